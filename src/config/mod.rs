@@ -1,0 +1,166 @@
+//! The validated configuration.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
+
+/// Everything the service was told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// At least one; `[kafka]` alone gives one.
+    pub clusters: Vec<Cluster>,
+    /// `[http]`
+    pub http: Http,
+    /// `[labels]`: constant labels on every series.
+    pub labels: BTreeMap<String, String>,
+    /// `[log]`
+    pub log: Log,
+    /// `[compat]`
+    pub compat: Compat,
+    /// `[shutdown]`
+    pub shutdown: Shutdown,
+}
+
+/// One cluster and what is done with it.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The label `kafka_cluster`.
+    pub name: String,
+    /// Client properties by librdkafka's names, for both clients.
+    pub kafka: Properties,
+    /// Overrides for the heartbeat producer.
+    pub producer: Properties,
+    /// Overrides for the heartbeat consumer.
+    pub consumer: Properties,
+    /// `[heartbeat]`
+    pub heartbeat: Heartbeat,
+    /// `[topic]`
+    pub topic: Topic,
+    /// `[connectivity]`
+    pub connectivity: Connectivity,
+    /// `[metadata]`
+    pub metadata: Metadata,
+}
+
+/// Client properties by librdkafka's names.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties(pub BTreeMap<String, Property>);
+
+/// A client property and where it was set.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Property {
+    /// The value as it was written: may be a secret.
+    pub value: String,
+    /// `config.ini:14`, `environment`, `-X`, …
+    pub place: String,
+}
+
+impl Properties {
+    /// A property's value.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|property| property.value.as_str())
+    }
+}
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// `[heartbeat]`
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    /// Whether heartbeats are sent at all.
+    pub enabled: bool,
+    /// The topic.
+    pub topic: String,
+    /// From one heartbeat to the next on a partition.
+    pub interval: Duration,
+    /// A heartbeat not acknowledged and received by then is bad.
+    pub deadline: Duration,
+    /// A heartbeat not received by then is lost.
+    pub horizon: Duration,
+    /// Size of a record's value in bytes, at least 64.
+    pub payload_bytes: usize,
+    /// Latency objectives: each becomes an exact bucket bound.
+    pub objectives: Vec<Duration>,
+    /// Who we are on the topic; two instances must not share it.
+    pub instance: String,
+}
+
+/// `[topic]`
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// Create the topic if it is missing.
+    pub create: bool,
+    /// Add partitions when there are fewer than wanted.
+    pub expand: bool,
+    /// Spread leaders and correct settings.
+    pub rebalance: bool,
+    /// At least this many partitions; `None` means as many as brokers.
+    pub partitions: Option<i32>,
+    /// Replicas of each; `None` means three, or as many as brokers.
+    pub replication_factor: Option<i16>,
+    /// From one look to the next.
+    pub interval: Duration,
+    /// For one look and what it does.
+    pub timeout: Duration,
+}
+
+/// `[connectivity]`
+#[derive(Debug, Clone)]
+pub struct Connectivity {
+    /// Whether sessions are tried at all.
+    pub enabled: bool,
+    /// From one check to the next.
+    pub interval: Duration,
+    /// For one check of one broker.
+    pub timeout: Duration,
+}
+
+/// `[metadata]`
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    /// From one look to the next.
+    pub interval: Duration,
+    /// For one look.
+    pub timeout: Duration,
+}
+
+/// `[http]`
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where to listen.
+    pub listen: SocketAddr,
+}
+
+/// `[log]`
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// A tracing filter: `info`, `debug`, `kafka_heartbeat=trace,warn`.
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one object a line.
+    Json,
+}
+
+/// `[compat]`
+#[derive(Debug, Clone)]
+pub struct Compat {
+    /// The names of the cc-heartbeat program.
+    pub cc_heartbeat: bool,
+}
+
+/// `[shutdown]`
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    /// From the signal to the end, at most.
+    pub grace: Duration,
+}

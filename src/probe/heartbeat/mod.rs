@@ -1,0 +1,243 @@
+//! Heartbeats: sent on a schedule, read back, accounted for one by one.
+//!
+//! `schedule` decides when, `producer` and `consumer` own the two librdkafka handles and their
+//! threads, `record` is the bytes on the wire, `ledger` is the accounting: pure, owned by one thread,
+//! fed by events. This file holds what the ledger publishes.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::{
+    kafka::{BrokerId, Fault},
+    latency::{Buckets, Recent},
+};
+
+/// How a heartbeat ended. Exactly one for each that was scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Acknowledged and received, both by the deadline.
+    Ok,
+    /// Acknowledged and received, one of them after the deadline.
+    Late,
+    /// Acknowledged and not received by the horizon.
+    Lost,
+    /// Refused for certain, and nothing was written.
+    Rejected,
+    /// Received although the acknowledgement failed.
+    UnackedReceived,
+    /// Neither acknowledged nor received.
+    UnackedMissing,
+    /// Never handed to the client: its queue was full, or it knew no partition yet.
+    Unsent,
+    /// Not sent, or not judged, because of ourselves: stalled, or stopping.
+    Skipped,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of the labels.
+    pub const ALL: [Outcome; 8] = [
+        Outcome::Ok,
+        Outcome::Late,
+        Outcome::Lost,
+        Outcome::Rejected,
+        Outcome::UnackedReceived,
+        Outcome::UnackedMissing,
+        Outcome::Unsent,
+        Outcome::Skipped,
+    ];
+
+    /// The outcome as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Late => "late",
+            Outcome::Lost => "lost",
+            Outcome::Rejected => "rejected",
+            Outcome::UnackedReceived => "unacked_received",
+            Outcome::UnackedMissing => "unacked_missing",
+            Outcome::Unsent => "unsent",
+            Outcome::Skipped => "skipped",
+        }
+    }
+
+    /// Whether the outcome speaks against the cluster. `Ok` and `Skipped` do not.
+    pub fn is_bad(self) -> bool {
+        !matches!(self, Outcome::Ok | Outcome::Skipped)
+    }
+}
+
+/// Counted beside outcomes; none of them changes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Anomaly {
+    /// The same heartbeat again, at another offset.
+    Duplicate,
+    /// A heartbeat older than one already seen on its partition.
+    OutOfOrder,
+    /// Checksum or shape wrong.
+    Corrupt,
+    /// Not ours: another instance, another program.
+    Foreign,
+    /// Ours, of an earlier run.
+    StaleEpoch,
+    /// An acknowledgement or a record that came after the outcome was final.
+    AfterHorizon,
+}
+
+impl Anomaly {
+    /// Every anomaly, in the order of the labels.
+    pub const ALL: [Anomaly; 6] = [
+        Anomaly::Duplicate,
+        Anomaly::OutOfOrder,
+        Anomaly::Corrupt,
+        Anomaly::Foreign,
+        Anomaly::StaleEpoch,
+        Anomaly::AfterHorizon,
+    ];
+
+    /// The anomaly as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Anomaly::Duplicate => "duplicate",
+            Anomaly::OutOfOrder => "out_of_order",
+            Anomaly::Corrupt => "corrupt",
+            Anomaly::Foreign => "foreign",
+            Anomaly::StaleEpoch => "stale_epoch",
+            Anomaly::AfterHorizon => "after_horizon",
+        }
+    }
+}
+
+/// Everything the ledger knows, consistent at one instant.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// When the ledger wrote it.
+    pub at: Instant,
+    /// By partition; one that left the topic is gone once nothing of it is in flight.
+    pub partitions: BTreeMap<i32, Partition>,
+    /// Verdicts: heartbeats judged.
+    pub events: u64,
+    /// Verdicts that were bad.
+    pub bad_events: u64,
+    /// Scheduled, outcomes and in flight over all partitions, gone ones included.
+    pub totals: Totals,
+    /// Sent minus intended instant, of every heartbeat handed over.
+    pub schedule_delay: Buckets,
+    /// Failed deliveries and refused hand-overs, by kind.
+    pub produce_errors: BTreeMap<Fault, u64>,
+    /// Throttle times the brokers reported, by request.
+    pub throttle: BTreeMap<&'static str, Buckets>,
+    /// False while the process itself stalls.
+    pub prober_healthy: bool,
+    /// Acknowledged minus intended, of the last five minutes.
+    pub produce: Recent,
+    /// Received minus intended (or just above the deadline), of the last five minutes.
+    pub end_to_end: Recent,
+    /// The last bad heartbeats, newest last, at most [`Snapshot::BAD_KEPT`].
+    pub bad: VecDeque<Arc<Bad>>,
+    /// Heartbeats acknowledged since the start.
+    pub acked: u64,
+    /// Heartbeats of ours received since the start.
+    pub received: u64,
+}
+
+impl Snapshot {
+    /// How many bad heartbeats are kept for the page.
+    pub const BAD_KEPT: usize = 100;
+    /// How many beats are kept for a partition's bar.
+    pub const BEATS_KEPT: usize = 60;
+}
+
+/// The accounting of the whole cluster. Always: `scheduled = Σ outcomes + in_flight`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Heartbeats whose slot came.
+    pub scheduled: u64,
+    /// By outcome, in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; 8],
+    /// Without an outcome yet.
+    pub in_flight: u64,
+}
+
+impl Totals {
+    /// The count of one outcome.
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+}
+
+/// One partition's accounting.
+#[derive(Debug, Clone)]
+pub struct Partition {
+    /// Heartbeats whose slot came.
+    pub scheduled: u64,
+    /// Without an outcome yet.
+    pub in_flight: u64,
+    /// By the leader at send time; `None` if there was none.
+    pub by_broker: BTreeMap<Option<BrokerId>, ByBroker>,
+    /// By anomaly, in the order of [`Anomaly::ALL`].
+    pub anomalies: [u64; 6],
+    /// When a heartbeat last ended `ok`.
+    pub last_success: Option<SystemTime>,
+    /// The leader now.
+    pub leader: Option<BrokerId>,
+    /// The leader's rack.
+    pub rack: Option<String>,
+    /// The last beats, newest last, at most [`Snapshot::BEATS_KEPT`].
+    pub beats: VecDeque<Beat>,
+}
+
+/// What heartbeats of one partition led by one broker did.
+#[derive(Debug, Clone)]
+pub struct ByBroker {
+    /// By outcome, in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; 8],
+    /// Acknowledged minus intended, or just above the deadline: one for each handed over and judged.
+    pub produce: Buckets,
+    /// Received minus intended, or just above the deadline: one for each verdict.
+    pub end_to_end: Buckets,
+    /// Received minus sent: received ones only.
+    pub delivery: Buckets,
+}
+
+/// One heartbeat in a partition's bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Beat {
+    /// Its number on the partition.
+    pub sequence: u64,
+    /// When it was meant to be sent.
+    pub intended: SystemTime,
+    /// Its outcome; `None` while in flight.
+    pub outcome: Option<Outcome>,
+    /// The verdict is bad although the outcome is still open.
+    pub bad: bool,
+    /// Received minus intended.
+    pub end_to_end: Option<Duration>,
+}
+
+/// A heartbeat that ended badly, for the page, the log and the API.
+#[derive(Debug, Clone)]
+pub struct Bad {
+    /// `instance-epoch-partition-sequence`.
+    pub id: String,
+    /// The partition.
+    pub partition: i32,
+    /// Its number on the partition.
+    pub sequence: u64,
+    /// The leader when it was sent.
+    pub broker: Option<BrokerId>,
+    /// When it was meant to be sent.
+    pub intended: SystemTime,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Sent minus intended; `None` if never handed over.
+    pub schedule_delay: Option<Duration>,
+    /// Acknowledged minus intended.
+    pub produce: Option<Duration>,
+    /// Received minus intended.
+    pub end_to_end: Option<Duration>,
+    /// Why the client refused it or the delivery failed.
+    pub fault: Option<Fault>,
+}
