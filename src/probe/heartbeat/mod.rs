@@ -4,6 +4,10 @@
 //! threads, `record` is the bytes on the wire, `ledger` is the accounting: pure, owned by one thread,
 //! fed by events. This file holds what the ledger publishes.
 
+pub mod ledger;
+pub mod record;
+pub mod schedule;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,

@@ -1,0 +1,107 @@
+//! What the ledger is told.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    kafka::{BrokerId, Fault},
+    probe::heartbeat::record::{NotAHeartbeat, Record},
+};
+
+/// Something that happened to heartbeats, at an instant of the process's monotonic clock.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The topic's partitions and their leaders, as known from now on.
+    Partitions(BTreeMap<i32, Leader>),
+    /// A heartbeat is about to be handed to the client.
+    Sent {
+        /// Where.
+        partition: i32,
+        /// Its number: one more than the partition's last.
+        sequence: u64,
+        /// When it was due.
+        intended: Instant,
+        /// The instant of the hand-over.
+        at: Instant,
+        /// The partition's leader, if known.
+        broker: Option<BrokerId>,
+    },
+    /// The client would not take it after all, or could not be asked.
+    Refused {
+        /// Which.
+        partition: i32,
+        /// Which.
+        sequence: u64,
+        /// When.
+        at: Instant,
+        /// Why.
+        fault: Fault,
+    },
+    /// Its slot went by unused.
+    Skipped {
+        /// Where.
+        partition: i32,
+        /// The partition's leader, if known.
+        broker: Option<BrokerId>,
+        /// When we noticed.
+        at: Instant,
+    },
+    /// The broker acknowledged it.
+    Acked {
+        /// Which.
+        partition: i32,
+        /// Which.
+        sequence: u64,
+        /// When.
+        at: Instant,
+    },
+    /// The delivery failed.
+    Failed {
+        /// Which.
+        partition: i32,
+        /// Which.
+        sequence: u64,
+        /// When.
+        at: Instant,
+        /// Why.
+        fault: Fault,
+        /// The client is certain that nothing was written.
+        definite: bool,
+    },
+    /// A record came back from the topic.
+    Received {
+        /// From where.
+        partition: i32,
+        /// At which offset.
+        offset: i64,
+        /// When.
+        at: Instant,
+        /// What it held.
+        record: Result<Record, NotAHeartbeat>,
+    },
+    /// A broker said that it throttles us.
+    Throttled {
+        /// `produce` or `fetch`.
+        api: &'static str,
+        /// For how long.
+        time: Duration,
+    },
+    /// The process itself slept from one instant to the other.
+    Stalled {
+        /// Last known awake.
+        from: Instant,
+        /// Awake again.
+        to: Instant,
+    },
+}
+
+/// A partition's leader.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leader {
+    /// The broker; `None` while there is none.
+    pub broker: Option<BrokerId>,
+    /// Its rack, where one is set.
+    pub rack: Option<String>,
+}

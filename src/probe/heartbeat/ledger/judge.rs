@@ -1,0 +1,136 @@
+//! Verdicts and outcomes: the moments when numbers move.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Ledger,
+    entry::{Entry, Verdict},
+};
+use crate::{
+    kafka::BrokerId,
+    probe::heartbeat::{Outcome, Snapshot},
+};
+
+impl Ledger {
+    /// What is certain now?
+    pub(super) fn draw_conclusions(
+        &mut self,
+        partition: i32,
+        sequence: u64,
+        entry: &mut Entry,
+        after: Duration,
+    ) {
+        let deadline = self.settings.deadline;
+        let Some(outcome) = entry.certain(deadline) else { return };
+        match outcome {
+            Outcome::Ok => {
+                self.judge(partition, entry, Verdict::Good, after);
+                if let Some(book) = self.books.get_mut(&partition) {
+                    book.last_success = Some(self.begin + Duration::from_nanos(entry.intended) + after);
+                }
+            }
+            Outcome::Unsent => self.judge(partition, entry, Verdict::Bad, after),
+            _ => {}
+        }
+        self.conclude(partition, sequence, entry, outcome);
+    }
+
+    pub(super) fn judge_overdue(&mut self, partition: i32, now: Instant) {
+        while let Some(book) = self.books.get(&partition) {
+            let sequence = book.judged;
+            let Some(mut entry) = book.get(sequence) else { break };
+            if entry.verdict.is_none() {
+                if now <= self.instant(entry.intended) + self.settings.deadline {
+                    break;
+                }
+                self.judge_at_deadline(partition, sequence, &mut entry);
+            }
+            if let Some(book) = self.books.get_mut(&partition) {
+                book.set(sequence, entry);
+                book.judged += 1;
+            }
+        }
+    }
+
+    pub(super) fn expire(&mut self, partition: i32, now: Instant) {
+        while let Some((sequence, mut entry)) =
+            self.books.get(&partition).and_then(|book| Some((book.first, *book.entries.front()?)))
+        {
+            if now <= self.instant(entry.intended) + self.settings.horizon {
+                break;
+            }
+            if entry.outcome.is_none() {
+                let outcome = entry.at_horizon();
+                self.conclude(partition, sequence, &mut entry, outcome);
+            }
+            if let Some(book) = self.books.get_mut(&partition) {
+                book.entries.pop_front();
+                book.first += 1;
+                book.judged = book.judged.max(book.first);
+            }
+        }
+    }
+
+    /// The deadline has passed without a good verdict: bad, unless we slept through the deadline.
+    pub(super) fn judge_at_deadline(&mut self, partition: i32, sequence: u64, entry: &mut Entry) {
+        let deadline = self.instant(entry.intended) + self.settings.deadline;
+        if self.stalls.iter().any(|(from, to)| *from < deadline && deadline <= *to) {
+            entry.verdict = Some(Verdict::Excluded);
+            if entry.outcome.is_none() {
+                self.conclude(partition, sequence, entry, Outcome::Skipped);
+            }
+        } else {
+            self.judge(partition, entry, Verdict::Bad, self.settings.deadline);
+        }
+    }
+
+    /// The one place where service-level counters and latency histograms move.
+    pub(super) fn judge(&mut self, partition: i32, entry: &mut Entry, verdict: Verdict, after: Duration) {
+        if entry.verdict.is_some() {
+            return;
+        }
+        entry.verdict = Some(verdict);
+        let deadline = self.settings.deadline;
+        let missed = deadline + Duration::from_micros(1);
+        let by_deadline = |time: Option<Duration>| time.filter(|time| *time <= deadline).unwrap_or(missed);
+        let end_to_end = by_deadline(entry.received.get());
+        let produce = by_deadline(entry.acked());
+        let at = self.instant(entry.intended) + after;
+        self.sums.events += 1;
+        self.sums.bad_events += u64::from(verdict == Verdict::Bad);
+        self.sums.end_to_end.record(at, end_to_end);
+        let handed_over = entry.handed_over();
+        if handed_over {
+            self.sums.produce.record(at, produce);
+        }
+        let counts = self.by_broker(partition, entry.broker);
+        counts.end_to_end.record(end_to_end);
+        if handed_over {
+            counts.produce.record(produce);
+        }
+    }
+
+    pub(super) fn conclude(&mut self, partition: i32, sequence: u64, entry: &mut Entry, outcome: Outcome) {
+        entry.outcome = Some(outcome);
+        if let Some(book) = self.books.get_mut(&partition) {
+            book.in_flight -= 1;
+        }
+        self.totals.in_flight -= 1;
+        self.finish(partition, entry.broker, outcome);
+        if outcome.is_bad() {
+            let bad = self.bad(partition, sequence, entry, outcome);
+            self.sums.bad.push_back(Arc::new(bad));
+            if self.sums.bad.len() > Snapshot::BAD_KEPT {
+                self.sums.bad.pop_front();
+            }
+        }
+    }
+
+    pub(super) fn finish(&mut self, partition: i32, broker: Option<BrokerId>, outcome: Outcome) {
+        self.by_broker(partition, broker).outcomes[outcome as usize] += 1;
+        self.totals.outcomes[outcome as usize] += 1;
+    }
+}

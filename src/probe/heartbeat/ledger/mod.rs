@@ -1,0 +1,349 @@
+//! The accounting: events in, outcomes out.
+//!
+//! A pure state machine. It reads no clock and does no I/O: every event carries its instant, so any
+//! order of events can be replayed in a test. Every scheduled heartbeat ends in exactly one outcome,
+//! at the earliest moment it is certain, and `scheduled = Σ outcomes + in flight` holds after every
+//! event. The verdict is another moment: good when acknowledgement and record are both there by the
+//! deadline, else bad at the deadline; the service-level counters and the latency histograms move
+//! together at the verdict and never again.
+//!
+//! An entry stays until the horizon even when its outcome is known, so that a second copy of a record
+//! is recognised. Memory is bounded by partitions × horizon / interval, about 40 bytes each.
+
+mod book;
+mod entry;
+mod event;
+mod judge;
+mod view;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use book::{Book, by_broker};
+use entry::{Ack, Entry, Micros, Offset, Verdict};
+pub use event::{Event, Leader};
+
+use super::{
+    Anomaly, Bad, ByBroker, Outcome, Snapshot, Totals,
+    record::{Identity, NotAHeartbeat, Record},
+};
+use crate::{
+    kafka::{BrokerId, Fault},
+    latency::{Bounds, Buckets, Recent},
+};
+
+/// The prober counts as unhealthy for this long after it stalled, so that a scrape can see it.
+const UNHEALTHY_FOR: Duration = Duration::from_secs(30);
+
+/// What the ledger goes by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who we are.
+    pub identity: Identity,
+    /// From the intended instant; what is not there by then is bad.
+    pub deadline: Duration,
+    /// From the intended instant; what is not there by then is lost.
+    pub horizon: Duration,
+    /// Of every histogram.
+    pub bounds: Bounds,
+}
+
+/// The accounting of one cluster.
+pub struct Ledger {
+    settings: Settings,
+    begin: Instant,
+    /// One instant on both clocks; the wall clock is for people and follows its corrections.
+    clock: (Instant, SystemTime),
+    books: BTreeMap<i32, Book>,
+    leaders: BTreeMap<i32, Leader>,
+    stalls: VecDeque<(Instant, Instant)>,
+    last_stall: Option<Instant>,
+    totals: Totals,
+    sums: Sums,
+}
+
+/// What is counted over all partitions.
+struct Sums {
+    events: u64,
+    bad_events: u64,
+    schedule_delay: Buckets,
+    produce_errors: BTreeMap<Fault, u64>,
+    throttle: BTreeMap<&'static str, Buckets>,
+    produce: Recent,
+    end_to_end: Recent,
+    bad: VecDeque<Arc<Bad>>,
+    acked: u64,
+    received: u64,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new(settings: Settings, begin: Instant, wall: SystemTime) -> Self {
+        let empty = Buckets::new(&settings.bounds);
+        let sums = Sums {
+            events: 0,
+            bad_events: 0,
+            schedule_delay: empty.clone(),
+            produce_errors: BTreeMap::new(),
+            throttle: ["fetch", "produce"].map(|api| (api, empty.clone())).into(),
+            produce: Recent::new(begin),
+            end_to_end: Recent::new(begin),
+            bad: VecDeque::new(),
+            acked: 0,
+            received: 0,
+        };
+        Self {
+            settings,
+            begin,
+            clock: (begin, wall),
+            books: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            stalls: VecDeque::new(),
+            last_stall: None,
+            totals: Totals::default(),
+            sums,
+        }
+    }
+
+    /// Books one event.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Partitions(leaders) => self.set_partitions(leaders),
+            Event::Sent { partition, sequence, intended, at, broker } => {
+                self.sent(partition, sequence, intended, at, broker);
+            }
+            Event::Refused { partition, sequence, at, fault } => {
+                *self.sums.produce_errors.entry(fault).or_default() += 1;
+                self.change(partition, sequence, at, |entry, _| entry.refused = Some(fault));
+            }
+            Event::Skipped { partition, broker, at } => {
+                self.last_stall = Some(at);
+                self.totals.scheduled += 1;
+                let book = self.books.entry(partition).or_default();
+                book.scheduled += 1;
+                self.finish(partition, broker, Outcome::Skipped);
+            }
+            Event::Acked { partition, sequence, at } => {
+                self.sums.acked += 1;
+                self.change(partition, sequence, at, |entry, after| entry.ack = Ack::At(Micros::new(after)));
+            }
+            Event::Failed { partition, sequence, at, fault, definite } => {
+                *self.sums.produce_errors.entry(fault).or_default() += 1;
+                self.change(partition, sequence, at, |entry, _| entry.ack = Ack::Failed { fault, definite });
+            }
+            Event::Received { partition, offset, at, record } => self.received(partition, offset, at, record),
+            Event::Throttled { api, time } => {
+                let bounds = &self.settings.bounds;
+                self.sums.throttle.entry(api).or_insert_with(|| Buckets::new(bounds)).record(time);
+            }
+            Event::Stalled { from, to } => {
+                self.last_stall = Some(to);
+                self.stalls.push_back((from, to));
+            }
+        }
+    }
+
+    /// Lets time pass: verdicts at deadlines, outcomes at horizons.
+    pub fn advance(&mut self, now: Instant, wall: SystemTime) {
+        self.clock = (now, wall);
+        let partitions: Vec<i32> = self.books.keys().copied().collect();
+        for partition in partitions {
+            self.judge_overdue(partition, now);
+            self.expire(partition, now);
+        }
+        let oldest = now.checked_sub(self.settings.horizon);
+        while self.stalls.front().is_some_and(|(_, to)| oldest.is_some_and(|oldest| *to < oldest)) {
+            self.stalls.pop_front();
+        }
+        self.drop_gone_partitions();
+    }
+
+    /// Ends everything that is still open, because we stop: nothing of it is Kafka's fault.
+    pub fn stop(&mut self) {
+        let partitions: Vec<i32> = self.books.keys().copied().collect();
+        for partition in partitions {
+            let sequences =
+                self.books.get(&partition).map(|book| book.first..book.first + book.entries.len() as u64);
+            for sequence in sequences.into_iter().flatten() {
+                let Some(mut entry) = self.books.get(&partition).and_then(|book| book.get(sequence)) else {
+                    continue;
+                };
+                if entry.verdict.is_none() {
+                    entry.verdict = Some(Verdict::Excluded);
+                }
+                if entry.outcome.is_none() {
+                    self.conclude(partition, sequence, &mut entry, Outcome::Skipped);
+                }
+                if let Some(book) = self.books.get_mut(&partition) {
+                    book.set(sequence, entry);
+                }
+            }
+        }
+    }
+
+    /// When `advance` has something to do next, if nothing else happens before.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = self.books.values().filter_map(|book| {
+            let entry = book.get(book.judged)?;
+            Some(self.instant(entry.intended) + self.settings.deadline)
+        });
+        let horizons = self.books.values().filter_map(|book| {
+            let entry = book.entries.front()?;
+            Some(self.instant(entry.intended) + self.settings.horizon)
+        });
+        deadlines.chain(horizons).min()
+    }
+
+    /// Heartbeats without an outcome.
+    pub fn in_flight(&self) -> u64 {
+        self.totals.in_flight
+    }
+
+    /// The number of verdicts that were bad: whoever watches the cluster looks closer when it moves.
+    pub fn bad_events(&self) -> u64 {
+        self.sums.bad_events
+    }
+
+    /// The oldest heartbeat that still waits for its acknowledgement or its record, by its intended instant.
+    pub fn oldest_waiting(&self) -> Option<Instant> {
+        let waiting = self.books.values().filter_map(|book| book.get(book.judged));
+        waiting.map(|entry| self.instant(entry.intended)).min()
+    }
+
+    fn wall(&self, at: Instant) -> SystemTime {
+        let (now, wall) = self.clock;
+        wall - now.saturating_duration_since(at) + at.saturating_duration_since(now)
+    }
+
+    fn instant(&self, nanos: u64) -> Instant {
+        self.begin + Duration::from_nanos(nanos)
+    }
+
+    fn set_partitions(&mut self, leaders: BTreeMap<i32, Leader>) {
+        for (partition, leader) in &leaders {
+            let bounds = &self.settings.bounds;
+            let book = self.books.entry(*partition).or_default();
+            book.by_broker.entry(leader.broker).or_insert_with(|| by_broker(bounds));
+        }
+        self.leaders = leaders;
+        self.drop_gone_partitions();
+    }
+
+    fn drop_gone_partitions(&mut self) {
+        let leaders = &self.leaders;
+        self.books.retain(|partition, book| leaders.contains_key(partition) || book.in_flight > 0);
+    }
+
+    fn sent(
+        &mut self,
+        partition: i32,
+        sequence: u64,
+        intended: Instant,
+        at: Instant,
+        broker: Option<BrokerId>,
+    ) {
+        let since_begin = intended.saturating_duration_since(self.begin);
+        let entry = Entry::new(since_begin.as_nanos() as u64, at - intended, broker);
+        self.sums.schedule_delay.record(at - intended);
+        let book = self.books.entry(partition).or_default();
+        if book.entries.is_empty() {
+            (book.first, book.judged) = (sequence, sequence);
+        }
+        debug_assert_eq!(sequence, book.first + book.entries.len() as u64, "sequences have no gaps");
+        book.entries.push_back(entry);
+        book.scheduled += 1;
+        book.in_flight += 1;
+        self.totals.scheduled += 1;
+        self.totals.in_flight += 1;
+    }
+
+    fn received(&mut self, partition: i32, offset: i64, at: Instant, record: Result<Record, NotAHeartbeat>) {
+        let ours = self.settings.identity;
+        let anomaly = match record {
+            Err(NotAHeartbeat::Corrupt) => Anomaly::Corrupt,
+            Err(NotAHeartbeat::Foreign) => Anomaly::Foreign,
+            Ok(record) if record.identity.instance != ours.instance => Anomaly::Foreign,
+            Ok(record) if record.identity.epoch != ours.epoch => Anomaly::StaleEpoch,
+            // Copied here by somebody else.
+            Ok(record) if record.partition != partition => Anomaly::Foreign,
+            Ok(record) => return self.received_ours(partition, offset, at, record.sequence),
+        };
+        self.books.entry(partition).or_default().count(anomaly);
+    }
+
+    fn received_ours(&mut self, partition: i32, offset: i64, at: Instant, sequence: u64) {
+        let book = self.books.entry(partition).or_default();
+        let offset = Offset::new(offset);
+        let seen = book.get(sequence).and_then(|entry| entry.offset);
+        if seen.is_some() {
+            // The same record read again (the consumer went back) is no second copy.
+            if seen != offset {
+                book.count(Anomaly::Duplicate);
+            }
+            return;
+        }
+        if book.highest_received.is_some_and(|highest| sequence < highest) {
+            book.count(Anomaly::OutOfOrder);
+        }
+        book.highest_received = book.highest_received.max(Some(sequence));
+        self.sums.received += 1;
+        self.change(partition, sequence, at, |entry, after| {
+            (entry.received, entry.offset) = (Micros::new(after), offset);
+        });
+    }
+
+    /// Changes an open entry and draws the conclusions; what comes too late is counted and changes nothing
+    /// but the offset by which a further copy is recognised.
+    fn change(
+        &mut self,
+        partition: i32,
+        sequence: u64,
+        at: Instant,
+        change: impl FnOnce(&mut Entry, Duration),
+    ) {
+        let Some(mut entry) = self.books.get(&partition).and_then(|book| book.get(sequence)) else {
+            self.books.entry(partition).or_default().count(Anomaly::AfterHorizon);
+            return;
+        };
+        let after = at.saturating_duration_since(self.instant(entry.intended));
+        if entry.verdict.is_none() && after > self.settings.deadline {
+            self.judge_at_deadline(partition, sequence, &mut entry);
+        }
+        if entry.outcome.is_none() && after > self.settings.horizon {
+            let outcome = entry.at_horizon();
+            self.conclude(partition, sequence, &mut entry, outcome);
+        }
+        let mut changed = entry;
+        change(&mut changed, after);
+        if entry.outcome.is_some() {
+            entry.offset = changed.offset;
+            self.books.entry(partition).or_default().count(Anomaly::AfterHorizon);
+        } else {
+            self.record_delivery(partition, &entry, &changed);
+            entry = changed;
+            self.draw_conclusions(partition, sequence, &mut entry, after);
+        }
+        if let Some(book) = self.books.get_mut(&partition) {
+            book.set(sequence, entry);
+        }
+    }
+
+    fn record_delivery(&mut self, partition: i32, before: &Entry, entry: &Entry) {
+        let times = (before.received.get(), entry.received.get(), entry.sent.get());
+        if let (None, Some(received), Some(sent)) = times {
+            self.by_broker(partition, entry.broker).delivery.record(received.saturating_sub(sent));
+        }
+    }
+
+    fn by_broker(&mut self, partition: i32, broker: Option<BrokerId>) -> &mut ByBroker {
+        let bounds = &self.settings.bounds;
+        let book = self.books.entry(partition).or_default();
+        book.by_broker.entry(broker).or_insert_with(|| by_broker(bounds))
+    }
+}
+
+#[cfg(test)]
+mod tests;

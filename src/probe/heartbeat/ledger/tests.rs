@@ -1,0 +1,386 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+const HORIZON: Duration = Duration::from_secs(120);
+const DEFINITE: bool = true;
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A ledger and a clock: every step says at which millisecond it happens.
+struct Story {
+    ledger: Ledger,
+    begin: Instant,
+}
+
+impl Story {
+    fn new() -> Self {
+        let begin = Instant::now();
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let identity = Identity { instance: 1, epoch: 2 };
+        let settings =
+            Settings { identity, deadline: DEADLINE, horizon: HORIZON, bounds: Bounds::with([DEADLINE]) };
+        let mut ledger = Ledger::new(settings, begin, wall);
+        let leader = |id| Leader { broker: Some(BrokerId(id)), rack: Some(format!("rack-{id}")) };
+        ledger.apply(Event::Partitions(BTreeMap::from([(0, leader(1)), (1, leader(2))])));
+        Self { ledger, begin }
+    }
+
+    fn at(&self, at: u64) -> Instant {
+        self.begin + ms(at)
+    }
+
+    fn sent(mut self, sequence: u64, intended: u64) -> Self {
+        let (intended, at) = (self.at(intended), self.at(intended + 1));
+        let broker = Some(BrokerId(1));
+        self.ledger.apply(Event::Sent { partition: 0, sequence, intended, at, broker });
+        self.checked()
+    }
+
+    fn acked(mut self, sequence: u64, at: u64) -> Self {
+        let at = self.at(at);
+        self.ledger.apply(Event::Acked { partition: 0, sequence, at });
+        self.checked()
+    }
+
+    fn failed(mut self, sequence: u64, at: u64, definite: bool) -> Self {
+        let at = self.at(at);
+        self.ledger.apply(Event::Failed { partition: 0, sequence, at, fault: Fault::Timeout, definite });
+        self.checked()
+    }
+
+    fn received(self, sequence: u64, at: u64) -> Self {
+        self.received_at(sequence, at, 100 + sequence as i64)
+    }
+
+    fn received_at(mut self, sequence: u64, at: u64, offset: i64) -> Self {
+        let record = record(sequence);
+        let at = self.at(at);
+        self.ledger.apply(Event::Received { partition: 0, offset, at, record: Ok(record) });
+        self.checked()
+    }
+
+    fn apply(mut self, event: impl FnOnce(&Self) -> Event) -> Self {
+        let event = event(&self);
+        self.ledger.apply(event);
+        self.checked()
+    }
+
+    fn until(mut self, at: u64) -> Self {
+        let now = self.at(at);
+        self.ledger.advance(now, SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + ms(at));
+        self.checked()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.ledger.snapshot(self.begin)
+    }
+
+    /// The invariants hold after every step.
+    fn checked(self) -> Self {
+        check(&self.snapshot());
+        self
+    }
+
+    fn outcomes(&self) -> Vec<(&'static str, u64)> {
+        let totals = self.snapshot().totals;
+        Outcome::ALL.into_iter().filter(|o| totals.of(*o) > 0).map(|o| (o.as_str(), totals.of(o))).collect()
+    }
+
+    fn anomalies(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.snapshot().partitions.get(&0).map(|p| p.anomalies).unwrap_or_default();
+        Anomaly::ALL.into_iter().zip(counts).filter(|(_, n)| *n > 0).map(|(a, n)| (a.as_str(), n)).collect()
+    }
+
+    fn sli(&self) -> (u64, u64) {
+        let snapshot = self.snapshot();
+        (snapshot.events, snapshot.bad_events)
+    }
+
+    /// The only end-to-end latency booked so far.
+    fn end_to_end(&self) -> f64 {
+        let snapshot = self.snapshot();
+        snapshot.partitions[&0].by_broker[&Some(BrokerId(1))].end_to_end.sum_seconds()
+    }
+}
+
+fn record(sequence: u64) -> Record {
+    let identity = Identity { instance: 1, epoch: 2 };
+    Record { identity, partition: 0, sequence, intended: 0, sent: 0 }
+}
+
+fn check(snapshot: &Snapshot) {
+    let totals = snapshot.totals;
+    assert_eq!(totals.scheduled, totals.outcomes.iter().sum::<u64>() + totals.in_flight, "{totals:?}");
+    let (mut judged, mut scheduled) = (0, 0);
+    for partition in snapshot.partitions.values() {
+        let counts = || partition.by_broker.values();
+        let outcomes: u64 = counts().flat_map(|c| c.outcomes).sum();
+        assert_eq!(partition.scheduled, outcomes + partition.in_flight);
+        scheduled += partition.scheduled;
+        judged += counts().map(|c| c.end_to_end.count()).sum::<u64>();
+        for count in counts() {
+            let good = count.outcomes[Outcome::Ok as usize];
+            let by_deadline = count.end_to_end.cumulative().find(|(le, _)| *le == 10.0).map_or(0, |(_, n)| n);
+            assert!(by_deadline >= good, "every good heartbeat lies within the deadline");
+            assert!(count.produce.count() <= count.end_to_end.count());
+        }
+    }
+    if scheduled == totals.scheduled {
+        assert_eq!(judged, snapshot.events, "one end-to-end latency for each verdict");
+    }
+    assert_eq!(
+        snapshot.events - snapshot.bad_events,
+        totals.of(Outcome::Ok),
+        "good verdicts are ok outcomes"
+    );
+}
+
+#[test]
+fn acknowledged_and_received_by_the_deadline_is_ok_in_either_order() {
+    let story = Story::new().sent(0, 0).acked(0, 5).received(0, 8);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1)], (1, 0)));
+    assert!((story.end_to_end() - 0.008).abs() < 1e-9, "end to end counts from the intended instant");
+    let story = Story::new().sent(0, 0).received(0, 5);
+    assert_eq!((story.outcomes(), story.sli()), (vec![], (0, 0)), "no verdict before the acknowledgement");
+    let story = story.acked(0, 10_000);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1)], (1, 0)), "the deadline itself is in time");
+    assert!((story.end_to_end() - 0.005).abs() < 1e-9);
+}
+
+#[test]
+fn a_record_after_the_deadline_is_late_and_bad_from_the_deadline_on() {
+    let story = Story::new().sent(0, 0).acked(0, 5).until(10_001);
+    assert_eq!((story.outcomes(), story.sli()), (vec![], (1, 1)), "bad at the deadline, outcome still open");
+    assert!((story.end_to_end() - 10.000_001).abs() < 1e-9, "booked just above the deadline");
+    let story = story.received(0, 12_000);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("late", 1)], (1, 1)));
+    assert!((story.end_to_end() - 10.000_001).abs() < 1e-9, "and never again");
+    let story = Story::new().sent(0, 0).received(0, 6).acked(0, 10_001);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("late", 1)], (1, 1)));
+    assert!((story.end_to_end() - 0.006).abs() < 1e-9, "received in time: the measured latency");
+}
+
+#[test]
+fn acknowledged_but_never_seen_is_lost_at_the_horizon_not_before() {
+    let story = Story::new().sent(0, 0).acked(0, 5).until(120_000);
+    assert_eq!(story.outcomes(), vec![]);
+    let story = story.until(120_001);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("lost", 1)], (1, 1)));
+    let story = story.received(0, 121_000);
+    assert_eq!((story.outcomes(), story.anomalies()), (vec![("lost", 1)], vec![("after_horizon", 1)]));
+}
+
+#[test]
+fn a_definite_error_is_rejected_at_once_and_judged_at_the_deadline() {
+    let story = Story::new().sent(0, 0).failed(0, 7, DEFINITE);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("rejected", 1)], (0, 0)));
+    assert_eq!(story.snapshot().totals.in_flight, 0);
+    let story = story.until(10_001);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("rejected", 1)], (1, 1)));
+    let story = story.received(0, 11_000);
+    assert_eq!((story.outcomes(), story.anomalies()), (vec![("rejected", 1)], vec![("after_horizon", 1)]));
+    assert_eq!(story.snapshot().produce_errors, BTreeMap::from([(Fault::Timeout, 1)]));
+}
+
+#[test]
+fn a_failed_delivery_that_may_have_been_written_waits_for_its_record() {
+    let story = Story::new().sent(0, 0).failed(0, 9_000, !DEFINITE);
+    assert_eq!(story.outcomes(), vec![]);
+    let seen = story.received(0, 9_500);
+    assert_eq!(seen.outcomes(), vec![("unacked_received", 1)]);
+    assert_eq!(seen.until(10_001).sli(), (1, 1));
+    let before = Story::new().sent(0, 0).received(0, 50).failed(0, 9_000, !DEFINITE);
+    assert_eq!(before.outcomes(), vec![("unacked_received", 1)]);
+    let never = Story::new().sent(0, 0).failed(0, 9_000, !DEFINITE).until(120_001);
+    assert_eq!((never.outcomes(), never.sli()), (vec![("unacked_missing", 1)], (1, 1)));
+    let silent = Story::new().sent(0, 0).until(120_001);
+    assert_eq!(silent.outcomes(), vec![("unacked_missing", 1)], "no delivery report at all");
+    let half = Story::new().sent(0, 0).received(0, 5).until(120_001);
+    assert_eq!(half.outcomes(), vec![("unacked_received", 1)]);
+}
+
+#[test]
+fn what_the_client_does_not_take_is_unsent_and_bad_at_once() {
+    let refused = |story: &Story| Event::Refused {
+        partition: 0,
+        sequence: 0,
+        at: story.at(2),
+        fault: Fault::QueueFull,
+    };
+    let story = Story::new().sent(0, 0).apply(refused);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("unsent", 1)], (1, 1)));
+    assert!((story.end_to_end() - 10.000_001).abs() < 1e-9);
+    let snapshot = story.snapshot();
+    assert_eq!(snapshot.partitions[&0].by_broker[&Some(BrokerId(1))].produce.count(), 0, "not handed over");
+    assert_eq!(snapshot.bad[0].fault, Some(Fault::QueueFull));
+    assert_eq!(snapshot.bad[0].schedule_delay, None);
+}
+
+#[test]
+fn skipped_slots_are_counted_and_excluded() {
+    let skipped = |story: &Story| Event::Skipped { partition: 1, broker: Some(BrokerId(2)), at: story.at(5) };
+    let story = Story::new().apply(skipped).sent(0, 10).acked(0, 20).received(0, 21);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1), ("skipped", 1)], (1, 0)));
+    assert!(!story.snapshot().prober_healthy);
+    assert!(story.ledger.snapshot(story.at(30_006)).prober_healthy);
+}
+
+#[test]
+fn a_deadline_slept_through_is_nobodys_fault() {
+    let stalled = |story: &Story| Event::Stalled { from: story.at(4_000), to: story.at(14_000) };
+    let story = Story::new().sent(0, 0).sent(1, 5_000).sent(2, 6_000).apply(stalled);
+    let story = story.acked(0, 14_001).received(0, 14_001).acked(1, 14_002).received(1, 14_002).until(14_010);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1), ("skipped", 1)], (1, 0)));
+    let story = story.until(16_001);
+    assert_eq!(story.sli(), (2, 1), "a deadline after the stall is judged");
+    assert_eq!(story.until(130_000).outcomes(), vec![("ok", 1), ("unacked_missing", 1), ("skipped", 1)]);
+}
+
+#[test]
+fn a_stop_ends_what_is_open_as_skipped_and_judges_nothing() {
+    let mut story =
+        Story::new().sent(0, 0).sent(1, 1_000).acked(1, 1_005).failed(0, 1_006, DEFINITE).sent(2, 2_000);
+    story.ledger.stop();
+    assert_eq!((story.outcomes(), story.sli()), (vec![("rejected", 1), ("skipped", 2)], (0, 0)));
+    assert_eq!(story.snapshot().totals.in_flight, 0);
+    assert_eq!(story.checked().until(200_000).sli(), (0, 0));
+}
+
+#[test]
+fn a_second_copy_is_a_duplicate_but_the_same_record_read_again_is_not() {
+    let story = Story::new().sent(0, 0).acked(0, 5).received_at(0, 8, 41).received_at(0, 9, 41);
+    assert_eq!(story.anomalies(), vec![]);
+    let story = story.received_at(0, 10, 42);
+    assert_eq!((story.anomalies(), story.outcomes()), (vec![("duplicate", 1)], vec![("ok", 1)]));
+    assert_eq!(story.snapshot().received, 1);
+}
+
+#[test]
+fn order_is_watched_per_partition() {
+    let story = Story::new().sent(0, 0).sent(1, 1_000).sent(2, 2_000);
+    let story = story.received(1, 2_010).received(0, 2_011).received(2, 2_012);
+    assert_eq!(story.anomalies(), vec![("out_of_order", 1)]);
+}
+
+#[test]
+fn foreign_stale_and_corrupt_records_are_counted_and_never_judged() {
+    let received = |record: Result<Record, NotAHeartbeat>| {
+        move |story: &Story| Event::Received { partition: 0, offset: 7, at: story.at(1), record }
+    };
+    let other = Record { identity: Identity { instance: 9, epoch: 2 }, ..record(0) };
+    let earlier = Record { identity: Identity { instance: 1, epoch: 1 }, ..record(0) };
+    let moved = Record { partition: 1, ..record(0) };
+    let story = Story::new().sent(0, 0);
+    let story =
+        story.apply(received(Err(NotAHeartbeat::Corrupt))).apply(received(Err(NotAHeartbeat::Foreign)));
+    let story = story.apply(received(Ok(other))).apply(received(Ok(earlier))).apply(received(Ok(moved)));
+    assert_eq!(story.anomalies(), vec![("corrupt", 1), ("foreign", 3), ("stale_epoch", 1)]);
+    assert_eq!((story.outcomes(), story.snapshot().totals.in_flight), (vec![], 1));
+}
+
+#[test]
+fn a_partition_that_left_the_topic_stays_until_nothing_of_it_is_in_flight() {
+    let story = Story::new().sent(0, 0);
+    let story = story.apply(|_| Event::Partitions(BTreeMap::from([(1, Leader::default())])));
+    assert!(story.snapshot().partitions.contains_key(&0));
+    let story = story.until(120_001);
+    let snapshot = story.snapshot();
+    assert_eq!(snapshot.partitions.keys().collect::<Vec<_>>(), [&1]);
+    assert_eq!(snapshot.totals.of(Outcome::UnackedMissing), 1, "the sum over all partitions keeps it");
+}
+
+#[test]
+fn the_beats_show_the_last_sixty_with_their_wall_clock() {
+    let mut story = Story::new();
+    for sequence in 0..70 {
+        story = story.sent(sequence, sequence * 1_000).acked(sequence, sequence * 1_000 + 4);
+    }
+    let story = story.until(69_500);
+    let beats = &story.snapshot().partitions[&0].beats;
+    assert_eq!((beats.len(), beats[0].sequence, beats[59].sequence), (60, 10, 69));
+    let since = beats[59].intended.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    assert_eq!(since, Duration::from_secs(1_000_069));
+    assert!(beats[0].bad && beats[49].bad && !beats[50].bad, "bad once the deadline has passed");
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Send,
+    Refuse,
+    Skip,
+    Ack(usize),
+    Fail(usize, bool),
+    Receive(usize, i64),
+    Advance(u64),
+    Stall(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => Just(Step::Send),
+        1 => Just(Step::Refuse),
+        1 => Just(Step::Skip),
+        5 => (0usize..200).prop_map(Step::Ack),
+        2 => (0usize..200, any::<bool>()).prop_map(|(n, definite)| Step::Fail(n, definite)),
+        5 => (0usize..200, 0i64..300).prop_map(|(n, offset)| Step::Receive(n, offset)),
+        4 => (0u64..15_000).prop_map(Step::Advance),
+        1 => (1u64..20_000).prop_map(Step::Stall),
+    ]
+}
+
+proptest! {
+    /// Whatever happens in whatever order: the books balance after every step, counters never go down,
+    /// and when the horizon has passed nothing is open.
+    #[test]
+    fn the_books_always_balance(steps in prop::collection::vec(step(), 1..300)) {
+        let mut story = Story::new();
+        let (mut now, mut next) = (0u64, 0u64);
+        let mut last = story.snapshot();
+        let mut reported = std::collections::BTreeSet::new();
+        for step in steps {
+            now += 3;
+            story = match step {
+                Step::Send => { next += 1; story.sent(next - 1, now) }
+                Step::Refuse => {
+                    next += 1;
+                    let sequence = next - 1;
+                    reported.insert(sequence);
+                    story.sent(sequence, now).apply(|story| Event::Refused {
+                        partition: 0, sequence, at: story.at(now + 1), fault: Fault::QueueFull,
+                    })
+                }
+                Step::Skip => story.apply(|story| Event::Skipped { partition: 0, broker: None, at: story.at(now) }),
+                // A delivery is reported once.
+                Step::Ack(n) if (n as u64) < next && reported.insert(n as u64) => story.acked(n as u64, now),
+                Step::Fail(n, definite) if (n as u64) < next && reported.insert(n as u64) => {
+                    story.failed(n as u64, now, definite)
+                }
+                Step::Receive(n, offset) if (n as u64) < next => story.received_at(n as u64, now, offset),
+                Step::Advance(by) => { now += by; story.until(now) }
+                Step::Stall(by) => {
+                    let from = now;
+                    now += by;
+                    story.apply(|story| Event::Stalled { from: story.at(from), to: story.at(now) })
+                }
+                _ => story,
+            };
+            let snapshot = story.snapshot();
+            prop_assert!(snapshot.events >= last.events && snapshot.bad_events >= last.bad_events);
+            for outcome in Outcome::ALL {
+                prop_assert!(snapshot.totals.of(outcome) >= last.totals.of(outcome));
+            }
+            last = snapshot;
+        }
+        let story = story.until(now + 120_001);
+        let snapshot = story.snapshot();
+        prop_assert_eq!(snapshot.totals.in_flight, 0);
+        // A rejected heartbeat whose deadline we slept through is not judged either.
+        let excused = snapshot.totals.of(Outcome::Skipped) + snapshot.totals.of(Outcome::Rejected);
+        prop_assert!(snapshot.events + excused >= snapshot.totals.scheduled, "all others are judged");
+        prop_assert_eq!(story.ledger.next_deadline(), None, "nothing is left to wait for");
+    }
+}
