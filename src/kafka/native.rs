@@ -1,1 +1,399 @@
-//! librdkafka.
+//! librdkafka: the client that carries heartbeats.
+//!
+//! Settings become a producer and a consumer here; nothing else in the program touches librdkafka.
+//! The two handles never share a connection. Nothing blocks but [`Consumer::next`], which belongs to a
+//! thread of its own, and no admin call is ever made: librdkafka's abort the process when a broker is
+//! sick. The one `unsafe` call of the program asks a message whether it may have been written.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
+    bindings::{rd_kafka_message_status, rd_kafka_msg_status_t},
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::BorrowedMessage,
+    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
+    statistics::Statistics,
+};
+
+use super::{Error, Fault, wire::PropertyError};
+use crate::config::{self, Properties};
+
+/// The same words of a client are logged at most this often.
+const LOG_GAP: Duration = Duration::from_secs(600);
+
+/// Of both heartbeat clients. Order: these < `[kafka]` < the client's own < the user's overrides.
+const BOTH: [(&str, &str); 9] = [
+    ("socket.nagle.disable", "true"),
+    ("socket.keepalive.enable", "true"),
+    // librdkafka's own maximum of ten seconds makes every recovery look ten seconds slow.
+    ("reconnect.backoff.ms", "50"),
+    ("reconnect.backoff.max.ms", "1000"),
+    // New leaders and brokers are noticed within half a minute even without an error.
+    ("topic.metadata.refresh.interval.ms", "30000"),
+    ("enable.metrics.push", "false"),
+    ("statistics.interval.ms", "15000"),
+    ("log.connection.close", "false"),
+    ("allow.auto.create.topics", "false"),
+];
+
+/// Of the heartbeat producer.
+const PRODUCER: [(&str, &str); 5] = [
+    ("linger.ms", "0"),
+    ("acks", "all"),
+    // A broker answers one request of a connection at a time. More of them in flight only fill socket
+    // buffers with requests that nobody can take back; what waits here instead travels in one batch.
+    ("max.in.flight.requests.per.connection", "5"),
+    ("queue.buffering.max.messages", "20000"),
+    ("retry.backoff.ms", "50"),
+];
+
+/// Of the heartbeat consumer.
+const CONSUMER: [(&str, &str); 7] = [
+    // librdkafka wants one even for a consumer that is assigned; no group is ever joined.
+    ("group.id", "kafka-heartbeat"),
+    ("enable.auto.commit", "false"),
+    ("fetch.min.bytes", "1"),
+    ("fetch.error.backoff.ms", "50"),
+    ("fetch.queue.backoff.ms", "10"),
+    ("queued.min.messages", "100"),
+    // Our own checksum covers what matters; a position that is gone means the log was cut: read on
+    // from its beginning, so that nothing is missed.
+    ("auto.offset.reset", "earliest"),
+];
+
+/// What happened to a record that was handed to the producer.
+#[derive(Debug)]
+pub struct Report {
+    /// Its partition.
+    pub partition: i32,
+    /// The token it was sent with.
+    pub token: u64,
+    /// The instant the client reported it.
+    pub at: Instant,
+    /// Acknowledged, or why not.
+    pub result: Result<(), Undelivered>,
+}
+
+/// Why a record was not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The kind.
+    pub fault: Fault,
+    /// The client is certain that nothing was written.
+    pub definite: bool,
+}
+
+/// Who hears of deliveries. Runs on librdkafka's polling thread: must not block.
+pub trait Listener: Send + Sync + 'static {
+    /// A delivery succeeded or failed.
+    fn delivered(&self, report: Report);
+    /// Within the last statistics interval a broker throttled us, at most for this long at once.
+    fn throttled(&self, api: &'static str, time: Duration);
+}
+
+/// The heartbeat producer: cheap to send to, reports on a thread of its own.
+pub struct Producer<L: Listener> {
+    native: ThreadedProducer<Context<L>>,
+}
+
+impl<L: Listener> Producer<L> {
+    /// Makes a client; does not connect yet.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses; they were checked by [`check`] before.
+    pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
+        let context = Context::new("produce", listener);
+        let native = producer_config(cluster).create_with_context(context);
+        Ok(Self { native: native.map_err(|error| refused("the heartbeat producer", &error))? })
+    }
+
+    /// Hands a record over, without waiting. Every record that is taken is reported exactly once.
+    ///
+    /// # Errors
+    /// Why the client did not take it.
+    pub fn send(&self, topic: &str, partition: i32, token: u64, payload: &[u8]) -> Result<(), Fault> {
+        let record = BaseRecord::<(), [u8], Box<u64>>::with_opaque_to(topic, Box::new(token));
+        self.native.send(record.partition(partition).payload(payload)).map_err(|(error, _)| fault(&error))
+    }
+
+    /// Waits for what is under way, then drops what is left; both are reported.
+    pub fn finish(&self, limit: Duration) {
+        if self.native.flush(limit).is_err() {
+            self.native.purge(PurgeConfig::default().queue().inflight());
+        }
+    }
+}
+
+/// The heartbeat consumer: reads partitions from given offsets, without a group.
+pub struct Consumer<L: Listener> {
+    native: BaseConsumer<Context<L>>,
+    topic: String,
+    positions: BTreeMap<i32, i64>,
+}
+
+/// A record read back.
+pub struct Received<'a> {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The instant right after the client returned it.
+    pub at: Instant,
+    /// Its value: anybody's bytes.
+    pub payload: &'a [u8],
+}
+
+impl<L: Listener> Consumer<L> {
+    /// Makes a client that reads nothing yet.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses; they were checked by [`check`] before.
+    pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
+        let native = consumer_config(cluster).create_with_context(Context::new("fetch", listener));
+        let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;
+        Ok(Self { native, topic: cluster.heartbeat.topic.clone(), positions: BTreeMap::new() })
+    }
+
+    /// Reads these partitions from now on, from these offsets; partitions not named go on where they are.
+    ///
+    /// # Errors
+    /// librdkafka's refusal.
+    pub fn assign(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
+        self.positions.extend(offsets);
+        let mut list = TopicPartitionList::with_capacity(self.positions.len());
+        for (partition, offset) in &self.positions {
+            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
+                .map_err(|error| refused("an offset", &error))?;
+        }
+        self.native.assign(&list).map_err(|error| refused("the assignment", &error))
+    }
+
+    /// Waits for the next record and hands it to `take`; returns false if none came in time.
+    pub fn next(&mut self, limit: Duration, take: impl FnOnce(Received<'_>)) -> bool {
+        let Some(polled) = self.native.poll(limit) else { return false };
+        let at = Instant::now();
+        match polled {
+            Ok(message) => {
+                let (partition, offset) = (message.partition(), message.offset());
+                take(Received { partition, offset, at, payload: message.payload().unwrap_or_default() });
+                drop(message);
+                self.positions.insert(partition, offset + 1);
+            }
+            Err(error) => self.native.context().words.note(fault(&error), &error.to_string()),
+        }
+        true
+    }
+}
+
+/// Checks every property of a cluster with librdkafka itself.
+pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
+    let mut errors = Vec::new();
+    for (properties, config) in
+        [(&cluster.producer, producer_config(cluster)), (&cluster.consumer, consumer_config(cluster))]
+    {
+        // The value stays out of the message: it may be a secret.
+        if let Err(KafkaError::ClientConfig(_, reason, key, _)) = config.create_native_config() {
+            let place = properties.0.get(&key).or_else(|| cluster.kafka.0.get(&key));
+            let place = place.map_or_else(String::new, |property| property.place.clone());
+            let message = match place_of_value(&reason) {
+                Some(words) => words.to_owned(),
+                None => "librdkafka refuses the value".to_owned(),
+            };
+            let error = PropertyError { key, place, message };
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+    }
+    errors
+}
+
+/// librdkafka's reason, if it is one that never quotes the value.
+fn place_of_value(reason: &str) -> Option<&'static str> {
+    if reason.starts_with("No such configuration property") {
+        Some("librdkafka knows no such property")
+    } else if reason.contains("is read-only") || reason.contains("not supported in this build") {
+        Some("this build of librdkafka does not support it")
+    } else {
+        None
+    }
+}
+
+fn producer_config(cluster: &config::Cluster) -> ClientConfig {
+    let deadline = cluster.heartbeat.deadline.as_millis().to_string();
+    let mut config = base_config(cluster, &PRODUCER);
+    // After the deadline an acknowledgement is worth nothing; without this it might come minutes later.
+    config.set("message.timeout.ms", deadline);
+    lay_over(&mut config, &cluster.producer);
+    config
+}
+
+fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
+    let mut config = base_config(cluster, &CONSUMER);
+    lay_over(&mut config, &cluster.consumer);
+    config
+}
+
+fn base_config(cluster: &config::Cluster, own: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (key, value) in BOTH {
+        config.set(key, value);
+    }
+    config.set("client.id", format!("kafka-heartbeat/{}", cluster.heartbeat.instance));
+    let timeout = cluster.heartbeat.deadline.clamp(Duration::from_secs(1), Duration::from_secs(300));
+    config.set("socket.connection.setup.timeout.ms", timeout.as_millis().to_string());
+    lay_over(&mut config, &cluster.kafka);
+    for (key, value) in own {
+        config.set(*key, *value);
+    }
+    let tls = cluster
+        .kafka
+        .get("security.protocol")
+        .is_some_and(|protocol| protocol.to_lowercase().contains("ssl"));
+    let ca = ["ssl.ca.location", "ssl.ca.pem", "ssl.keystore.location"];
+    if tls && ca.iter().all(|key| cluster.kafka.get(key).is_none()) {
+        // The bundled OpenSSL does not find the system's roots by itself.
+        config.set("ssl.ca.location", "probe");
+    }
+    config.set_log_level(RDKafkaLogLevel::Notice);
+    config
+}
+
+fn lay_over(config: &mut ClientConfig, properties: &Properties) {
+    for (key, property) in &properties.0 {
+        config.set(key, &property.value);
+    }
+}
+
+fn refused(what: &str, error: &KafkaError) -> Error {
+    match error {
+        KafkaError::ClientConfig(_, _, key, _) => {
+            Error::new(Fault::Other, format!("librdkafka refuses {what}: property {key}"))
+        }
+        error => Error::new(fault(error), format!("librdkafka refuses {what}")).because(error.to_string()),
+    }
+}
+
+/// Callbacks of one client.
+struct Context<L: Listener> {
+    api: &'static str,
+    listener: Arc<L>,
+    words: Words,
+}
+
+impl<L: Listener> Context<L> {
+    fn new(api: &'static str, listener: Arc<L>) -> Self {
+        Self { api, listener, words: Words { api, last: Mutex::default() } }
+    }
+}
+
+impl<L: Listener> ClientContext for Context<L> {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
+        // What goes wrong is told by outcomes and by the connectivity probe; these are the details.
+        if (level as i32) <= (RDKafkaLogLevel::Critical as i32) {
+            tracing::error!(client = self.api, facility, "{words}");
+        } else {
+            tracing::debug!(client = self.api, facility, "{words}");
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        for broker in statistics.brokers.values() {
+            let longest = broker.throttle.as_ref().map(|window| window.max).filter(|max| *max > 0);
+            if let Some(millis) = longest.and_then(|max| u64::try_from(max).ok()) {
+                self.listener.throttled(self.api, Duration::from_millis(millis));
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.words.note(fault(&error), reason);
+    }
+}
+
+impl<L: Listener> ConsumerContext for Context<L> {}
+
+impl<L: Listener> ProducerContext for Context<L> {
+    type DeliveryOpaque = Box<u64>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, token: Self::DeliveryOpaque) {
+        let at = Instant::now();
+        let (partition, result) = match result {
+            Ok(message) => (message.partition(), Ok(())),
+            Err((error, message)) => {
+                let undelivered = Undelivered { fault: fault(error), definite: !maybe_written(message) };
+                (message.partition(), Err(undelivered))
+            }
+        };
+        self.listener.delivered(Report { partition, token: *token, at, result });
+    }
+}
+
+/// Whether the record may be in the log although its delivery failed.
+fn maybe_written(message: &BorrowedMessage<'_>) -> bool {
+    #[expect(unsafe_code, reason = "rdkafka has no safe name for this question")]
+    // SAFETY: the message lives as long as the reference, and the call only reads it.
+    let status = unsafe { rd_kafka_message_status(message.ptr()) };
+    status != rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+}
+
+/// A client's complaints, each kind at most once in ten minutes: a broken broker repeats them by the
+/// thousand.
+struct Words {
+    api: &'static str,
+    last: Mutex<BTreeMap<Fault, Instant>>,
+}
+
+impl Words {
+    fn note(&self, fault: Fault, words: &str) {
+        let now = Instant::now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.get(&fault).is_some_and(|before| now.duration_since(*before) < LOG_GAP) {
+            return;
+        }
+        last.insert(fault, now);
+        drop(last);
+        tracing::warn!(client = self.api, fault = fault.as_str(), hint = fault.hint(), "{words}");
+    }
+}
+
+/// librdkafka's error as a fault.
+fn fault(error: &KafkaError) -> Fault {
+    let Some(code) = error.rdkafka_error_code() else { return Fault::Other };
+    match code {
+        Code::Resolve => Fault::Dns,
+        Code::MessageTimedOut | Code::OperationTimedOut | Code::RequestTimedOut | Code::TimedOutQueue => {
+            Fault::Timeout
+        }
+        Code::BrokerTransportFailure
+        | Code::AllBrokersDown
+        | Code::NetworkException
+        | Code::BrokerDestroy => Fault::Disconnected,
+        Code::SSL => Fault::Tls,
+        Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism => {
+            Fault::Authentication
+        }
+        Code::TopicAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::ClusterAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => Fault::Authorization,
+        Code::UnknownTopic
+        | Code::UnknownTopicOrPartition
+        | Code::UnknownPartition
+        | Code::UnknownTopicId => Fault::UnknownTopic,
+        Code::LeaderNotAvailable | Code::NotLeaderForPartition | Code::FencedLeaderEpoch => Fault::NoLeader,
+        Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => Fault::NotEnoughReplicas,
+        Code::PolicyViolation | Code::ThrottlingQuotaExceeded => Fault::Policy,
+        Code::QueueFull => Fault::QueueFull,
+        Code::UnsupportedFeature | Code::UnsupportedVersion => Fault::Unsupported,
+        Code::BadMessage | Code::InvalidMessage => Fault::Protocol,
+        _ => Fault::Other,
+    }
+}

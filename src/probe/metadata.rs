@@ -5,10 +5,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{
-    kafka::{BrokerId, TopicId},
-    latency::Buckets,
-};
+pub use crate::kafka::admin::{Partition, Topic};
+use crate::{kafka::BrokerId, latency::Buckets};
 
 /// What the cluster says of itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,24 +80,4 @@ impl Capability {
             Capability::Unknown => "unknown",
         }
     }
-}
-
-/// A topic of the metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// Its unique id; absent before Kafka 2.8.
-    pub id: Option<TopicId>,
-    /// Its partitions, by number.
-    pub partitions: BTreeMap<i32, Partition>,
-}
-
-/// A partition of the metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Partition {
-    /// Its leader; `None` while it is offline.
-    pub leader: Option<BrokerId>,
-    /// All replicas, the preferred leader first.
-    pub replicas: Vec<BrokerId>,
-    /// The replicas in sync.
-    pub isr: Vec<BrokerId>,
 }

@@ -4,9 +4,14 @@
 //! threads, `record` is the bytes on the wire, `ledger` is the accounting: pure, owned by one thread,
 //! fed by events. This file holds what the ledger publishes.
 
+mod accounts;
+mod consumer;
 pub mod ledger;
+mod producer;
 pub mod record;
 pub mod schedule;
+mod targets;
+pub mod threads;
 
 use std::{
     collections::{BTreeMap, VecDeque},

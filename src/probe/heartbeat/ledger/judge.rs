@@ -122,7 +122,9 @@ impl Ledger {
         self.finish(partition, entry.broker, outcome);
         if outcome.is_bad() {
             let bad = self.bad(partition, sequence, entry, outcome);
-            self.sums.bad.push_back(Arc::new(bad));
+            let bad = Arc::new(bad);
+            self.fresh_bad.push(bad.clone());
+            self.sums.bad.push_back(bad);
             if self.sums.bad.len() > Snapshot::BAD_KEPT {
                 self.sums.bad.pop_front();
             }

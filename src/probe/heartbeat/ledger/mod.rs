@@ -27,7 +27,7 @@ use entry::{Ack, Entry, Micros, Offset, Verdict};
 pub use event::{Event, Leader};
 
 use super::{
-    Anomaly, Bad, ByBroker, Outcome, Snapshot, Totals,
+    Anomaly, Bad, ByBroker, Outcome, Totals,
     record::{Identity, NotAHeartbeat, Record},
 };
 use crate::{
@@ -63,6 +63,8 @@ pub struct Ledger {
     last_stall: Option<Instant>,
     totals: Totals,
     sums: Sums,
+    /// Ended badly since somebody last asked.
+    fresh_bad: Vec<Arc<Bad>>,
 }
 
 /// What is counted over all partitions.
@@ -105,6 +107,7 @@ impl Ledger {
             last_stall: None,
             totals: Totals::default(),
             sums,
+            fresh_bad: Vec::new(),
         }
     }
 
@@ -195,6 +198,11 @@ impl Ledger {
             Some(self.instant(entry.intended) + self.settings.horizon)
         });
         deadlines.chain(horizons).min()
+    }
+
+    /// The heartbeats that ended badly since the last call.
+    pub fn take_bad(&mut self) -> impl Iterator<Item = Arc<Bad>> {
+        std::mem::take(&mut self.fresh_bad).into_iter()
     }
 
     /// Heartbeats without an outcome.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::probe::heartbeat::Snapshot;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const HORIZON: Duration = Duration::from_secs(120);

@@ -1,0 +1,139 @@
+//! The ledger's thread: the only place where the ledger meets a clock.
+//!
+//! It wakes every ten milliseconds. Waking much later means that the process itself slept: the ledger
+//! is told before it sees anything else, so that Kafka is not blamed.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::{Notify, watch};
+
+use super::{
+    Bad, Snapshot,
+    ledger::{Event, Ledger},
+};
+
+/// The ticker.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Snapshots are published at most this often, and at least once a second.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+const PUBLISH_IDLE: Duration = Duration::from_secs(1);
+
+/// Events booked between two looks at the clock.
+const BATCH: usize = 1000;
+
+/// A heartbeat open for this long is reason enough to look at the metadata again …
+const OVERDUE: Duration = Duration::from_secs(1);
+/// … but not more often than this.
+const NUDGE_EVERY: Duration = Duration::from_secs(2);
+
+/// Everything the ledger's thread owns.
+pub(super) struct Accounts {
+    pub(super) ledger: Ledger,
+    pub(super) events: Receiver<Event>,
+    pub(super) publisher: watch::Sender<Arc<Snapshot>>,
+    /// Asks for fresh metadata.
+    pub(super) nudge: Arc<Notify>,
+    /// A tick later than this is a stall.
+    pub(super) tolerance: Duration,
+    pub(super) log: BadLog,
+}
+
+impl Accounts {
+    /// Keeps the books until every sender of events is gone; then closes them.
+    pub(super) fn run(mut self) {
+        let (mut published, mut nudged, mut bad_seen) = (Instant::now(), Instant::now(), 0);
+        let mut changed = true;
+        loop {
+            let before = Instant::now();
+            let first = self.events.recv_timeout(TICK);
+            let woken = Instant::now();
+            if woken - before > TICK + self.tolerance {
+                tracing::warn!(seconds = (woken - before).as_secs_f64(), "this process was stalled");
+                self.ledger.apply(Event::Stalled { from: before, to: woken });
+            }
+            let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
+            if let Ok(event) = first {
+                changed = true;
+                self.ledger.apply(event);
+                for event in self.events.try_iter().take(BATCH) {
+                    self.ledger.apply(event);
+                }
+            }
+            let now = Instant::now();
+            self.ledger.advance(now, SystemTime::now());
+            self.log.write(self.ledger.take_bad(), now);
+            let trouble = self.ledger.bad_events() != bad_seen
+                || self
+                    .ledger
+                    .oldest_waiting()
+                    .is_some_and(|oldest| now.saturating_duration_since(oldest) > OVERDUE);
+            if trouble && now - nudged > NUDGE_EVERY {
+                (nudged, bad_seen) = (now, self.ledger.bad_events());
+                self.nudge.notify_one();
+            }
+            if closed {
+                self.ledger.stop();
+                self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
+                return;
+            }
+            let due = if changed { PUBLISH_EVERY } else { PUBLISH_IDLE };
+            if now - published >= due {
+                (published, changed) = (now, false);
+                self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
+            }
+        }
+    }
+}
+
+/// One log line for each bad heartbeat, but not for thousands of them.
+pub(super) struct BadLog {
+    pub(super) cluster: Arc<str>,
+    begin: Instant,
+    written: u32,
+    left_out: u64,
+}
+
+impl BadLog {
+    const WINDOW: Duration = Duration::from_secs(10);
+    const LINES: u32 = 10;
+
+    pub(super) fn new(cluster: Arc<str>) -> Self {
+        Self { cluster, begin: Instant::now(), written: 0, left_out: 0 }
+    }
+
+    fn write(&mut self, bad: impl Iterator<Item = Arc<Bad>>, now: Instant) {
+        if now - self.begin > Self::WINDOW {
+            if self.left_out > 0 {
+                let (cluster, left_out) = (&*self.cluster, self.left_out);
+                tracing::warn!(cluster, left_out, "more bad heartbeats, not written one by one");
+            }
+            (self.begin, self.written, self.left_out) = (now, 0, 0);
+        }
+        for bad in bad {
+            if self.written == Self::LINES {
+                self.left_out += 1;
+                continue;
+            }
+            self.written += 1;
+            let millis = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
+            tracing::warn!(
+                cluster = &*self.cluster,
+                id = bad.id,
+                partition = bad.partition,
+                broker = bad.broker.map(|broker| broker.0),
+                outcome = bad.outcome.as_str(),
+                fault = bad.fault.map(|fault| fault.as_str()),
+                produce_ms = millis(bad.produce),
+                end_to_end_ms = millis(bad.end_to_end),
+                "bad heartbeat",
+            );
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The sending thread: waits for slots, hands heartbeats to librdkafka, tells the ledger.
+//!
+//! It never waits for an acknowledgement. The event of a heartbeat is in the ledger's channel before
+//! the client has the record, so that no acknowledgement can overtake it.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::watch;
+
+use super::{
+    ledger::Event,
+    record::{Identity, Record, nanos},
+    schedule::{Slot, Slots},
+    targets::{Target, Targets},
+};
+use crate::{
+    config,
+    kafka::{Fault, native},
+};
+
+/// The thread looks up at least this often: for other partitions, and for the stop.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// Passes librdkafka's reports on to the ledger.
+pub(super) struct Reports(pub(super) Sender<Event>);
+
+impl native::Listener for Reports {
+    fn delivered(&self, report: native::Report) {
+        let native::Report { partition, token: sequence, at, result } = report;
+        let event = match result {
+            Ok(()) => Event::Acked { partition, sequence, at },
+            Err(native::Undelivered { fault, definite }) => {
+                Event::Failed { partition, sequence, at, fault, definite }
+            }
+        };
+        // The ledger outlives the clients; an error here means the process is going down.
+        _ = self.0.send(event);
+    }
+
+    fn throttled(&self, api: &'static str, time: Duration) {
+        _ = self.0.send(Event::Throttled { api, time });
+    }
+}
+
+/// Everything the sending thread owns.
+pub(super) struct Sending {
+    pub(super) settings: config::Heartbeat,
+    pub(super) identity: Identity,
+    pub(super) native: Arc<native::Producer<Reports>>,
+    pub(super) targets: watch::Receiver<Arc<Targets>>,
+    pub(super) events: Sender<Event>,
+    pub(super) buffer: Vec<u8>,
+}
+
+impl Sending {
+    /// Sends on schedule until the other end of `stop` is dropped.
+    pub(super) fn run(mut self, stop: &Receiver<()>) {
+        let mut targets = self.targets.borrow_and_update().clone();
+        let partitions = |targets: &Targets| targets.0.keys().copied().collect();
+        let mut slots = Slots::new(self.settings.interval, partitions(&targets), Instant::now());
+        loop {
+            if self.targets.has_changed().unwrap_or(false) {
+                targets = self.targets.borrow_and_update().clone();
+                slots.set_partitions(partitions(&targets), Instant::now());
+            }
+            while let Some(slot) = slots.take(Instant::now()) {
+                self.use_slot(&slot, &targets);
+            }
+            let wait =
+                slots.next_due().map_or(LONGEST_WAIT, |due| due.saturating_duration_since(Instant::now()));
+            match stop.recv_timeout(wait.min(LONGEST_WAIT)) {
+                Err(RecvTimeoutError::Timeout) | Ok(()) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn use_slot(&mut self, slot: &Slot, targets: &Targets) {
+        let leader = |partition| targets.0.get(&partition).and_then(|target| target.leader.broker);
+        match *slot {
+            Slot::Missed { partition } => {
+                self.tell(Event::Skipped { partition, broker: leader(partition), at: Instant::now() });
+            }
+            Slot::Due { partition, sequence, intended } => {
+                let ready =
+                    targets.0.get(&partition).map_or(Err(Fault::NotReady), |target: &Target| target.ready);
+                let broker = leader(partition);
+                self.encode(partition, sequence, intended);
+                let at = Instant::now();
+                self.tell(Event::Sent { partition, sequence, intended, at, broker });
+                let topic = &self.settings.topic;
+                let sent = ready.and_then(|()| self.native.send(topic, partition, sequence, &self.buffer));
+                if let Err(fault) = sent {
+                    self.tell(Event::Refused { partition, sequence, at: Instant::now(), fault });
+                }
+            }
+        }
+    }
+
+    fn encode(&mut self, partition: i32, sequence: u64, intended: Instant) {
+        let sent = SystemTime::now();
+        let late = intended.elapsed();
+        let (intended, sent) = (nanos(sent - late), nanos(sent));
+        let record = Record { identity: self.identity, partition, sequence, intended, sent };
+        record.encode(self.settings.payload_bytes, &mut self.buffer);
+    }
+
+    fn tell(&self, event: Event) {
+        // The ledger outlives this thread; an error here means the process is going down.
+        _ = self.events.send(event);
+    }
+}

@@ -1,0 +1,161 @@
+//! Which partitions get heartbeats, and from where they are read back.
+//!
+//! A partition is ready once its log end has been asked for and the consumer was told to read from
+//! there: whatever is sent afterwards lies behind that offset, so the first heartbeat cannot be missed.
+//! What appears while we run (added partitions, a recreated topic) is read from its beginning.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time};
+use tokio_util::sync::CancellationToken;
+
+use super::ledger::{Event, Leader};
+use crate::{
+    kafka::{
+        Fault, TopicId,
+        admin::{self, At, Topic},
+        wire,
+    },
+    probe::metadata,
+    task::Latest,
+};
+
+/// Between two attempts to learn the log ends of partitions that are not ready.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Where heartbeats go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Targets(pub(super) BTreeMap<i32, Target>);
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) leader: Leader,
+    /// Or why nothing can be sent yet.
+    pub(super) ready: Result<(), Fault>,
+}
+
+impl Targets {
+    /// Before anything is known there is one partition, and its heartbeats are bad: an outage at the
+    /// start is measured like any other.
+    pub(super) fn unknown() -> Self {
+        Self(BTreeMap::from([(0, Target { leader: Leader::default(), ready: Err(Fault::NotReady) })]))
+    }
+}
+
+/// Offsets the consumer shall read from, for partitions it does not read yet.
+pub(super) type Assignment = BTreeMap<i32, i64>;
+
+/// Follows the metadata until `stop`.
+pub(super) struct Follower {
+    pub(super) topic: String,
+    pub(super) wire: Arc<wire::Cluster>,
+    pub(super) metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    pub(super) assignments: mpsc::Sender<Assignment>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) targets: watch::Sender<Arc<Targets>>,
+    pub(super) progress: Progress,
+}
+
+/// What has been arranged so far.
+#[derive(Default)]
+pub(super) struct Progress {
+    topic_id: Option<TopicId>,
+    /// Partitions that the consumer reads.
+    positioned: BTreeMap<i32, ()>,
+    /// Whether a partition was ever known: only the very first ones are read from their end.
+    started: bool,
+}
+
+impl Follower {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let known = self.metadata.borrow_and_update().snapshot.clone();
+            let complete = match &known {
+                Some((snapshot, _)) => self.follow(snapshot).await,
+                None => true,
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = self.metadata.changed() => if changed.is_err() { return },
+                () = time::sleep(RETRY), if !complete => {}
+            }
+        }
+    }
+
+    /// Brings consumer, schedule and ledger in line with the metadata; false if a partition is not ready.
+    async fn follow(&mut self, snapshot: &metadata::Snapshot) -> bool {
+        let Some(topic) = &snapshot.heartbeat_topic else {
+            self.topic_is_missing();
+            return true;
+        };
+        if self.progress.topic_id != topic.id {
+            self.progress.positioned.clear();
+            self.progress.topic_id = topic.id;
+        }
+        self.progress.positioned.retain(|partition, ()| topic.partitions.contains_key(partition));
+        let refused = self.position(topic).await;
+        let targets = topic.partitions.iter().map(|(number, partition)| {
+            let rack = partition.leader.and_then(|leader| snapshot.brokers.get(&leader)?.rack.clone());
+            let ready = match refused.get(number) {
+                _ if self.progress.positioned.contains_key(number) => Ok(()),
+                Some(fault) => Err(*fault),
+                None => Err(Fault::NotReady),
+            };
+            (*number, Target { leader: Leader { broker: partition.leader, rack }, ready })
+        });
+        let targets = Targets(targets.collect());
+        let complete = targets.0.values().all(|target| target.ready.is_ok());
+        self.publish(targets);
+        complete
+    }
+
+    fn topic_is_missing(&mut self) {
+        self.progress.positioned.clear();
+        let mut targets = self.targets.borrow().as_ref().clone();
+        for target in targets.0.values_mut() {
+            *target = Target { leader: Leader::default(), ready: Err(Fault::UnknownTopic) };
+        }
+        self.publish(targets);
+    }
+
+    /// Tells the consumer where to begin on partitions it does not read; returns the faults of the others.
+    async fn position(&mut self, topic: &Topic) -> BTreeMap<i32, Fault> {
+        let missing = |number: &&i32| !self.progress.positioned.contains_key(number);
+        let missing: Vec<i32> = topic.partitions.keys().filter(missing).copied().collect();
+        if missing.is_empty() {
+            return BTreeMap::new();
+        }
+        let at = if self.progress.started { At::Earliest } else { At::Latest };
+        let offsets = admin::list_offsets(&self.wire, &self.topic, &missing, at).await;
+        let mut assignment = Assignment::new();
+        let mut faults = BTreeMap::new();
+        for (partition, offset) in offsets {
+            match offset {
+                Ok(offset) => _ = assignment.insert(partition, offset),
+                Err(error) => _ = faults.insert(partition, error.fault()),
+            }
+        }
+        self.progress.started |= assignment.len() == missing.len();
+        self.progress.positioned.extend(assignment.keys().map(|partition| (*partition, ())));
+        if !assignment.is_empty() && self.assignments.send(assignment).is_err() {
+            tracing::debug!("the consumer has stopped");
+        }
+        faults
+    }
+
+    fn publish(&self, targets: Targets) {
+        if *self.targets.borrow().as_ref() == targets {
+            return;
+        }
+        let leaders = targets.0.iter().map(|(number, target)| (*number, target.leader.clone())).collect();
+        if self.events.send(Event::Partitions(leaders)).is_err() {
+            tracing::debug!("the ledger has stopped");
+        }
+        self.targets.send_replace(Arc::new(targets));
+    }
+}

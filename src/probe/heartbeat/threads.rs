@@ -1,0 +1,180 @@
+//! The threads of a cluster's heartbeats, and how they end.
+//!
+//! Sending, reading and accounting each have an OS thread: a timestamp must not wait for an async
+//! worker that renders a page. They talk by channels alone; each ends when the channel it listens to
+//! is closed, so stopping is dropping senders in the right order.
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Snapshot,
+    accounts::{Accounts, BadLog},
+    consumer,
+    ledger::{Event, Ledger, Settings},
+    producer::{Reports, Sending},
+    record::Identity,
+    schedule::Slots,
+    targets::{Follower, Progress, Targets},
+};
+use crate::{
+    config,
+    kafka::{Error, Fault, native, wire},
+    latency::Bounds,
+    probe::metadata,
+    task::Latest,
+};
+
+/// What the heartbeats of a cluster need from others.
+pub struct Needs {
+    /// The cluster's settings.
+    pub cluster: Arc<config::Cluster>,
+    /// For log ends.
+    pub wire: Arc<wire::Cluster>,
+    /// For partitions and leaders.
+    pub metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    /// Asks for fresh metadata.
+    pub nudge: Arc<Notify>,
+}
+
+/// The running heartbeats of one cluster.
+pub struct Heartbeats {
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    clients: Option<Clients>,
+    /// The last sender: when it is dropped the books are closed.
+    events: mpsc::Sender<Event>,
+    threads: Vec<thread::JoinHandle<()>>,
+    ended: CancellationToken,
+}
+
+struct Clients {
+    producer: Arc<native::Producer<Reports>>,
+    /// Dropped to stop the sending thread.
+    sending: mpsc::Sender<()>,
+    /// Cancelled to stop the reading thread: it holds the only sender of assignments.
+    follower: CancellationToken,
+}
+
+impl Heartbeats {
+    /// Starts the threads; connects to nothing yet. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// librdkafka refuses the settings, or the system refuses a thread.
+    pub fn start(needs: Needs) -> Result<Self, Error> {
+        let settings = &needs.cluster.heartbeat;
+        let (begin, wall) = (Instant::now(), SystemTime::now());
+        let identity = Identity::new(&settings.instance, wall);
+        let bounds = Bounds::with(settings.objectives.iter().copied().chain([settings.deadline]));
+        let (deadline, horizon) = (settings.deadline, settings.horizon);
+        let ledger = Ledger::new(Settings { identity, deadline, horizon, bounds }, begin, wall);
+        let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin)));
+        let (events, booked) = mpsc::channel();
+        let accounts = Accounts {
+            ledger,
+            events: booked,
+            publisher,
+            nudge: needs.nudge.clone(),
+            tolerance: Slots::tolerance(settings.interval),
+            log: BadLog::new(needs.cluster.name.as_str().into()),
+        };
+        let ended = CancellationToken::new();
+        let mut heartbeats = Self { snapshot, clients: None, events, threads: Vec::new(), ended };
+        heartbeats.spawn("ledger", move || accounts.run())?;
+        if settings.enabled {
+            heartbeats.start_clients(needs, identity)?;
+        }
+        Ok(heartbeats)
+    }
+
+    fn start_clients(&mut self, needs: Needs, identity: Identity) -> Result<(), Error> {
+        let settings = needs.cluster.heartbeat.clone();
+        let reports = Arc::new(Reports(self.events.clone()));
+        let producer = Arc::new(native::Producer::new(&needs.cluster, reports.clone())?);
+        let consumer = native::Consumer::new(&needs.cluster, reports)?;
+        let (publish_targets, targets) = watch::channel(Arc::new(Targets::unknown()));
+        let (assignments, assigned) = mpsc::channel();
+        let (sending, until) = mpsc::channel();
+        let follower = CancellationToken::new();
+        let following = Follower {
+            topic: settings.topic.clone(),
+            wire: needs.wire,
+            metadata: needs.metadata,
+            assignments,
+            events: self.events.clone(),
+            targets: publish_targets,
+            progress: Progress::default(),
+        };
+        tokio::spawn(following.run(follower.clone()));
+        let events = self.events.clone();
+        self.spawn("consumer", move || consumer::run(consumer, &assigned, &events))?;
+        let (native, events) = (producer.clone(), self.events.clone());
+        let sending_thread = Sending { settings, identity, native, targets, events, buffer: Vec::new() };
+        self.spawn("producer", move || sending_thread.run(&until))?;
+        self.clients = Some(Clients { producer, sending, follower });
+        Ok(())
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        // However a thread ends, also by a panic, the guard says so.
+        let ended = self.ended.clone().drop_guard();
+        let work = move || {
+            let _ended = ended;
+            work();
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+        let thread = thread.map_err(|error| {
+            Error::new(Fault::Other, format!("cannot start the {name} thread")).because(error)
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// The ledger's word, a few times a second.
+    pub fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshot.clone()
+    }
+
+    /// Cancelled when a thread ends: before [`Heartbeats::stop`] that is a bug, and the process should end.
+    pub fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// Stops in order: no new heartbeats; wait for those in flight, at most `limit`; end the rest as
+    /// skipped; close the books. Returns the last snapshot.
+    pub async fn stop(self, limit: Duration) -> Arc<Snapshot> {
+        let Self { mut snapshot, clients, events, threads, .. } = self;
+        if let Some(Clients { producer, sending, follower }) = clients {
+            drop(sending);
+            let settled = snapshot.wait_for(|snapshot| snapshot.totals.in_flight == 0);
+            if tokio::time::timeout(limit, settled).await.is_err() {
+                tracing::info!("not every heartbeat in flight ended in time");
+            }
+            follower.cancel();
+            // What is still queued is dropped and reported while the ledger listens.
+            let finish = move || producer.finish(Duration::ZERO);
+            join(tokio::task::spawn_blocking(finish)).await;
+        }
+        drop(events);
+        join(tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a heartbeat thread panicked");
+                }
+            }
+        }))
+        .await;
+        snapshot.borrow().clone()
+    }
+}
+
+async fn join(blocking: tokio::task::JoinHandle<()>) {
+    if let Err(error) = blocking.await {
+        tracing::error!("stopping the heartbeats failed: {error}");
+    }
+}
