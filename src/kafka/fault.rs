@@ -3,7 +3,10 @@
 //! [`Fault`] is a closed list: a metric may carry it, an alert may match it. The text of an error,
 //! which may hold a host name or a broker's words, goes to the log and never into a label.
 
-use std::{error, fmt};
+use std::{error, fmt, io};
+
+use kafka_protocol::error::ResponseError;
+use tokio_rustls::rustls;
 
 /// The kind of a failure. The list only ever grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -242,4 +245,103 @@ impl fmt::Display for Chain<'_> {
         }
         Ok(())
     }
+}
+
+impl Fault {
+    /// The kind of an I/O error, also of one that wraps a TLS error.
+    pub fn from_io(error: &io::Error) -> Self {
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::from_tls(tls);
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Fault::Refused,
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown => Fault::Unreachable,
+            io::ErrorKind::TimedOut => Fault::Timeout,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::UnexpectedEof => Fault::Disconnected,
+            io::ErrorKind::InvalidData => Fault::Protocol,
+            _ => Fault::Other,
+        }
+    }
+
+    fn from_tls(error: &rustls::Error) -> Self {
+        use rustls::{AlertDescription as Alert, CertificateError as Certificate};
+        match error {
+            rustls::Error::InvalidCertificate(certificate) => match certificate {
+                Certificate::Expired
+                | Certificate::ExpiredContext { .. }
+                | Certificate::NotValidYet
+                | Certificate::NotValidYetContext { .. } => Fault::CertificateExpired,
+                Certificate::UnknownIssuer => Fault::CertificateUnknownCa,
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                    Fault::CertificateWrongHost
+                }
+                _ => Fault::Tls,
+            },
+            rustls::Error::AlertReceived(
+                Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnknownCA
+                | Alert::CertificateExpired
+                | Alert::CertificateRevoked
+                | Alert::CertificateUnknown
+                | Alert::UnsupportedCertificate,
+            ) => Fault::CertificateRefused,
+            _ => Fault::Tls,
+        }
+    }
+
+    /// The kind of an error code in a broker's answer.
+    pub fn from_response(error: ResponseError) -> Self {
+        match error {
+            ResponseError::TopicAuthorizationFailed
+            | ResponseError::GroupAuthorizationFailed
+            | ResponseError::ClusterAuthorizationFailed
+            | ResponseError::TransactionalIdAuthorizationFailed => Fault::Authorization,
+            ResponseError::SaslAuthenticationFailed
+            | ResponseError::UnsupportedSaslMechanism
+            | ResponseError::IllegalSaslState => Fault::Authentication,
+            ResponseError::UnknownTopicOrPartition
+            | ResponseError::UnknownTopicId
+            | ResponseError::InconsistentTopicId => Fault::UnknownTopic,
+            ResponseError::LeaderNotAvailable
+            | ResponseError::NotLeaderOrFollower
+            | ResponseError::FencedLeaderEpoch
+            | ResponseError::UnknownLeaderEpoch
+            | ResponseError::NotController
+            | ResponseError::ReplicaNotAvailable
+            | ResponseError::BrokerNotAvailable
+            | ResponseError::OffsetNotAvailable => Fault::NoLeader,
+            ResponseError::NotEnoughReplicas | ResponseError::NotEnoughReplicasAfterAppend => {
+                Fault::NotEnoughReplicas
+            }
+            ResponseError::PolicyViolation
+            | ResponseError::ThrottlingQuotaExceeded
+            | ResponseError::InvalidReplicationFactor
+            | ResponseError::InvalidPartitions
+            | ResponseError::InvalidConfig => Fault::Policy,
+            ResponseError::RequestTimedOut => Fault::Timeout,
+            ResponseError::UnsupportedVersion | ResponseError::InvalidRequest => Fault::Unsupported,
+            ResponseError::NetworkException => Fault::Disconnected,
+            ResponseError::CorruptMessage => Fault::Protocol,
+            _ => Fault::Other,
+        }
+    }
+}
+
+/// Hostile text made fit for a line of a log: at most 200 characters, control characters escaped.
+pub fn plain(text: &str) -> String {
+    let escaped = text.chars().flat_map(|c| {
+        let control = c.is_control()
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c);
+        let escaped: Vec<char> = if control { c.escape_default().collect() } else { vec![c] };
+        escaped
+    });
+    escaped.take(200).collect()
 }

@@ -6,13 +6,28 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    time::{Duration, SystemTime},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
 };
 
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
 use crate::{
-    kafka::{BrokerId, Fault, Stage},
-    latency::Buckets,
+    config,
+    kafka::{
+        BrokerId, Error, Fault, Stage,
+        admin::Broker,
+        fault::Chain,
+        wire::{self, Opening},
+    },
+    latency::{Bounds, Buckets, Recent},
+    probe::metadata,
+    task::{Cycle, Latest},
 };
+
+/// The mean of a broker's connection time is taken over this window.
+const MEAN_WINDOW: Duration = Duration::from_secs(60);
 
 /// The last check of every broker of the metadata.
 #[derive(Debug, Clone)]
@@ -70,4 +85,129 @@ pub struct Failure {
     pub fault: Fault,
     /// The whole chain of errors in one line: for the page and the log, hostile text.
     pub message: String,
+}
+
+/// The task.
+pub struct Probe {
+    cluster: Arc<config::Cluster>,
+    settings: Arc<wire::Settings>,
+    metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    known: BTreeMap<BrokerId, History>,
+}
+
+/// What is kept of a broker between checks.
+struct History {
+    check: Check,
+    recent: Recent,
+}
+
+impl Probe {
+    /// A probe that has checked nothing yet.
+    pub fn new(
+        cluster: Arc<config::Cluster>,
+        settings: Arc<wire::Settings>,
+        metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    ) -> Self {
+        Self { cluster, settings, metadata, known: BTreeMap::new() }
+    }
+}
+
+impl History {
+    fn new(broker: &Broker, now: Instant) -> Self {
+        let empty = Buckets::new(&Bounds::default());
+        let check = Check {
+            host: broker.host.clone(),
+            port: broker.port,
+            rack: broker.rack.clone(),
+            address: None,
+            stages: Vec::new(),
+            total: None,
+            failure: None,
+            since: SystemTime::now(),
+            checks: 0,
+            failures: BTreeMap::new(),
+            durations: BTreeMap::new(),
+            totals: empty,
+            certificate_expiry: None,
+            mean_total: None,
+        };
+        Self { check, recent: Recent::new(now) }
+    }
+
+    fn add(&mut self, opening: Opening, now: Instant) {
+        let check = &mut self.check;
+        let was_up = check.checks == 0 || check.up();
+        check.checks += 1;
+        check.address = opening.address.or(check.address);
+        check.certificate_expiry = opening.certificate_expiry.or(check.certificate_expiry);
+        for (stage, took) in &opening.stages {
+            let buckets = check.durations.entry(*stage);
+            buckets.or_insert_with(|| Buckets::new(&Bounds::default())).record(*took);
+        }
+        match &opening.result {
+            Ok(_) => {
+                let total = opening.stages.iter().map(|(_, took)| *took).sum();
+                check.totals.record(total);
+                self.recent.record(now, total);
+                (check.total, check.failure) = (Some(total), None);
+            }
+            Err(error) => {
+                let (stage, fault) = (error.stage().unwrap_or(Stage::Dns), error.fault());
+                *check.failures.entry((stage, fault)).or_default() += 1;
+                check.total = None;
+                check.failure = Some(Failure { stage, fault, message: Chain(error).to_string() });
+            }
+        }
+        check.stages = opening.stages;
+        check.mean_total = self.recent.summary(now, MEAN_WINDOW).map(|summary| summary.mean);
+        if check.up() != was_up {
+            check.since = SystemTime::now();
+        }
+    }
+}
+
+/// One line when a broker goes down, and one when it is back.
+fn note(cluster: &str, broker: BrokerId, was_up: bool, check: &Check) {
+    match &check.failure {
+        Some(failure) if was_up => {
+            let Failure { stage, fault, message } = failure;
+            let (stage, fault, hint) = (stage.as_str(), fault.as_str(), fault.hint());
+            tracing::warn!(cluster, %broker, stage, fault, hint, "broker cannot be reached: {message}");
+        }
+        None if !was_up => tracing::info!(cluster, %broker, "broker can be reached again"),
+        _ => {}
+    }
+}
+
+impl Cycle for Probe {
+    type Snapshot = Snapshot;
+
+    async fn cycle(&mut self) -> Result<Snapshot, Error> {
+        let latest = self.metadata.borrow().snapshot.clone();
+        let Some((metadata, _)) = latest else {
+            return Err(Error::new(Fault::NotReady, "the brokers are not known before the first metadata"));
+        };
+        let moved = |history: &History, broker: &Broker| {
+            history.check.host != broker.host || history.check.port != broker.port
+        };
+        self.known
+            .retain(|id, history| metadata.brokers.get(id).is_some_and(|broker| !moved(history, broker)));
+        let (settings, timeout) = (&self.settings, self.cluster.connectivity.timeout);
+        let checks = metadata.brokers.iter().map(|(id, broker)| async move {
+            (*id, wire::open(settings, &broker.endpoint(), timeout).await)
+        });
+        let openings = join_all(checks).await;
+        let now = Instant::now();
+        for (id, opening) in openings {
+            let Some(broker) = metadata.brokers.get(&id) else { continue };
+            let history = self.known.entry(id).or_insert_with(|| History::new(broker, now));
+            history.check.rack.clone_from(&broker.rack);
+            let was_up = history.check.up();
+            history.add(opening, now);
+            note(&self.cluster.name, id, was_up, &history.check);
+        }
+        Ok(Snapshot {
+            brokers: self.known.iter().map(|(id, history)| (*id, history.check.clone())).collect(),
+        })
+    }
 }

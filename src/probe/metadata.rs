@@ -3,10 +3,18 @@
 //! Under KRaft the `controller_id` of a Metadata answer is a random live broker; the true leader
 //! comes from DescribeQuorum, where the broker knows the request and lets us ask.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-pub use crate::kafka::admin::{Partition, Topic};
-use crate::{kafka::BrokerId, latency::Buckets};
+use crate::{
+    config,
+    kafka::{
+        BrokerId, Error, Fault,
+        admin::{self, Broker, Quorum, Topic, Topics},
+        wire,
+    },
+    latency::{Bounds, Buckets},
+    task::Cycle,
+};
 
 /// What the cluster says of itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,32 +33,12 @@ pub struct Snapshot {
     pub quorum: Option<Quorum>,
     /// Whether DescribeQuorum may be asked: `ok`, `denied`, `unsupported`, `unknown`.
     pub quorum_capability: Capability,
-    /// The heartbeat topic; `None` if it does not exist or we may not see it.
-    pub heartbeat_topic: Option<Topic>,
+    /// The heartbeat topic, or why it is not known: missing, or hidden from us.
+    pub heartbeat_topic: Result<Topic, Fault>,
     /// How long the last Metadata request took, from sending to the whole answer.
     pub duration: Duration,
     /// All such durations since the start.
     pub durations: Buckets,
-}
-
-/// One broker of the metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broker {
-    /// The advertised host: hostile text.
-    pub host: String,
-    /// The advertised port.
-    pub port: u16,
-    /// The rack, where one is set.
-    pub rack: Option<String>,
-}
-
-/// The KRaft quorum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quorum {
-    /// The active controller.
-    pub leader: BrokerId,
-    /// Its epoch.
-    pub epoch: i32,
 }
 
 /// Whether the cluster lets us ask something.
@@ -79,5 +67,72 @@ impl Capability {
             Capability::Unsupported => "unsupported",
             Capability::Unknown => "unknown",
         }
+    }
+}
+
+/// The task.
+pub struct Probe {
+    cluster: Arc<config::Cluster>,
+    wire: Arc<wire::Cluster>,
+    durations: Buckets,
+    /// Not asked again where the answer will not change without us.
+    quorum_capability: Capability,
+}
+
+impl Probe {
+    /// A probe that has asked nothing yet.
+    pub fn new(cluster: Arc<config::Cluster>, wire: Arc<wire::Cluster>) -> Self {
+        let durations = Buckets::new(&Bounds::default());
+        Self { cluster, wire, durations, quorum_capability: Capability::Unknown }
+    }
+
+    /// "Asks for nothing it has no right to twice": a refusal holds until the service starts again.
+    async fn quorum(&mut self) -> Option<Quorum> {
+        if matches!(self.quorum_capability, Capability::Denied | Capability::Unsupported) {
+            return None;
+        }
+        let (quorum, capability) = match admin::describe_quorum(&self.wire).await {
+            Ok(quorum) => (Some(quorum), Capability::Ok),
+            Err(error) => (None, capability(&error)),
+        };
+        if capability != self.quorum_capability && quorum.is_none() {
+            let cluster = &self.cluster.name;
+            tracing::info!(cluster, state = capability.as_str(), "the quorum leader is not known");
+        }
+        self.quorum_capability = capability;
+        quorum
+    }
+}
+
+fn capability(error: &Error) -> Capability {
+    match error.fault() {
+        Fault::Authorization => Capability::Denied,
+        Fault::Unsupported => Capability::Unsupported,
+        _ => Capability::Unknown,
+    }
+}
+
+impl Cycle for Probe {
+    type Snapshot = Snapshot;
+
+    async fn cycle(&mut self) -> Result<Snapshot, Error> {
+        let metadata = admin::metadata(&self.wire, Topics::All).await?;
+        self.durations.record(metadata.duration);
+        let quorum = self.quorum().await;
+        let visible = metadata.topics.values().flatten();
+        let heartbeat_topic = metadata.topics.get(&self.cluster.heartbeat.topic).cloned();
+        let heartbeat_topic = heartbeat_topic.unwrap_or(Err(Fault::UnknownTopic));
+        Ok(Snapshot {
+            cluster_id: metadata.cluster_id,
+            topics: metadata.topics.len(),
+            partitions: visible.map(|topic| topic.partitions.len()).sum(),
+            brokers: metadata.brokers,
+            controller: metadata.controller,
+            quorum,
+            quorum_capability: self.quorum_capability,
+            heartbeat_topic,
+            duration: metadata.duration,
+            durations: self.durations.clone(),
+        })
     }
 }

@@ -1,14 +1,20 @@
-//! Our own thin client.
+//! Our own thin client: sockets, stages, versions, routing. It asks; it never produces, fetches or deletes.
+//!
+//! `settings` understands librdkafka's property names, `tls` and `sasl` turn them into sessions, `stages`
+//! opens one and times every step, `connection` is the open socket, `guard` stands between hostile bytes and
+//! the decoder, `cluster` keeps connections and knows whom to ask. What is asked is worded in `admin`.
 
-/// A client property that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PropertyError {
-    /// The property.
-    pub key: String,
-    /// Where it was set.
-    pub place: String,
-    /// What is wrong with it, without its value.
-    pub message: String,
-}
-/// c
-pub struct Cluster;
+mod cluster;
+mod connection;
+mod guard;
+mod sasl;
+mod settings;
+mod stages;
+mod tls;
+mod versions;
+
+pub use cluster::Cluster;
+pub use connection::Connection;
+pub use settings::{Endpoint, PropertyError, Settings};
+pub use stages::{Opening, open};
+pub use versions::Range;

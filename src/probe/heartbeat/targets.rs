@@ -5,7 +5,7 @@
 //! What appears while we run (added partitions, a recreated topic) is read from its beginning.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -66,7 +66,7 @@ pub(super) struct Follower {
 pub(super) struct Progress {
     topic_id: Option<TopicId>,
     /// Partitions that the consumer reads.
-    positioned: BTreeMap<i32, ()>,
+    positioned: BTreeSet<i32>,
     /// Whether a partition was ever known: only the very first ones are read from their end.
     started: bool,
 }
@@ -89,20 +89,23 @@ impl Follower {
 
     /// Brings consumer, schedule and ledger in line with the metadata; false if a partition is not ready.
     async fn follow(&mut self, snapshot: &metadata::Snapshot) -> bool {
-        let Some(topic) = &snapshot.heartbeat_topic else {
-            self.topic_is_missing();
-            return true;
+        let topic = match &snapshot.heartbeat_topic {
+            Ok(topic) => topic,
+            Err(fault) => {
+                self.topic_is_missing(*fault);
+                return true;
+            }
         };
         if self.progress.topic_id != topic.id {
             self.progress.positioned.clear();
             self.progress.topic_id = topic.id;
         }
-        self.progress.positioned.retain(|partition, ()| topic.partitions.contains_key(partition));
+        self.progress.positioned.retain(|partition| topic.partitions.contains_key(partition));
         let refused = self.position(topic).await;
         let targets = topic.partitions.iter().map(|(number, partition)| {
             let rack = partition.leader.and_then(|leader| snapshot.brokers.get(&leader)?.rack.clone());
             let ready = match refused.get(number) {
-                _ if self.progress.positioned.contains_key(number) => Ok(()),
+                _ if self.progress.positioned.contains(number) => Ok(()),
                 Some(fault) => Err(*fault),
                 None => Err(Fault::NotReady),
             };
@@ -114,18 +117,18 @@ impl Follower {
         complete
     }
 
-    fn topic_is_missing(&mut self) {
+    fn topic_is_missing(&mut self, fault: Fault) {
         self.progress.positioned.clear();
         let mut targets = self.targets.borrow().as_ref().clone();
         for target in targets.0.values_mut() {
-            *target = Target { leader: Leader::default(), ready: Err(Fault::UnknownTopic) };
+            *target = Target { leader: Leader::default(), ready: Err(fault) };
         }
         self.publish(targets);
     }
 
     /// Tells the consumer where to begin on partitions it does not read; returns the faults of the others.
     async fn position(&mut self, topic: &Topic) -> BTreeMap<i32, Fault> {
-        let missing = |number: &&i32| !self.progress.positioned.contains_key(number);
+        let missing = |number: &&i32| !self.progress.positioned.contains(number);
         let missing: Vec<i32> = topic.partitions.keys().filter(missing).copied().collect();
         if missing.is_empty() {
             return BTreeMap::new();
@@ -141,7 +144,7 @@ impl Follower {
             }
         }
         self.progress.started |= assignment.len() == missing.len();
-        self.progress.positioned.extend(assignment.keys().map(|partition| (*partition, ())));
+        self.progress.positioned.extend(assignment.keys());
         if !assignment.is_empty() && self.assignments.send(assignment).is_err() {
             tracing::debug!("the consumer has stopped");
         }

@@ -1,0 +1,294 @@
+//! The questions we ask, in Kafka's words.
+//!
+//! Every function is one question; brokers are asked in parallel where it concerns several. Answers are
+//! checked and turned into values here, so that no error code and no −1 leaves this file. Nothing here
+//! deletes anything.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use kafka_protocol::{
+    error::ParseResponseErrorCode,
+    messages::{
+        self, DescribeQuorumRequest, ListOffsetsRequest, MetadataRequest, TopicName, describe_quorum_request,
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+        metadata_request::MetadataRequestTopic,
+        metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
+    },
+    protocol::StrBytes,
+};
+
+use super::{
+    BrokerId, Error, Fault, TopicId,
+    fault::plain,
+    wire::{self, Endpoint, Range},
+};
+
+mod topics;
+
+pub use topics::{
+    alter_topic_configs, create_partitions, create_topic, elect_preferred, reassign, reassignments,
+    topic_configs,
+};
+
+const METADATA: Range = Range { lowest: 4, highest: 12 };
+const DESCRIBE_QUORUM: Range = Range { lowest: 0, highest: 1 };
+const LIST_OFFSETS: Range = Range { lowest: 1, highest: 7 };
+
+/// The topic and partition in which KRaft keeps its metadata.
+const QUORUM_TOPIC: &str = "__cluster_metadata";
+
+/// Which topics to describe.
+#[derive(Debug, Clone, Copy)]
+pub enum Topics<'a> {
+    /// Every topic we may see.
+    All,
+    /// These; none is ever created by asking.
+    Named(&'a [&'a str]),
+}
+
+/// What a broker says of the cluster.
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    /// Kafka's own id of the cluster.
+    pub cluster_id: Option<String>,
+    /// Under KRaft a random live broker.
+    pub controller: Option<BrokerId>,
+    /// Live brokers.
+    pub brokers: BTreeMap<BrokerId, Broker>,
+    /// Topics asked for, or why one cannot be described.
+    pub topics: BTreeMap<String, Result<Topic, Fault>>,
+    /// From sending the request to the whole answer, opening a session included if one had to be.
+    pub duration: Duration,
+}
+
+/// One broker of the metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// The advertised host: hostile text.
+    pub host: String,
+    /// The advertised port.
+    pub port: u16,
+    /// The rack, where one is set.
+    pub rack: Option<String>,
+}
+
+impl Broker {
+    /// Where to connect.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint { host: self.host.clone(), port: self.port }
+    }
+}
+
+/// A topic of the metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its unique id; absent before Kafka 2.8.
+    pub id: Option<TopicId>,
+    /// Its partitions, by number.
+    pub partitions: BTreeMap<i32, Partition>,
+}
+
+/// A partition of the metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Its leader; `None` while it is offline.
+    pub leader: Option<BrokerId>,
+    /// All replicas, the preferred leader first.
+    pub replicas: Vec<BrokerId>,
+    /// The replicas in sync.
+    pub isr: Vec<BrokerId>,
+}
+
+/// The KRaft quorum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quorum {
+    /// The active controller.
+    pub leader: BrokerId,
+    /// Its epoch.
+    pub epoch: i32,
+}
+
+/// An end of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// The first offset that can be read.
+    Earliest,
+    /// The offset of the next record.
+    Latest,
+}
+
+/// Describes the cluster, and tells the wire client where its brokers are.
+///
+/// # Errors
+/// When no broker answered.
+pub async fn metadata(cluster: &wire::Cluster, topics: Topics<'_>) -> Result<Metadata, Error> {
+    let named = match topics {
+        Topics::All => None,
+        Topics::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
+    };
+    let request = MetadataRequest::default().with_topics(named).with_allow_auto_topic_creation(false);
+    let begun = Instant::now();
+    let answer = cluster.ask_any(&request, METADATA).await?;
+    let duration = begun.elapsed();
+    let brokers: BTreeMap<_, _> = answer
+        .brokers
+        .into_iter()
+        .filter_map(|broker| {
+            let port = u16::try_from(broker.port).ok()?;
+            let rack = broker.rack.map(|rack| rack.to_string());
+            Some((BrokerId(broker.node_id.0), Broker { host: broker.host.to_string(), port, rack }))
+        })
+        .collect();
+    let controller = known(answer.controller_id);
+    let endpoints = brokers.iter().map(|(id, broker)| (*id, broker.endpoint())).collect();
+    cluster.learn(endpoints, controller);
+    Ok(Metadata {
+        cluster_id: answer.cluster_id.map(|id| id.to_string()),
+        controller,
+        brokers,
+        topics: answer.topics.into_iter().filter_map(described).collect(),
+        duration,
+    })
+}
+
+fn named(name: &str) -> MetadataRequestTopic {
+    MetadataRequestTopic::default().with_name(Some(topic_name(name)))
+}
+
+fn described(topic: MetadataResponseTopic) -> Option<(String, Result<Topic, Fault>)> {
+    let name = topic.name?.to_string();
+    if let Some(error) = topic.error_code.err() {
+        return Some((name, Err(Fault::from_response(error))));
+    }
+    let id = Some(topic.topic_id.as_u128()).filter(|id| *id != 0).map(TopicId);
+    let partitions =
+        topic.partitions.into_iter().map(|partition| (partition.partition_index, state(&partition)));
+    Some((name, Ok(Topic { id, partitions: partitions.collect() })))
+}
+
+fn state(partition: &MetadataResponsePartition) -> Partition {
+    let ids = |ids: &[messages::BrokerId]| ids.iter().map(|id| BrokerId(id.0)).collect();
+    Partition {
+        leader: known(partition.leader_id),
+        replicas: ids(&partition.replica_nodes),
+        isr: ids(&partition.isr_nodes),
+    }
+}
+
+/// Kafka writes -1 for "none".
+fn known(id: messages::BrokerId) -> Option<BrokerId> {
+    (id.0 >= 0).then_some(BrokerId(id.0))
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+/// Who leads the KRaft quorum.
+///
+/// # Errors
+/// [`Fault::Unsupported`] without KRaft, [`Fault::Authorization`] where we may not ask.
+pub async fn describe_quorum(cluster: &wire::Cluster) -> Result<Quorum, Error> {
+    let partition = describe_quorum_request::PartitionData::default().with_partition_index(0);
+    let topic = describe_quorum_request::TopicData::default()
+        .with_topic_name(topic_name(QUORUM_TOPIC))
+        .with_partitions(vec![partition]);
+    let request = DescribeQuorumRequest::default().with_topics(vec![topic]);
+    let answer = cluster.ask_any(&request, DESCRIBE_QUORUM).await?;
+    let partition = answer.topics.first().and_then(|topic| topic.partitions.first());
+    let code = partition.map_or(0, |partition| partition.error_code);
+    check(answer.error_code, "the quorum", answer.error_message)?;
+    check(code, "the quorum", None)?;
+    let quorum = partition.and_then(|partition| {
+        Some(Quorum { leader: known(partition.leader_id)?, epoch: partition.leader_epoch })
+    });
+    quorum.ok_or_else(|| Error::new(Fault::NoLeader, "the quorum"))
+}
+
+/// Offsets of a topic's partitions: one request to each leader, all at once. Leaders are looked up first.
+pub async fn list_offsets(
+    cluster: &wire::Cluster,
+    topic: &str,
+    partitions: &[i32],
+    at: At,
+) -> BTreeMap<i32, Result<i64, Error>> {
+    let failed = |fault, words: &str| -> BTreeMap<i32, Result<i64, Error>> {
+        let what = |partition| format!("offsets of {}-{partition}", plain(topic));
+        let error = |partition| Error::new(fault, what(partition)).because(words.to_owned());
+        partitions.iter().map(|partition| (*partition, Err(error(*partition)))).collect()
+    };
+    let known = match metadata(cluster, Topics::Named(&[topic])).await {
+        Err(error) => return failed(error.fault(), &error.to_string()),
+        Ok(mut metadata) => match metadata.topics.remove(topic) {
+            Some(Ok(known)) => known,
+            Some(Err(fault)) => return failed(fault, "the metadata says so"),
+            None => return failed(Fault::UnknownTopic, "the metadata does not list the topic"),
+        },
+    };
+    let mut offsets = failed(Fault::NoLeader, "the partition has no leader");
+    let mut by_leader = BTreeMap::<BrokerId, Vec<i32>>::new();
+    for partition in partitions {
+        if let Some(leader) = known.partitions.get(partition).and_then(|known| known.leader) {
+            by_leader.entry(leader).or_default().push(*partition);
+        }
+    }
+    let asked = by_leader.iter().map(|(leader, led)| ask_leader(cluster, *leader, topic, led, at));
+    offsets.extend(join_all(asked).await.into_iter().flatten());
+    offsets
+}
+
+async fn ask_leader(
+    cluster: &wire::Cluster,
+    leader: BrokerId,
+    topic: &str,
+    partitions: &[i32],
+    at: At,
+) -> BTreeMap<i32, Result<i64, Error>> {
+    let timestamp = match at {
+        At::Latest => -1,
+        At::Earliest => -2,
+    };
+    let wanted = partitions.iter().map(|partition| {
+        ListOffsetsPartition::default()
+            .with_partition_index(*partition)
+            .with_current_leader_epoch(-1)
+            .with_timestamp(timestamp)
+    });
+    let topics =
+        vec![ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(wanted.collect())];
+    let request = ListOffsetsRequest::default().with_replica_id(messages::BrokerId(-1)).with_topics(topics);
+    let what = |partition| format!("offsets of {}-{partition} from broker {leader}", plain(topic));
+    match cluster.ask(leader, &request, LIST_OFFSETS).await {
+        Ok(answer) => {
+            let answers = answer.topics.into_iter().flat_map(|topic| topic.partitions);
+            answers
+                .map(|answer| {
+                    let partition = answer.partition_index;
+                    let offset = check(answer.error_code, &what(partition), None).and_then(|()| {
+                        let valid = (answer.offset >= 0).then_some(answer.offset);
+                        valid.ok_or_else(|| Error::new(Fault::Unsupported, what(partition)))
+                    });
+                    (partition, offset)
+                })
+                .collect()
+        }
+        Err(error) => {
+            let (fault, words) = (error.fault(), error.to_string());
+            let failed = |partition: &i32| {
+                (*partition, Err(Error::new(fault, what(*partition)).because(words.clone())))
+            };
+            partitions.iter().map(failed).collect()
+        }
+    }
+}
+
+/// An error code of an answer as a result; the broker's words go along.
+fn check(code: i16, what: &str, words: Option<StrBytes>) -> Result<(), Error> {
+    let Some(error) = code.err() else { return Ok(()) };
+    let words = words.map_or_else(|| format!("{error:?}"), |words| format!("{error:?}: {}", plain(&words)));
+    Err(Error::new(Fault::from_response(error), what).because(words))
+}

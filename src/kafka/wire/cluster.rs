@@ -1,0 +1,163 @@
+//! A cluster's brokers: which is where, and one connection to each.
+//!
+//! Nothing is opened before something is asked. Each broker's connection has a lock of its own, so a
+//! broker that hangs delays only those who ask it. A question is repeated at most once, and only when an
+//! idle connection turned out to be closed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use kafka_protocol::protocol::Request;
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+
+use super::{Connection, Endpoint, Range, Settings, stages};
+use crate::kafka::{BrokerId, Error, Fault};
+
+/// While several brokers can be asked, one that hangs may take at least this long.
+const LEAST_SHARE: Duration = Duration::from_secs(1);
+
+/// Sessions with the brokers of one cluster.
+pub struct Cluster {
+    settings: Arc<Settings>,
+    timeout: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    brokers: BTreeMap<BrokerId, Endpoint>,
+    controller: Option<BrokerId>,
+    /// Who answered last is asked first.
+    favourite: Option<Endpoint>,
+    slots: BTreeMap<Endpoint, Arc<Slot>>,
+}
+
+type Slot = AsyncMutex<Option<Connection>>;
+
+impl Cluster {
+    /// Connects to nothing yet. `timeout` is for one question, with opening a session if need be.
+    pub fn new(settings: Arc<Settings>, timeout: Duration) -> Self {
+        Self { settings, timeout, state: Mutex::default() }
+    }
+
+    /// How sessions are opened.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How long one question may take.
+    pub(in crate::kafka) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Learns where brokers are. Connections to endpoints that are gone are closed.
+    pub(in crate::kafka) fn learn(
+        &self,
+        brokers: BTreeMap<BrokerId, Endpoint>,
+        controller: Option<BrokerId>,
+    ) {
+        let mut state = self.state();
+        let bootstrap = &self.settings.bootstrap;
+        state
+            .slots
+            .retain(|endpoint, _| bootstrap.contains(endpoint) || brokers.values().any(|b| b == endpoint));
+        (state.brokers, state.controller) = (brokers, controller);
+    }
+
+    /// What Metadata last called the controller: under KRaft any broker passes requests on.
+    pub(in crate::kafka) fn controller(&self) -> Option<BrokerId> {
+        self.state().controller
+    }
+
+    /// Asks a broker.
+    ///
+    /// # Errors
+    /// A broker that the metadata does not list is [`Fault::NoLeader`].
+    pub async fn ask<R: Request>(
+        &self,
+        broker: BrokerId,
+        request: &R,
+        ours: Range,
+    ) -> Result<R::Response, Error> {
+        let endpoint = self.state().brokers.get(&broker).cloned();
+        let unknown = || Error::new(Fault::NoLeader, format!("broker {broker} is not in the metadata"));
+        self.ask_endpoint(&endpoint.ok_or_else(unknown)?, request, ours, Instant::now() + self.timeout).await
+    }
+
+    /// Asks whoever answers: the last to do so, the known brokers, the bootstrap servers.
+    ///
+    /// # Errors
+    /// The last broker's, when none answered.
+    pub async fn ask_any<R: Request>(&self, request: &R, ours: Range) -> Result<R::Response, Error> {
+        let deadline = Instant::now() + self.timeout;
+        let candidates = self.candidates();
+        let mut last = Error::new(Fault::Timeout, "no broker was asked in time");
+        for (index, endpoint) in candidates.iter().enumerate() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let share = left / u32::try_from(candidates.len() - index).unwrap_or(1);
+            let until = Instant::now() + share.max(LEAST_SHARE).min(left);
+            match self.ask_endpoint(endpoint, request, ours, until).await {
+                Ok(answer) => {
+                    self.state().favourite = Some(endpoint.clone());
+                    return Ok(answer);
+                }
+                // Every broker of a cluster would say the same.
+                Err(error) if error.fault() == Fault::Unsupported => return Err(error),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn candidates(&self) -> Vec<Endpoint> {
+        let state = self.state();
+        let mut candidates = Vec::new();
+        for endpoint in state.favourite.iter().chain(state.brokers.values()).chain(&self.settings.bootstrap) {
+            if !candidates.contains(endpoint) {
+                candidates.push(endpoint.clone());
+            }
+        }
+        candidates
+    }
+
+    async fn ask_endpoint<R: Request>(
+        &self,
+        endpoint: &Endpoint,
+        request: &R,
+        ours: Range,
+        deadline: Instant,
+    ) -> Result<R::Response, Error> {
+        let (connection, fresh) = self.connection(endpoint, deadline).await?;
+        match connection.ask(request, ours, deadline).await {
+            Err(error) if error.fault() == Fault::Disconnected && !fresh => {
+                let (connection, _) = self.connection(endpoint, deadline).await?;
+                connection.ask(request, ours, deadline).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// An open connection, and whether it was opened just now.
+    async fn connection(&self, endpoint: &Endpoint, deadline: Instant) -> Result<(Connection, bool), Error> {
+        let slot = self.state().slots.entry(endpoint.clone()).or_default().clone();
+        let waited = tokio::time::timeout_at(deadline, slot.lock()).await;
+        let mut slot = waited.map_err(|_| Error::new(Fault::Timeout, endpoint.to_string()))?;
+        if let Some(connection) = slot.as_ref().filter(|connection| connection.is_open()) {
+            return Ok((connection.clone(), false));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let connection = stages::open(&self.settings, endpoint, left).await.result?;
+        *slot = Some(connection.clone());
+        Ok((connection, true))
+    }
+}

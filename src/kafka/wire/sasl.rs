@@ -1,0 +1,111 @@
+//! Authentication: SaslHandshake, then as many SaslAuthenticate as the mechanism wants.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::{
+    error::{ParseResponseErrorCode, ResponseError},
+    messages::{SaslAuthenticateRequest, SaslHandshakeRequest},
+    protocol::StrBytes,
+};
+use rsasl::prelude::{Mechname, SASLClient, SASLConfig};
+use tokio::time::Instant;
+
+use super::{Connection, Range, settings::Secret};
+use crate::kafka::{Error, Fault, Stage, fault::plain};
+
+const HANDSHAKE: Range = Range { lowest: 1, highest: 1 };
+const AUTHENTICATE: Range = Range { lowest: 0, highest: 2 };
+
+/// More rounds than any mechanism needs: a peer must not keep us talking.
+const MOST_ROUNDS: usize = 10;
+
+/// Who we are and how we prove it.
+#[derive(Debug, Clone)]
+pub(super) struct Credentials {
+    pub(super) mechanism: Mechanism,
+    pub(super) username: String,
+    pub(super) password: Secret,
+}
+
+/// The mechanisms of the wire client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mechanism {
+    Plain,
+    ScramSha256,
+    ScramSha512,
+}
+
+impl Mechanism {
+    pub(super) const ALL: [Mechanism; 3] = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Mechanism::Plain => "PLAIN",
+            Mechanism::ScramSha256 => "SCRAM-SHA-256",
+            Mechanism::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
+/// Authenticates on a fresh connection.
+///
+/// # Errors
+/// [`Fault::Authentication`] for wrong credentials or a mechanism the broker does not offer.
+pub(super) async fn authenticate(
+    connection: &Connection,
+    who: &Credentials,
+    deadline: Instant,
+) -> Result<(), Error> {
+    let mechanism = who.mechanism.as_str();
+    let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
+    let answer =
+        connection.ask(&request, HANDSHAKE, deadline).await.map_err(|error| error.at(Stage::Sasl))?;
+    if answer.error_code.err().is_some() {
+        let offered = answer.mechanisms.iter().map(|offered| plain(offered)).collect::<Vec<_>>().join(", ");
+        return Err(refused(format!("the broker offers {offered}, not {mechanism}")));
+    }
+    let fail = |error: rsasl::prelude::SASLError| refused(format!("{mechanism} cannot start: {error}"));
+    let config = SASLConfig::with_credentials(None, who.username.clone(), who.password.reveal().to_owned());
+    let client = SASLClient::new(config.map_err(fail)?);
+    let name = Mechname::parse(mechanism.as_bytes()).map_err(|error| refused(error.to_string()))?;
+    let mut session = client.start_suggested(&[name]).map_err(fail)?;
+    let mut heard: Option<Arc<[u8]>> = None;
+    for _ in 0..MOST_ROUNDS {
+        let mut said = Vec::new();
+        let state = session.step(heard.as_deref(), &mut said);
+        let state = state.map_err(|_| refused(format!("{mechanism}: the broker's proof is wrong")))?;
+        if !state.has_sent_message() {
+            return Ok(());
+        }
+        let request = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(said));
+        let answer = connection.ask(&request, AUTHENTICATE, deadline).await.map_err(during)?;
+        if let Some(error) = answer.error_code.err() {
+            let words = answer.error_message.as_deref().map(plain).unwrap_or_default();
+            let fault = match error {
+                ResponseError::SaslAuthenticationFailed => Fault::Authentication,
+                other => Fault::from_response(other),
+            };
+            return Err(Error::new(fault, format!("{mechanism} as {}", plain(&who.username)))
+                .at(Stage::Sasl)
+                .because(words));
+        }
+        if state.is_finished() && answer.auth_bytes.is_empty() {
+            return Ok(());
+        }
+        heard = Some(answer.auth_bytes.as_ref().into());
+    }
+    Err(refused(format!("{mechanism} takes too many rounds")))
+}
+
+/// A broker that closes the connection during authentication has refused it: old ones say no more.
+fn during(error: Error) -> Error {
+    match error.fault() {
+        Fault::Disconnected => refused("the broker closed the connection during authentication".to_owned()),
+        _ => error.at(Stage::Sasl),
+    }
+}
+
+fn refused(what: String) -> Error {
+    Error::new(Fault::Authentication, what).at(Stage::Sasl)
+}

@@ -1,0 +1,150 @@
+//! Opens a session and times every step: dns, tcp, tls, api_versions, sasl.
+//!
+//! The timer starts before the name lookup. What was completed before a failure is reported with it.
+
+use std::{
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    time::{Duration, SystemTime},
+};
+
+use kafka_protocol::{error::ParseResponseErrorCode, messages::ApiVersionsRequest, protocol::StrBytes};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Connection, Settings,
+    connection::Socket,
+    sasl,
+    settings::{Endpoint, Family},
+    tls,
+    versions::Versions,
+};
+use crate::kafka::{Error, Fault, Stage};
+
+/// Every broker since Kafka 2.4 knows it.
+const API_VERSIONS: i16 = 3;
+
+/// What came of opening a session.
+pub struct Opening {
+    /// The completed stages, in order.
+    pub stages: Vec<(Stage, Duration)>,
+    /// The address that was connected to.
+    pub address: Option<IpAddr>,
+    /// The earliest expiry in the broker's certificate chain, also when it was not trusted.
+    pub certificate_expiry: Option<SystemTime>,
+    /// The session, or the stage and kind of what ended it.
+    pub result: Result<Connection, Error>,
+}
+
+/// Opens a fresh session within `timeout`.
+pub async fn open(settings: &Settings, endpoint: &Endpoint, timeout: Duration) -> Opening {
+    let mut opening = Steps {
+        settings,
+        endpoint,
+        deadline: Instant::now() + timeout,
+        stages: Vec::with_capacity(Stage::ALL.len()),
+        address: None,
+        certificate_expiry: None,
+    };
+    let result = opening.all().await;
+    let Steps { stages, address, certificate_expiry, .. } = opening;
+    Opening { stages, address, certificate_expiry, result }
+}
+
+struct Steps<'a> {
+    settings: &'a Settings,
+    endpoint: &'a Endpoint,
+    deadline: Instant,
+    stages: Vec<(Stage, Duration)>,
+    address: Option<IpAddr>,
+    certificate_expiry: Option<SystemTime>,
+}
+
+impl Steps<'_> {
+    async fn all(&mut self) -> Result<Connection, Error> {
+        let (settings, endpoint, deadline) = (self.settings, self.endpoint, self.deadline);
+        let addresses = self.step(Stage::Dns, resolve(endpoint, settings.family)).await?;
+        let stream = self.step(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
+        self.address = stream.peer_addr().ok().map(|address| address.ip());
+        let socket: Box<dyn Socket> = match &settings.tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let seen = tls::Seen::default();
+                let stream = self.step(Stage::Tls, tls.handshake(endpoint, stream, seen.clone())).await;
+                self.certificate_expiry = seen.expiry();
+                Box::new(stream?)
+            }
+        };
+        let connection = Connection::new(socket, endpoint.to_string(), &settings.client_id);
+        let versions = self.step(Stage::ApiVersions, api_versions(&connection, deadline)).await?;
+        let connection = connection.with_versions(versions);
+        if let Some(credentials) = &settings.sasl {
+            self.step(Stage::Sasl, sasl::authenticate(&connection, credentials, deadline)).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn step<T>(
+        &mut self,
+        stage: Stage,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let begun = Instant::now();
+        let ended = timeout_at(self.deadline, work).await;
+        let ended = ended.unwrap_or_else(|_| Err(Error::new(Fault::Timeout, self.endpoint.to_string())));
+        let done = ended.map_err(|error| error.at(stage))?;
+        self.stages.push((stage, begun.elapsed()));
+        Ok(done)
+    }
+}
+
+async fn resolve(endpoint: &Endpoint, family: Family) -> Result<Vec<SocketAddr>, Error> {
+    let failed = || Error::new(Fault::Dns, endpoint.to_string());
+    let found = lookup_host((endpoint.host.as_str(), endpoint.port))
+        .await
+        .map_err(|error| failed().because(error))?;
+    let addresses: Vec<_> = found.filter(|address| family.allows(address.ip())).collect();
+    if addresses.is_empty() {
+        return Err(failed().because("the name has no address of the wanted family"));
+    }
+    Ok(addresses)
+}
+
+/// Tries the addresses in order; each gets its share of the time that is left.
+async fn connect(
+    endpoint: &Endpoint,
+    addresses: &[SocketAddr],
+    deadline: Instant,
+) -> Result<TcpStream, Error> {
+    let mut last = Error::new(Fault::Timeout, endpoint.to_string());
+    for (index, address) in addresses.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - index).unwrap_or(1);
+        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Small questions must not wait for acknowledgements of earlier ones.
+                stream
+                    .set_nodelay(true)
+                    .map_err(|error| Error::new(Fault::Other, endpoint.to_string()).because(error))?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = Error::new(Fault::from_io(&error), endpoint.to_string()).because(error),
+            Err(_) => last = Error::new(Fault::Timeout, format!("{endpoint} at {address}")),
+        }
+    }
+    Err(last)
+}
+
+async fn api_versions(connection: &Connection, deadline: Instant) -> Result<Versions, Error> {
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str("kafka-heartbeat"))
+        .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+    let answer = connection.ask_version(&request, API_VERSIONS, deadline).await?;
+    match answer.error_code.err() {
+        None => Ok(Versions::new(&answer)),
+        Some(error) => Err(Error::new(Fault::from_response(error), "ApiVersions")),
+    }
+}

@@ -1,0 +1,274 @@
+//! TLS of the wire client, by rustls.
+//!
+//! The verifier in front of rustls's own notes the chain's earliest expiry even when the chain is not
+//! trusted: an expired certificate should say when it expired.
+
+use std::{
+    fs,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use pkcs8::EncryptedPrivateKeyInfoRef;
+use tokio::net::TcpStream;
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{
+        self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+        client::{
+            WebPkiServerVerifier,
+            danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        },
+        crypto::{CryptoProvider, ring},
+        pki_types::{
+            CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject,
+        },
+    },
+};
+
+use super::settings::{Endpoint, Reader};
+use crate::kafka::{Error, Fault};
+
+/// How brokers are verified and what we show them.
+#[derive(Debug, Clone)]
+pub(super) struct Tls {
+    roots: Arc<RootCertStore>,
+    own: Option<Arc<Own>>,
+    verify: bool,
+    verify_host: bool,
+}
+
+/// Our certificate.
+struct Own {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Own({} certificates)", self.chain.len())
+    }
+}
+
+/// What a handshake showed, also when it failed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen(Arc<Mutex<Option<SystemTime>>>);
+
+impl Seen {
+    pub(super) fn expiry(&self) -> Option<SystemTime> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note<'a>(&self, chain: impl Iterator<Item = &'a CertificateDer<'a>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = chain.filter_map(expiry).min();
+    }
+}
+
+fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+impl Tls {
+    /// Reads the `ssl.*` properties and the files they name; errors are left with the reader.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let roots = roots(reader)?;
+        let own = own(reader);
+        let verify = reader.get("enable.ssl.certificate.verification") != Some("false");
+        let verify_host = reader.get("ssl.endpoint.identification.algorithm") != Some("none");
+        Some(Self { roots: Arc::new(roots), own: own?, verify, verify_host })
+    }
+
+    pub(super) async fn handshake(
+        &self,
+        endpoint: &Endpoint,
+        stream: TcpStream,
+        seen: Seen,
+    ) -> Result<TlsStream<TcpStream>, Error> {
+        let failed = |fault| Error::new(fault, endpoint.to_string());
+        let config = self.config(seen).map_err(|error| failed(Fault::Tls).because(error))?;
+        let name =
+            ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(Fault::Tls).because(error))?;
+        let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        connected.map_err(|error| {
+            let fault = match Fault::from_io(&error) {
+                // A plaintext listener hangs up, or answers something that is no TLS.
+                Fault::Protocol | Fault::Disconnected | Fault::Other => Fault::Tls,
+                fault => fault,
+            };
+            failed(fault).because(error)
+        })
+    }
+
+    fn config(&self, seen: Seen) -> Result<ClientConfig, rustls::Error> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = if self.verify {
+            let built =
+                WebPkiServerVerifier::builder_with_provider(self.roots.clone(), provider.clone()).build();
+            Some(built.map_err(|error| rustls::Error::General(error.to_string()))?)
+        } else {
+            None
+        };
+        let verifier =
+            Verifier { provider: provider.clone(), inner: verifier, verify_host: self.verify_host, seen };
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        match &self.own {
+            None => Ok(builder.with_no_client_auth()),
+            Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key()),
+        }
+    }
+}
+
+/// The roots of `ssl.ca.location` (a file or a folder), `ssl.ca.pem`, or the system's.
+fn roots(reader: &mut Reader<'_>) -> Option<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let location = reader.get("ssl.ca.location").filter(|location| *location != "probe");
+    if location.is_none() && reader.get("ssl.ca.pem").is_none() {
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            reader
+                .error("ssl.ca.location", "this system has no CA certificates: install them or name a file");
+        }
+        return (!roots.is_empty()).then_some(roots);
+    }
+    let folder = location.filter(|location| fs::metadata(location).is_ok_and(|meta| meta.is_dir()));
+    let texts: Vec<Vec<u8>> = match folder {
+        Some(folder) => {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.filter_map(|entry| fs::read(entry.path()).ok()).collect()
+        }
+        None => vec![reader.pem("ssl.ca")?],
+    };
+    for text in &texts {
+        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(text).flatten());
+    }
+    if roots.is_empty() {
+        reader.error("ssl.ca.location", "holds no PEM certificate");
+        return None;
+    }
+    Some(roots)
+}
+
+/// Our certificate and key; `Some(None)` if none is configured, `None` if it cannot be used.
+fn own(reader: &mut Reader<'_>) -> Option<Option<Arc<Own>>> {
+    let set = |reader: &Reader<'_>, key: &str| {
+        reader.get(&format!("{key}.pem")).or(reader.get(&format!("{key}.location"))).is_some()
+    };
+    match (set(reader, "ssl.certificate"), set(reader, "ssl.key")) {
+        (false, false) => return Some(None),
+        (true, false) => {
+            reader.error("ssl.key.location", "is missing: a client certificate needs its key");
+            return None;
+        }
+        (false, true) => {
+            reader.error("ssl.certificate.location", "is missing: the key needs its certificate");
+            return None;
+        }
+        (true, true) => {}
+    }
+    let certificate = reader.pem("ssl.certificate")?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&certificate).flatten().collect();
+    if chain.is_empty() {
+        reader.error("ssl.certificate.location", "holds no PEM certificate");
+        return None;
+    }
+    let text = reader.pem("ssl.key")?;
+    let key = match reader.get("ssl.key.password") {
+        Some(password) if is_encrypted(&text) => decrypted(&text, password),
+        _ => PrivateKeyDer::from_pem_slice(&text).map_err(|error| error.to_string()),
+    };
+    match key {
+        Ok(key) => Some(Some(Arc::new(Own { chain, key }))),
+        Err(_) if is_encrypted(&text) => {
+            reader.error("ssl.key.password", "does not open the key (PKCS#8, PEM)");
+            None
+        }
+        Err(_) => {
+            reader.error("ssl.key.location", "holds no PEM private key");
+            None
+        }
+    }
+}
+
+fn is_encrypted(pem: &[u8]) -> bool {
+    pem.windows(24).any(|window| window == b"BEGIN ENCRYPTED PRIVATE ")
+}
+
+fn decrypted(pem: &[u8], password: &str) -> Result<PrivateKeyDer<'static>, String> {
+    let text = std::str::from_utf8(pem).map_err(|error| error.to_string())?;
+    let (_, document) = pkcs8::Document::from_pem(text).map_err(|error| error.to_string())?;
+    let encrypted =
+        EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|error| error.to_string())?;
+    let key = encrypted.decrypt(password).map_err(|error| error.to_string())?;
+    Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
+}
+
+/// rustls's verifier, with librdkafka's two switches, and an eye on the expiry.
+#[derive(Debug)]
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// `None`: any certificate will do.
+    inner: Option<Arc<WebPkiServerVerifier>>,
+    verify_host: bool,
+    seen: Seen,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.seen.note([end_entity].into_iter().chain(intermediates));
+        let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
+        let verified = inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            Err(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::NotValidForName
+                | rustls::CertificateError::NotValidForNameContext { .. },
+            )) if !self.verify_host => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

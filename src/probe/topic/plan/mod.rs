@@ -1,0 +1,196 @@
+//! What the heartbeat topic lacks: pure, printable, never a deletion.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use crate::kafka::{BrokerId, admin::Topic};
+
+/// Three replicas survive one broker's failure without losing what was acknowledged.
+const USUAL_REPLICAS: i16 = 3;
+
+/// Heartbeats are of no use after their horizon of minutes; an hour is kept for people who look.
+const RETENTION_MS: &str = "3600000";
+/// A segment can only be deleted when it is closed.
+const SEGMENT_MS: &str = "600000";
+
+/// One thing to do, or to see done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Create the topic. `replication_factor` -1 leaves it to the cluster.
+    Create {
+        /// How many partitions.
+        partitions: i32,
+        /// How many replicas each.
+        replication_factor: i16,
+        /// Topic settings, in Kafka's words.
+        configs: BTreeMap<&'static str, String>,
+    },
+    /// Add partitions.
+    Expand {
+        /// How many there are.
+        from: i32,
+        /// How many there should be.
+        to: i32,
+    },
+    /// Move replicas so that every broker leads a partition. Only with `topic.rebalance`.
+    Reassign {
+        /// The partition.
+        partition: i32,
+        /// Its new replicas, the preferred leader first.
+        replicas: Vec<BrokerId>,
+    },
+    /// Make the preferred replica the leader. Only with `topic.rebalance`.
+    ElectPreferred {
+        /// The partition.
+        partition: i32,
+    },
+    /// Change topic settings. Only with `topic.rebalance`.
+    Configure {
+        /// Topic settings, in Kafka's words.
+        configs: BTreeMap<&'static str, String>,
+    },
+}
+
+impl Action {
+    /// Every kind of action, in the order of the labels.
+    pub const KINDS: [&'static str; 5] = ["create", "expand", "reassign", "elect_preferred", "configure"];
+
+    /// The kind as a label value.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Action::Create { .. } => "create",
+            Action::Expand { .. } => "expand",
+            Action::Reassign { .. } => "reassign",
+            Action::ElectPreferred { .. } => "elect_preferred",
+            Action::Configure { .. } => "configure",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |configs: &BTreeMap<&str, String>| {
+            configs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+        };
+        match self {
+            Action::Create { partitions, replication_factor, configs } => {
+                write!(f, "create the topic: {partitions} partitions, ")?;
+                match replication_factor {
+                    -1 => write!(f, "the cluster's default replication"),
+                    factor => write!(f, "replication factor {factor}"),
+                }?;
+                write!(f, ", {}", list(configs))
+            }
+            Action::Expand { from, to } => write!(f, "add partitions: {from} to {to}"),
+            Action::Reassign { partition, replicas } => {
+                let replicas: Vec<_> = replicas.iter().map(ToString::to_string).collect();
+                write!(f, "move partition {partition} to brokers {}", replicas.join(", "))
+            }
+            Action::ElectPreferred { partition } => {
+                write!(f, "make the preferred replica of partition {partition} its leader")
+            }
+            Action::Configure { configs } => write!(f, "set {}", list(configs)),
+        }
+    }
+}
+
+/// What is wanted of the topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// At least this many partitions, besides one for each broker.
+    pub partitions: Option<i32>,
+    /// `None`: three, or as many as brokers.
+    pub replication_factor: Option<i16>,
+}
+
+/// What the topic lacks, in the order in which it should be done. `configs` are the topic's settings, where known.
+///
+/// Leaders are spread only over partitions that already exist: a partition that is yet to be added lands
+/// on a broker of the cluster's choice, and the next look sees where.
+pub fn plan(
+    brokers: &BTreeSet<BrokerId>,
+    topic: Option<&Topic>,
+    configs: Option<&BTreeMap<String, String>>,
+    policy: Policy,
+) -> Vec<Action> {
+    let count = i32::try_from(brokers.len()).unwrap_or(i32::MAX);
+    let wanted = policy.partitions.unwrap_or(1).max(count).max(1);
+    let most = i16::try_from(brokers.len()).unwrap_or(i16::MAX).max(1);
+    let factor = policy.replication_factor.unwrap_or(USUAL_REPLICAS.min(most));
+    let Some(topic) = topic else {
+        let configs = wanted_configs(usize::try_from(factor).unwrap_or(1));
+        return vec![Action::Create { partitions: wanted, replication_factor: factor, configs }];
+    };
+    let mut actions = Vec::new();
+    let have = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    if have < wanted {
+        actions.push(Action::Expand { from: have, to: wanted });
+    }
+    actions.extend(spread(brokers, topic));
+    if let Some(configs) = configs {
+        let factor = topic.partitions.values().map(|partition| partition.replicas.len()).min();
+        let differs =
+            |(key, value): &(&'static str, String)| configs.get(*key).is_some_and(|now| now != value);
+        let configs: BTreeMap<_, _> =
+            wanted_configs(factor.unwrap_or(1)).into_iter().filter(differs).collect();
+        if !configs.is_empty() {
+            actions.push(Action::Configure { configs });
+        }
+    }
+    actions
+}
+
+/// The topic's settings that we care about.
+pub const CONFIG_KEYS: [&str; 4] = ["cleanup.policy", "min.insync.replicas", "retention.ms", "segment.ms"];
+
+fn wanted_configs(replicas: usize) -> BTreeMap<&'static str, String> {
+    let min_insync = replicas.saturating_sub(1).max(1).to_string();
+    let values = ["delete".to_owned(), min_insync, RETENTION_MS.to_owned(), SEGMENT_MS.to_owned()];
+    CONFIG_KEYS.into_iter().zip(values).collect()
+}
+
+/// Gives each broker without a heartbeat partition one, taken from the broker that leads most. An election
+/// is enough where the broker is the preferred replica already; else the replicas are put in another order,
+/// or the broker takes the place of the leader among them.
+fn spread(brokers: &BTreeSet<BrokerId>, topic: &Topic) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let mut led = BTreeMap::<BrokerId, BTreeSet<i32>>::new();
+    for (number, partition) in &topic.partitions {
+        if let Some(leader) = partition.leader {
+            led.entry(leader).or_default().insert(*number);
+        }
+    }
+    for broker in brokers.iter().filter(|broker| !led.contains_key(broker)).copied().collect::<Vec<_>>() {
+        let most =
+            led.iter().filter(|(_, numbers)| numbers.len() > 1).max_by_key(|(_, numbers)| numbers.len());
+        let Some((donor, numbers)) = most.map(|(donor, numbers)| (*donor, numbers.clone())) else { break };
+        let preference = |number: &&i32| {
+            let replicas = &topic.partitions[number].replicas;
+            // First an election, then another order, then a move of data.
+            (replicas.first() != Some(&broker), !replicas.contains(&broker), **number)
+        };
+        let Some(number) = numbers.iter().min_by_key(preference).copied() else { break };
+        let replicas = &topic.partitions[&number].replicas;
+        if replicas.first() == Some(&broker) {
+            actions.push(Action::ElectPreferred { partition: number });
+        } else {
+            let without = if replicas.contains(&broker) { broker } else { donor };
+            let rest = replicas.iter().copied().filter(|replica| *replica != without);
+            actions.push(Action::Reassign {
+                partition: number,
+                replicas: [broker].into_iter().chain(rest).collect(),
+            });
+            actions.push(Action::ElectPreferred { partition: number });
+        }
+        if let Some(numbers) = led.get_mut(&donor) {
+            numbers.remove(&number);
+        }
+        led.entry(broker).or_default().insert(number);
+    }
+    actions
+}
+
+#[cfg(test)]
+mod tests;
