@@ -1,6 +1,20 @@
-//! The validated configuration.
+//! The validated configuration: what it means, not how it was typed.
+//!
+//! `config.example.ini` is the only home of defaults. Nothing after this module parses a string, and no
+//! secret leaves it but as a property for a client.
+
+mod error;
+mod ini;
+mod layer;
+mod legacy;
+mod load;
+mod rules;
+pub mod secret;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
+
+pub use error::{Errors, Problem};
+pub use load::{Sources, load};
 
 /// Everything the service was told.
 #[derive(Debug, Clone)]

@@ -55,16 +55,19 @@ const PRODUCER: [(&str, &str); 5] = [
 ];
 
 /// Of the heartbeat consumer.
-const CONSUMER: [(&str, &str); 7] = [
+const CONSUMER: [(&str, &str); 5] = [
     // librdkafka wants one even for a consumer that is assigned; no group is ever joined.
     ("group.id", "kafka-heartbeat"),
-    ("enable.auto.commit", "false"),
     ("fetch.min.bytes", "1"),
     ("fetch.error.backoff.ms", "50"),
     ("fetch.queue.backoff.ms", "10"),
     ("queued.min.messages", "100"),
-    // Our own checksum covers what matters; a position that is gone means the log was cut: read on
-    // from its beginning, so that nothing is missed.
+];
+
+/// Of the heartbeat consumer, whatever the user says: the accounting rests on them.
+const CONSUMER_ALWAYS: [(&str, &str); 2] = [
+    ("enable.auto.commit", "false"),
+    // A position that is gone means the log was cut: read on from its beginning, so that nothing is missed.
     ("auto.offset.reset", "earliest"),
 ];
 
@@ -238,6 +241,9 @@ fn producer_config(cluster: &config::Cluster) -> ClientConfig {
 fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
     let mut config = base_config(cluster, &CONSUMER);
     lay_over(&mut config, &cluster.consumer);
+    for (key, value) in CONSUMER_ALWAYS {
+        config.set(key, value);
+    }
     config
 }
 

@@ -1,0 +1,404 @@
+//! Layers to a validated [`Config`], with every error at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use config::{Map, Source, Value, ValueKind};
+
+use super::{
+    Cluster, Compat, Config, Connectivity, Heartbeat, Http, Log, LogFormat, Metadata, Properties, Property,
+    Shutdown, Topic,
+    error::{Errors, Problem},
+    layer::{CLIENT_SECTIONS, Known, Layer},
+    rules, secret,
+};
+
+/// Every key and its default.
+pub(super) const EXAMPLE: &str = include_str!("../../config.example.ini");
+
+/// Sections that a cluster may set for itself, with the section in front of the key.
+const TASK_SECTIONS: [&str; 6] = ["heartbeat", "topic", "connectivity", "metadata", "producer", "consumer"];
+
+/// What the process was given.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `--config`
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// `--bootstrap-servers`
+    pub bootstrap: Option<String>,
+    /// `-X key=value`, in order.
+    pub properties: Vec<(String, String)>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--log.format`
+    pub log_format: Option<String>,
+    /// Other settings of the command line: section, key, value, flag.
+    pub settings: Vec<(&'static str, String, String, &'static str)>,
+}
+
+/// Reads and validates everything.
+///
+/// # Errors
+/// All that is wrong, with places.
+pub fn load(sources: &Sources) -> Result<Config, Errors> {
+    let mut errors = Errors::default();
+    let example = Layer::from_text("config.example.ini", EXAMPLE, None, &mut errors);
+    let known = Known::from_example(&example);
+    let mut layers = vec![example];
+    if let Some(path) = &sources.file {
+        let name = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => {
+                let file = Layer::from_text(&name, &text, Some(&known), &mut errors);
+                layers.push(file.resolved(&sources.env, &mut errors));
+            }
+            Err(error) => {
+                errors
+                    .add(Problem { place: name, message: format!("cannot read the configuration: {error}") });
+            }
+        }
+    }
+    let environment = Layer::from_environment(&sources.env, &known, &mut errors);
+    layers.push(environment.resolved(&sources.env, &mut errors));
+    layers.push(flags(sources));
+    let mut builder = config::Config::builder();
+    for layer in layers {
+        builder = builder.add_source(layer);
+    }
+    let merged = builder.build().and_then(|config| config.collect()).unwrap_or_else(|error| {
+        errors.add(Problem { place: String::new(), message: error.to_string() });
+        Map::new()
+    });
+    let mut reader = Reader { sections: sections(merged), env: sources.env.clone(), errors };
+    let config = reader.config(&known);
+    rules::check(&config, &mut reader.errors);
+    reader.errors.or(config)
+}
+
+fn flags(sources: &Sources) -> Layer {
+    let given = |section, key: &str, value: &Option<String>, flag| {
+        value.clone().map(|value| (section, key.to_owned(), value, flag))
+    };
+    let properties =
+        sources.properties.iter().map(|(key, value)| ("kafka", key.clone(), value.clone(), "-X"));
+    let flags = [
+        given("kafka", "bootstrap.servers", &sources.bootstrap, "--bootstrap-servers"),
+        given("http", "listen", &sources.listen, "--listen"),
+        given("log", "format", &sources.log_format, "--log.format"),
+    ];
+    Layer::from_flags(properties.chain(sources.settings.iter().cloned()).chain(flags.into_iter().flatten()))
+}
+
+/// (value, place) by key.
+type Section = BTreeMap<String, (String, String)>;
+
+fn sections(merged: Map<String, Value>) -> BTreeMap<String, Section> {
+    let text = |value: Value| {
+        let place = value.origin().unwrap_or_default().to_owned();
+        match value.kind {
+            ValueKind::String(text) => Some((text, place)),
+            _ => None,
+        }
+    };
+    let section = |value: Value| match value.kind {
+        ValueKind::Table(keys) => {
+            keys.into_iter().filter_map(|(key, value)| Some((key, text(value)?))).collect()
+        }
+        _ => Section::new(),
+    };
+    merged.into_iter().map(|(name, value)| (name, section(value))).collect()
+}
+
+struct Reader {
+    sections: BTreeMap<String, Section>,
+    env: BTreeMap<String, String>,
+    errors: Errors,
+}
+
+impl Reader {
+    fn config(&mut self, known: &Known) -> Config {
+        let names: Vec<String> = self
+            .sections
+            .keys()
+            .filter_map(|name| name.strip_prefix("cluster:").map(str::to_owned))
+            .collect();
+        let common = self.sections.clone();
+        let mut clusters = Vec::new();
+        if names.is_empty() {
+            let name = self.text("kafka", "name");
+            clusters.push(self.cluster(name));
+        }
+        for name in names {
+            if name.trim().is_empty() {
+                self.problem("cluster:", "", "a cluster needs a name: [cluster:NAME]");
+            }
+            self.sections.clone_from(&common);
+            self.lay_over(&name, known);
+            clusters.push(self.cluster(name));
+        }
+        self.sections = common;
+        let level = ["RUST_LOG", "LOG_LEVEL"].iter().find_map(|name| self.env.get(*name).cloned());
+        Config {
+            clusters,
+            http: Http { listen: self.listen() },
+            labels: self.section("labels").into_iter().map(|(key, (value, _))| (key, value)).collect(),
+            log: Log { format: self.log_format(), level: level.unwrap_or_else(|| self.text("log", "level")) },
+            compat: Compat { cc_heartbeat: self.parsed("compat", "cc_heartbeat", "true or false") },
+            shutdown: Shutdown { grace: self.duration("shutdown", "grace") },
+        }
+    }
+
+    /// Puts a cluster's own keys over the common ones.
+    fn lay_over(&mut self, cluster: &str, known: &Known) {
+        for (key, value) in self.section(&format!("cluster:{cluster}")) {
+            let task = key
+                .split_once('.')
+                .filter(|(section, rest)| CLIENT_SECTIONS[1..].contains(section) || known.has(section, rest));
+            let (section, key) = match task {
+                Some((section, rest)) if TASK_SECTIONS.contains(&section) => (section, rest.to_owned()),
+                _ => ("kafka", key),
+            };
+            self.sections.entry(section.to_owned()).or_default().insert(key, value);
+        }
+    }
+
+    fn cluster(&mut self, name: String) -> Cluster {
+        let mut kafka = self.properties("kafka");
+        kafka.0.remove("name");
+        if kafka.get("bootstrap.servers").is_none() {
+            let message = format!(
+                "cluster {name} has no bootstrap.servers: set it in [kafka], or give --bootstrap-servers host:port"
+            );
+            self.errors.add(Problem { place: String::new(), message });
+        }
+        Cluster {
+            name,
+            kafka,
+            producer: self.properties("producer"),
+            consumer: self.properties("consumer"),
+            heartbeat: self.heartbeat(),
+            topic: Topic {
+                create: self.switch("topic", "create"),
+                expand: self.switch("topic", "expand"),
+                rebalance: self.switch("topic", "rebalance"),
+                partitions: self.automatic("topic", "partitions"),
+                replication_factor: self.automatic("topic", "replication.factor"),
+                interval: self.duration("topic", "interval"),
+                timeout: self.timeout("topic"),
+            },
+            connectivity: Connectivity {
+                enabled: self.switch("connectivity", "enabled"),
+                interval: self.duration("connectivity", "interval"),
+                timeout: self.timeout("connectivity"),
+            },
+            metadata: Metadata {
+                interval: self.duration("metadata", "interval"),
+                timeout: self.timeout("metadata"),
+            },
+        }
+    }
+
+    fn heartbeat(&mut self) -> Heartbeat {
+        let objectives = self.text("heartbeat", "objectives");
+        let objectives = objectives.split_whitespace().filter_map(|text| match duration(text) {
+            Some(duration) => Some(duration),
+            None => {
+                self.expected("heartbeat", "objectives", "durations such as 100ms 1s, separated by blanks");
+                None
+            }
+        });
+        let objectives: Vec<Duration> = objectives.collect();
+        let instance = match self.text("heartbeat", "instance") {
+            auto if auto == "auto" => host_name(),
+            name => name,
+        };
+        Heartbeat {
+            enabled: self.switch("heartbeat", "enabled"),
+            topic: self.text("heartbeat", "topic"),
+            interval: self.duration("heartbeat", "interval"),
+            deadline: self.duration("heartbeat", "deadline"),
+            horizon: self.duration("heartbeat", "horizon"),
+            payload_bytes: self.parsed("heartbeat", "payload.bytes", "a number of bytes"),
+            objectives,
+            instance,
+        }
+    }
+
+    fn section(&self, name: &str) -> Section {
+        self.sections.get(name).cloned().unwrap_or_default()
+    }
+
+    fn properties(&self, section: &str) -> Properties {
+        let properties = self.section(section).into_iter();
+        Properties(properties.map(|(key, (value, place))| (key, Property { value, place })).collect())
+    }
+
+    fn text(&self, section: &str, key: &str) -> String {
+        self.sections
+            .get(section)
+            .and_then(|keys| keys.get(key))
+            .map_or_else(String::new, |(value, _)| value.clone())
+    }
+
+    fn problem(&mut self, section: &str, key: &str, message: &str) {
+        let found = self.sections.get(section).and_then(|keys| keys.get(key));
+        let place = found.map_or_else(String::new, |(_, place)| place.clone());
+        self.errors.add(Problem { place, message: format!("[{section}] {key}: {message}") });
+    }
+
+    fn expected(&mut self, section: &str, key: &str, what: &str) {
+        let found = self.text(section, key);
+        let found = if secret::is_secret(key) { secret::REDACTED.to_owned() } else { format!("{found:?}") };
+        self.problem(section, key, &format!("expected {what}, found {found}"));
+    }
+
+    fn parsed<T: FromStr + Default>(&mut self, section: &str, key: &str, what: &str) -> T {
+        let parsed = self.text(section, key).parse();
+        parsed.unwrap_or_else(|_| {
+            self.expected(section, key, what);
+            T::default()
+        })
+    }
+
+    fn switch(&mut self, section: &str, key: &str) -> bool {
+        self.parsed(section, key, "true or false")
+    }
+
+    fn automatic<T: FromStr>(&mut self, section: &str, key: &str) -> Option<T> {
+        let text = self.text(section, key);
+        let parsed = text.parse().ok();
+        if parsed.is_none() && text != "auto" {
+            self.expected(section, key, "auto or a number");
+        }
+        parsed
+    }
+
+    fn duration(&mut self, section: &str, key: &str) -> Duration {
+        duration(&self.text(section, key)).unwrap_or_else(|| {
+            self.expected(section, key, "a duration such as 250ms, 10s or 5m");
+            Duration::from_secs(1)
+        })
+    }
+
+    /// A cycle that lasts longer than the interval would always be late: the shorter of the two counts.
+    fn timeout(&mut self, section: &str) -> Duration {
+        self.duration(section, "timeout").min(self.duration(section, "interval"))
+    }
+
+    fn listen(&mut self) -> SocketAddr {
+        let text = self.text("http", "listen");
+        // A name such as localhost may have an address of each family: the first of IPv4 is what people mean.
+        let found: Vec<_> = text.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+        let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first()).copied();
+        chosen.unwrap_or_else(|| {
+            self.expected("http", "listen", "an address such as 127.0.0.1:8080");
+            SocketAddr::from(([127, 0, 0, 1], 8080))
+        })
+    }
+
+    fn log_format(&mut self) -> LogFormat {
+        match self.text("log", "format").as_str() {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            _ => {
+                self.expected("log", "format", "text or json");
+                LogFormat::Text
+            }
+        }
+    }
+}
+
+/// A duration with a unit; zero is none.
+fn duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero())
+}
+
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "kafka-heartbeat".to_owned() } else { name.to_owned() }
+}
+
+impl Config {
+    /// The configuration in force, as INI, without secrets.
+    pub fn redacted(&self) -> String {
+        let mut lines = Vec::new();
+        let time = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
+        let auto = |value: Option<String>| value.unwrap_or_else(|| "auto".to_owned());
+        for cluster in &self.clusters {
+            let Cluster { heartbeat, topic, connectivity, metadata, .. } = cluster;
+            lines.push(format!("[cluster:{}]", cluster.name));
+            let properties =
+                [("", &cluster.kafka), ("producer.", &cluster.producer), ("consumer.", &cluster.consumer)];
+            for (prefix, properties) in properties {
+                for (key, property) in &properties.0 {
+                    let value = if secret::is_secret(key) { secret::REDACTED } else { &property.value };
+                    lines.push(format!("{prefix}{key} = {value}"));
+                }
+            }
+            let objectives: Vec<_> = heartbeat.objectives.iter().copied().map(time).collect();
+            let settings = [
+                ("heartbeat.enabled", heartbeat.enabled.to_string()),
+                ("heartbeat.topic", heartbeat.topic.clone()),
+                ("heartbeat.interval", time(heartbeat.interval)),
+                ("heartbeat.deadline", time(heartbeat.deadline)),
+                ("heartbeat.horizon", time(heartbeat.horizon)),
+                ("heartbeat.payload.bytes", heartbeat.payload_bytes.to_string()),
+                ("heartbeat.objectives", objectives.join(" ")),
+                ("heartbeat.instance", heartbeat.instance.clone()),
+                ("topic.create", topic.create.to_string()),
+                ("topic.expand", topic.expand.to_string()),
+                ("topic.rebalance", topic.rebalance.to_string()),
+                ("topic.partitions", auto(topic.partitions.map(|n| n.to_string()))),
+                ("topic.replication.factor", auto(topic.replication_factor.map(|n| n.to_string()))),
+                ("topic.interval", time(topic.interval)),
+                ("topic.timeout", time(topic.timeout)),
+                ("connectivity.enabled", connectivity.enabled.to_string()),
+                ("connectivity.interval", time(connectivity.interval)),
+                ("connectivity.timeout", time(connectivity.timeout)),
+                ("metadata.interval", time(metadata.interval)),
+                ("metadata.timeout", time(metadata.timeout)),
+            ];
+            lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {value}")));
+            lines.push(String::new());
+        }
+        lines.extend(["[http]".to_owned(), format!("listen = {}", self.http.listen), String::new()]);
+        if !self.labels.is_empty() {
+            lines.push("[labels]".to_owned());
+            lines.extend(self.labels.iter().map(|(key, value)| format!("{key} = {value}")));
+            lines.push(String::new());
+        }
+        let format = if self.log.format == LogFormat::Json { "json" } else { "text" };
+        lines.extend([
+            "[log]".to_owned(),
+            format!("format = {format}"),
+            format!("level = {}", self.log.level),
+            String::new(),
+        ]);
+        lines.extend([
+            "[compat]".to_owned(),
+            format!("cc_heartbeat = {}", self.compat.cc_heartbeat),
+            String::new(),
+        ]);
+        lines.extend([
+            "[shutdown]".to_owned(),
+            format!("grace = {}", time(self.shutdown.grace)),
+            String::new(),
+        ]);
+        lines.join("\n")
+    }
+
+    /// Names of clusters, each once.
+    pub fn cluster_names(&self) -> BTreeSet<&str> {
+        self.clusters.iter().map(|cluster| cluster.name.as_str()).collect()
+    }
+}

@@ -1,0 +1,235 @@
+//! The configuration as a user meets it: files, environment, flags, and everything that is wrong at once.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use kafka_heartbeat::{
+    config::{Config, Sources, load},
+    kafka::{native, wire},
+};
+
+fn sources(text: &str, env: &[(&str, &str)]) -> (tempfile::TempDir, Sources) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.ini");
+    std::fs::write(&file, text).expect("a file");
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    (folder, Sources { file: Some(file), env, ..Sources::default() })
+}
+
+fn read(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+    let (folder, sources) = sources(text, env);
+    load(&sources).map_err(|errors| errors.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+const LEAST: &str = "[kafka]\nbootstrap.servers = b:9092\n";
+
+#[test]
+fn the_example_gives_every_default() {
+    let config = read(LEAST, &[]).expect("valid");
+    let cluster = &config.clusters[0];
+    assert_eq!((config.clusters.len(), cluster.name.as_str()), (1, "default"));
+    assert_eq!(cluster.heartbeat.topic, "kafka-heartbeat");
+    let seconds = |seconds| Duration::from_secs(seconds);
+    let heartbeat = &cluster.heartbeat;
+    assert_eq!(
+        (heartbeat.interval, heartbeat.deadline, heartbeat.horizon),
+        (seconds(1), seconds(10), seconds(120))
+    );
+    assert_eq!(heartbeat.objectives.len(), 3);
+    assert!(!heartbeat.instance.is_empty() && heartbeat.instance != "auto");
+    assert_eq!((cluster.topic.partitions, cluster.topic.replication_factor), (None, None));
+    assert!(cluster.topic.create && cluster.topic.expand && !cluster.topic.rebalance);
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+    assert!(config.compat.cc_heartbeat && config.labels.is_empty());
+}
+
+#[test]
+fn later_layers_win() {
+    let text = "[kafka]\nbootstrap.servers = b:1\n[heartbeat]\ninterval = 2s\ntopic = file\ndeadline = 3s\n";
+    let env = [
+        ("KAFKA_HEARTBEAT__HEARTBEAT__TOPIC", "env"),
+        ("KAFKA_HEARTBEAT__HEARTBEAT__PAYLOAD_BYTES", "128"),
+        ("KAFKA_HEARTBEAT__KAFKA__SASL_PASSWORD", "hush"),
+        ("KAFKA_HEARTBEAT__KAFKA__LOG_LEVEL", "5"),
+        ("KAFKA_HEARTBEAT__HTTP__LISTEN", "127.0.0.1:1"),
+        ("LOG_LEVEL", "debug"),
+    ];
+    let (_folder, mut sources) = sources(text, &env);
+    sources.listen = Some("127.0.0.1:2".to_owned());
+    sources.bootstrap = Some("flag:9".to_owned());
+    sources.properties = vec![("client.id".to_owned(), "me".to_owned())];
+    let config = load(&sources).expect("valid");
+    let cluster = &config.clusters[0];
+    assert_eq!((cluster.heartbeat.topic.as_str(), cluster.heartbeat.payload_bytes), ("env", 128));
+    assert_eq!(
+        (cluster.heartbeat.interval, cluster.heartbeat.deadline),
+        (Duration::from_secs(2), Duration::from_secs(3))
+    );
+    let kafka = |key| cluster.kafka.get(key);
+    assert_eq!(kafka("bootstrap.servers"), Some("flag:9"));
+    assert_eq!(
+        (kafka("client.id"), kafka("sasl.password"), kafka("log_level")),
+        (Some("me"), Some("hush"), Some("5"))
+    );
+    assert_eq!((config.http.listen.port(), config.log.level.as_str()), (2, "debug"));
+}
+
+#[test]
+fn every_error_is_told_in_one_run_with_its_line_and_a_remedy() {
+    let text = "\
+[kafka]
+bootstrap.servers = b:1
+[heartbeat]
+intervall = 1s
+interval = 30
+deadline = 3m
+enabled = yes
+topic = no blanks
+[hearbeat]
+x = 1
+[topic]
+partitions = many
+[log]
+format = xml
+[http]
+listen = nowhere
+[labels]
+partition = 1
+9 = x
+";
+    let errors = read(text, &[("KAFKA_HEARTBEAT__TOPIC__CREAT", "true")]).expect_err("much is wrong");
+    let expected = [
+        "[heartbeat] horizon must be longer than the deadline",
+        "[heartbeat] topic: \"no blanks\" is no legal topic name: letters, digits, . _ and -",
+        "[labels] 9: a label is letters, digits and _, and does not begin with a digit or __",
+        "[labels] partition: our series carry this label already; choose another",
+        "config.ini:4: [heartbeat] intervall: unknown key: did you mean interval?",
+        "config.ini:5: [heartbeat] interval: expected a duration such as 250ms, 10s or 5m, found \"30\"",
+        "config.ini:7: [heartbeat] enabled: expected true or false, found \"yes\"",
+        "config.ini:10: [hearbeat] x: unknown section: did you mean heartbeat?",
+        "config.ini:12: [topic] partitions: expected auto or a number, found \"many\"",
+        "config.ini:14: [log] format: expected text or json, found \"xml\"",
+        "config.ini:16: [http] listen: expected an address such as 127.0.0.1:8080, found \"nowhere\"",
+        "environment KAFKA_HEARTBEAT__TOPIC__CREAT: [topic] creat: unknown key: did you mean create?",
+    ];
+    assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn without_brokers_both_ways_to_name_them_are_told() {
+    let errors = load(&Sources::default()).expect_err("no brokers").to_string();
+    assert_eq!(
+        errors,
+        "cluster default has no bootstrap.servers: set it in [kafka], or give --bootstrap-servers host:port"
+    );
+    let missing = Sources {
+        file: Some(PathBuf::from("/nowhere.ini")),
+        bootstrap: Some("b:1".to_owned()),
+        ..Sources::default()
+    };
+    assert!(
+        load(&missing)
+            .expect_err("no file")
+            .to_string()
+            .starts_with("/nowhere.ini: cannot read the configuration: ")
+    );
+}
+
+#[test]
+fn several_clusters_share_what_kafka_says_and_override_it() {
+    let text = "\
+[kafka]
+security.protocol = SSL
+topic.metadata.refresh.interval.ms = 9000
+[heartbeat]
+interval = 2s
+[cluster:eu]
+bootstrap.servers = eu:1
+heartbeat.interval = 500ms
+producer.linger.ms = 3
+topic.metadata.refresh.interval.ms = 8000
+[cluster:us]
+bootstrap.servers = us:1
+topic.create = false
+";
+    let config = read(text, &[]).expect("valid");
+    let [eu, us] = &config.clusters[..] else { panic!("two clusters, not {}", config.clusters.len()) };
+    assert_eq!((eu.name.as_str(), us.name.as_str()), ("eu", "us"));
+    assert_eq!(
+        (eu.heartbeat.interval, us.heartbeat.interval),
+        (Duration::from_millis(500), Duration::from_secs(2))
+    );
+    assert_eq!((eu.producer.get("linger.ms"), us.producer.get("linger.ms")), (Some("3"), None));
+    assert!(eu.topic.create && !us.topic.create);
+    for (cluster, refresh) in [(eu, "8000"), (us, "9000")] {
+        assert_eq!(cluster.kafka.get("security.protocol"), Some("SSL"));
+        assert_eq!(
+            cluster.kafka.get("topic.metadata.refresh.interval.ms"),
+            Some(refresh),
+            "a property, not a task's key"
+        );
+    }
+}
+
+#[test]
+fn a_cc_heartbeat_file_runs_unchanged() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cc-heartbeat.ini");
+    let env = BTreeMap::from([("CC_SECRET".to_owned(), "hush".to_owned())]);
+    let config = load(&Sources { file: Some(file), env, ..Sources::default() }).expect("valid");
+    let cluster = &config.clusters[0];
+    assert_eq!(cluster.heartbeat.topic, "cc-heartbeat");
+    assert_eq!(cluster.heartbeat.interval, Duration::from_secs(1));
+    assert_eq!(cluster.topic.interval, Duration::from_secs(3600));
+    assert_eq!(cluster.metadata.interval, Duration::from_secs(60));
+    let connectivity = &cluster.connectivity;
+    assert_eq!(
+        (connectivity.interval, connectivity.timeout),
+        (Duration::from_secs(2), Duration::from_secs(2))
+    );
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!((config.log.level.as_str(), cluster.kafka.get("sasl.password")), ("info", Some("hush")));
+    assert_eq!(cluster.producer.get("linger.ms"), Some("2"));
+    assert!(wire::Settings::parse(&cluster.kafka).is_ok());
+    assert_eq!(native::check(cluster), []);
+}
+
+#[test]
+fn secrets_come_from_files_and_leave_nowhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "hush-1\n").expect("a file");
+    let text = format!(
+        "[kafka]\nbootstrap.servers = b:1\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\nsasl.username = u\nsasl.password.file = {}\nssl.key.password = hush-2\n[producer]\nsasl.oauthbearer.client.secret = hush-3\nbatch.sise = 1\n",
+        secret.display()
+    );
+    let config = read(&text, &[]).expect("valid");
+    let cluster = &config.clusters[0];
+    assert_eq!(cluster.kafka.get("sasl.password"), Some("hush-1"));
+    let refused: Vec<_> = native::check(cluster).iter().map(ToString::to_string).collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(
+        refused[0].ends_with("config.ini:10: batch.sise: librdkafka knows no such property"),
+        "{refused:?}"
+    );
+    let printed = format!("{config:?}\n{}\n{refused:?}", config.redacted());
+    assert!(!printed.contains("hush"), "{printed}");
+    assert!(config.redacted().contains("sasl.password = ***"));
+    let missing = read("[kafka]\nsasl.password.file = /nowhere\nsasl.password2 = ${NOT_SET}hush\n", &[])
+        .expect_err("no file");
+    assert!(
+        missing.contains("config.ini:2: [kafka] sasl.password.file: cannot read /nowhere: "),
+        "{missing}"
+    );
+    assert!(
+        missing.contains("config.ini:3: [kafka] sasl.password2: the variable NOT_SET is not set"),
+        "{missing}"
+    );
+    assert!(!missing.contains("hush"), "{missing}");
+}
+
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let config = read("[kafka]\nname = here\nbootstrap.servers = b:1\n[labels]\nenvironment = test\n", &[])
+        .expect("valid");
+    let again = read(&config.redacted(), &[]).expect("the printed configuration is one");
+    assert_eq!(config.redacted(), again.redacted());
+}
