@@ -4,9 +4,14 @@
 //! series, pages and JSON. Nothing flows back. In reading order, each module naming only those before it:
 
 pub mod board;
+pub mod export;
+pub mod metrics;
+
+pub mod cli;
 pub mod config;
 pub mod kafka;
 pub mod latency;
+pub mod logs;
 pub mod probe;
 pub mod task;
 pub mod verdict;

@@ -1,0 +1,222 @@
+//! The command line: what can be said, not what it does.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Sources;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All well.
+    Ok = 0,
+    /// What was asked about is not well: a probe's heartbeat, a health check, a topic that cannot be had.
+    Unavailable = 69,
+    /// A bug of ours.
+    Internal = 70,
+    /// The port is taken.
+    Port = 71,
+    /// The configuration cannot be used.
+    Config = 78,
+}
+
+/// Tells, from a client's seat, whether a Kafka cluster works for the people who depend on it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kafka-heartbeat",
+    disable_version_flag = true,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit codes: 0 all well, 2 wrong usage, 69 something is not well, 70 a bug of ours, \
+                  71 the port is taken, 78 the configuration cannot be used."
+)]
+pub struct Cli {
+    /// What to do; without it the service runs.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The service's own arguments.
+    #[command(flatten)]
+    pub run: Run,
+    /// Print version, revision and librdkafka's version.
+    #[arg(long, short = 'V')]
+    pub version: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service (the default)
+    Run(Run),
+    /// Run the service against an embedded cluster of three brokers: no Kafka needed
+    Demo {
+        /// Where the page is served
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: String,
+        /// Play faults: a slow broker, a leader that moves, a broker that goes and comes back
+        #[arg(long)]
+        faults: bool,
+    },
+    /// Connect to every broker, send a few heartbeats on every partition, report and exit
+    Probe {
+        /// How the cluster is reached
+        #[command(flatten)]
+        connection: Connection,
+        /// Heartbeats on each partition
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        count: u32,
+        /// A heartbeat that takes longer is bad
+        #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+        deadline: Duration,
+        /// For people or for scripts
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Check a configuration and tell everything that is wrong with it
+    CheckConfig {
+        /// The file
+        file: PathBuf,
+    },
+    /// What topic assurance would do, or do it
+    Topic {
+        /// plan or apply
+        #[command(subcommand)]
+        action: TopicAction,
+    },
+    /// Ask a running service whether it lives: for container health checks
+    Healthcheck {
+        /// Where to ask
+        #[arg(long, default_value = "http://127.0.0.1:8080/livez")]
+        url: String,
+    },
+}
+
+/// What to do about the heartbeat topic.
+#[derive(Debug, Subcommand)]
+pub enum TopicAction {
+    /// Print what is missing; change nothing
+    Plan(Connection),
+    /// Do it
+    Apply(Connection),
+}
+
+/// The service's arguments.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Run {
+    /// How the cluster is reached.
+    #[command(flatten)]
+    pub connection: Connection,
+    /// Where the page and /metrics are served
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// text or json
+    #[arg(long = "log.format", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// Print the configuration in force, without secrets, and exit
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+/// How a cluster is reached.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Connection {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The brokers to ask first
+    #[arg(long, short, value_name = "HOST:PORT,…")]
+    pub bootstrap_servers: Option<String>,
+    /// A librdkafka property; may be repeated
+    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = property)]
+    pub property: Vec<(String, String)>,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+/// The value never appears in an error: it may be a secret.
+fn property(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+impl Connection {
+    /// As a source of configuration.
+    pub fn sources(&self, env: BTreeMap<String, String>) -> Sources {
+        Sources {
+            file: self.config.clone(),
+            env,
+            bootstrap: self.bootstrap_servers.clone(),
+            properties: self.property.clone(),
+            ..Sources::default()
+        }
+    }
+}
+
+impl Run {
+    /// As a source of configuration.
+    pub fn sources(&self, env: BTreeMap<String, String>) -> Sources {
+        Sources {
+            listen: self.listen.clone(),
+            log_format: self.log_format.clone(),
+            ..self.connection.sources(env)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_service_runs_with_and_without_its_name() {
+        for line in
+            ["kafka-heartbeat -b h:1 -X a=b=c --listen l", "kafka-heartbeat run -b h:1 -X a=b=c --listen l"]
+        {
+            let cli = parse(line).expect(line);
+            let run = match cli.command {
+                Some(Command::Run(run)) => run,
+                None => cli.run,
+                other => panic!("{other:?}"),
+            };
+            let sources = run.sources(BTreeMap::new());
+            assert_eq!(sources.bootstrap.as_deref(), Some("h:1"));
+            assert_eq!(sources.properties, [("a".to_owned(), "b=c".to_owned())]);
+            assert_eq!(sources.listen.as_deref(), Some("l"));
+        }
+    }
+
+    #[test]
+    fn a_probe_and_a_plan_take_the_same_connection() {
+        let cli =
+            parse("kafka-heartbeat probe -b h:1 --count 3 --deadline 2s --format json").expect("a probe");
+        let Some(Command::Probe { count, deadline, format, .. }) = cli.command else { panic!("no probe") };
+        assert_eq!((count, deadline, format), (3, Duration::from_secs(2), Format::Json));
+        assert!(parse("kafka-heartbeat topic plan --config x.ini").is_ok());
+        assert!(parse("kafka-heartbeat probe --count 0").is_err());
+    }
+
+    #[test]
+    fn an_error_never_repeats_a_property() {
+        let error = parse("kafka-heartbeat -X =hush").expect_err("no key");
+        assert!(error.to_string().contains("expected KEY=VALUE"));
+    }
+}

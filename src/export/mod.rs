@@ -1,0 +1,3 @@
+//! Ways out: series to bytes.
+
+pub mod prometheus;

@@ -1,0 +1,214 @@
+//! Prometheus' text format 0.0.4 and OpenMetrics 1.0, from the same series.
+//!
+//! Families appear in the catalog's order, each once and whole, whatever order the series come in.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    latency::Buckets,
+    metrics::{Description, Kind, Series, Value, catalog},
+};
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// What everybody understands.
+    Text,
+    /// What Prometheus asks for first.
+    OpenMetrics,
+}
+
+impl Format {
+    /// What to say in `Content-Type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Format::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// The format an `Accept` header asks for most; text unless OpenMetrics is preferred to it.
+    pub fn negotiate(accept: &str) -> Self {
+        let (mut text, mut openmetrics) = (0.0_f64, 0.0_f64);
+        for entry in accept.split(',') {
+            let mut parts = entry.split(';').map(str::trim);
+            let media = parts.next().unwrap_or_default().to_lowercase();
+            let (mut quality, mut version) = (1.0, "");
+            for part in parts {
+                if let Some(value) = part.strip_prefix("q=") {
+                    quality = value.parse::<f64>().unwrap_or(0.0).clamp(0.0, 1.0);
+                } else if let Some(value) = part.strip_prefix("version=") {
+                    version = value;
+                }
+            }
+            match media.as_str() {
+                "application/openmetrics-text" if ["", "1.0.0"].contains(&version) => {
+                    openmetrics = openmetrics.max(quality);
+                }
+                "text/plain" | "text/*" | "*/*" => text = text.max(quality),
+                _ => {}
+            }
+        }
+        if openmetrics > 0.0 && openmetrics >= text { Format::OpenMetrics } else { Format::Text }
+    }
+}
+
+/// Writes all series. `constant` labels go in front of every series' own.
+pub fn encode(series: &[Series<'_>], constant: &BTreeMap<String, String>, format: Format) -> String {
+    let mut families = BTreeMap::<&str, Vec<&Series<'_>>>::new();
+    for one in series {
+        families.entry(one.family.name).or_default().push(one);
+    }
+    let constant: String = constant.iter().fold(String::new(), |mut written, (name, value)| {
+        pair(&mut written, name, value);
+        written
+    });
+    let mut out = Writer { out: String::with_capacity(series.len() * 160), constant, format };
+    for family in catalog::ALL {
+        if let Some(series) = families.get(family.name) {
+            out.family(family, series);
+        }
+    }
+    if format == Format::OpenMetrics {
+        out.out.push_str("# EOF\n");
+    }
+    out.out
+}
+
+struct Writer {
+    out: String,
+    constant: String,
+    format: Format,
+}
+
+impl Writer {
+    fn family(&mut self, family: &Description, series: &[&Series<'_>]) {
+        let (name, kind) = match (self.format, family.kind) {
+            (Format::OpenMetrics, Kind::Counter) => (family.name.trim_end_matches("_total"), "counter"),
+            (Format::OpenMetrics, Kind::Info) => (family.name.trim_end_matches("_info"), "info"),
+            (Format::OpenMetrics, Kind::LegacyCounter) => (family.name, "unknown"),
+            (Format::Text, Kind::Counter | Kind::LegacyCounter) => (family.name, "counter"),
+            (_, Kind::Gauge) | (Format::Text, Kind::Info) => (family.name, "gauge"),
+            (_, Kind::Histogram) => (family.name, "histogram"),
+        };
+        self.out.push_str("# HELP ");
+        self.out.push_str(name);
+        self.out.push(' ');
+        escape(&mut self.out, family.help, self.format == Format::OpenMetrics);
+        for (keyword, value) in [("\n# TYPE ", kind), ("\n# UNIT ", self.unit(name))] {
+            if !value.is_empty() {
+                for part in [keyword, name, " ", value] {
+                    self.out.push_str(part);
+                }
+            }
+        }
+        self.out.push('\n');
+        for one in series {
+            match one.value {
+                Value::Count(count) => self.sample(one, "", None, &count.to_string()),
+                Value::Number(value) => self.sample(one, "", None, &self.number(value)),
+                Value::Buckets(buckets) => self.histogram(one, buckets),
+            }
+        }
+    }
+
+    /// OpenMetrics names the unit; it must be the end of the name.
+    fn unit(&self, name: &str) -> &'static str {
+        match self.format {
+            Format::Text => "",
+            Format::OpenMetrics => {
+                ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit)).unwrap_or("")
+            }
+        }
+    }
+
+    fn histogram(&mut self, series: &Series<'_>, buckets: &Buckets) {
+        for (bound, count) in buckets.cumulative() {
+            let le = self.number(bound);
+            self.sample(series, "_bucket", Some(&le), &count.to_string());
+        }
+        let sum = self.number(buckets.sum_seconds());
+        self.sample(series, "_sum", None, &sum);
+        self.sample(series, "_count", None, &buckets.count().to_string());
+    }
+
+    fn sample(&mut self, series: &Series<'_>, suffix: &str, le: Option<&str>, value: &str) {
+        self.out.push_str(series.family.name);
+        self.out.push_str(suffix);
+        let begin = self.out.len();
+        self.out.push('{');
+        self.out.push_str(&self.constant);
+        for (name, value) in series.family.labels.iter().zip(&series.labels) {
+            pair(&mut self.out, name, value);
+        }
+        if let Some(le) = le {
+            pair(&mut self.out, "le", le);
+        }
+        if self.out.ends_with('{') {
+            self.out.truncate(begin);
+        } else {
+            // In place of the last comma.
+            self.out.pop();
+            self.out.push('}');
+        }
+        self.out.push(' ');
+        self.out.push_str(value);
+        self.out.push('\n');
+    }
+
+    /// OpenMetrics wants a point in every float; the text format has always been written without.
+    fn number(&self, value: f64) -> String {
+        if value == f64::INFINITY {
+            return "+Inf".to_owned();
+        }
+        let mut text = value.to_string();
+        if self.format == Format::OpenMetrics && !text.contains(['.', 'e', 'N', 'n']) {
+            text.push_str(".0");
+        }
+        text
+    }
+}
+
+fn pair(out: &mut String, name: &str, value: &str) {
+    out.push_str(name);
+    out.push_str("=\"");
+    escape(out, value, true);
+    out.push_str("\",");
+}
+
+fn escape(out: &mut String, text: &str, quotes: bool) {
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '"' if quotes => out.push_str("\\\""),
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_preferred_is_served() {
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;\
+                          version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        let table = [
+            ("", Format::Text),
+            ("*/*", Format::Text),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", Format::Text),
+            (prometheus, Format::OpenMetrics),
+            ("application/openmetrics-text", Format::OpenMetrics),
+            ("Application/OpenMetrics-Text; version=1.0.0", Format::OpenMetrics),
+            ("application/openmetrics-text;q=0", Format::Text),
+            ("application/openmetrics-text;q=0.1, text/plain", Format::Text),
+            ("application/openmetrics-text;version=2.0.0", Format::Text),
+            ("application/openmetrics-text;q=nonsense", Format::Text),
+        ];
+        for (accept, format) in table {
+            assert_eq!(Format::negotiate(accept), format, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The names of the cc-heartbeat program, for dashboards that exist.
+//!
+//! Counters are cumulative and means are of the last minute: any number of scrapers see the same. The
+//! label `cluster_id` is Kafka's own id, as it was there; before it is known the series are absent.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Series, Value, catalog as c,
+    render::{broker, text},
+};
+use crate::{board::Readings, latency::Recent};
+
+/// The means are of this window.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// The family of one cluster.
+pub fn cc_heartbeat<'a>(readings: &'a Readings, now: Instant, series: &mut Vec<Series<'a>>) {
+    // The id outlives the metadata's freshness: counters must not vanish because Kafka is down.
+    let Some((metadata, _)) = &readings.metadata.snapshot else { return };
+    let Some(id) = metadata.cluster_id.as_deref() else { return };
+    let heartbeat = &readings.heartbeat;
+    let mean = |recent: &Recent| {
+        recent.summary(now, WINDOW).map(|summary| Value::Number(summary.mean.as_secs_f64() * 1e3))
+    };
+    let fresh = readings.metadata.fresh();
+    let controller =
+        fresh.and_then(|metadata| metadata.quorum.map(|quorum| quorum.leader).or(metadata.controller));
+    let checks = readings
+        .connectivity
+        .snapshot
+        .as_ref()
+        .map(|(snapshot, _)| Value::Count(snapshot.brokers.values().map(|check| check.checks).sum()));
+    let values = [
+        (&c::CC_CONTROLLER, controller.map(|id| Value::Number(f64::from(id.0)))),
+        (&c::CC_PRODUCED, Some(Value::Count(heartbeat.acked))),
+        (&c::CC_PRODUCE_MS, mean(&heartbeat.produce)),
+        (&c::CC_CONSUMED, Some(Value::Count(heartbeat.received))),
+        (&c::CC_CONSUME_MS, mean(&heartbeat.end_to_end)),
+        (&c::CC_BROKERS, fresh.map(|metadata| Value::Count(metadata.brokers.len() as u64))),
+        (&c::CC_CHECKS, checks),
+    ];
+    series.extend(values.into_iter().filter_map(|(family, value)| Some(family.series([text(id)], value?))));
+    for (number, check) in readings.connectivity.fresh().iter().flat_map(|snapshot| &snapshot.brokers) {
+        if let (Some(mean), Some(address)) = (check.mean_total, check.address) {
+            let labels = [broker(Some(*number)), text(id), address.to_string().into()];
+            series.push(c::CC_CONNECT_MS.series(labels, Value::Number(mean.as_secs_f64() * 1e3)));
+        }
+    }
+}

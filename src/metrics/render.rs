@@ -1,0 +1,252 @@
+//! Snapshots to series: one pure function for each kind of snapshot.
+//!
+//! What is not known is not there. A set of labels with known values (outcomes, anomalies, faults) is there
+//! from the start with 0, so that the first event is an increase; topics, partitions and brokers are there
+//! only while the cluster has them. A snapshot older than three intervals is not rendered.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{Label, Series, Value, catalog as c};
+use crate::{
+    board::Readings,
+    kafka::{BrokerId, Fault, Stage},
+    probe::{
+        connectivity,
+        heartbeat::{self, Anomaly, Outcome},
+        metadata::{self, Capability},
+        topic::{self, Action, Blocked},
+    },
+    task::{Ending, Latest},
+};
+
+/// Faults to expect in each stage: there from the start with 0.
+const USUAL_FAILURES: [(Stage, &[Fault]); 5] = [
+    (Stage::Dns, &[Fault::Dns, Fault::Timeout]),
+    (Stage::Tcp, &[Fault::Refused, Fault::Unreachable, Fault::Timeout]),
+    (
+        Stage::Tls,
+        &[
+            Fault::Tls,
+            Fault::CertificateExpired,
+            Fault::CertificateUnknownCa,
+            Fault::CertificateWrongHost,
+            Fault::CertificateRefused,
+            Fault::Timeout,
+        ],
+    ),
+    (Stage::ApiVersions, &[Fault::Timeout, Fault::Disconnected, Fault::Protocol]),
+    (Stage::Sasl, &[Fault::Authentication, Fault::Timeout, Fault::Disconnected]),
+];
+
+/// Everything that is known of one cluster.
+pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
+    let name: &'a str = &readings.name;
+    heartbeats(name, &readings.heartbeat, series);
+    if let Some(snapshot) = readings.connectivity.fresh() {
+        connectivity(name, snapshot, series);
+    }
+    if let Some(snapshot) = readings.metadata.fresh() {
+        metadata(name, snapshot, series);
+    }
+    if let Some(snapshot) = readings.topic.fresh() {
+        topic(name, snapshot, series);
+    }
+    task(name, "connectivity", &readings.connectivity, series);
+    task(name, "metadata", &readings.metadata, series);
+    task(name, "topic", &readings.topic, series);
+    let ledger = unix(SystemTime::now() - readings.ledger_age());
+    series.push(c::LEDGER_TICK.series([text(name)], Value::Number(ledger)));
+}
+
+fn heartbeats<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut Vec<Series<'a>>) {
+    for (number, partition) in &snapshot.partitions {
+        let number: Label<'a> = number.to_string().into();
+        let at = || [text(name), number.clone()];
+        series.push(c::SCHEDULED.series(at(), Value::Count(partition.scheduled)));
+        series.push(c::IN_FLIGHT.series(at(), Value::Count(partition.in_flight)));
+        for (anomaly, count) in Anomaly::ALL.iter().zip(partition.anomalies) {
+            let labels = [text(name), number.clone(), text(anomaly.as_str())];
+            series.push(c::ANOMALIES.series(labels, Value::Count(count)));
+        }
+        if let Some(at_time) = partition.last_success {
+            series.push(c::LAST_SUCCESS.series(at(), Value::Number(unix(at_time))));
+        }
+        if let Some(leader) = partition.leader {
+            let rack = partition.rack.as_deref().unwrap_or_default();
+            let labels = [text(name), number.clone(), broker(Some(leader)), text(rack)];
+            series.push(c::PARTITION_LEADER.series(labels, Value::Count(1)));
+        }
+        for (leader, counts) in &partition.by_broker {
+            let labels = || [text(name), number.clone(), broker(*leader)];
+            for (outcome, count) in Outcome::ALL.iter().zip(counts.outcomes) {
+                let [name, number, broker] = labels();
+                let labels = [name, number, broker, text(outcome.as_str())];
+                series.push(c::OUTCOMES.series(labels, Value::Count(count)));
+            }
+            series.push(c::PRODUCE.series(labels(), Value::Buckets(&counts.produce)));
+            series.push(c::END_TO_END.series(labels(), Value::Buckets(&counts.end_to_end)));
+            series.push(c::DELIVERY.series(labels(), Value::Buckets(&counts.delivery)));
+        }
+    }
+    series.push(c::SLO_EVENTS.series([text(name)], Value::Count(snapshot.events)));
+    series.push(c::SLO_BAD_EVENTS.series([text(name)], Value::Count(snapshot.bad_events)));
+    series.push(c::SCHEDULE_DELAY.series([text(name)], Value::Buckets(&snapshot.schedule_delay)));
+    series.push(c::PROBER_HEALTHY.series([text(name)], flag(snapshot.prober_healthy)));
+    for fault in Fault::ALL {
+        let count = snapshot.produce_errors.get(&fault).copied().unwrap_or(0);
+        series.push(c::PRODUCE_ERRORS.series([text(name), text(fault.as_str())], Value::Count(count)));
+    }
+    for (api, buckets) in &snapshot.throttle {
+        series.push(c::THROTTLE.series([text(name), text(api)], Value::Buckets(buckets)));
+    }
+}
+
+fn connectivity<'a>(name: &'a str, snapshot: &'a connectivity::Snapshot, series: &mut Vec<Series<'a>>) {
+    for (id, check) in &snapshot.brokers {
+        let labels = || [text(name), broker(Some(*id))];
+        series.push(c::BROKER_UP.series(labels(), flag(check.up())));
+        series.push(c::BROKER_CHECKS.series(labels(), Value::Count(check.checks)));
+        let rack = check.rack.as_deref().unwrap_or_default();
+        let [cluster, broker_id] = labels();
+        let info = [cluster, broker_id, text(&check.host), check.port.to_string().into(), text(rack)];
+        series.push(c::BROKER_INFO.series(info, Value::Count(1)));
+        if let Some(expiry) = check.certificate_expiry {
+            series.push(c::CERTIFICATE_EXPIRY.series(labels(), Value::Number(unix(expiry))));
+        }
+        for ((stage, fault), count) in failures(check) {
+            let [name, broker] = labels();
+            let labels = [name, broker, text(stage.as_str()), text(fault.as_str())];
+            series.push(c::BROKER_CHECK_FAILURES.series(labels, Value::Count(count)));
+        }
+        let stages = check.durations.iter().map(|(stage, buckets)| (stage.as_str(), buckets));
+        for (stage, buckets) in stages.chain([("total", &check.totals)]) {
+            let [name, broker] = labels();
+            series.push(c::BROKER_CONNECT.series([name, broker, text(stage)], Value::Buckets(buckets)));
+        }
+    }
+}
+
+/// What was seen, and what is usual in the stages that this broker has.
+fn failures(check: &connectivity::Check) -> BTreeMap<(Stage, Fault), u64> {
+    let has = |stage: Stage| {
+        !matches!(stage, Stage::Tls | Stage::Sasl)
+            || check.durations.contains_key(&stage)
+            || check.failures.keys().any(|(failed, _)| *failed == stage)
+    };
+    let usual = USUAL_FAILURES.into_iter().filter(|(stage, _)| has(*stage));
+    let mut failures: BTreeMap<_, _> =
+        usual.flat_map(|(stage, faults)| faults.iter().map(move |fault| ((stage, *fault), 0))).collect();
+    failures.extend(&check.failures);
+    failures
+}
+
+fn metadata<'a>(name: &'a str, snapshot: &'a metadata::Snapshot, series: &mut Vec<Series<'a>>) {
+    series.push(c::BROKERS.series([text(name)], Value::Count(snapshot.brokers.len() as u64)));
+    series.push(c::TOPICS.series([text(name)], Value::Count(snapshot.topics as u64)));
+    series.push(c::PARTITIONS.series([text(name)], Value::Count(snapshot.partitions as u64)));
+    series.push(c::METADATA.series([text(name)], Value::Buckets(&snapshot.durations)));
+    if let Some(quorum) = snapshot.quorum {
+        series.push(c::QUORUM_LEADER.series([text(name), broker(Some(quorum.leader))], Value::Count(1)));
+        series.push(c::QUORUM_EPOCH.series([text(name)], Value::Number(f64::from(quorum.epoch))));
+    }
+    if let Some(id) = &snapshot.cluster_id {
+        series.push(c::CLUSTER_INFO.series([text(name), text(id)], Value::Count(1)));
+    }
+    for state in Capability::ALL {
+        let labels = [text(name), text("DescribeQuorum"), text(state.as_str())];
+        series.push(c::CAPABILITY.series(labels, flag(state == snapshot.quorum_capability)));
+    }
+}
+
+fn topic<'a>(name: &'a str, snapshot: &'a topic::Snapshot, series: &mut Vec<Series<'a>>) {
+    series.push(c::TOPIC_READY.series([text(name)], flag(snapshot.ready)));
+    for kind in Action::KINDS {
+        let count = snapshot.pending.iter().filter(|action| action.kind() == kind).count();
+        series.push(c::TOPIC_PENDING.series([text(name), text(kind)], Value::Count(count as u64)));
+    }
+    for reason in Blocked::ALL {
+        let holds = snapshot.blocked.contains(&reason);
+        series.push(c::TOPIC_BLOCKED.series([text(name), text(reason.as_str())], flag(holds)));
+    }
+    series.push(c::TOPIC_UNCOVERED.series([text(name)], Value::Count(snapshot.uncovered.len() as u64)));
+}
+
+fn task<'a, T>(name: &'a str, task: &'static str, latest: &Latest<T>, series: &mut Vec<Series<'a>>) {
+    for (ending, count) in Ending::ALL.iter().zip(latest.cycles) {
+        series.push(c::CYCLES.series([text(name), text(task), text(ending.as_str())], Value::Count(count)));
+    }
+    for fault in Fault::ALL {
+        let count = latest.faults.get(&fault).copied().unwrap_or(0);
+        series.push(
+            c::CYCLE_FAULTS.series([text(name), text(task), text(fault.as_str())], Value::Count(count)),
+        );
+    }
+    if let Some(took) = latest.last_duration {
+        series.push(c::CYCLE_DURATION.series([text(name), text(task)], Value::Number(took.as_secs_f64())));
+    }
+    if let Some((_, taken)) = &latest.snapshot {
+        let at = unix(SystemTime::now() - taken.elapsed());
+        series.push(c::CYCLE_SNAPSHOT.series([text(name), text(task)], Value::Number(at)));
+    }
+}
+
+/// What the process knows of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// Of the program.
+    pub version: &'static str,
+    /// Of its sources.
+    pub revision: &'static str,
+    /// Of the library.
+    pub librdkafka: String,
+    /// When it started.
+    pub started: Option<SystemTime>,
+    /// Time the async workers were busy, all added up.
+    pub busy: Duration,
+    /// Async workers.
+    pub workers: usize,
+    /// User and system time.
+    pub cpu: Option<Duration>,
+    /// Resident memory in bytes.
+    pub memory: Option<u64>,
+    /// Open file descriptors.
+    pub fds: Option<u64>,
+}
+
+/// The process's own series.
+pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
+    let build = [text(process.version), text(process.revision), text(&process.librdkafka)];
+    series.push(c::BUILD_INFO.series(build, Value::Count(1)));
+    series.push(c::BUSY.series([], Value::Number(process.busy.as_secs_f64())));
+    series.push(c::WORKERS.series([], Value::Count(process.workers as u64)));
+    let optional = [
+        (&c::PROCESS_CPU, process.cpu.map(|cpu| Value::Number(cpu.as_secs_f64()))),
+        (&c::PROCESS_MEMORY, process.memory.map(Value::Count)),
+        (&c::PROCESS_FDS, process.fds.map(Value::Count)),
+        (&c::PROCESS_START, process.started.map(|started| Value::Number(unix(started)))),
+    ];
+    series.extend(optional.into_iter().filter_map(|(family, value)| Some(family.series([], value?))));
+    let count = series.len() as u64;
+    series.push(c::EXPOSED_SERIES.series([], Value::Count(count)));
+}
+
+pub(super) fn text(text: &str) -> Label<'_> {
+    Cow::Borrowed(text)
+}
+
+/// `unknown` if there is none.
+pub(super) fn broker(id: Option<BrokerId>) -> Label<'static> {
+    id.map_or(Cow::Borrowed("unknown"), |id| Cow::Owned(id.to_string()))
+}
+
+fn flag(holds: bool) -> Value<'static> {
+    Value::Count(u64::from(holds))
+}
+
+fn unix(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
