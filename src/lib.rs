@@ -1,17 +1,33 @@
 //! Tells, from a client's seat, whether a Kafka cluster works for the people who depend on it.
 //!
-//! Tasks look at the cluster and publish immutable snapshots; readers turn the latest snapshots into
-//! series, pages and JSON. Nothing flows back. In reading order, each module naming only those before it:
+//! Tasks look at the cluster and publish immutable snapshots on a [`board`]; readers turn the latest
+//! snapshots into series, pages and JSON. Nothing flows back, and clusters share nothing. In reading order:
+//! each module names only modules before it, up to `http`; those after it wire everything together.
+
+pub mod config;
+
+pub mod kafka;
+
+pub mod latency;
+pub mod task;
+
+pub mod probe;
+pub mod verdict;
 
 pub mod board;
-pub mod export;
+
 pub mod metrics;
 
+pub mod export;
+
+pub mod http;
+
+pub mod process;
+
+pub mod app;
+pub mod demo;
+pub mod health;
+pub mod oneshot;
+
 pub mod cli;
-pub mod config;
-pub mod kafka;
-pub mod latency;
 pub mod logs;
-pub mod probe;
-pub mod task;
-pub mod verdict;

@@ -1,2 +1,209 @@
-//! main
-fn main() {}
+//! Arguments, configuration, runtime, application, exit code. No logic.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{CommandFactory, Parser};
+use kafka_heartbeat::{
+    app,
+    cli::{Cli, Command, Connection, Exit, Run, TopicAction},
+    config::{self, Config, LogFormat, Sources},
+    demo::Demo,
+    health, logs, oneshot, process,
+};
+
+/// Async workers: rendering and questions; heartbeats have threads of their own.
+const WORKERS: usize = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = if cli.version {
+        let (version, revision) = (env!("CARGO_PKG_VERSION"), process::revision());
+        say(&format!(
+            "kafka-heartbeat {version} (revision {revision}, librdkafka {})\n",
+            process::librdkafka()
+        ));
+        Exit::Ok
+    } else {
+        match cli.command {
+            None => run(&cli.run),
+            Some(Command::Run(arguments)) => run(&arguments),
+            Some(Command::Demo { listen, faults }) => demo(&listen, faults),
+            Some(Command::Probe { connection, count, deadline, format }) => {
+                let wanted = oneshot::Wanted { count, deadline, format };
+                report(&connection, |config| oneshot::probe(config, wanted))
+            }
+            Some(Command::Topic { action }) => match action {
+                TopicAction::Plan(connection) => report(&connection, |config| oneshot::topic(config, false)),
+                TopicAction::Apply(connection) => report(&connection, |config| oneshot::topic(config, true)),
+            },
+            Some(Command::CheckConfig { file }) => check_config(file),
+            Some(Command::Healthcheck { url }) => healthcheck(&url),
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(arguments: &Run) -> Exit {
+    let nothing = arguments.connection.config.is_none() && arguments.connection.bootstrap_servers.is_none();
+    let sources = arguments.sources(environment());
+    match load(&sources) {
+        Ok(config) if arguments.print_config => {
+            say(&config.redacted());
+            Exit::Ok
+        }
+        Ok(config) => serve(config),
+        Err(exit) => {
+            if nothing {
+                complain(&format!("\n{}", Cli::command().render_help()));
+            }
+            exit
+        }
+    }
+}
+
+fn serve(config: Config) -> Exit {
+    if let Err(error) = logs::init(&config.log) {
+        complain(&error);
+        return Exit::Config;
+    }
+    on_runtime(app::run(config)).unwrap_or(Exit::Internal)
+}
+
+fn demo(listen: &str, faults: bool) -> Exit {
+    let quiet = config::Log { format: LogFormat::Text, level: "info".to_owned() };
+    if let Err(error) = logs::init(&quiet) {
+        complain(&error);
+    }
+    let demo = match Demo::start(faults) {
+        Ok(demo) => demo,
+        Err(error) => {
+            complain(&format!("the embedded cluster cannot start: {error}"));
+            return Exit::Internal;
+        }
+    };
+    match demo.config(listen, environment()) {
+        Ok(config) => {
+            say(&format!(
+                "embedded cluster at {}; the page: http://{}/\n",
+                demo.bootstrap(),
+                config.http.listen
+            ));
+            // The cluster ends after its clients.
+            on_runtime(app::run(config)).unwrap_or(Exit::Internal)
+        }
+        Err(errors) => {
+            complain(&errors.to_string());
+            Exit::Config
+        }
+    }
+}
+
+fn report<F>(connection: &Connection, work: impl FnOnce(Config) -> F) -> Exit
+where
+    F: Future<Output = Result<(String, Exit), String>>,
+{
+    let mut config = match load(&connection.sources(environment())) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    // The report says what there is to say.
+    if config.log.level == "info" {
+        "error".clone_into(&mut config.log.level);
+    }
+    if let Err(error) = logs::init(&config.log) {
+        complain(&error);
+        return Exit::Config;
+    }
+    match on_runtime(work(config)) {
+        Some(Ok((words, exit))) => {
+            say(&words);
+            exit
+        }
+        Some(Err(words)) => {
+            complain(&words);
+            Exit::Config
+        }
+        None => Exit::Internal,
+    }
+}
+
+fn check_config(file: PathBuf) -> Exit {
+    let sources = Sources { file: Some(file), env: environment(), ..Sources::default() };
+    let checked = load(&sources).and_then(|config| {
+        app::check(&config).map(|_| config).map_err(|errors| {
+            complain(&errors.to_string());
+            Exit::Config
+        })
+    });
+    match checked {
+        Ok(config) => {
+            say(&format!("ok: {} cluster(s): {}\n", config.clusters.len(), names(&config)));
+            Exit::Ok
+        }
+        Err(exit) => exit,
+    }
+}
+
+fn names(config: &Config) -> String {
+    config.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn healthcheck(url: &str) -> Exit {
+    match on_runtime(health::check(url)) {
+        Some(Ok(words)) => {
+            say(&words);
+            Exit::Ok
+        }
+        Some(Err(error)) => {
+            complain(&error.to_string());
+            Exit::Unavailable
+        }
+        None => Exit::Internal,
+    }
+}
+
+fn load(sources: &Sources) -> Result<Config, Exit> {
+    config::load(sources).map_err(|errors| {
+        complain(&errors.to_string());
+        Exit::Config
+    })
+}
+
+fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+fn on_runtime<T>(work: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(work);
+            // Dropping a runtime would wait without limit for whatever still blocks.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            Some(done)
+        }
+        Err(error) => {
+            complain(&format!("the runtime cannot start: {error}"));
+            None
+        }
+    }
+}
+
+/// To standard output; a reader that has gone away is no error of ours.
+fn say(text: &str) {
+    _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// To standard error.
+fn complain(text: &str) {
+    _ = io::stderr().write_all(format!("{}\n", text.trim_end()).as_bytes());
+}

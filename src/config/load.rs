@@ -229,6 +229,7 @@ impl Reader {
             payload_bytes: self.parsed("heartbeat", "payload.bytes", "a number of bytes"),
             objectives,
             instance,
+            limit: None,
         }
     }
 

@@ -99,6 +99,8 @@ pub struct Heartbeat {
     pub objectives: Vec<Duration>,
     /// Who we are on the topic; two instances must not share it.
     pub instance: String,
+    /// Ends after so many on each partition; a service never ends.
+    pub limit: Option<u64>,
 }
 
 /// `[topic]`

@@ -183,10 +183,7 @@ impl Cycle for Probe {
     type Snapshot = Snapshot;
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
-        let latest = self.metadata.borrow().snapshot.clone();
-        let Some((metadata, _)) = latest else {
-            return Err(Error::new(Fault::NotReady, "the brokers are not known before the first metadata"));
-        };
+        let metadata = metadata::first(&mut self.metadata, self.cluster.connectivity.timeout / 2).await?;
         let moved = |history: &History, broker: &Broker| {
             history.check.host != broker.host || history.check.port != broker.port
         };

@@ -5,6 +5,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use tokio::sync::watch;
+
 use crate::{
     config,
     kafka::{
@@ -13,7 +15,7 @@ use crate::{
         wire,
     },
     latency::{Bounds, Buckets},
-    task::Cycle,
+    task::{Cycle, Latest},
 };
 
 /// What the cluster says of itself.
@@ -135,4 +137,18 @@ impl Cycle for Probe {
             durations: self.durations.clone(),
         })
     }
+}
+
+/// The latest snapshot; before the first one, waits for it, at most `limit`.
+///
+/// # Errors
+/// [`Fault::NotReady`] if it does not come.
+pub(super) async fn first(
+    metadata: &mut watch::Receiver<Latest<Snapshot>>,
+    limit: Duration,
+) -> Result<Arc<Snapshot>, Error> {
+    let known = tokio::time::timeout(limit, metadata.wait_for(|latest| latest.snapshot.is_some())).await;
+    let known = known.ok().and_then(Result::ok).and_then(|latest| latest.snapshot.clone());
+    let missing = || Error::new(Fault::NotReady, "the brokers are not known before the first metadata");
+    known.map(|(snapshot, _)| snapshot).ok_or_else(missing)
 }

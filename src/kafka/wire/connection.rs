@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    guard,
+    guard::{self, Layout},
     versions::{Range, Versions},
 };
 use crate::kafka::{Error, Fault};
@@ -143,9 +143,9 @@ impl Connection {
             return Err(Error::new(Fault::Timeout, what));
         };
         let answer = answer?;
-        let flexible = <R::Response as HeaderVersion>::header_version(version) > 0
-            || RequestHeaderIsFlexible::of::<R>(version);
-        guard::decode(answer, version, flexible).map_err(|words| {
+        // Headers of requests become flexible together with the messages.
+        let flexible = R::header_version(version) >= 2;
+        guard::decode(answer, Layout { version, flexible }).map_err(|words| {
             self.shared.desk.close(Fault::Protocol, words.clone());
             self.shared.reader.abort();
             Error::new(Fault::Protocol, what).because(words)
@@ -196,15 +196,6 @@ impl Connection {
         let length = i32::try_from(frame.len() - 4).map_err(|_| "the request is too long".to_owned())?;
         frame[..4].copy_from_slice(&length.to_be_bytes());
         Ok(frame)
-    }
-}
-
-/// Whether a request of a version uses the compact encodings.
-struct RequestHeaderIsFlexible;
-
-impl RequestHeaderIsFlexible {
-    fn of<R: Request>(version: i16) -> bool {
-        R::header_version(version) >= 2
     }
 }
 

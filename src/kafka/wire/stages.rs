@@ -8,7 +8,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kafka_protocol::{error::ParseResponseErrorCode, messages::ApiVersionsRequest, protocol::StrBytes};
+use kafka_protocol::{
+    error::{ParseResponseErrorCode, ResponseError},
+    messages::ApiVersionsRequest,
+    protocol::StrBytes,
+};
 use tokio::{
     net::{TcpStream, lookup_host},
     time::{Instant, timeout_at},
@@ -24,7 +28,7 @@ use super::{
 };
 use crate::kafka::{Error, Fault, Stage};
 
-/// Every broker since Kafka 2.4 knows it.
+/// Every broker since Kafka 2.4 knows it; others say so, and are asked in version 0.
 const API_VERSIONS: i16 = 3;
 
 /// What came of opening a session.
@@ -142,7 +146,10 @@ async fn api_versions(connection: &Connection, deadline: Instant) -> Result<Vers
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("kafka-heartbeat"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-    let answer = connection.ask_version(&request, API_VERSIONS, deadline).await?;
+    let mut answer = connection.ask_version(&request, API_VERSIONS, deadline).await?;
+    if answer.error_code.err() == Some(ResponseError::UnsupportedVersion) {
+        answer = connection.ask_version(&request, 0, deadline).await?;
+    }
     match answer.error_code.err() {
         None => Ok(Versions::new(&answer)),
         Some(error) => Err(Error::new(Fault::from_response(error), "ApiVersions")),

@@ -4,6 +4,7 @@
 //! the client has the record, so that no acknowledgement can overtake it.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
@@ -14,7 +15,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    ledger::Event,
+    ledger::{Event, Leader},
     record::{Identity, Record, nanos},
     schedule::{Slot, Slots},
     targets::{Target, Targets},
@@ -55,15 +56,25 @@ pub(super) struct Sending {
     pub(super) native: Arc<native::Producer<Reports>>,
     pub(super) targets: watch::Receiver<Arc<Targets>>,
     pub(super) events: Sender<Event>,
+    pub(super) grace: Duration,
     pub(super) buffer: Vec<u8>,
 }
 
 impl Sending {
     /// Sends on schedule until the other end of `stop` is dropped.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
+        if !self.wait_for_targets(stop) {
+            return;
+        }
+        if !self.targets.has_changed().unwrap_or(true) {
+            // Nothing is known of the topic yet: its first partition stands for it.
+            self.tell(Event::Partitions(BTreeMap::from([(0, Leader::default())])));
+        }
         let mut targets = self.targets.borrow_and_update().clone();
         let partitions = |targets: &Targets| targets.0.keys().copied().collect();
-        let mut slots = Slots::new(self.settings.interval, partitions(&targets), Instant::now());
+        let Sending { settings, .. } = &self;
+        let mut slots =
+            Slots::new(settings.interval, partitions(&targets), Instant::now()).limited(settings.limit);
         loop {
             if self.targets.has_changed().unwrap_or(false) {
                 targets = self.targets.borrow_and_update().clone();
@@ -79,6 +90,17 @@ impl Sending {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Waits until it is known where to send, at most for the grace time; false if stopped meanwhile.
+    fn wait_for_targets(&self, stop: &Receiver<()>) -> bool {
+        let begun = Instant::now();
+        while !self.targets.has_changed().unwrap_or(true) && begun.elapsed() < self.grace {
+            if stop.recv_timeout(LONGEST_WAIT / 10) == Err(RecvTimeoutError::Disconnected) {
+                return false;
+            }
+        }
+        true
     }
 
     fn use_slot(&mut self, slot: &Slot, targets: &Targets) {

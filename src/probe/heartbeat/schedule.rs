@@ -21,6 +21,7 @@ pub struct Slots {
     tick: u32,
     index: usize,
     sequences: BTreeMap<i32, u64>,
+    limit: Option<u64>,
 }
 
 /// What to do about a slot whose instant has come.
@@ -45,7 +46,13 @@ pub enum Slot {
 impl Slots {
     /// A grid over these partitions that begins now.
     pub fn new(interval: Duration, partitions: Vec<i32>, begin: Instant) -> Self {
-        Self { interval, begin, partitions, tick: 0, index: 0, sequences: BTreeMap::new() }
+        Self { interval, begin, partitions, tick: 0, index: 0, sequences: BTreeMap::new(), limit: None }
+    }
+
+    /// Ends after so many heartbeats on each partition.
+    pub fn limited(mut self, limit: Option<u64>) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// How late a slot may be used: half the interval, but at least 100 ms.
@@ -60,8 +67,12 @@ impl Slots {
         }
     }
 
-    /// When the next slot is due; `None` without partitions.
+    /// When the next slot is due; `None` without partitions, and after the last.
     pub fn next_due(&self) -> Option<Instant> {
+        let used = |partition| self.sequences.get(partition).copied().unwrap_or(0);
+        if self.limit.is_some_and(|limit| self.partitions.iter().all(|partition| used(partition) >= limit)) {
+            return None;
+        }
         let count = u32::try_from(self.partitions.len()).ok().filter(|count| *count > 0)?;
         let stagger = self.interval * u32::try_from(self.index).ok()? / count;
         Some(self.begin + self.interval * self.tick + stagger)
@@ -76,6 +87,9 @@ impl Slots {
             return Some(Slot::Missed { partition });
         }
         let next = self.sequences.entry(partition).or_default();
+        if self.limit.is_some_and(|limit| *next >= limit) {
+            return self.take(now);
+        }
         let sequence = *next;
         *next += 1;
         Some(Slot::Due { partition, sequence, intended })
@@ -150,6 +164,18 @@ mod tests {
         assert_eq!(due(slots.take(begin + ms(900)), begin), (1, 0, 900));
         slots.set_partitions(vec![0, 1], begin + ms(950));
         assert_eq!(slots.next_due(), Some(begin + ms(1400)), "the same partitions change nothing");
+    }
+
+    #[test]
+    fn a_limit_ends_the_schedule_on_every_partition() {
+        let begin = Instant::now();
+        let mut slots = Slots::new(ms(10), vec![0, 1], begin).limited(Some(3));
+        let mut taken = Vec::new();
+        while let Some(due) = slots.next_due() {
+            taken.extend(slots.take(due));
+        }
+        assert_eq!(taken.len(), 6);
+        assert_eq!(slots.take(begin + ms(1000)), None);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! A partition is ready once its log end has been asked for and the consumer was told to read from
 //! there: whatever is sent afterwards lies behind that offset, so the first heartbeat cannot be missed.
-//! What appears while we run (added partitions, a recreated topic) is read from its beginning.
+//! A partition that is not ready counts only once it has been known for the grace time: finding out where to
+//! send takes a moment, and a moment is no outage. What appears while we run (added partitions, a recreated topic) is read from its beginning.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{sync::watch, time};
@@ -26,6 +27,9 @@ use crate::{
 
 /// Between two attempts to learn the log ends of partitions that are not ready.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// How long finding out where to send may take before it counts as an outage: the deadline, but at most this.
+pub(super) const LONGEST_GRACE: Duration = Duration::from_secs(10);
 
 /// Where heartbeats go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +62,7 @@ pub(super) struct Follower {
     pub(super) assignments: mpsc::Sender<Assignment>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) targets: watch::Sender<Arc<Targets>>,
+    pub(super) grace: Duration,
     pub(super) progress: Progress,
 }
 
@@ -67,6 +72,8 @@ pub(super) struct Progress {
     topic_id: Option<TopicId>,
     /// Partitions that the consumer reads.
     positioned: BTreeSet<i32>,
+    /// When partitions were first seen.
+    seen: BTreeMap<i32, Instant>,
     /// Whether a partition was ever known: only the very first ones are read from their end.
     started: bool,
 }
@@ -101,7 +108,14 @@ impl Follower {
             self.progress.topic_id = topic.id;
         }
         self.progress.positioned.retain(|partition| topic.partitions.contains_key(partition));
+        for partition in topic.partitions.keys() {
+            self.progress.seen.entry(*partition).or_insert_with(Instant::now);
+        }
         let refused = self.position(topic).await;
+        let counts = |number: &i32, target: &Target| {
+            target.ready.is_ok()
+                || self.progress.seen.get(number).is_some_and(|seen| seen.elapsed() > self.grace)
+        };
         let targets = topic.partitions.iter().map(|(number, partition)| {
             let rack = partition.leader.and_then(|leader| snapshot.brokers.get(&leader)?.rack.clone());
             let ready = match refused.get(number) {
@@ -111,9 +125,13 @@ impl Follower {
             };
             (*number, Target { leader: Leader { broker: partition.leader, rack }, ready })
         });
-        let targets = Targets(targets.collect());
-        let complete = targets.0.values().all(|target| target.ready.is_ok());
-        self.publish(targets);
+        let targets: BTreeMap<_, _> = targets.collect();
+        let complete = targets.values().all(|target| target.ready.is_ok());
+        let targets =
+            Targets(targets.into_iter().filter(|(number, target)| counts(number, target)).collect());
+        if !targets.0.is_empty() {
+            self.publish(targets);
+        }
         complete
     }
 

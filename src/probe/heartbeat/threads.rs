@@ -21,7 +21,7 @@ use super::{
     producer::{Reports, Sending},
     record::Identity,
     schedule::Slots,
-    targets::{Follower, Progress, Targets},
+    targets::{Follower, LONGEST_GRACE, Progress, Targets},
 };
 use crate::{
     config,
@@ -101,6 +101,7 @@ impl Heartbeats {
         let (assignments, assigned) = mpsc::channel();
         let (sending, until) = mpsc::channel();
         let follower = CancellationToken::new();
+        let grace = settings.deadline.min(LONGEST_GRACE);
         let following = Follower {
             topic: settings.topic.clone(),
             wire: needs.wire,
@@ -108,13 +109,15 @@ impl Heartbeats {
             assignments,
             events: self.events.clone(),
             targets: publish_targets,
+            grace,
             progress: Progress::default(),
         };
         tokio::spawn(following.run(follower.clone()));
         let events = self.events.clone();
         self.spawn("consumer", move || consumer::run(consumer, &assigned, &events))?;
         let (native, events) = (producer.clone(), self.events.clone());
-        let sending_thread = Sending { settings, identity, native, targets, events, buffer: Vec::new() };
+        let sending_thread =
+            Sending { settings, identity, native, targets, events, grace, buffer: Vec::new() };
         self.spawn("producer", move || sending_thread.run(&until))?;
         self.clients = Some(Clients { producer, sending, follower });
         Ok(())

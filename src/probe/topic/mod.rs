@@ -11,6 +11,7 @@ use std::{
 
 pub use plan::{Action, CONFIG_KEYS, Policy, plan};
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config,
@@ -130,12 +131,8 @@ impl Probe {
     ///
     /// # Errors
     /// When the cluster is not known.
-    pub async fn look(&self) -> Result<Snapshot, Error> {
-        let latest = self.metadata.borrow().clone();
-        let metadata = latest.fresh().cloned();
-        let Some(metadata) = metadata else {
-            return Err(Error::new(Fault::NotReady, "the brokers are not known before the first metadata"));
-        };
+    pub async fn look(&mut self) -> Result<Snapshot, Error> {
+        let metadata = metadata::first(&mut self.metadata, self.cluster.topic.timeout / 2).await?;
         let settings = &self.cluster.topic;
         let policy =
             Policy { partitions: settings.partitions, replication_factor: settings.replication_factor };
@@ -248,5 +245,27 @@ impl Cycle for Probe {
             snapshot.blocked.push(reason);
         }
         Ok(snapshot)
+    }
+}
+
+/// Asks for a look whenever the brokers, or the topic's partitions, are not what they were.
+pub async fn watch(
+    mut metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    nudge: Arc<Notify>,
+    stop: CancellationToken,
+) {
+    let mut before = None;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = metadata.changed() => if changed.is_err() { return },
+        }
+        let Some((snapshot, _)) = metadata.borrow_and_update().snapshot.clone() else { continue };
+        let topic = snapshot.heartbeat_topic.as_ref().map(|topic| (topic.id, topic.partitions.len())).ok();
+        let now = (snapshot.brokers.keys().copied().collect::<Vec<_>>(), topic);
+        if before.as_ref().is_some_and(|before| *before != now) {
+            nudge.notify_one();
+        }
+        before = Some(now);
     }
 }

@@ -1,0 +1,257 @@
+//! Builds everything, binds, spawns, waits, drains: the picture of the data flow.
+//!
+//! HTTP comes first: `/metrics` answers before Kafka is contacted. A cluster is one set of tasks and one
+//! board; clusters share nothing but the process. A task may fail for ever, but it may not end: the first
+//! that does stops everything, and the process exits with 70.
+
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    board::Board,
+    cli::Exit,
+    config::{self, Config, Errors, Problem},
+    http,
+    kafka::{
+        Error,
+        fault::Chain,
+        native,
+        wire::{self, PropertyError},
+    },
+    probe::{
+        connectivity,
+        heartbeat::threads::{Heartbeats, Needs},
+        metadata, topic,
+    },
+    process::Monitor,
+    task::{self, Latest, Schedule},
+    verdict::{self, Verdict},
+};
+
+/// What HTTP gets of the grace time: the page's event streams end, scrapes under way are answered.
+const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// A configured cluster that was checked as far as that is possible without connecting.
+pub struct Checked {
+    /// Its settings.
+    pub cluster: Arc<config::Cluster>,
+    /// How the wire client opens sessions.
+    pub wire: Arc<wire::Settings>,
+}
+
+/// Checks the client properties of every cluster, with both clients.
+///
+/// # Errors
+/// All that is wrong.
+pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
+    let mut errors = Errors::default();
+    let mut checked = Vec::new();
+    for cluster in &config.clusters {
+        let mut refuse = |error: PropertyError| {
+            let PropertyError { key, place, message } = error;
+            let of =
+                if config.clusters.len() > 1 { format!("cluster {}: ", cluster.name) } else { String::new() };
+            errors.add(Problem { place, message: format!("{of}{key}: {message}") });
+        };
+        native::check(cluster).into_iter().for_each(&mut refuse);
+        match wire::Settings::parse(&cluster.kafka) {
+            Ok(wire) => checked.push(Checked { cluster: Arc::new(cluster.clone()), wire: Arc::new(wire) }),
+            Err(found) => found.into_iter().for_each(refuse),
+        }
+    }
+    errors.or(checked)
+}
+
+/// One cluster's running parts.
+pub struct Running {
+    /// What its tasks publish.
+    pub board: Board,
+    heartbeats: Heartbeats,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Starts a cluster's tasks; connects in the background.
+    ///
+    /// # Errors
+    /// What [`Heartbeats::start`] refuses.
+    pub fn start(checked: &Checked) -> Result<Self, Error> {
+        let Checked { cluster, wire: settings } = checked;
+        let config::Cluster { name, metadata: look, topic: duty, connectivity: check, .. } = &**cluster;
+        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let wire = Arc::new(wire::Cluster::new(settings.clone(), look.timeout));
+
+        let every = Schedule::every(format!("{name}/metadata"), look.interval, look.timeout);
+        let look_again = every.nudge.clone();
+        let (publish, metadata) = watch::channel(Latest::new(look.interval));
+        tasks.spawn(task::run(
+            metadata::Probe::new(cluster.clone(), wire.clone()),
+            every,
+            publish,
+            stop.clone(),
+        ));
+
+        let every = Schedule::every(format!("{name}/connectivity"), check.interval, check.interval);
+        let (publish, connectivity) = watch::channel(Latest::new(check.interval));
+        if check.enabled {
+            let probe = connectivity::Probe::new(cluster.clone(), settings.clone(), metadata.clone());
+            tasks.spawn(task::run(probe, every, publish, stop.clone()));
+        }
+
+        let every = Schedule::every(format!("{name}/topic"), duty.interval, duty.timeout);
+        tasks.spawn(topic::watch(metadata.clone(), every.nudge.clone(), stop.clone()));
+        let (publish, topic) = watch::channel(Latest::new(duty.interval));
+        let probe = topic::Probe::new(cluster.clone(), wire.clone(), metadata.clone(), look_again.clone());
+        tasks.spawn(task::run(probe, every, publish, stop.clone()));
+
+        let (cluster, nudge) = (cluster.clone(), look_again);
+        let heartbeats =
+            Heartbeats::start(Needs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge })?;
+        let heartbeat = heartbeats.snapshot();
+
+        let (publish, verdict) = watch::channel(Arc::new(Verdict::unknown()));
+        let inputs = verdict::Inputs {
+            heartbeat: heartbeat.clone(),
+            connectivity: connectivity.clone(),
+            metadata: metadata.clone(),
+            topic: topic.clone(),
+        };
+        tasks.spawn(verdict::run(inputs, publish, stop.clone()));
+
+        let board = Board {
+            name: cluster.name.as_str().into(),
+            settings: cluster,
+            started: SystemTime::now(),
+            heartbeat,
+            connectivity,
+            metadata,
+            topic,
+            verdict,
+        };
+        Ok(Self { board, heartbeats, stop, tasks })
+    }
+
+    /// Returns when a task or a thread has ended, which none should.
+    async fn broken(&mut self) {
+        tokio::select! {
+            () = self.heartbeats.ended().cancelled_owned() => tracing::error!("a heartbeat thread has ended"),
+            Some(ended) = self.tasks.join_next() => tracing::error!("a task has ended: {ended:?}"),
+        }
+    }
+
+    /// Ends the heartbeats in order, then the tasks.
+    pub async fn stop(mut self, limit: Duration) -> Board {
+        self.heartbeats.stop(limit).await;
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        self.board
+    }
+}
+
+/// Runs the service until a signal; a second signal ends it at once.
+pub async fn run(config: Config) -> Exit {
+    let checked = match check(&config) {
+        Ok(checked) => checked,
+        Err(errors) => {
+            for line in errors.to_string().lines() {
+                tracing::error!("{line}");
+            }
+            return Exit::Config;
+        }
+    };
+    // Asked for first, so that a signal during the start is not lost.
+    let (Ok(mut term), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received");
+        return Exit::Internal;
+    };
+    let listener = match TcpListener::bind(config.http.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            let (listen, hint) = (config.http.listen, port_hint(&error));
+            tracing::error!("cannot listen on {listen}: {error}{hint}");
+            return Exit::Port;
+        }
+    };
+    let mut clusters = Vec::new();
+    for checked in &checked {
+        match Running::start(checked) {
+            Ok(running) => clusters.push(running),
+            Err(error) => {
+                tracing::error!("cluster {}: {}", checked.cluster.name, Chain(&error));
+                return Exit::Internal;
+            }
+        }
+    }
+    let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
+    let monitor = Monitor::new();
+    let boards = clusters.iter().map(|running| running.board.clone()).collect();
+    let state = http::State::new(boards, &config, Box::new(move || monitor.read()), stopping.clone());
+    let router = http::router(Arc::new(state));
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("listening on http://{address}/");
+    }
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopped.clone().cancelled_owned());
+    let server = tokio::spawn(async move { served.await });
+
+    let exit = {
+        let broken = clusters.iter_mut().map(|running| Box::pin(running.broken()));
+        tokio::select! {
+            _ = term.recv() => Exit::Ok,
+            _ = interrupt.recv() => Exit::Ok,
+            _ = futures_util::future::select_all(broken) => Exit::Internal,
+        }
+    };
+    tracing::info!("stopping");
+    stopping.cancel();
+    let drain = drain(clusters, server, stopped, config.shutdown.grace);
+    tokio::select! {
+        () = drain => exit,
+        _ = term.recv() => Exit::Internal,
+        _ = interrupt.recv() => Exit::Internal,
+    }
+}
+
+/// Heartbeats first, HTTP last: what they end as can still be scraped.
+async fn drain(
+    clusters: Vec<Running>,
+    server: tokio::task::JoinHandle<io::Result<()>>,
+    stopped: CancellationToken,
+    grace: Duration,
+) {
+    let limit = grace.saturating_sub(HTTP_GRACE);
+    let stops = clusters.into_iter().map(|running| running.stop(limit.mul_f32(0.8)));
+    if timeout(limit, futures_util::future::join_all(stops)).await.is_err() {
+        tracing::warn!("not everything stopped within shutdown.grace");
+    }
+    stopped.cancel();
+    if timeout(HTTP_GRACE, server).await.is_err() {
+        tracing::debug!("an HTTP connection was still open");
+    }
+}
+
+fn port_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ": another process has the port; choose one with --listen or [http] listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ": ports below 1024 need a permission; choose another with --listen"
+        }
+        _ => "",
+    }
+}

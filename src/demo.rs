@@ -1,0 +1,147 @@
+//! An embedded cluster of three brokers, for a first look without any Kafka.
+//!
+//! It is librdkafka's mock: real sockets, real protocol, no disk. It answers an empty fetch only after
+//! `fetch.wait.max.ms`, so the demo sets that to 5 ms; latencies of the demo say nothing about Kafka. The mock
+//! cannot leave its thread, so it has one, which also plays the faults.
+
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rdkafka::{error::KafkaError, mocking::MockCluster};
+
+use crate::config::{self, Config, Errors, Sources};
+
+/// The cluster has so many brokers, and the topic so many partitions.
+const BROKERS: i32 = 3;
+const TOPIC: &str = "kafka-heartbeat";
+
+/// The embedded cluster; it lives until this is dropped.
+pub struct Demo {
+    bootstrap: String,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// One act of the fault script.
+struct Act {
+    words: &'static str,
+    lasts: Duration,
+    play: fn(&Cluster) -> Result<(), KafkaError>,
+}
+
+type Cluster = MockCluster<'static, rdkafka::producer::DefaultProducerContext>;
+
+const fn act(words: &'static str, seconds: u64, play: fn(&Cluster) -> Result<(), KafkaError>) -> Act {
+    Act { words, lasts: Duration::from_secs(seconds), play }
+}
+
+/// Played over and over.
+const SCRIPT: [Act; 7] = [
+    act("all is well", 15, |_| Ok(())),
+    act("broker 2 becomes slow: 600 ms a request", 12, |c| {
+        c.broker_round_trip_time(2, Duration::from_millis(600))
+    }),
+    act("broker 2 is fast again", 8, |c| c.broker_round_trip_time(2, Duration::ZERO)),
+    act("partition 0 moves to broker 3", 10, |c| c.partition_leader(TOPIC, 0, Some(3))),
+    act("partition 0 moves back to broker 1", 8, |c| c.partition_leader(TOPIC, 0, Some(1))),
+    act("broker 3 goes down", 12, |c| c.broker_down(3)),
+    act("broker 3 is back", 15, |c| c.broker_up(3)),
+];
+
+impl Demo {
+    /// Starts the cluster, with or without faults.
+    ///
+    /// # Errors
+    /// What librdkafka says, in words.
+    pub fn start(faults: bool) -> Result<Self, String> {
+        let (started, ready) = channel();
+        let (stop, until) = channel();
+        let thread = thread::Builder::new().name("demo".to_owned()).spawn(move || {
+            match cluster() {
+                Ok(cluster) => {
+                    // Nobody waiting for the address means that the start was given up.
+                    if started.send(Ok(cluster.bootstrap_servers())).is_ok() {
+                        live(&cluster, faults, &until);
+                    }
+                }
+                Err(error) => _ = started.send(Err(error.to_string())),
+            }
+        });
+        let thread = thread.map_err(|error| error.to_string())?;
+        let bootstrap = ready.recv().map_err(|_| "the embedded cluster did not start".to_owned())??;
+        Ok(Self { bootstrap, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where the embedded brokers listen.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
+    /// A configuration for the embedded cluster.
+    ///
+    /// # Errors
+    /// A listener that cannot be understood.
+    pub fn config(&self, listen: &str, env: BTreeMap<String, String>) -> Result<Config, Errors> {
+        let set = |section, key: &str, value: &str| (section, key.to_owned(), value.to_owned(), "demo");
+        config::load(&Sources {
+            bootstrap: Some(self.bootstrap.clone()),
+            listen: Some(listen.to_owned()),
+            env,
+            settings: vec![
+                set("kafka", "name", "demo"),
+                set("heartbeat", "topic", TOPIC),
+                set("heartbeat", "interval", "500ms"),
+                set("heartbeat", "deadline", "2s"),
+                set("heartbeat", "horizon", "20s"),
+                set("consumer", "fetch.wait.max.ms", "5"),
+                set("connectivity", "interval", "3s"),
+                set("metadata", "interval", "3s"),
+                set("metadata", "timeout", "2s"),
+                set("shutdown", "grace", "5s"),
+            ],
+            ..Sources::default()
+        })
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the embedded cluster's thread panicked");
+        }
+    }
+}
+
+fn cluster() -> Result<Cluster, KafkaError> {
+    let cluster = MockCluster::new(BROKERS)?;
+    cluster.create_topic(TOPIC, BROKERS, BROKERS)?;
+    for (id, rack) in (1..=BROKERS).zip(["a", "b", "c"]) {
+        cluster.broker_rack(id, rack)?;
+    }
+    for partition in 0..BROKERS {
+        cluster.partition_leader(TOPIC, partition, Some(partition + 1))?;
+    }
+    Ok(cluster)
+}
+
+/// Keeps the cluster until `until` is closed, and plays faults meanwhile.
+fn live(cluster: &Cluster, faults: bool, until: &Receiver<()>) {
+    if !faults {
+        _ = until.recv();
+        return;
+    }
+    for act in SCRIPT.iter().cycle() {
+        tracing::info!("demo: {}", act.words);
+        if let Err(error) = (act.play)(cluster) {
+            tracing::warn!("demo: {}: {error}", act.words);
+        }
+        if until.recv_timeout(act.lasts) == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}

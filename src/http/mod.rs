@@ -1,0 +1,130 @@
+//! HTTP: `/metrics`, the page, health and the API.
+//!
+//! Everything is read from the boards' latest snapshots: no request asks Kafka anything, and none changes
+//! anything. What takes processor time is rendered off the async workers, so that a scrape disturbs nobody.
+
+mod api;
+mod events;
+mod health;
+mod metrics;
+mod page;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State as Extract},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+
+use crate::{board::Board, config::Config, metrics::render::Process};
+
+/// What requests are answered from.
+pub struct State {
+    /// One for each cluster.
+    pub boards: Vec<Board>,
+    /// `[labels]`
+    pub labels: BTreeMap<String, String>,
+    /// Serve the names of the cc-heartbeat program too.
+    pub cc_heartbeat: bool,
+    /// What the process knows of itself.
+    pub process: ReadProcess,
+    /// Cancelled when the service stops: not ready any more, event streams end.
+    pub stop: CancellationToken,
+    /// Pages that may be watched at the same time.
+    watchers: Arc<Semaphore>,
+}
+
+/// What the process tells of itself.
+pub type ReadProcess = Box<dyn Fn() -> Process + Send + Sync>;
+
+impl State {
+    /// The state of a service with these clusters.
+    pub fn new(boards: Vec<Board>, config: &Config, process: ReadProcess, stop: CancellationToken) -> Self {
+        Self {
+            boards,
+            labels: config.labels.clone(),
+            cc_heartbeat: config.compat.cc_heartbeat,
+            process,
+            stop,
+            watchers: Arc::new(Semaphore::new(events::MOST_WATCHERS)),
+        }
+    }
+}
+
+/// The state as handlers get it.
+type Shared = Arc<State>;
+
+/// All paths.
+pub fn router(state: Shared) -> Router {
+    Router::new()
+        .route("/", get(root))
+        .route("/metrics", get(metrics::metrics))
+        .route("/livez", get(health::livez))
+        .route("/health", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/ready", get(health::readyz))
+        .route("/leader", get(api::leader))
+        .route("/topics", get(api::topics))
+        .route("/api/v1/status", get(api::status))
+        .route("/api/v1/heartbeats", get(api::heartbeats))
+        .route("/api/v1/brokers", get(api::brokers))
+        .route("/events", get(events::events))
+        .route("/assets/page.css", get(page::style))
+        .route("/assets/page.js", get(page::script))
+        .fallback(not_found)
+        .method_not_allowed_fallback(read_only)
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(headers))
+        .with_state(state)
+}
+
+/// The page for browsers, metrics for everybody else: some scrape `/`.
+async fn root(state: Extract<Shared>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html") {
+        page::page(state).await
+    } else {
+        metrics::metrics(state, headers).await
+    }
+}
+
+async fn not_found() -> Response {
+    let words = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats or /api/v1/brokers\n";
+    (StatusCode::NOT_FOUND, words).into_response()
+}
+
+async fn read_only() -> Response {
+    let allow = [(header::ALLOW, "GET, HEAD")];
+    (StatusCode::METHOD_NOT_ALLOWED, allow, "everything here is read with GET\n").into_response()
+}
+
+/// Nothing from outside, nothing guessed, nothing kept.
+async fn headers(request: Request, next: Next) -> Response {
+    const HEADERS: [(header::HeaderName, &str); 4] = [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Runs what takes processor time off the async workers.
+async fn render<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        tracing::error!("an answer could not be rendered: {error}");
+        (StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be rendered; the log says why\n")
+            .into_response()
+    })
+}

@@ -1,0 +1,439 @@
+//! Readings to words and shapes. Pure; what is not known is a dash.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::{
+    board::Readings,
+    kafka::Stage,
+    latency::{Recent, Summary},
+    probe::{
+        connectivity::Check,
+        heartbeat::{Bad, Beat, Outcome, Partition},
+    },
+    verdict::State,
+};
+
+/// What is not known.
+const UNKNOWN: &str = "–";
+/// Height of a partition's bar, and the width of one beat in it.
+const BAR_HEIGHT: f64 = 30.0;
+const BEAT_WIDTH: usize = 8;
+/// Width of a broker's stages, for the slowest broker.
+const STAGES_WIDTH: f64 = 220.0;
+/// Bad heartbeats that are shown; the API has more.
+const BAD_SHOWN: usize = 12;
+
+pub(super) struct View {
+    pub(super) clusters: Vec<Cluster>,
+    pub(super) version: &'static str,
+    pub(super) uptime: String,
+    pub(super) now: String,
+}
+
+pub(super) struct Cluster {
+    pub(super) name: String,
+    pub(super) state: &'static str,
+    pub(super) mark: &'static str,
+    pub(super) title: &'static str,
+    pub(super) since: String,
+    pub(super) reasons: Vec<String>,
+    pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) availability: String,
+    pub(super) judged: String,
+    pub(super) latencies: Vec<Latency>,
+    pub(super) outcomes: Vec<Count>,
+    pub(super) partitions: Vec<Bar>,
+    pub(super) brokers: Vec<Broker>,
+    pub(super) topic: Topic,
+    pub(super) bad: Vec<BadRow>,
+    pub(super) deadline: String,
+}
+
+pub(super) struct Latency {
+    pub(super) name: &'static str,
+    pub(super) window: &'static str,
+    pub(super) p50: String,
+    pub(super) p90: String,
+    pub(super) p99: String,
+    pub(super) max: String,
+    pub(super) count: String,
+}
+
+pub(super) struct Count {
+    pub(super) name: &'static str,
+    pub(super) count: u64,
+    pub(super) bad: bool,
+}
+
+pub(super) struct Bar {
+    pub(super) number: i32,
+    pub(super) leader: String,
+    pub(super) last: String,
+    pub(super) words: String,
+    pub(super) beats: Vec<Tick>,
+}
+
+pub(super) struct Tick {
+    pub(super) class: &'static str,
+    pub(super) x: usize,
+    pub(super) y: f64,
+    pub(super) height: f64,
+    pub(super) title: String,
+}
+
+pub(super) struct Broker {
+    pub(super) id: i32,
+    pub(super) place: String,
+    pub(super) rack: String,
+    pub(super) up: bool,
+    pub(super) since: String,
+    pub(super) total: String,
+    pub(super) stages: Vec<StageBar>,
+    pub(super) words: String,
+    pub(super) failure: String,
+    pub(super) hint: &'static str,
+    pub(super) certificate: String,
+    pub(super) leads: String,
+}
+
+pub(super) struct StageBar {
+    pub(super) class: &'static str,
+    pub(super) x: f64,
+    pub(super) width: f64,
+    pub(super) title: String,
+}
+
+pub(super) struct Topic {
+    pub(super) name: String,
+    pub(super) words: &'static str,
+    pub(super) good: bool,
+    pub(super) pending: Vec<String>,
+    pub(super) blocked: Vec<String>,
+}
+
+pub(super) struct BadRow {
+    pub(super) when: String,
+    pub(super) partition: i32,
+    pub(super) broker: String,
+    pub(super) outcome: &'static str,
+    pub(super) fault: &'static str,
+    pub(super) produce: String,
+    pub(super) end_to_end: String,
+    pub(super) id: String,
+}
+
+/// The graver, the higher.
+pub(super) fn gravity(state: State) -> u8 {
+    match state {
+        State::Ok => 0,
+        State::Unknown => 1,
+        State::Degraded => 2,
+        State::ProberFault => 3,
+        State::Down => 4,
+    }
+}
+
+/// A state in words, for the head of the page and of the browser's tab.
+pub(super) fn title(state: State) -> &'static str {
+    match state {
+        State::Ok => "Kafka works",
+        State::Degraded => "Kafka is degraded",
+        State::Down => "Kafka is down",
+        State::ProberFault => "This prober stalls",
+        State::Unknown => "Not known yet",
+    }
+}
+
+/// Another shape for each state: colour alone does not tell everybody.
+fn mark(state: State) -> &'static str {
+    match state {
+        State::Ok => "●",
+        State::Degraded => "▲",
+        State::Down => "■",
+        State::ProberFault => "◆",
+        State::Unknown => "○",
+    }
+}
+
+impl View {
+    pub(super) fn new(readings: &[Readings], now: Instant, wall: SystemTime) -> Self {
+        let started = readings.first().map(|readings| readings.started);
+        Self {
+            clusters: readings.iter().map(|readings| Cluster::new(readings, now, wall)).collect(),
+            version: env!("CARGO_PKG_VERSION"),
+            uptime: started.map_or_else(|| UNKNOWN.to_owned(), |started| ago(started, wall)),
+            now: clock(wall),
+        }
+    }
+}
+
+impl Cluster {
+    fn new(readings: &Readings, now: Instant, wall: SystemTime) -> Self {
+        let (verdict, heartbeat) = (&readings.verdict, &readings.heartbeat);
+        let (events, bad) = (heartbeat.events, heartbeat.bad_events);
+        let share = |events: u64| format!("{:.3} %", 100.0 * (events - bad) as f64 / events as f64);
+        let mut latencies = windows("end to end", &heartbeat.end_to_end, now);
+        latencies.extend(windows("acknowledged", &heartbeat.produce, now));
+        let outcomes = Outcome::ALL.into_iter().map(|outcome| Count {
+            name: outcome.as_str(),
+            count: heartbeat.totals.of(outcome),
+            bad: outcome.is_bad(),
+        });
+        Self {
+            name: readings.name.to_string(),
+            state: verdict.state.as_str(),
+            mark: mark(verdict.state),
+            title: title(verdict.state),
+            since: ago(verdict.since, wall),
+            reasons: verdict.reasons.clone(),
+            facts: facts(readings),
+            availability: if events == 0 { UNKNOWN.to_owned() } else { share(events) },
+            judged: format!(
+                "{} good of {events} judged, {} in flight",
+                events - bad,
+                heartbeat.totals.in_flight
+            ),
+            latencies,
+            outcomes: outcomes
+                .filter(|count| count.count > 0 || count.name == "ok" || count.name == "lost")
+                .collect(),
+            partitions: heartbeat.partitions.iter().map(|(n, p)| bar(*n, p, readings, wall)).collect(),
+            brokers: brokers(readings, wall),
+            topic: topic(readings),
+            bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
+            deadline: humantime::format_duration(readings.settings.heartbeat.deadline).to_string(),
+        }
+    }
+}
+
+fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
+    let metadata = readings.metadata.fresh();
+    let known = |value: Option<String>| value.unwrap_or_else(|| UNKNOWN.to_owned());
+    let quorum = metadata.and_then(|metadata| metadata.quorum).map(|quorum| quorum.leader.to_string());
+    vec![
+        ("cluster id", known(metadata.and_then(|metadata| metadata.cluster_id.clone()))),
+        ("brokers", known(metadata.map(|metadata| metadata.brokers.len().to_string()))),
+        ("quorum leader", known(quorum)),
+        ("topics", known(metadata.map(|metadata| metadata.topics.to_string()))),
+        ("partitions", known(metadata.map(|metadata| metadata.partitions.to_string()))),
+        ("metadata took", known(metadata.map(|metadata| millis(metadata.duration)))),
+    ]
+}
+
+fn windows(name: &'static str, recent: &Recent, now: Instant) -> Vec<Latency> {
+    let row = |window: &'static str, seconds: u64| {
+        let summary = recent.summary(now, Duration::from_secs(seconds));
+        let show = |time: fn(&Summary) -> Duration| {
+            summary.as_ref().map_or_else(|| UNKNOWN.to_owned(), |summary| millis(time(summary)))
+        };
+        Latency {
+            name,
+            window,
+            p50: show(|summary| summary.p50),
+            p90: show(|summary| summary.p90),
+            p99: show(|summary| summary.p99),
+            max: show(|summary| summary.max),
+            count: summary.as_ref().map_or_else(|| UNKNOWN.to_owned(), |summary| summary.count.to_string()),
+        }
+    };
+    vec![row("1 min", 60), row("5 min", 300)]
+}
+
+fn bar(number: i32, partition: &Partition, readings: &Readings, wall: SystemTime) -> Bar {
+    let deadline = readings.settings.heartbeat.deadline;
+    let ok = partition.beats.iter().filter(|beat| beat.outcome == Some(Outcome::Ok)).count();
+    let bad = partition.beats.iter().filter(|beat| beat.bad).count();
+    let leader = match (partition.leader, &partition.rack) {
+        (None, _) => "no leader".to_owned(),
+        (Some(leader), None) => format!("broker {leader}"),
+        (Some(leader), Some(rack)) => format!("broker {leader} · {rack}"),
+    };
+    let latest = partition.beats.iter().rev().find_map(|beat| beat.end_to_end);
+    let last = match (latest, partition.last_success) {
+        (Some(latest), Some(success)) => format!("{} · last ok {}", millis(latest), before(success, wall)),
+        _ => UNKNOWN.to_owned(),
+    };
+    Bar {
+        number,
+        leader,
+        last,
+        words: format!("the last {} heartbeats: {ok} ok, {bad} bad", partition.beats.len()),
+        beats: partition.beats.iter().enumerate().map(|(index, beat)| tick(index, beat, deadline)).collect(),
+    }
+}
+
+/// The height is the latency on a logarithmic scale from 1 ms to the deadline; bad ones are as tall as it goes.
+fn tick(index: usize, beat: &Beat, deadline: Duration) -> Tick {
+    let class = match (beat.bad, beat.outcome) {
+        (true, _) => "bad",
+        (false, Some(Outcome::Skipped)) => "skipped",
+        (false, Some(_)) => "ok",
+        (false, None) => "open",
+    };
+    let scale = |time: Duration| (time.as_secs_f64() * 1e3).max(1.0).ln();
+    let share = match (class, beat.end_to_end) {
+        ("ok", Some(time)) => (scale(time) / scale(deadline).max(1.0)).clamp(0.0, 1.0),
+        ("bad", _) => 1.0,
+        _ => 0.0,
+    };
+    let height = (BAR_HEIGHT * (0.2 + 0.8 * share)).round();
+    let state = beat.outcome.map_or(if beat.bad { "bad, still open" } else { "in flight" }, Outcome::as_str);
+    let time = beat.end_to_end.map(|time| format!(", {}", millis(time))).unwrap_or_default();
+    let title = format!("{} #{}: {state}{time}", clock(beat.intended), beat.sequence);
+    Tick { class, x: index * BEAT_WIDTH, y: BAR_HEIGHT - height, height, title }
+}
+
+fn brokers(readings: &Readings, wall: SystemTime) -> Vec<Broker> {
+    let Some(snapshot) = readings.connectivity.fresh() else { return Vec::new() };
+    let sum = |check: &Check| check.stages.iter().map(|(_, took)| took.as_secs_f64()).sum::<f64>();
+    let slowest = snapshot.brokers.values().map(sum).fold(0.0, f64::max).max(1e-6);
+    let leads = |id| {
+        let leaders = readings.heartbeat.partitions.values().filter(|partition| partition.leader == Some(id));
+        leaders.count().to_string()
+    };
+    let brokers = snapshot.brokers.iter().map(|(id, check)| {
+        let mut x = 0.0;
+        let stages = check.stages.iter().map(|(stage, took)| {
+            let width = STAGES_WIDTH * took.as_secs_f64() / slowest;
+            x += width;
+            StageBar {
+                class: stage.as_str(),
+                x: x - width,
+                width,
+                title: format!("{stage} {}", millis(*took)),
+            }
+        });
+        let words = check.stages.iter().map(|(stage, took)| format!("{} {}", short(*stage), millis(*took)));
+        Broker {
+            id: id.0,
+            place: format!("{}:{}", check.host, check.port),
+            rack: check.rack.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
+            up: check.up(),
+            since: ago(check.since, wall),
+            total: check.total.map_or_else(|| UNKNOWN.to_owned(), millis),
+            stages: stages.collect(),
+            words: words.collect::<Vec<_>>().join(" · "),
+            failure: check.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default(),
+            hint: check.failure.as_ref().and_then(|failure| failure.fault.hint()).unwrap_or_default(),
+            certificate: check.certificate_expiry.map_or_else(|| UNKNOWN.to_owned(), |at| expires(at, wall)),
+            leads: leads(*id),
+        }
+    });
+    brokers.collect()
+}
+
+fn short(stage: Stage) -> &'static str {
+    match stage {
+        Stage::ApiVersions => "api",
+        stage => stage.as_str(),
+    }
+}
+
+fn topic(readings: &Readings) -> Topic {
+    let name = readings.settings.heartbeat.topic.clone();
+    let Some(topic) = readings.topic.fresh() else {
+        return Topic { name, words: "not known", good: false, pending: Vec::new(), blocked: Vec::new() };
+    };
+    let words = match (topic.ready, topic.pending.is_empty()) {
+        (false, _) => "not ready",
+        (true, true) => "as it should be",
+        (true, false) => "works, but could be better",
+    };
+    Topic {
+        name,
+        words,
+        good: topic.ready,
+        pending: topic.pending.iter().map(ToString::to_string).collect(),
+        blocked: topic.blocked.iter().map(|reason| reason.as_str().replace('_', " ")).collect(),
+    }
+}
+
+fn bad_row(bad: &Bad) -> BadRow {
+    let time = |time: Option<Duration>| time.map_or_else(|| UNKNOWN.to_owned(), millis);
+    BadRow {
+        when: clock(bad.intended),
+        partition: bad.partition,
+        broker: bad.broker.map_or_else(|| UNKNOWN.to_owned(), |broker| broker.to_string()),
+        outcome: bad.outcome.as_str(),
+        fault: bad.fault.map_or(UNKNOWN, |fault| fault.as_str()),
+        produce: time(bad.produce),
+        end_to_end: time(bad.end_to_end),
+        id: bad.id.clone(),
+    }
+}
+
+/// Three digits, in the unit that fits.
+fn millis(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    match ms {
+        ms if ms < 10.0 => format!("{ms:.2} ms"),
+        ms if ms < 100.0 => format!("{ms:.1} ms"),
+        ms if ms < 1000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.2} s", ms / 1e3),
+    }
+}
+
+/// `for` how long: two units at most.
+fn ago(since: SystemTime, now: SystemTime) -> String {
+    let seconds = now.duration_since(since).unwrap_or_default().as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
+    }
+}
+
+fn before(at: SystemTime, now: SystemTime) -> String {
+    match now.duration_since(at).unwrap_or_default().as_secs() {
+        0..=2 => "now".to_owned(),
+        _ => format!("{} ago", ago(at, now)),
+    }
+}
+
+fn expires(at: SystemTime, now: SystemTime) -> String {
+    match at.duration_since(now) {
+        Ok(left) => format!("{} days left", left.as_secs() / 86400),
+        Err(_) => "expired".to_owned(),
+    }
+}
+
+/// The time of day, UTC.
+fn clock(at: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(at).to_string();
+    text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.trim_end_matches('Z').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short_and_honest() {
+        let ms = |micros| millis(Duration::from_micros(micros));
+        assert_eq!(
+            [ms(1234), ms(12_345), ms(123_456), ms(1_234_567)],
+            ["1.23 ms", "12.3 ms", "123 ms", "1.23 s"]
+        );
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(ago(at(0), at(59)), "59 s");
+        assert_eq!(ago(at(0), at(3_700)), "1 h 1 min");
+        assert_eq!(ago(at(0), at(90_061)), "1 d 1 h");
+        assert_eq!(
+            (before(at(5), at(5)), before(at(0), at(61))),
+            ("now".to_owned(), "1 min 1 s ago".to_owned())
+        );
+        assert_eq!(
+            (expires(at(86_400 * 3), at(1)), expires(at(1), at(2))),
+            ("2 days left".to_owned(), "expired".to_owned())
+        );
+        assert_eq!(clock(at(3_661)), "01:01:01");
+    }
+
+    #[test]
+    fn every_state_has_a_shape_of_its_own() {
+        let states = [State::Ok, State::Degraded, State::Down, State::ProberFault, State::Unknown];
+        let marks: std::collections::BTreeSet<_> = states.into_iter().map(mark).collect();
+        assert_eq!(marks.len(), states.len());
+    }
+}

@@ -1,0 +1,92 @@
+//! What the process knows of itself: memory, processor time, descriptors, busy workers.
+
+use std::{
+    fs,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
+
+use crate::metrics::render::Process;
+
+/// Clock ticks a second in `/proc`: 100 on every Linux there is.
+const TICKS_PER_SECOND: u64 = 100;
+/// `/proc` tells memory in KiB.
+const KIB: u64 = 1024;
+
+/// Reads on demand.
+pub struct Monitor {
+    started: SystemTime,
+    runtime: Mutex<Busy>,
+}
+
+/// The runtime tells differences; we tell sums.
+struct Busy {
+    intervals: RuntimeIntervals,
+    busy: Duration,
+    workers: usize,
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Monitor {
+    /// Must be called inside a tokio runtime: that is the one that is watched.
+    pub fn new() -> Self {
+        let intervals = RuntimeMonitor::new(&tokio::runtime::Handle::current()).intervals();
+        let runtime = Mutex::new(Busy { intervals, busy: Duration::ZERO, workers: 0 });
+        Self { started: SystemTime::now(), runtime }
+    }
+
+    /// As it is now.
+    pub fn read(&self) -> Process {
+        let (busy, workers) = {
+            let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(interval) = runtime.intervals.next() {
+                runtime.busy += interval.total_busy_duration;
+                runtime.workers = interval.workers_count;
+            }
+            (runtime.busy, runtime.workers)
+        };
+        Process {
+            version: env!("CARGO_PKG_VERSION"),
+            revision: revision(),
+            librdkafka: librdkafka(),
+            started: Some(self.started),
+            busy,
+            workers,
+            cpu: cpu(),
+            memory: memory(),
+            fds: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
+        }
+    }
+}
+
+/// The revision the program was built from, where the build was told.
+pub fn revision() -> &'static str {
+    option_env!("KAFKA_HEARTBEAT_REVISION").unwrap_or("unknown")
+}
+
+/// librdkafka's version.
+pub fn librdkafka() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}
+
+/// User and system time: the 14th and 15th field, counted behind the name, which may hold anything.
+fn cpu() -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_name.split_whitespace().skip(11);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+fn memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * KIB)
+}
