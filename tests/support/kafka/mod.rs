@@ -14,19 +14,12 @@
 use std::{
     env,
     fs::{self, File},
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
-};
-
-use rdkafka::{
-    ClientConfig,
-    consumer::{BaseConsumer, Consumer},
 };
 
 use super::{
@@ -34,13 +27,16 @@ use super::{
     try_wait, wait_for,
 };
 
+mod broker;
 mod install;
 mod process;
 mod settings;
+mod tools;
 
-use process::Supervised;
+pub(crate) use broker::Broker;
 pub(crate) use settings::free_port;
 use settings::{Ports, copy_format, server_properties};
+use tools::{format_storage, java, metadata};
 
 /// A name and a password that PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 accept.
 #[derive(Debug, Clone, Copy)]
@@ -95,16 +91,6 @@ pub(crate) struct Kafka {
     folder: PathBuf,
     /// Held while a private cluster lives: two at once are too much for a small machine.
     _turn: Option<File>,
-}
-
-/// One broker of a cluster of ours. Its methods block until what they say is so.
-pub(crate) struct Broker {
-    id: i32,
-    ports: Ports,
-    folder: PathBuf,
-    /// The plaintext addresses of the whole cluster.
-    cluster: String,
-    process: Mutex<Option<Supervised>>,
 }
 
 impl Kafka {
@@ -324,106 +310,6 @@ impl Drop for Kafka {
     }
 }
 
-impl Broker {
-    /// The id in the metadata.
-    pub(crate) fn id(&self) -> i32 {
-        self.id
-    }
-
-    /// `127.0.0.1:PORT` at a listener.
-    pub(crate) fn address(&self, listener: Listener) -> String {
-        format!("127.0.0.1:{}", self.ports.of(listener))
-    }
-
-    /// The process id of the Java process, while it runs.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.process().as_ref().map(Supervised::pid)
-    }
-
-    /// Freezes the broker (SIGSTOP): its sockets stay open and nothing answers.
-    pub(crate) fn pause(&self) {
-        self.signal("STOP");
-    }
-
-    /// Wakes a frozen broker (SIGCONT).
-    pub(crate) fn resume(&self) {
-        self.signal("CONT");
-    }
-
-    /// Ends the broker without warning (SIGKILL).
-    pub(crate) fn kill(&self) {
-        let process = self.process().take();
-        process.expect("the broker runs").kill();
-    }
-
-    /// Ends the broker in good order (SIGTERM): it hands its leaderships over first.
-    pub(crate) fn stop(&self) {
-        let process = self.process().take();
-        process.expect("the broker runs").terminate();
-    }
-
-    /// Starts the broker again, after `kill` or `stop`; returns when it answers and the others know it.
-    pub(crate) fn restart(&self) {
-        assert!(self.process().is_none(), "broker {} still runs", self.id);
-        self.launch();
-        wait_for(&format!("broker {} to come back", self.id), START_LIMIT, || {
-            (self.is_known() && metadata(&self.address(Listener::Plaintext), None).is_some()).then_some(())
-        });
-    }
-
-    /// Waits until the other brokers have noticed that this one is gone.
-    pub(crate) fn wait_until_fenced(&self) {
-        wait_for(&format!("broker {} to leave the metadata", self.id), Duration::from_secs(30), || {
-            (!self.is_known()).then_some(())
-        });
-    }
-
-    fn is_known(&self) -> bool {
-        metadata(&self.cluster, None)
-            .is_some_and(|metadata| metadata.brokers().iter().any(|broker| broker.id() == self.id))
-    }
-
-    fn sees_brokers(&self, count: usize) -> bool {
-        metadata(&self.address(Listener::Plaintext), None)
-            .is_some_and(|metadata| metadata.brokers().len() == count)
-    }
-
-    fn launch(&self) {
-        let flags = "-Xms64m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
-                     -Dorg.slf4j.simpleLogger.showDateTime=true \
-                     -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS";
-        let mut arguments: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
-        let class_path = install::class_path().expect("checked before a cluster starts");
-        arguments.extend(["-cp", class_path, "kafka.Kafka", "server.properties"].map(str::to_owned));
-        *self.process() = Some(Supervised::java(&arguments, &self.folder, &self.log()));
-    }
-
-    fn signal(&self, name: &str) {
-        self.process().as_mut().expect("the broker runs").signal(name);
-    }
-
-    /// A test that panicked while it held the lock left no half-done work behind.
-    fn process(&self) -> MutexGuard<'_, Option<Supervised>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.join("broker.log")
-    }
-
-    fn startup_failure(&self) -> Option<String> {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let fatal = ["Address already in use", "Exiting Kafka due to fatal exception"];
-        fatal.iter().any(|words| log.contains(words)).then(|| self.last_words())
-    }
-
-    fn last_words(&self) -> String {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<_> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
-        format!("broker {}:\n{}", self.id, lines[lines.len().saturating_sub(30)..].join("\n"))
-    }
-}
-
 /// Whether a cluster of our own can start here; if not, and it must, a panic that says what is missing.
 fn can_run() -> bool {
     match install::class_path() {
@@ -483,60 +369,4 @@ fn write_certificates(folder: &Path) {
     fs::write(folder.join("broker-keystore.pem"), format!("{}{}", server.key, server.certificate)).unwrap();
     authority.client("heartbeat").write(folder, "client");
     stranger.client("heartbeat").write(folder, "untrusted-client");
-}
-
-fn format_storage(properties: &Path) {
-    let properties = properties.display().to_string();
-    let id = cluster_id();
-    let mut arguments = vec!["format".to_owned(), "-t".into(), id, "-c".into(), properties];
-    for credentials in [HEARTBEAT, NOBODY] {
-        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
-            let Credentials { user, password } = credentials;
-            arguments.push("--add-scram".into());
-            arguments.push(format!("{mechanism}=[name={user},password={password}]"));
-        }
-    }
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    java("kafka.tools.StorageTool", &arguments, "");
-}
-
-/// 16 random bytes as Kafka writes them: 22 letters of the URL-safe base 64, the last of which carries two bits.
-fn cluster_id() -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789ab";
-    let mut random = [0_u8; 21];
-    getrandom::fill(&mut random).unwrap();
-    random.iter().map(|byte| LETTERS[usize::from(byte % 64)] as char).chain(['A']).collect()
-}
-
-/// Runs a class to its end.
-fn java(class: &str, arguments: &[&str], input: &str) -> String {
-    let class_path = install::class_path().expect("this needs Kafka's programs");
-    let mut child = Command::new("java")
-        .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
-        .args(["-cp", class_path, class])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{class} {arguments:?} failed:\n{words}{errors}");
-    words
-}
-
-/// The metadata that a client sees at some addresses, or none if there is no answer within two seconds.
-#[expect(clippy::disallowed_methods, reason = "tests may block, and this client is independent of ours")]
-fn metadata(addresses: &str, topic: Option<&str>) -> Option<rdkafka::metadata::Metadata> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", addresses)
-        .set("log_level", "0")
-        .set("reconnect.backoff.ms", "50")
-        .create()
-        .unwrap();
-    consumer.fetch_metadata(topic, Duration::from_secs(2)).ok()
 }
