@@ -51,9 +51,7 @@ fn a_broker_can_be_frozen_killed_stopped_and_brought_back() {
     kafka.broker(2).wait_until_fenced();
     assert!(!kafka.leaders("faults").contains(&(0, 2)));
     kafka.broker(2).resume();
-    support::wait_for("broker 2 to be known again", Duration::from_secs(30), || {
-        (brokers_seen(&plaintext(&kafka)) == Ok(3)).then_some(())
-    });
+    kafka.broker(2).wait_until_known();
 
     kafka.broker(3).kill();
     kafka.broker(3).wait_until_fenced();

@@ -7,7 +7,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Listener, START_LIMIT, install, process::Supervised, settings::Ports, tools::metadata};
+use rdkafka::metadata::Metadata;
+
+use super::{
+    Listener, START_LIMIT, install,
+    process::Supervised,
+    settings::Ports,
+    tools::{metadata, views},
+};
 use crate::support::wait_for;
 
 /// One broker of a cluster of ours. Its methods block until what they say is so.
@@ -63,20 +70,35 @@ impl Broker {
         assert!(self.process().is_none(), "broker {} still runs", self.id);
         self.launch();
         wait_for(&format!("broker {} to come back", self.id), START_LIMIT, || {
-            (self.is_known() && metadata(&self.address(Listener::Plaintext), None).is_some()).then_some(())
+            (self.is_known() == Some(true) && metadata(&self.address(Listener::Plaintext), None).is_some())
+                .then_some(())
         });
     }
 
-    /// Waits until the other brokers have noticed that this one is gone.
+    /// Waits until all brokers that answer list this one: after `resume`, say.
+    pub(crate) fn wait_until_known(&self) {
+        wait_for(&format!("broker {} to join the metadata", self.id), Duration::from_secs(30), || {
+            (self.is_known() == Some(true)).then_some(())
+        });
+    }
+
+    /// Waits until all the other brokers have noticed that this one is gone.
     pub(crate) fn wait_until_fenced(&self) {
         wait_for(&format!("broker {} to leave the metadata", self.id), Duration::from_secs(30), || {
-            (!self.is_known()).then_some(())
+            (self.is_known() == Some(false)).then_some(())
         });
     }
 
-    fn is_known(&self) -> bool {
-        metadata(&self.cluster, None)
-            .is_some_and(|metadata| metadata.brokers().iter().any(|broker| broker.id() == self.id))
+    /// What the brokers that answer say of this one: yes, no, or nothing while they disagree.
+    fn is_known(&self) -> Option<bool> {
+        let knows = |view: &Metadata| view.brokers().iter().any(|broker| broker.id() == self.id);
+        let views = views(&self.cluster, None);
+        let known = views.iter().filter(|view| knows(view)).count();
+        match known {
+            0 if !views.is_empty() => Some(false),
+            all if all == views.len() && all > 0 => Some(true),
+            _ => None,
+        }
     }
 
     pub(super) fn sees_brokers(&self, count: usize) -> bool {

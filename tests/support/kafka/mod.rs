@@ -36,7 +36,7 @@ mod tools;
 pub(crate) use broker::Broker;
 pub(crate) use settings::free_port;
 use settings::{Ports, copy_format, server_properties};
-use tools::{format_storage, java, metadata};
+use tools::{format_storage, java, views};
 
 /// A name and a password that PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 accept.
 #[derive(Debug, Clone, Copy)]
@@ -201,13 +201,17 @@ impl Kafka {
         self.admin("org.apache.kafka.tools.TopicCommand", &["--delete", "--topic", topic]);
     }
 
-    /// The leader of each partition that has one, by the partition's number.
+    /// The leader of each partition that has one, by the partition's number, where all brokers agree.
     pub(crate) fn leaders(&self, topic: &str) -> Vec<(i32, i32)> {
-        let Some(metadata) = metadata(&self.bootstrap(Listener::Plaintext), Some(topic)) else {
-            return Vec::new();
-        };
-        let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
-        partitions.map(|p| (p.id(), p.leader())).filter(|(_, leader)| *leader >= 0).collect()
+        let views = views(&self.bootstrap(Listener::Plaintext), Some(topic));
+        let mut leaders = views.iter().map(|view| {
+            let partitions = view.topics().iter().flat_map(|topic| topic.partitions());
+            let all = partitions.map(|partition| (partition.id(), partition.leader()));
+            all.filter(|(_, leader)| *leader >= 0).collect::<Vec<_>>()
+        });
+        let mut agreed = leaders.next().unwrap_or_default();
+        leaders.for_each(|view| agreed.retain(|leader| view.contains(leader)));
+        agreed
     }
 
     /// Makes `leader` the leader of a partition: it becomes the first of the replicas and is elected.

@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    net::TcpStream,
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -10,6 +11,7 @@ use std::{
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
+    metadata::Metadata,
 };
 
 use super::{Credentials, HEARTBEAT, NOBODY, install};
@@ -59,9 +61,17 @@ pub(super) fn java(class: &str, arguments: &[&str], input: &str) -> String {
     words
 }
 
+/// What each of these brokers knows by itself; those that do not answer are left out.
+///
+/// Under KRaft every broker learns of a change at its own pace: what one says, another may not know yet.
+pub(super) fn views(addresses: &str, topic: Option<&str>) -> Vec<Metadata> {
+    let listens = |address: &&str| TcpStream::connect(address).is_ok();
+    addresses.split(',').filter(listens).filter_map(|address| metadata(address, topic)).collect()
+}
+
 /// The metadata that a client sees at some addresses, or none if there is no answer within two seconds.
 #[expect(clippy::disallowed_methods, reason = "tests may block, and this client is independent of ours")]
-pub(super) fn metadata(addresses: &str, topic: Option<&str>) -> Option<rdkafka::metadata::Metadata> {
+pub(super) fn metadata(addresses: &str, topic: Option<&str>) -> Option<Metadata> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", addresses)
         .set("log_level", "0")
