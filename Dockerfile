@@ -1,0 +1,35 @@
+# syntax=docker/dockerfile:1
+# The service alone: no shell, not root, the system's certificate authorities.
+
+FROM rust:1.95-slim-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends build-essential perl \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY . .
+# The caches outlive this layer, the binary has to leave them.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --release --locked --bin kafka-heartbeat \
+    && cp target/release/kafka-heartbeat /kafka-heartbeat
+
+# The same Debian as the builder's: the same glibc.
+FROM gcr.io/distroless/cc-debian12:nonroot
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="kafka-heartbeat" \
+      org.opencontainers.image.description="Tells, from a client's seat, whether a Kafka cluster works" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /kafka-heartbeat /usr/local/bin/kafka-heartbeat
+# Loopback, the default, is of no use inside a container.
+ENV KAFKA_HEARTBEAT__HTTP__LISTEN=0.0.0.0:8080
+EXPOSE 8080
+USER 65532:65532
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
+    CMD ["/usr/local/bin/kafka-heartbeat", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/kafka-heartbeat"]
+# Mount the configuration here, or replace the command: `--bootstrap-servers broker:9092`.
+CMD ["run", "--config", "/etc/kafka-heartbeat/config.ini"]

@@ -1,0 +1,339 @@
+//! Dashboards and alerts name only metrics that we export, and are fit to be shipped.
+//!
+//! A renamed family breaks a dashboard without a sound; here it breaks a test. Whether a query parses
+//! is promtool's question: the last test writes the dashboards' queries into a rule file for it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+#[test]
+fn dashboards_name_only_known_metrics() {
+    let families = known_families();
+    for (file, dashboard) in dashboards() {
+        for expr in expressions(&dashboard) {
+            assert_known(&expr, &families, &file);
+        }
+    }
+}
+
+#[test]
+fn alerts_name_only_known_metrics() {
+    let rules = rules();
+    let mut families = known_families();
+    families.insert("up".into()); // Prometheus' own, of every target
+    families.extend(rules.iter().filter_map(|rule| rule["record"].as_str()).map(str::to_owned));
+    assert!(rules.len() > 20, "the rules were not found: {}", rules.len());
+    for rule in &rules {
+        assert_known(text(&rule["expr"]), &families, "alerts.yml");
+    }
+}
+
+#[test]
+fn every_alert_says_how_bad_it_is_and_what_to_do_first() {
+    for rule in rules().iter().filter(|rule| !rule["alert"].is_null()) {
+        let name = text(&rule["alert"]);
+        assert!(name.starts_with("Kafka"), "{name}");
+        assert!(["critical", "warning", "info"].contains(&text(&rule["labels"]["severity"])), "{name}");
+        assert!(!text(&rule["annotations"]["summary"]).is_empty(), "{name}");
+        assert!(text(&rule["annotations"]["description"]).contains("First: "), "{name}");
+    }
+}
+
+#[test]
+fn every_alert_is_seen_to_fire_in_the_rule_tests() {
+    let tests = read("prometheus/alerts.test.yml");
+    for rule in rules().iter().filter(|rule| !rule["alert"].is_null()) {
+        let expected = format!("{{alertname=\"{}\"", text(&rule["alert"]));
+        assert!(tests.contains(&expected), "no test expects {expected}");
+    }
+}
+
+#[test]
+fn dashboards_are_provisioned_whole_and_cannot_drift() {
+    for (file, dashboard) in dashboards() {
+        assert_eq!(dashboard["editable"], json!(false), "{file}");
+        assert_eq!(dashboard["id"], Value::Null, "{file}");
+        assert!(text(&dashboard["uid"]).starts_with("kafka-heartbeat"), "{file}");
+        assert!(dashboard.get("__inputs").is_none(), "{file}");
+        let mut places = BTreeSet::new();
+        for panel in list(&dashboard["panels"]) {
+            assert!(places.insert(panel["gridPos"].to_string()), "{file}: two panels in one place");
+        }
+    }
+}
+
+#[test]
+fn dashboards_have_the_variables_that_people_expect() {
+    for (file, dashboard) in dashboards() {
+        let variables = list(&dashboard["templating"]["list"]);
+        let names: Vec<_> = variables.iter().map(|variable| text(&variable["name"])).collect();
+        assert_eq!(names, ["datasource", "job", "instance", "kafka_cluster"], "{file}");
+        assert_eq!(variables[0]["label"], json!("Data source"), "{file}");
+        for variable in &variables[1..] {
+            assert_eq!(variable["datasource"]["uid"], json!("$datasource"), "{file}");
+            assert_eq!(variable["multi"], json!(true), "{file}");
+            assert_eq!(variable["allValue"], json!(".+"), "{file}");
+            assert_eq!(variable["refresh"], json!(2), "{file}: a variable follows the time range");
+            assert!(text(&variable["label"]).starts_with(char::is_uppercase), "{file}");
+        }
+    }
+}
+
+#[test]
+fn every_panel_explains_itself() {
+    for (file, dashboard) in dashboards() {
+        for panel in panels(&dashboard) {
+            let title = text(&panel["title"]);
+            assert!(!title.is_empty(), "{file}");
+            assert!(!text(&panel["description"]).is_empty(), "{file}: {title}");
+            assert!(!text(&panel["fieldConfig"]["defaults"]["unit"]).is_empty(), "{file}: {title}");
+            assert_eq!(panel["datasource"]["uid"], json!("$datasource"), "{file}: {title}");
+            assert!(!list(&panel["targets"]).is_empty(), "{file}: {title}");
+        }
+    }
+}
+
+#[test]
+fn every_query_of_a_panel_is_filtered_and_rated_as_it_should() {
+    for (file, dashboard) in dashboards() {
+        for panel in panels(&dashboard) {
+            for target in list(&panel["targets"]) {
+                let problems = query_problems(text(&target["expr"]));
+                assert!(problems.is_empty(), "{file}: {}: {problems:?}", panel["title"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_checks_can_fail() {
+    let families = BTreeSet::from(["heartbeat_brokers".to_owned(), "heartbeat_x_seconds".to_owned()]);
+    assert_eq!(unknown("sum by (broker) (heartbeat_borkers{a=\"b\"})", &families), ["heartbeat_borkers"]);
+    assert_eq!(unknown("rate(heartbeat_x_seconds_bucket[5m]) > 1e-3", &families), [""; 0]);
+    assert_eq!(unknown("heartbeat_brokers offset 10m unless on (job) up == 2", &families), ["up"]);
+    let named = "min(a:b:c{x=\"heartbeat_y{[\"}) or label_replace(z, \"a\", \"$1\", \"b\", \"(.*)\")";
+    assert_eq!(metric_names(named), BTreeSet::from(["a:b:c", "z"].map(str::to_owned)));
+    assert_eq!(query_problems("rate(heartbeat_x_total{job=\"a\"}[5m])").len(), 3);
+    assert_eq!(query_problems("sum(heartbeat_x_total{job=~\"$job\", instance=~\"$instance\"})").len(), 1);
+}
+
+#[test]
+fn the_files_of_compose_prometheus_and_grafana_parse() {
+    for file in [
+        "docker-compose.yml",
+        "prometheus/prometheus.yml",
+        "prometheus/alerts.test.yml",
+        "grafana/provisioning/datasources/prometheus.yml",
+        "grafana/provisioning/dashboards/default.yml",
+    ] {
+        assert!(yaml(file).is_object(), "{file}");
+    }
+}
+
+#[test]
+fn compose_mounts_only_what_exists() {
+    let compose = yaml("docker-compose.yml");
+    let services = compose["services"].as_object().expect("compose has services");
+    for (name, service) in services {
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let source = text(volume).split(':').next().expect("a split has a first part");
+            if source.starts_with("./") {
+                assert!(root().join(source).exists(), "{name} mounts {source}");
+            }
+        }
+    }
+}
+
+/// Puts the queries where promtool can check them: a rule file, the variables filled in.
+#[test]
+fn the_queries_are_written_down_for_promtool() {
+    let filled =
+        |expr: &str| expr.replace("$__rate_interval", "5m").replace("$__range", "1h").replace('$', "any_");
+    let rules: Vec<_> = dashboards()
+        .iter()
+        .flat_map(|(_, dashboard)| expressions(dashboard))
+        .enumerate()
+        .map(|(number, expr)| json!({ "record": format!("query:{number}"), "expr": filled(&expr) }))
+        .collect();
+    assert!(rules.len() > 15, "the queries were not found: {}", rules.len());
+    let file = json!({ "groups": [{ "name": "dashboards", "rules": rules }] });
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("dashboard-queries.yml"), file.to_string())
+        .expect("the target folder can be written");
+}
+
+/// Every family of the catalog, read from its text: what is written there is what is exported.
+fn known_families() -> BTreeSet<String> {
+    let catalog = read("src/metrics/catalog.rs");
+    let names: BTreeSet<_> = catalog
+        .split("family(")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').nth(1))
+        .map(str::to_owned)
+        .collect();
+    assert!(names.len() > 20, "the catalog's names were not found, only {names:?}");
+    names
+}
+
+fn assert_known(expr: &str, families: &BTreeSet<String>, file: &str) {
+    let unknown = unknown(expr, families);
+    assert!(unknown.is_empty(), "{file} names {unknown:?}, which are not in the catalog: {expr}");
+}
+
+fn unknown(expr: &str, families: &BTreeSet<String>) -> Vec<String> {
+    let is_known = |name: &String| {
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        families.contains(name) || family.is_some_and(|family| families.contains(family))
+    };
+    metric_names(expr).into_iter().filter(|name| !is_known(name)).collect()
+}
+
+/// The metrics that an expression names: words that are no function, keyword, label, string or number.
+fn metric_names(expr: &str) -> BTreeSet<String> {
+    const KEYWORDS: [&str; 10] =
+        ["and", "or", "unless", "offset", "bool", "inf", "nan", "group_left", "group_right", "atan2"];
+    const LABEL_LISTS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':' || c == '$';
+    let mut names = BTreeSet::new();
+    let mut rest = expr;
+    while let Some(first) = rest.chars().next() {
+        let skipped = match first {
+            '"' | '\'' => after_string(rest),
+            '{' => after(rest, '}'),
+            '[' => after(rest, ']'),
+            _ if is_word(first) => {
+                let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
+                let next = rest[word.len()..].trim_start();
+                if LABEL_LISTS.contains(&word) && next.starts_with('(') {
+                    after(next, ')')
+                } else {
+                    let is_name = first.is_ascii_alphabetic() || first == '_';
+                    let is_function =
+                        ["(", "by ", "by(", "without"].iter().any(|call| next.starts_with(call));
+                    if is_name && !is_function && !KEYWORDS.contains(&word) {
+                        names.insert(word.to_owned());
+                    }
+                    &rest[word.len()..]
+                }
+            }
+            _ => &rest[first.len_utf8()..],
+        };
+        rest = skipped;
+    }
+    names
+}
+
+/// What follows the closing character, strings in between aside.
+fn after(text: &str, close: char) -> &str {
+    let mut rest = &text[1..];
+    loop {
+        match rest.chars().next() {
+            None => return "",
+            Some('"' | '\'') => rest = after_string(rest),
+            Some(c) if c == close => return &rest[1..],
+            Some(c) => rest = &rest[c.len_utf8()..],
+        }
+    }
+}
+
+fn after_string(text: &str) -> &str {
+    let quote = text.chars().next().expect("called at a quote");
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return &text[at + 1..],
+            _ => {}
+        }
+    }
+    ""
+}
+
+/// What a query of a panel does that no dashboard should: fixed windows, raw counters, no filter.
+fn query_problems(expr: &str) -> Vec<&'static str> {
+    let mut problems = Vec::new();
+    let selectors = expr.matches('{').count();
+    if expr.matches("job=~\"$job\"").count() != selectors {
+        problems.push("a selector without job=~\"$job\"");
+    }
+    if expr.matches("instance=~\"$instance\"").count() != selectors {
+        problems.push("a selector without instance=~\"$instance\"");
+    }
+    let windows = expr.split('[').skip(1);
+    if windows
+        .clone()
+        .any(|window| !window.starts_with("$__rate_interval]") && !window.starts_with("$__range]"))
+    {
+        problems.push("a fixed window");
+    }
+    let counters = expr.matches("_total{").count();
+    if counters > expr.matches("rate(").count() + expr.matches("increase(").count() {
+        problems.push("a counter without rate or increase");
+    }
+    problems
+}
+
+fn expressions(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(key, value)| match value {
+                Value::String(expr) if key == "expr" => vec![expr.clone()],
+                other => expressions(other),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(expressions).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn rules() -> Vec<Value> {
+    let file = yaml("prometheus/alerts.yml");
+    list(&file["groups"]).iter().flat_map(|group| list(&group["rules"]).to_vec()).collect()
+}
+
+/// Every panel but the headings of rows.
+fn panels(dashboard: &Value) -> Vec<&Value> {
+    list(&dashboard["panels"]).iter().filter(|panel| panel["type"] != json!("row")).collect()
+}
+
+fn dashboards() -> Vec<(String, Value)> {
+    let folder = root().join("grafana/dashboards");
+    let dashboards: Vec<_> = fs::read_dir(folder)
+        .expect("grafana/dashboards exists")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let words = fs::read_to_string(&path).expect("the dashboard can be read");
+            let dashboard = serde_json::from_str(&words).expect("the dashboard is JSON");
+            (path.display().to_string(), dashboard)
+        })
+        .collect();
+    assert!(!dashboards.is_empty());
+    dashboards
+}
+
+fn yaml(file: &str) -> Value {
+    serde_norway::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}

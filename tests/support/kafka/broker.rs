@@ -1,0 +1,143 @@
+//! One broker of a cluster of ours, and what can be done to it.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rdkafka::metadata::Metadata;
+
+use super::{
+    Listener, START_LIMIT, install,
+    process::Supervised,
+    settings::Ports,
+    tools::{metadata, views},
+};
+use crate::support::wait_for;
+
+/// One broker of a cluster of ours. Its methods block until what they say is so.
+pub(crate) struct Broker {
+    pub(super) id: i32,
+    pub(super) ports: Ports,
+    pub(super) folder: PathBuf,
+    /// The plaintext addresses of the whole cluster.
+    pub(super) cluster: String,
+    pub(super) process: Mutex<Option<Supervised>>,
+}
+
+impl Broker {
+    /// The id in the metadata.
+    pub(crate) fn id(&self) -> i32 {
+        self.id
+    }
+
+    /// `127.0.0.1:PORT` at a listener.
+    pub(crate) fn address(&self, listener: Listener) -> String {
+        format!("127.0.0.1:{}", self.ports.of(listener))
+    }
+
+    /// The process id of the Java process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process().as_ref().map(Supervised::pid)
+    }
+
+    /// Freezes the broker (SIGSTOP): its sockets stay open and nothing answers.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Wakes a frozen broker (SIGCONT).
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Ends the broker without warning (SIGKILL).
+    pub(crate) fn kill(&self) {
+        let process = self.process().take();
+        process.expect("the broker runs").kill();
+    }
+
+    /// Ends the broker in good order (SIGTERM): it hands its leaderships over first.
+    pub(crate) fn stop(&self) {
+        let process = self.process().take();
+        process.expect("the broker runs").terminate();
+    }
+
+    /// Starts the broker again, after `kill` or `stop`; returns when it answers and the others know it.
+    pub(crate) fn restart(&self) {
+        assert!(self.process().is_none(), "broker {} still runs", self.id);
+        self.launch();
+        wait_for(&format!("broker {} to come back", self.id), START_LIMIT, || {
+            (self.is_known() == Some(true) && metadata(&self.address(Listener::Plaintext), None).is_some())
+                .then_some(())
+        });
+    }
+
+    /// Waits until all brokers that answer list this one: after `resume`, say.
+    pub(crate) fn wait_until_known(&self) {
+        wait_for(&format!("broker {} to join the metadata", self.id), Duration::from_secs(30), || {
+            (self.is_known() == Some(true)).then_some(())
+        });
+    }
+
+    /// Waits until all the other brokers have noticed that this one is gone.
+    pub(crate) fn wait_until_fenced(&self) {
+        wait_for(&format!("broker {} to leave the metadata", self.id), Duration::from_secs(30), || {
+            (self.is_known() == Some(false)).then_some(())
+        });
+    }
+
+    /// What the brokers that answer say of this one: yes, no, or nothing while they disagree.
+    fn is_known(&self) -> Option<bool> {
+        let knows = |view: &Metadata| view.brokers().iter().any(|broker| broker.id() == self.id);
+        let views = views(&self.cluster, None);
+        let known = views.iter().filter(|view| knows(view)).count();
+        match known {
+            0 if !views.is_empty() => Some(false),
+            all if all == views.len() && all > 0 => Some(true),
+            _ => None,
+        }
+    }
+
+    pub(super) fn sees_brokers(&self, count: usize) -> bool {
+        metadata(&self.address(Listener::Plaintext), None)
+            .is_some_and(|metadata| metadata.brokers().len() == count)
+    }
+
+    pub(super) fn launch(&self) {
+        let flags = "-Xms64m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
+                     -Dorg.slf4j.simpleLogger.showDateTime=true \
+                     -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS";
+        let mut arguments: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
+        let class_path = install::class_path().expect("checked before a cluster starts");
+        arguments.extend(["-cp", class_path, "kafka.Kafka", "server.properties"].map(str::to_owned));
+        *self.process() = Some(Supervised::java(&arguments, &self.folder, &self.log()));
+    }
+
+    fn signal(&self, name: &str) {
+        self.process().as_mut().expect("the broker runs").signal(name);
+    }
+
+    /// A test that panicked while it held the lock left no half-done work behind.
+    fn process(&self) -> MutexGuard<'_, Option<Supervised>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("broker.log")
+    }
+
+    pub(super) fn startup_failure(&self) -> Option<String> {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let fatal = ["Address already in use", "Exiting Kafka due to fatal exception"];
+        fatal.iter().any(|words| log.contains(words)).then(|| self.last_words())
+    }
+
+    pub(super) fn last_words(&self) -> String {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<_> = log.lines().filter(|line| !line.contains(" INFO ")).collect();
+        format!("broker {}:\n{}", self.id, lines[lines.len().saturating_sub(30)..].join("\n"))
+    }
+}

@@ -1,0 +1,89 @@
+//! Where the brokers' program comes from: `KAFKA_HOME`, or Maven into `target/kafka`.
+//!
+//! Test processes that run side by side share one copy; a file lock lets one of them fetch it.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+const VERSION: &str = "4.1.0";
+
+/// The class path of Kafka's programs, or why there is none.
+pub(crate) fn class_path() -> Result<&'static str, &'static str> {
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    FOUND.get_or_init(find).as_deref().map_err(|why| why.as_str())
+}
+
+/// Everything these tests leave behind is in here.
+pub(crate) fn folder() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo puts tmp into target");
+    let folder = target.join("kafka");
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Takes a lock that other processes respect too, and waits for it; dropping the file frees it.
+pub(crate) fn lock(name: &str) -> File {
+    let file = File::create(folder().join(name)).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+fn find() -> Result<String, String> {
+    if !runs("java", "-version") {
+        return Err("no java in PATH (17 or later)".into());
+    }
+    if let Some(home) = env::var_os("KAFKA_HOME") {
+        let libs = Path::new(&home).join("libs");
+        return if libs.is_dir() {
+            Ok(format!("{}/*", libs.display()))
+        } else {
+            Err(format!("KAFKA_HOME has no folder {}", libs.display()))
+        };
+    }
+    let version = env::var("KAFKA_TEST_VERSION").unwrap_or_else(|_| VERSION.into());
+    let libs = folder().join(format!("libs-{version}"));
+    let _one_at_a_time = lock("install.lock");
+    if !libs.is_dir() {
+        fetch(&version, &libs)?;
+    }
+    Ok(format!("{}/*", libs.display()))
+}
+
+/// Copies the program into `libs`: all of it or nothing.
+fn fetch(version: &str, libs: &Path) -> Result<(), String> {
+    if !runs("mvn", "-version") {
+        return Err("no mvn in PATH to fetch Kafka with, and KAFKA_HOME is not set".into());
+    }
+    let partial = libs.with_extension("partial");
+    let _ = fs::remove_dir_all(&partial);
+    let result = Command::new("mvn")
+        .args(["-q", "-B", "-f"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/pom.xml"))
+        .arg(format!("-Dkafka.version={version}"))
+        .arg(format!("-DoutputDirectory={}", partial.display()))
+        .arg("-DexcludeArtifactIds=slf4j-reload4j") // Kafka 3 brings it; it is silent without a file of its own
+        .arg("dependency:copy-dependencies")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("mvn did not start: {error}"))?;
+    if !result.status.success() {
+        let words = String::from_utf8_lossy(&result.stdout);
+        return Err(format!("mvn could not fetch Kafka {version}:\n{words}"));
+    }
+    fs::rename(&partial, libs).map_err(|error| format!("cannot rename {}: {error}", partial.display()))
+}
+
+fn runs(program: &str, argument: &str) -> bool {
+    let status = Command::new(program)
+        .arg(argument)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}

@@ -1,0 +1,376 @@
+//! A real Apache Kafka for the tests: three brokers on free loopback ports, their data in `target/kafka`.
+//!
+//! `Kafka::shared` is for tests that leave the cluster as they found it but for their own topics;
+//! whoever stops brokers takes `Kafka::start`. All users of `shared` belong in one test binary, because
+//! each process has its own cluster. `None` means that this machine cannot run Kafka: the test
+//! prints so and passes, unless `CI=true` or `REQUIRE_KAFKA=1` make that a failure.
+//!
+//! | environment | effect |
+//! |---|---|
+//! | `KAFKA_BOOTSTRAP_SERVERS` | `shared` is that cluster (plaintext); tests that need more are skipped |
+//! | `KAFKA_HOME` | an unpacked Kafka, in place of Maven |
+//! | `KAFKA_TEST_VERSION` | the version that Maven fetches |
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::{
+    certs::{Authority, IdentityPaths},
+    try_wait, wait_for,
+};
+
+mod broker;
+mod install;
+mod process;
+mod settings;
+mod tools;
+
+pub(crate) use broker::Broker;
+pub(crate) use settings::free_port;
+use settings::{Ports, copy_format, server_properties};
+use tools::{format_storage, java, views};
+
+/// A name and a password that PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 accept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Credentials {
+    /// `sasl.username`
+    pub(crate) user: &'static str,
+    /// `sasl.password`
+    pub(crate) password: &'static str,
+}
+
+/// May do everything.
+pub(crate) const HEARTBEAT: Credentials = Credentials { user: "heartbeat", password: "heartbeat-secret" };
+/// May sign in and nothing else.
+pub(crate) const NOBODY: Credentials = Credentials { user: "nobody", password: "nobody-secret" };
+
+/// A way into the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// Open to everybody, who may do everything.
+    Plaintext,
+    /// PLAIN and SCRAM.
+    SaslPlaintext,
+    /// The same in TLS.
+    SaslSsl,
+    /// TLS that asks for the client's certificate.
+    MutualTls,
+}
+
+impl Listener {
+    /// Every listener.
+    pub(crate) const ALL: [Listener; 4] =
+        [Listener::Plaintext, Listener::SaslPlaintext, Listener::SaslSsl, Listener::MutualTls];
+
+    fn name(self) -> &'static str {
+        match self {
+            Listener::Plaintext => "PLAINTEXT",
+            Listener::SaslPlaintext => "SASL_PLAINTEXT",
+            Listener::SaslSsl => "SASL_SSL",
+            Listener::MutualTls => "MUTUAL_TLS",
+        }
+    }
+}
+
+/// How long a cluster may take to start on a busy machine; 10 to 20 s are usual.
+const START_LIMIT: Duration = Duration::from_secs(120);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A cluster: ours, or the one that `KAFKA_BOOTSTRAP_SERVERS` names.
+pub(crate) struct Kafka {
+    brokers: Vec<Broker>,
+    external: Option<String>,
+    folder: PathBuf,
+    /// Held while a private cluster lives: two at once are too much for a small machine.
+    _turn: Option<File>,
+}
+
+impl Kafka {
+    /// The cluster that the tests of this process share; `None` skips the test.
+    pub(crate) fn shared() -> Option<&'static Kafka> {
+        static SHARED: OnceLock<Option<Kafka>> = OnceLock::new();
+        SHARED
+            .get_or_init(|| match env::var("KAFKA_BOOTSTRAP_SERVERS") {
+                Ok(servers) if !servers.is_empty() => Some(Kafka::external(servers)),
+                _ => can_run().then(|| Kafka::launch(3, None)),
+            })
+            .as_ref()
+    }
+
+    /// The shared cluster, if it has all its listeners: not the one of `KAFKA_BOOTSTRAP_SERVERS`.
+    pub(crate) fn shared_with_all_listeners() -> Option<&'static Kafka> {
+        let kafka = Kafka::shared()?;
+        if kafka.external.is_some() {
+            skip("the cluster of KAFKA_BOOTSTRAP_SERVERS has no listeners with known credentials");
+            return None;
+        }
+        Some(kafka)
+    }
+
+    /// A cluster of the test's own, to be mistreated; dropping it ends it. `None` skips the test.
+    ///
+    /// One private cluster exists at a time on a machine: the call waits for its turn.
+    pub(crate) fn start(brokers: usize) -> Option<Kafka> {
+        if env::var("KAFKA_BOOTSTRAP_SERVERS").is_ok_and(|servers| !servers.is_empty()) {
+            skip("KAFKA_BOOTSTRAP_SERVERS names a cluster, and this test would break it");
+            return None;
+        }
+        can_run().then(|| Kafka::launch(brokers, Some(install::lock("private.lock"))))
+    }
+
+    /// An address where nobody listens.
+    pub(crate) fn dead_bootstrap() -> String {
+        format!("127.0.0.1:{}", free_port())
+    }
+
+    /// Every broker's address at a listener, as `bootstrap.servers` wants them.
+    pub(crate) fn bootstrap(&self, listener: Listener) -> String {
+        if let Some(servers) = &self.external {
+            assert_eq!(listener, Listener::Plaintext, "use shared_with_all_listeners");
+            return servers.clone();
+        }
+        let addresses: Vec<_> = self.brokers.iter().map(|broker| broker.address(listener)).collect();
+        addresses.join(",")
+    }
+
+    /// The brokers, in the order of their ids 1, 2, 3 and racks a, b, c; none if the cluster is external.
+    pub(crate) fn brokers(&self) -> &[Broker] {
+        &self.brokers
+    }
+
+    /// The broker with an id, counted from 1.
+    pub(crate) fn broker(&self, id: i32) -> &Broker {
+        self.brokers.iter().find(|broker| broker.id == id).expect("ids are 1, 2, 3")
+    }
+
+    /// The authority of the brokers' certificates: `ssl.ca.location`.
+    pub(crate) fn ca_pem_path(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    /// An authority that signed nothing here.
+    pub(crate) fn untrusted_ca_pem_path(&self) -> PathBuf {
+        self.folder.join("untrusted-ca.pem")
+    }
+
+    /// The certificate of `User:CN=heartbeat`, who may do everything.
+    pub(crate) fn client_cert_paths(&self) -> IdentityPaths {
+        self.identity("client")
+    }
+
+    /// A client's certificate that the brokers do not trust.
+    pub(crate) fn untrusted_client_cert_paths(&self) -> IdentityPaths {
+        self.identity("untrusted-client")
+    }
+
+    /// Runs a class of Kafka's command line against the cluster and returns what it prints.
+    ///
+    /// For what no client of ours does: `admin("org.apache.kafka.tools.TopicCommand", &["--delete", …])`.
+    /// It takes two to three seconds. Panics when the command fails.
+    pub(crate) fn admin(&self, class: &str, arguments: &[&str]) -> String {
+        self.admin_with_input(class, arguments, "")
+    }
+
+    /// The same with something to read, for the console producer.
+    pub(crate) fn admin_with_input(&self, class: &str, arguments: &[&str], input: &str) -> String {
+        let bootstrap = self.bootstrap(Listener::Plaintext);
+        let mut all = vec!["--bootstrap-server", &bootstrap];
+        all.extend(arguments);
+        java(class, &all, input)
+    }
+
+    /// Creates a topic with as many replicas as the cluster has brokers, three at most, and waits for its leaders.
+    pub(crate) fn create_topic(&self, topic: &str, partitions: i32) {
+        let class = "org.apache.kafka.tools.TopicCommand";
+        self.admin(class, &["--create", "--topic", topic, "--partitions", &partitions.to_string()]);
+        wait_for(&format!("leaders of {topic}"), Duration::from_secs(20), || {
+            (self.leaders(topic).len() == partitions as usize).then_some(())
+        });
+    }
+
+    /// Deletes a topic.
+    pub(crate) fn delete_topic(&self, topic: &str) {
+        self.admin("org.apache.kafka.tools.TopicCommand", &["--delete", "--topic", topic]);
+    }
+
+    /// The leader of each partition that has one, by the partition's number, where all brokers agree.
+    pub(crate) fn leaders(&self, topic: &str) -> Vec<(i32, i32)> {
+        let views = views(&self.bootstrap(Listener::Plaintext), Some(topic));
+        let mut leaders = views.iter().map(|view| {
+            let partitions = view.topics().iter().flat_map(|topic| topic.partitions());
+            let all = partitions.map(|partition| (partition.id(), partition.leader()));
+            all.filter(|(_, leader)| *leader >= 0).collect::<Vec<_>>()
+        });
+        let mut agreed = leaders.next().unwrap_or_default();
+        leaders.for_each(|view| agreed.retain(|leader| view.contains(leader)));
+        agreed
+    }
+
+    /// Makes `leader` the leader of a partition: it becomes the first of the replicas and is elected.
+    pub(crate) fn move_leader(&self, topic: &str, partition: i32, leader: i32) {
+        let mut replicas = vec![leader];
+        replicas.extend(self.brokers.iter().map(|broker| broker.id).filter(|id| *id != leader));
+        let plan = format!(
+            r#"{{"version":1,"partitions":[{{"topic":"{topic}","partition":{partition},"replicas":{replicas:?}}}]}}"#
+        );
+        let file = self.folder.join(format!("plan-{topic}-{partition}.json"));
+        fs::write(&file, plan).unwrap();
+        let file = file.display().to_string();
+        let reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+        self.admin(reassign, &["--reassignment-json-file", &file, "--execute"]);
+        let partition_text = partition.to_string();
+        let elect = ["--election-type", "preferred", "--topic", topic, "--partition", &partition_text];
+        self.admin("org.apache.kafka.tools.LeaderElectionCommand", &elect);
+        wait_for(&format!("broker {leader} to lead {topic}-{partition}"), Duration::from_secs(20), || {
+            self.leaders(topic).contains(&(partition, leader)).then_some(())
+        });
+    }
+
+    fn identity(&self, name: &str) -> IdentityPaths {
+        IdentityPaths {
+            certificate: self.folder.join(format!("{name}.pem")),
+            key: self.folder.join(format!("{name}.key")),
+        }
+    }
+
+    fn external(servers: String) -> Kafka {
+        Kafka { brokers: Vec::new(), external: Some(servers), folder: run_folder(), _turn: None }
+    }
+
+    /// Starts a cluster; a second time if a port was taken in the meantime.
+    fn launch(brokers: usize, turn: Option<File>) -> Kafka {
+        let began = Instant::now();
+        let kafka = match Kafka::try_launch(brokers) {
+            Err(why) if why.contains("Address already in use") => Kafka::try_launch(brokers),
+            other => other,
+        };
+        match kafka {
+            Ok(mut kafka) => {
+                eprintln!("{brokers} brokers are up after {:.1} s", began.elapsed().as_secs_f32());
+                kafka._turn = turn;
+                kafka
+            }
+            Err(why) => panic!("Kafka did not start within {START_LIMIT:?}:\n{why}"),
+        }
+    }
+
+    fn try_launch(count: usize) -> Result<Kafka, String> {
+        static CLUSTER: AtomicU32 = AtomicU32::new(0);
+        let number = CLUSTER.fetch_add(1, Ordering::Relaxed);
+        let folder = run_folder().join(format!("cluster-{number}"));
+        fs::create_dir_all(&folder).unwrap();
+        write_certificates(&folder);
+        let ports: Vec<_> = (0..count).map(|_| Ports::free()).collect();
+        let addresses: Vec<_> =
+            ports.iter().map(|p| format!("127.0.0.1:{}", p.of(Listener::Plaintext))).collect();
+        let mut brokers = Vec::new();
+        for id in 1..=count {
+            let home = folder.join(format!("broker-{id}"));
+            fs::create_dir_all(&home).unwrap();
+            fs::write(home.join("server.properties"), server_properties(id, &ports, &home)).unwrap();
+            if id == 1 {
+                format_storage(&home.join("server.properties"));
+            } else {
+                copy_format(&folder.join("broker-1/data"), &home.join("data"), id);
+            }
+            brokers.push(Broker {
+                id: id as i32,
+                ports: ports[id - 1].clone(),
+                folder: home,
+                cluster: addresses.join(","),
+                process: Mutex::new(None),
+            });
+        }
+        for broker in &brokers {
+            broker.launch();
+        }
+        let answer = try_wait(START_LIMIT, || {
+            if let Some(why) = brokers.iter().find_map(Broker::startup_failure) {
+                return Some(Err(why));
+            }
+            brokers.iter().all(|broker| broker.sees_brokers(count)).then_some(Ok(()))
+        });
+        let logs = || brokers.iter().map(Broker::last_words).collect::<Vec<_>>().join("\n");
+        answer.unwrap_or_else(|| Err(logs()))?;
+        Ok(Kafka { brokers, external: None, folder, _turn: None })
+    }
+}
+
+impl Drop for Kafka {
+    /// Ends the brokers. Their files stay for whoever reads the logs of a failure; the next run removes them.
+    fn drop(&mut self) {
+        self.brokers.clear();
+        if self.external.is_none() && !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Whether a cluster of our own can start here; if not, and it must, a panic that says what is missing.
+fn can_run() -> bool {
+    match install::class_path() {
+        Ok(_) => true,
+        Err(why) => {
+            skip(why);
+            false
+        }
+    }
+}
+
+fn skip(why: &str) {
+    let is = |name, value| env::var(name).is_ok_and(|set: String| set == value);
+    let must = is("CI", "true") || is("REQUIRE_KAFKA", "1");
+    let external = env::var("KAFKA_BOOTSTRAP_SERVERS").is_ok_and(|servers| !servers.is_empty());
+    assert!(
+        !must || external,
+        "the tests need a real Kafka here (CI=true or REQUIRE_KAFKA=1): {why}; \
+         install Java 17 and Maven, or set KAFKA_HOME or KAFKA_BOOTSTRAP_SERVERS"
+    );
+    eprintln!("SKIPPED: {why}");
+}
+
+/// A folder of this process. Folders of processes that are gone are removed first: their lock is free.
+fn run_folder() -> PathBuf {
+    static RUN: OnceLock<(PathBuf, File)> = OnceLock::new();
+    let (folder, _owner) = RUN.get_or_init(|| {
+        let root = install::folder();
+        let _nobody_else_cleans = install::lock("runs.lock");
+        for entry in fs::read_dir(&root).unwrap().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("run-") {
+                remove_if_orphaned(&entry.path());
+            }
+        }
+        let folder = root.join(format!("run-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let owner = File::create(folder.join("owner.lock")).unwrap();
+        owner.lock().unwrap();
+        (folder, owner)
+    });
+    folder.clone()
+}
+
+fn remove_if_orphaned(folder: &Path) {
+    let orphaned = File::open(folder.join("owner.lock")).is_ok_and(|owner| owner.try_lock().is_ok());
+    if orphaned {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+fn write_certificates(folder: &Path) {
+    let authority = Authority::new("kafka-heartbeat tests");
+    let stranger = Authority::new("a stranger");
+    fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
+    fs::write(folder.join("untrusted-ca.pem"), stranger.pem()).unwrap();
+    let server = authority.server(30 * DAY);
+    fs::write(folder.join("broker-keystore.pem"), format!("{}{}", server.key, server.certificate)).unwrap();
+    authority.client("heartbeat").write(folder, "client");
+    stranger.client("heartbeat").write(folder, "untrusted-client");
+}

@@ -1,0 +1,94 @@
+//! One broker's process, tied to the life of this one.
+//!
+//! Statics are not dropped and SIGKILL asks nobody, so no destructor can promise that a broker ends.
+//! A small shell stands between: it holds the read end of a pipe whose write end lives here alone.
+//! When this process ends in whatever way, the shell reads the end of the pipe and kills its own child,
+//! which it has not reaped: the process id cannot have become somebody else's.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+/// `$1` is the log, the rest the command. Each line read is a signal to pass on; the answer says it was.
+/// Signals are ignored only after the start, because the child would inherit that. TERM is waited for.
+const SUPERVISOR: &str = r#"
+log=$1; shift
+"$@" >>"$log" 2>&1 </dev/null &
+pid=$!
+trap '' INT HUP TERM
+echo "$pid"
+while read -r signal; do
+  kill -s "$signal" "$pid"
+  if [ "$signal" = TERM ]; then wait "$pid"; echo ended; exit 0; fi
+  echo passed
+done
+kill -s KILL "$pid"
+wait "$pid"
+"#;
+
+/// A running child and its supervisor.
+pub(crate) struct Supervised {
+    supervisor: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    pid: u32,
+}
+
+impl Supervised {
+    /// Starts `java` with these arguments in `folder`; what it prints is appended to `log`.
+    pub(crate) fn java(arguments: &[String], folder: &Path, log: &Path) -> Self {
+        let mut supervisor = Command::new("sh")
+            .args(["-c", SUPERVISOR, "supervisor"])
+            .arg(log)
+            .arg("java")
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(log.with_extension("supervisor.log")).unwrap())
+            .process_group(0) // a Ctrl-C ends the tests, and their end ends the broker
+            .spawn()
+            .unwrap();
+        let commands = supervisor.stdin.take();
+        let mut answers = BufReader::new(supervisor.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        let pid = line.trim().parse().expect("the supervisor prints the process id first");
+        Self { supervisor, commands, answers, pid }
+    }
+
+    /// The child's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Passes a signal on (`STOP`, `CONT`); returns when it was sent.
+    pub(crate) fn signal(&mut self, name: &str) {
+        let commands = self.commands.as_mut().expect("the pipe stays open until the end");
+        writeln!(commands, "{name}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        assert!(!answer.is_empty(), "the supervisor of {} is gone", self.pid);
+    }
+
+    /// Asks the child to end (SIGTERM) and waits until it has.
+    pub(crate) fn terminate(mut self) {
+        self.signal("TERM");
+    }
+
+    /// Ends the child (SIGKILL) and waits until it has ended.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        let _ = self.supervisor.wait();
+    }
+}

@@ -1,0 +1,147 @@
+//! A broker's settings: three combined KRaft nodes with every listener a client could meet.
+
+use std::{
+    fmt::Write,
+    fs,
+    net::TcpListener,
+    path::Path,
+    sync::atomic::{AtomicU16, Ordering},
+    time::SystemTime,
+};
+
+use super::{HEARTBEAT, Listener, NOBODY};
+
+/// The ports of one broker.
+#[derive(Debug, Clone)]
+pub(crate) struct Ports {
+    clients: [u16; 4],
+    controller: u16,
+}
+
+impl Ports {
+    /// Free ports, for one broker.
+    pub(crate) fn free() -> Self {
+        Self { clients: [(); 4].map(|()| free_port()), controller: free_port() }
+    }
+
+    /// The port of a listener.
+    pub(crate) fn of(&self, listener: Listener) -> u16 {
+        self.clients[listener as usize]
+    }
+}
+
+/// A loopback port that nobody listens on, given out once.
+///
+/// It lies below the range from which systems take the local ports of outgoing connections: a broker
+/// that is down for a while finds its port still free.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_micros());
+    let _ = NEXT.compare_exchange(0, (start % u32::from(COUNT)) as u16, Ordering::Relaxed, Ordering::Relaxed);
+    (0..COUNT)
+        .map(|_| FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("20,000 ports are not all taken")
+}
+
+/// `server.properties` of node `id`, counted from 1.
+pub(crate) fn server_properties(id: usize, all: &[Ports], folder: &Path) -> String {
+    let ports = &all[id - 1];
+    let replicas = all.len().min(3);
+    let rack = (b'a' + (id - 1) as u8) as char;
+    let voters: Vec<_> =
+        (1..).zip(all).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
+    let clients: Vec<_> = Listener::ALL
+        .iter()
+        .map(|listener| format!("{}://127.0.0.1:{}", listener.name(), ports.of(*listener)))
+        .collect();
+    let mut text = format!(
+        "process.roles=broker,controller
+node.id={id}
+broker.rack={rack}
+controller.quorum.voters={voters}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listeners={clients},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={clients}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,\
+MUTUAL_TLS:SSL,CONTROLLER:PLAINTEXT
+log.dirs={data}
+default.replication.factor={replicas}
+offsets.topic.replication.factor={replicas}
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr=1
+",
+        voters = voters.join(","),
+        clients = clients.join(","),
+        controller = ports.controller,
+        data = folder.join("data").display(),
+    );
+    text.push_str(FIXED);
+    security(&mut text, folder.parent().expect("brokers share the cluster's folder"));
+    text
+}
+
+/// What does not depend on the node: nothing happens unasked, failover is quick, memory is small.
+const FIXED: &str = "auto.create.topics.enable=false
+auto.leader.rebalance.enable=false
+offsets.topic.num.partitions=12
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.num.partitions=4
+group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=6000
+replica.lag.time.max.ms=5000
+controlled.shutdown.enable=true
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+log.cleaner.dedupe.buffer.size=8388608
+log.segment.bytes=16777216
+log.index.size.max.bytes=1048576
+log.initial.task.delay.ms=1000
+log.retention.check.interval.ms=5000
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:heartbeat;User:CN=heartbeat
+listener.name.mutual_tls.ssl.client.auth=required
+ssl.keystore.type=PEM
+ssl.truststore.type=PEM
+";
+
+fn security(text: &mut String, cluster: &Path) {
+    let jaas = "org.apache.kafka.common.security";
+    for listener in ["sasl_plaintext", "sasl_ssl"] {
+        let prefix = format!("listener.name.{listener}");
+        writeln!(
+            text,
+            "{prefix}.plain.sasl.jaas.config={jaas}.plain.PlainLoginModule required \
+             user_{}=\"{}\" user_{}=\"{}\";",
+            HEARTBEAT.user, HEARTBEAT.password, NOBODY.user, NOBODY.password
+        )
+        .unwrap();
+        for mechanism in ["scram-sha-256", "scram-sha-512"] {
+            writeln!(text, "{prefix}.{mechanism}.sasl.jaas.config={jaas}.scram.ScramLoginModule required;")
+                .unwrap();
+        }
+    }
+    writeln!(text, "ssl.keystore.location={}", cluster.join("broker-keystore.pem").display()).unwrap();
+    writeln!(text, "ssl.truststore.location={}", cluster.join("ca.pem").display()).unwrap();
+}
+
+/// Gives another node the formatted storage of the first: the same cluster and users, its own id.
+/// A missing `directory.id` is made up by the node at its start.
+pub(crate) fn copy_format(first: &Path, other: &Path, id: usize) {
+    fs::create_dir_all(other).unwrap();
+    fs::copy(first.join("bootstrap.checkpoint"), other.join("bootstrap.checkpoint")).unwrap();
+    let properties = fs::read_to_string(first.join("meta.properties")).unwrap();
+    let lines = properties.lines().filter(|line| !line.starts_with("directory.id="));
+    let text: Vec<_> = lines
+        .map(|line| if line.starts_with("node.id=") { format!("node.id={id}") } else { line.to_owned() })
+        .collect();
+    fs::write(other.join("meta.properties"), text.join("\n") + "\n").unwrap();
+}
