@@ -12,6 +12,7 @@ use std::{
 
 pub(crate) mod certs;
 pub(crate) mod kafka;
+pub(crate) mod service;
 
 /// Asks until there is an answer; panics with `what` when there is none within `limit`.
 ///

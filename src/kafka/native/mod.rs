@@ -8,7 +8,7 @@
 mod settings;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -16,6 +16,7 @@ use std::{
 use rdkafka::{
     ClientContext, Message, Offset, TopicPartitionList,
     bindings::{rd_kafka_message_status, rd_kafka_msg_status_t},
+    client::Client,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode as Code},
@@ -88,6 +89,15 @@ impl<L: Listener> Producer<L> {
         self.native.send(record.partition(partition).payload(payload)).map_err(|(error, _)| fault(&error))
     }
 
+    /// Asks for the topic's partitions, so that the client knows where to send before it has to; blocks, at
+    /// most for `limit`. Without, partitions that were added are refused until the client looks by itself.
+    ///
+    /// # Errors
+    /// When no broker answered in time.
+    pub fn learn(&self, topic: &str, limit: Duration) -> Result<BTreeSet<i32>, Error> {
+        describe(self.native.client(), topic, limit)
+    }
+
     /// Waits for what is under way, then drops what is left; both are reported.
     pub fn finish(&self, limit: Duration) {
         if self.native.flush(limit).is_err() {
@@ -98,7 +108,7 @@ impl<L: Listener> Producer<L> {
 
 /// The heartbeat consumer: reads partitions from given offsets, without a group.
 pub struct Consumer<L: Listener> {
-    native: BaseConsumer<Context<L>>,
+    native: Arc<BaseConsumer<Context<L>>>,
     topic: String,
     positions: BTreeMap<i32, i64>,
 }
@@ -123,7 +133,18 @@ impl<L: Listener> Consumer<L> {
     pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
         let native = consumer_config(cluster).create_with_context(Context::new("fetch", listener));
         let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;
-        Ok(Self { native, topic: cluster.heartbeat.topic.clone(), positions: BTreeMap::new() })
+        Ok(Self {
+            native: Arc::new(native),
+            topic: cluster.heartbeat.topic.clone(),
+            positions: BTreeMap::new(),
+        })
+    }
+
+    /// Makes the client ask for the topic's leaders now; blocks, at most for `limit`, so it is a closure for
+    /// another thread. Without, a consumer waits for a frozen broker while others have long taken over.
+    pub fn relearn(&self) -> impl Fn(Duration) -> Result<(), Error> + Send + 'static + use<L> {
+        let (native, topic) = (self.native.clone(), self.topic.clone());
+        move |limit| describe(native.client(), &topic, limit).map(|_| ())
     }
 
     /// Reads these partitions from now on, from these offsets; partitions not named go on where they are.
@@ -155,6 +176,18 @@ impl<L: Listener> Consumer<L> {
         }
         true
     }
+}
+
+/// What a client learns of a topic it keeps: partitions and leaders.
+fn describe<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    limit: Duration,
+) -> Result<BTreeSet<i32>, Error> {
+    let answer = client.fetch_metadata(Some(topic), limit);
+    let answer = answer.map_err(|error| refused("to describe the topic", &error))?;
+    let described = answer.topics().iter().filter(|described| described.name() == topic);
+    Ok(described.flat_map(|described| described.partitions()).map(|partition| partition.id()).collect())
 }
 
 fn refused(what: &str, error: &KafkaError) -> Error {

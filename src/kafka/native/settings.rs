@@ -97,6 +97,10 @@ pub(super) fn producer_config(cluster: &config::Cluster) -> ClientConfig {
 
 pub(super) fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
     let mut config = base_config(cluster, &CONSUMER);
+    // A fetch is answered within half a second, data or not: a broker that takes much longer hangs, and by
+    // then another one may lead.
+    let hung = (cluster.heartbeat.deadline / 2).clamp(Duration::from_secs(2), Duration::from_secs(60));
+    config.set("socket.timeout.ms", hung.as_millis().to_string());
     lay_over(&mut config, &cluster.consumer);
     for (key, value) in CONSUMER_ALWAYS {
         config.set(key, value);

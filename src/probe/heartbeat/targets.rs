@@ -14,12 +14,15 @@ use std::{
 use tokio::{sync::watch, time};
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::{Event, Leader};
+use super::{
+    ledger::{Event, Leader},
+    producer::Reports,
+};
 use crate::{
     kafka::{
-        Fault, TopicId,
+        BrokerId, Fault, TopicId,
         admin::{self, At, Topic},
-        wire,
+        native, wire,
     },
     probe::metadata,
     task::Latest,
@@ -27,6 +30,9 @@ use crate::{
 
 /// Between two attempts to learn the log ends of partitions that are not ready.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// For the producer to ask for the topic's partitions.
+const LEARN: Duration = Duration::from_secs(2);
 
 /// How long finding out where to send may take before it counts as an outage: the deadline, but at most this.
 pub(super) const LONGEST_GRACE: Duration = Duration::from_secs(10);
@@ -51,17 +57,26 @@ impl Targets {
     }
 }
 
-/// Offsets the consumer shall read from, for partitions it does not read yet.
-pub(super) type Assignment = BTreeMap<i32, i64>;
+/// What the consumer shall read besides what it reads already.
+pub(super) struct Assignment {
+    /// From where on, by partition.
+    pub(super) offsets: BTreeMap<i32, i64>,
+    /// Partitions have other leaders: the client should ask for them now.
+    pub(super) moved: bool,
+    /// The topic is another one under the same name: a client that knew the old one never finds the new.
+    pub(super) anew: bool,
+}
 
 /// Follows the metadata until `stop`.
 pub(super) struct Follower {
     pub(super) topic: String,
     pub(super) wire: Arc<wire::Cluster>,
+    pub(super) producer: Arc<native::Producer<Reports>>,
     pub(super) metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     pub(super) assignments: mpsc::Sender<Assignment>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) targets: watch::Sender<Arc<Targets>>,
+    pub(super) begun: Instant,
     pub(super) grace: Duration,
     pub(super) progress: Progress,
 }
@@ -70,8 +85,12 @@ pub(super) struct Follower {
 #[derive(Default)]
 pub(super) struct Progress {
     topic_id: Option<TopicId>,
+    /// Since the consumer was last told where to read.
+    recreated: bool,
     /// Partitions that the consumer reads.
     positioned: BTreeSet<i32>,
+    /// As both clients were last told.
+    leaders: BTreeMap<i32, Option<BrokerId>>,
     /// When partitions were first seen.
     seen: BTreeMap<i32, Instant>,
     /// Whether a partition was ever known: only the very first ones are read from their end.
@@ -98,6 +117,8 @@ impl Follower {
     async fn follow(&mut self, snapshot: &metadata::Snapshot) -> bool {
         let topic = match &snapshot.heartbeat_topic {
             Ok(topic) => topic,
+            // Whoever creates it takes a moment.
+            Err(_) if self.progress.seen.is_empty() && self.begun.elapsed() < self.grace => return false,
             Err(fault) => {
                 self.topic_is_missing(*fault);
                 return true;
@@ -105,9 +126,11 @@ impl Follower {
         };
         if self.progress.topic_id != topic.id {
             self.progress.positioned.clear();
+            self.progress.recreated = self.progress.topic_id.is_some();
             self.progress.topic_id = topic.id;
         }
         self.progress.positioned.retain(|partition| topic.partitions.contains_key(partition));
+        self.follow_leaders(topic).await;
         for partition in topic.partitions.keys() {
             self.progress.seen.entry(*partition).or_insert_with(Instant::now);
         }
@@ -151,22 +174,50 @@ impl Follower {
         if missing.is_empty() {
             return BTreeMap::new();
         }
+        let known = self.producer_learns().await;
         let at = if self.progress.started { At::Earliest } else { At::Latest };
         let offsets = admin::list_offsets(&self.wire, &self.topic, &missing, at).await;
-        let mut assignment = Assignment::new();
+        let mut assignment =
+            Assignment { offsets: BTreeMap::new(), moved: false, anew: self.progress.recreated };
         let mut faults = BTreeMap::new();
         for (partition, offset) in offsets {
             match offset {
-                Ok(offset) => _ = assignment.insert(partition, offset),
+                Ok(offset) if known.contains(&partition) => _ = assignment.offsets.insert(partition, offset),
+                Ok(_) => _ = faults.insert(partition, Fault::UnknownTopic),
                 Err(error) => _ = faults.insert(partition, error.fault()),
             }
         }
-        self.progress.started |= assignment.len() == missing.len();
-        self.progress.positioned.extend(assignment.keys());
-        if !assignment.is_empty() && self.assignments.send(assignment).is_err() {
-            tracing::debug!("the consumer has stopped");
+        if !assignment.offsets.is_empty() {
+            self.progress.started |= assignment.offsets.len() == missing.len();
+            self.progress.recreated = false;
+            self.progress.positioned.extend(assignment.offsets.keys());
+            if self.assignments.send(assignment).is_err() {
+                tracing::debug!("the consumer has stopped");
+            }
         }
         faults
+    }
+
+    /// Tells both clients when leaders have moved: each would find out by itself, but only after a timeout.
+    async fn follow_leaders(&mut self, topic: &Topic) {
+        let leaders: BTreeMap<_, _> =
+            topic.partitions.iter().map(|(number, p)| (*number, p.leader)).collect();
+        let before = std::mem::replace(&mut self.progress.leaders, leaders);
+        if before.is_empty() || before == self.progress.leaders {
+            return;
+        }
+        let moved = Assignment { offsets: BTreeMap::new(), moved: true, anew: false };
+        if self.assignments.send(moved).is_err() {
+            tracing::debug!("the consumer has stopped");
+        }
+        self.producer_learns().await;
+    }
+
+    /// The partitions that the producer knows; none if no broker answers.
+    async fn producer_learns(&self) -> BTreeSet<i32> {
+        let (producer, topic) = (self.producer.clone(), self.topic.clone());
+        let learned = tokio::task::spawn_blocking(move || producer.learn(&topic, LEARN)).await;
+        learned.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     fn publish(&self, targets: Targets) {

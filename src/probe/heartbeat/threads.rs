@@ -96,7 +96,9 @@ impl Heartbeats {
         let settings = needs.cluster.heartbeat.clone();
         let reports = Arc::new(Reports(self.events.clone()));
         let producer = Arc::new(native::Producer::new(&needs.cluster, reports.clone())?);
-        let consumer = native::Consumer::new(&needs.cluster, reports)?;
+        let cluster = needs.cluster.clone();
+        let connect = move || native::Consumer::new(&cluster, reports.clone());
+        let consumer = connect()?;
         let (publish_targets, targets) = watch::channel(Arc::new(Targets::unknown()));
         let (assignments, assigned) = mpsc::channel();
         let (sending, until) = mpsc::channel();
@@ -105,16 +107,18 @@ impl Heartbeats {
         let following = Follower {
             topic: settings.topic.clone(),
             wire: needs.wire,
+            producer: producer.clone(),
             metadata: needs.metadata,
             assignments,
             events: self.events.clone(),
             targets: publish_targets,
+            begun: Instant::now(),
             grace,
             progress: Progress::default(),
         };
         tokio::spawn(following.run(follower.clone()));
         let events = self.events.clone();
-        self.spawn("consumer", move || consumer::run(consumer, &assigned, &events))?;
+        self.spawn("consumer", move || consumer::run(consumer, connect, &assigned, &events))?;
         let (native, events) = (producer.clone(), self.events.clone());
         let sending_thread =
             Sending { settings, identity, native, targets, events, grace, buffer: Vec::new() };

@@ -1,0 +1,423 @@
+//! The service against a real Apache Kafka of three brokers: what users see, well and under faults.
+//!
+//! Every look at the counts checks that the books balance.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use support::{
+    kafka::{HEARTBEAT, Kafka, Listener, NOBODY},
+    service::{Service, free_port, program},
+    wait_for,
+};
+
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+/// Fast enough to see much in a test; the horizon lets lost heartbeats end soon.
+const FAST: &str = "[heartbeat]\ninterval = 200ms\ndeadline = 4s\nhorizon = 10s\n\
+                    [connectivity]\ninterval = 1s\n[metadata]\ninterval = 2s\ntimeout = 2s\n[topic]\ninterval = 5s\ntimeout = 5s\n";
+
+fn plaintext(kafka: &Kafka, topic: &str) -> String {
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    format!("[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n{FAST}")
+        .replace("[heartbeat]", &format!("[heartbeat]\ntopic = {topic}"))
+}
+
+#[test]
+fn heartbeats_are_ok_over_every_kind_of_connection_and_a_dead_cluster_disturbs_none() {
+    let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
+    let sasl = |name: &str, listener, protocol: &str, mechanism: &str| {
+        format!(
+            "[cluster:{name}]\nbootstrap.servers = {}\nsecurity.protocol = {protocol}\nsasl.mechanism = {mechanism}\n\
+             sasl.username = {}\nsasl.password = {}\nssl.ca.location = {}\nheartbeat.topic = hb-{name}\n",
+            kafka.bootstrap(listener),
+            HEARTBEAT.user,
+            HEARTBEAT.password,
+            kafka.ca_pem_path().display(),
+        )
+    };
+    let own = kafka.client_cert_paths();
+    let mutual = format!(
+        "[cluster:mutual]\nbootstrap.servers = {}\nsecurity.protocol = ssl\nssl.ca.location = {}\n\
+         ssl.certificate.location = {}\nssl.key.location = {}\nheartbeat.topic = hb-mutual\n",
+        kafka.bootstrap(Listener::MutualTls),
+        kafka.ca_pem_path().display(),
+        own.certificate.display(),
+        own.key.display(),
+    );
+    let clusters = [
+        format!(
+            "[cluster:plain]\nbootstrap.servers = {}\nheartbeat.topic = hb-plain\n",
+            kafka.bootstrap(Listener::Plaintext)
+        ),
+        sasl("scram256", Listener::SaslPlaintext, "sasl_plaintext", "SCRAM-SHA-256"),
+        sasl("scram512", Listener::SaslSsl, "sasl_ssl", "SCRAM-SHA-512"),
+        sasl("saslplain", Listener::SaslSsl, "sasl_ssl", "PLAIN"),
+        mutual,
+        format!("[cluster:dead]\nbootstrap.servers = {}\n", Kafka::dead_bootstrap()),
+    ];
+    let service = Service::start(&format!("{FAST}{}", clusters.concat()));
+    for name in ["plain", "scram256", "scram512", "saslplain", "mutual"] {
+        let totals = service.wait(name, "20 good heartbeats", 40, |totals| totals.of("ok") >= 20);
+        assert_eq!((totals.bad(), totals.of("skipped")), (0, 0), "{name}: {totals:?}\n{}", service.log());
+        wait_for("every broker to be checked", Duration::from_secs(10), || {
+            (service.sum("heartbeat_broker_up", &[&format!("kafka_cluster=\"{name}\"")]) == 3.0).then_some(())
+        });
+        let label = format!("kafka_cluster=\"{name}\"");
+        assert_eq!(service.sum("heartbeat_quorum_leader_info", &[&label]), 1.0, "{name}");
+        assert_eq!(service.sum("heartbeat_topic_ready", &[&label]), 1.0, "{name}");
+        let stages = |stage: &str| {
+            service.sum(
+                "heartbeat_broker_connect_duration_seconds_count",
+                &[&label, &format!("stage=\"{stage}\"")],
+            )
+        };
+        assert_eq!(stages("tls") > 0.0, ["scram512", "saslplain", "mutual"].contains(&name), "{name}");
+        assert_eq!(stages("sasl") > 0.0, name.contains("scram") || name == "saslplain", "{name}");
+    }
+    let expiry = service.series("heartbeat_broker_certificate_expiry_timestamp_seconds", &["scram512"]);
+    assert!(expiry.is_some_and(|expiry| expiry > 1.7e9), "{expiry:?}");
+    let dead =
+        service.wait("dead", "bad heartbeats of the dead cluster", 20, |totals| totals.of("unsent") >= 5);
+    assert_eq!(dead.of("ok"), 0);
+    assert_eq!(service.api("/api/v1/status", "dead")["verdict"], "down");
+    assert_eq!(service.series("heartbeat_brokers", &["kafka_cluster=\"dead\""]), None, "not known is absent");
+    assert!(!service.log().contains(HEARTBEAT.password));
+    let (ended, log) = service.stop();
+    assert_eq!(ended.code(), Some(0), "{log}");
+}
+
+#[test]
+fn what_is_wrong_with_a_connection_has_a_name_a_stage_and_a_hint() {
+    let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
+    let cluster = |name: &str, listener, rest: &str| {
+        format!(
+            "[cluster:{name}]\nbootstrap.servers = {}\nheartbeat.topic = hb-{name}\n{rest}",
+            kafka.bootstrap(listener)
+        )
+    };
+    let scram = |user: &str, password: &str| {
+        format!(
+            "security.protocol = sasl_plaintext\nsasl.mechanism = SCRAM-SHA-512\nsasl.username = {user}\nsasl.password = {password}\n"
+        )
+    };
+    let untrusted = kafka.untrusted_client_cert_paths();
+    let config = [
+        FAST.to_owned(),
+        cluster("password", Listener::SaslPlaintext, &scram(HEARTBEAT.user, "wrong-secret")),
+        cluster("nobody", Listener::SaslPlaintext, &scram(NOBODY.user, NOBODY.password)),
+        cluster(
+            "ca",
+            Listener::MutualTls,
+            &format!(
+                "security.protocol = ssl\nssl.ca.location = {}\n",
+                kafka.untrusted_ca_pem_path().display()
+            ),
+        ),
+        cluster(
+            "client",
+            Listener::MutualTls,
+            &format!(
+                "security.protocol = ssl\nssl.ca.location = {}\nssl.certificate.location = {}\nssl.key.location = {}\n",
+                kafka.ca_pem_path().display(),
+                untrusted.certificate.display(),
+                untrusted.key.display(),
+            ),
+        ),
+        cluster("nottls", Listener::Plaintext, "security.protocol = ssl\n"),
+        cluster("notplain", Listener::MutualTls, ""),
+    ];
+    let service = Service::start(&config.concat());
+    let reason = |name: &str, fault: &str| {
+        let label = format!("kafka_cluster=\"{name}\"");
+        wait_for(&format!("{name}: {fault}"), Duration::from_secs(20), || {
+            let seen = service.sum(
+                "heartbeat_cycle_faults_total",
+                &[&label, "task=\"metadata\"", &format!("fault=\"{fault}\"")],
+            );
+            (seen > 0.0).then_some(())
+        });
+        service.wait(name, "bad heartbeats", 20, |totals| totals.bad() >= 3);
+    };
+    reason("password", "authentication");
+    reason("ca", "certificate_unknown_ca");
+    reason("client", "certificate_refused");
+    reason("nottls", "tls");
+    reason("notplain", "protocol");
+    let denied = service.wait("nobody", "bad heartbeats without permission", 20, |totals| totals.bad() >= 3);
+    assert_eq!(denied.of("ok"), 0);
+    wait_for("the topic to be blocked by a missing permission", Duration::from_secs(15), || {
+        (service.series("heartbeat_topic_blocked", &["nobody", "reason=\"denied\""]) == Some(1.0))
+            .then_some(())
+    });
+    assert_eq!(service.series("heartbeat_capability", &["nobody", "state=\"denied\""]), Some(1.0));
+    let log = service.log();
+    assert!(log.contains("check sasl.mechanism, sasl.username and sasl.password"), "{log}");
+    assert!(log.contains("set ssl.ca.location to the CA"), "{log}");
+    assert!(!log.contains("wrong-secret") && !log.contains(NOBODY.password), "no secret in the log");
+}
+
+#[test]
+fn two_instances_foreign_and_damaged_records_and_more_partitions_disturb_nobody() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "hb-company";
+    let config = plaintext(kafka, topic);
+    let one = Service::start(&config.replace("[heartbeat]", "[heartbeat]\ninstance = one"));
+    one.wait("k", "the first heartbeats", 30, |totals| totals.of("ok") >= 10);
+    let two = Service::start(&config.replace("[heartbeat]", "[heartbeat]\ninstance = two"));
+    two.wait("k", "the other's heartbeats", 30, |totals| totals.of("ok") >= 10);
+    wait_for("each to see the other as foreign", Duration::from_secs(10), || {
+        let foreign = |service: &Service| service.sum("heartbeat_anomalies_total", &["kind=\"foreign\""]);
+        (foreign(&one) > 0.0 && foreign(&two) > 0.0).then_some(())
+    });
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    write_records(&bootstrap, topic, &[b"another program", b"kfhb\x01 damaged", b""]);
+    wait_for("a corrupt record to be counted", Duration::from_secs(10), || {
+        (one.sum("heartbeat_anomalies_total", &["kind=\"corrupt\""]) == 1.0).then_some(())
+    });
+    repeat_records(&bootstrap, topic);
+    wait_for("duplicates to be counted", Duration::from_secs(10), || {
+        (one.sum("heartbeat_anomalies_total", &["kind=\"duplicate\""]) > 0.0).then_some(())
+    });
+    // One instance restarts: what it sent before is of an earlier epoch, if it is read at all.
+    two.stop();
+    let again = Service::start(&config.replace("[heartbeat]", "[heartbeat]\ninstance = two"));
+    again.wait("k", "heartbeats after a restart", 30, |totals| totals.of("ok") >= 10);
+    kafka.admin("org.apache.kafka.tools.TopicCommand", &["--alter", "--topic", topic, "--partitions", "5"]);
+    wait_for("heartbeats on the added partitions", Duration::from_secs(30), || {
+        let ok = |partition: &str| {
+            one.sum("heartbeat_outcomes_total", &[&format!("partition=\"{partition}\""), "outcome=\"ok\""])
+        };
+        (ok("3") >= 5.0 && ok("4") >= 5.0).then_some(())
+    });
+    for service in [&one, &again] {
+        let totals = service.totals("k");
+        assert_eq!((totals.bad(), totals.of("skipped")), (0, 0), "{totals:?}\n{}", service.log());
+    }
+}
+
+#[test]
+fn faults_are_measured_and_nothing_needs_a_restart() {
+    let Some(kafka) = Kafka::start(3) else { return };
+    let topic = "hb-faults";
+    let service = Service::start(&plaintext(&kafka, topic));
+    let settled = |what: &str| {
+        let before = service.totals("k");
+        service.wait("k", what, 60, |totals| totals.of("ok") >= before.of("ok") + 15 && totals.in_flight < 5)
+    };
+    let well = settled("heartbeats on a healthy cluster");
+    assert_eq!((well.bad(), well.of("skipped")), (0, 0), "{well:?}\n{}", service.log());
+
+    kafka.move_leader(topic, 0, 2);
+    let moved = settled("heartbeats after a leader moved");
+    assert_eq!(moved.of("lost"), 0, "{moved:?}");
+    wait_for("the new leader to be the label", Duration::from_secs(15), || {
+        let labels = ["partition=\"0\"", "broker=\"2\"", "outcome=\"ok\""];
+        (service.sum("heartbeat_outcomes_total", &labels) > 0.0).then_some(())
+    });
+
+    // Frozen: sockets stay open, nothing answers.
+    kafka.broker(2).pause();
+    let frozen_since = Instant::now();
+    wait_for("the frozen broker to be seen", Duration::from_secs(20), || {
+        (service.series("heartbeat_broker_up", &["broker=\"2\""]) == Some(0.0)).then_some(())
+    });
+    service.wait("k", "bad heartbeats while a leader is frozen", 30, |totals| {
+        totals.bad_events > moved.bad_events
+    });
+    let asked = Instant::now();
+    assert!(service.get("/metrics").is_ok() && asked.elapsed() < Duration::from_secs(1), "scrapes go on");
+    kafka.broker(2).wait_until_fenced();
+    settled("heartbeats over the other brokers");
+    kafka.broker(2).resume();
+    kafka.broker(2).wait_until_known();
+    settled("heartbeats after the broker woke up");
+    println!("frozen for {:?}", frozen_since.elapsed());
+
+    kafka.broker(3).kill();
+    kafka.broker(3).wait_until_fenced();
+    settled("heartbeats while a broker is down");
+    kafka.broker(3).restart();
+    let returned = settled("heartbeats after the broker is back");
+    assert_eq!(returned.of("lost"), 0, "what was acknowledged was read: {returned:?}");
+    wait_for("every broker to be up again", Duration::from_secs(20), || {
+        (service.sum("heartbeat_broker_up", &[]) == 3.0).then_some(())
+    });
+
+    kafka.delete_topic(topic);
+    settled("heartbeats after the topic was deleted: it is made again");
+    let recreated = service.wait("k", "the last of the deleted topic", 20, |totals| totals.in_flight < 5);
+    // Acknowledged, then deleted before it was read: only the moment of the deletion explains a loss.
+    assert!(recreated.of("lost") - returned.of("lost") <= 15, "{returned:?} {recreated:?}");
+
+    // All brokers gone: bad heartbeats, no exit; and back.
+    for id in 1..=3 {
+        kafka.broker(id).kill();
+    }
+    let dark = service.totals("k");
+    service.wait("k", "bad heartbeats without any broker", 30, |totals| {
+        totals.bad_events >= dark.bad_events + 10
+    });
+    assert_eq!(service.get("/livez").as_deref(), Ok("ok\n"));
+    assert_eq!(service.get("/readyz").as_deref(), Ok("ok\n"));
+    std::thread::scope(|scope| {
+        for id in 1..=3 {
+            let broker = kafka.broker(id);
+            scope.spawn(move || broker.restart());
+        }
+    });
+    settled("heartbeats after all brokers are back");
+    let (ended, log) = service.stop();
+    assert_eq!(ended.code(), Some(0), "{log}");
+}
+
+#[test]
+fn a_service_started_before_kafka_recovers_when_kafka_comes() {
+    let Some(kafka) = Kafka::start(1) else { return };
+    kafka.broker(1).kill();
+    let begun = Instant::now();
+    let service = Service::start(&plaintext(&kafka, "hb-early"));
+    assert!(begun.elapsed() < Duration::from_secs(5), "metrics are served without Kafka");
+    let dark = service.wait("k", "bad heartbeats", 30, |totals| totals.of("unsent") >= 5);
+    assert_eq!(dark.of("ok"), 0);
+    assert_eq!(service.get("/livez").as_deref(), Ok("ok\n"));
+    kafka.broker(1).restart();
+    service.wait("k", "good heartbeats", 40, |totals| totals.of("ok") >= 10);
+    let before = service.totals("k");
+    let after = service.wait("k", "more of them", 20, |totals| totals.of("ok") >= before.of("ok") + 10);
+    assert_eq!(after.of("lost"), 0, "{after:?}");
+}
+
+#[test]
+fn a_stalled_prober_blames_itself() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let service = Service::start(&plaintext(kafka, "hb-stall"));
+    let before = service.wait("k", "good heartbeats", 30, |totals| totals.of("ok") >= 10);
+    assert_eq!(before.bad(), 0, "{before:?}");
+    support::service::signal(service.pid(), "STOP");
+    // Longer than the deadline of 4 s: what was in flight cannot be judged.
+    let asleep = Instant::now();
+    wait_for("the pause to be over", Duration::from_secs(7), || {
+        (asleep.elapsed() > Duration::from_secs(6)).then_some(())
+    });
+    support::service::signal(service.pid(), "CONT");
+    let after = service.wait("k", "skipped slots", 10, |totals| totals.of("skipped") >= 20);
+    assert_eq!(service.series("heartbeat_prober_healthy", &[]), Some(0.0));
+    assert_eq!(after.bad(), 0, "{after:?}\n{}", service.log());
+    service.wait("k", "good heartbeats again", 20, |totals| totals.of("ok") >= before.of("ok") + 20);
+}
+
+#[test]
+fn a_probe_and_a_plan_report_and_exit() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    let run = |arguments: &[&str]| {
+        let output = program().args(arguments).stdout(Stdio::piped()).output().expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let env = ["-b", bootstrap.as_str()];
+    let (code, plan, errors) = run(&[&["topic", "plan"], &env[..]].concat());
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(plan.contains("create the topic: 3 partitions, replication factor 3"), "{plan}");
+    let (code, done, errors) = run(&[&["topic", "apply"], &env[..]].concat());
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(done.contains("1 of 1 done"), "{done}");
+    let (code, report, errors) = run(&[&["probe", "--count", "3", "--format", "json"], &env[..]].concat());
+    let report: serde_json::Value =
+        serde_json::from_str(&report).unwrap_or_else(|error| panic!("{error}: {report}{errors}"));
+    assert_eq!((code, &report["clusters"][0]["outcomes"]["ok"]), (Some(0), &9.into()), "{report:#}");
+    let (code, report, _) = run(&[&["probe", "--count", "3"], &env[..]].concat());
+    assert!(code == Some(0) && report.ends_with("all good\n"), "{report}");
+    let dead = Kafka::dead_bootstrap();
+    let (code, report, _) = run(&["probe", "--count", "1", "--deadline", "1s", "-b", &dead]);
+    assert_eq!(code, Some(69), "{report}");
+    assert!(report.contains("refused") && report.ends_with("NOT WELL\n"), "{report}");
+}
+
+#[test]
+fn a_cc_heartbeat_file_runs_and_its_names_are_served_with_their_types() {
+    let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
+    let file = include_str!("fixtures/cc-heartbeat.ini")
+        .replace("pkc-00000.eu-central-1.aws.confluent.example:9092", &kafka.bootstrap(Listener::SaslSsl))
+        .replace("AN-API-KEY", HEARTBEAT.user)
+        .replace(
+            "${CC_SECRET}",
+            &format!("{}\nssl.ca.location={}", HEARTBEAT.password, kafka.ca_pem_path().display()),
+        )
+        .replace("metrics.listener.port=8080", &format!("metrics.listener.port={}", free_port()));
+    let service = Service::start(&file);
+    service.wait("default", "good heartbeats", 40, |totals| totals.of("ok") >= 6);
+    wait_for("every name", Duration::from_secs(15), || {
+        service.series("heartbeat_connection_latency_ms", &["broker=\"3\"", "broker_ip=\"127.0.0.1\""])
+    });
+    let text = service.get("/").expect("metrics at / for those who are no browser");
+    let counters = [
+        "heartbeat_messages_produced",
+        "heartbeat_messages_consumed",
+        "heartbeat_broker_count",
+        "heartbeat_connection_check_count",
+    ];
+    let gauges = [
+        "heartbeat_controller",
+        "heartbeat_avg_produce_latency_ms",
+        "heartbeat_avg_consume_latency_ms",
+        "heartbeat_connection_latency_ms",
+    ];
+    for (names, kind) in [(counters, "counter"), (gauges, "gauge")] {
+        for name in names {
+            assert!(text.contains(&format!("\n# TYPE {name} {kind}\n")), "{name}");
+            assert!(service.series(name, &["cluster_id=\""]).is_some_and(|value| value > 0.0), "{name}");
+        }
+    }
+    let (_, kind, open) =
+        service.request("/metrics", "application/openmetrics-text;version=1.0.0").expect("an answer");
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    assert!(open.contains("\n# TYPE heartbeat_messages_produced unknown\n") && open.ends_with("# EOF\n"));
+    let topics = service.api("/topics", "default");
+    assert_eq!(topics["topics"][0]["topic"], "cc-heartbeat");
+}
+
+fn producer(bootstrap: &str) -> rdkafka::producer::BaseProducer {
+    rdkafka::ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a producer")
+}
+
+/// Writes what no heartbeat is.
+fn write_records(bootstrap: &str, topic: &str, values: &[&[u8]]) {
+    use rdkafka::producer::{BaseRecord, Producer};
+    let producer = producer(bootstrap);
+    for value in values {
+        producer
+            .send(BaseRecord::<(), _>::to(topic).partition(0).payload(*value))
+            .map_err(|(error, _)| error)
+            .expect("sent");
+    }
+    producer.flush(Duration::from_secs(10)).expect("written");
+}
+
+/// Reads a few of the latest heartbeats and writes them again, byte for byte.
+fn repeat_records(bootstrap: &str, topic: &str) {
+    use rdkafka::{
+        Message, Offset, TopicPartitionList,
+        consumer::{BaseConsumer, Consumer},
+    };
+    let consumer: BaseConsumer = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "repeat")
+        .create()
+        .expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::OffsetTail(1)).expect("an offset");
+    consumer.assign(&list).expect("assigned");
+    let seen: Vec<Vec<u8>> = (0..6)
+        .map(|_| {
+            wait_for("a record to repeat", Duration::from_secs(10), || {
+                Some(consumer.poll(Duration::from_secs(1))?.ok()?.payload()?.to_vec())
+            })
+        })
+        .collect();
+    write_records(bootstrap, topic, &seen.iter().map(Vec::as_slice).collect::<Vec<_>>());
+}

@@ -1,0 +1,205 @@
+//! The program itself, started as a user would, and what it serves.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::{try_wait, wait_for};
+
+/// A running service; dropping it kills it.
+pub(crate) struct Service {
+    child: Child,
+    address: String,
+    log: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+/// Counts of one cluster, as `/api/v1/status` tells them.
+#[derive(Debug, Clone)]
+pub(crate) struct Totals {
+    pub(crate) scheduled: u64,
+    pub(crate) in_flight: u64,
+    pub(crate) outcomes: BTreeMap<String, u64>,
+    pub(crate) events: u64,
+    pub(crate) bad_events: u64,
+}
+
+impl Totals {
+    pub(crate) fn of(&self, outcome: &str) -> u64 {
+        self.outcomes[outcome]
+    }
+
+    /// Outcomes that speak against Kafka.
+    pub(crate) fn bad(&self) -> u64 {
+        self.outcomes
+            .iter()
+            .filter(|(name, _)| !["ok", "skipped"].contains(&name.as_str()))
+            .map(|(_, n)| n)
+            .sum()
+    }
+}
+
+/// A port nobody has at the moment.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The program, without the environment's own settings.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kafka-heartbeat"));
+    command.env_remove("RUST_LOG").env_remove("LOG_LEVEL").stdin(Stdio::null());
+    command
+}
+
+impl Service {
+    /// Starts the service with a configuration, on a free port, and waits until `/metrics` answers.
+    pub(crate) fn start(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.ini");
+        std::fs::write(&file, config).unwrap();
+        let log = folder.path().join("log");
+        let address = format!("127.0.0.1:{}", free_port());
+        let child = program()
+            .args(["--config", file.to_str().unwrap(), "--listen", &address])
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let service = Self { child, address, log, folder };
+        wait_for("the service to answer", Duration::from_secs(10), || service.get("/metrics").ok());
+        service
+    }
+
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// (status, content type, body)
+    pub(crate) fn request(&self, path: &str, accept: &str) -> Result<(u16, String, String), String> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(5)))
+            .build()
+            .into();
+        let url = format!("http://{}{path}", self.address);
+        let mut answer = agent.get(url).header("accept", accept).call().map_err(|error| error.to_string())?;
+        let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        let body = answer.body_mut().read_to_string().map_err(|error| error.to_string())?;
+        Ok((answer.status().as_u16(), kind.unwrap_or_default(), body))
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Result<String, String> {
+        let (status, _, body) = self.request(path, "*/*")?;
+        if status == 200 { Ok(body) } else { Err(format!("{status}: {body}")) }
+    }
+
+    /// What the API says of a cluster.
+    pub(crate) fn api(&self, path: &str, cluster: &str) -> Value {
+        let join = if path.contains('?') { '&' } else { '?' };
+        let body = self.get(&format!("{path}{join}cluster={cluster}")).unwrap();
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        answer["clusters"][0].clone()
+    }
+
+    /// A cluster's counts; the books must balance whenever they are read.
+    pub(crate) fn totals(&self, cluster: &str) -> Totals {
+        let status = self.api("/api/v1/status", cluster);
+        let heartbeats = &status["heartbeats"];
+        let number = |name: &str| heartbeats[name].as_u64().unwrap();
+        let outcomes = heartbeats["outcomes"].as_object().unwrap();
+        let outcomes: BTreeMap<_, _> =
+            outcomes.iter().map(|(name, n)| (name.clone(), n.as_u64().unwrap())).collect();
+        let totals = Totals {
+            scheduled: number("scheduled"),
+            in_flight: number("in_flight"),
+            events: number("slo_events"),
+            bad_events: number("slo_bad_events"),
+            outcomes,
+        };
+        assert_eq!(totals.scheduled, totals.outcomes.values().sum::<u64>() + totals.in_flight, "{totals:?}");
+        assert_eq!(totals.events - totals.bad_events, totals.of("ok"), "{totals:?}");
+        totals
+    }
+
+    /// Waits until a cluster's counts are as wanted; shows the log if they never are.
+    pub(crate) fn wait(
+        &self,
+        cluster: &str,
+        what: &str,
+        limit: u64,
+        wanted: impl Fn(&Totals) -> bool,
+    ) -> Totals {
+        let found = try_wait(Duration::from_secs(limit), || {
+            Some(self.totals(cluster)).filter(|totals| wanted(totals))
+        });
+        found.unwrap_or_else(|| {
+            panic!("waited {limit} s in vain for {what}: {:?}\n{}", self.totals(cluster), self.log())
+        })
+    }
+
+    /// The value of a series; `None` if it is absent. `labels` are parts of the line that must be there.
+    pub(crate) fn series(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let body = self.get("/metrics").unwrap();
+        let mut lines = body.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        let value = lines.next()?.rsplit_once(' ').unwrap().1.parse().unwrap();
+        Some(value)
+    }
+
+    /// The sum over all series with these labels.
+    pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+        let body = self.get("/metrics").unwrap();
+        let lines = body.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        let mut text = String::new();
+        File::open(&self.log).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(crate) fn stop(mut self) -> (ExitStatus, String) {
+        signal(self.child.id(), "TERM");
+        let ended =
+            wait_for("the service to end", Duration::from_secs(25), || self.child.try_wait().unwrap());
+        (ended, self.log())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if self.child.try_wait().unwrap().is_none() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
