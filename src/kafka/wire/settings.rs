@@ -9,7 +9,7 @@ use super::{
     sasl::{Credentials, Mechanism},
     tls::Tls,
 };
-use crate::config::Properties;
+use crate::{config::Properties, kafka::fault::plain};
 
 /// Where a broker listens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,8 @@ pub struct Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
+        // A host may be one that a broker advertises.
+        let (host, port) = (plain(&self.host), self.port);
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
