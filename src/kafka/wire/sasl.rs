@@ -65,7 +65,12 @@ pub(super) async fn authenticate(
     let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
     let answer =
         connection.ask(&request, HANDSHAKE, deadline).await.map_err(|error| error.at(Stage::Sasl))?;
-    if answer.error_code.err().is_some() {
+    if let Some(error) = answer.error_code.err() {
+        if error == ResponseError::IllegalSaslState {
+            return Err(refused(
+                "the listener takes no SASL: check the port and security.protocol".to_owned(),
+            ));
+        }
         let offered = answer.mechanisms.iter().map(|offered| plain(offered)).collect::<Vec<_>>().join(", ");
         return Err(refused(format!("the broker offers {offered}, not {mechanism}")));
     }
