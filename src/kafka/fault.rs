@@ -257,7 +257,9 @@ impl Fault {
             io::ErrorKind::ConnectionRefused => Fault::Refused,
             io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::NetworkDown => Fault::Unreachable,
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::PermissionDenied => Fault::Unreachable,
             io::ErrorKind::TimedOut => Fault::Timeout,
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
@@ -277,7 +279,8 @@ impl Fault {
                 | Certificate::ExpiredContext { .. }
                 | Certificate::NotValidYet
                 | Certificate::NotValidYetContext { .. } => Fault::CertificateExpired,
-                Certificate::UnknownIssuer => Fault::CertificateUnknownCa,
+                // A CA that was made anew under its old name: the name fits, the signature does not.
+                Certificate::UnknownIssuer | Certificate::BadSignature => Fault::CertificateUnknownCa,
                 Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                     Fault::CertificateWrongHost
                 }
@@ -285,6 +288,8 @@ impl Fault {
             },
             rustls::Error::AlertReceived(
                 Alert::CertificateRequired
+                | Alert::NoCertificate
+                | Alert::AccessDenied
                 | Alert::BadCertificate
                 | Alert::UnknownCA
                 | Alert::CertificateExpired
@@ -316,6 +321,9 @@ impl Fault {
             | ResponseError::NotController
             | ResponseError::ReplicaNotAvailable
             | ResponseError::BrokerNotAvailable
+            | ResponseError::ListenerNotFound
+            | ResponseError::PreferredLeaderNotAvailable
+            | ResponseError::EligibleLeadersNotAvailable
             | ResponseError::OffsetNotAvailable => Fault::NoLeader,
             ResponseError::NotEnoughReplicas | ResponseError::NotEnoughReplicasAfterAppend => {
                 Fault::NotEnoughReplicas
@@ -326,7 +334,9 @@ impl Fault {
             | ResponseError::InvalidPartitions
             | ResponseError::InvalidConfig => Fault::Policy,
             ResponseError::RequestTimedOut => Fault::Timeout,
-            ResponseError::UnsupportedVersion | ResponseError::InvalidRequest => Fault::Unsupported,
+            ResponseError::UnsupportedVersion
+            | ResponseError::UnsupportedForMessageFormat
+            | ResponseError::InvalidRequest => Fault::Unsupported,
             ResponseError::NetworkException => Fault::Disconnected,
             ResponseError::CorruptMessage => Fault::Protocol,
             _ => Fault::Other,

@@ -4,10 +4,7 @@
 //! checked and turned into values here, so that no error code and no −1 leaves this file. Nothing here
 //! deletes anything.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
 use kafka_protocol::{
@@ -61,7 +58,7 @@ pub struct Metadata {
     pub brokers: BTreeMap<BrokerId, Broker>,
     /// Topics asked for, or why one cannot be described.
     pub topics: BTreeMap<String, Result<Topic, Fault>>,
-    /// From sending the request to the whole answer, opening a session included if one had to be.
+    /// From sending the request to the whole answer; opening a session is not in it.
     pub duration: Duration,
 }
 
@@ -131,9 +128,7 @@ pub async fn metadata(cluster: &wire::Cluster, topics: Topics<'_>) -> Result<Met
         Topics::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
     };
     let request = MetadataRequest::default().with_topics(named).with_allow_auto_topic_creation(false);
-    let begun = Instant::now();
-    let answer = cluster.ask_any(&request, METADATA).await?;
-    let duration = begun.elapsed();
+    let (answer, duration) = cluster.ask_any_timed(&request, METADATA).await?;
     let brokers: BTreeMap<_, _> = answer
         .brokers
         .into_iter()
@@ -264,17 +259,20 @@ async fn ask_leader(
     let what = |partition| format!("offsets of {}-{partition} from broker {leader}", plain(topic));
     match cluster.ask(leader, &request, LIST_OFFSETS).await {
         Ok(answer) => {
-            let answers = answer.topics.into_iter().flat_map(|topic| topic.partitions);
-            answers
-                .map(|answer| {
-                    let partition = answer.partition_index;
-                    let offset = check(answer.error_code, &what(partition), None).and_then(|()| {
-                        let valid = (answer.offset >= 0).then_some(answer.offset);
-                        valid.ok_or_else(|| Error::new(Fault::Unsupported, what(partition)))
-                    });
-                    (partition, offset)
-                })
-                .collect()
+            let told = answer.topics.into_iter().filter(|told| told.name.0.as_str() == topic);
+            let mut told: BTreeMap<_, _> = told
+                .flat_map(|topic| topic.partitions)
+                .map(|partition| (partition.partition_index, partition))
+                .collect();
+            // What was not asked for is ignored; what was and is missing is an error.
+            let offset = |partition: &i32| {
+                let forgotten = || Error::new(Fault::Protocol, what(*partition)).because("not in the answer");
+                let told = told.remove(partition).ok_or_else(forgotten)?;
+                check(told.error_code, &what(*partition), None)?;
+                let valid = (told.offset >= 0).then_some(told.offset);
+                valid.ok_or_else(|| Error::new(Fault::Unsupported, what(*partition)))
+            };
+            partitions.iter().copied().zip(partitions.iter().map(offset)).collect()
         }
         Err(error) => {
             let (fault, words) = (error.fault(), error.to_string());

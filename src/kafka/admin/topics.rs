@@ -19,7 +19,7 @@ use kafka_protocol::{
     protocol::{Request, StrBytes},
 };
 
-use super::{check, topic_name};
+use super::{Topics, check, metadata, topic_name};
 use crate::kafka::{BrokerId, Error, fault::plain, wire};
 
 const CREATE_TOPICS: wire::Range = wire::Range { lowest: 2, highest: 7 };
@@ -36,8 +36,23 @@ const SET: i8 = 0;
 /// Kafka's number for electing the preferred replica.
 const PREFERRED: i8 = 0;
 
-/// Asks the controller where one is known, else anybody: KRaft brokers pass it on.
+/// Asks the controller where one is known, else anybody: KRaft brokers pass it on. If the answer's code
+/// says that the controller has moved, looks for it and asks once more.
 async fn ask_controller<R: Request>(
+    cluster: &wire::Cluster,
+    request: &R,
+    ours: wire::Range,
+    code: impl Fn(&R::Response) -> i16,
+) -> Result<R::Response, Error> {
+    let answer = ask_known_controller(cluster, request, ours).await?;
+    if code(&answer).err() != Some(ResponseError::NotController) {
+        return Ok(answer);
+    }
+    metadata(cluster, Topics::Named(&[])).await?;
+    ask_known_controller(cluster, request, ours).await
+}
+
+async fn ask_known_controller<R: Request>(
     cluster: &wire::Cluster,
     request: &R,
     ours: wire::Range,
@@ -78,7 +93,10 @@ pub async fn create_topic(
         .with_replication_factor(replication_factor)
         .with_configs(configs.collect());
     let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(limit_ms(cluster));
-    let answer = ask_controller(cluster, &request, CREATE_TOPICS).await?;
+    let answer = ask_controller(cluster, &request, CREATE_TOPICS, |answer| {
+        answer.topics.first().map_or(0, |topic| topic.error_code)
+    })
+    .await?;
     for topic in answer.topics {
         if topic.error_code.err() != Some(ResponseError::TopicAlreadyExists) {
             check(topic.error_code, &format!("creating topic {}", plain(name)), topic.error_message)?;
@@ -96,7 +114,10 @@ pub async fn create_partitions(cluster: &wire::Cluster, name: &str, total: i32) 
         CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(total).with_assignments(None);
     let request =
         CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(limit_ms(cluster));
-    let answer = ask_controller(cluster, &request, CREATE_PARTITIONS).await?;
+    let answer = ask_controller(cluster, &request, CREATE_PARTITIONS, |answer| {
+        answer.results.first().map_or(0, |topic| topic.error_code)
+    })
+    .await?;
     let what = format!("adding partitions to topic {}", plain(name));
     answer.results.into_iter().try_for_each(|topic| check(topic.error_code, &what, topic.error_message))
 }
@@ -116,7 +137,7 @@ pub async fn reassignments(
     let request = ListPartitionReassignmentsRequest::default()
         .with_topics(Some(vec![topic]))
         .with_timeout_ms(limit_ms(cluster));
-    let answer = ask_controller(cluster, &request, REASSIGNMENTS).await?;
+    let answer = ask_controller(cluster, &request, REASSIGNMENTS, |answer| answer.error_code).await?;
     check(answer.error_code, &format!("reassignments of topic {}", plain(name)), answer.error_message)?;
     let moving = answer.topics.into_iter().flat_map(|topic| topic.partitions);
     Ok(moving.map(|partition| partition.partition_index).collect())
@@ -140,7 +161,7 @@ pub async fn reassign(
     let request = AlterPartitionReassignmentsRequest::default()
         .with_topics(vec![topic])
         .with_timeout_ms(limit_ms(cluster));
-    let answer = ask_controller(cluster, &request, REASSIGNMENTS).await?;
+    let answer = ask_controller(cluster, &request, REASSIGNMENTS, |answer| answer.error_code).await?;
     let what = format!("moving partitions of topic {}", plain(name));
     check(answer.error_code, &what, answer.error_message)?;
     let mut partitions = answer.responses.into_iter().flat_map(|topic| topic.partitions);
@@ -157,7 +178,7 @@ pub async fn elect_preferred(cluster: &wire::Cluster, name: &str, partitions: &[
         .with_election_type(PREFERRED)
         .with_topic_partitions(Some(vec![topic]))
         .with_timeout_ms(limit_ms(cluster));
-    let answer = ask_controller(cluster, &request, ELECT_LEADERS).await?;
+    let answer = ask_controller(cluster, &request, ELECT_LEADERS, |answer| answer.error_code).await?;
     let what = format!("electing leaders of topic {}", plain(name));
     check(answer.error_code, &what, None)?;
     let mut results = answer.replica_election_results.into_iter().flat_map(|topic| topic.partition_result);
@@ -215,7 +236,10 @@ pub async fn alter_topic_configs(
         .with_resource_name(text(name))
         .with_configs(configs.collect());
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
-    let answer = ask_controller(cluster, &request, ALTER_CONFIGS).await?;
+    let answer = ask_controller(cluster, &request, ALTER_CONFIGS, |answer| {
+        answer.responses.first().map_or(0, |topic| topic.error_code)
+    })
+    .await?;
     let what = format!("settings of topic {}", plain(name));
     answer.responses.into_iter().try_for_each(|topic| check(topic.error_code, &what, topic.error_message))
 }

@@ -88,7 +88,9 @@ impl Cluster {
     ) -> Result<R::Response, Error> {
         let endpoint = self.state().brokers.get(&broker).cloned();
         let unknown = || Error::new(Fault::NoLeader, format!("broker {broker} is not in the metadata"));
-        self.ask_endpoint(&endpoint.ok_or_else(unknown)?, request, ours, Instant::now() + self.timeout).await
+        let endpoint = endpoint.ok_or_else(unknown)?;
+        let asked = self.ask_endpoint(&endpoint, request, ours, Instant::now() + self.timeout).await;
+        asked.map(|(answer, _)| answer)
     }
 
     /// Asks whoever answers: the last to do so, the known brokers, the bootstrap servers.
@@ -96,6 +98,16 @@ impl Cluster {
     /// # Errors
     /// The last broker's, when none answered.
     pub async fn ask_any<R: Request>(&self, request: &R, ours: Range) -> Result<R::Response, Error> {
+        self.ask_any_timed(request, ours).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Cluster::ask_any`], with the time from sending the request to the whole answer: neither
+    /// opening a session nor brokers that did not answer are in it.
+    pub(in crate::kafka) async fn ask_any_timed<R: Request>(
+        &self,
+        request: &R,
+        ours: Range,
+    ) -> Result<(R::Response, Duration), Error> {
         let deadline = Instant::now() + self.timeout;
         let candidates = self.candidates();
         let mut last = Error::new(Fault::Timeout, "no broker was asked in time");
@@ -112,7 +124,9 @@ impl Cluster {
                     return Ok(answer);
                 }
                 // Every broker of a cluster would say the same.
-                Err(error) if error.fault() == Fault::Unsupported => return Err(error),
+                Err(error) if matches!(error.fault(), Fault::Unsupported | Fault::Authentication) => {
+                    return Err(error);
+                }
                 Err(error) => last = error,
             }
         }
@@ -136,15 +150,16 @@ impl Cluster {
         request: &R,
         ours: Range,
         deadline: Instant,
-    ) -> Result<R::Response, Error> {
+    ) -> Result<(R::Response, Duration), Error> {
         let (connection, fresh) = self.connection(endpoint, deadline).await?;
-        match connection.ask(request, ours, deadline).await {
-            Err(error) if error.fault() == Fault::Disconnected && !fresh => {
-                let (connection, _) = self.connection(endpoint, deadline).await?;
-                connection.ask(request, ours, deadline).await
-            }
-            answer => answer,
+        let mut begun = Instant::now();
+        let mut asked = connection.ask(request, ours, deadline).await;
+        if !fresh && asked.as_ref().is_err_and(|error| error.fault() == Fault::Disconnected) {
+            let (connection, _) = self.connection(endpoint, deadline).await?;
+            begun = Instant::now();
+            asked = connection.ask(request, ours, deadline).await;
         }
+        asked.map(|answer| (answer, begun.elapsed()))
     }
 
     /// An open connection, and whether it was opened just now.

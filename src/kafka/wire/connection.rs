@@ -1,235 +1,344 @@
-//! One open socket: requests are pipelined, answers are matched by correlation id.
+//! One open socket.
 //!
-//! A deadline that passes poisons the connection: an answer that comes later could not be told from a
-//! hung broker's, so the socket is closed and whoever still waits hears why. Anything that is not
-//! Kafka's protocol closes it too. Nothing a peer sends can reserve more than [`LARGEST_FRAME`].
+//! Questions are pipelined: each gets a correlation id, the answer is matched by it, whatever the
+//! order. Every question has a deadline; one that passes unanswered poisons the connection, because
+//! the peer answers in order and everything behind would wait for the same. A connection that is
+//! closed, for whatever reason, fails all who wait with that reason and is never used again.
+//!
+//! A connection is a handle: clones share the socket, the last one dropped closes it.
 
 use std::{
+    any,
     collections::HashMap,
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt, io,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicI32, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::{
     messages::{RequestHeader, ResponseHeader},
     protocol::{Encodable, HeaderVersion, Request, StrBytes},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
-    sync::{Mutex as AsyncMutex, oneshot},
-    task::AbortHandle,
-    time::{Instant, timeout_at},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::{mpsc, oneshot},
+    time::{self, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    guard::{self, Layout},
+    guard,
     versions::{Range, Versions},
 };
 use crate::kafka::{Error, Fault};
 
-/// The largest answer that is read: metadata of a million partitions is about this long.
+/// The longest answer before the session is open: a few hundred bytes is usual.
+const OPENING_LIMIT: usize = 256 << 10;
+
+/// The longest answer afterwards: metadata of a million partitions is about this long.
 const LARGEST_FRAME: usize = 64 << 20;
 
-/// Anything bytes go through.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+/// Why a passed deadline closes a connection.
+const UNANSWERED: &str = "a question was not answered in time";
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
+/// A failed write waits this long for the reader, which may still find the peer's last words.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// A session with one broker; clones share it. Dropping the last one closes the socket.
+/// An open session with one broker.
 #[derive(Clone)]
-pub struct Connection {
-    shared: Arc<Shared>,
-    versions: Arc<Versions>,
-}
+pub struct Connection(Arc<Handle>);
 
-struct Shared {
+struct Handle {
     peer: String,
     client_id: StrBytes,
-    writer: AsyncMutex<WriteHalf<Box<dyn Socket>>>,
-    desk: Arc<Desk>,
-    reader: AbortHandle,
+    versions: OnceLock<Versions>,
+    next_id: AtomicI32,
+    outgoing: mpsc::UnboundedSender<Bytes>,
+    shared: Arc<Shared>,
 }
 
-/// Where answers are waited for.
-#[derive(Default)]
-struct Desk(Mutex<State>);
+/// What the handles and the socket's task share.
+struct Shared {
+    state: Mutex<State>,
+    limit: AtomicUsize,
+    stop: CancellationToken,
+}
 
 #[derive(Default)]
 struct State {
-    next: i32,
-    waiting: HashMap<i32, oneshot::Sender<Bytes>>,
-    closed: Option<(Fault, String)>,
+    waiting: HashMap<i32, Waiter>,
+    closed: Option<Closed>,
 }
 
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+struct Waiter {
+    answer: oneshot::Sender<Result<Bytes, Closed>>,
+    deadline: Instant,
+}
+
+/// Why a connection ended: cheap to clone, one for everybody who waits.
+#[derive(Debug, Clone)]
+struct Closed {
+    fault: Fault,
+    why: Arc<str>,
+}
+
+impl Closed {
+    fn new(fault: Fault, why: impl Into<Arc<str>>) -> Self {
+        Self { fault, why: why.into() }
     }
 
-    /// Closes for good; the first reason stays.
-    fn close(&self, fault: Fault, words: String) {
-        let mut state = self.lock();
-        state.closed.get_or_insert((fault, words));
-        // Dropping the senders wakes everybody who waits.
-        state.waiting.clear();
+    fn from_io(error: &io::Error) -> Self {
+        let why = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the broker closed the connection".to_owned(),
+            _ => error.to_string(),
+        };
+        Self::new(Fault::from_io(error), why)
+    }
+}
+
+impl Shared {
+    /// The state stays whole even if a holder of the lock panicked: every change is one step.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reason(&self, what: &str) -> Error {
-        match &self.lock().closed {
-            Some((fault, words)) => Error::new(*fault, what).because(words.clone()),
-            None => Error::new(Fault::Disconnected, what),
+    /// Closes the socket and fails all who wait; the first reason stays.
+    fn close(&self, closed: Closed) {
+        let waiting = {
+            let mut state = self.state();
+            state.closed.get_or_insert_with(|| closed.clone());
+            std::mem::take(&mut state.waiting)
+        };
+        self.stop.cancel();
+        for waiter in waiting.into_values() {
+            // Who stopped waiting needs no reason.
+            let _ = waiter.answer.send(Err(closed.clone()));
         }
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.reader.abort();
-    }
-}
-
 impl Connection {
-    /// Takes over a socket. Must be called inside a tokio runtime.
-    pub(super) fn new(socket: Box<dyn Socket>, peer: String, client_id: &str) -> Self {
-        let (reading, writing) = tokio::io::split(socket);
-        let desk = Arc::new(Desk::default());
-        let reader = tokio::spawn(read(reading, desk.clone())).abort_handle();
-        let client_id = StrBytes::from_string(client_id.to_owned());
-        let shared = Shared { peer, client_id, writer: AsyncMutex::new(writing), desk, reader };
-        Self { shared: Arc::new(shared), versions: Arc::default() }
+    /// Takes over an open stream. Must be called inside a tokio runtime.
+    pub(super) fn new<S>(stream: S, peer: String, client_id: &str) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let (outgoing, requests) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            limit: AtomicUsize::new(OPENING_LIMIT),
+            stop: CancellationToken::new(),
+        });
+        tokio::spawn(drive(stream, requests, Arc::clone(&shared)));
+        Self(Arc::new(Handle {
+            peer,
+            client_id: StrBytes::from_string(client_id.to_owned()),
+            versions: OnceLock::new(),
+            next_id: AtomicI32::new(1),
+            outgoing,
+            shared,
+        }))
     }
 
-    pub(super) fn with_versions(mut self, versions: Versions) -> Self {
-        self.versions = Arc::new(versions);
-        self
+    /// The broker's word on what it understands; the first stays.
+    pub(super) fn learn(&self, versions: Versions) {
+        self.0.versions.get_or_init(|| versions);
     }
 
-    /// Whether it can still be used.
+    /// The session is open: answers may be long from here on.
+    pub(super) fn opened(&self) {
+        self.0.shared.limit.store(LARGEST_FRAME, Ordering::Relaxed);
+    }
+
+    /// Whether it can still be used. A question that nobody waits for any more still has its
+    /// deadline: once that has passed, the answer is wrong here.
     pub fn is_open(&self) -> bool {
-        self.shared.desk.lock().closed.is_none()
+        let now = Instant::now();
+        let overdue = {
+            let state = self.0.shared.state();
+            if state.closed.is_some() {
+                return false;
+            }
+            state.waiting.values().any(|waiter| waiter.deadline <= now)
+        };
+        if overdue {
+            self.0.shared.close(Closed::new(Fault::Timeout, UNANSWERED));
+        }
+        !overdue
     }
 
-    /// Asks in the highest version that both sides speak; returns the answer and that version.
+    /// Asks in the highest version that both sides speak, and waits until the deadline.
     ///
     /// # Errors
-    /// [`Fault::Unsupported`] without asking; else as [`Connection::ask_version`].
+    /// [`Fault::Unsupported`] without asking; [`Fault::Timeout`] at the deadline, which closes the
+    /// connection; else why the connection was closed.
     pub async fn ask<R: Request>(
         &self,
         request: &R,
         ours: Range,
         deadline: Instant,
     ) -> Result<R::Response, Error> {
-        let version = self.versions.pick::<R>(ours)?;
-        self.ask_version(request, version, deadline).await
+        let versions = self.0.versions.get();
+        let none = || Error::new(Fault::NotReady, self.what::<R>());
+        let version = versions.ok_or_else(none)?.pick::<R>(ours)?;
+        let frame = self.exchange(request, version, deadline).await?;
+        self.decode::<R>(frame, version)
     }
 
-    /// Asks in one version.
-    ///
-    /// # Errors
-    /// [`Fault::Timeout`] at the deadline, which closes the connection; else why it was closed.
-    pub(super) async fn ask_version<R: Request>(
+    /// Asks in one version; the answer is a frame that begins with its correlation id.
+    pub(super) async fn exchange<Q: Request>(
         &self,
-        request: &R,
+        request: &Q,
         version: i16,
         deadline: Instant,
-    ) -> Result<R::Response, Error> {
-        let name = std::any::type_name::<R>().rsplit("::").next().unwrap_or("request");
-        let what = format!("{name} to {}", self.shared.peer);
-        let exchanged = timeout_at(deadline, self.exchange(request, version, &what)).await;
-        let Ok(answer) = exchanged else {
-            self.shared.desk.close(Fault::Timeout, format!("no answer in time to {what}"));
-            self.shared.reader.abort();
-            return Err(Error::new(Fault::Timeout, what));
-        };
-        let answer = answer?;
-        // Headers of requests become flexible together with the messages.
-        let flexible = R::header_version(version) >= 2;
-        guard::decode(answer, Layout { version, flexible }).map_err(|words| {
-            self.shared.desk.close(Fault::Protocol, words.clone());
-            self.shared.reader.abort();
-            Error::new(Fault::Protocol, what).because(words)
-        })
-    }
-
-    async fn exchange<R: Request>(&self, request: &R, version: i16, what: &str) -> Result<Bytes, Error> {
-        let (id, answer) = {
-            let mut state = self.shared.desk.lock();
-            if state.closed.is_some() {
-                drop(state);
-                return Err(self.shared.desk.reason(what));
+    ) -> Result<Bytes, Error> {
+        let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+        let frame = self.encode(request, id, version)?;
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut state = self.0.shared.state();
+            if let Some(closed) = &state.closed {
+                return Err(self.error::<Q>(closed));
             }
-            let id = state.next;
-            state.next = state.next.wrapping_add(1);
-            let (sender, answer) = oneshot::channel();
-            state.waiting.insert(id, sender);
-            (id, answer)
-        };
-        let frame = self
-            .frame(request, version, id)
-            .map_err(|words| Error::new(Fault::Unsupported, what).because(words))?;
-        let written = self.shared.writer.lock().await.write_all(&frame).await;
-        if let Err(error) = written {
-            let fault = Fault::from_io(&error);
-            self.shared.desk.close(fault, error.to_string());
+            state.waiting.insert(id, Waiter { answer, deadline });
+            // A send fails only when the task has ended, and then it fails the waiter, too.
+            let _ = self.0.outgoing.send(frame);
         }
-        let mut answer = answer.await.map_err(|_| self.shared.desk.reason(what))?;
-        let header_version = <R::Response as HeaderVersion>::header_version(version);
-        let header = guard::decode_header::<ResponseHeader>(&mut answer, header_version);
-        header.map_err(|words| {
-            self.shared.desk.close(Fault::Protocol, words.clone());
-            Error::new(Fault::Protocol, what).because(words)
-        })?;
-        Ok(answer)
+        match time::timeout_at(deadline, answered).await {
+            Ok(Ok(Ok(frame))) => Ok(frame),
+            Ok(Ok(Err(closed))) => Err(self.error::<Q>(&closed)),
+            Ok(Err(_)) => Err(self.error::<Q>(&Closed::new(Fault::Disconnected, "the connection has ended"))),
+            Err(_) => {
+                let closed = Closed::new(Fault::Timeout, UNANSWERED);
+                self.0.shared.close(closed.clone());
+                Err(self.error::<Q>(&closed))
+            }
+        }
     }
 
-    fn frame<R: Request>(&self, request: &R, version: i16, id: i32) -> Result<BytesMut, String> {
-        let mut frame = BytesMut::with_capacity(256);
-        frame.put_i32(0);
+    fn encode<Q: Request>(&self, request: &Q, id: i32, version: i16) -> Result<Bytes, Error> {
         let header = RequestHeader::default()
-            .with_request_api_key(R::KEY)
+            .with_request_api_key(Q::KEY)
             .with_request_api_version(version)
             .with_correlation_id(id)
-            .with_client_id(Some(self.shared.client_id.clone()));
-        header.encode(&mut frame, R::header_version(version)).map_err(|error| error.to_string())?;
-        request.encode(&mut frame, version).map_err(|error| error.to_string())?;
-        let length = i32::try_from(frame.len() - 4).map_err(|_| "the request is too long".to_owned())?;
+            .with_client_id(Some(self.0.client_id.clone()));
+        let mut frame = BytesMut::zeroed(4);
+        header
+            .encode(&mut frame, Q::header_version(version))
+            .and_then(|()| request.encode(&mut frame, version))
+            .map_err(|error| {
+                let what = format!("{} in version {version}", self.what::<Q>());
+                Error::new(Fault::Unsupported, what).because(error.to_string())
+            })?;
+        let length = i32::try_from(frame.len() - 4).expect("questions are far below two gigabytes");
         frame[..4].copy_from_slice(&length.to_be_bytes());
-        Ok(frame)
+        Ok(frame.freeze())
+    }
+
+    /// Decodes a frame as an answer; one that is malformed closes the connection.
+    pub(super) fn decode<Q: Request>(&self, mut frame: Bytes, version: i16) -> Result<Q::Response, Error> {
+        let header = <Q::Response as HeaderVersion>::header_version(version);
+        let flexible = Q::header_version(version) >= 2;
+        guard::decode_header::<ResponseHeader>(&mut frame, header)
+            .and_then(|_| guard::decode(frame, version, flexible))
+            .map_err(|words| {
+                let closed = Closed::new(Fault::Protocol, words);
+                self.0.shared.close(closed.clone());
+                self.error::<Q>(&closed)
+            })
+    }
+
+    fn what<Q: Request>(&self) -> String {
+        let name = any::type_name::<Q>().rsplit("::").next().unwrap_or("request");
+        format!("{name} to {}", self.0.peer)
+    }
+
+    fn error<Q: Request>(&self, closed: &Closed) -> Error {
+        Error::new(closed.fault, self.what::<Q>()).because(closed.why.to_string())
     }
 }
 
-/// Hands answers to who waits for them, until the socket ends or says something else than Kafka would.
-async fn read(mut socket: ReadHalf<Box<dyn Socket>>, desk: Arc<Desk>) {
-    let (fault, words) = loop {
-        match next_frame(&mut socket).await {
-            Ok(frame) => {
-                let id = i32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]);
-                let waiting = desk.lock().waiting.remove(&id);
-                match waiting {
-                    // Who no longer waits has closed the connection already.
-                    Some(sender) => _ = sender.send(frame),
-                    None => break (Fault::Protocol, format!("an answer to a question never asked: {id}")),
-                }
-            }
-            Err(end) => break end,
-        }
-    };
-    desk.close(fault, words);
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connection").field(&self.0.peer).finish()
+    }
 }
 
-async fn next_frame(socket: &mut ReadHalf<Box<dyn Socket>>) -> Result<Bytes, (Fault, String)> {
-    let broken = |error: io::Error| (Fault::from_io(&error), error.to_string());
-    let length = socket.read_i32().await.map_err(broken)?;
-    let length = usize::try_from(length).ok().filter(|length| (4..=LARGEST_FRAME).contains(length));
-    let length = length.ok_or_else(|| (Fault::Protocol, "a frame of an impossible length".to_owned()))?;
-    // Grows with what really arrives: a length alone reserves nothing.
-    let mut frame = BytesMut::with_capacity(length.min(64 << 10));
-    let mut limited = socket.take(length as u64);
+/// Owns the socket until one side ends it.
+async fn drive<S>(stream: S, requests: mpsc::UnboundedReceiver<Bytes>, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    let (reader, writer) = tokio::io::split(stream);
+    let closed = tokio::select! {
+        closed = read(reader, &shared) => closed,
+        closed = write(writer, requests) => closed,
+        () = shared.stop.cancelled() => Closed::new(Fault::Disconnected, "we closed the connection"),
+    };
+    shared.close(closed);
+}
+
+/// Writes until every handle is dropped.
+async fn write(mut writer: impl AsyncWrite + Unpin, mut requests: mpsc::UnboundedReceiver<Bytes>) -> Closed {
+    while let Some(frame) = requests.recv().await {
+        let written = match writer.write_all(&frame).await {
+            Ok(()) => writer.flush().await,
+            failed => failed,
+        };
+        if let Err(error) = written {
+            time::sleep(LAST_WORDS).await;
+            return Closed::from_io(&error);
+        }
+    }
+    Closed::new(Fault::Disconnected, "nobody uses the connection any more")
+}
+
+/// Reads until the peer ends the connection or breaks the protocol.
+async fn read(mut reader: impl AsyncRead + Unpin, shared: &Shared) -> Closed {
+    loop {
+        let frame = match frame(&mut reader, shared.limit.load(Ordering::Relaxed)).await {
+            Ok(frame) => frame,
+            Err(closed) => return closed,
+        };
+        let id = i32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]);
+        let Some(waiter) = shared.state().waiting.remove(&id) else {
+            return Closed::new(Fault::Protocol, format!("an answer to nothing asked, number {id}"));
+        };
+        // Who stopped waiting needs no answer.
+        let _ = waiter.answer.send(Ok(frame));
+    }
+}
+
+/// Reads one frame of at least a correlation id. Memory grows with what arrives, not with what is
+/// announced.
+async fn frame(reader: &mut (impl AsyncRead + Unpin), limit: usize) -> Result<Bytes, Closed> {
+    let mut prefix = [0; 4];
+    reader.read_exact(&mut prefix).await.map_err(|error| Closed::from_io(&error))?;
+    let length = match usize::try_from(i32::from_be_bytes(prefix)) {
+        Ok(length) if (4..=limit).contains(&length) => length,
+        _ => return Err(Closed::new(Fault::Protocol, implausible(prefix))),
+    };
+    let mut frame = BytesMut::with_capacity(length.min(8 << 10));
+    let mut announced = reader.take(length as u64);
     while frame.len() < length {
-        if limited.read_buf(&mut frame).await.map_err(broken)? == 0 {
-            return Err((Fault::Disconnected, "the broker closed the connection inside a frame".to_owned()));
+        let read = announced.read_buf(&mut frame).await.map_err(|error| Closed::from_io(&error))?;
+        if read == 0 {
+            let why = format!("the broker closed the connection after {} of {length} bytes", frame.len());
+            return Err(Closed::new(Fault::Disconnected, why));
         }
     }
     Ok(frame.freeze())
+}
+
+/// What a length that cannot be one says about the peer.
+fn implausible(prefix: [u8; 4]) -> String {
+    match prefix {
+        [0x15 | 0x16, 0x03, ..] => "the peer answers in TLS: set security.protocol to SSL or SASL_SSL".into(),
+        [b'H', b'T', b'T', b'P'] => "the peer answers in HTTP: this is not a Kafka port".into(),
+        _ => format!("an answer of {} bytes was announced", i32::from_be_bytes(prefix)),
+    }
 }

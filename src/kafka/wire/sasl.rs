@@ -20,6 +20,10 @@ const AUTHENTICATE: Range = Range { lowest: 0, highest: 2 };
 /// More rounds than any mechanism needs: a peer must not keep us talking.
 const MOST_ROUNDS: usize = 10;
 
+/// Hashing a password this often takes a moment; Kafka itself allows 16,384 rounds. A broker that asks
+/// for billions would stop the program.
+const MOST_ITERATIONS: u32 = 100_000;
+
 /// Who we are and how we prove it.
 #[derive(Debug, Clone)]
 pub(super) struct Credentials {
@@ -61,7 +65,12 @@ pub(super) async fn authenticate(
     let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
     let answer =
         connection.ask(&request, HANDSHAKE, deadline).await.map_err(|error| error.at(Stage::Sasl))?;
-    if answer.error_code.err().is_some() {
+    if let Some(error) = answer.error_code.err() {
+        if error == ResponseError::IllegalSaslState {
+            return Err(refused(
+                "the listener takes no SASL: check the port and security.protocol".to_owned(),
+            ));
+        }
         let offered = answer.mechanisms.iter().map(|offered| plain(offered)).collect::<Vec<_>>().join(", ");
         return Err(refused(format!("the broker offers {offered}, not {mechanism}")));
     }
@@ -79,7 +88,8 @@ pub(super) async fn authenticate(
             return Ok(());
         }
         let request = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(said));
-        let answer = connection.ask(&request, AUTHENTICATE, deadline).await.map_err(during)?;
+        let answer =
+            connection.ask(&request, AUTHENTICATE, deadline).await.map_err(|error| error.at(Stage::Sasl))?;
         if let Some(error) = answer.error_code.err() {
             let words = answer.error_message.as_deref().map(plain).unwrap_or_default();
             let fault = match error {
@@ -90,19 +100,22 @@ pub(super) async fn authenticate(
                 .at(Stage::Sasl)
                 .because(words));
         }
-        if state.is_finished() && answer.auth_bytes.is_empty() {
+        if state.is_finished() {
             return Ok(());
         }
+        affordable(&answer.auth_bytes)?;
         heard = Some(answer.auth_bytes.as_ref().into());
     }
     Err(refused(format!("{mechanism} takes too many rounds")))
 }
 
-/// A broker that closes the connection during authentication has refused it: old ones say no more.
-fn during(error: Error) -> Error {
-    match error.fault() {
-        Fault::Disconnected => refused("the broker closed the connection during authentication".to_owned()),
-        _ => error.at(Stage::Sasl),
+/// Refuses a challenge that would have us hash for minutes. Only SCRAM's first one has a count, `i=`.
+fn affordable(challenge: &[u8]) -> Result<(), Error> {
+    let count = challenge.split(|byte| *byte == b',').find_map(|part| part.strip_prefix(b"i="));
+    let Some(count) = count else { return Ok(()) };
+    match str::from_utf8(count).ok().and_then(|count| count.parse::<u32>().ok()) {
+        Some(count) if count <= MOST_ITERATIONS => Ok(()),
+        _ => Err(refused("the broker asks for more iterations than are sensible".to_owned())),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     sasl::{Credentials, Mechanism},
     tls::Tls,
 };
-use crate::config::Properties;
+use crate::{config::Properties, kafka::fault::plain};
 
 /// Where a broker listens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,8 @@ pub struct Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
+        // A host may be one that a broker advertises.
+        let (host, port) = (plain(&self.host), self.port);
         if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
@@ -90,7 +91,7 @@ pub struct Settings {
 }
 
 /// Security properties that are understood. Others that begin with `ssl.` or `sasl.` are errors.
-const UNDERSTOOD: [&str; 14] = [
+const UNDERSTOOD: [&str; 13] = [
     "ssl.ca.location",
     "ssl.ca.pem",
     "ssl.certificate.location",
@@ -99,12 +100,11 @@ const UNDERSTOOD: [&str; 14] = [
     "ssl.key.pem",
     "ssl.key.password",
     "ssl.endpoint.identification.algorithm",
-    "ssl.providers",
+    "enable.ssl.certificate.verification",
     "sasl.mechanism",
     "sasl.mechanisms",
     "sasl.username",
     "sasl.password",
-    "sasl.kerberos.min.time.before.relogin",
 ];
 
 impl Settings {
@@ -167,7 +167,8 @@ impl<'a> Reader<'a> {
     }
 
     fn bootstrap(&mut self) -> Vec<Endpoint> {
-        let key = "bootstrap.servers";
+        let alias = "metadata.broker.list";
+        let key = if self.get(alias).is_some() { alias } else { "bootstrap.servers" };
         let listed = self.get(key).unwrap_or_default();
         let mut endpoints = Vec::new();
         for entry in listed.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
@@ -213,8 +214,11 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse_unknown_security(&mut self) {
-        let security =
-            |key: &str| ["ssl.", "sasl.", "enable.sasl."].iter().any(|prefix| key.starts_with(prefix));
+        let security = |key: &str| {
+            ["ssl.", "sasl.", "enable.sasl.", "enable.ssl.", "https.ca."]
+                .iter()
+                .any(|prefix| key.starts_with(prefix))
+        };
         let properties = self.properties;
         for key in properties.0.keys().filter(|key| security(key) && !UNDERSTOOD.contains(&key.as_str())) {
             let remedy = if key.contains("keystore") || key.contains("truststore") {
@@ -230,14 +234,12 @@ impl<'a> Reader<'a> {
 
     fn credentials(&mut self) -> Option<Credentials> {
         let named = ["sasl.mechanism", "sasl.mechanisms"].into_iter().find(|key| self.get(key).is_some());
-        let Some(key) = named else {
-            self.error("sasl.mechanism", "is missing: set it to PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512");
-            return None;
-        };
-        let wanted = self.get(key).unwrap_or_default();
-        let mechanism = Mechanism::ALL.into_iter().find(|known| known.as_str() == wanted);
+        let wanted = named.and_then(|key| self.get(key));
+        let mechanism = Mechanism::ALL.into_iter().find(|known| Some(known.as_str()) == wanted);
         if mechanism.is_none() {
-            self.error(key, "expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512");
+            let problem = if named.is_some() { "expected" } else { "is missing: set it to" };
+            let message = format!("{problem} PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512");
+            self.error(named.unwrap_or("sasl.mechanism"), message);
         }
         for key in ["sasl.username", "sasl.password"] {
             if self.get(key).is_none() {

@@ -19,19 +19,21 @@ use tokio::{
 };
 
 use super::{
-    Connection, Settings,
-    connection::Socket,
-    sasl,
+    Connection, Range, Settings, sasl,
     settings::{Endpoint, Family},
     tls,
     versions::Versions,
 };
 use crate::kafka::{Error, Fault, Stage};
 
-/// Every broker since Kafka 2.4 knows it; others say so, and are asked in version 0.
-const API_VERSIONS: i16 = 3;
+/// Every broker since Kafka 2.4 knows it; others say so.
+const API_VERSIONS: Range = Range { lowest: 0, highest: 3 };
+
+/// Where an answer to ApiVersions has its error code, whatever the version: after the correlation id.
+const ERROR_CODE: std::ops::Range<usize> = 4..6;
 
 /// What came of opening a session.
+#[derive(Debug)]
 pub struct Opening {
     /// The completed stages, in order.
     pub stages: Vec<(Stage, Duration)>,
@@ -73,21 +75,22 @@ impl Steps<'_> {
         let addresses = self.step(Stage::Dns, resolve(endpoint, settings.family)).await?;
         let stream = self.step(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
         self.address = stream.peer_addr().ok().map(|address| address.ip());
-        let socket: Box<dyn Socket> = match &settings.tls {
-            None => Box::new(stream),
+        let (peer, client_id) = (endpoint.to_string(), settings.client_id.as_str());
+        let connection = match &settings.tls {
+            None => Connection::new(stream, peer, client_id),
             Some(tls) => {
                 let seen = tls::Seen::default();
                 let stream = self.step(Stage::Tls, tls.handshake(endpoint, stream, seen.clone())).await;
                 self.certificate_expiry = seen.expiry();
-                Box::new(stream?)
+                Connection::new(stream?, peer, client_id)
             }
         };
-        let connection = Connection::new(socket, endpoint.to_string(), &settings.client_id);
         let versions = self.step(Stage::ApiVersions, api_versions(&connection, deadline)).await?;
-        let connection = connection.with_versions(versions);
+        connection.learn(versions);
         if let Some(credentials) = &settings.sasl {
             self.step(Stage::Sasl, sasl::authenticate(&connection, credentials, deadline)).await?;
         }
+        connection.opened();
         Ok(connection)
     }
 
@@ -142,14 +145,20 @@ async fn connect(
     Err(last)
 }
 
+/// A broker that does not know our version of the question answers in the oldest one, which both know,
+/// and names its own; it is asked again in that, once.
 async fn api_versions(connection: &Connection, deadline: Instant) -> Result<Versions, Error> {
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("kafka-heartbeat"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-    let mut answer = connection.ask_version(&request, API_VERSIONS, deadline).await?;
-    if answer.error_code.err() == Some(ResponseError::UnsupportedVersion) {
-        answer = connection.ask_version(&request, 0, deadline).await?;
+    let mut version = API_VERSIONS.highest;
+    let mut frame = connection.exchange(&request, version, deadline).await?;
+    if frame.get(ERROR_CODE) == Some(&ResponseError::UnsupportedVersion.code().to_be_bytes()) {
+        let answer = connection.decode::<ApiVersionsRequest>(frame, API_VERSIONS.lowest)?;
+        version = Versions::new(&answer).pick::<ApiVersionsRequest>(API_VERSIONS).unwrap_or(0);
+        frame = connection.exchange(&request, version, deadline).await?;
     }
+    let answer = connection.decode::<ApiVersionsRequest>(frame, version)?;
     match answer.error_code.err() {
         None => Ok(Versions::new(&answer)),
         Some(error) => Err(Error::new(Fault::from_response(error), "ApiVersions")),

@@ -28,7 +28,7 @@ use tokio_rustls::{
 };
 
 use super::settings::{Endpoint, Reader};
-use crate::kafka::{Error, Fault};
+use crate::kafka::{Error, Fault, fault::plain};
 
 /// How brokers are verified and what we show them.
 #[derive(Debug, Clone)]
@@ -74,11 +74,16 @@ fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
 impl Tls {
     /// Reads the `ssl.*` properties and the files they name; errors are left with the reader.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let roots = roots(reader)?;
+        let verify = switch(reader, "enable.ssl.certificate.verification", "true", "false");
+        let verify_host = switch(reader, "ssl.endpoint.identification.algorithm", "https", "none");
+        let roots = if verify { roots(reader) } else { Some(RootCertStore::empty()) };
         let own = own(reader);
-        let verify = reader.get("enable.ssl.certificate.verification") != Some("false");
-        let verify_host = reader.get("ssl.endpoint.identification.algorithm") != Some("none");
-        Some(Self { roots: Arc::new(roots), own: own?, verify, verify_host })
+        let tls = Self { roots: Arc::new(roots?), own: own?, verify, verify_host };
+        if let Err(error) = tls.config(Seen::default()) {
+            reader.error("ssl.key.location", format!("does not fit the certificate: {error}"));
+            return None;
+        }
+        Some(tls)
     }
 
     pub(super) async fn handshake(
@@ -98,7 +103,8 @@ impl Tls {
                 Fault::Protocol | Fault::Disconnected | Fault::Other => Fault::Tls,
                 fault => fault,
             };
-            failed(fault).because(error)
+            // It may hold every name of a certificate.
+            failed(fault).because(plain(&error.to_string()))
         })
     }
 
@@ -121,6 +127,18 @@ impl Tls {
             None => Ok(builder.with_no_client_auth()),
             Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key()),
         }
+    }
+}
+
+/// A property that is either on, which is the default, or off.
+fn switch(reader: &mut Reader<'_>, key: &str, on: &str, off: &str) -> bool {
+    match reader.get(key) {
+        Some(value) if value == off => false,
+        Some(value) if value != on => {
+            reader.error(key, format!("expected {on} or {off}"));
+            true
+        }
+        _ => true,
     }
 }
 

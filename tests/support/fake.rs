@@ -1,0 +1,360 @@
+//! A broker on loopback that does what a test tells it.
+//!
+//! It speaks the protocol well unless told otherwise: [`Fake::on`] sets what it does with one kind of
+//! request, from a proper answer to silence, a lie about a length or a hang-up. Like Kafka it answers a
+//! connection's requests one after the other. It counts what it is asked.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_heartbeat::kafka::wire::Endpoint;
+use kafka_protocol::{
+    messages::{
+        ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, MetadataRequest, MetadataResponse,
+        RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslAuthenticateResponse,
+        SaslHandshakeRequest, SaslHandshakeResponse, TopicName,
+        api_versions_response::ApiVersion,
+        metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
+    },
+    protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time,
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// What a fake does with one request.
+pub(crate) enum Reply<T> {
+    /// Answers.
+    Answer(T),
+    /// Answers later; what was asked behind waits, as with Kafka.
+    After(Duration, T),
+    /// Answers after the next answer, which Kafka never does.
+    Swapped(T),
+    /// Answers under another correlation id.
+    Misnumbered(T),
+    /// Announces the whole answer, sends all but the last bytes, and hangs up.
+    Truncated(T, usize),
+    /// Puts bytes behind the answer, inside the frame.
+    Padded(T, usize),
+    /// A frame with the right correlation id and these bytes.
+    Garbage(Vec<u8>),
+    /// These bytes as they are, frame or not.
+    Raw(Vec<u8>),
+    /// No answer at all.
+    Silence,
+    /// Hangs up.
+    Close,
+}
+
+/// What a handler knows of a request beside its content.
+pub(crate) struct Call {
+    /// How many of its kind came before, on any connection.
+    pub(crate) number: usize,
+    /// Its version.
+    pub(crate) version: i16,
+}
+
+/// What is done before any request is read.
+#[derive(Clone)]
+pub(crate) enum Manners {
+    /// Listens to requests.
+    Polite,
+    /// Says nothing, ever.
+    Mute,
+    /// Hangs up once something was said.
+    Curt,
+    /// Sends these bytes once something was said.
+    Babbling(Vec<u8>),
+}
+
+/// Bytes to send, when, and whether to hang up then.
+struct Deed {
+    after: Duration,
+    bytes: Bytes,
+    swapped: bool,
+    close: bool,
+}
+
+type Handler = Arc<dyn Fn(&Call, i32, Bytes) -> Deed + Send + Sync>;
+
+/// The broker; dropping it closes everything.
+pub(crate) struct Fake {
+    pub(crate) address: SocketAddr,
+    script: Arc<Script>,
+    _stop: DropGuard,
+}
+
+#[derive(Default)]
+struct Script {
+    handlers: Mutex<HashMap<i16, Handler>>,
+    versions: Mutex<HashMap<i16, (i16, i16)>>,
+    counts: Mutex<HashMap<i16, usize>>,
+    accepted: AtomicUsize,
+    open: AtomicUsize,
+}
+
+impl Fake {
+    /// A polite plaintext broker that knows every request of the protocol, and answers metadata
+    /// with itself as broker 1.
+    pub(crate) async fn start() -> Self {
+        Self::with(Manners::Polite, None).await
+    }
+
+    /// A broker with other manners, or with TLS.
+    pub(crate) async fn with(manners: Manners, tls: Option<ServerConfig>) -> Self {
+        let listener = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let script = Arc::new(Script::default());
+        for key in (0..128).filter_map(|key| ApiKey::try_from(key).ok()) {
+            let range = key.valid_versions();
+            script.versions.lock().unwrap().insert(key as i16, (range.min, range.max));
+        }
+        let stop = CancellationToken::new();
+        let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+        tokio::spawn(listen(listener, script.clone(), stop.clone(), manners, tls));
+        let fake = Self { address, script, _stop: stop.drop_guard() };
+        let own = metadata(&[&fake], "", &[]);
+        fake.on(move |_: MetadataRequest, _| Reply::Answer(own.clone()));
+        fake
+    }
+
+    /// Sets what is done with one kind of request from now on.
+    pub(crate) fn on<R>(&self, handler: impl Fn(R, &Call) -> Reply<R::Response> + Send + Sync + 'static)
+    where
+        R: Request,
+    {
+        let handler = move |call: &Call, id: i32, mut body: Bytes| {
+            let request = R::decode(&mut body, call.version).expect("our own requests are well-formed");
+            assert!(!body.has_remaining(), "a request has {} bytes too many", body.remaining());
+            deed::<R>(handler(request, call), call.version, id)
+        };
+        self.script.handlers.lock().unwrap().insert(R::KEY, Arc::new(handler));
+    }
+
+    /// Sets which versions of a request are understood.
+    pub(crate) fn versions<R: Request>(&self, range: RangeInclusive<i16>) {
+        self.script.versions.lock().unwrap().insert(R::KEY, (*range.start(), *range.end()));
+    }
+
+    /// Forgets a request.
+    pub(crate) fn without<R: Request>(&self) {
+        self.script.versions.lock().unwrap().remove(&R::KEY);
+    }
+
+    /// Wants SASL/PLAIN with these credentials.
+    pub(crate) fn plain(&self, username: &str, password: &str) {
+        let expected = format!("\0{username}\0{password}");
+        self.on(|request: SaslHandshakeRequest, _| {
+            let code = if &*request.mechanism == "PLAIN" { 0 } else { 33 };
+            let offered = vec![StrBytes::from_static_str("PLAIN")];
+            Reply::Answer(SaslHandshakeResponse::default().with_error_code(code).with_mechanisms(offered))
+        });
+        self.on(move |request: SaslAuthenticateRequest, _| {
+            let answer = SaslAuthenticateResponse::default();
+            Reply::Answer(match request.auth_bytes == expected.as_bytes() {
+                true => answer,
+                false => answer.with_error_code(58).with_error_message(Some(StrBytes::from_static_str(
+                    "Authentication failed: Invalid username or password",
+                ))),
+            })
+        });
+    }
+
+    /// How often a request of this kind came.
+    pub(crate) fn count<R: Request>(&self) -> usize {
+        self.script.counts.lock().unwrap().get(&R::KEY).copied().unwrap_or(0)
+    }
+
+    /// How often anybody connected.
+    pub(crate) fn accepted(&self) -> usize {
+        self.script.accepted.load(Ordering::SeqCst)
+    }
+
+    /// Connections open now.
+    pub(crate) fn open(&self) -> usize {
+        self.script.open.load(Ordering::SeqCst)
+    }
+
+    /// Where to connect.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint { host: self.address.ip().to_string(), port: self.address.port() }
+    }
+}
+
+/// An answer to Metadata: these brokers, numbered from 1, and a topic with these leaders by partition.
+/// The leader 0 is none; the topic "" is none.
+pub(crate) fn metadata(brokers: &[&Fake], topic: &str, leaders: &[i32]) -> MetadataResponse {
+    let broker = |(index, fake): (usize, &&Fake)| {
+        MetadataResponseBroker::default()
+            .with_node_id(BrokerId(index as i32 + 1))
+            .with_host(StrBytes::from_string(fake.address.ip().to_string()))
+            .with_port(i32::from(fake.address.port()))
+    };
+    let partition = |(index, leader): (usize, &i32)| {
+        let leader = BrokerId(if *leader == 0 { -1 } else { *leader });
+        MetadataResponsePartition::default()
+            .with_partition_index(index as i32)
+            .with_leader_id(leader)
+            .with_replica_nodes(vec![leader])
+            .with_isr_nodes(vec![leader])
+    };
+    let described = MetadataResponseTopic::default()
+        .with_name(Some(TopicName(StrBytes::from_string(topic.to_owned()))))
+        .with_partitions(leaders.iter().enumerate().map(partition).collect());
+    MetadataResponse::default()
+        .with_cluster_id(Some(StrBytes::from_static_str("fake-cluster")))
+        .with_controller_id(BrokerId(1))
+        .with_brokers(brokers.iter().enumerate().map(broker).collect())
+        .with_topics(if topic.is_empty() { vec![] } else { vec![described] })
+}
+
+async fn listen(
+    listener: TcpListener,
+    script: Arc<Script>,
+    stop: CancellationToken,
+    manners: Manners,
+    tls: Option<TlsAcceptor>,
+) {
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let (stream, _) = accepted.unwrap();
+        script.accepted.fetch_add(1, Ordering::SeqCst);
+        script.open.fetch_add(1, Ordering::SeqCst);
+        let (script, stop, manners, tls) = (script.clone(), stop.clone(), manners.clone(), tls.clone());
+        tokio::spawn(async move {
+            stop.run_until_cancelled(welcome(stream, &script, manners, tls)).await;
+            script.open.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+}
+
+async fn welcome(mut stream: TcpStream, script: &Script, manners: Manners, tls: Option<TlsAcceptor>) {
+    let mut first = [0; 512];
+    match (manners, tls) {
+        (Manners::Polite, None) => serve(stream, script).await,
+        (Manners::Polite, Some(tls)) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(stream, script).await;
+            }
+        }
+        (Manners::Mute, _) => while stream.read(&mut first).await.is_ok_and(|read| read > 0) {},
+        (Manners::Curt, _) => _ = stream.read(&mut first).await,
+        (Manners::Babbling(bytes), _) => {
+            _ = stream.read(&mut first).await;
+            _ = stream.write_all(&bytes).await;
+            while stream.read(&mut first).await.is_ok_and(|read| read > 0) {}
+        }
+    }
+}
+
+/// Answers requests until one side hangs up.
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: &Script) {
+    let mut held = BytesMut::new();
+    while let Ok(length) = stream.read_u32().await {
+        let mut frame = vec![0; length as usize];
+        if stream.read_exact(&mut frame).await.is_err() {
+            return;
+        }
+        let deed = script.decide(frame.into());
+        time::sleep(deed.after).await;
+        if deed.swapped {
+            held.extend_from_slice(&deed.bytes);
+            continue;
+        }
+        let written = stream.write_all(&deed.bytes).await.is_ok() && stream.write_all(&held).await.is_ok();
+        held.clear();
+        if !written || stream.flush().await.is_err() || deed.close {
+            return;
+        }
+    }
+}
+
+impl Script {
+    fn decide(&self, mut frame: Bytes) -> Deed {
+        let (key, version) = (frame.slice(..2).get_i16(), frame.slice(2..4).get_i16());
+        let known = self.versions.lock().unwrap().get(&key).copied();
+        let header = ApiKey::try_from(key).expect("a key of the protocol").request_header_version(version);
+        let header = RequestHeader::decode(&mut frame, header).expect("our own headers are well-formed");
+        let number = {
+            let mut counts = self.counts.lock().unwrap();
+            let count = counts.entry(key).or_default();
+            *count += 1;
+            *count - 1
+        };
+        let call = Call { number, version };
+        let handler = self.handlers.lock().unwrap().get(&key).cloned();
+        let fits = known.is_some_and(|(low, high)| (low..=high).contains(&version));
+        match handler {
+            Some(handler) if fits => handler(&call, header.correlation_id, frame),
+            _ if key == ApiKey::ApiVersions as i16 => self.api_versions(fits, version, header.correlation_id),
+            // A real broker hangs up when it cannot read a request.
+            _ => deed::<ApiVersionsRequest>(Reply::Close, 0, 0),
+        }
+    }
+
+    /// A version that is not understood is answered in the oldest, with the error that says so.
+    fn api_versions(&self, fits: bool, version: i16, id: i32) -> Deed {
+        let versions = self.versions.lock().unwrap();
+        let keys = versions.iter().filter(|(key, _)| fits || **key == ApiKey::ApiVersions as i16);
+        let keys = keys.map(|(key, (low, high))| {
+            ApiVersion::default().with_api_key(*key).with_min_version(*low).with_max_version(*high)
+        });
+        let answer = ApiVersionsResponse::default().with_api_keys(keys.collect());
+        let (answer, version) = if fits { (answer, version) } else { (answer.with_error_code(35), 0) };
+        deed::<ApiVersionsRequest>(Reply::Answer(answer), version, id)
+    }
+}
+
+/// A frame around a correlation id and an answer.
+fn frame<R: Request>(answer: &R::Response, version: i16, id: i32) -> BytesMut {
+    let header = ResponseHeader::default().with_correlation_id(id);
+    let mut frame = BytesMut::zeroed(4);
+    header.encode(&mut frame, <R::Response as HeaderVersion>::header_version(version)).unwrap();
+    answer.encode(&mut frame, version).unwrap();
+    announce(frame)
+}
+
+fn announce(mut frame: BytesMut) -> BytesMut {
+    let length = frame.len() as u32 - 4;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    frame
+}
+
+fn deed<R: Request>(reply: Reply<R::Response>, version: i16, id: i32) -> Deed {
+    let whole = |answer: &R::Response| frame::<R>(answer, version, id);
+    let close = matches!(reply, Reply::Truncated(..) | Reply::Close);
+    let swapped = matches!(reply, Reply::Swapped(_));
+    let after = if let Reply::After(delay, _) = &reply { *delay } else { Duration::ZERO };
+    let bytes = match reply {
+        Reply::Answer(answer) | Reply::After(_, answer) | Reply::Swapped(answer) => whole(&answer),
+        Reply::Misnumbered(answer) => frame::<R>(&answer, version, id ^ 0x5a5a),
+        Reply::Truncated(answer, missing) => {
+            let mut bytes = whole(&answer);
+            bytes.truncate(bytes.len() - missing);
+            bytes
+        }
+        Reply::Padded(answer, extra) => {
+            let mut bytes = whole(&answer);
+            bytes.resize(bytes.len() + extra, 0);
+            announce(bytes)
+        }
+        Reply::Garbage(garbage) => {
+            announce(BytesMut::from(&[&[0; 4], &id.to_be_bytes()[..], &garbage].concat()[..]))
+        }
+        Reply::Raw(raw) => BytesMut::from(raw.as_slice()),
+        Reply::Silence | Reply::Close => BytesMut::new(),
+    };
+    Deed { after, bytes: bytes.freeze(), swapped, close }
+}

@@ -1,0 +1,90 @@
+//! The wire client against a scripted broker: every stage's faults, hostile frames, versions, routing.
+//!
+//! Nothing here needs Kafka. A duration in a test is a limit that must not be reached or one that must,
+//! never a guess at how long something takes.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use kafka_heartbeat::{
+    config::{Properties, Property},
+    kafka::{
+        Error,
+        fault::Chain,
+        wire::{self, Cluster, Connection, Endpoint, Opening, PropertyError, Settings},
+    },
+};
+use tokio::time::{self, Instant};
+
+#[path = "wire/admin.rs"]
+mod admin;
+#[path = "support/fake.rs"]
+mod fake;
+#[path = "wire/frames.rs"]
+mod frames;
+#[path = "wire/routing.rs"]
+mod routing;
+#[path = "wire/sessions.rs"]
+mod sessions;
+#[path = "wire/tls.rs"]
+mod tls;
+
+use fake::Fake;
+
+/// Longer than anything takes that is not meant to fail.
+const AMPLE: Duration = Duration::from_secs(20);
+
+/// For what is meant to time out.
+const SHORT: Duration = Duration::from_millis(300);
+
+fn properties(pairs: &[(&str, &str)]) -> Properties {
+    let property = |value: &str| Property { value: value.to_owned(), place: "test".to_owned() };
+    let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), property(value)));
+    Properties([("bootstrap.servers".to_owned(), property("unused:1"))].into_iter().chain(pairs).collect())
+}
+
+fn parse(pairs: &[(&str, &str)]) -> Result<Settings, Vec<PropertyError>> {
+    Settings::parse(&properties(pairs))
+}
+
+fn settings(pairs: &[(&str, &str)]) -> Settings {
+    parse(pairs).unwrap()
+}
+
+fn cluster(bootstrap: &[&Fake], timeout: Duration) -> Cluster {
+    let servers: Vec<_> = bootstrap.iter().map(|fake| fake.address.to_string()).collect();
+    Cluster::new(Arc::new(settings(&[("bootstrap.servers", &servers.join(","))])), timeout)
+}
+
+async fn open(settings: &Settings, endpoint: &Endpoint) -> Opening {
+    wire::open(settings, endpoint, AMPLE).await
+}
+
+async fn connection(fake: &Fake) -> Connection {
+    open(&settings(&[]), &fake.endpoint()).await.result.unwrap()
+}
+
+fn soon() -> Instant {
+    Instant::now() + AMPLE
+}
+
+/// An error and what is behind it, as a log would show it.
+fn words(error: &Error) -> String {
+    Chain(error).to_string()
+}
+
+/// Waits for a condition; there is no other way to see that a socket was closed.
+async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let waited = time::timeout(AMPLE, async {
+        while !condition() {
+            time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
+}
+
+/// The error of every key, by key.
+fn refusals(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    parse(pairs).unwrap_err().into_iter().map(|error| (error.key, error.message)).collect()
+}

@@ -1,0 +1,239 @@
+//! The questions: what is sent, to whom, how often, and what an answer's error codes become.
+
+use kafka_heartbeat::kafka::{
+    BrokerId, Fault,
+    admin::{self, Topics},
+};
+use kafka_protocol::{
+    messages::{
+        self, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+        CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+        DescribeConfigsRequest, DescribeConfigsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+        ElectLeadersRequest, ElectLeadersResponse, IncrementalAlterConfigsRequest,
+        IncrementalAlterConfigsResponse, ListPartitionReassignmentsRequest,
+        ListPartitionReassignmentsResponse, MetadataRequest,
+        alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse},
+        create_partitions_response::CreatePartitionsTopicResult,
+        create_topics_response::CreatableTopicResult,
+        describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult},
+        describe_quorum_response::{PartitionData, TopicData},
+        elect_leaders_response::{PartitionResult, ReplicaElectionResult},
+        incremental_alter_configs_response::AlterConfigsResourceResponse,
+        list_partition_reassignments_response::{OngoingPartitionReassignment, OngoingTopicReassignment},
+    },
+    protocol::StrBytes,
+};
+
+use super::*;
+use crate::fake::{Reply, metadata};
+
+/// One broker, and a cluster that knows it.
+async fn pair() -> (Fake, Cluster) {
+    let fake = Fake::start().await;
+    let cluster = cluster(&[&fake], AMPLE);
+    admin::metadata(&cluster, Topics::All).await.unwrap();
+    (fake, cluster)
+}
+
+fn created(code: i16) -> CreateTopicsResponse {
+    let words = Some(StrBytes::from_static_str("because"));
+    let topic = CreatableTopicResult::default().with_error_code(code).with_error_message(words);
+    CreateTopicsResponse::default().with_topics(vec![topic])
+}
+
+#[tokio::test]
+async fn metadata_never_creates_a_topic_and_tells_what_is_wrong_with_each() {
+    let fake = Fake::start().await;
+    let mut answer = metadata(&[&fake], "hb", &[1, 0]);
+    answer.topics[0].topic_id = "00000000-0000-0000-0000-000000000007".parse().unwrap();
+    let mut missing = metadata(&[], "gone", &[]).topics.remove(0);
+    missing.error_code = 3;
+    let mut denied = metadata(&[], "secret", &[]).topics.remove(0);
+    denied.error_code = 29;
+    answer.topics.extend([missing, denied]);
+    fake.on(move |request: MetadataRequest, _| {
+        assert!(!request.allow_auto_topic_creation);
+        assert_eq!(request.topics.map(|topics| topics.len()), Some(3));
+        Reply::Answer(answer.clone())
+    });
+    let cluster = cluster(&[&fake], AMPLE);
+    let told = admin::metadata(&cluster, Topics::Named(&["hb", "gone", "secret"])).await.unwrap();
+    assert_eq!(told.controller, Some(BrokerId(1)));
+    assert_eq!(told.brokers[&BrokerId(1)].port, fake.address.port());
+    let topic = told.topics["hb"].as_ref().unwrap();
+    assert_eq!(topic.id.map(|id| id.0), Some(7));
+    assert_eq!(topic.partitions[&0].leader, Some(BrokerId(1)));
+    assert_eq!(topic.partitions[&1].leader, None, "-1 is not a broker");
+    assert_eq!(*told.topics["gone"].as_ref().unwrap_err(), Fault::UnknownTopic);
+    assert_eq!(*told.topics["secret"].as_ref().unwrap_err(), Fault::Authorization);
+    assert_eq!(fake.count::<MetadataRequest>(), 1);
+}
+
+#[tokio::test]
+async fn a_topic_that_exists_counts_as_created_and_refusals_keep_their_kind() {
+    let (fake, cluster) = pair().await;
+    for (code, expected) in [
+        (0, None),
+        (36, None),
+        (29, Some(Fault::Authorization)),
+        (31, Some(Fault::Authorization)),
+        (44, Some(Fault::Policy)),
+        (7, Some(Fault::Timeout)),
+    ] {
+        fake.on(move |request: CreateTopicsRequest, _| {
+            let topic = &request.topics[0];
+            assert_eq!((topic.num_partitions, topic.replication_factor), (3, -1));
+            assert_eq!(topic.configs[0].value.as_deref(), Some("delete"));
+            Reply::Answer(created(code))
+        });
+        let before = fake.count::<CreateTopicsRequest>();
+        let configs = BTreeMap::from([("cleanup.policy", "delete".to_owned())]);
+        let result = admin::create_topic(&cluster, "hb", 3, -1, &configs).await;
+        assert_eq!(result.as_ref().err().map(Error::fault), expected, "{code}");
+        if let Err(error) = result {
+            assert!(words(&error).contains("because"), "{}", words(&error));
+        }
+        assert_eq!(fake.count::<CreateTopicsRequest>(), before + 1, "asked once");
+    }
+}
+
+#[tokio::test]
+async fn a_controller_that_moved_is_looked_for_once() {
+    let [old, new] = [Fake::start().await, Fake::start().await];
+    let both = metadata(&[&old, &new], "", &[]);
+    for fake in [&old, &new] {
+        let both = both.clone();
+        // First broker 1 is the controller, then broker 2.
+        fake.on(move |_: MetadataRequest, call| {
+            Reply::Answer(both.clone().with_controller_id(messages::BrokerId(if call.number == 0 {
+                1
+            } else {
+                2
+            })))
+        });
+    }
+    old.on(|_: CreateTopicsRequest, _| Reply::Answer(created(41)));
+    new.on(|_: CreateTopicsRequest, _| Reply::Answer(created(0)));
+    let cluster = cluster(&[&old], AMPLE);
+    admin::metadata(&cluster, Topics::All).await.unwrap();
+    admin::create_topic(&cluster, "hb", 1, 1, &BTreeMap::new()).await.unwrap();
+    assert_eq!((old.count::<CreateTopicsRequest>(), new.count::<CreateTopicsRequest>()), (1, 1));
+
+    new.on(|_: CreateTopicsRequest, _| Reply::Answer(created(41)));
+    let error = admin::create_topic(&cluster, "hb", 1, 1, &BTreeMap::new()).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::NoLeader);
+    assert_eq!(new.count::<CreateTopicsRequest>(), 3, "twice for the second question, no more");
+}
+
+#[tokio::test]
+async fn partitions_are_added_up_to_a_total() {
+    let (fake, cluster) = pair().await;
+    fake.on(|request: CreatePartitionsRequest, call| {
+        assert_eq!((request.topics[0].count, request.topics[0].assignments.is_none()), (6, true));
+        let code = if call.number == 0 { 0 } else { 29 };
+        let topic = CreatePartitionsTopicResult::default().with_error_code(code);
+        Reply::Answer(CreatePartitionsResponse::default().with_results(vec![topic]))
+    });
+    admin::create_partitions(&cluster, "hb", 6).await.unwrap();
+    let error = admin::create_partitions(&cluster, "hb", 6).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Authorization);
+}
+
+#[tokio::test]
+async fn the_quorum_has_a_leader_or_a_reason() {
+    let (fake, cluster) = pair().await;
+    let quorum = |leader: i32, code: i16| {
+        let leader = messages::BrokerId(leader);
+        let partition =
+            PartitionData::default().with_leader_id(leader).with_leader_epoch(12).with_error_code(code);
+        let topic = TopicData::default().with_partitions(vec![partition]);
+        DescribeQuorumResponse::default().with_topics(vec![topic])
+    };
+    fake.on(move |_: DescribeQuorumRequest, call| {
+        Reply::Answer(match call.number {
+            0 => quorum(3, 0),
+            1 => quorum(-1, 0),
+            2 => quorum(3, 42),
+            _ => DescribeQuorumResponse::default().with_error_code(31),
+        })
+    });
+    let told = admin::describe_quorum(&cluster).await.unwrap();
+    assert_eq!((told.leader, told.epoch), (BrokerId(3), 12));
+    assert_eq!(admin::describe_quorum(&cluster).await.unwrap_err().fault(), Fault::NoLeader);
+    assert!(admin::describe_quorum(&cluster).await.is_err());
+    assert_eq!(admin::describe_quorum(&cluster).await.unwrap_err().fault(), Fault::Authorization);
+    let (fake, cluster) = pair().await;
+    drop(cluster);
+    fake.without::<DescribeQuorumRequest>();
+    let cluster = super::cluster(&[&fake], AMPLE);
+    let error = admin::describe_quorum(&cluster).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Unsupported);
+    assert!(words(&error).contains("DescribeQuorum"), "{}", words(&error));
+    assert_eq!(fake.count::<DescribeQuorumRequest>(), 0);
+}
+
+#[tokio::test]
+async fn settings_of_a_topic_are_read_and_set_one_by_one() {
+    let (fake, cluster) = pair().await;
+    fake.on(|request: DescribeConfigsRequest, _| {
+        assert_eq!((request.resources[0].resource_type, &*request.resources[0].resource_name), (2, "hb"));
+        let config = |name: &'static str, value: Option<&'static str>| {
+            DescribeConfigsResourceResult::default()
+                .with_name(StrBytes::from_static_str(name))
+                .with_value(value.map(StrBytes::from_static_str))
+        };
+        let configs = vec![config("retention.ms", Some("60000")), config("hidden", None)];
+        let result = DescribeConfigsResult::default().with_configs(configs);
+        Reply::Answer(DescribeConfigsResponse::default().with_results(vec![result]))
+    });
+    let told = admin::topic_configs(&cluster, "hb", &["retention.ms", "hidden"]).await.unwrap();
+    assert_eq!(told, BTreeMap::from([("retention.ms".to_owned(), "60000".to_owned())]));
+
+    fake.on(|request: IncrementalAlterConfigsRequest, call| {
+        let config = &request.resources[0].configs[0];
+        assert_eq!((config.config_operation, config.value.as_deref()), (0, Some("60000")));
+        let code = if call.number == 0 { 0 } else { 29 };
+        let topic = AlterConfigsResourceResponse::default().with_error_code(code);
+        Reply::Answer(IncrementalAlterConfigsResponse::default().with_responses(vec![topic]))
+    });
+    let wanted = BTreeMap::from([("retention.ms", "60000".to_owned())]);
+    admin::alter_topic_configs(&cluster, "hb", &wanted).await.unwrap();
+    let error = admin::alter_topic_configs(&cluster, "hb", &wanted).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Authorization);
+}
+
+#[tokio::test]
+async fn replicas_are_moved_watched_and_elected() {
+    let (fake, cluster) = pair().await;
+    fake.on(|request: AlterPartitionReassignmentsRequest, call| {
+        let partition = &request.topics[0].partitions[0];
+        assert_eq!(partition.replicas.as_deref(), Some(&[messages::BrokerId(2), messages::BrokerId(1)][..]));
+        let code = if call.number == 0 { 0 } else { 39 };
+        let partition = ReassignablePartitionResponse::default().with_error_code(code);
+        let topic = ReassignableTopicResponse::default().with_partitions(vec![partition]);
+        Reply::Answer(AlterPartitionReassignmentsResponse::default().with_responses(vec![topic]))
+    });
+    let moves = BTreeMap::from([(4, vec![BrokerId(2), BrokerId(1)])]);
+    admin::reassign(&cluster, "hb", &moves).await.unwrap();
+    assert!(admin::reassign(&cluster, "hb", &moves).await.is_err(), "a partition's own refusal counts");
+
+    fake.on(|request: ListPartitionReassignmentsRequest, _| {
+        assert_eq!(request.topics.unwrap()[0].partition_indexes, [3, 4]);
+        let moving = OngoingPartitionReassignment::default().with_partition_index(4);
+        let topic = OngoingTopicReassignment::default().with_partitions(vec![moving]);
+        Reply::Answer(ListPartitionReassignmentsResponse::default().with_topics(vec![topic]))
+    });
+    assert_eq!(admin::reassignments(&cluster, "hb", &[3, 4]).await.unwrap(), [4]);
+
+    fake.on(|request: ElectLeadersRequest, call| {
+        assert_eq!((request.election_type, request.topic_partitions.unwrap()[0].partitions.len()), (0, 2));
+        let code = [0, 84, 80][call.number];
+        let partition = PartitionResult::default().with_error_code(code);
+        let topic = ReplicaElectionResult::default().with_partition_result(vec![partition]);
+        Reply::Answer(ElectLeadersResponse::default().with_replica_election_results(vec![topic]))
+    });
+    admin::elect_preferred(&cluster, "hb", &[3, 4]).await.unwrap();
+    admin::elect_preferred(&cluster, "hb", &[3, 4]).await.unwrap();
+    let error = admin::elect_preferred(&cluster, "hb", &[3, 4]).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::NoLeader);
+}

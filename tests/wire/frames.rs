@@ -1,0 +1,232 @@
+//! One connection: pipelining, deadlines, and what hostile frames do to it.
+
+use kafka_heartbeat::kafka::{Fault, wire::Range};
+use kafka_protocol::{
+    messages::{ListOffsetsRequest, MetadataRequest, MetadataResponse},
+    protocol::{Decodable, Encodable, StrBytes},
+};
+use proptest::{
+    collection::vec,
+    prelude::any,
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
+
+use super::*;
+use crate::fake::Reply;
+
+const METADATA: Range = Range { lowest: 4, highest: 12 };
+const LIST_OFFSETS: Range = Range { lowest: 1, highest: 7 };
+
+fn answer(name: &str) -> MetadataResponse {
+    MetadataResponse::default().with_cluster_id(Some(StrBytes::from_string(name.to_owned())))
+}
+
+async fn ask(connection: &Connection, limit: Duration) -> Result<MetadataResponse, Error> {
+    connection.ask(&MetadataRequest::default(), METADATA, Instant::now() + limit).await
+}
+
+#[tokio::test]
+async fn answers_find_their_questions_in_any_order() {
+    let fake = Fake::start().await;
+    fake.on(|_: MetadataRequest, call| {
+        let answer = answer(&call.number.to_string());
+        if call.number == 0 { Reply::Swapped(answer) } else { Reply::Answer(answer) }
+    });
+    let connection = connection(&fake).await;
+    let (first, second) = tokio::join!(ask(&connection, AMPLE), ask(&connection, AMPLE));
+    assert_eq!(first.unwrap().cluster_id.as_deref(), Some("0"));
+    assert_eq!(second.unwrap().cluster_id.as_deref(), Some("1"));
+    assert_eq!(fake.accepted(), 1);
+}
+
+#[tokio::test]
+async fn many_questions_share_one_socket() {
+    let fake = Fake::start().await;
+    fake.on(|_: MetadataRequest, call| Reply::Answer(answer(&call.number.to_string())));
+    let connection = connection(&fake).await;
+    let asked = (0..200).map(|_| ask(&connection, AMPLE));
+    let answers = futures_util::future::join_all(asked).await;
+    let mut names: Vec<u32> =
+        answers.into_iter().map(|answer| answer.unwrap().cluster_id.unwrap().parse().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, (0..200).collect::<Vec<_>>());
+    assert_eq!(fake.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_passed_deadline_closes_the_connection_and_fails_everybody_who_waits() {
+    let fake = Fake::start().await;
+    fake.on(|_: MetadataRequest, _| Reply::Silence);
+    let connection = connection(&fake).await;
+    let begun = Instant::now();
+    let (patient, hasty) = tokio::join!(ask(&connection, AMPLE), ask(&connection, SHORT));
+    assert!(begun.elapsed() < AMPLE / 2, "the patient one heard at once");
+    assert_eq!(hasty.unwrap_err().fault(), Fault::Timeout);
+    assert_eq!(patient.unwrap_err().fault(), Fault::Timeout);
+    assert!(!connection.is_open());
+    eventually("the socket is closed", || fake.open() == 0).await;
+    assert_eq!(ask(&connection, AMPLE).await.unwrap_err().fault(), Fault::Timeout, "closed for good");
+    assert_eq!(fake.count::<MetadataRequest>(), 2);
+}
+
+#[tokio::test]
+async fn a_question_nobody_waits_for_any_more_still_has_its_deadline() {
+    let fake = Fake::start().await;
+    fake.on(|_: MetadataRequest, _| Reply::Silence);
+    let connection = connection(&fake).await;
+    let given_up = time::timeout(SHORT / 3, ask(&connection, SHORT)).await;
+    assert!(given_up.is_err(), "dropped before its deadline");
+    assert!(connection.is_open());
+    time::sleep(SHORT).await;
+    assert!(!connection.is_open(), "a hung broker's connection must not be used for ever");
+    eventually("the socket is closed", || fake.open() == 0).await;
+}
+
+#[tokio::test]
+async fn a_late_answer_to_a_dropped_question_disturbs_nothing() {
+    let fake = Fake::start().await;
+    fake.on(|_: MetadataRequest, call| match call.number {
+        0 => Reply::After(SHORT, answer("late")),
+        _ => Reply::Answer(answer("next")),
+    });
+    let connection = connection(&fake).await;
+    assert!(time::timeout(SHORT / 3, ask(&connection, AMPLE)).await.is_err());
+    assert_eq!(ask(&connection, AMPLE).await.unwrap().cluster_id.as_deref(), Some("next"));
+    assert!(connection.is_open());
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_shared_is_unsupported_and_never_sent() {
+    let fake = Fake::start().await;
+    fake.versions::<MetadataRequest>(0..=3);
+    fake.without::<ListOffsetsRequest>();
+    let connection = connection(&fake).await;
+    let error = ask(&connection, AMPLE).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Unsupported);
+    assert!(words(&error).contains("Metadata 0 to 3"), "{}", words(&error));
+    let error = connection.ask(&ListOffsetsRequest::default(), LIST_OFFSETS, soon()).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Unsupported);
+    assert!(words(&error).contains("ListOffsets"), "{}", words(&error));
+    assert_eq!((fake.count::<MetadataRequest>(), fake.count::<ListOffsetsRequest>()), (0, 0));
+    assert!(connection.is_open());
+}
+
+/// A way to abuse a frame, and the fault it must become.
+type Abuse = (&'static str, fn() -> Reply<MetadataResponse>, Fault);
+
+fn abuses() -> Vec<Abuse> {
+    vec![
+        ("hangs up", || Reply::Close, Fault::Disconnected),
+        ("truncated by one byte", || Reply::Truncated(answer("x"), 1), Fault::Disconnected),
+        ("only a length", || Reply::Truncated(answer("x"), 18), Fault::Disconnected),
+        ("wrong correlation id", || Reply::Misnumbered(answer("x")), Fault::Protocol),
+        ("trailing bytes", || Reply::Padded(answer("x"), 30), Fault::Protocol),
+        ("empty body", || Reply::Garbage(vec![]), Fault::Protocol),
+        ("zeroes", || Reply::Garbage(vec![0; 7]), Fault::Protocol),
+        ("ones", || Reply::Garbage(vec![0xff; 64]), Fault::Protocol),
+        ("not text", || Reply::Garbage(vec![0, 0, 0, 0, 0, 1, 3, 0xc3, 0x28, 0, 0]), Fault::Protocol),
+        // header tags, throttle, then as many brokers as 32 bits can count
+        (
+            "a billion brokers",
+            || Reply::Garbage(vec![0, 0, 0, 0, 0, 255, 255, 255, 255, 15]),
+            Fault::Protocol,
+        ),
+        ("negative length", || Reply::Raw(vec![0xff, 0xff, 0xff, 0xff]), Fault::Protocol),
+        ("zero length", || Reply::Raw(vec![0, 0, 0, 0]), Fault::Protocol),
+        ("length without an id", || Reply::Raw(vec![0, 0, 0, 3, 1, 2, 3]), Fault::Protocol),
+        ("two gigabytes", || Reply::Raw(vec![0x7f, 0xff, 0xff, 0xff]), Fault::Protocol),
+        (
+            "a byte above the limit",
+            || Reply::Raw(((64 << 20) + 1i32).to_be_bytes().to_vec()),
+            Fault::Protocol,
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn an_abused_frame_closes_its_connection_and_nothing_else() {
+    let fake = Fake::start().await;
+    for (abuse, reply, fault) in abuses() {
+        fake.on(move |_: MetadataRequest, _| reply());
+        let connection = connection(&fake).await;
+        let error = ask(&connection, AMPLE).await.expect_err(abuse);
+        assert_eq!(error.fault(), fault, "{abuse}: {}", words(&error));
+        assert!(!connection.is_open(), "{abuse}");
+        eventually(abuse, || fake.open() == 0).await;
+        let again = ask(&connection, AMPLE).await.expect_err("closed for good");
+        assert_eq!(again.fault(), fault, "{abuse}");
+        fake.on(|_: MetadataRequest, _| Reply::Answer(answer("fine")));
+        let fresh = super::connection(&fake).await;
+        assert!(ask(&fresh, AMPLE).await.is_ok(), "the next connection works after: {abuse}");
+        drop(fresh);
+        eventually("the good one is gone", || fake.open() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_frame_is_refused_before_the_session_is_open() {
+    let megabyte = [&(1i32 << 20).to_be_bytes()[..], &[0; 64]].concat();
+    let fake = Fake::with(crate::fake::Manners::Babbling(megabyte), None).await;
+    let error = open(&settings(&[]), &fake.endpoint()).await.result.unwrap_err();
+    assert_eq!(error.fault(), Fault::Protocol);
+}
+
+#[tokio::test]
+async fn an_answer_to_nothing_closes_an_idle_connection() {
+    let fake = Fake::start().await;
+    let unasked = [&8i32.to_be_bytes()[..], &[0x77; 8]].concat();
+    fake.on(move |_: MetadataRequest, _| {
+        let mut whole = encoded(2);
+        whole.extend_from_slice(&unasked);
+        Reply::Raw(whole)
+    });
+    let connection = connection(&fake).await;
+    // The first question after ApiVersions has number 2.
+    _ = ask(&connection, AMPLE).await;
+    eventually("closed", || !connection.is_open()).await;
+    assert_eq!(ask(&connection, AMPLE).await.unwrap_err().fault(), Fault::Protocol);
+}
+
+/// A good answer to Metadata in version 12, as a frame.
+fn encoded(id: i32) -> Vec<u8> {
+    let mut body = [&id.to_be_bytes()[..], &[0]].concat();
+    answer("x").encode(&mut body, 12).unwrap();
+    [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+}
+
+#[tokio::test]
+async fn generated_garbage_is_an_error_or_an_answer_but_never_the_end() {
+    let mut runner = TestRunner::deterministic();
+    let mut good = Vec::new();
+    answer("garbage").encode(&mut good, 12).unwrap();
+    let mutations = vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6);
+    let fake = Fake::start().await;
+    for round in 0..300 {
+        let mut bytes = if round % 2 == 0 {
+            vec(any::<u8>(), 0..200).new_tree(&mut runner).unwrap().current()
+        } else {
+            [&[0][..], &good].concat()
+        };
+        if round % 2 == 1 {
+            for (index, value) in mutations.new_tree(&mut runner).unwrap().current() {
+                let at = index.index(bytes.len());
+                bytes[at] = value;
+            }
+        }
+        fake.on(move |_: MetadataRequest, _| Reply::Garbage(bytes.clone()));
+        let connection = connection(&fake).await;
+        match ask(&connection, AMPLE).await {
+            Ok(_) => assert!(connection.is_open()),
+            Err(error) => assert_eq!(error.fault(), Fault::Protocol, "{}", words(&error)),
+        }
+    }
+}
+
+#[test]
+fn what_the_fake_says_is_what_kafka_would_say() {
+    let whole = encoded(7);
+    let mut body = bytes::Bytes::from(whole).slice(9..);
+    assert_eq!(MetadataResponse::decode(&mut body, 12).unwrap(), answer("x"));
+    assert!(body.is_empty());
+}

@@ -1,0 +1,262 @@
+//! Opening sessions without TLS: what each stage can die of.
+
+use kafka_heartbeat::kafka::{Fault, Stage};
+use kafka_protocol::{
+    messages::{
+        ApiVersionsRequest, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
+        SaslHandshakeResponse,
+    },
+    protocol::StrBytes,
+};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::fake::{Manners, Reply};
+
+fn sasl(mechanism: &str, password: &str) -> Settings {
+    settings(&[
+        ("security.protocol", "SASL_PLAINTEXT"),
+        ("sasl.mechanism", mechanism),
+        ("sasl.username", "me"),
+        ("sasl.password", password),
+    ])
+}
+
+/// Opens in vain; the stages that were completed, and the error.
+async fn refused(settings: &Settings, endpoint: &Endpoint, timeout: Duration) -> (Vec<Stage>, Error) {
+    let begun = Instant::now();
+    let opening = wire::open(settings, endpoint, timeout).await;
+    assert!(begun.elapsed() < timeout + AMPLE / 2, "took {:?}", begun.elapsed());
+    let stages = opening.stages.into_iter().map(|(stage, _)| stage).collect();
+    (stages, opening.result.expect_err("a session that must fail"))
+}
+
+#[tokio::test]
+async fn a_session_without_tls_and_sasl_has_three_stages() {
+    let fake = Fake::start().await;
+    let opening = open(&settings(&[]), &fake.endpoint()).await;
+    let stages: Vec<_> = opening.stages.iter().map(|(stage, _)| *stage).collect();
+    assert_eq!(stages, [Stage::Dns, Stage::Tcp, Stage::ApiVersions]);
+    assert_eq!(opening.address, Some(fake.address.ip()));
+    assert_eq!(opening.certificate_expiry, None);
+    assert!(opening.result.unwrap().is_open());
+    assert_eq!((fake.accepted(), fake.count::<ApiVersionsRequest>()), (1, 1));
+}
+
+#[tokio::test]
+async fn the_session_of_a_dropped_connection_is_closed() {
+    let fake = Fake::start().await;
+    let first = connection(&fake).await;
+    let second = first.clone();
+    drop(first);
+    assert!(second.is_open());
+    assert_eq!(fake.open(), 1);
+    drop(second);
+    eventually("the broker sees the end", || fake.open() == 0).await;
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_is_a_dns_fault() {
+    let endpoint = Endpoint { host: "no-such-host.invalid".into(), port: 9092 };
+    let (done, error) = refused(&settings(&[]), &endpoint, AMPLE).await;
+    assert!(done.is_empty());
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Dns), Fault::Dns), "{}", words(&error));
+}
+
+#[tokio::test]
+async fn an_address_of_the_wrong_family_is_a_dns_fault() {
+    let fake = Fake::start().await;
+    let only_v6 = settings(&[("broker.address.family", "v6")]);
+    let (_, error) = refused(&only_v6, &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Dns), Fault::Dns));
+    assert_eq!(fake.accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = Endpoint { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+    drop(listener);
+    let (done, error) = refused(&settings(&[]), &endpoint, AMPLE).await;
+    assert_eq!(done, [Stage::Dns]);
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Tcp), Fault::Refused), "{}", words(&error));
+}
+
+#[tokio::test]
+async fn silence_is_a_timeout_in_the_stage_that_waited() {
+    let fake = Fake::with(Manners::Mute, None).await;
+    let (done, error) = refused(&settings(&[]), &fake.endpoint(), SHORT).await;
+    assert_eq!(done, [Stage::Dns, Stage::Tcp]);
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::ApiVersions), Fault::Timeout));
+    let tls = settings(&[("security.protocol", "ssl"), ("enable.ssl.certificate.verification", "false")]);
+    let (_, error) = refused(&tls, &fake.endpoint(), SHORT).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Tls), Fault::Timeout));
+    eventually("both sessions are closed", || fake.open() == 0).await;
+
+    let fake = Fake::start().await;
+    fake.on(|_: SaslHandshakeRequest, _| Reply::Silence);
+    let (done, error) = refused(&sasl("PLAIN", "hush"), &fake.endpoint(), SHORT).await;
+    assert_eq!(done, [Stage::Dns, Stage::Tcp, Stage::ApiVersions]);
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Timeout));
+}
+
+#[tokio::test]
+async fn a_broker_that_hangs_up_is_disconnected_in_that_stage() {
+    let fake = Fake::with(Manners::Curt, None).await;
+    let (_, error) = refused(&settings(&[]), &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::ApiVersions), Fault::Disconnected));
+
+    let fake = Fake::start().await;
+    fake.on(|_: SaslHandshakeRequest, _| Reply::Close);
+    let (_, error) = refused(&sasl("PLAIN", "hush"), &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Disconnected));
+}
+
+#[tokio::test]
+async fn a_peer_that_is_no_kafka_is_a_protocol_fault_that_says_what_it_is() {
+    for (said, hint) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
+        (&[0x15, 3, 3, 0, 2, 2, 80][..], "TLS"),
+        (&b"220 mail.example ESMTP\r\n"[..], "announced"),
+    ] {
+        let fake = Fake::with(Manners::Babbling(said.to_vec()), None).await;
+        let (_, error) = refused(&settings(&[]), &fake.endpoint(), AMPLE).await;
+        assert_eq!((error.stage(), error.fault()), (Some(Stage::ApiVersions), Fault::Protocol));
+        assert!(words(&error).contains(hint), "{}", words(&error));
+        assert!(error.fault().hint().unwrap().contains("security.protocol"));
+    }
+}
+
+#[tokio::test]
+async fn the_right_password_opens_and_the_wrong_one_is_an_authentication_fault() {
+    let fake = Fake::start().await;
+    fake.plain("me", "hush");
+    let opening = open(&sasl("PLAIN", "hush"), &fake.endpoint()).await;
+    let stages: Vec<_> = opening.stages.iter().map(|(stage, _)| *stage).collect();
+    assert_eq!(stages, [Stage::Dns, Stage::Tcp, Stage::ApiVersions, Stage::Sasl]);
+    assert!(opening.result.is_ok());
+
+    let (_, error) = refused(&sasl("PLAIN", "s3cr3t"), &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Authentication));
+    let printed = format!("{} {error:?}", words(&error));
+    assert!(printed.contains("Invalid username or password"), "{printed}");
+    assert!(!printed.contains("s3cr3t"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_mechanism_the_broker_lacks_is_named_with_those_it_has() {
+    let fake = Fake::start().await;
+    fake.plain("me", "hush");
+    let (_, error) = refused(&sasl("SCRAM-SHA-512", "hush"), &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Authentication));
+    assert!(words(&error).contains("offers PLAIN, not SCRAM-SHA-512"), "{}", words(&error));
+}
+
+#[tokio::test]
+async fn a_listener_without_sasl_says_so() {
+    let fake = Fake::start().await;
+    fake.on(|_: SaslHandshakeRequest, _| Reply::Answer(SaslHandshakeResponse::default().with_error_code(34)));
+    let (_, error) = refused(&sasl("PLAIN", "hush"), &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Authentication));
+    assert!(words(&error).contains("no SASL"), "{}", words(&error));
+}
+
+/// A broker that takes the first message of SCRAM and answers with this.
+async fn scram(first: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
+    let fake = Fake::start().await;
+    fake.on(|_: SaslHandshakeRequest, _| Reply::Answer(SaslHandshakeResponse::default()));
+    fake.on(move |request: SaslAuthenticateRequest, call| {
+        let said = String::from_utf8(request.auth_bytes.to_vec()).unwrap();
+        let nonce = said.rsplit("r=").next().unwrap();
+        let answer = if call.number == 0 { first(nonce) } else { "v=bm90IHRoZSByaWdodCBwcm9vZg==".into() };
+        Reply::Answer(SaslAuthenticateResponse::default().with_auth_bytes(answer.into_bytes().into()))
+    });
+    fake
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_know_the_password_itself_is_not_trusted() {
+    let fake = scram(|nonce| format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i=4096")).await;
+    let (_, error) = refused(&sasl("SCRAM-SHA-256", "hush"), &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Authentication));
+    assert!(words(&error).contains("proof"), "{}", words(&error));
+    assert_eq!(fake.count::<SaslAuthenticateRequest>(), 2);
+}
+
+#[tokio::test]
+async fn a_broker_cannot_make_us_hash_for_hours() {
+    for count in ["4294967295", "100001", "99999999999999999999", "-1", "x"] {
+        let fake = scram(move |nonce| format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i={count}")).await;
+        let (_, error) = refused(&sasl("SCRAM-SHA-512", "hush"), &fake.endpoint(), AMPLE).await;
+        assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Authentication), "{count}");
+        assert_eq!(fake.count::<SaslAuthenticateRequest>(), 1, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_words_of_a_broker_are_escaped_and_cut() {
+    let fake = Fake::start().await;
+    fake.plain("me", "hush");
+    let hostile = format!("\u{1b}[2Jline\nline\u{202e}{}", "x".repeat(9000));
+    fake.on(move |_: SaslAuthenticateRequest, _| {
+        let message = Some(StrBytes::from_string(hostile.clone()));
+        Reply::Answer(SaslAuthenticateResponse::default().with_error_code(58).with_error_message(message))
+    });
+    let (_, error) = refused(&sasl("PLAIN", "hush"), &fake.endpoint(), AMPLE).await;
+    let printed = words(&error);
+    assert!(!printed.contains(['\u{1b}', '\n', '\u{202e}']), "{printed:?}");
+    assert!(printed.len() < 500, "{} bytes", printed.len());
+}
+
+#[test]
+fn no_secret_is_printed_by_settings_or_their_errors() {
+    let secret = [
+        ("sasl.password", "s3cr3t"),
+        ("ssl.key.password", "s3cr3t"),
+        ("ssl.key.pem", "s3cr3t"),
+        ("ssl.certificate.pem", "s3cr3t"),
+        ("ssl.ca.pem", "s3cr3t"),
+        ("sasl.oauthbearer.client.secret", "s3cr3t"),
+        ("sasl.jaas.config", "s3cr3t"),
+        ("security.protocol", "s3cr3t"),
+    ];
+    assert!(!format!("{:?}", parse(&secret).unwrap_err()).contains("s3cr3t"));
+    let with_tls =
+        [&secret[..7], &[("security.protocol", "sasl_ssl"), ("sasl.mechanism", "s3cr3t")]].concat();
+    assert!(!format!("{:?}", parse(&with_tls).unwrap_err()).contains("s3cr3t"));
+    assert!(!format!("{:?}", sasl("PLAIN", "s3cr3t")).contains("s3cr3t"));
+}
+
+#[test]
+fn every_security_property_is_understood_or_refused_by_name() {
+    let refused = refusals(&[
+        ("sasl.kerberos.service.name", "kafka"),
+        ("sasl.oauthbearer.method", "oidc"),
+        ("ssl.truststore.location", "/x.jks"),
+        ("ssl.keystore.location", "/x.p12"),
+        ("ssl.cipher.suites", "A:B"),
+        ("ssl.crl.location", "/x"),
+        ("ssl.engine.location", "/x"),
+        ("ssl.providers", "legacy"),
+        ("enable.sasl.oauthbearer.unsecure.jwt", "true"),
+        ("linger.ms", "5"),
+        ("statistics.interval.ms", "1000"),
+    ]);
+    assert_eq!(refused.len(), 9, "{refused:#?}");
+    assert!(!refused.contains_key("linger.ms"));
+    let refused = refusals(&[
+        ("security.protocol", "sasl_ssl"),
+        ("enable.ssl.certificate.verification", "perhaps"),
+        ("ssl.endpoint.identification.algorithm", "maybe"),
+    ]);
+    for key in [
+        "sasl.mechanism",
+        "sasl.username",
+        "sasl.password",
+        "enable.ssl.certificate.verification",
+        "ssl.endpoint.identification.algorithm",
+    ] {
+        assert!(refused.contains_key(key), "{key} is not among {refused:#?}");
+    }
+    assert!(parse(&[("sasl.username", "me"), ("sasl.mechanisms", "GSSAPI")]).is_ok(), "unused without SASL");
+}

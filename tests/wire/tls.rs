@@ -1,0 +1,286 @@
+//! Sessions with TLS: each way in which trust can fail has its own fault.
+
+use std::time::SystemTime;
+
+use kafka_heartbeat::kafka::{Fault, Stage};
+use kafka_protocol::messages::MetadataRequest;
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use tokio_rustls::rustls::{
+    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
+    version::{TLS12, TLS13},
+};
+
+use super::*;
+use crate::fake::Manners;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A certificate authority and its certificate in PEM.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A certificate and its key, in PEM.
+struct Identity {
+    certificate: String,
+    key: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        Self::named("ours")
+    }
+
+    fn named(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn identity(&self, name: &str, expiry: SystemTime) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = (SystemTime::now() - 20 * DAY).into();
+        params.not_after = expiry.into();
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Identity { certificate, key: key.serialize_pem() }
+    }
+
+    /// A broker's settings; with `clients`, it wants a certificate that this authority signed.
+    fn server(
+        &self,
+        identity: &Identity,
+        clients: bool,
+        version: &'static SupportedProtocolVersion,
+    ) -> ServerConfig {
+        let provider = Arc::new(ring::default_provider());
+        let builder =
+            ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[version]).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
+        let builder = if clients {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        } else {
+            builder.with_no_client_auth()
+        };
+        let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+        builder.with_single_cert(chain, key).unwrap()
+    }
+
+    /// A broker named 127.0.0.1 whose certificate ends then.
+    async fn broker(&self, expiry: SystemTime) -> Fake {
+        let identity = self.identity("127.0.0.1", expiry);
+        Fake::with(Manners::Polite, Some(self.server(&identity, false, &TLS13))).await
+    }
+
+    fn trusting(&self, more: &[(&str, &str)]) -> Settings {
+        settings(&[&[("security.protocol", "ssl"), ("ssl.ca.pem", &self.pem)], more].concat())
+    }
+}
+
+fn in_a_month() -> SystemTime {
+    SystemTime::now() + 30 * DAY
+}
+
+async fn refused(settings: &Settings, fake: &Fake) -> (Opening, Stage, Fault) {
+    let opening = open(settings, &fake.endpoint()).await;
+    let error = opening.result.as_ref().expect_err("a session that must fail");
+    let (stage, fault) = (error.stage().unwrap(), error.fault());
+    (opening, stage, fault)
+}
+
+fn close(expiry: Option<SystemTime>, expected: SystemTime) -> bool {
+    let expiry = expiry.expect("the handshake showed a certificate");
+    let difference = expiry.duration_since(expected).unwrap_or_else(|error| error.duration());
+    difference < Duration::from_secs(2)
+}
+
+#[tokio::test]
+async fn a_trusted_broker_has_a_tls_stage_and_an_expiry() {
+    let (authority, expiry) = (Authority::new(), in_a_month());
+    let fake = authority.broker(expiry).await;
+    for _ in 0..2 {
+        let opening = open(&authority.trusting(&[]), &fake.endpoint()).await;
+        let stages: Vec<_> = opening.stages.iter().map(|(stage, _)| *stage).collect();
+        assert_eq!(stages, [Stage::Dns, Stage::Tcp, Stage::Tls, Stage::ApiVersions]);
+        assert!(close(opening.certificate_expiry, expiry), "also of the second handshake");
+        let connection = opening.result.unwrap();
+        let range = wire::Range { lowest: 4, highest: 12 };
+        connection.ask(&MetadataRequest::default(), range, soon()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_ca_is_its_own_fault_and_the_expiry_is_known_all_the_same() {
+    let (authority, expiry) = (Authority::new(), in_a_month());
+    let fake = authority.broker(expiry).await;
+    // A stranger, and one who took our authority's name.
+    for other in [Authority::named("theirs"), Authority::new()] {
+        let (opening, stage, fault) = refused(&other.trusting(&[]), &fake).await;
+        assert_eq!((stage, fault), (Stage::Tls, Fault::CertificateUnknownCa));
+        assert!(close(opening.certificate_expiry, expiry));
+        assert_eq!(opening.stages.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_its_own_fault_and_says_when() {
+    let (authority, expiry) = (Authority::new(), SystemTime::now() - DAY);
+    let fake = authority.broker(expiry).await;
+    let (opening, stage, fault) = refused(&authority.trusting(&[]), &fake).await;
+    assert_eq!((stage, fault), (Stage::Tls, Fault::CertificateExpired));
+    assert!(close(opening.certificate_expiry, expiry));
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_host_is_its_own_fault_unless_names_do_not_matter() {
+    let authority = Authority::new();
+    let identity = authority.identity("other.example", in_a_month());
+    let server = authority.server(&identity, false, &TLS13);
+    let fake = Fake::with(Manners::Polite, Some(server)).await;
+    let (_, stage, fault) = refused(&authority.trusting(&[]), &fake).await;
+    assert_eq!((stage, fault), (Stage::Tls, Fault::CertificateWrongHost));
+    let any_name = [("ssl.endpoint.identification.algorithm", "none")];
+    assert!(open(&authority.trusting(&any_name), &fake.endpoint()).await.result.is_ok());
+    let (_, _, fault) = refused(&Authority::new().trusting(&any_name), &fake).await;
+    assert_eq!(fault, Fault::CertificateUnknownCa, "the signature still matters");
+}
+
+#[tokio::test]
+async fn without_verification_any_certificate_will_do() {
+    let fake = Authority::new().broker(SystemTime::now() - DAY).await;
+    let careless =
+        settings(&[("security.protocol", "SSL"), ("enable.ssl.certificate.verification", "false")]);
+    let opening = open(&careless, &fake.endpoint()).await;
+    assert!(opening.certificate_expiry.is_some());
+    assert!(opening.result.is_ok());
+}
+
+#[tokio::test]
+async fn a_broker_that_wants_our_certificate_refuses_us_without_one_or_with_a_strangers() {
+    let authority = Authority::new();
+    let identity = authority.identity("127.0.0.1", in_a_month());
+    let ours = authority.identity("client", in_a_month());
+    let strange = Authority::named("theirs").identity("client", in_a_month());
+    for version in [&TLS12, &TLS13] {
+        let server = authority.server(&identity, true, version);
+        let fake = Fake::with(Manners::Polite, Some(server)).await;
+        let with = |identity: &Identity| {
+            let pair = [("ssl.certificate.pem", &*identity.certificate), ("ssl.key.pem", &*identity.key)];
+            authority.trusting(&pair)
+        };
+        // TLS 1.3 tells only after the handshake.
+        let told = if *version == TLS13 { Stage::ApiVersions } else { Stage::Tls };
+        for settings in [authority.trusting(&[]), with(&strange)] {
+            let (opening, stage, fault) = refused(&settings, &fake).await;
+            let error = opening.result.unwrap_err();
+            assert_eq!((stage, fault), (told, Fault::CertificateRefused), "{}", words(&error));
+        }
+        assert!(open(&with(&ours), &fake.endpoint()).await.result.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn the_wrong_security_protocol_is_a_fault_with_a_hint_on_either_side() {
+    let authority = Authority::new();
+    let plaintext = Fake::with(Manners::Curt, None).await;
+    let (_, stage, fault) = refused(&authority.trusting(&[]), &plaintext).await;
+    assert_eq!((stage, fault), (Stage::Tls, Fault::Tls));
+    assert!(fault.hint().unwrap().contains("security.protocol"));
+
+    let fake = authority.broker(in_a_month()).await;
+    let (opening, stage, fault) = refused(&settings(&[]), &fake).await;
+    assert_eq!((stage, fault), (Stage::ApiVersions, Fault::Protocol));
+    let printed = words(&opening.result.unwrap_err());
+    assert!(printed.contains("TLS") && printed.contains("security.protocol"), "{printed}");
+}
+
+#[tokio::test]
+async fn certificates_are_read_from_files_and_folders_too() {
+    let authority = Authority::new();
+    let identity = authority.identity("127.0.0.1", in_a_month());
+    let fake = Fake::with(Manners::Polite, Some(authority.server(&identity, true, &TLS13))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let ours = authority.identity("client", in_a_month());
+    let (certificate, key) = (write("us.pem", &ours.certificate), write("us.key", &ours.key));
+    let ca = write("ca.pem", &authority.pem);
+    for place in [ca.as_str(), folder.path().to_str().unwrap()] {
+        let settings = settings(&[
+            ("security.protocol", "ssl"),
+            ("ssl.ca.location", place),
+            ("ssl.certificate.location", &certificate),
+            ("ssl.key.location", &key),
+        ]);
+        assert!(open(&settings, &fake.endpoint()).await.result.is_ok(), "{place}");
+    }
+}
+
+/// The encrypted form of a key: what `openssl pkcs8 -topk8` writes.
+fn encrypted(identity: &Identity, password: &str) -> String {
+    use pkcs8::{PrivateKeyInfoRef, SecretDocument, der::pem::LineEnding};
+    let (_, plain) = SecretDocument::from_pem(&identity.key).unwrap();
+    let key = PrivateKeyInfoRef::try_from(plain.as_bytes()).unwrap();
+    let parameters =
+        pkcs8::pkcs5::pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(2048, b"saltsalt", [7; 16])
+            .unwrap();
+    let sealed = key.encrypt_with_params(parameters, password).unwrap();
+    sealed.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF).unwrap().to_string()
+}
+
+#[test]
+fn an_encrypted_key_opens_with_its_password_alone() {
+    let authority = Authority::new();
+    let ours = authority.identity("client", in_a_month());
+    let sealed = encrypted(&ours, "s3cr3t");
+    let with = |password: &str| {
+        parse(&[
+            ("security.protocol", "ssl"),
+            ("ssl.ca.pem", &authority.pem),
+            ("ssl.certificate.pem", &ours.certificate),
+            ("ssl.key.pem", &sealed),
+            ("ssl.key.password", password),
+        ])
+    };
+    assert!(with("s3cr3t").is_ok(), "{:?}", with("s3cr3t").err());
+    for wrong in ["", "other-s3cr3t"] {
+        let errors = with(wrong).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].key.starts_with("ssl.key"), "{errors:?}");
+        assert!(!format!("{errors:?}").contains("s3cr3t"), "{errors:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_certificate_or_key_is_refused_at_start_by_name() {
+    let authority = Authority::new();
+    let [ours, other] = ["a", "b"].map(|name| authority.identity(name, in_a_month()));
+    let base = [("security.protocol", "ssl"), ("ssl.ca.pem", authority.pem.as_str())];
+    for (more, key) in [
+        (vec![("ssl.ca.location", "/no/such/file"), ("ssl.ca.pem", "")], "ssl.ca.location"),
+        (vec![("ssl.ca.pem", "-----")], "ssl.ca.location"),
+        (vec![("ssl.certificate.pem", &*ours.certificate)], "ssl.key.location"),
+        (vec![("ssl.key.pem", &*ours.key)], "ssl.certificate.location"),
+        (vec![("ssl.certificate.pem", "x"), ("ssl.key.pem", &*ours.key)], "ssl.certificate.location"),
+        (vec![("ssl.certificate.pem", &*ours.certificate), ("ssl.key.pem", "x")], "ssl.key.location"),
+        (vec![("ssl.certificate.pem", &*ours.certificate), ("ssl.key.pem", &*other.key)], "ssl.key.location"),
+    ] {
+        let refused = refusals(&[&base[..], &more].concat());
+        assert_eq!(refused.keys().collect::<Vec<_>>(), [key], "{refused:?}");
+    }
+}
