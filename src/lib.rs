@@ -26,7 +26,7 @@ pub mod process;
 
 pub mod app;
 pub mod demo;
-pub mod health;
+pub mod healthcheck;
 pub mod oneshot;
 
 pub mod cli;

@@ -14,7 +14,7 @@ use kafka_heartbeat::{
     cli::{Cli, Command, Connection, Exit, Run, TopicAction},
     config::{self, Config, LogFormat, Sources},
     demo::Demo,
-    health, logs, oneshot, process,
+    healthcheck, logs, oneshot, process,
 };
 
 /// Async workers: rendering and questions; heartbeats have threads of their own.
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
                 TopicAction::Apply(connection) => report(&connection, |config| oneshot::topic(config, true)),
             },
             Some(Command::CheckConfig { file }) => check_config(file),
-            Some(Command::Healthcheck { url }) => healthcheck(&url),
+            Some(Command::Healthcheck { url }) => check_health(&url),
         }
     };
     ExitCode::from(exit as u8)
@@ -154,8 +154,8 @@ fn names(config: &Config) -> String {
     config.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn healthcheck(url: &str) -> Exit {
-    match on_runtime(health::check(url)) {
+fn check_health(url: &str) -> Exit {
+    match on_runtime(healthcheck::check(url)) {
         Some(Ok(words)) => {
             say(&words);
             Exit::Ok

@@ -8,6 +8,7 @@ mod ini;
 mod layer;
 mod legacy;
 mod load;
+mod print;
 mod rules;
 pub mod secret;
 

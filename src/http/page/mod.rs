@@ -4,6 +4,7 @@
 //! works without scripts and loads nothing from outside; with scripts its content is replaced once a second.
 
 mod view;
+mod words;
 
 use std::time::{Instant, SystemTime};
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use super::words::{ago, before, clock, expires, millis};
 use crate::{
     board::Readings,
     kafka::Stage,
@@ -362,73 +363,9 @@ fn bad_row(bad: &Bad) -> BadRow {
     }
 }
 
-/// Three digits, in the unit that fits.
-fn millis(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1e3;
-    match ms {
-        ms if ms < 10.0 => format!("{ms:.2} ms"),
-        ms if ms < 100.0 => format!("{ms:.1} ms"),
-        ms if ms < 1000.0 => format!("{ms:.0} ms"),
-        ms => format!("{:.2} s", ms / 1e3),
-    }
-}
-
-/// `for` how long: two units at most.
-fn ago(since: SystemTime, now: SystemTime) -> String {
-    let seconds = now.duration_since(since).unwrap_or_default().as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
-    }
-}
-
-fn before(at: SystemTime, now: SystemTime) -> String {
-    match now.duration_since(at).unwrap_or_default().as_secs() {
-        0..=2 => "now".to_owned(),
-        _ => format!("{} ago", ago(at, now)),
-    }
-}
-
-fn expires(at: SystemTime, now: SystemTime) -> String {
-    match at.duration_since(now) {
-        Ok(left) => format!("{} days left", left.as_secs() / 86400),
-        Err(_) => "expired".to_owned(),
-    }
-}
-
-/// The time of day, UTC.
-fn clock(at: SystemTime) -> String {
-    let text = humantime::format_rfc3339_seconds(at).to_string();
-    text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.trim_end_matches('Z').to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_short_and_honest() {
-        let ms = |micros| millis(Duration::from_micros(micros));
-        assert_eq!(
-            [ms(1234), ms(12_345), ms(123_456), ms(1_234_567)],
-            ["1.23 ms", "12.3 ms", "123 ms", "1.23 s"]
-        );
-        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        assert_eq!(ago(at(0), at(59)), "59 s");
-        assert_eq!(ago(at(0), at(3_700)), "1 h 1 min");
-        assert_eq!(ago(at(0), at(90_061)), "1 d 1 h");
-        assert_eq!(
-            (before(at(5), at(5)), before(at(0), at(61))),
-            ("now".to_owned(), "1 min 1 s ago".to_owned())
-        );
-        assert_eq!(
-            (expires(at(86_400 * 3), at(1)), expires(at(1), at(2))),
-            ("2 days left".to_owned(), "expired".to_owned())
-        );
-        assert_eq!(clock(at(3_661)), "01:01:01");
-    }
 
     #[test]
     fn every_state_has_a_shape_of_its_own() {

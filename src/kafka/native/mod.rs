@@ -5,6 +5,8 @@
 //! thread of its own, and no admin call is ever made: librdkafka's abort the process when a broker is
 //! sick. The one `unsafe` call of the program asks a message whether it may have been written.
 
+mod settings;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -12,7 +14,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext, Message, Offset, TopicPartitionList,
+    ClientContext, Message, Offset, TopicPartitionList,
     bindings::{rd_kafka_message_status, rd_kafka_msg_status_t},
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
@@ -22,54 +24,14 @@ use rdkafka::{
     statistics::Statistics,
 };
 
-use super::{Error, Fault, wire::PropertyError};
-use crate::config::{self, Properties};
+pub use settings::check;
+use settings::{consumer_config, producer_config};
+
+use super::{Error, Fault};
+use crate::config;
 
 /// The same words of a client are logged at most this often.
 const LOG_GAP: Duration = Duration::from_secs(600);
-
-/// Of both heartbeat clients. Order: these < `[kafka]` < the client's own < the user's overrides.
-const BOTH: [(&str, &str); 9] = [
-    ("socket.nagle.disable", "true"),
-    ("socket.keepalive.enable", "true"),
-    // librdkafka's own maximum of ten seconds makes every recovery look ten seconds slow.
-    ("reconnect.backoff.ms", "50"),
-    ("reconnect.backoff.max.ms", "1000"),
-    // New leaders and brokers are noticed within half a minute even without an error.
-    ("topic.metadata.refresh.interval.ms", "30000"),
-    ("enable.metrics.push", "false"),
-    ("statistics.interval.ms", "15000"),
-    ("log.connection.close", "false"),
-    ("allow.auto.create.topics", "false"),
-];
-
-/// Of the heartbeat producer.
-const PRODUCER: [(&str, &str); 5] = [
-    ("linger.ms", "0"),
-    ("acks", "all"),
-    // A broker answers one request of a connection at a time. More of them in flight only fill socket
-    // buffers with requests that nobody can take back; what waits here instead travels in one batch.
-    ("max.in.flight.requests.per.connection", "5"),
-    ("queue.buffering.max.messages", "20000"),
-    ("retry.backoff.ms", "50"),
-];
-
-/// Of the heartbeat consumer.
-const CONSUMER: [(&str, &str); 5] = [
-    // librdkafka wants one even for a consumer that is assigned; no group is ever joined.
-    ("group.id", "kafka-heartbeat"),
-    ("fetch.min.bytes", "1"),
-    ("fetch.error.backoff.ms", "50"),
-    ("fetch.queue.backoff.ms", "10"),
-    ("queued.min.messages", "100"),
-];
-
-/// Of the heartbeat consumer, whatever the user says: the accounting rests on them.
-const CONSUMER_ALWAYS: [(&str, &str); 2] = [
-    ("enable.auto.commit", "false"),
-    // A position that is gone means the log was cut: read on from its beginning, so that nothing is missed.
-    ("auto.offset.reset", "earliest"),
-];
 
 /// What happened to a record that was handed to the producer.
 #[derive(Debug)]
@@ -192,89 +154,6 @@ impl<L: Listener> Consumer<L> {
             Err(error) => self.native.context().words.note(fault(&error), &error.to_string()),
         }
         true
-    }
-}
-
-/// Checks every property of a cluster with librdkafka itself.
-pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
-    let mut errors = Vec::new();
-    for (properties, config) in
-        [(&cluster.producer, producer_config(cluster)), (&cluster.consumer, consumer_config(cluster))]
-    {
-        // The value stays out of the message: it may be a secret.
-        if let Err(KafkaError::ClientConfig(_, reason, key, _)) = config.create_native_config() {
-            let place = properties.0.get(&key).or_else(|| cluster.kafka.0.get(&key));
-            let place = place.map_or_else(String::new, |property| property.place.clone());
-            let message = match place_of_value(&reason) {
-                Some(words) => words.to_owned(),
-                None => "librdkafka refuses the value".to_owned(),
-            };
-            let error = PropertyError { key, place, message };
-            if !errors.contains(&error) {
-                errors.push(error);
-            }
-        }
-    }
-    errors
-}
-
-/// librdkafka's reason, if it is one that never quotes the value.
-fn place_of_value(reason: &str) -> Option<&'static str> {
-    if reason.starts_with("No such configuration property") {
-        Some("librdkafka knows no such property")
-    } else if reason.contains("is read-only") || reason.contains("not supported in this build") {
-        Some("this build of librdkafka does not support it")
-    } else {
-        None
-    }
-}
-
-fn producer_config(cluster: &config::Cluster) -> ClientConfig {
-    let deadline = cluster.heartbeat.deadline.as_millis().to_string();
-    let mut config = base_config(cluster, &PRODUCER);
-    // After the deadline an acknowledgement is worth nothing; without this it might come minutes later.
-    config.set("message.timeout.ms", deadline);
-    lay_over(&mut config, &cluster.producer);
-    config
-}
-
-fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
-    let mut config = base_config(cluster, &CONSUMER);
-    lay_over(&mut config, &cluster.consumer);
-    for (key, value) in CONSUMER_ALWAYS {
-        config.set(key, value);
-    }
-    config
-}
-
-fn base_config(cluster: &config::Cluster, own: &[(&str, &str)]) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    for (key, value) in BOTH {
-        config.set(key, value);
-    }
-    config.set("client.id", format!("kafka-heartbeat/{}", cluster.heartbeat.instance));
-    let timeout = cluster.heartbeat.deadline.clamp(Duration::from_secs(1), Duration::from_secs(300));
-    config.set("socket.connection.setup.timeout.ms", timeout.as_millis().to_string());
-    lay_over(&mut config, &cluster.kafka);
-    for (key, value) in own {
-        config.set(*key, *value);
-    }
-    let tls = cluster
-        .kafka
-        .get("security.protocol")
-        .is_some_and(|protocol| protocol.to_lowercase().contains("ssl"));
-    let ca = ["ssl.ca.location", "ssl.ca.pem", "ssl.keystore.location"];
-    if tls && ca.iter().all(|key| cluster.kafka.get(key).is_none()) {
-        // The bundled OpenSSL does not find the system's roots by itself.
-        config.set("ssl.ca.location", "probe");
-    }
-    config.set_log_level(RDKafkaLogLevel::Notice);
-    config
-}
-
-fn lay_over(config: &mut ClientConfig, properties: &Properties) {
-    for (key, property) in &properties.0 {
-        config.set(key, &property.value);
     }
 }
 

@@ -1,0 +1,75 @@
+//! The configuration in force, as INI, without secrets.
+
+use std::time::Duration;
+
+use super::{Cluster, Config, LogFormat, secret};
+
+impl Config {
+    /// The configuration in force, as INI, without secrets.
+    pub fn redacted(&self) -> String {
+        let mut lines = Vec::new();
+        let time = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
+        let auto = |value: Option<String>| value.unwrap_or_else(|| "auto".to_owned());
+        for cluster in &self.clusters {
+            let Cluster { heartbeat, topic, connectivity, metadata, .. } = cluster;
+            lines.push(format!("[cluster:{}]", cluster.name));
+            let properties =
+                [("", &cluster.kafka), ("producer.", &cluster.producer), ("consumer.", &cluster.consumer)];
+            for (prefix, properties) in properties {
+                for (key, property) in &properties.0 {
+                    let value = if secret::is_secret(key) { secret::REDACTED } else { &property.value };
+                    lines.push(format!("{prefix}{key} = {value}"));
+                }
+            }
+            let objectives: Vec<_> = heartbeat.objectives.iter().copied().map(time).collect();
+            let settings = [
+                ("heartbeat.enabled", heartbeat.enabled.to_string()),
+                ("heartbeat.topic", heartbeat.topic.clone()),
+                ("heartbeat.interval", time(heartbeat.interval)),
+                ("heartbeat.deadline", time(heartbeat.deadline)),
+                ("heartbeat.horizon", time(heartbeat.horizon)),
+                ("heartbeat.payload.bytes", heartbeat.payload_bytes.to_string()),
+                ("heartbeat.objectives", objectives.join(" ")),
+                ("heartbeat.instance", heartbeat.instance.clone()),
+                ("topic.create", topic.create.to_string()),
+                ("topic.expand", topic.expand.to_string()),
+                ("topic.rebalance", topic.rebalance.to_string()),
+                ("topic.partitions", auto(topic.partitions.map(|n| n.to_string()))),
+                ("topic.replication.factor", auto(topic.replication_factor.map(|n| n.to_string()))),
+                ("topic.interval", time(topic.interval)),
+                ("topic.timeout", time(topic.timeout)),
+                ("connectivity.enabled", connectivity.enabled.to_string()),
+                ("connectivity.interval", time(connectivity.interval)),
+                ("connectivity.timeout", time(connectivity.timeout)),
+                ("metadata.interval", time(metadata.interval)),
+                ("metadata.timeout", time(metadata.timeout)),
+            ];
+            lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {value}")));
+            lines.push(String::new());
+        }
+        lines.extend(["[http]".to_owned(), format!("listen = {}", self.http.listen), String::new()]);
+        if !self.labels.is_empty() {
+            lines.push("[labels]".to_owned());
+            lines.extend(self.labels.iter().map(|(key, value)| format!("{key} = {value}")));
+            lines.push(String::new());
+        }
+        let format = if self.log.format == LogFormat::Json { "json" } else { "text" };
+        lines.extend([
+            "[log]".to_owned(),
+            format!("format = {format}"),
+            format!("level = {}", self.log.level),
+            String::new(),
+        ]);
+        lines.extend([
+            "[compat]".to_owned(),
+            format!("cc_heartbeat = {}", self.compat.cc_heartbeat),
+            String::new(),
+        ]);
+        lines.extend([
+            "[shutdown]".to_owned(),
+            format!("grace = {}", time(self.shutdown.grace)),
+            String::new(),
+        ]);
+        lines.join("\n")
+    }
+}
