@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kafka_heartbeat::export::prometheus::Format;
 
+/// Names and values.
+type Labels = Vec<(String, String)>;
 /// A sample's name and its labels in alphabetical order.
-pub(crate) type Id = (String, Vec<(String, String)>);
+pub(crate) type Id = (String, Labels);
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -46,7 +48,8 @@ impl Exposition {
 struct Family {
     name: String,
     kind: String,
-    buckets: Vec<(Vec<(String, String)>, f64, f64)>,
+    /// Labels without the bound, bound, count.
+    buckets: Vec<(Labels, f64, f64)>,
 }
 
 /// Reads a whole exposition.
@@ -156,7 +159,7 @@ fn sample(line: &str, family: &mut Family, format: Format, read: &mut Exposition
 }
 
 /// `{a="b",c="d"}` and what follows.
-fn labels(text: &str) -> Result<(Vec<(String, String)>, &str), String> {
+fn labels(text: &str) -> Result<(Labels, &str), String> {
     let Some(mut rest) = text.strip_prefix('{') else { return Ok((Vec::new(), text)) };
     let mut labels = Vec::new();
     loop {
@@ -217,7 +220,7 @@ fn number(text: &str) -> Result<f64, String> {
 fn close(family: Option<Family>, read: &Exposition) -> Result<(), String> {
     let Some(family) = family else { return Ok(()) };
     let error = |what: &str| Err(format!("{}: {what}", family.name));
-    let of = |suffix: &str, labels: &Vec<(String, String)>| {
+    let of = |suffix: &str, labels: &Labels| {
         read.samples.get(&(format!("{}{suffix}", family.name), labels.clone())).copied()
     };
     for group in family.buckets.chunk_by(|one, next| one.0 == next.0) {
