@@ -114,6 +114,8 @@ pub struct Latest<T> {
     pub interval: Duration,
     /// The last good snapshot and when it was taken.
     pub snapshot: Option<(Arc<T>, Instant)>,
+    /// When it was taken, on the wall clock. Read once: computed anew, it would differ from reader to reader.
+    pub succeeded: Option<SystemTime>,
     /// Cycles by [`Ending`], in the order of [`Ending::ALL`].
     pub cycles: [u64; 4],
     /// Failed and timed-out cycles by kind.
@@ -130,6 +132,7 @@ impl<T> Latest<T> {
         Self {
             interval,
             snapshot: None,
+            succeeded: None,
             cycles: [0; 4],
             faults: BTreeMap::new(),
             last_duration: None,
@@ -154,6 +157,7 @@ impl<T> Clone for Latest<T> {
         Self {
             interval: self.interval,
             snapshot: self.snapshot.clone(),
+            succeeded: self.succeeded,
             cycles: self.cycles,
             faults: self.faults.clone(),
             last_duration: self.last_duration,
@@ -214,6 +218,7 @@ impl<T> Latest<T> {
         match result {
             Ok(snapshot) => {
                 self.snapshot = Some((Arc::new(snapshot), Instant::now()));
+                self.succeeded = Some(SystemTime::now());
                 self.failure = None;
             }
             Err(error) => {

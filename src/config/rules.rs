@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 24] = [
+const RESERVED_LABELS: [&str; 26] = [
     "kafka_cluster",
     "partition",
     "broker",
@@ -33,6 +33,8 @@ const RESERVED_LABELS: [&str; 24] = [
     "le",
     "quantile",
     "version",
+    "revision",
+    "librdkafka",
 ];
 
 /// The smallest record that holds a heartbeat.

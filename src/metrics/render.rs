@@ -58,8 +58,8 @@ pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     task(name, "connectivity", &readings.connectivity, series);
     task(name, "metadata", &readings.metadata, series);
     task(name, "topic", &readings.topic, series);
-    let ledger = unix(SystemTime::now() - readings.ledger_age());
-    series.push(c::LEDGER_TICK.series([text(name)], Value::Number(ledger)));
+    let written = Value::Number(unix(readings.heartbeat.written));
+    series.push(c::LEDGER_TICK.series([text(name)], written));
 }
 
 fn heartbeats<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut Vec<Series<'a>>) {
@@ -188,9 +188,8 @@ fn task<'a, T>(name: &'a str, task: &'static str, latest: &Latest<T>, series: &m
     if let Some(took) = latest.last_duration {
         series.push(c::CYCLE_DURATION.series([text(name), text(task)], Value::Number(took.as_secs_f64())));
     }
-    if let Some((_, taken)) = &latest.snapshot {
-        let at = unix(SystemTime::now() - taken.elapsed());
-        series.push(c::CYCLE_SNAPSHOT.series([text(name), text(task)], Value::Number(at)));
+    if let Some(at) = latest.succeeded {
+        series.push(c::CYCLE_SNAPSHOT.series([text(name), text(task)], Value::Number(unix(at))));
     }
 }
 

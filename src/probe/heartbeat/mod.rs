@@ -124,6 +124,8 @@ impl Anomaly {
 pub struct Snapshot {
     /// When the ledger wrote it.
     pub at: Instant,
+    /// The same on the wall clock.
+    pub written: SystemTime,
     /// By partition; one that left the topic is gone once nothing of it is in flight.
     pub partitions: BTreeMap<i32, Partition>,
     /// Verdicts: heartbeats judged.

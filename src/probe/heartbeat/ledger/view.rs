@@ -17,6 +17,7 @@ impl Ledger {
         let sums = &self.sums;
         Snapshot {
             at: now,
+            written: self.wall(now),
             partitions,
             events: sums.events,
             bad_events: sums.bad_events,

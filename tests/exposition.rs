@@ -1,0 +1,317 @@
+//! `/metrics` as its readers see it: byte for byte, by a parser that forgives nothing, and what may never be in it.
+//!
+//! The golden files are rewritten with `BLESS=1 cargo test --test exposition`; the difference is the review.
+
+mod exposition_parser;
+mod sample;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use exposition_parser::{Exposition, parse};
+use kafka_heartbeat::{
+    board::Readings,
+    config::{self, Sources},
+    export::prometheus::{Format, encode},
+    kafka::Fault,
+    metrics::{Kind, catalog, compat, render},
+    probe::heartbeat::{Anomaly, Outcome},
+};
+use sample::{HOSTILE, config, process, sample};
+
+const FORMATS: [Format; 2] = [Format::Text, Format::OpenMetrics];
+/// Labels a family of ours may carry; a new one needs a thought about how many values it has.
+const LABELS: [&str; 21] = [
+    "action",
+    "api",
+    "broker",
+    "broker_ip",
+    "cluster_id",
+    "ending",
+    "fault",
+    "host",
+    "kafka_cluster",
+    "kind",
+    "librdkafka",
+    "outcome",
+    "partition",
+    "port",
+    "rack",
+    "reason",
+    "revision",
+    "stage",
+    "state",
+    "task",
+    "version",
+];
+
+fn wall() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn readings() -> Vec<Readings> {
+    sample(&config(), wall())
+}
+
+fn expose(readings: &[Readings], format: Format) -> String {
+    let process = process(wall());
+    let mut series = Vec::new();
+    for readings in readings {
+        render::cluster(readings, &mut series);
+        compat::cc_heartbeat(readings, Instant::now(), &mut series);
+    }
+    render::process(&process, &mut series);
+    encode(&series, &config().labels, format)
+}
+
+fn parsed(readings: &[Readings]) -> Exposition {
+    parse(&expose(readings, Format::Text), Format::Text).expect("the text format")
+}
+
+#[test]
+fn both_formats_are_what_they_were() {
+    let readings = readings();
+    for (format, name) in [(Format::Text, "metrics.txt"), (Format::OpenMetrics, "openmetrics.txt")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        let now = expose(&readings[..1], format);
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, &now).expect("the golden file can be written");
+        }
+        let golden = fs::read_to_string(&path).expect("the golden file");
+        for (number, (now, golden)) in now.lines().zip(golden.lines()).enumerate() {
+            assert_eq!(now, golden, "{name}, line {}", number + 1);
+        }
+        assert!(now == golden, "{name}: one is longer than the other");
+    }
+}
+
+#[test]
+fn a_strict_parser_takes_both_formats_and_reads_the_same_from_them() {
+    for readings in [readings(), readings().split_off(1), Vec::new()] {
+        let [text, openmetrics] =
+            FORMATS.map(|format| parse(&expose(&readings, format), format).expect("a strict parser's word"));
+        assert_eq!(text.samples(), openmetrics.samples());
+        assert!(!text.samples().is_empty());
+    }
+}
+
+#[test]
+fn two_scrapers_see_the_same() {
+    let readings = readings();
+    for format in FORMATS {
+        assert_eq!(expose(&readings, format), expose(&readings, format));
+    }
+}
+
+#[test]
+fn hostile_names_arrive_as_they_are() {
+    let exposition = parsed(&readings());
+    let value = |name: &str, label: &str| exposition.labels_of(name, label);
+    assert!(value("heartbeat_broker_info", "host").contains(HOSTILE));
+    assert!(value("heartbeat_partition_leader_info", "rack").contains(HOSTILE));
+    assert!(value("heartbeat_cluster_info", "cluster_id").contains(HOSTILE));
+    assert!(value("heartbeat_messages_produced", "cluster_id").contains(HOSTILE));
+    for (name, labels) in exposition.samples().keys() {
+        let environment = labels.iter().find(|(label, _)| label == "environment");
+        assert_eq!(environment.map(|(_, value)| value.as_str()), Some("pro\"d\\uct<i>on"), "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_absent_and_never_zero() {
+    let unknown = parsed(&readings()[1..]);
+    let families: BTreeSet<_> = unknown.families().filter(|name| name.starts_with("heartbeat_")).collect();
+    let expected = BTreeSet::from([
+        "heartbeat_build_info",
+        "heartbeat_cycle_faults_total",
+        "heartbeat_cycles_total",
+        "heartbeat_exposed_series",
+        "heartbeat_ledger_last_tick_timestamp_seconds",
+        "heartbeat_produce_errors_total",
+        "heartbeat_prober_healthy",
+        "heartbeat_runtime_busy_seconds_total",
+        "heartbeat_runtime_workers",
+        "heartbeat_schedule_delay_seconds",
+        "heartbeat_slo_bad_events_total",
+        "heartbeat_slo_events_total",
+    ]);
+    assert_eq!(families, expected);
+    let known = parsed(&readings());
+    assert!(!known.families().any(|name| name == "process_open_fds"), "the system did not tell");
+    let of = |name: &str, label: &str, value: &str| known.labels_of(name, label).contains(value);
+    assert!(of("heartbeat_last_success_timestamp_seconds", "partition", "0"));
+    assert!(!of("heartbeat_last_success_timestamp_seconds", "partition", "1"), "no heartbeat was ok there");
+    assert!(!of("heartbeat_partition_leader_info", "partition", "1"), "it has no leader");
+    assert!(!of("heartbeat_broker_certificate_expiry_timestamp_seconds", "broker", "2"), "none was seen");
+    for (sample, value) in known.samples() {
+        assert!(value.is_finite() && *value >= 0.0, "{sample:?} is {value}");
+    }
+}
+
+#[test]
+fn a_stale_snapshot_takes_its_series_along_but_not_the_counts_of_cycles() {
+    let mut readings = readings();
+    let eu = &mut readings[0];
+    // Three intervals of no length have passed at once.
+    (eu.connectivity.interval, eu.metadata.interval, eu.topic.interval) = Default::default();
+    let stale = parsed(&readings[..1]);
+    let families: BTreeSet<_> = stale.families().collect();
+    for gone in [
+        "heartbeat_broker_up",
+        "heartbeat_broker_info",
+        "heartbeat_brokers",
+        "heartbeat_cluster_info",
+        "heartbeat_metadata_duration_seconds",
+        "heartbeat_topic_ready",
+        "heartbeat_controller",
+        "heartbeat_broker_count",
+        "heartbeat_connection_latency_ms",
+    ] {
+        assert!(!families.contains(gone), "{gone}");
+    }
+    for stays in [
+        "heartbeat_outcomes_total",
+        "heartbeat_cycles_total",
+        "heartbeat_cycle_last_success_timestamp_seconds",
+        "heartbeat_messages_produced",
+        "heartbeat_connection_check_count",
+    ] {
+        assert!(families.contains(stays), "{stays}");
+    }
+}
+
+#[test]
+fn bounded_label_sets_are_whole_from_the_start() {
+    let exposition = parsed(&readings());
+    let all = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+    let outcomes = all(Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect());
+    let anomalies = all(Anomaly::ALL.iter().map(|anomaly| anomaly.as_str()).collect());
+    let faults = all(Fault::ALL.iter().map(|fault| fault.as_str()).collect());
+    assert_eq!(exposition.labels_of("heartbeat_outcomes_total", "outcome"), outcomes);
+    assert_eq!(exposition.labels_of("heartbeat_anomalies_total", "kind"), anomalies);
+    assert_eq!(exposition.labels_of("heartbeat_produce_errors_total", "fault"), faults);
+    assert_eq!(exposition.labels_of("heartbeat_cycle_faults_total", "fault"), faults);
+    let stages = all(vec!["dns", "tcp", "tls", "api_versions", "sasl"]);
+    assert_eq!(exposition.labels_of("heartbeat_broker_check_failures_total", "stage"), stages);
+}
+
+#[test]
+fn the_accounts_balance_on_every_partition() {
+    let exposition = parsed(&readings());
+    let sum = |name: &str, partition: &str| -> f64 {
+        let at = |(label, value): &(String, String)| label == "partition" && value == partition;
+        let samples = exposition.samples().iter();
+        samples.filter(|((n, l), _)| n == name && l.iter().any(at)).map(|(_, value)| value).sum()
+    };
+    for partition in ["0", "1"] {
+        let ended = sum("heartbeat_outcomes_total", partition);
+        let scheduled = sum("heartbeat_scheduled_total", partition);
+        assert_eq!(scheduled, ended + sum("heartbeat_in_flight", partition));
+        assert!(scheduled > 0.0);
+    }
+}
+
+#[test]
+fn the_older_programs_numbers_are_counts_since_the_start_and_means_of_a_minute() {
+    let exposition = parsed(&readings());
+    let value = |name: &str| exposition.only(name);
+    assert_eq!(value("heartbeat_messages_produced"), 114.0);
+    assert_eq!(value("heartbeat_messages_consumed"), 113.0);
+    assert_eq!(value("heartbeat_controller"), 1.0, "the quorum's leader, not the metadata's random broker");
+    assert_eq!(value("heartbeat_broker_count"), 2.0);
+    assert_eq!(value("heartbeat_connection_check_count"), 14.0);
+    // 1 to 100 in steps of a tenth and a twentieth of a millisecond.
+    assert!((value("heartbeat_avg_consume_latency_ms") - 5.05).abs() < 0.01);
+    assert!((value("heartbeat_avg_produce_latency_ms") - 2.525).abs() < 0.01);
+    assert_eq!(value("heartbeat_connection_latency_ms"), 20.5);
+}
+
+#[test]
+fn every_family_keeps_the_rules_for_names() {
+    let legacy = |help: &str| help.starts_with("Compatibility. Use heartbeat_");
+    let mut names = BTreeSet::new();
+    for family in catalog::ALL {
+        let (name, help) = (family.name, family.help);
+        assert!(names.insert(name), "{name} is there twice");
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
+        assert!(help.ends_with('.') && help.len() < 200, "{name}: {help}");
+        assert_eq!(name.ends_with("_total"), family.kind == Kind::Counter, "{name}");
+        assert_eq!(name.ends_with("_info"), family.kind == Kind::Info, "{name}");
+        assert!(family.kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");
+        assert!(family.kind != Kind::LegacyCounter || legacy(help), "{name}");
+        let units = ["_ms", "_millis", "_minutes", "_percent", "_kib", "_mb"];
+        assert!(legacy(help) || !units.iter().any(|unit| name.contains(unit)), "{name} has no base unit");
+        assert!(family.labels.iter().all(|label| LABELS.contains(label)), "{name}: {:?}", family.labels);
+        let distinct: BTreeSet<_> = family.labels.iter().collect();
+        assert_eq!(distinct.len(), family.labels.len(), "{name}");
+        let ours = !family.labels.is_empty() && !legacy(help) && name != "heartbeat_build_info";
+        assert!(!ours || family.labels[0] == "kafka_cluster", "{name}");
+    }
+}
+
+#[test]
+fn no_family_is_declared_and_forgotten() {
+    let declared = include_str!("../src/metrics/catalog.rs").matches(": Family<").count();
+    assert_eq!(declared, catalog::ALL.len());
+}
+
+#[test]
+fn the_sample_shows_every_family_but_the_one_its_system_hides() {
+    let exposition = parsed(&readings());
+    let shown: BTreeSet<_> = exposition.families().collect();
+    let missing: Vec<_> =
+        catalog::ALL.iter().map(|family| family.name).filter(|name| !shown.contains(name)).collect();
+    assert_eq!(missing, ["process_open_fds"]);
+}
+
+#[test]
+fn no_constant_label_can_collide_with_one_of_ours() {
+    let labels: BTreeSet<_> =
+        catalog::ALL.iter().flat_map(|family| family.labels.iter().copied()).chain(["le"]).collect();
+    for label in labels {
+        let env = BTreeMap::from([("KAFKA_HEARTBEAT__KAFKA__BOOTSTRAP_SERVERS".into(), "b:9092".into())]);
+        let settings = vec![("labels", label.to_owned(), "x".to_owned(), "--label")];
+        let errors = config::load(&Sources { env, settings, ..Sources::default() });
+        let errors = errors.expect_err(label).to_string();
+        assert!(errors.contains("carry this label already"), "{label}: {errors}");
+    }
+}
+
+#[test]
+fn the_parser_forgives_nothing() {
+    let text = [
+        "x 1\n",
+        "# HELP x X.\n# TYPE x gauge\nx 1",
+        "# HELP x X.\n# TYPE x gauge\nx 1\nx 1\n",
+        "# HELP x X.\n# TYPE x gauge\nx{a=\"\\t\"} 1\n",
+        "# HELP x X.\n# TYPE x gauge\nx{a=\"1\",a=\"1\"} 1\n",
+        "# HELP x X.\n# TYPE x gauge\nx{a=\"1\",} 1\n",
+        "# HELP x X.\n# TYPE x gauge\nx 1 1234\n",
+        "# HELP x X.\n# TYPE x gauge\nx inf\n",
+        "# HELP x X.\n# TYPE x counter\nx -1\n",
+        "# HELP x X.\n# TYPE x gauge\ny 1\n",
+        "# HELP x X.\n# TYPE x histogram\nx_bucket{le=\"1\"} 2\nx_bucket{le=\"+Inf\"} 1\nx_sum 1\nx_count 1\n",
+        "# HELP x X.\n# TYPE x histogram\nx_bucket{le=\"1\"} 1\nx_sum 1\nx_count 1\n",
+        "# HELP x X.\n# TYPE x histogram\nx_bucket{le=\"+Inf\"} 1\nx_sum 1\nx_count 2\n",
+    ];
+    for text in text {
+        assert!(parse(text, Format::Text).is_err(), "{text}");
+    }
+    let openmetrics = [
+        "# HELP x X.\n# TYPE x gauge\nx 1\n",
+        "# HELP x X.\n# TYPE x gauge\nx 1\n# EOF\n# EOF\n",
+        "# HELP x X.\n# TYPE x counter\nx 1\n# EOF\n",
+        "# HELP x X.\n# TYPE x info\nx_info 2\n# EOF\n",
+        "# HELP x X.\n# TYPE x gauge\n# UNIT x seconds\nx 1\n# EOF\n",
+        "# HELP x X.\n# TYPE x histogram\nx_bucket{le=\"1\"} 1\nx_bucket{le=\"+Inf\"} 1\nx_sum 1\nx_count 1\n# EOF\n",
+    ];
+    for text in openmetrics {
+        assert!(parse(text, Format::OpenMetrics).is_err(), "{text}");
+    }
+    let right = "# HELP x X.\n# TYPE x counter\nx_total{a=\"\\\"\\\\\\n\"} 1\n# EOF\n";
+    assert_eq!(parse(right, Format::OpenMetrics).expect("right").labels_of("x_total", "a").len(), 1);
+}

@@ -1,0 +1,394 @@
+//! HTTP as a browser, a scraper and a supervisor see it: a real server on a loopback port, a plain client.
+
+mod sample;
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
+mod support;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant, SystemTime},
+};
+
+use kafka_heartbeat::{
+    board::{Board, Readings},
+    http,
+};
+use sample::{HOSTILE, config, process, sample};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use ureq::{Agent, Body, http::Response};
+
+const PATHS: [&str; 16] = [
+    "/",
+    "/metrics",
+    "/livez",
+    "/health",
+    "/readyz",
+    "/ready",
+    "/leader",
+    "/topics",
+    "/api/v1/status",
+    "/api/v1/heartbeats",
+    "/api/v1/heartbeats?outcome=bad",
+    "/api/v1/brokers",
+    "/assets/page.css",
+    "/assets/page.js",
+    "/livez?verbose",
+    "/readyz?verbose",
+];
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+const PROMETHEUS: &str =
+    "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+/// Longer than anything takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server of its own for each test; it ends with the test.
+struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::of(|_| {})
+    }
+
+    /// The sample, after `change`.
+    fn of(change: impl FnOnce(&mut Vec<Readings>)) -> Self {
+        let (config, wall, stop) = (config(), SystemTime::now(), CancellationToken::new());
+        let mut readings = sample(&config, wall);
+        change(&mut readings);
+        let boards = readings.into_iter().map(board).collect();
+        let state = http::State::new(boards, &config, Box::new(move || process(wall)), stop.clone());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("a listener without blocking");
+        let address = listener.local_addr().expect("an address");
+        let stopped = stop.clone();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+                let server = axum::serve(listener, http::router(Arc::new(state)));
+                let served = server.with_graceful_shutdown(stopped.cancelled_owned()).await;
+                served.expect("the server ends well");
+            });
+        });
+        Self { address, stop, thread: Some(thread) }
+    }
+
+    fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+        let mut request = agent().get(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.call().expect("an answer")
+    }
+
+    fn text(&self, path: &str, accept: &str) -> String {
+        self.get(path, &[("accept", accept)]).body_mut().read_to_string().expect("text")
+    }
+
+    fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path, "*/*")).expect("JSON")
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(thread::panicking() || ended.is_none_or(|ended| ended.is_ok()), "the server panicked");
+    }
+}
+
+/// A connection of its own for each request: the server's end does not wait for an idle one.
+fn agent() -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT));
+    config.max_idle_connections(0).build().into()
+}
+
+/// A board that shows the same for ever.
+fn board(readings: Readings) -> Board {
+    Board {
+        name: readings.name,
+        settings: readings.settings,
+        started: readings.started,
+        heartbeat: watch::channel(readings.heartbeat).1,
+        connectivity: watch::channel(readings.connectivity).1,
+        metadata: watch::channel(readings.metadata).1,
+        topic: watch::channel(readings.topic).1,
+        verdict: watch::channel(readings.verdict).1,
+    }
+}
+
+fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
+    response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[test]
+fn everybody_gets_the_format_he_asks_for() {
+    let server = Server::start();
+    let (html, text, openmetrics) = (
+        "text/html; charset=utf-8",
+        "text/plain; version=0.0.4; charset=utf-8",
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    );
+    let table = [
+        ("/", BROWSER, html),
+        ("/", "*/*", text),
+        ("/", PROMETHEUS, openmetrics),
+        ("/", "application/json", text),
+        ("/metrics", BROWSER, text),
+        ("/metrics", "", text),
+        ("/metrics", "text/plain", text),
+        ("/metrics", PROMETHEUS, openmetrics),
+        ("/metrics", "application/openmetrics-text;version=0.0.1", text),
+        ("/api/v1/status", BROWSER, "application/json"),
+        ("/leader", "*/*", "application/json"),
+        ("/assets/page.css", "text/css", "text/css; charset=utf-8"),
+        ("/assets/page.js", "*/*", "text/javascript; charset=utf-8"),
+        ("/events", "text/event-stream", "text/event-stream"),
+    ];
+    for (path, accept, content_type) in table {
+        let response = server.get(path, &[("accept", accept)]);
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(header(&response, "content-type"), content_type, "{path} for {accept:?}");
+    }
+    let packed = server.get("/metrics", &[("accept-encoding", "gzip")]);
+    assert_eq!(header(&packed, "content-encoding"), "gzip");
+    let plain = server.text("/metrics", "*/*");
+    assert!(packed.into_body().read_to_vec().expect("bytes").len() * 5 < plain.len());
+}
+
+#[test]
+fn every_answer_is_fresh_and_trusts_nobody() {
+    let server = Server::start();
+    for path in PATHS.into_iter().chain(["/events", "/nowhere"]) {
+        let response = server.get(path, &[]);
+        assert!(header(&response, "content-security-policy").starts_with("default-src 'self'"), "{path}");
+        assert!(!header(&response, "content-security-policy").contains("unsafe"), "{path}");
+        assert_eq!(header(&response, "x-content-type-options"), "nosniff", "{path}");
+        assert!(["no-store", "no-cache"].contains(&header(&response, "cache-control")), "{path}");
+    }
+}
+
+#[test]
+fn head_answers_like_get_without_a_body() {
+    let server = Server::start();
+    for path in PATHS {
+        let mut head = agent().head(server.url(path)).call().expect("an answer");
+        let get = server.get(path, &[]);
+        assert_eq!(head.status(), get.status(), "{path}");
+        assert_eq!(header(&head, "content-type"), header(&get, "content-type"), "{path}");
+        assert_eq!(head.body_mut().read_to_string().expect("nothing"), "", "{path}");
+    }
+}
+
+#[test]
+fn what_is_not_there_says_what_is_and_nothing_can_be_written() {
+    let server = Server::start();
+    let mut missing = server.get("/nowhere", &[("accept", BROWSER)]);
+    assert_eq!(missing.status(), 404);
+    assert!(header(&missing, "content-type").starts_with("text/plain"));
+    let words = missing.body_mut().read_to_string().expect("text");
+    for path in PATHS.into_iter().filter(|path| words.contains(path)) {
+        assert_ne!(server.get(path, &[]).status(), 404, "{path}");
+    }
+    assert!(words.contains("/metrics") && words.contains("/api/v1/status"), "{words}");
+    for path in PATHS.into_iter().chain(["/events"]) {
+        let mut refused = agent().post(server.url(path)).send("x").expect("an answer");
+        assert_eq!(refused.status(), 405, "{path}");
+        assert_eq!(header(&refused, "allow").replace(", ", ","), "GET,HEAD", "{path}");
+        assert!(refused.body_mut().read_to_string().expect("text").contains("GET"), "{path}");
+    }
+}
+
+#[test]
+fn hostile_names_do_no_harm_and_lose_nothing() {
+    let server = Server::start();
+    let page = server.text("/", BROWSER);
+    assert_eq!(page.matches("<script").count(), 1, "only our own script");
+    assert!(page.contains("&#60;script&#62;alert(&#39;é&#39;)"), "the name is there, escaped");
+    let line = first_event(&server);
+    assert!(!line.contains("<script") && line.contains("&#60;script&#62;"));
+    let metrics = server.text("/metrics", "*/*");
+    assert!(metrics.contains(r#"host="a\"b\\c\nd<script>alert('é')</script>""#));
+    let brokers = server.json("/api/v1/brokers");
+    assert_eq!(brokers["clusters"][0]["brokers"][0]["host"], HOSTILE);
+    assert_eq!(server.json("/api/v1/status")["clusters"][0]["cluster_id"], HOSTILE);
+    assert_eq!(server.json("/topics")["clusters"][0]["cluster_id"], HOSTILE);
+    let bad = server.json("/api/v1/heartbeats?outcome=bad&limit=1&cluster=eu");
+    assert_eq!(bad["clusters"][0]["bad"][0]["id"], format!("{HOSTILE}-1-0-14"));
+    assert_eq!(bad["clusters"][0]["bad"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn the_twins_of_the_page_tell_null_where_nothing_is_known() {
+    let server = Server::start();
+    let status = server.json("/api/v1/status?cluster=us");
+    let us = &status["clusters"][0];
+    assert_eq!((&us["cluster"], &us["verdict"]), (&Value::from("us"), &Value::from("unknown")));
+    for unknown in ["cluster_id", "brokers", "quorum_leader", "metadata_seconds"] {
+        assert_eq!(us[unknown], Value::Null, "{unknown}");
+    }
+    assert_eq!(us["end_to_end"]["1m"], Value::Null);
+    assert_eq!(us["topic"]["ready"], Value::Null);
+    assert_eq!(server.json("/api/v1/brokers?cluster=us")["clusters"][0]["brokers"], Value::Null);
+    let eu = &server.json("/api/v1/status?cluster=eu")["clusters"][0];
+    assert_eq!(eu["heartbeats"]["slo_bad_events"], 4);
+    assert_eq!(eu["quorum_leader"], 1);
+    let brokers = server.json("/api/v1/brokers?cluster=eu");
+    let failure = &brokers["clusters"][0]["brokers"][1]["failure"];
+    assert_eq!((&failure["stage"], &failure["fault"]), (&Value::from("tcp"), &Value::from("refused")));
+    let topics = server.json("/topics?cluster=eu");
+    assert_eq!(topics["clusters"][0]["topics"][0]["leaders"], serde_json::json!({ "0": 1, "1": null }));
+    assert_eq!(server.json("/leader"), serde_json::json!({ "is_leader": true }));
+    for wrong in ["/api/v1/status?cluster=none", "/api/v1/heartbeats?outcome=late", "/topics?limit=many"] {
+        assert_eq!(server.get(wrong, &[]).status(), 400, "{wrong}");
+    }
+}
+
+#[test]
+fn supervisors_hear_of_our_own_health_and_never_of_kafkas() {
+    let server = Server::start();
+    assert_eq!(server.get("/livez", &[]).status(), 200, "alive although one cluster was never reached");
+    let mut ready = server.get("/readyz", &[]);
+    assert_eq!(ready.status(), 503, "one cluster's tasks have not tried yet");
+    let words = ready.body_mut().read_to_string().expect("text");
+    assert!(words.contains("[-] us/metadata") && !words.contains("eu/"), "{words}");
+    let words = server.text("/readyz?verbose", "*/*");
+    assert!(words.contains("[+] eu/metadata") && words.contains("[-] us/topic"), "{words}");
+
+    let tried = Server::of(|readings| readings.truncate(1));
+    assert_eq!(tried.get("/ready", &[]).status(), 200);
+    tried.stop.cancel();
+
+    let hung = Server::of(|readings| {
+        let mut heartbeat = (*readings[0].heartbeat).clone();
+        heartbeat.at = Instant::now() - LIMIT;
+        readings[0].heartbeat = Arc::new(heartbeat);
+    });
+    let mut dead = hung.get("/health", &[]);
+    assert_eq!(dead.status(), 500);
+    assert!(dead.body_mut().read_to_string().expect("text").contains("[-] eu/ledger"));
+}
+
+#[test]
+fn the_page_is_one_small_piece_and_says_what_it_does_not_know() {
+    let server = Server::start();
+    let page = server.text("/", BROWSER);
+    let assets = ["/assets/page.css", "/assets/page.js"].map(|path| server.text(path, "*/*").len());
+    assert!(page.len() + assets.iter().sum::<usize>() < 100_000, "{} bytes", page.len());
+    for outside in ["http://", "https://", "style=", "onclick", "javascript:"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("Kafka is degraded") && page.contains("Not known yet"));
+    assert!(page.contains("<noscript>") && page.contains("http-equiv=\"refresh\""));
+    for wrong in ["NaN", ">-1<", ">None<", "Some("] {
+        assert!(!page.contains(wrong), "{wrong}");
+    }
+    assert_eq!(page.matches("<caption").count(), page.matches("<table").count(), "tables have captions");
+}
+
+#[test]
+fn a_watched_page_is_told_news_until_the_service_stops() {
+    let server = Server::start();
+    let mut response = server.get("/events", &[("accept", "text/event-stream")]);
+    assert_eq!(header(&response, "x-accel-buffering"), "no");
+    let mut events = BufReader::new(response.body_mut().as_reader());
+    for _ in 0..2 {
+        let event = event(&mut events);
+        assert!(event.contains("retry: 2000") && event.contains("data: "), "{event}");
+        assert!(event.contains("Kafka is degraded"));
+    }
+    server.stop.cancel();
+    let mut rest = String::new();
+    events.read_to_string(&mut rest).expect("the stream ends and does not break");
+}
+
+#[test]
+fn a_page_too_many_is_refused_and_a_place_becomes_free_again() {
+    let server = Server::start();
+    let mut watchers: Vec<_> = (0..32).map(|_| server.get("/events", &[])).collect();
+    assert!(watchers.iter().all(|response| response.status() == 200));
+    assert_eq!(server.get("/events", &[]).status(), 503);
+    assert_eq!(server.get("/metrics", &[]).status(), 200, "nobody else is disturbed");
+    watchers.pop();
+    support::wait_for("a free place", LIMIT, || (server.get("/events", &[]).status() == 200).then_some(()));
+}
+
+/// Lines up to the empty one.
+fn event(events: &mut impl BufRead) -> String {
+    let mut event = String::new();
+    while !event.ends_with("\n\n") {
+        assert_ne!(events.read_line(&mut event).expect("a line"), 0, "the stream ended: {event}");
+    }
+    event
+}
+
+fn first_event(server: &Server) -> String {
+    let mut response = server.get("/events", &[]);
+    event(&mut BufReader::new(response.body_mut().as_reader()))
+}
+
+/// Looked at by a browser; the pictures are in target/tmp for people.
+#[test]
+fn a_browser_draws_the_page_in_light_and_in_dark() {
+    let Some(chromium) = chromium() else {
+        println!("no chromium: the page was not looked at");
+        return;
+    };
+    let server = Server::start();
+    let pictures = [("light", "1280,1900", 1), ("dark", "1280,1900", 0), ("narrow", "500,2600", 1)];
+    let [light, dark, _] = pictures.map(|(name, size, scheme)| {
+        let picture = draw(&chromium, &server.url("/"), name, size, scheme);
+        // Nothing but a ground compresses to a few kilobytes.
+        assert!(picture.len() > 40_000, "{name}: {} bytes are a blank page", picture.len());
+        assert!(picture.starts_with(b"\x89PNG"), "{name} is no picture");
+        picture
+    });
+    assert_ne!(light, dark);
+}
+
+fn chromium() -> Option<PathBuf> {
+    let paths = std::env::split_paths(&std::env::var_os("PATH")?).collect::<Vec<_>>();
+    paths.iter().map(|path| path.join("chromium")).find(|path| path.is_file())
+}
+
+fn draw(chromium: &Path, url: &str, name: &str, size: &str, scheme: u8) -> Vec<u8> {
+    let profile = tempfile::tempdir().expect("a folder");
+    let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("page-{name}.png"));
+    _ = fs::remove_file(&picture);
+    let mut browser = Command::new(chromium)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--hide-scrollbars", "--lang=en"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
+        .arg(format!("--window-size={size}"))
+        .arg(format!("--screenshot={}", picture.display()))
+        .arg(url)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("chromium starts");
+    let ended = support::try_wait(LIMIT, || browser.try_wait().expect("its end can be asked for"));
+    if ended.is_none() {
+        browser.kill().expect("it can be ended");
+        browser.wait().expect("it has ended");
+    }
+    assert!(ended.is_some_and(|status| status.success()), "chromium: {ended:?}");
+    fs::read(&picture).expect("a picture")
+}

@@ -1,0 +1,313 @@
+//! Two clusters made by hand: one where most things have happened and every name is hostile, one nobody ever reached.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use kafka_heartbeat::{
+    board::Readings,
+    config::{self, Config, Sources},
+    kafka::{
+        BrokerId, Fault, Stage,
+        admin::{self, Broker, Quorum},
+    },
+    latency::{Bounds, Buckets, Recent},
+    metrics::render::Process,
+    probe::{
+        connectivity::{self, Check},
+        heartbeat::{self, Bad, Beat, ByBroker, Outcome, Partition, Totals},
+        metadata::{self, Capability},
+        topic::{self, Action, Blocked},
+    },
+    task::{Failure, Latest},
+    verdict::{State, Verdict},
+};
+
+/// What a host, a rack or a cluster id may hold.
+pub(crate) const HOSTILE: &str = "a\"b\\c\nd<script>alert('é')</script>";
+
+/// The configuration that the sample belongs to.
+pub(crate) fn config() -> Config {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.ini");
+    let text = "[cluster:eu]\nbootstrap.servers = b1:9092\n[cluster:us]\nbootstrap.servers = b2:9092\n\
+                [labels]\nenvironment = pro\"d\\uct<i>on\n";
+    std::fs::write(&file, text).expect("a file");
+    config::load(&Sources { file: Some(file), ..Sources::default() }).expect("a valid configuration")
+}
+
+/// The two clusters, as seen at `wall`.
+pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
+    let [eu, us] = [0, 1].map(|index| Arc::new(config.clusters[index].clone()));
+    let minute = Duration::from_secs(60);
+    vec![
+        Readings {
+            name: eu.name.as_str().into(),
+            settings: eu,
+            started: wall - 100 * minute,
+            heartbeat: Arc::new(heartbeats(wall)),
+            connectivity: latest(connectivity(wall), wall),
+            metadata: latest(metadata(), wall),
+            topic: failing(latest(topic(), wall), wall),
+            verdict: Arc::new(Verdict {
+                state: State::Degraded,
+                reasons: vec!["2 of 60 heartbeats were bad".to_owned(), format!("broker 2: {HOSTILE}")],
+                since: wall - 5 * minute,
+            }),
+        },
+        Readings {
+            name: us.name.as_str().into(),
+            settings: us,
+            started: wall - 100 * minute,
+            heartbeat: Arc::new(silence(wall)),
+            connectivity: Latest::new(minute),
+            metadata: Latest::new(minute),
+            topic: Latest::new(minute),
+            verdict: Arc::new(Verdict {
+                state: State::Unknown,
+                reasons: vec!["nothing judged yet".to_owned()],
+                since: wall - 100 * minute,
+            }),
+        },
+    ]
+}
+
+/// A process that knows everything of itself but its open files.
+pub(crate) fn process(wall: SystemTime) -> Process {
+    Process {
+        version: "1.2.3",
+        revision: "abc",
+        librdkafka: "2.12.1".to_owned(),
+        started: Some(wall - Duration::from_secs(6000)),
+        busy: Duration::from_millis(1500),
+        workers: 2,
+        cpu: Some(Duration::from_millis(2250)),
+        memory: Some(12_345_678),
+        fds: None,
+    }
+}
+
+fn latest<T>(snapshot: T, wall: SystemTime) -> Latest<T> {
+    let mut latest = Latest::new(Duration::from_secs(600));
+    latest.snapshot = Some((Arc::new(snapshot), tokio::time::Instant::now()));
+    latest.succeeded = Some(wall);
+    latest.cycles = [40, 0, 0, 0];
+    latest.last_duration = Some(ms(12));
+    latest
+}
+
+fn failing<T>(mut latest: Latest<T>, wall: SystemTime) -> Latest<T> {
+    latest.cycles = [40, 2, 1, 0];
+    latest.faults = BTreeMap::from([(Fault::Authorization, 2), (Fault::Timeout, 1)]);
+    latest.failure =
+        Some(Failure { fault: Fault::Timeout, stage: None, message: HOSTILE.to_owned(), since: wall });
+    latest
+}
+
+fn silence(wall: SystemTime) -> heartbeat::Snapshot {
+    heartbeat::Snapshot {
+        at: Instant::now(),
+        written: wall,
+        partitions: BTreeMap::new(),
+        events: 0,
+        bad_events: 0,
+        totals: Totals::default(),
+        schedule_delay: buckets(&[]),
+        produce_errors: BTreeMap::new(),
+        throttle: BTreeMap::new(),
+        prober_healthy: true,
+        produce: Recent::new(Instant::now()),
+        end_to_end: Recent::new(Instant::now()),
+        bad: VecDeque::new(),
+        acked: 0,
+        received: 0,
+    }
+}
+
+fn heartbeats(wall: SystemTime) -> heartbeat::Snapshot {
+    let now = Instant::now();
+    let (mut produce, mut end_to_end) = (Recent::new(now), Recent::new(now));
+    for step in 1..=100 {
+        produce.record(now, ms(step) / 20);
+        end_to_end.record(now, ms(step) / 10);
+    }
+    let mut outcomes = [0; 8];
+    for (outcome, count) in [(Outcome::Ok, 56), (Outcome::Late, 1), (Outcome::UnackedMissing, 1)] {
+        outcomes[outcome as usize] = count;
+    }
+    let mut twice = outcomes;
+    twice[Outcome::Ok as usize] *= 2;
+    twice[Outcome::Late as usize] *= 2;
+    twice[Outcome::UnackedMissing as usize] *= 2;
+    heartbeat::Snapshot {
+        partitions: BTreeMap::from([
+            (0, partition(Some(BrokerId(1)), Some(HOSTILE), outcomes, wall)),
+            (1, partition(None, None, outcomes, wall)),
+        ]),
+        events: 116,
+        bad_events: 4,
+        totals: Totals { scheduled: 120, outcomes: twice, in_flight: 4 },
+        schedule_delay: buckets(&[ms(1) / 5, ms(1) / 4, ms(3)]),
+        produce_errors: BTreeMap::from([(Fault::NotEnoughReplicas, 3)]),
+        throttle: BTreeMap::from([("Produce", buckets(&[ms(120)]))]),
+        produce,
+        end_to_end,
+        bad: (0..15).map(|number| Arc::new(bad(number, wall))).collect(),
+        acked: 114,
+        received: 113,
+        ..silence(wall)
+    }
+}
+
+fn partition(
+    leader: Option<BrokerId>,
+    rack: Option<&str>,
+    outcomes: [u64; 8],
+    wall: SystemTime,
+) -> Partition {
+    let deadline = Duration::from_secs(10) + Duration::from_nanos(1);
+    let account = ByBroker {
+        outcomes,
+        produce: buckets(&[ms(1), ms(2), deadline]),
+        end_to_end: buckets(&[ms(2), ms(5), deadline]),
+        delivery: buckets(&[ms(2), ms(1) * 5 / 2]),
+    };
+    Partition {
+        scheduled: 60,
+        in_flight: 2,
+        by_broker: BTreeMap::from([(leader, account)]),
+        anomalies: [1, 0, 0, 7, 0, 0],
+        last_success: leader.map(|_| wall - ms(2500)),
+        leader,
+        rack: rack.map(str::to_owned),
+        beats: (0..60).map(|index| beat(index, wall)).collect(),
+    }
+}
+
+fn beat(index: u64, wall: SystemTime) -> Beat {
+    let (outcome, bad) = match index {
+        20 => (Some(Outcome::Late), true),
+        21 => (Some(Outcome::UnackedMissing), true),
+        30 => (Some(Outcome::Skipped), false),
+        57 => (None, true),
+        58.. => (None, false),
+        _ => (Some(Outcome::Ok), false),
+    };
+    let end_to_end = (outcome == Some(Outcome::Ok)).then(|| ms(1 + index * index % 37 * (index % 5)));
+    Beat {
+        sequence: 1000 + index,
+        intended: wall - Duration::from_secs(60 - index),
+        outcome,
+        bad,
+        end_to_end,
+    }
+}
+
+fn bad(number: u64, wall: SystemTime) -> Bad {
+    let late = number.is_multiple_of(2);
+    Bad {
+        id: format!("{HOSTILE}-1-0-{number}"),
+        partition: 0,
+        sequence: number,
+        broker: late.then_some(BrokerId(1)),
+        intended: wall - Duration::from_secs(900 - number),
+        outcome: if late { Outcome::Late } else { Outcome::UnackedMissing },
+        schedule_delay: Some(ms(1)),
+        produce: late.then(|| ms(11_000)),
+        end_to_end: late.then(|| ms(11_500)),
+        fault: (!late).then_some(Fault::Timeout),
+    }
+}
+
+fn connectivity(wall: SystemTime) -> connectivity::Snapshot {
+    let stages = vec![
+        (Stage::Dns, ms(1) / 2),
+        (Stage::Tcp, ms(2)),
+        (Stage::Tls, ms(9)),
+        (Stage::ApiVersions, ms(3)),
+        (Stage::Sasl, ms(6)),
+    ];
+    let total = stages.iter().map(|(_, took)| *took).sum();
+    let good = Check {
+        host: HOSTILE.to_owned(),
+        port: 9092,
+        rack: Some("eu-1".to_owned()),
+        address: Some([192, 0, 2, 1].into()),
+        durations: stages.iter().map(|(stage, took)| (*stage, buckets(&[*took]))).collect(),
+        stages,
+        total: Some(total),
+        failure: None,
+        since: wall - Duration::from_secs(5000),
+        checks: 7,
+        failures: BTreeMap::from([((Stage::Sasl, Fault::Other), 2)]),
+        totals: buckets(&[total]),
+        certificate_expiry: Some(wall + Duration::from_secs(40 * 86_400)),
+        mean_total: Some(total),
+    };
+    let never = Check {
+        host: "broker-2.example".to_owned(),
+        rack: None,
+        address: None,
+        stages: vec![(Stage::Dns, ms(1))],
+        total: None,
+        failure: Some(connectivity::Failure {
+            stage: Stage::Tcp,
+            fault: Fault::Refused,
+            message: format!("session with {HOSTILE}:9092\r: refused in stage tcp"),
+        }),
+        since: wall - Duration::from_secs(300),
+        failures: BTreeMap::from([((Stage::Tcp, Fault::Refused), 7)]),
+        durations: BTreeMap::from([(Stage::Dns, buckets(&[ms(1)]))]),
+        totals: buckets(&[]),
+        certificate_expiry: None,
+        mean_total: None,
+        ..good.clone()
+    };
+    connectivity::Snapshot { brokers: BTreeMap::from([(BrokerId(1), good), (BrokerId(2), never)]) }
+}
+
+fn metadata() -> metadata::Snapshot {
+    let broker = |host: &str| Broker { host: host.to_owned(), port: 9092, rack: None };
+    let partition = |leader| admin::Partition {
+        leader,
+        replicas: vec![BrokerId(1), BrokerId(2)],
+        isr: vec![BrokerId(1)],
+    };
+    metadata::Snapshot {
+        cluster_id: Some(HOSTILE.to_owned()),
+        brokers: BTreeMap::from([(BrokerId(1), broker(HOSTILE)), (BrokerId(2), broker("broker-2.example"))]),
+        topics: 12,
+        partitions: 345,
+        controller: Some(BrokerId(2)),
+        quorum: Some(Quorum { leader: BrokerId(1), epoch: 17 }),
+        quorum_capability: Capability::Ok,
+        heartbeat_topic: Ok(admin::Topic {
+            id: None,
+            partitions: BTreeMap::from([(0, partition(Some(BrokerId(1)))), (1, partition(None))]),
+        }),
+        duration: ms(4),
+        durations: buckets(&[ms(4), ms(4), ms(6)]),
+    }
+}
+
+fn topic() -> topic::Snapshot {
+    topic::Snapshot {
+        topic: "kafka-heartbeat".to_owned(),
+        ready: true,
+        pending: vec![Action::Expand { from: 2, to: 3 }],
+        blocked: vec![Blocked::UnderReplicated],
+        uncovered: vec![BrokerId(2)],
+    }
+}
+
+fn buckets(durations: &[Duration]) -> Buckets {
+    let mut buckets = Buckets::new(&Bounds::default());
+    durations.iter().for_each(|duration| buckets.record(*duration));
+    buckets
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
