@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use kafka_protocol::{
     error::{ParseResponseErrorCode, ResponseError},
     messages::ApiVersionsRequest,
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Connection, Range, Settings, sasl,
+    Connection, Range, Settings, guard, sasl,
     settings::{Endpoint, Family},
     tls,
     versions::Versions,
@@ -154,8 +155,7 @@ async fn api_versions(connection: &Connection, deadline: Instant) -> Result<Vers
     let mut version = API_VERSIONS.highest;
     let mut frame = connection.exchange(&request, version, deadline).await?;
     if frame.get(ERROR_CODE) == Some(&ResponseError::UnsupportedVersion.code().to_be_bytes()) {
-        let answer = connection.decode::<ApiVersionsRequest>(frame, API_VERSIONS.lowest)?;
-        version = Versions::new(&answer).pick::<ApiVersionsRequest>(API_VERSIONS).unwrap_or(0);
+        version = offered(frame).unwrap_or(API_VERSIONS.lowest);
         frame = connection.exchange(&request, version, deadline).await?;
     }
     let answer = connection.decode::<ApiVersionsRequest>(frame, version)?;
@@ -163,4 +163,12 @@ async fn api_versions(connection: &Connection, deadline: Instant) -> Result<Vers
         None => Ok(Versions::new(&answer)),
         Some(error) => Err(Error::new(Fault::from_response(error), "ApiVersions")),
     }
+}
+
+/// The version that a refusal of ours offers. Not every broker words the refusal as KIP-511 says
+/// (librdkafka's embedded ones do not), so one that cannot be read is no error.
+fn offered(frame: Bytes) -> Option<i16> {
+    let refusal = (frame.len() >= ERROR_CODE.start).then(|| frame.slice(ERROR_CODE.start..))?;
+    let answer = guard::decode(refusal, API_VERSIONS.lowest, false).ok()?;
+    Versions::new(&answer).pick::<ApiVersionsRequest>(API_VERSIONS).ok()
 }

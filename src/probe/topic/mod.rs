@@ -1,6 +1,6 @@
 //! Topic assurance: what the heartbeat topic lacks, and doing it.
 //!
-//! [`plan`] is pure and printable. Nothing here ever deletes or shrinks.
+//! [`plan()`] is pure and printable. Nothing here ever deletes or shrinks.
 
 mod plan;
 
