@@ -1,0 +1,153 @@
+//! The program as a whole, without any Kafka: commands, exit codes, signals, the demo.
+
+use std::{
+    fs,
+    io::Read,
+    net::TcpListener,
+    process::{Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use support::{
+    kafka::Kafka,
+    service::{Service, free_port, program, signal},
+    wait_for,
+};
+
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = program().args(arguments).output().expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn dead(extra: &str) -> String {
+    format!("[kafka]\nname = k\nbootstrap.servers = {}\n{extra}", Kafka::dead_bootstrap())
+}
+
+#[test]
+fn a_bad_configuration_is_told_whole_and_ends_with_78() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.ini");
+    fs::write(&file, "[kafka]\nbootstrap.servers = b:1\nsecurity.protocol = SASL_SSL\nsasl.password = hush\nlingr.ms = 3\n").expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    for arguments in [
+        vec!["check-config", file],
+        vec!["--config", file],
+        vec!["run", "--config", file],
+        vec!["probe", "--config", file],
+    ] {
+        let (code, _, errors) = run(&arguments);
+        assert_eq!(code, Some(78), "{arguments:?}: {errors}");
+        for part in [
+            "config.ini:5: lingr.ms: librdkafka knows no such property",
+            "sasl.mechanism: is missing",
+            "sasl.username: is missing",
+        ] {
+            assert!(errors.contains(part), "{arguments:?}: {errors}");
+        }
+        assert!(!errors.contains("hush"), "{errors}");
+    }
+    assert_eq!(run(&["check-config", "/nowhere.ini"]).0, Some(78));
+    let (code, _, errors) = run(&[]);
+    assert!(
+        code == Some(78) && errors.contains("--bootstrap-servers host:port") && errors.contains("Usage:"),
+        "{errors}"
+    );
+    assert_eq!(run(&["--nonsense"]).0, Some(2));
+}
+
+#[test]
+fn a_good_configuration_is_printed_without_its_secrets() {
+    let (code, printed, _) = run(&["-b", "b:1", "-X", "sasl.password=hush", "--print-config"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        printed.contains("sasl.password = ***") && printed.contains("heartbeat.interval = 1s"),
+        "{printed}"
+    );
+    assert!(!printed.contains("hush"));
+    let (code, version, _) = run(&["--version"]);
+    assert!(
+        code == Some(0) && version.starts_with("kafka-heartbeat ") && version.contains("librdkafka 2."),
+        "{version}"
+    );
+}
+
+#[test]
+fn a_port_in_use_ends_with_71_and_a_remedy() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (code, _, errors) = run(&["-b", "127.0.0.1:1", "--listen", &address]);
+    assert_eq!(code, Some(71), "{errors}");
+    assert!(errors.contains(&address) && errors.contains("--listen"), "{errors}");
+}
+
+#[test]
+fn without_kafka_it_lives_is_ready_and_counts_bad_heartbeats_and_a_signal_ends_it_with_0() {
+    let fast = "[heartbeat]\ninterval = 100ms\ndeadline = 1s\n[connectivity]\ninterval = 1s\n[metadata]\ninterval = 1s\n[topic]\ninterval = 1s\n";
+    let begun = Instant::now();
+    let service = Service::start(&dead(fast));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let totals = service.wait("k", "bad heartbeats", 10, |totals| totals.of("unsent") >= 10);
+    assert_eq!((totals.of("ok"), totals.bad_events), (0, totals.events));
+    assert_eq!(service.get("/livez").as_deref(), Ok("ok\n"));
+    wait_for("every task to have tried", Duration::from_secs(10), || service.get("/readyz").ok());
+    let reasons = service.api("/api/v1/status", "k")["reasons"].to_string();
+    assert!(reasons.contains("refused"), "{reasons}");
+    for absent in [
+        "heartbeat_brokers",
+        "heartbeat_topic_ready",
+        "heartbeat_last_success_timestamp_seconds",
+        "heartbeat_controller",
+    ] {
+        assert_eq!(service.series(absent, &[]), None, "{absent} was never measured");
+    }
+    let url = format!("http://{}/livez", service.address());
+    assert_eq!(run(&["healthcheck", "--url", &url]), (Some(0), "ok\n".to_owned(), String::new()));
+    let (ended, log) = service.stop();
+    assert_eq!(ended.code(), Some(0), "{log}");
+    assert!(log.contains("check the port, and whether the broker runs"), "{log}");
+    assert_eq!(run(&["healthcheck", "--url", &url]).0, Some(69));
+}
+
+#[test]
+fn logs_are_objects_a_line_when_asked_for() {
+    let service = Service::start(&dead("[log]\nformat = json\n[metadata]\ninterval = 1s\n"));
+    wait_for("a warning", Duration::from_secs(10), || service.log().contains("\"WARN\"").then_some(()));
+    for line in service.log().lines() {
+        let object: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(object["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+    }
+}
+
+#[test]
+fn the_demo_works_by_itself_and_ends_with_a_signal() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut child = program()
+        .args(["demo", "--listen", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs");
+    let get = |path: &str| {
+        ureq::get(format!("http://{address}{path}")).call().ok()?.body_mut().read_to_string().ok()
+    };
+    let ok = |status: &serde_json::Value| {
+        let heartbeats = &status["clusters"][0]["heartbeats"];
+        let ok = heartbeats["outcomes"]["ok"].as_u64().unwrap_or(0);
+        (ok >= 20).then(|| heartbeats.clone())
+    };
+    let heartbeats = wait_for("20 good heartbeats", Duration::from_secs(30), || {
+        ok(&serde_json::from_str(&get("/api/v1/status")?).ok()?)
+    });
+    assert_eq!(heartbeats["slo_bad_events"], 0, "{heartbeats}");
+    signal(child.id(), "TERM");
+    let ended = wait_for("the demo to end", Duration::from_secs(15), || child.try_wait().expect("a child"));
+    assert_eq!(ended.code(), Some(0));
+    let mut words = String::new();
+    child.stdout.take().expect("a pipe").read_to_string(&mut words).expect("UTF-8");
+    assert!(words.contains(&format!("the page: http://{address}/")), "{words}");
+}
