@@ -124,6 +124,7 @@ impl Running {
 
         let (publish, verdict) = watch::channel(Arc::new(Verdict::unknown()));
         let inputs = verdict::Inputs {
+            settings: cluster.heartbeat.clone(),
             heartbeat: heartbeat.clone(),
             connectivity: connectivity.clone(),
             metadata: metadata.clone(),

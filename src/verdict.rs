@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config,
     probe::{
         connectivity,
         heartbeat::{self, Outcome},
@@ -21,8 +22,8 @@ use crate::{
 /// Looked at this often.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The state follows the verdicts of this window.
-const WINDOW: Duration = Duration::from_secs(30);
+/// The state follows the verdicts of this window, or of a longer one where heartbeats are rare.
+const LEAST_WINDOW: Duration = Duration::from_secs(30);
 
 /// The state of a cluster as its clients see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +66,8 @@ pub struct Verdict {
 
 /// What the verdict goes by.
 pub struct Inputs {
+    /// The cluster's heartbeat settings.
+    pub settings: config::Heartbeat,
     /// The ledger's word.
     pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
     /// Sessions to each broker.
@@ -77,7 +80,7 @@ pub struct Inputs {
 
 /// Judges once a second until `stop`. No cycle of a task: it asks nobody anything and cannot fail.
 pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: CancellationToken) {
-    let mut window = Window::default();
+    let mut window = Window::new(&inputs.settings);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -85,10 +88,15 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: C
         }
         let heartbeat = inputs.heartbeat.borrow().clone();
         window.add(&heartbeat);
-        let metadata = inputs.metadata.borrow().clone();
-        let connectivity = inputs.connectivity.borrow().clone();
-        let topic = inputs.topic.borrow().clone();
-        let (state, reasons) = judge(&heartbeat, window.change(), &metadata, &connectivity, &topic);
+        let seen = Seen {
+            enabled: inputs.settings.enabled,
+            prober_healthy: heartbeat.prober_healthy,
+            change: window.change(),
+            metadata: &inputs.metadata.borrow().clone(),
+            connectivity: &inputs.connectivity.borrow().clone(),
+            topic: &inputs.topic.borrow().clone(),
+        };
+        let (state, reasons) = seen.judge();
         publisher.send_if_modified(|verdict| {
             if verdict.state == state && verdict.reasons == reasons {
                 return false;
@@ -111,77 +119,180 @@ impl Verdict {
     }
 }
 
-/// Verdict counters over the last half minute.
-#[derive(Default)]
-struct Window(VecDeque<(Instant, u64, u64)>);
+/// Counters of the last half minute, or of three heartbeats where they are rare.
+struct Window {
+    length: Duration,
+    marks: VecDeque<(Instant, Change)>,
+}
+
+/// How far counters moved within the window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Change {
+    length: Duration,
+    events: u64,
+    bad: u64,
+    lost: u64,
+}
 
 impl Window {
+    fn new(settings: &config::Heartbeat) -> Self {
+        Self { length: LEAST_WINDOW.max(3 * settings.interval), marks: VecDeque::new() }
+    }
+
     fn add(&mut self, heartbeat: &heartbeat::Snapshot) {
-        self.0.push_back((heartbeat.at, heartbeat.events, heartbeat.bad_events));
-        while self.0.len() > 2
-            && self.0.get(1).is_some_and(|(at, ..)| heartbeat.at.saturating_duration_since(*at) >= WINDOW)
-        {
-            self.0.pop_front();
+        let heartbeat::Snapshot { at, events, bad_events: bad, totals, .. } = *heartbeat;
+        let lost = totals.of(Outcome::Lost);
+        self.marks.push_back((at, Change { length: self.length, events, bad, lost }));
+        let old = |(begin, _): &(Instant, Change)| at.saturating_duration_since(*begin) >= self.length;
+        while self.marks.len() > 2 && self.marks.get(1).is_some_and(old) {
+            self.marks.pop_front();
         }
     }
 
-    /// (verdicts, bad ones) within the window.
-    fn change(&self) -> (u64, u64) {
-        match (self.0.front(), self.0.back()) {
-            (Some((_, events, bad)), Some((_, events_now, bad_now))) => (events_now - events, bad_now - bad),
-            _ => (0, 0),
-        }
+    fn change(&self) -> Change {
+        let (Some((_, before)), Some((_, now))) = (self.marks.front(), self.marks.back()) else {
+            return Change::default();
+        };
+        let (events, bad, lost) = (now.events - before.events, now.bad - before.bad, now.lost - before.lost);
+        Change { length: self.length, events, bad, lost }
     }
 }
 
-fn judge(
-    heartbeat: &heartbeat::Snapshot,
-    (events, bad): (u64, u64),
-    metadata: &Latest<metadata::Snapshot>,
-    connectivity: &Latest<connectivity::Snapshot>,
-    topic: &Latest<topic::Snapshot>,
-) -> (State, Vec<String>) {
-    let mut reasons = Vec::new();
-    if !heartbeat.prober_healthy {
-        reasons.push(
-            "this process was stalled within the last half minute: its numbers say little of Kafka"
-                .to_owned(),
-        );
-        return (State::ProberFault, reasons);
-    }
-    if bad > 0 {
-        reasons.push(format!("{bad} of {events} heartbeats in the last half minute were bad"));
-        let open = heartbeat.bad.iter().rev().take(10).map(|bad| bad.outcome);
-        if open.into_iter().any(|outcome| outcome == Outcome::Lost) {
-            reasons.push("acknowledged heartbeats were lost".to_owned());
+/// One look at everything.
+struct Seen<'a> {
+    enabled: bool,
+    prober_healthy: bool,
+    change: Change,
+    metadata: &'a Latest<metadata::Snapshot>,
+    connectivity: &'a Latest<connectivity::Snapshot>,
+    topic: &'a Latest<topic::Snapshot>,
+}
+
+impl Seen<'_> {
+    fn judge(&self) -> (State, Vec<String>) {
+        if !self.prober_healthy {
+            let reason =
+                "this process was stalled within the last half minute: its numbers say little of Kafka";
+            return (State::ProberFault, vec![reason.to_owned()]);
         }
+        let mut reasons = self.reasons();
+        let Change { events, bad, length, .. } = self.change;
+        let silent = events == 0;
+        let state = match (self.enabled, silent) {
+            (true, true) | (false, _) if self.metadata.failure.is_some() => State::Down,
+            (true, true) => State::Unknown,
+            _ if bad > 0 && bad == events => State::Down,
+            (false, _) if self.metadata.fresh().is_none() => State::Unknown,
+            _ if reasons.is_empty() => State::Ok,
+            _ => State::Degraded,
+        };
+        if state == State::Unknown {
+            reasons
+                .push(format!("nothing was judged within the last {}", humantime::format_duration(length)));
+        }
+        (state, reasons)
     }
-    if let Some(failure) = &metadata.failure {
-        reasons.push(format!("metadata: {}", failure.message));
-    }
-    if let Some(connectivity) = connectivity.fresh() {
-        for (id, check) in &connectivity.brokers {
+
+    fn reasons(&self) -> Vec<String> {
+        let Change { events, bad, lost, length } = self.change;
+        let length = humantime::format_duration(length);
+        let mut reasons = Vec::new();
+        if lost > 0 {
+            reasons.push(format!("{lost} acknowledged heartbeats were lost within the last {length}"));
+        }
+        if bad > 0 {
+            reasons.push(format!("{bad} of {events} heartbeats within the last {length} were bad"));
+        }
+        if let Some(failure) = &self.metadata.failure {
+            reasons.push(format!("metadata: {}", failure.message));
+        }
+        for (id, check) in self.connectivity.fresh().iter().flat_map(|snapshot| &snapshot.brokers) {
             if let Some(failure) = &check.failure {
-                reasons.push(format!(
-                    "broker {id} cannot be reached: {} in stage {}",
-                    failure.fault, failure.stage
-                ));
+                let connectivity::Failure { stage, fault, .. } = failure;
+                reasons.push(format!("broker {id} cannot be reached: {fault} in stage {stage}"));
             }
         }
+        if let Some(topic) = self.topic.fresh().filter(|topic| self.enabled && !topic.ready) {
+            reasons.push(format!("the heartbeat topic {} is not ready", topic.topic));
+        }
+        reasons
     }
-    if let Some(topic) = topic.fresh().filter(|topic| !topic.ready) {
-        reasons.push(format!("the heartbeat topic {} is not ready", topic.topic));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::{Fault, Stage};
+
+    const LENGTH: Duration = Duration::from_secs(30);
+
+    fn judged(
+        enabled: bool,
+        healthy: bool,
+        (events, bad, lost): (u64, u64, u64),
+        fails: bool,
+    ) -> (State, String) {
+        let (interval, unknown) = (Duration::from_secs(5), Latest::new(Duration::from_secs(5)));
+        let mut metadata = Latest::new(interval);
+        metadata.failure = fails.then(|| crate::task::Failure {
+            fault: Fault::Refused,
+            stage: Some(Stage::Tcp),
+            message: "b1:9092: refused".to_owned(),
+            since: SystemTime::now(),
+        });
+        let change = Change { length: LENGTH, events, bad, lost };
+        let connectivity = &Latest::new(interval);
+        let seen = Seen {
+            enabled,
+            prober_healthy: healthy,
+            change,
+            metadata: &metadata,
+            connectivity,
+            topic: &unknown,
+        };
+        let (state, reasons) = seen.judge();
+        (state, reasons.join("; "))
     }
-    let state = match (events, bad) {
-        (0, _) if reasons.is_empty() => State::Unknown,
-        (0, _) if metadata.failure.is_some() => State::Down,
-        (0, _) => State::Unknown,
-        (events, bad) if bad == events => State::Down,
-        _ if reasons.is_empty() => State::Ok,
-        _ => State::Degraded,
-    };
-    if state == State::Unknown && reasons.is_empty() {
-        reasons.push("no heartbeat was judged within the last half minute".to_owned());
+
+    #[test]
+    fn the_state_follows_the_heartbeats() {
+        let table = [
+            ((true, true, (90, 0, 0), false), State::Ok, ""),
+            (
+                (true, true, (90, 1, 0), false),
+                State::Degraded,
+                "1 of 90 heartbeats within the last 30s were bad",
+            ),
+            (
+                (true, true, (90, 90, 0), false),
+                State::Down,
+                "90 of 90 heartbeats within the last 30s were bad",
+            ),
+            (
+                (true, true, (90, 0, 2), false),
+                State::Degraded,
+                "2 acknowledged heartbeats were lost within the last 30s",
+            ),
+            ((true, true, (90, 0, 0), true), State::Degraded, "metadata: b1:9092: refused"),
+            ((true, true, (0, 0, 0), true), State::Down, "metadata: b1:9092: refused"),
+            ((true, true, (0, 0, 0), false), State::Unknown, "nothing was judged within the last 30s"),
+            ((false, true, (0, 0, 0), true), State::Down, "metadata: b1:9092: refused"),
+            ((false, true, (0, 0, 0), false), State::Unknown, "nothing was judged within the last 30s"),
+        ];
+        for ((enabled, healthy, change, fails), state, reason) in table {
+            assert_eq!(judged(enabled, healthy, change, fails), (state, reason.to_owned()));
+        }
+        assert_eq!(judged(true, false, (90, 90, 0), true).0, State::ProberFault, "it says nothing of Kafka");
     }
-    (state, reasons)
+
+    #[test]
+    fn rare_heartbeats_are_judged_over_three_of_them() {
+        let config = crate::config::load(&crate::config::Sources {
+            bootstrap: Some("b:1".to_owned()),
+            settings: vec![("heartbeat", "interval".to_owned(), "1m".to_owned(), "test")],
+            ..Default::default()
+        });
+        let settings = config.expect("valid").clusters.remove(0).heartbeat;
+        assert_eq!(Window::new(&settings).length, Duration::from_secs(180));
+    }
 }
