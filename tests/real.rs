@@ -18,7 +18,7 @@ mod support;
 
 /// Fast enough to see much in a test; the horizon lets lost heartbeats end soon.
 const FAST: &str = "[heartbeat]\ninterval = 200ms\ndeadline = 4s\nhorizon = 10s\n\
-                    [connectivity]\ninterval = 1s\n[metadata]\ninterval = 2s\ntimeout = 2s\n[topic]\ninterval = 5s\ntimeout = 5s\n";
+                    [connectivity]\ninterval = 2s\n[metadata]\ninterval = 2s\ntimeout = 2s\n[topic]\ninterval = 5s\ntimeout = 5s\n";
 
 fn plaintext(kafka: &Kafka, topic: &str) -> String {
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
