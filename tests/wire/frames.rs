@@ -173,6 +173,16 @@ async fn a_long_frame_is_refused_before_the_session_is_open() {
 }
 
 #[tokio::test]
+async fn a_long_answer_is_read_once_the_session_is_open() {
+    let fake = Fake::start().await;
+    let long = "x".repeat(1 << 20);
+    let whole = answer(&long);
+    fake.on(move |_: MetadataRequest, _| Reply::Answer(whole.clone()));
+    let connection = connection(&fake).await;
+    assert_eq!(ask(&connection, AMPLE).await.unwrap().cluster_id.as_deref(), Some(long.as_str()));
+}
+
+#[tokio::test]
 async fn an_answer_to_nothing_closes_an_idle_connection() {
     let fake = Fake::start().await;
     let unasked = [&8i32.to_be_bytes()[..], &[0x77; 8]].concat();

@@ -8,9 +8,12 @@ use kafka_heartbeat::kafka::{
     wire::Range,
 };
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
+    ApiVersionsRequest, ApiVersionsResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+    MetadataResponse,
+    api_versions_response::ApiVersion,
     list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
 };
+use rdkafka::mocking::MockCluster;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -250,6 +253,39 @@ async fn a_broker_older_than_our_api_versions_is_asked_in_its_own() {
         assert_eq!(answer.unwrap().brokers.len(), 1, "{theirs:?}");
         assert_eq!((fake.accepted(), fake.count::<ApiVersionsRequest>()), (1, questions), "{theirs:?}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_of_our_api_versions_need_not_be_readable() {
+    let fake = Fake::start().await;
+    fake.on(|_: ApiVersionsRequest, call| match call.version {
+        // What librdkafka's mock says: half in the compact encoding, half in the old one.
+        3 => Reply::Garbage(vec![0, 35, 1, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0]),
+        _ => Reply::Answer(ApiVersionsResponse::default().with_api_keys(vec![
+            ApiVersion::default().with_api_key(3).with_min_version(0).with_max_version(12),
+        ])),
+    });
+    let cluster = cluster(&[&fake], AMPLE);
+    assert!(admin::metadata(&cluster, Topics::All).await.is_ok());
+    assert_eq!((fake.accepted(), fake.count::<ApiVersionsRequest>()), (1, 2));
+}
+
+#[tokio::test]
+async fn librdkafkas_mock_cluster_is_understood_with_its_flaws() {
+    let mock = MockCluster::new(3).unwrap();
+    mock.create_topic("hb", 4, 3).unwrap();
+    let servers = mock.bootstrap_servers();
+    let cluster = Cluster::new(Arc::new(settings(&[("bootstrap.servers", &servers)])), AMPLE);
+    let told = admin::metadata(&cluster, Topics::Named(&["hb", "missing"])).await.unwrap();
+    assert_eq!((told.brokers.len(), told.topics["hb"].as_ref().unwrap().partitions.len()), (3, 4));
+    assert_eq!(*told.topics["missing"].as_ref().unwrap_err(), Fault::UnknownTopic);
+    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 3], At::Latest).await;
+    assert!(offsets.values().all(|offset| matches!(offset, Ok(0))), "{offsets:?}");
+    let error = admin::describe_quorum(&cluster).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Unsupported);
+    // Its controller is a broker that it does not have.
+    let error = admin::create_topic(&cluster, "new", 1, 1, &BTreeMap::new()).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Unsupported, "{}", words(&error));
 }
 
 #[tokio::test]

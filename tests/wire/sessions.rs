@@ -209,6 +209,13 @@ async fn hostile_words_of_a_broker_are_escaped_and_cut() {
 }
 
 #[test]
+fn an_advertised_host_is_hostile_text_too() {
+    let printed = Endpoint { host: "b1\n\u{1b}[2J".into(), port: 9092 }.to_string();
+    assert_eq!(printed, "b1\\n\\u{1b}[2J:9092");
+    assert_eq!(Endpoint { host: "::1".into(), port: 9092 }.to_string(), "[::1]:9092");
+}
+
+#[test]
 fn no_secret_is_printed_by_settings_or_their_errors() {
     let secret = [
         ("sasl.password", "s3cr3t"),

@@ -68,7 +68,9 @@ impl Cluster {
         state
             .slots
             .retain(|endpoint, _| bootstrap.contains(endpoint) || brokers.values().any(|b| b == endpoint));
-        (state.brokers, state.controller) = (brokers, controller);
+        // A controller that is not among the live brokers cannot be asked: any other passes it on, or says so.
+        state.controller = controller.filter(|controller| brokers.contains_key(controller));
+        state.brokers = brokers;
     }
 
     /// What Metadata last called the controller: under KRaft any broker passes requests on.

@@ -300,7 +300,7 @@ async fn write(mut writer: impl AsyncWrite + Unpin, mut requests: mpsc::Unbounde
 /// Reads until the peer ends the connection or breaks the protocol.
 async fn read(mut reader: impl AsyncRead + Unpin, shared: &Shared) -> Closed {
     loop {
-        let frame = match frame(&mut reader, shared.limit.load(Ordering::Relaxed)).await {
+        let frame = match frame(&mut reader, &shared.limit).await {
             Ok(frame) => frame,
             Err(closed) => return closed,
         };
@@ -314,10 +314,11 @@ async fn read(mut reader: impl AsyncRead + Unpin, shared: &Shared) -> Closed {
 }
 
 /// Reads one frame of at least a correlation id. Memory grows with what arrives, not with what is
-/// announced.
-async fn frame(reader: &mut (impl AsyncRead + Unpin), limit: usize) -> Result<Bytes, Closed> {
+/// announced. The limit is the one that holds when the frame begins, not when we began to wait for it.
+async fn frame(reader: &mut (impl AsyncRead + Unpin), limit: &AtomicUsize) -> Result<Bytes, Closed> {
     let mut prefix = [0; 4];
     reader.read_exact(&mut prefix).await.map_err(|error| Closed::from_io(&error))?;
+    let limit = limit.load(Ordering::Relaxed);
     let length = match usize::try_from(i32::from_be_bytes(prefix)) {
         Ok(length) if (4..=limit).contains(&length) => length,
         _ => return Err(Closed::new(Fault::Protocol, implausible(prefix))),
