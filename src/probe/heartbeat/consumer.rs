@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ledger::Event, producer::Reports, record::Record, targets::Assignment};
+use super::{ledger::Event, record::Record, reports::Reports, targets::Assignment};
 use crate::kafka::{Error, fault::Chain, native};
 
 /// The thread looks up at least this often: for new partitions, and for the stop.

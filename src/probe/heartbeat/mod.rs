@@ -9,6 +9,7 @@ mod consumer;
 pub mod ledger;
 mod producer;
 pub mod record;
+mod reports;
 pub mod schedule;
 mod targets;
 pub mod threads;

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::{
     ledger::{Event, Leader},
     record::{Identity, Record, nanos},
+    reports::Reports,
     schedule::{Slot, Slots},
     targets::{Target, Targets},
 };
@@ -27,27 +28,6 @@ use crate::{
 
 /// The thread looks up at least this often: for other partitions, and for the stop.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
-
-/// Passes librdkafka's reports on to the ledger.
-pub(super) struct Reports(pub(super) Sender<Event>);
-
-impl native::Listener for Reports {
-    fn delivered(&self, report: native::Report) {
-        let native::Report { partition, token: sequence, at, result } = report;
-        let event = match result {
-            Ok(()) => Event::Acked { partition, sequence, at },
-            Err(native::Undelivered { fault, definite }) => {
-                Event::Failed { partition, sequence, at, fault, definite }
-            }
-        };
-        // The ledger outlives the clients; an error here means the process is going down.
-        _ = self.0.send(event);
-    }
-
-    fn throttled(&self, api: &'static str, time: Duration) {
-        _ = self.0.send(Event::Throttled { api, time });
-    }
-}
 
 /// Everything the sending thread owns.
 pub(super) struct Sending {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ledger::{Event, Leader},
-    producer::Reports,
+    reports::Reports,
 };
 use crate::{
     kafka::{

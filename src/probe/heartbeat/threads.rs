@@ -18,8 +18,9 @@ use super::{
     accounts::{Accounts, BadLog},
     consumer,
     ledger::{Event, Ledger, Settings},
-    producer::{Reports, Sending},
+    producer::Sending,
     record::Identity,
+    reports::Reports,
     schedule::Slots,
     targets::{Follower, LONGEST_GRACE, Progress, Targets},
 };

@@ -1,0 +1,27 @@
+//! From librdkafka's callbacks to the ledger.
+
+use std::{sync::mpsc::Sender, time::Duration};
+
+use super::ledger::Event;
+use crate::kafka::native;
+
+/// Passes librdkafka's reports on to the ledger.
+pub(super) struct Reports(pub(super) Sender<Event>);
+
+impl native::Listener for Reports {
+    fn delivered(&self, report: native::Report) {
+        let native::Report { partition, token: sequence, at, result } = report;
+        let event = match result {
+            Ok(()) => Event::Acked { partition, sequence, at },
+            Err(native::Undelivered { fault, definite }) => {
+                Event::Failed { partition, sequence, at, fault, definite }
+            }
+        };
+        // The ledger outlives the clients; an error here means the process is going down.
+        _ = self.0.send(event);
+    }
+
+    fn throttled(&self, api: &'static str, time: Duration) {
+        _ = self.0.send(Event::Throttled { api, time });
+    }
+}
