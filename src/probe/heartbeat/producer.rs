@@ -33,7 +33,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 pub(super) struct Sending {
     pub(super) settings: config::Heartbeat,
     pub(super) identity: Identity,
-    pub(super) native: Arc<native::Producer<Reports>>,
+    pub(super) native: watch::Receiver<Arc<native::Producer<Reports>>>,
     pub(super) targets: watch::Receiver<Arc<Targets>>,
     pub(super) events: Sender<Event>,
     pub(super) grace: Duration,
@@ -97,7 +97,8 @@ impl Sending {
                 let at = Instant::now();
                 self.tell(Event::Sent { partition, sequence, intended, at, broker });
                 let topic = &self.settings.topic;
-                let sent = ready.and_then(|()| self.native.send(topic, partition, sequence, &self.buffer));
+                let sent =
+                    ready.and_then(|()| self.native.borrow().send(topic, partition, sequence, &self.buffer));
                 if let Err(fault) = sent {
                     self.tell(Event::Refused { partition, sequence, at: Instant::now(), fault });
                 }

@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{
     kafka::{
-        BrokerId, Fault, TopicId,
+        BrokerId, Error, Fault, TopicId,
         admin::{self, At, Topic},
+        fault::Chain,
         native, wire,
     },
     probe::metadata,
@@ -33,6 +34,9 @@ const RETRY: Duration = Duration::from_millis(250);
 
 /// For the producer to ask for the topic's partitions.
 const LEARN: Duration = Duration::from_secs(2);
+
+/// What a producer that is replaced still has under way may take so long.
+const FINISH: Duration = Duration::from_secs(2);
 
 /// How long finding out where to send may take before it counts as an outage: the deadline, but at most this.
 pub(super) const LONGEST_GRACE: Duration = Duration::from_secs(10);
@@ -67,11 +71,16 @@ pub(super) struct Assignment {
     pub(super) anew: bool,
 }
 
+/// Makes a producer.
+pub(super) type Renew = Box<dyn Fn() -> Result<native::Producer<Reports>, Error> + Send + Sync>;
+
 /// Follows the metadata until `stop`.
 pub(super) struct Follower {
     pub(super) topic: String,
     pub(super) wire: Arc<wire::Cluster>,
-    pub(super) producer: Arc<native::Producer<Reports>>,
+    pub(super) producer: watch::Sender<Arc<native::Producer<Reports>>>,
+    /// Makes another producer.
+    pub(super) renew: Renew,
     pub(super) metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     pub(super) assignments: mpsc::Sender<Assignment>,
     pub(super) events: mpsc::Sender<Event>,
@@ -128,6 +137,9 @@ impl Follower {
             self.progress.positioned.clear();
             self.progress.recreated = self.progress.topic_id.is_some();
             self.progress.topic_id = topic.id;
+            if self.progress.recreated {
+                self.renew_producer();
+            }
         }
         self.progress.positioned.retain(|partition| topic.partitions.contains_key(partition));
         self.follow_leaders(topic).await;
@@ -213,9 +225,21 @@ impl Follower {
         self.producer_learns().await;
     }
 
+    /// A client that knew a deleted topic may take minutes to find the new one of that name. What the old
+    /// client still holds is reported before it goes.
+    fn renew_producer(&self) {
+        match (self.renew)() {
+            Ok(fresh) => {
+                let old = self.producer.send_replace(Arc::new(fresh));
+                tokio::task::spawn_blocking(move || old.finish(FINISH));
+            }
+            Err(error) => tracing::error!("another producer cannot be made: {}", Chain(&error)),
+        }
+    }
+
     /// The partitions that the producer knows; none if no broker answers.
     async fn producer_learns(&self) -> BTreeSet<i32> {
-        let (producer, topic) = (self.producer.clone(), self.topic.clone());
+        let (producer, topic) = (self.producer.borrow().clone(), self.topic.clone());
         let learned = tokio::task::spawn_blocking(move || producer.learn(&topic, LEARN)).await;
         learned.ok().and_then(Result::ok).unwrap_or_default()
     }

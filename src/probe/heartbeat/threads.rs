@@ -22,7 +22,7 @@ use super::{
     record::Identity,
     reports::Reports,
     schedule::Slots,
-    targets::{Follower, LONGEST_GRACE, Progress, Targets},
+    targets::{Follower, LONGEST_GRACE, Progress, Renew, Targets},
 };
 use crate::{
     config,
@@ -55,7 +55,7 @@ pub struct Heartbeats {
 }
 
 struct Clients {
-    producer: Arc<native::Producer<Reports>>,
+    producer: watch::Receiver<Arc<native::Producer<Reports>>>,
     /// Dropped to stop the sending thread.
     sending: mpsc::Sender<()>,
     /// Cancelled to stop the reading thread: it holds the only sender of assignments.
@@ -96,7 +96,9 @@ impl Heartbeats {
     fn start_clients(&mut self, needs: Needs, identity: Identity) -> Result<(), Error> {
         let settings = needs.cluster.heartbeat.clone();
         let reports = Arc::new(Reports(self.events.clone()));
-        let producer = Arc::new(native::Producer::new(&needs.cluster, reports.clone())?);
+        let (cluster, to) = (needs.cluster.clone(), reports.clone());
+        let renew: Renew = Box::new(move || native::Producer::new(&cluster, to.clone()));
+        let (publish_producer, producer) = watch::channel(Arc::new(renew()?));
         let cluster = needs.cluster.clone();
         let connect = move || native::Consumer::new(&cluster, reports.clone());
         let consumer = connect()?;
@@ -108,7 +110,8 @@ impl Heartbeats {
         let following = Follower {
             topic: settings.topic.clone(),
             wire: needs.wire,
-            producer: producer.clone(),
+            producer: publish_producer,
+            renew,
             metadata: needs.metadata,
             assignments,
             events: self.events.clone(),
@@ -165,6 +168,7 @@ impl Heartbeats {
             }
             follower.cancel();
             // What is still queued is dropped and reported while the ledger listens.
+            let producer = producer.borrow().clone();
             let finish = move || producer.finish(Duration::ZERO);
             join(tokio::task::spawn_blocking(finish)).await;
         }
