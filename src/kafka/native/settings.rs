@@ -54,29 +54,24 @@ const CONSUMER_ALWAYS: [(&str, &str); 2] = [
 
 /// Checks every property of a cluster with librdkafka itself.
 pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
-    let mut errors = Vec::new();
-    for (properties, config) in
-        [(&cluster.producer, producer_config(cluster)), (&cluster.consumer, consumer_config(cluster))]
-    {
+    let sections = [&cluster.kafka, &cluster.producer, &cluster.consumer];
+    let properties = sections.into_iter().flat_map(|properties| &properties.0);
+    // One by one: librdkafka stops at the first it does not like.
+    let refused = properties.filter_map(|(key, property)| {
+        let refusal = ClientConfig::new().set(key, &property.value).create_native_config().err()?;
         // The value stays out of the message: it may be a secret.
-        if let Err(KafkaError::ClientConfig(_, reason, key, _)) = config.create_native_config() {
-            let place = properties.0.get(&key).or_else(|| cluster.kafka.0.get(&key));
-            let place = place.map_or_else(String::new, |property| property.place.clone());
-            let message = match place_of_value(&reason) {
-                Some(words) => words.to_owned(),
-                None => "librdkafka refuses the value".to_owned(),
-            };
-            let error = PropertyError { key, place, message };
-            if !errors.contains(&error) {
-                errors.push(error);
-            }
-        }
-    }
-    errors
+        let message = match refusal {
+            KafkaError::ClientConfig(_, reason, ..) => in_our_words(&reason),
+            _ => None,
+        };
+        let message = message.unwrap_or("librdkafka refuses the value").to_owned();
+        Some(PropertyError { key: key.clone(), place: property.place.clone(), message })
+    });
+    refused.collect()
 }
 
 /// librdkafka's reason, if it is one that never quotes the value.
-fn place_of_value(reason: &str) -> Option<&'static str> {
+fn in_our_words(reason: &str) -> Option<&'static str> {
     if reason.starts_with("No such configuration property") {
         Some("librdkafka knows no such property")
     } else if reason.contains("is read-only") || reason.contains("not supported in this build") {
