@@ -1,0 +1,234 @@
+//! The README says what the code says: names, commands, endpoints, exit codes, files.
+//!
+//! Only what can be looked up is checked, in both directions where there is a list; whether a sentence is
+//! true is for people.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::{CommandFactory, Parser};
+use kafka_heartbeat::{
+    cli::{Cli, Exit},
+    config::{Sources, load},
+    metrics::catalog,
+    probe::heartbeat::{Anomaly, Outcome},
+};
+
+#[test]
+fn every_outcome_has_a_row_and_every_row_is_an_outcome() {
+    let named: BTreeSet<_> = Outcome::ALL.iter().map(|outcome| outcome.as_str().to_owned()).collect();
+    assert_eq!(first_cells("outcome"), named);
+}
+
+#[test]
+fn an_outcome_counts_as_bad_where_the_code_says_so() {
+    for outcome in Outcome::ALL {
+        let row = rows("outcome").into_iter().find(|row| row[0] == format!("`{}`", outcome.as_str()));
+        let counts = row.expect("a row").pop().expect("a last cell");
+        assert_eq!(counts.starts_with("bad"), outcome.is_bad(), "{}: {counts}", outcome.as_str());
+    }
+}
+
+#[test]
+fn every_anomaly_has_a_row_and_every_row_is_an_anomaly() {
+    let named: BTreeSet<_> = Anomaly::ALL.iter().map(|anomaly| anomaly.as_str().to_owned()).collect();
+    assert_eq!(first_cells("anomaly"), named);
+}
+
+#[test]
+fn every_exit_code_has_a_row_and_every_row_is_an_exit_code() {
+    let source = read("src/cli.rs");
+    let (_, list) = source.split_once("pub enum Exit {").expect("the exit codes are in cli.rs");
+    let (list, _) = list.split_once("\n}").expect("the list ends");
+    let mut codes: BTreeSet<String> = list
+        .lines()
+        .filter_map(|line| Some(line.trim().strip_suffix(',')?.split_once(" = ")?.1.to_owned()))
+        .collect();
+    for exit in [Exit::Ok, Exit::Unavailable, Exit::Internal, Exit::Port, Exit::Config] {
+        assert!(codes.contains(&(exit as u8).to_string()), "{exit:?} was not found in {codes:?}");
+    }
+    let usage = Cli::try_parse_from(["kafka-heartbeat", "--no-such-flag"]).expect_err("wrong usage");
+    codes.insert(usage.exit_code().to_string());
+    let told: BTreeSet<_> = rows("exit code").into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(told, codes);
+}
+
+#[test]
+fn every_endpoint_has_a_row_and_every_row_is_an_endpoint() {
+    let routes: BTreeSet<_> = read("src/http/mod.rs")
+        .split(".route(\"")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
+        .collect();
+    assert!(routes.len() > 10, "the routes were not found: {routes:?}");
+    assert_eq!(first_cells("path"), routes);
+}
+
+#[test]
+fn every_command_has_a_row_and_every_row_is_a_command() {
+    let mut commands = BTreeSet::new();
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        let inner: Vec<_> =
+            command.get_subcommands().map(|inner| format!("{name} {}", inner.get_name())).collect();
+        commands.extend(if inner.is_empty() { vec![name.to_owned()] } else { inner });
+    }
+    assert_eq!(first_cells("command"), commands);
+}
+
+#[test]
+fn every_command_line_is_understood() {
+    let lines = fences("sh").concat();
+    let ours: Vec<_> = lines.lines().filter(|line| line.starts_with("kafka-heartbeat ")).collect();
+    assert!(ours.len() >= 4, "{ours:?}");
+    for line in ours {
+        assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+    }
+    for line in ["cargo run --release -- demo", "cargo test"] {
+        assert!(lines.lines().any(|found| found == line), "the two commands come first: {line}");
+    }
+}
+
+#[test]
+fn every_flag_exists() {
+    let all = Cli::command();
+    let mut known = flags(&all);
+    known.insert("release".to_owned()); // of cargo
+    let readme = readme();
+    let named: BTreeSet<_> = readme
+        .split(|c: char| c.is_whitespace() || c == '`' || c == '(' || c == ')')
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(|flag| flag.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned())
+        .filter(|flag| !flag.is_empty())
+        .collect();
+    assert!(named.contains("faults"), "{named:?}");
+    assert!(named.is_subset(&known), "unknown: {:?}", named.difference(&known));
+}
+
+#[test]
+fn every_metric_exists() {
+    let known: BTreeSet<_> = catalog::ALL.iter().map(|family| family.name.to_owned()).collect();
+    let named: BTreeSet<_> = code().into_iter().filter(|code| code.starts_with("heartbeat_")).collect();
+    assert!(named.len() > 5, "{named:?}");
+    assert!(named.is_subset(&known), "unknown: {:?}", named.difference(&known));
+}
+
+#[test]
+fn the_configuration_is_valid_and_its_keys_exist() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, secret) = (folder.path().join("config.ini"), folder.path().join("secret"));
+    fs::write(&secret, "hush\n").expect("a file");
+    for fence in fences("ini") {
+        let text = fence.replace("/run/secrets/kafka", &secret.display().to_string());
+        fs::write(&file, text).expect("a file");
+        let env = BTreeMap::from([("KAFKA_KEY".to_owned(), "key".to_owned())]);
+        let loaded = load(&Sources { file: Some(file.clone()), env, ..Sources::default() });
+        let config = loaded.unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(config.clusters[0].kafka.get("sasl.password"), Some("hush"));
+    }
+    let example = read("config.example.ini");
+    for code in code().into_iter().filter(|code| code.starts_with('[')) {
+        let (section, key) = code[1..].split_once(']').expect("a section ends with ]");
+        let (_, rest) = example
+            .split_once(&format!("[{section}]\n"))
+            .or_else(|| example.split_once(&format!("; [{}", section.replace("NAME", "eu"))))
+            .unwrap_or_else(|| panic!("no section [{section}]"));
+        let keys = rest.split("\n[").next().expect("a split has a first part");
+        let key = key.trim();
+        assert!(key.is_empty() || keys.contains(&format!("\n{key} = ")), "no key {key} in [{section}]");
+    }
+}
+
+#[test]
+fn the_defaults_it_names_are_those_of_the_example() {
+    let example = read("config.example.ini");
+    let readme = readme();
+    for (key, told, default) in
+        [("interval", "1 s", "1s"), ("horizon", "2 m", "2m"), ("deadline", "10 s", "10s")]
+    {
+        assert!(readme.contains(&format!("`{key}` ({told})")), "{key}");
+        assert!(example.contains(&format!("\n{key} = {default}\n")), "{key}");
+    }
+}
+
+#[test]
+fn every_link_and_every_path_leads_to_a_file() {
+    let readme = readme();
+    let links = readme.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()));
+    let links: Vec<_> = links.filter(|link| !link.contains("://")).collect();
+    assert!(links.len() > 10, "{links:?}");
+    let paths = code().into_iter().filter(|code| code.starts_with("src/") || code.starts_with("tests/"));
+    for path in links.into_iter().chain(paths) {
+        assert!(root().join(&path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn what_is_required_is_what_the_manifest_and_the_tests_require() {
+    let (readme, manifest) = (readme(), read("Cargo.toml"));
+    let (_, rest) = manifest.split_once("rust-version = \"").expect("a minimum version");
+    let version = rest.split('"').next().expect("a split has a first part");
+    assert!(readme.contains(&format!("Rust {version} or later")), "{version}");
+    let install = read("tests/support/kafka/install.rs");
+    let (_, rest) = install.split_once("const VERSION: &str = \"").expect("a version of Kafka");
+    let version = rest.split('"').next().expect("a split has a first part");
+    assert!(readme.contains(&format!("Apache Kafka {version}")), "{version}");
+}
+
+/// Long flags of a command and of those in it.
+fn flags(command: &clap::Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned));
+    own.chain(command.get_subcommands().flat_map(flags)).collect()
+}
+
+/// The body of the table whose first heading is this.
+fn rows(heading: &str) -> Vec<Vec<String>> {
+    let readme = readme();
+    let mut lines = readme.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |")));
+    assert!(lines.next().is_some(), "no table with the heading {heading}");
+    let body = lines.skip(1).take_while(|line| line.starts_with('|'));
+    body.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// What stands in backticks in the first cells of a table.
+fn first_cells(heading: &str) -> BTreeSet<String> {
+    rows(heading).iter().flat_map(|row| in_backticks(&row[0])).collect()
+}
+
+/// Everything in backticks, fences left out.
+fn code() -> Vec<String> {
+    let readme = readme();
+    let prose: Vec<_> = readme.split("```").step_by(2).collect();
+    in_backticks(&prose.concat())
+}
+
+fn in_backticks(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The fenced blocks of a language.
+fn fences(language: &str) -> Vec<String> {
+    let readme = readme();
+    let blocks = readme.split("```").skip(1).step_by(2);
+    let blocks: Vec<_> = blocks
+        .filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n').map(str::to_owned))
+        .collect();
+    assert!(!blocks.is_empty(), "no block of {language}");
+    blocks
+}
+
+fn readme() -> String {
+    read("README.md")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
