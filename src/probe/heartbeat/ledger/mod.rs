@@ -8,7 +8,7 @@
 //! together at the verdict and never again.
 //!
 //! An entry stays until the horizon even when its outcome is known, so that a second copy of a record
-//! is recognised. Memory is bounded by partitions × horizon / interval, about 40 bytes each.
+//! is recognised. Memory is bounded by partitions × horizon / interval, about 75 bytes each, all told.
 
 mod book;
 mod entry;
