@@ -9,6 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kafka_heartbeat::probe::{
+    heartbeat::{Anomaly, Outcome},
+    topic::Blocked,
+};
 use serde_json::{Value, json};
 
 #[test]
@@ -30,6 +34,25 @@ fn alerts_name_only_known_metrics() {
     assert!(rules.len() > 20, "the rules were not found: {}", rules.len());
     for rule in &rules {
         assert_known(text(&rule["expr"]), &families, "alerts.yml");
+    }
+}
+
+#[test]
+fn a_label_with_known_values_is_compared_with_one_of_them() {
+    let known = [
+        ("outcome", Outcome::ALL.map(Outcome::as_str).to_vec()),
+        ("kind", Anomaly::ALL.map(Anomaly::as_str).to_vec()),
+        ("reason", Blocked::ALL.map(Blocked::as_str).to_vec()),
+    ];
+    let files = ["prometheus/alerts.yml", "prometheus/alerts.test.yml"].map(read);
+    let queries = dashboards().into_iter().flat_map(|(_, dashboard)| expressions(&dashboard));
+    let texts: Vec<_> = files.into_iter().chain(queries).collect();
+    for (label, values) in known {
+        let named: Vec<_> = texts.iter().flat_map(|text| compared_with(label, text)).collect();
+        assert!(!named.is_empty(), "{label}");
+        for value in named {
+            assert!(values.contains(&value), "{label} is never {value}");
+        }
     }
 }
 
@@ -225,6 +248,14 @@ fn metric_names(expr: &str) -> BTreeSet<String> {
         rest = skipped;
     }
     names
+}
+
+/// The values that a label is compared with, each branch of a pattern on its own.
+fn compared_with<'a>(label: &str, text: &'a str) -> Vec<&'a str> {
+    let operators = ["=\"", "!=\"", "=~\"", "!~\""];
+    let behind = text.split(label).skip(1);
+    let values = behind.filter_map(|rest| operators.iter().find_map(|operator| rest.strip_prefix(operator)));
+    values.filter_map(|rest| rest.split('"').next()).flat_map(|values| values.split('|')).collect()
 }
 
 /// What follows the closing character, strings in between aside.
