@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 # The service alone: no shell, not root, the system's certificate authorities.
+#   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t kafka-heartbeat .
 
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update \
@@ -7,10 +8,12 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
+# For --version and heartbeat_build_info: the history stays outside of the build.
+ARG REVISION=unknown
 # The caches outlive this layer, the binary has to leave them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
-    cargo build --release --locked --bin kafka-heartbeat \
+    KAFKA_HEARTBEAT_REVISION="$REVISION" cargo build --release --locked --bin kafka-heartbeat \
     && cp target/release/kafka-heartbeat /kafka-heartbeat
 
 # The same Debian as the builder's: the same glibc.

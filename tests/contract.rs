@@ -172,6 +172,20 @@ fn compose_mounts_only_what_exists() {
     }
 }
 
+#[test]
+fn the_image_is_built_from_files_that_exist_and_told_its_revision() {
+    for line in read(".dockerignore").lines().filter_map(|line| line.strip_prefix('!')) {
+        assert!(root().join(line).exists(), "{line}");
+    }
+    let variable = "KAFKA_HEARTBEAT_REVISION";
+    assert!(read("src/process.rs").contains(&format!("option_env!(\"{variable}\")")));
+    let dockerfile = read("Dockerfile");
+    let stages: Vec<_> = dockerfile.split("\nFROM ").skip(1).collect();
+    // An argument is known only in the stage that declares it.
+    assert!(stages.iter().all(|stage| stage.contains("\nARG REVISION=")), "{stages:?}");
+    assert!(stages[0].contains(&format!("{variable}=\"$REVISION\" cargo build")), "{}", stages[0]);
+}
+
 /// Puts the queries where promtool can check them: a rule file, the variables filled in.
 #[test]
 fn the_queries_are_written_down_for_promtool() {
