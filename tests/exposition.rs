@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -19,7 +20,7 @@ use kafka_heartbeat::{
     export::prometheus::{Format, encode},
     kafka::Fault,
     metrics::{Kind, catalog, compat, render},
-    probe::heartbeat::{Anomaly, Outcome},
+    probe::heartbeat::{self, Anomaly, Outcome},
 };
 use sample::{HOSTILE, config, process, sample};
 
@@ -62,8 +63,8 @@ fn expose(readings: &[Readings], format: Format) -> String {
     let mut series = Vec::new();
     for readings in readings {
         render::cluster(readings, &mut series);
-        compat::cc_heartbeat(readings, Instant::now(), &mut series);
     }
+    compat::cc_heartbeat(readings, Instant::now(), &mut series);
     render::process(&process, &mut series);
     encode(&series, &config().labels, format)
 }
@@ -228,6 +229,19 @@ fn the_older_programs_numbers_are_counts_since_the_start_and_means_of_a_minute()
     assert!((value("heartbeat_avg_consume_latency_ms") - 5.05).abs() < 0.01);
     assert!((value("heartbeat_avg_produce_latency_ms") - 2.525).abs() < 0.01);
     assert_eq!(value("heartbeat_connection_latency_ms"), 20.5);
+}
+
+#[test]
+fn two_names_for_one_kafka_are_told_once_under_the_older_programs_names() {
+    let mut readings = readings();
+    let first = readings[0].clone();
+    readings[1] = Readings { name: readings[1].name.clone(), ..first };
+    readings[1].heartbeat = Arc::new(heartbeat::Snapshot { acked: 1, ..(*readings[1].heartbeat).clone() });
+    for format in FORMATS {
+        let exposition = parse(&expose(&readings, format), format).expect("no series twice");
+        assert_eq!(exposition.only("heartbeat_messages_produced"), 114.0, "the first one's");
+        assert_eq!(exposition.labels_of("heartbeat_cluster_info", "kafka_cluster").len(), 2);
+    }
 }
 
 #[test]

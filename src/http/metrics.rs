@@ -30,9 +30,9 @@ pub(super) fn scrape(state: &State, format: Format) -> String {
     let mut all = Vec::with_capacity(1024);
     for readings in &readings {
         series::cluster(readings, &mut all);
-        if state.cc_heartbeat {
-            compat::cc_heartbeat(readings, Instant::now(), &mut all);
-        }
+    }
+    if state.cc_heartbeat {
+        compat::cc_heartbeat(&readings, Instant::now(), &mut all);
     }
     series::process(&process, &mut all);
     prometheus::encode(&all, &state.labels, format)

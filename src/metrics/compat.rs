@@ -1,9 +1,13 @@
 //! The names of the cc-heartbeat program, for dashboards that exist.
 //!
 //! Counters are cumulative and means are of the last minute: any number of scrapers see the same. The
-//! label `cluster_id` is Kafka's own id, as it was there; before it is known the series are absent.
+//! label `cluster_id` is Kafka's own id, as it was there; before it is known the series are absent. Nothing
+//! else tells clusters apart: of several with one id only the first is here.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use super::{
     Series, Value, catalog as c,
@@ -14,11 +18,21 @@ use crate::{board::Readings, latency::Recent};
 /// The means are of this window.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// The family of one cluster.
-pub fn cc_heartbeat<'a>(readings: &'a Readings, now: Instant, series: &mut Vec<Series<'a>>) {
-    // The id outlives the metadata's freshness: counters must not vanish because Kafka is down.
-    let Some((metadata, _)) = &readings.metadata.snapshot else { return };
-    let Some(id) = metadata.cluster_id.as_deref() else { return };
+/// The family of all clusters.
+pub fn cc_heartbeat<'a>(clusters: &'a [Readings], now: Instant, series: &mut Vec<Series<'a>>) {
+    let mut told = BTreeSet::new();
+    for readings in clusters {
+        // The id outlives the metadata's freshness: counters must not vanish because Kafka is down.
+        let metadata = readings.metadata.snapshot.as_ref();
+        if let Some(id) = metadata.and_then(|(metadata, _)| metadata.cluster_id.as_deref())
+            && told.insert(id)
+        {
+            cluster(id, readings, now, series);
+        }
+    }
+}
+
+fn cluster<'a>(id: &'a str, readings: &'a Readings, now: Instant, series: &mut Vec<Series<'a>>) {
     let heartbeat = &readings.heartbeat;
     let mean = |recent: &Recent| {
         recent.summary(now, WINDOW).map(|summary| Value::Number(summary.mean.as_secs_f64() * 1e3))
