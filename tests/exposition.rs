@@ -19,6 +19,7 @@ use kafka_heartbeat::{
     config::{self, Sources},
     export::prometheus::{Format, encode},
     kafka::Fault,
+    latency::{self, Recent},
     metrics::{Kind, catalog, compat, render},
     probe::heartbeat::{self, Anomaly, Outcome},
 };
@@ -229,6 +230,25 @@ fn the_older_programs_numbers_are_counts_since_the_start_and_means_of_a_minute()
     assert!((value("heartbeat_avg_consume_latency_ms") - 5.05).abs() < 0.01);
     assert!((value("heartbeat_avg_produce_latency_ms") - 2.525).abs() < 0.01);
     assert_eq!(value("heartbeat_connection_latency_ms"), 20.5);
+}
+
+#[test]
+fn the_older_programs_means_are_of_what_came() {
+    let mut readings = readings();
+    let (now, missed) = (Instant::now(), latency::missed(readings[0].settings.heartbeat.deadline));
+    let mut heartbeat = (*readings[0].heartbeat).clone();
+    for recent in [&mut heartbeat.produce, &mut heartbeat.end_to_end] {
+        (0..1000).for_each(|_| recent.record(now, missed));
+    }
+    readings[0].heartbeat = Arc::new(heartbeat.clone());
+    let some = parsed(&readings);
+    assert!((some.only("heartbeat_avg_consume_latency_ms") - 5.05).abs() < 0.01);
+    assert!((some.only("heartbeat_avg_produce_latency_ms") - 2.525).abs() < 0.01);
+    (heartbeat.produce, heartbeat.end_to_end) = (Recent::new(now), Recent::new(now));
+    heartbeat.end_to_end.record(now, missed);
+    readings[0].heartbeat = Arc::new(heartbeat);
+    let none = parsed(&readings);
+    assert!(!none.families().any(|name| name.contains("_avg_")), "an outage has no latency");
 }
 
 #[test]

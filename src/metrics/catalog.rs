@@ -333,7 +333,7 @@ pub static CC_PRODUCE_MS: Family<1> = family(
     "heartbeat_avg_produce_latency_ms",
     Kind::Gauge,
     &["cluster_id"],
-    "Compatibility. Use heartbeat_produce_duration_seconds. Mean of the last minute. Absent if nothing was judged.",
+    "Compatibility. Use heartbeat_produce_duration_seconds. Mean of what was acknowledged by its deadline in the last minute. Absent if nothing was.",
 );
 
 pub static CC_CONSUMED: Family<1> = family(
@@ -347,7 +347,7 @@ pub static CC_CONSUME_MS: Family<1> = family(
     "heartbeat_avg_consume_latency_ms",
     Kind::Gauge,
     &["cluster_id"],
-    "Compatibility. Use heartbeat_end_to_end_duration_seconds. Mean of the last minute. Absent if nothing was judged.",
+    "Compatibility. Use heartbeat_end_to_end_duration_seconds. Mean of what was read back by its deadline in the last minute. Absent if nothing was.",
 );
 
 pub static CC_BROKERS: Family<1> = family(

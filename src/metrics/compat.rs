@@ -13,7 +13,10 @@ use super::{
     Series, Value, catalog as c,
     render::{broker, text},
 };
-use crate::{board::Readings, latency::Recent};
+use crate::{
+    board::Readings,
+    latency::{self, Recent},
+};
 
 /// The means are of this window.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -34,8 +37,11 @@ pub fn cc_heartbeat<'a>(clusters: &'a [Readings], now: Instant, series: &mut Vec
 
 fn cluster<'a>(id: &'a str, readings: &'a Readings, now: Instant, series: &mut Vec<Series<'a>>) {
     let heartbeat = &readings.heartbeat;
+    // The older program knew no value for what never came.
+    let missed = latency::missed(readings.settings.heartbeat.deadline);
     let mean = |recent: &Recent| {
-        recent.summary(now, WINDOW).map(|summary| Value::Number(summary.mean.as_secs_f64() * 1e3))
+        let mean = recent.mean_without(now, WINDOW, missed)?;
+        Some(Value::Number(mean.as_secs_f64() * 1e3))
     };
     let fresh = readings.metadata.fresh();
     let controller =
