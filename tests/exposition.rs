@@ -168,6 +168,7 @@ fn a_stale_snapshot_takes_its_series_along_but_not_the_counts_of_cycles() {
         "heartbeat_brokers",
         "heartbeat_cluster_info",
         "heartbeat_metadata_duration_seconds",
+        "heartbeat_partition_leader_info",
         "heartbeat_topic_ready",
         "heartbeat_controller",
         "heartbeat_broker_count",

@@ -261,6 +261,27 @@ fn the_twins_of_the_page_tell_null_where_nothing_is_known() {
 }
 
 #[test]
+fn who_leads_is_not_told_from_old_metadata() {
+    let fresh = Server::start();
+    let old = Server::of(|readings| readings[0].metadata.interval = Duration::ZERO);
+    let leader = |server: &Server| {
+        let answer = server.json("/api/v1/heartbeats?cluster=eu&limit=1");
+        let partition = &answer["clusters"][0]["partitions"][0];
+        (partition["leader"].clone(), partition["rack"].clone())
+    };
+    assert_eq!(leader(&fresh), (Value::from(1), Value::from(HOSTILE)));
+    assert_eq!(leader(&old), (Value::Null, Value::Null));
+    let page = |server: &Server| server.text("/", BROWSER);
+    assert!(page(&fresh).contains("<span class=\"leader\">broker 1"));
+    assert!(page(&fresh).contains("<span class=\"leader\">no leader"));
+    assert!(page(&fresh).contains("<td>eu-1</td><td class=\"n\">1</td>"));
+    for told in ["broker 1", "no leader"] {
+        assert!(!page(&old).contains(&format!("<span class=\"leader\">{told}")), "{told}");
+    }
+    assert!(page(&old).contains("<td>eu-1</td><td class=\"n\">–</td>"));
+}
+
+#[test]
 fn supervisors_hear_of_our_own_health_and_never_of_kafkas() {
     let server = Server::start();
     assert_eq!(server.get("/livez", &[]).status(), 200, "alive although one cluster was never reached");

@@ -79,6 +79,7 @@ pub(super) async fn heartbeats(state: Extract<Shared>, filter: Query<Filter>) ->
             json!({ "bad": bad.collect::<Vec<_>>() })
         }),
         None => each(&state, &filter, |readings| {
+            let leaders_are_known = readings.metadata.fresh().is_some();
             let partitions = readings.heartbeat.partitions.iter().map(|(number, partition)| {
                 let beats = partition.beats.iter().rev().take(limit).map(|beat| {
                     json!({
@@ -89,10 +90,11 @@ pub(super) async fn heartbeats(state: Extract<Shared>, filter: Query<Filter>) ->
                         "end_to_end_seconds": seconds(beat.end_to_end),
                     })
                 });
+                let known = leaders_are_known.then_some(partition);
                 json!({
                     "partition": number,
-                    "leader": partition.leader.map(|leader| leader.0),
-                    "rack": partition.rack,
+                    "leader": known.and_then(|partition| partition.leader).map(|leader| leader.0),
+                    "rack": known.and_then(|partition| partition.rack.as_deref()),
                     "scheduled": partition.scheduled,
                     "in_flight": partition.in_flight,
                     "last_success": partition.last_success.map(time),

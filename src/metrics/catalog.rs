@@ -87,7 +87,7 @@ pub static PARTITION_LEADER: Family<4> = family(
     "heartbeat_partition_leader_info",
     Kind::Info,
     &["kafka_cluster", "partition", "broker", "rack"],
-    "The leader of a heartbeat partition. Absent while there is none; rack is empty where none is set.",
+    "The leader of a heartbeat partition. Absent while there is none or it is not known; rack is empty where none is set.",
 );
 
 pub static PROBER_HEALTHY: Family<1> = family(

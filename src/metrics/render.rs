@@ -46,6 +46,9 @@ const USUAL_FAILURES: [(Stage, &[Fault]); 5] = [
 pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     let name: &'a str = &readings.name;
     heartbeats(name, &readings.heartbeat, series);
+    if readings.metadata.fresh().is_some() {
+        leaders(name, &readings.heartbeat, series);
+    }
     if let Some(snapshot) = readings.connectivity.fresh() {
         connectivity(name, snapshot, series);
     }
@@ -75,11 +78,6 @@ fn heartbeats<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut
         if let Some(at_time) = partition.last_success {
             series.push(c::LAST_SUCCESS.series(at(), Value::Number(unix(at_time))));
         }
-        if let Some(leader) = partition.leader {
-            let rack = partition.rack.as_deref().unwrap_or_default();
-            let labels = [text(name), number.clone(), broker(Some(leader)), text(rack)];
-            series.push(c::PARTITION_LEADER.series(labels, Value::Count(1)));
-        }
         for (leader, counts) in &partition.by_broker {
             let labels = || [text(name), number.clone(), broker(*leader)];
             for (outcome, count) in Outcome::ALL.iter().zip(counts.outcomes) {
@@ -102,6 +100,17 @@ fn heartbeats<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut
     }
     for (api, buckets) in &snapshot.throttle {
         series.push(c::THROTTLE.series([text(name), text(api)], Value::Buckets(buckets)));
+    }
+}
+
+/// The ledger has them from the metadata, and keeps the last ones for ever.
+fn leaders<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut Vec<Series<'a>>) {
+    for (number, partition) in &snapshot.partitions {
+        if let Some(leader) = partition.leader {
+            let rack = partition.rack.as_deref().unwrap_or_default();
+            let labels = [text(name), number.to_string().into(), broker(Some(leader)), text(rack)];
+            series.push(c::PARTITION_LEADER.series(labels, Value::Count(1)));
+        }
     }
 }
 

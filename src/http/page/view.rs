@@ -245,6 +245,7 @@ fn bar(number: i32, partition: &Partition, readings: &Readings, wall: SystemTime
     let ok = partition.beats.iter().filter(|beat| beat.outcome == Some(Outcome::Ok)).count();
     let bad = partition.beats.iter().filter(|beat| beat.bad).count();
     let leader = match (partition.leader, &partition.rack) {
+        _ if readings.metadata.fresh().is_none() => UNKNOWN.to_owned(),
         (None, _) => "no leader".to_owned(),
         (Some(leader), None) => format!("broker {leader}"),
         (Some(leader), Some(rack)) => format!("broker {leader} · {rack}"),
@@ -289,6 +290,9 @@ fn brokers(readings: &Readings, wall: SystemTime) -> Vec<Broker> {
     let sum = |check: &Check| check.stages.iter().map(|(_, took)| took.as_secs_f64()).sum::<f64>();
     let slowest = snapshot.brokers.values().map(sum).fold(0.0, f64::max).max(1e-6);
     let leads = |id| {
+        if readings.metadata.fresh().is_none() {
+            return UNKNOWN.to_owned();
+        }
         let leaders = readings.heartbeat.partitions.values().filter(|partition| partition.leader == Some(id));
         leaders.count().to_string()
     };
