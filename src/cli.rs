@@ -49,9 +49,9 @@ pub enum Command {
     Run(Run),
     /// Run the service against an embedded cluster of three brokers: no Kafka needed
     Demo {
-        /// Where the page is served
-        #[arg(long, default_value = "127.0.0.1:8080")]
-        listen: String,
+        /// Where the page and /metrics are served; 127.0.0.1:8080 unless the environment says otherwise
+        #[arg(long, value_name = "HOST:PORT")]
+        listen: Option<String>,
         /// Play faults: a slow broker, a leader that moves, a broker that goes and comes back
         #[arg(long)]
         faults: bool,
@@ -212,6 +212,16 @@ mod tests {
         assert_eq!((count, deadline, format), (3, Duration::from_secs(2), Format::Json));
         assert!(parse("kafka-heartbeat topic plan --config x.ini").is_ok());
         assert!(parse("kafka-heartbeat probe --count 0").is_err());
+    }
+
+    #[test]
+    fn a_demo_leaves_the_listener_to_the_configuration() {
+        let listener = |line| match parse(line).expect(line).command {
+            Some(Command::Demo { listen, .. }) => listen,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(listener("kafka-heartbeat demo"), None);
+        assert_eq!(listener("kafka-heartbeat demo --listen h:1").as_deref(), Some("h:1"));
     }
 
     #[test]

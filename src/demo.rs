@@ -81,15 +81,15 @@ impl Demo {
         &self.bootstrap
     }
 
-    /// A configuration for the embedded cluster.
+    /// A configuration for the embedded cluster; where to listen is the environment's word unless it is given.
     ///
     /// # Errors
     /// A listener that cannot be understood.
-    pub fn config(&self, listen: &str, env: BTreeMap<String, String>) -> Result<Config, Errors> {
+    pub fn config(&self, listen: Option<&str>, env: BTreeMap<String, String>) -> Result<Config, Errors> {
         let set = |section, key: &str, value: &str| (section, key.to_owned(), value.to_owned(), "demo");
         config::load(&Sources {
             bootstrap: Some(self.bootstrap.clone()),
-            listen: Some(listen.to_owned()),
+            listen: listen.map(str::to_owned),
             env,
             settings: vec![
                 set("kafka", "name", "demo"),

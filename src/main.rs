@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         match cli.command {
             None => run(&cli.run),
             Some(Command::Run(arguments)) => run(&arguments),
-            Some(Command::Demo { listen, faults }) => demo(&listen, faults),
+            Some(Command::Demo { listen, faults }) => demo(listen.as_deref(), faults),
             Some(Command::Probe { connection, count, deadline, format }) => {
                 let wanted = oneshot::Wanted { count, deadline, format };
                 report(&connection, |config| oneshot::probe(config, wanted))
@@ -75,7 +75,7 @@ fn serve(config: Config) -> Exit {
     on_runtime(app::run(config)).unwrap_or(Exit::Internal)
 }
 
-fn demo(listen: &str, faults: bool) -> Exit {
+fn demo(listen: Option<&str>, faults: bool) -> Exit {
     let quiet = config::Log { format: LogFormat::Text, level: "info".to_owned() };
     if let Err(error) = logs::init(&quiet) {
         complain(&error);
