@@ -233,7 +233,8 @@ fn report_json(readings: &Readings) -> serde_json::Value {
     })
 }
 
-/// What topic assurance would do, or does, on each cluster.
+/// What topic assurance would do, or does, on each cluster. All is well with a plan that could be made, and
+/// with an order of which nothing is left.
 ///
 /// # Errors
 /// A configuration that cannot be used.
@@ -242,20 +243,21 @@ pub async fn topic(config: Config, apply: bool) -> Result<(String, Exit), String
     let (mut report, mut exit) = (String::new(), Exit::Ok);
     for checked in &checked {
         let name = &checked.cluster.name;
-        let words = match look(checked, apply).await {
-            Ok(words) => words,
-            Err(error) => {
-                exit = Exit::Unavailable;
-                format!("  cannot be told: {}\n", Chain(&error))
-            }
+        let (words, well) = match look(checked, apply).await {
+            Ok(told) => told,
+            Err(error) => (format!("  cannot be told: {}\n", Chain(&error)), false),
         };
+        if !well {
+            exit = Exit::Unavailable;
+        }
         write!(report, "cluster {name}, topic {}\n{words}", checked.cluster.heartbeat.topic)
             .expect("writing to a String cannot fail");
     }
     Ok((report, exit))
 }
 
-async fn look(checked: &Checked, apply: bool) -> Result<String, Error> {
+/// In words, and whether nothing is left of what was ordered.
+async fn look(checked: &Checked, apply: bool) -> Result<(String, bool), Error> {
     let cluster = &checked.cluster;
     let wire = std::sync::Arc::new(wire::Cluster::new(checked.wire.clone(), cluster.metadata.timeout));
     let (publish, metadata) = watch::channel(Latest::new(cluster.metadata.interval));
@@ -280,9 +282,11 @@ async fn look(checked: &Checked, apply: bool) -> Result<String, Error> {
     for reason in &snapshot.blocked {
         words.push_str(&format!("  held: {}\n", reason.as_str().replace('_', " ")));
     }
+    let mut left = 0;
     if apply {
-        let done = probe.apply(&snapshot).await?;
-        words.push_str(&format!("  {done} of {} done\n", snapshot.pending.len()));
+        let (done, all) = (probe.apply(&snapshot).await?, snapshot.pending.len());
+        words.push_str(&format!("  {done} of {all} done\n"));
+        left = all - done;
     }
-    Ok(words)
+    Ok((words, left == 0))
 }

@@ -314,12 +314,21 @@ fn a_stalled_prober_blames_itself() {
 fn a_probe_and_a_plan_report_and_exit() {
     let Some(kafka) = Kafka::shared() else { return };
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
-    let run = |arguments: &[&str]| {
-        let output = program().args(arguments).stdout(Stdio::piped()).output().expect("the program runs");
+    let run_with = |settings: &[(&str, &str)], arguments: &[&str]| {
+        let mut program = program();
+        program.envs(settings.iter().copied()).args(arguments).stdout(Stdio::piped());
+        let output = program.output().expect("the program runs");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
         (output.status.code(), text(output.stdout), text(output.stderr))
     };
+    let run = |arguments: &[&str]| run_with(&[], arguments);
     let env = ["-b", bootstrap.as_str()];
+    let forbidden = [("KAFKA_HEARTBEAT__TOPIC__CREATE", "false")];
+    let (code, plan, errors) = run_with(&forbidden, &[&["topic", "plan"], &env[..]].concat());
+    assert_eq!(code, Some(0), "a plan is not an order: {plan}{errors}");
+    let (code, nothing, errors) = run_with(&forbidden, &[&["topic", "apply"], &env[..]].concat());
+    assert_eq!(code, Some(69), "{nothing}{errors}");
+    assert!(nothing.contains("held: switched off") && nothing.contains("0 of 1 done"), "{nothing}");
     let (code, plan, errors) = run(&[&["topic", "plan"], &env[..]].concat());
     assert_eq!(code, Some(0), "{errors}");
     assert!(plan.contains("create the topic: 3 partitions, replication factor 3"), "{plan}");
