@@ -65,7 +65,7 @@ pub enum Command {
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         count: u32,
         /// A heartbeat that takes longer is bad
-        #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+        #[arg(long, default_value = "10s", value_parser = deadline)]
         deadline: Duration,
         /// For people or for scripts
         #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -139,6 +139,13 @@ pub enum Format {
     Json,
 }
 
+/// What a heartbeat's account can hold: its horizon is twice the deadline, and at most an hour.
+fn deadline(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_millis(1)..=Duration::from_secs(30 * 60);
+    let deadline = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    range.contains(&deadline).then_some(deadline).ok_or_else(|| "must be from 1ms to 30m".to_owned())
+}
+
 /// The value never appears in an error: it may be a secret.
 fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -210,6 +217,15 @@ mod tests {
             parse("kafka-heartbeat probe -b h:1 --count 3 --deadline 2s --format json").expect("a probe");
         let Some(Command::Probe { count, deadline, format, .. }) = cli.command else { panic!("no probe") };
         assert_eq!((count, deadline, format), (3, Duration::from_secs(2), Format::Json));
+        for (wrong, words) in
+            [("0s", "from 1ms to 30m"), ("999us", "1ms"), ("31m", "30m"), ("10", "time unit needed")]
+        {
+            let error = parse(&format!("kafka-heartbeat probe --deadline {wrong}")).expect_err(wrong).to_string();
+            assert!(error.contains(words) && error.contains("--deadline"), "{error}");
+        }
+        for right in ["1ms", "30m"] {
+            assert!(parse(&format!("kafka-heartbeat probe --deadline {right}")).is_ok(), "{right}");
+        }
         assert!(parse("kafka-heartbeat topic plan --config x.ini").is_ok());
         assert!(parse("kafka-heartbeat probe --count 0").is_err());
     }

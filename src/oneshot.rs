@@ -47,6 +47,7 @@ pub struct Wanted {
 pub async fn probe(mut config: Config, wanted: Wanted) -> Result<(String, Exit), String> {
     for cluster in &mut config.clusters {
         let heartbeat = &mut cluster.heartbeat;
+        heartbeat.enabled = true;
         heartbeat.limit = Some(u64::from(wanted.count));
         (heartbeat.interval, heartbeat.deadline) = (INTERVAL, wanted.deadline);
         // What is not back by then is reported as lost; nobody waits for two minutes in a terminal.

@@ -113,6 +113,19 @@ fn without_kafka_it_lives_is_ready_and_counts_bad_heartbeats_and_a_signal_ends_i
 }
 
 #[test]
+fn a_probe_sends_heartbeats_where_the_service_does_not() {
+    let mut probe = program();
+    probe.env("KAFKA_HEARTBEAT__HEARTBEAT__ENABLED", "false");
+    probe.args(["probe", "--count", "2", "--deadline", "500ms", "--format", "json", "-b"]);
+    let Output { status, stdout, stderr } =
+        probe.arg(Kafka::dead_bootstrap()).output().expect("the program runs");
+    let report: serde_json::Value = serde_json::from_slice(&stdout).expect("JSON");
+    let errors = String::from_utf8_lossy(&stderr);
+    assert_eq!(status.code(), Some(69), "{errors}");
+    assert_eq!(report["clusters"][0]["outcomes"]["unsent"], 2, "{report:#}{errors}");
+}
+
+#[test]
 fn logs_are_objects_a_line_when_asked_for() {
     let service = Service::start(&dead("[log]\nformat = json\n[metadata]\ninterval = 1s\n"));
     wait_for("a warning", Duration::from_secs(10), || service.log().contains("\"WARN\"").then_some(()));
