@@ -172,7 +172,6 @@ impl Cluster {
     fn new(readings: &Readings, now: Instant, wall: SystemTime) -> Self {
         let (verdict, heartbeat) = (&readings.verdict, &readings.heartbeat);
         let (events, bad) = (heartbeat.events, heartbeat.bad_events);
-        let share = |events: u64| format!("{:.3} %", 100.0 * (events - bad) as f64 / events as f64);
         let mut latencies = windows("end to end", &heartbeat.end_to_end, now);
         latencies.extend(windows("acknowledged", &heartbeat.produce, now));
         let outcomes = Outcome::ALL.into_iter().map(|outcome| Count {
@@ -188,7 +187,7 @@ impl Cluster {
             since: ago(verdict.since, wall),
             reasons: verdict.reasons.clone(),
             facts: facts(readings),
-            availability: if events == 0 { UNKNOWN.to_owned() } else { share(events) },
+            availability: share(events - bad, events),
             judged: format!(
                 "{} good of {events} judged, {} in flight",
                 events - bad,
@@ -204,6 +203,14 @@ impl Cluster {
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
             deadline: humantime::format_duration(readings.settings.heartbeat.deadline).to_string(),
         }
+    }
+}
+
+/// Rounded down: it is 100 % only if nothing was bad.
+fn share(good: u64, events: u64) -> String {
+    match (u128::from(good) * 100_000).checked_div(u128::from(events)) {
+        Some(thousandths) => format!("{}.{:03} %", thousandths / 1000, thousandths % 1000),
+        None => UNKNOWN.to_owned(),
     }
 }
 
@@ -370,6 +377,22 @@ fn bad_row(bad: &Bad) -> BadRow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_is_well_only_if_nothing_was_bad() {
+        let table = [
+            ((7, 7), "100.000 %"),
+            ((999_999, 1_000_000), "99.999 %"),
+            ((1999, 2000), "99.950 %"),
+            ((1, 3), "33.333 %"),
+            ((0, 9), "0.000 %"),
+            ((u64::MAX - 1, u64::MAX), "99.999 %"),
+            ((0, 0), UNKNOWN),
+        ];
+        for ((good, events), words) in table {
+            assert_eq!(share(good, events), words, "{good} of {events}");
+        }
+    }
 
     #[test]
     fn every_state_has_a_shape_of_its_own() {
