@@ -220,7 +220,8 @@ mod tests {
         for (wrong, words) in
             [("0s", "from 1ms to 30m"), ("999us", "1ms"), ("31m", "30m"), ("10", "time unit needed")]
         {
-            let error = parse(&format!("kafka-heartbeat probe --deadline {wrong}")).expect_err(wrong).to_string();
+            let error =
+                parse(&format!("kafka-heartbeat probe --deadline {wrong}")).expect_err(wrong).to_string();
             assert!(error.contains(words) && error.contains("--deadline"), "{error}");
         }
         for right in ["1ms", "30m"] {

@@ -1,11 +1,30 @@
 //! Logs: to standard error, as text or JSON, in UTC.
 //!
-//! Text from Kafka may hold line breaks or terminal codes: both formats escape control characters, so that
-//! no broker can forge a line.
+//! Text from Kafka may hold line breaks or terminal codes. Neither format lets them through, so that no broker
+//! can forge a line: JSON escapes what is below U+0020 by itself, for text `Escaped` does, and every other
+//! control character too.
 
-use std::io::{self, IsTerminal};
+use std::{
+    fmt::{self, Debug, Write},
+    io::{self, IsTerminal},
+};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{
+    Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    field::{RecordFields, VisitOutput},
+    fmt::{
+        FormatFields, MakeWriter,
+        format::{DefaultVisitor, Writer},
+        layer,
+    },
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{Log, LogFormat};
 
@@ -16,17 +35,156 @@ use crate::config::{Log, LogFormat};
 pub fn init(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| format!("[log] level: {error}"))?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     let (text, json) = match log.format {
-        LogFormat::Text => (Some(lines.with_ansi(colour)), None),
-        LogFormat::Json => {
-            let lines = fmt::layer().with_writer(io::stderr).json().flatten_event(true);
-            (None, Some(lines))
-        }
+        LogFormat::Text => (Some(text(io::stderr, colour)), None),
+        LogFormat::Json => (None, Some(json(io::stderr))),
     };
     let started = tracing_subscriber::registry().with(filter).with(text).with(json).try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
     Ok(())
+}
+
+fn text<S, W>(writer: W, colour: bool) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    layer().with_writer(writer).with_target(false).with_ansi(colour).fmt_fields(Escaped)
+}
+
+fn json<S, W>(writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    layer().with_writer(writer).json().flatten_event(true)
+}
+
+/// The usual format of message and fields, with every control character in them escaped. What the format itself
+/// writes for a terminal is left alone.
+struct Escaped;
+
+impl<'w> FormatFields<'w> for Escaped {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut values = Values(DefaultVisitor::new(writer, true));
+        fields.record(&mut values);
+        values.0.finish()
+    }
+}
+
+/// Hands values on as they are to be read. Errors and numbers arrive as things to debug, too.
+struct Values<'w>(DefaultVisitor<'w>);
+
+impl Visit for Values<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        // Only a message has no quotes around it.
+        match field.name() {
+            "message" => self.record_debug(field, &format_args!("{value}")),
+            _ => self.record_debug(field, &value),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.record_debug(field, &Plain(value));
+    }
+}
+
+/// A value without control characters.
+struct Plain<'a>(&'a dyn Debug);
+
+impl Debug for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escaping(f), "{:?}", self.0)
+    }
+}
+
+/// Escapes what is written through it.
+struct Escaping<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, control)) = rest.char_indices().find(|(_, c)| c.is_control()) {
+            self.0.write_str(&rest[..at])?;
+            write!(self.0, "{}", control.escape_default())?;
+            rest = &rest[at + control.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// What a broker would like to write.
+    const HOSTILE: &str = "a\nb\r\x1b[31m\x7f\u{9b}";
+
+    /// Collects what is logged.
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Memory {
+        fn writer(&self) -> impl for<'w> MakeWriter<'w> + use<> {
+            let memory = self.clone();
+            move || memory.clone()
+        }
+
+        fn logged(&self, layer: impl Layer<tracing_subscriber::Registry> + Send + Sync) -> String {
+            let error = io::Error::other(HOSTILE);
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::warn!(
+                    host = HOSTILE,
+                    shown = %HOSTILE,
+                    error = &error as &(dyn std::error::Error + 'static),
+                    number = 7,
+                    "said: {HOSTILE}"
+                );
+            });
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    #[test]
+    fn hostile_text_stays_on_its_line_and_does_nothing_to_a_terminal() {
+        let memory = Memory::default();
+        let logged = memory.logged(text(memory.writer(), false));
+        let line = logged.strip_suffix('\n').expect("a whole line");
+        assert!(!line.contains(char::is_control), "{line:?}");
+        let escaped = r"a\nb\r\u{1b}[31m\u{7f}\u{9b}";
+        let words = format!(r#"said: {escaped} host="{escaped}" shown={escaped} error={escaped} number=7"#);
+        assert!(line.ends_with(&words), "{line}");
+    }
+
+    #[test]
+    fn colours_of_our_own_stay() {
+        let memory = Memory::default();
+        let logged = memory.logged(text(memory.writer(), true));
+        assert_eq!(logged.lines().count(), 1, "{logged:?}");
+        assert!(logged.contains("\x1b[33m WARN") && !logged.contains("\x1b[31m"), "{logged:?}");
+    }
+
+    #[test]
+    fn json_is_an_object_a_line() {
+        let memory = Memory::default();
+        let logged = memory.logged(json(memory.writer()));
+        assert_eq!(logged.lines().count(), 1, "{logged:?}");
+        assert!(!logged.contains('\x1b') && !logged.contains('\r'), "{logged:?}");
+        let object: serde_json::Value = serde_json::from_str(&logged).expect("JSON");
+        assert_eq!(object["shown"], HOSTILE);
+    }
 }
