@@ -278,9 +278,7 @@ fn faults_are_measured_and_nothing_needs_a_restart() {
 fn a_service_started_before_kafka_recovers_when_kafka_comes() {
     let Some(kafka) = Kafka::start(1) else { return };
     kafka.broker(1).kill();
-    let begun = Instant::now();
-    let service = Service::start(&plaintext(&kafka, "hb-early"));
-    assert!(begun.elapsed() < Duration::from_secs(5), "metrics are served without Kafka");
+    let service = Service::start_promptly(&plaintext(&kafka, "hb-early"));
     let dark = service.wait("k", "bad heartbeats", 30, |totals| totals.of("unsent") >= 5);
     assert_eq!(dark.of("ok"), 0);
     assert_eq!(service.get("/livez").as_deref(), Ok("ok\n"));
