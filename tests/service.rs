@@ -4,10 +4,11 @@ use std::{
     fs,
     io::Read,
     net::TcpListener,
-    process::{Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
+use serde_json::Value;
 use support::{
     kafka::Kafka,
     service::{Service, free_port, program, signal},
@@ -117,7 +118,7 @@ fn a_probe_sends_heartbeats_where_the_service_does_not() {
     probe.args(["probe", "--count", "2", "--deadline", "500ms", "--format", "json", "-b"]);
     let Output { status, stdout, stderr } =
         probe.arg(Kafka::dead_bootstrap()).output().expect("the program runs");
-    let report: serde_json::Value = serde_json::from_slice(&stdout).expect("JSON");
+    let report: Value = serde_json::from_slice(&stdout).expect("JSON");
     let errors = String::from_utf8_lossy(&stderr);
     assert_eq!(status.code(), Some(69), "{errors}");
     assert_eq!(report["clusters"][0]["outcomes"]["unsent"], 2, "{report:#}{errors}");
@@ -128,37 +129,80 @@ fn logs_are_objects_a_line_when_asked_for() {
     let service = Service::start(&dead("[log]\nformat = json\n[metadata]\ninterval = 1s\n"));
     wait_for("a warning", Duration::from_secs(10), || service.log().contains("\"WARN\"").then_some(()));
     for line in service.log().lines() {
-        let object: serde_json::Value =
-            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(object["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+    }
+}
+
+/// The demo, as a user starts it; dropping it kills it.
+struct Demo {
+    child: Child,
+    address: String,
+}
+
+impl Demo {
+    fn start(command: &mut Command, address: String) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
+        Self { child: command.spawn().expect("the program runs"), address }
+    }
+
+    /// What the API says of its cluster, once it says something.
+    fn cluster(&self, path: &str) -> Option<Value> {
+        let mut answer = ureq::get(format!("http://{}{path}", self.address)).call().ok()?;
+        let mut answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?;
+        Some(answer["clusters"][0].take())
+    }
+
+    /// Ends it with a signal: what it said.
+    fn stop(mut self) -> String {
+        signal(self.child.id(), "TERM");
+        let ended = wait_for("the demo to end", Duration::from_secs(15), || {
+            self.child.try_wait().expect("its end can be asked for")
+        });
+        assert_eq!(ended.code(), Some(0));
+        let mut words = String::new();
+        self.child.stdout.take().expect("a pipe").read_to_string(&mut words).expect("UTF-8");
+        words
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if self.child.try_wait().expect("its end can be asked for").is_none() {
+            self.child.kill().expect("it can be ended");
+            self.child.wait().expect("it has ended");
+        }
     }
 }
 
 #[test]
 fn the_demo_works_by_itself_and_ends_with_a_signal() {
     let address = format!("127.0.0.1:{}", free_port());
-    let mut child = program()
-        .args(["demo", "--listen", &address])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program runs");
-    let get = |path: &str| {
-        ureq::get(format!("http://{address}{path}")).call().ok()?.body_mut().read_to_string().ok()
-    };
-    let ok = |status: &serde_json::Value| {
-        let heartbeats = &status["clusters"][0]["heartbeats"];
-        let ok = heartbeats["outcomes"]["ok"].as_u64().unwrap_or(0);
-        (ok >= 20).then(|| heartbeats.clone())
-    };
+    let demo = Demo::start(program().args(["demo", "--listen", &address]), address.clone());
     let heartbeats = wait_for("20 good heartbeats", Duration::from_secs(30), || {
-        ok(&serde_json::from_str(&get("/api/v1/status")?).ok()?)
+        let heartbeats = demo.cluster("/api/v1/status")?["heartbeats"].take();
+        (heartbeats["outcomes"]["ok"].as_u64()? >= 20).then_some(heartbeats)
     });
     assert_eq!(heartbeats["slo_bad_events"], 0, "{heartbeats}");
-    signal(child.id(), "TERM");
-    let ended = wait_for("the demo to end", Duration::from_secs(15), || child.try_wait().expect("a child"));
-    assert_eq!(ended.code(), Some(0));
-    let mut words = String::new();
-    child.stdout.take().expect("a pipe").read_to_string(&mut words).expect("UTF-8");
+    let words = demo.stop();
     assert!(words.contains(&format!("the page: http://{address}/")), "{words}");
+}
+
+#[test]
+fn the_demo_plays_faults_and_listens_where_the_environment_says() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut program = program();
+    program.args(["demo", "--faults"]).env("KAFKA_HEARTBEAT__HTTP__LISTEN", &address);
+    let demo = Demo::start(&mut program, address);
+    // A few are slow while it starts. After 15 s broker 2 takes 600 ms for a request, for 12 s.
+    let slow = |partition: &Value| {
+        let slow = |beat: &&Value| beat["bad"] == true || beat["end_to_end_seconds"].as_f64() >= Some(0.6);
+        partition["beats"].as_array().map_or(0, |beats| beats.iter().filter(slow).count())
+    };
+    wait_for("slow heartbeats over broker 2 alone", Duration::from_secs(35), || {
+        let heartbeats = demo.cluster("/api/v1/heartbeats")?;
+        let [one, two, three] = heartbeats["partitions"].as_array()?.as_slice() else { return None };
+        (two["leader"] == 2 && slow(two) >= 5 && slow(one).max(slow(three)) < 5).then_some(())
+    });
+    demo.stop();
 }
