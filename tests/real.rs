@@ -7,12 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use exposition_parser::parse;
+use kafka_heartbeat::export::prometheus::Format;
 use support::{
     kafka::{HEARTBEAT, Kafka, Listener, NOBODY},
     service::{Service, free_port, program},
     wait_for,
 };
 
+#[expect(dead_code, reason = "each test binary uses a part of what was read")]
+mod exposition_parser;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
@@ -85,6 +89,16 @@ fn heartbeats_are_ok_over_every_kind_of_connection_and_a_dead_cluster_disturbs_n
     assert_eq!(dead.of("ok"), 0);
     assert_eq!(service.api("/api/v1/status", "dead")["verdict"], "down");
     assert_eq!(service.series("heartbeat_brokers", &["kafka_cluster=\"dead\""]), None, "not known is absent");
+    for (format, accept) in
+        [(Format::Text, "*/*"), (Format::OpenMetrics, "application/openmetrics-text;version=1.0.0")]
+    {
+        let (_, _, metrics) = service.request("/metrics", accept).expect("an answer");
+        let read = parse(&metrics, format).unwrap_or_else(|error| panic!("{format:?}: {error}"));
+        assert_eq!(read.labels_of("heartbeat_slo_events_total", "kafka_cluster").len(), 6);
+        // Five names for one Kafka, which the older program's series know by its id alone.
+        assert_eq!(read.labels_of("heartbeat_cluster_info", "cluster_id").len(), 1);
+        assert!(read.only("heartbeat_messages_produced") >= 20.0);
+    }
     assert!(!service.log().contains(HEARTBEAT.password));
     let (ended, log) = service.stop();
     assert_eq!(ended.code(), Some(0), "{log}");
