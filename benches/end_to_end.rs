@@ -1,180 +1,256 @@
-//! Is the measured latency the cluster's, or ours? The service against a bare client loop, in turn, on one cluster.
+//! How much slower a heartbeat is than a record of a bare client loop on the same real cluster.
 //!
-//! `KAFKA_BOOTSTRAP_SERVERS=… cargo bench --bench end_to_end [-- PAIRS]`. Three partitions, ten heartbeats a second
-//! each, 20 s a round. The bare loop has the same client and settings, no ledger and no HTTP; its latency counts
-//! from the instant a record was due, as the service's does.
+//! Both send 64 bytes to three partitions ten times a second, staggered alike, with the same client and
+//! settings; both count from the intended instant to the return of the poll. The bare loop keeps no books and
+//! serves nothing. Rounds take turns; the service is the program itself, started anew for each round, and
+//! its latencies are those of every single heartbeat after the first seconds, as the API tells them.
+//!
+//! `cargo bench --bench end_to_end -- [PAIRS] [SECONDS]`, against `KAFKA_BOOTSTRAP_SERVERS` or a cluster of its own.
+
+#![expect(clippy::print_stdout, reason = "a bench prints what it saw")]
 
 use std::{
-    env,
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::BTreeMap,
+    process,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
+use measure::{median, number, pause, processor_seconds, quantile, resident_mb};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
 };
-use serde_json::Value;
+use support::{
+    kafka::{Kafka, Listener},
+    service::{Service, program},
+};
 
-const PARTITIONS: u32 = 3;
+#[expect(dead_code, reason = "each bench uses a part of what is shared")]
+mod measure;
+#[path = "../tests/support/mod.rs"]
+#[expect(dead_code, reason = "made for tests")]
+mod support;
+
+const PARTITIONS: i32 = 3;
 const INTERVAL: Duration = Duration::from_millis(100);
-const ROUND: Duration = Duration::from_secs(20);
-/// The first seconds of a round connect and are not counted.
-const WARM: Duration = Duration::from_secs(4);
-const LISTEN: &str = "127.0.0.1:18099";
+const SIZE: usize = 64;
+/// Connections are opened and caches filled before anything counts.
+const WARM_UP: Duration = Duration::from_secs(4);
+/// The API keeps the last sixty heartbeats of a partition: six seconds.
+const LOOK_EVERY: Duration = Duration::from_secs(4);
+
+/// What the service sets too.
+const BOTH: [(&str, &str); 4] = [
+    ("socket.nagle.disable", "true"),
+    ("socket.keepalive.enable", "true"),
+    ("topic.metadata.refresh.interval.ms", "30000"),
+    ("enable.metrics.push", "false"),
+];
+const PRODUCER: [(&str, &str); 4] = [
+    ("linger.ms", "0"),
+    ("acks", "all"),
+    ("max.in.flight.requests.per.connection", "5"),
+    ("message.timeout.ms", "10000"),
+];
+const CONSUMER: [(&str, &str); 5] = [
+    ("group.id", "bare"),
+    ("enable.auto.commit", "false"),
+    ("fetch.min.bytes", "1"),
+    ("fetch.queue.backoff.ms", "10"),
+    ("queued.min.messages", "100"),
+];
+
+/// What a round saw.
+struct Round {
+    /// Milliseconds.
+    latencies: Vec<f64>,
+    /// Of a core, in percent.
+    processor: f64,
+    /// Megabytes.
+    resident: f64,
+}
+
+impl Round {
+    fn print(&self, name: &str) {
+        println!(
+            "{name}: p50 {:.2} ms, p99 {:.2} ms, mean {:.2} ms, max {:.1} ms of {}; {:.1} % of a core, {:.1} MB",
+            quantile(&self.latencies, 0.5),
+            quantile(&self.latencies, 0.99),
+            self.latencies.iter().sum::<f64>() / self.latencies.len() as f64,
+            quantile(&self.latencies, 1.0),
+            self.latencies.len(),
+            self.processor,
+            self.resident,
+        );
+    }
+}
 
 fn main() {
-    let bootstrap = env::var("KAFKA_BOOTSTRAP_SERVERS").expect("set KAFKA_BOOTSTRAP_SERVERS to a cluster");
-    let pairs = env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(5);
-    create_topics(&bootstrap);
-    let (mut p50, mut p99) = (Vec::new(), Vec::new());
+    let Some(arguments) = measure::arguments() else { return };
+    let (pairs, time) = (number(&arguments, 0, 5), Duration::from_secs(number(&arguments, 1, 20)));
+    let Some(kafka) = Kafka::shared() else { return };
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    for topic in ["bench-bare", "bench-service"] {
+        create(&bootstrap, topic);
+    }
+    let (mut bare_rounds, mut service_rounds) = (Vec::new(), Vec::new());
     for pair in 1..=pairs {
-        let (bare, ours) = (bare(&bootstrap), service(&bootstrap));
-        eprintln!(
-            "pair {pair}: bare p50 {:.2} p99 {:.2} ms; service p50 {:.2} p99 {:.2} ms",
-            bare.0, bare.1, ours.0, ours.1
+        let round = bare(&bootstrap, time);
+        round.print(&format!("{pair} bare   "));
+        bare_rounds.push(round);
+        let round = service(&bootstrap, time);
+        round.print(&format!("{pair} service"));
+        service_rounds.push(round);
+    }
+    for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+        let each = |rounds: &[Round]| {
+            rounds.iter().map(|round| quantile(&round.latencies, share)).collect::<Vec<_>>()
+        };
+        let (bare, service) = (each(&bare_rounds), each(&service_rounds));
+        let all = |rounds: &[Round]| {
+            quantile(
+                &rounds.iter().flat_map(|round| round.latencies.iter().copied()).collect::<Vec<_>>(),
+                share,
+            )
+        };
+        println!(
+            "{name}: median of rounds: bare {:.2} ms, service {:.2} ms, ratio {:.2}; all heartbeats together: ratio {:.2}",
+            median(&bare),
+            median(&service),
+            median(&service) / median(&bare),
+            all(&service_rounds) / all(&bare_rounds),
         );
-        p50.push((bare.0, ours.0));
-        p99.push((bare.1, ours.1));
     }
-    eprintln!("ratio of the medians: p50 {:.3}, p99 {:.3}", ratio(p50), ratio(p99));
 }
 
-/// Median of the service's over median of the bare loop's.
-fn ratio(pairs: Vec<(f64, f64)>) -> f64 {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
+fn config(bootstrap: &str, topic: &str) -> String {
+    format!(
+        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = {topic}\ninterval = 100ms\n"
+    )
+}
+
+/// Both topics are made by the same hand, so that leaders are spread alike.
+fn create(bootstrap: &str, topic: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.ini");
+    std::fs::write(&file, config(bootstrap, topic)).expect("a file");
+    let applied = program().args(["topic", "apply", "--config"]).arg(&file).output().expect("the program");
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+}
+
+fn service(bootstrap: &str, time: Duration) -> Round {
+    let service = Service::start(&config(bootstrap, "bench-service"));
+    service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 3);
+    pause(WARM_UP);
+    let old = beats(&service);
+    let (begun, used) = (Instant::now(), processor_seconds(service.pid()));
+    let mut seen = BTreeMap::new();
+    while begun.elapsed() < time {
+        pause(LOOK_EVERY.min(time.saturating_sub(begun.elapsed())));
+        seen.append(&mut beats(&service));
+    }
+    let processor = 100.0 * (processor_seconds(service.pid()) - used) / begun.elapsed().as_secs_f64();
+    let resident = resident_mb(service.pid());
+    let totals = service.totals("k");
+    assert_eq!(totals.bad() + totals.of("skipped"), 0, "{totals:?}");
+    service.stop();
+    seen.retain(|beat, _| !old.contains_key(beat));
+    Round { latencies: seen.into_values().collect(), processor, resident }
+}
+
+/// Milliseconds of the heartbeats that have ended, by partition and sequence.
+fn beats(service: &Service) -> BTreeMap<(u64, u64), f64> {
+    let answer = service.api("/api/v1/heartbeats", "k");
+    let partitions = answer["partitions"].as_array().expect("partitions");
+    let beats = partitions.iter().flat_map(|partition| {
+        let number = partition["partition"].as_u64().expect("a number");
+        partition["beats"].as_array().expect("beats").iter().filter_map(move |beat| {
+            beat["outcome"].as_str()?;
+            let sequence = beat["sequence"].as_u64().expect("a sequence");
+            Some(((number, sequence), beat["end_to_end_seconds"].as_f64()? * 1e3))
+        })
+    });
+    beats.collect()
+}
+
+fn bare(bootstrap: &str, time: Duration) -> Round {
+    let settings = |own: &[(&str, &str)]| {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", bootstrap);
+        BOTH.iter().chain(own).for_each(|(key, value)| _ = config.set(*key, *value));
+        config
     };
-    let (bare, ours) = pairs.into_iter().unzip();
-    median(ours) / median(bare)
-}
-
-fn topic(of: &str) -> String {
-    format!("bench-{of}")
-}
-
-fn create_topics(bootstrap: &str) {
-    for of in ["bare", "service"] {
-        let done = heartbeat()
-            .args(["topic", "apply", "-b", bootstrap])
-            .env("KAFKA_HEARTBEAT__HEARTBEAT__TOPIC", topic(of))
-            .status();
-        assert!(done.expect("the program runs").success(), "the topics cannot be created");
-    }
-}
-
-fn heartbeat() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kafka-heartbeat"));
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
-/// p50 and p99 in milliseconds.
-fn service(bootstrap: &str) -> (f64, f64) {
-    let child = heartbeat()
-        .args(["-b", bootstrap, "--listen", LISTEN])
-        .env("KAFKA_HEARTBEAT__HEARTBEAT__TOPIC", topic("service"))
-        .env("KAFKA_HEARTBEAT__HEARTBEAT__INTERVAL", "100ms")
-        .spawn();
-    let child = Ended(child.expect("the program runs"));
-    pause(ROUND);
-    let url = format!("http://{LISTEN}/api/v1/status");
-    let body = ureq::get(&url).call().expect("an answer").body_mut().read_to_string().expect("text");
-    let status: Value = serde_json::from_str(&body).expect("JSON");
-    let cluster = &status["clusters"][0];
-    let outcomes = &cluster["heartbeats"]["outcomes"];
-    assert_eq!(
-        cluster["heartbeats"]["slo_bad_events"], 0,
-        "a bad heartbeat spoils the comparison: {outcomes}"
-    );
-    drop(child);
-    let of = |name: &str| cluster["end_to_end"]["1m"][name].as_f64().expect("a number") * 1e3;
-    (of("p50_seconds"), of("p99_seconds"))
-}
-
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.kill().expect("our child");
-        self.0.wait().expect("our child");
-    }
-}
-
-/// p50 and p99 in milliseconds.
-fn bare(bootstrap: &str) -> (f64, f64) {
-    let topic = topic("bare");
-    let begin = Instant::now();
-    let consumer: BaseConsumer = client(bootstrap)
-        .set("group.id", "bench")
-        .set("enable.auto.commit", "false")
-        .create()
-        .expect("a consumer");
+    let producer: ThreadedProducer<DefaultProducerContext> =
+        settings(&PRODUCER).create().expect("a producer");
+    let consumer: BaseConsumer = settings(&CONSUMER).create().expect("a consumer");
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
-        list.add_partition_offset(&topic, i32::try_from(partition).expect("small"), Offset::End)
-            .expect("an offset");
+        list.add_partition_offset("bench-bare", partition, Offset::End).expect("an offset");
     }
-    consumer.assign(&list).expect("assigned");
-    let stop = Arc::new(AtomicBool::new(false));
-    let until = stop.clone();
-    let reader = thread::spawn(move || {
-        let mut micros = Histogram::<u64>::new(3).expect("three digits");
-        while !until.load(Ordering::Relaxed) {
-            let Some(Ok(message)) = consumer.poll(INTERVAL) else { continue };
-            let now = begin.elapsed();
-            let Some(due) = message.payload().and_then(|bytes| bytes.first_chunk::<8>()) else { continue };
-            let due = Duration::from_nanos(u64::from_le_bytes(*due));
-            if due > WARM && due < now {
-                micros.record((now - due).as_micros() as u64).expect("in range");
-            }
-        }
-        micros
-    });
-    let producer: ThreadedProducer<DefaultProducerContext> =
-        client(bootstrap).set("linger.ms", "0").set("acks", "all").create().expect("a producer");
-    pause(Duration::from_secs(2));
-    let first = begin.elapsed();
-    for tick in 0.. {
-        let (round, partition) = (tick / PARTITIONS, tick % PARTITIONS);
-        let due = first + INTERVAL * round + INTERVAL * partition / PARTITIONS;
-        if due > ROUND {
-            break;
-        }
+    consumer.assign(&list).expect("an assignment");
+    let (begin, stop) = (Instant::now(), AtomicBool::new(false));
+    let run = measure_identity();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| read(&consumer, begin, run, &stop));
+        let measured = send(&producer, begin, run, time);
+        producer.flush(Duration::from_secs(10)).expect("everything is acknowledged");
+        pause(Duration::from_millis(500));
+        stop.store(true, Ordering::Relaxed);
+        let latencies = reader.join().expect("the reader ends well");
+        Round { latencies, ..measured }
+    })
+}
+
+/// Tells records of this round from those of an earlier one.
+fn measure_identity() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("after 1970").as_nanos() as u64
+}
+
+/// The grid of the service: slot i of the partitions is i/P of the interval later.
+fn send(
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    begin: Instant,
+    run: u64,
+    time: Duration,
+) -> Round {
+    let mut payload = [b'.'; SIZE];
+    payload[..8].copy_from_slice(&run.to_be_bytes());
+    let (mut warm, mut slot) = (None, 0);
+    while begin.elapsed() < WARM_UP + time {
+        let due =
+            INTERVAL * (slot / PARTITIONS as u32) + INTERVAL * (slot % PARTITIONS as u32) / PARTITIONS as u32;
         pause(due.saturating_sub(begin.elapsed()));
-        let mut payload = [7_u8; 64];
-        payload[..8].copy_from_slice(&(due.as_nanos() as u64).to_le_bytes());
-        let record = BaseRecord::<(), _>::to(&topic)
-            .partition(i32::try_from(partition).expect("small"))
-            .payload(&payload[..]);
-        producer.send(record).map_err(|(error, _)| error).expect("taken");
+        payload[8..16].copy_from_slice(&(due.as_nanos() as u64).to_be_bytes());
+        let record = BaseRecord::<(), [u8]>::to("bench-bare").partition((slot % PARTITIONS as u32) as i32);
+        producer.send(record.payload(&payload)).map_err(|(error, _)| error).expect("the client takes it");
+        slot += 1;
+        if warm.is_none() && begin.elapsed() >= WARM_UP {
+            warm = Some((Instant::now(), processor_seconds(process::id())));
+        }
     }
-    producer.flush(Duration::from_secs(5)).expect("flushed");
-    pause(Duration::from_millis(300));
-    stop.store(true, Ordering::Relaxed);
-    let micros = reader.join().expect("the reader ends");
-    let ms = |quantile| micros.value_at_quantile(quantile) as f64 / 1e3;
-    (ms(0.5), ms(0.99))
+    let (since, used) = warm.expect("a round is longer than its warm-up");
+    let processor = 100.0 * (processor_seconds(process::id()) - used) / since.elapsed().as_secs_f64();
+    Round { latencies: Vec::new(), processor, resident: resident_mb(process::id()) }
 }
 
-fn client(bootstrap: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", bootstrap)
-        .set("socket.nagle.disable", "true")
-        .set("fetch.min.bytes", "1");
-    config
-}
-
-#[expect(clippy::disallowed_methods, reason = "the bare loop's own schedule")]
-fn pause(time: Duration) {
-    thread::sleep(time);
+/// Milliseconds of each record of this run that was due after the warm-up.
+fn read(consumer: &BaseConsumer, begin: Instant, run: u64, stop: &AtomicBool) -> Vec<f64> {
+    let mut latencies = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let Some(polled) = consumer.poll(INTERVAL) else { continue };
+        let at = begin.elapsed();
+        let message = polled.expect("a record");
+        let payload = message.payload().expect("a payload");
+        let number =
+            |from: usize| u64::from_be_bytes(payload[from..from + 8].try_into().expect("eight bytes"));
+        let due = Duration::from_nanos(number(8));
+        if number(0) == run && due >= WARM_UP {
+            latencies.push((at - due).as_secs_f64() * 1e3);
+        }
+    }
+    latencies
 }

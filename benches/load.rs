@@ -1,137 +1,161 @@
-//! What the service does under load, and what it costs when there is none.
+//! The service under load and at rest: what became of every heartbeat, and what it cost.
 //!
-//! `cargo bench --bench load -- many` (20 partitions, 10 heartbeats a second each), `-- overload` (2,000 a second on
-//! three partitions, then 10), `-- idle` (one a second on three): on the cluster of `KAFKA_BOOTSTRAP_SERVERS`.
-//! `-- mock`: 5,000 a second over 100 partitions of an embedded cluster. A minute each, counted by the service itself.
+//! `cargo bench --bench load -- steady|mock|overload|idle [SECONDS]`; without a name, all of them.
+//! `steady`: a real cluster, 20 partitions, ten a second each. `mock`: the embedded cluster, 100 partitions, fifty
+//! a second each. `overload`: 2,000 a second to three replicated partitions of a real cluster, then 10 a second.
+//! `idle`: three partitions, one a second. The real cluster is `KAFKA_BOOTSTRAP_SERVERS` or one of its own.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
+#![expect(clippy::print_stdout, reason = "a bench prints what it saw")]
+
+use std::time::{Duration, Instant};
+
+use measure::{number, pause, processor_seconds, resident_mb};
+use rdkafka::mocking::MockCluster;
+use support::{
+    kafka::{Kafka, Listener},
+    service::{Service, Totals},
 };
 
-use rdkafka::mocking::MockCluster;
-use serde_json::Value;
+mod measure;
+#[path = "../tests/support/mod.rs"]
+#[expect(dead_code, reason = "made for tests")]
+mod support;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const LISTEN: &str = "127.0.0.1:18098";
+const ALL: [&str; 4] = ["steady", "mock", "overload", "idle"];
+/// How long after an overload everything should be well again.
+const RECOVERY: Duration = Duration::from_secs(30);
 
 fn main() {
-    let wanted: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    for what in &wanted {
-        match what.as_str() {
-            "many" => report(
-                what,
-                &Service::start("many", &[("TOPIC__PARTITIONS", "20"), ("HEARTBEAT__INTERVAL", "100ms")]),
-                MINUTE,
-            ),
-            "idle" => report(what, &Service::start("idle", &[]), MINUTE),
-            "overload" => overload(),
-            "mock" => mock(),
-            other => eprintln!("{other}: expected many, overload, idle or mock"),
+    let Some(arguments) = measure::arguments() else { return };
+    let named = arguments.first().filter(|name| ALL.contains(&name.as_str()));
+    let time = Duration::from_secs(number(&arguments, usize::from(named.is_some()), 60));
+    for name in ALL.into_iter().filter(|name| named.is_none_or(|named| named == name)) {
+        match name {
+            "steady" => steady(time),
+            "mock" => mock(time),
+            "overload" => overload(time),
+            _ => idle(time),
         }
     }
 }
 
-/// Far more than the cluster can take, then a trickle: the trickle must be well within half a minute.
-fn overload() {
-    let load = [("TOPIC__PARTITIONS", "3"), ("HEARTBEAT__INTERVAL", "1500us")];
-    report("overload", &Service::start("overload", &load), MINUTE);
-    let after = Service::start("overload", &[("HEARTBEAT__INTERVAL", "300ms")]);
-    pause(Duration::from_secs(30));
-    let before = after.totals();
-    report("after the overload, from the 30th second on", &after, Duration::from_secs(15));
-    eprintln!("  before that: {before:?}");
+fn real() -> Option<String> {
+    Kafka::shared().map(|kafka| kafka.bootstrap(Listener::Plaintext))
 }
 
-fn mock() {
+fn config(bootstrap: &str, topic: &str, interval: &str, partitions: i32) -> String {
+    format!(
+        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = {topic}\ninterval = {interval}\n\
+         [topic]\npartitions = {partitions}\n"
+    )
+}
+
+fn steady(time: Duration) {
+    let Some(bootstrap) = real() else { return };
+    let service = Service::start(&config(&bootstrap, "bench-steady", "100ms", 20));
+    warm(&service);
+    watch("steady", &service, time, Duration::from_secs(5));
+}
+
+fn mock(time: Duration) {
+    const TOPIC: &str = "bench-mock";
+    const PARTITIONS: i32 = 100;
+    // The mock answers an empty fetch only after the longest wait.
     let cluster = MockCluster::new(3).expect("an embedded cluster");
-    cluster.create_topic("bench-mock", 100, 3).expect("a topic");
-    let load = [
-        ("KAFKA__BOOTSTRAP_SERVERS", cluster.bootstrap_servers()),
-        ("HEARTBEAT__INTERVAL", "20ms".to_owned()),
-        ("CONSUMER__FETCH_WAIT_MAX_MS", "5".to_owned()),
-    ];
-    let load: Vec<_> = load.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    let service = Service::start("mock", &load);
-    report("mock", &service, MINUTE);
+    cluster.create_topic(TOPIC, PARTITIONS, 3).expect("a topic");
+    for partition in 0..PARTITIONS {
+        cluster.partition_leader(TOPIC, partition, Some(1 + partition % 3)).expect("a leader");
+    }
+    let config = config(&cluster.bootstrap_servers(), TOPIC, "20ms", PARTITIONS);
+    let service = Service::start(&format!("{config}[consumer]\nfetch.wait.max.ms = 5\n"));
+    warm(&service);
+    watch("mock", &service, time, Duration::from_secs(5));
 }
 
-struct Service {
-    child: Child,
-}
-
-impl Service {
-    fn start(name: &str, settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kafka-heartbeat"));
-        command.args(["--listen", LISTEN]).stdout(Stdio::null()).stderr(Stdio::null());
-        if let Ok(bootstrap) = env::var("KAFKA_BOOTSTRAP_SERVERS") {
-            command.env("KAFKA_HEARTBEAT__KAFKA__BOOTSTRAP_SERVERS", bootstrap);
-        }
-        command.env("KAFKA_HEARTBEAT__HEARTBEAT__TOPIC", format!("bench-{name}"));
-        for (key, value) in settings {
-            command.env(format!("KAFKA_HEARTBEAT__{key}"), value);
-        }
-        let service = Self { child: command.spawn().expect("the program runs") };
-        pause(Duration::from_secs(2));
-        service
-    }
-
-    /// Counts by outcome, with `scheduled` and `in_flight`; the books must balance.
-    fn totals(&self) -> BTreeMap<String, u64> {
-        let url = format!("http://{LISTEN}/api/v1/status");
-        let body = ureq::get(&url).call().expect("an answer").body_mut().read_to_string().expect("text");
-        let status: Value = serde_json::from_str(&body).expect("JSON");
-        let heartbeats = &status["clusters"][0]["heartbeats"];
-        let count = |value: &Value| value.as_u64().expect("a count");
-        let outcomes = heartbeats["outcomes"].as_object().expect("outcomes");
-        let mut totals: BTreeMap<_, _> =
-            outcomes.iter().map(|(name, value)| (name.clone(), count(value))).collect();
-        let in_flight = count(&heartbeats["in_flight"]);
-        let scheduled = count(&heartbeats["scheduled"]);
-        assert_eq!(totals.values().sum::<u64>() + in_flight, scheduled, "the books balance");
-        totals.retain(|_, count| *count > 0);
-        totals.insert("scheduled".to_owned(), scheduled);
-        totals.insert("in_flight".to_owned(), in_flight);
-        totals
-    }
-
-    /// (processor time in seconds, resident memory in MiB)
-    fn cost(&self) -> (f64, f64) {
-        let read =
-            |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("Linux");
-        let stat = read("stat");
-        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-        let ticks = |index: usize| fields[index].parse::<f64>().expect("ticks");
-        let status = read("status");
-        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        let kib: f64 = memory.split_whitespace().next().expect("a number").parse().expect("a number");
-        ((ticks(11) + ticks(12)) / 100.0, kib / 1024.0)
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.child.kill().expect("our child");
-        self.child.wait().expect("our child");
-    }
-}
-
-fn report(what: &str, service: &Service, time: Duration) {
-    let (before, _) = service.cost();
-    let mut most = 0.0_f64;
-    for _ in 0..time.as_secs() {
+fn overload(time: Duration) {
+    let Some(bootstrap) = real() else { return };
+    let service = Service::start(&config(&bootstrap, "bench-overload", "1500us", 3));
+    warm(&service);
+    watch("overload", &service, time, Duration::from_secs(1));
+    service.stop();
+    let begun = Instant::now();
+    let service = Service::start(&config(&bootstrap, "bench-overload", "100ms", 3));
+    // Every second: has anything ended otherwise than well since the last look?
+    let (mut last, mut well) = (None, None::<Instant>);
+    while begun.elapsed() < RECOVERY + Duration::from_secs(15) {
         pause(Duration::from_secs(1));
-        most = most.max(service.cost().1);
+        let totals = service.totals("k");
+        let bad = totals.bad() + totals.of("skipped");
+        let good = totals.of("ok");
+        let calm = last.is_some_and(|(before, ok)| bad == before && good > ok) || (bad == 0 && good > 0);
+        well = if calm { well.or(Some(Instant::now())) } else { None };
+        last = Some((bad, good));
     }
-    let (after, _) = service.cost();
-    let share = 100.0 * (after - before) / time.as_secs_f64();
-    eprintln!("{what}: {:?}; {share:.1} % of a core, at most {most:.0} MiB", service.totals());
+    let words = well.map_or_else(
+        || "not well yet".to_owned(),
+        |since| format!("nothing but ok from {:.0} s after its start on", (since - begun).as_secs_f64()),
+    );
+    println!("after the overload, 10/s on each partition: {words}; {}", counts(&service.totals("k")));
 }
 
-#[expect(clippy::disallowed_methods, reason = "a load lasts as long as it lasts")]
-fn pause(time: Duration) {
-    thread::sleep(time);
+fn idle(time: Duration) {
+    let Some(bootstrap) = real() else { return };
+    let service = Service::start(&config(&bootstrap, "bench-idle", "1s", 3));
+    warm(&service);
+    // A scrape each fifteen seconds is part of an idle life.
+    watch("idle", &service, time, Duration::from_secs(15));
+}
+
+fn warm(service: &Service) {
+    service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 3);
+}
+
+/// Scrapes the service for some time, and prints what it did and used meanwhile. Reading the counts checks that
+/// the books balance.
+fn watch(name: &str, service: &Service, time: Duration, every: Duration) {
+    let (begun, used, before) = (Instant::now(), processor_seconds(service.pid()), service.totals("k"));
+    let (mut largest, mut scrapes) = (0f64, Vec::new());
+    while begun.elapsed() < time {
+        pause(every.min(time.saturating_sub(begun.elapsed())));
+        service.totals("k");
+        scrapes.push(1e3 * measure::seconds(|| drop(service.get("/metrics").expect("/metrics answers"))));
+        largest = largest.max(resident_mb(service.pid()));
+    }
+    let (took, used) = (begun.elapsed().as_secs_f64(), processor_seconds(service.pid()) - used);
+    let totals = service.totals("k");
+    let scheduled = totals.scheduled - before.scheduled;
+    println!(
+        "{name}: {:.0} scheduled a second for {took:.0} s; {}",
+        scheduled as f64 / took,
+        counts(&totals)
+    );
+    println!(
+        "{name}: {used:.2} s of processor time, {:.1} % of a core, {:.1} µs a heartbeat; at most {largest:.1} MB resident; /metrics {:.1} ms median, {:.1} ms worst",
+        100.0 * used / took,
+        1e6 * used / scheduled.max(1) as f64,
+        measure::median(&scrapes),
+        measure::quantile(&scrapes, 1.0),
+    );
+    let window = &service.api("/api/v1/status", "k")["end_to_end"]["1m"];
+    let ms =
+        |key: &str| window[key].as_f64().map_or_else(|| "none".to_owned(), |s| format!("{:.1} ms", s * 1e3));
+    println!(
+        "{name}: end to end p50 {}, p99 {}, max {}",
+        ms("p50_seconds"),
+        ms("p99_seconds"),
+        ms("max_seconds")
+    );
+}
+
+fn counts(totals: &Totals) -> String {
+    let ended = totals.outcomes.iter().filter(|(_, count)| **count > 0);
+    let ended: Vec<_> = ended.map(|(outcome, count)| format!("{outcome} {count}")).collect();
+    format!(
+        "scheduled {} = {} + {} in flight; judged {}, bad {}",
+        totals.scheduled,
+        ended.join(" + "),
+        totals.in_flight,
+        totals.events,
+        totals.bad_events
+    )
 }

@@ -1,0 +1,177 @@
+//! What a scrape costs with 100 partitions on three brokers: series, text, and all of it through HTTP.
+//!
+//! The floor copies the same bytes.
+//!
+//! `cargo bench --bench scrape -- [ROUNDS]`
+
+#![expect(clippy::print_stdout, reason = "a bench prints what it saw")]
+
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    net::{Ipv4Addr, TcpListener},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use kafka_heartbeat::{
+    board::{Board, Readings},
+    export::prometheus::{self, Format},
+    http,
+    kafka::BrokerId,
+    latency::{Bounds, Buckets},
+    metrics::{compat, render},
+    probe::heartbeat::{ByBroker, Partition, Snapshot},
+};
+use measure::{median, number, quantile, seconds};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+#[expect(dead_code, reason = "each bench uses a part of what is shared")]
+mod measure;
+#[path = "../tests/sample/mod.rs"]
+mod sample;
+
+const PARTITIONS: i32 = 100;
+const BROKERS: i32 = 3;
+
+/// The sample's first cluster, grown, with plain names.
+fn readings(config: &kafka_heartbeat::config::Config) -> Readings {
+    let wall = SystemTime::now();
+    let mut readings = sample::sample(config, wall).swap_remove(0);
+    let small = (*readings.heartbeat).clone();
+    let pattern = small.partitions[&0].clone();
+    let partitions = (0..PARTITIONS).map(|number| (number, partition(number, &pattern))).collect();
+    readings.heartbeat = Arc::new(Snapshot { partitions, ..small });
+    if let Some((snapshot, _)) = &mut readings.connectivity.snapshot {
+        let mut grown = (**snapshot).clone();
+        let good = grown.brokers[&BrokerId(1)].clone();
+        for broker in 1..=BROKERS {
+            let mut check = good.clone();
+            check.host = format!("broker-{broker}.example");
+            grown.brokers.insert(BrokerId(broker), check);
+        }
+        *snapshot = Arc::new(grown);
+    }
+    readings
+}
+
+fn partition(number: i32, pattern: &Partition) -> Partition {
+    let mut buckets = Buckets::new(&Bounds::default());
+    // No two partitions alike: equal lines would compress too well.
+    let spread = 9_000 + 371 * u64::from(number.unsigned_abs());
+    for step in 0..10_000 {
+        buckets.record(Duration::from_micros(700 + step * 37 % spread));
+    }
+    let counts = ByBroker {
+        outcomes: [10_000, 0, 0, 0, 0, 0, 0, 0],
+        produce: buckets.clone(),
+        end_to_end: buckets.clone(),
+        delivery: buckets,
+    };
+    let leader = Some(BrokerId(1 + number % BROKERS));
+    Partition {
+        by_broker: BTreeMap::from([(leader, counts)]),
+        leader,
+        rack: Some("rack-a".to_owned()),
+        ..pattern.clone()
+    }
+}
+
+fn scrape(readings: &Readings, format: Format) -> String {
+    let mut all = Vec::new();
+    let process = sample::process(SystemTime::UNIX_EPOCH);
+    render::cluster(readings, &mut all);
+    compat::cc_heartbeat(std::slice::from_ref(readings), Instant::now(), &mut all);
+    render::process(&process, &mut all);
+    prometheus::encode(&all, &BTreeMap::new(), format)
+}
+
+fn main() {
+    let Some(arguments) = measure::arguments() else { return };
+    let rounds = number(&arguments, 0, 300);
+    let config = sample::config();
+    let readings = readings(&config);
+    for (name, format) in [("text", Format::Text), ("openmetrics", Format::OpenMetrics)] {
+        let body = scrape(&readings, format);
+        let (mut encoded, mut copied) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            encoded.push(1e3 * seconds(|| drop(black_box(scrape(black_box(&readings), format)))));
+            copied.push(1e3 * seconds(|| drop(black_box(black_box(body.as_str()).to_owned()))));
+        }
+        let (encoded_ms, floor_ms) = (median(&encoded), median(&copied));
+        println!(
+            "{name}: {} series, {:.0} kB: {encoded_ms:.2} ms median, {:.2} ms p99 of {rounds}; floor (copy) {floor_ms:.3} ms, ratio {:.0}, {:.0} MB/s",
+            body.lines().filter(|line| !line.starts_with('#')).count(),
+            body.len() as f64 / 1e3,
+            quantile(&encoded, 0.99),
+            encoded_ms / floor_ms,
+            body.len() as f64 / 1e3 / encoded_ms,
+        );
+    }
+    through_http(&readings, &config, rounds);
+}
+
+/// The same over a loopback connection that stays open, as Prometheus does it, with and without gzip.
+fn through_http(readings: &Readings, config: &kafka_heartbeat::config::Config, rounds: u64) {
+    let stop = CancellationToken::new();
+    let process = || sample::process(SystemTime::UNIX_EPOCH);
+    let state = http::State::new(vec![board(readings.clone())], config, Box::new(process), stop.clone());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.set_nonblocking(true).expect("a listener without blocking");
+    let address = listener.local_addr().expect("an address");
+    let stopped = stop.clone();
+    let server = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            let served = axum::serve(listener, http::router(Arc::new(state)));
+            tokio::select! {
+                ended = served => ended.expect("the server serves"),
+                () = stopped.cancelled() => {}
+            }
+        });
+    });
+    let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
+    let openmetrics = "application/openmetrics-text;version=1.0.0";
+    for (name, path, accept, encoding) in [
+        ("http /livez (floor)", "/livez", "*/*", "identity"),
+        ("http text", "/metrics", "*/*", "identity"),
+        ("http text gzip", "/metrics", "*/*", "gzip"),
+        ("http openmetrics", "/metrics", openmetrics, "identity"),
+        ("http openmetrics gzip", "/metrics", openmetrics, "gzip"),
+    ] {
+        let url = format!("http://{address}{path}");
+        let mut size = 0;
+        let mut ask = || {
+            let request = agent.get(&url).header("accept", accept).header("accept-encoding", encoding);
+            let answer = request.call().expect("an answer").body_mut().read_to_vec();
+            size = answer.expect("a body").len();
+        };
+        ask();
+        let took: Vec<f64> = (0..rounds).map(|_| 1e3 * seconds(&mut ask)).collect();
+        println!(
+            "{name}: {:.2} ms median, {:.2} ms p99 of {rounds}; {:.0} kB",
+            median(&took),
+            quantile(&took, 0.99),
+            size as f64 / 1e3
+        );
+    }
+    stop.cancel();
+    server.join().expect("the server ends well");
+}
+
+/// A board that shows the same for ever.
+fn board(readings: Readings) -> Board {
+    Board {
+        name: readings.name,
+        settings: readings.settings,
+        started: readings.started,
+        heartbeat: watch::channel(readings.heartbeat).1,
+        connectivity: watch::channel(readings.connectivity).1,
+        metadata: watch::channel(readings.metadata).1,
+        topic: watch::channel(readings.topic).1,
+        verdict: watch::channel(readings.verdict).1,
+    }
+}
