@@ -59,17 +59,22 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
     let mut errors = Errors::default();
     let mut checked = Vec::new();
     for cluster in &config.clusters {
-        let mut refuse = |error: PropertyError| {
-            let PropertyError { key, place, message } = error;
-            let of =
-                if config.clusters.len() > 1 { format!("cluster {}: ", cluster.name) } else { String::new() };
-            errors.add(Problem { place, message: format!("{of}{key}: {message}") });
-        };
-        native::check(cluster).into_iter().for_each(&mut refuse);
+        let mut refused = native::check(cluster);
         match wire::Settings::parse(&cluster.kafka) {
             Ok(wire) => checked.push(Checked { cluster: Arc::new(cluster.clone()), wire: Arc::new(wire) }),
-            Err(found) => found.into_iter().for_each(refuse),
+            Err(found) => refused.extend(found),
         }
+        if refused.is_empty() {
+            refused = native::check_together(cluster);
+        }
+        let of =
+            if config.clusters.len() > 1 { format!("cluster {}: ", cluster.name) } else { String::new() };
+        for PropertyError { key, place, message } in refused {
+            errors.add(Problem { place, message: format!("{of}{key}: {message}") });
+        }
+    }
+    if let Some(Err(message)) = config.http.tls.as_ref().map(http::listen::check) {
+        errors.add(Problem { place: String::new(), message });
     }
     errors.or(checked)
 }
@@ -163,16 +168,7 @@ impl Running {
 }
 
 /// Runs the service until a signal; a second signal ends it at once.
-pub async fn run(config: Config) -> Exit {
-    let checked = match check(&config) {
-        Ok(checked) => checked,
-        Err(errors) => {
-            for line in errors.to_string().lines() {
-                tracing::error!("{line}");
-            }
-            return Exit::Config;
-        }
-    };
+pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
     // Asked for first, so that a signal during the start is not lost.
     let (Ok(mut term), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -204,10 +200,14 @@ pub async fn run(config: Config) -> Exit {
     let state = http::State::new(boards, &config, Box::new(move || monitor.read()), stopping.clone());
     let router = http::router(Arc::new(state));
     if let Ok(address) = listener.local_addr() {
-        tracing::info!("listening on http://{address}/");
+        let scheme = if config.http.tls.is_some() { "https" } else { "http" };
+        tracing::info!("listening on {scheme}://{address}/");
+        if config.http.basic.is_some() && config.http.tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!("without [http] tls.certificate the password travels in clear text");
+        }
     }
-    let served = axum::serve(listener, router).with_graceful_shutdown(stopped.clone().cancelled_owned());
-    let server = tokio::spawn(async move { served.await });
+    let server =
+        tokio::spawn(http::listen::serve(listener, config.http.tls.clone(), router, stopped.clone()));
 
     let exit = {
         let broken = clusters.iter_mut().map(|running| Box::pin(running.broken()));

@@ -4,9 +4,17 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Empty};
-use hyper::{Request, Uri, body::Bytes, header};
+use hyper::{
+    Request, Uri,
+    body::Bytes,
+    header,
+    rt::{Read, Write},
+};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+
+use crate::kafka::wire::unverified;
 
 /// A health check that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,24 +29,39 @@ pub async fn check(url: &str) -> anyhow::Result<String> {
 
 async fn ask(url: &str) -> anyhow::Result<String> {
     let uri: Uri = url.parse().with_context(|| format!("{url} is no URL"))?;
-    if uri.scheme_str() != Some("http") {
-        bail!("{url}: expected http://host:port/path");
-    }
+    let secure = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => bail!("{url}: expected http://host:port/path, or https"),
+    };
     let authority = uri.authority().context("the URL names no host")?.clone();
-    let address = (authority.host(), authority.port_u16().unwrap_or(80));
+    let host = authority.host().trim_matches(['[', ']']);
+    let address = (host, authority.port_u16().unwrap_or(if secure { 443 } else { 80 }));
     let stream =
         TcpStream::connect(address).await.with_context(|| format!("nobody answers at {authority}"))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    if !secure {
+        return exchange(TokioIo::new(stream), &uri).await;
+    }
+    // We ask ourselves, by an address that no certificate names, and tell nothing that is secret.
+    let name = ServerName::try_from(host.to_owned())?;
+    let stream = TlsConnector::from(unverified()?).connect(name, stream).await;
+    exchange(TokioIo::new(stream.with_context(|| format!("no TLS with {authority}"))?), &uri).await
+}
+
+async fn exchange(stream: impl Read + Write + Send + Unpin + 'static, uri: &Uri) -> anyhow::Result<String> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
     // Ends with the answer.
     tokio::spawn(connection);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::get(path).header(header::HOST, authority.as_str()).body(Empty::<Bytes>::new())?;
+    let request = Request::get(path)
+        .header(header::HOST, uri.authority().map_or("", |host| host.as_str()))
+        .body(Empty::<Bytes>::new())?;
     let answer = sender.send_request(request).await.context("the answer broke off")?;
     let status = answer.status();
     let body = answer.into_body().collect().await?.to_bytes();
     let words = String::from_utf8_lossy(&body).into_owned();
     if status.as_u16() != 200 {
-        bail!("{url} answers {status}: {}", words.trim());
+        bail!("{uri} answers {status}: {}", words.trim());
     }
     Ok(words)
 }

@@ -10,7 +10,7 @@ use std::{
 
 use clap::{CommandFactory, Parser};
 use kafka_heartbeat::{
-    app,
+    app::{self, Checked},
     cli::{Cli, Command, Connection, Exit, Run, TopicAction},
     config::{self, Config, LogFormat, Sources},
     demo::Demo,
@@ -53,11 +53,11 @@ fn run(arguments: &Run) -> Exit {
     let nothing = arguments.connection.config.is_none() && arguments.connection.bootstrap_servers.is_none();
     let sources = arguments.sources(environment());
     match load(&sources) {
-        Ok(config) if arguments.print_config => {
+        Ok((config, _)) if arguments.print_config => {
             say(&config.redacted());
             Exit::Ok
         }
-        Ok(config) => serve(config),
+        Ok((config, checked)) => serve(config, checked),
         Err(exit) => {
             if nothing {
                 complain(&format!("\n{}", Cli::command().render_help()));
@@ -67,12 +67,12 @@ fn run(arguments: &Run) -> Exit {
     }
 }
 
-fn serve(config: Config) -> Exit {
+fn serve(config: Config, checked: Vec<Checked>) -> Exit {
     if let Err(error) = logs::init(&config.log) {
         complain(&error);
         return Exit::Config;
     }
-    on_runtime(app::run(config)).unwrap_or(Exit::Internal)
+    on_runtime(app::run(config, checked)).unwrap_or(Exit::Internal)
 }
 
 fn demo(listen: Option<&str>, faults: bool) -> Exit {
@@ -87,15 +87,16 @@ fn demo(listen: Option<&str>, faults: bool) -> Exit {
             return Exit::Internal;
         }
     };
-    match demo.config(listen, environment()) {
-        Ok(config) => {
+    let config = demo.config(listen, environment());
+    match config.and_then(|config| Ok((app::check(&config)?, config))) {
+        Ok((checked, config)) => {
             say(&format!(
                 "embedded cluster at {}; the page: http://{}/\n",
                 demo.bootstrap(),
                 config.http.listen
             ));
             // The cluster ends after its clients.
-            on_runtime(app::run(config)).unwrap_or(Exit::Internal)
+            on_runtime(app::run(config, checked)).unwrap_or(Exit::Internal)
         }
         Err(errors) => {
             complain(&errors.to_string());
@@ -109,7 +110,7 @@ where
     F: Future<Output = Result<(String, Exit), String>>,
 {
     let mut config = match load(&connection.sources(environment())) {
-        Ok(config) => config,
+        Ok((config, _)) => config,
         Err(exit) => return exit,
     };
     // The report says what there is to say.
@@ -135,14 +136,8 @@ where
 
 fn check_config(file: PathBuf) -> Exit {
     let sources = Sources { file: Some(file), env: environment(), ..Sources::default() };
-    let checked = load(&sources).and_then(|config| {
-        app::check(&config).map(|_| config).map_err(|errors| {
-            complain(&errors.to_string());
-            Exit::Config
-        })
-    });
-    match checked {
-        Ok(config) => {
+    match load(&sources) {
+        Ok((config, _)) => {
             say(&format!("ok: {} cluster(s): {}\n", config.clusters.len(), names(&config)));
             Exit::Ok
         }
@@ -161,15 +156,21 @@ fn check_health(url: &str) -> Exit {
             Exit::Ok
         }
         Some(Err(error)) => {
-            complain(&error.to_string());
+            complain(&format!("{error:#}"));
             Exit::Unavailable
         }
         None => Exit::Internal,
     }
 }
 
-fn load(sources: &Sources) -> Result<Config, Exit> {
-    config::load(sources).map_err(|errors| {
+/// Everything that is wrong is told at once, whoever finds it.
+fn load(sources: &Sources) -> Result<(Config, Vec<Checked>), Exit> {
+    let (config, mut errors) = config::read(sources);
+    let checked = app::check(&config).unwrap_or_else(|found| {
+        errors.join(found);
+        Vec::new()
+    });
+    errors.or((config, checked)).map_err(|errors| {
         complain(&errors.to_string());
         Exit::Config
     })

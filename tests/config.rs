@@ -115,12 +115,7 @@ partition = 1
 }
 
 #[test]
-fn without_brokers_both_ways_to_name_them_are_told() {
-    let errors = load(&Sources::default()).expect_err("no brokers").to_string();
-    assert_eq!(
-        errors,
-        "cluster default has no bootstrap.servers: set it in [kafka], or give --bootstrap-servers host:port"
-    );
+fn a_file_that_cannot_be_read_is_named() {
     let missing = Sources {
         file: Some(PathBuf::from("/nowhere.ini")),
         bootstrap: Some("b:1".to_owned()),
@@ -206,7 +201,7 @@ fn secrets_come_from_files_and_leave_nowhere() {
     assert_eq!(cluster.kafka.get("sasl.password"), Some("hush-1"));
     let refused: Vec<_> = native::check(cluster).iter().map(ToString::to_string).collect();
     let expected = [
-        "config.ini:10: batch.sise: librdkafka knows no such property",
+        "config.ini:10: batch.sise: librdkafka knows no such property: did you mean batch.size?",
         "config.ini:9: sasl.oauthbearer.client.secret: this build of librdkafka does not support it",
     ];
     assert_eq!(refused.len(), expected.len(), "{refused:?}");
@@ -221,10 +216,106 @@ fn secrets_come_from_files_and_leave_nowhere() {
         "{missing}"
     );
     assert!(
-        missing.contains("config.ini:3: [kafka] sasl.password2: the variable NOT_SET is not set"),
+        missing.contains("config.ini:3: [kafka] sasl.password2: the variable of ${NAME} is not set"),
         "{missing}"
     );
     assert!(!missing.contains("hush"), "{missing}");
+}
+
+#[test]
+fn a_flag_is_resolved_like_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "hush\n").expect("a file");
+    let property = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let config = load(&Sources {
+        bootstrap: Some("b:1".to_owned()),
+        properties: vec![
+            property("sasl.password.file", &secret.display().to_string()),
+            property("sasl.username", "${WHO}"),
+        ],
+        env: BTreeMap::from([("WHO".to_owned(), "me".to_owned())]),
+        ..Sources::default()
+    });
+    let kafka = &config.expect("valid").clusters[0].kafka;
+    assert_eq!((kafka.get("sasl.password"), kafka.get("sasl.username")), (Some("hush"), Some("me")));
+}
+
+#[test]
+fn an_unknown_level_is_refused_because_it_would_silence_the_log() {
+    for good in ["off", "warn", "INFO", "kafka_heartbeat=debug,info", "kafka_heartbeat::app=trace"] {
+        assert!(read(&format!("{LEAST}[log]\nlevel = {good}\n"), &[]).is_ok(), "{good}");
+    }
+    let expected =
+        "expected off, error, warn, info, debug, trace, or a filter such as kafka_heartbeat=debug,info";
+    let errors = read(&format!("{LEAST}[log]\nlevel = verbose\n"), &[]).expect_err("no level");
+    assert_eq!(errors, format!("config.ini:4: [log] level: {expected}, found \"verbose\""));
+    let errors = read(LEAST, &[("LOG_LEVEL", "WARNING")]).expect_err("no level");
+    assert_eq!(errors, format!("environment LOG_LEVEL: {expected}, found \"WARNING\""));
+    assert_eq!(read(LEAST, &[("RUST_LOG", "")]).expect("as if it were not set").log.level, "info");
+    let python = read("[default]\nbootstrap.servers = b:1\n[admin]\nlog.level = WARNING\n", &[]);
+    assert_eq!(python.expect("valid").log.level, "warn");
+}
+
+#[test]
+fn labels_of_the_environment_keep_their_underscores() {
+    let config = read(LEAST, &[("KAFKA_HEARTBEAT__LABELS__DATA_CENTER", "eu")]).expect("valid");
+    assert_eq!(config.labels, BTreeMap::from([("data_center".to_owned(), "eu".to_owned())]));
+}
+
+#[test]
+fn what_a_cluster_misspells_is_told() {
+    let text = "[cluster:a]\nbootstrap.servers = a:1\nheartbeat.intervall = 1s\nname = b\n";
+    let errors = read(text, &[]).expect_err("two errors");
+    let expected = [
+        "config.ini:3: [cluster:a] heartbeat.intervall: unknown key: did you mean interval?",
+        "config.ini:4: [cluster:a] name: the name is in the brackets",
+    ];
+    assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
+    let (_folder, mut sources) = sources("[cluster:a]\nbootstrap.servers = a:1\n", &[]);
+    sources.bootstrap = Some("b:1".to_owned());
+    let errors = load(&sources).expect_err("brokers of nobody").to_string();
+    assert!(errors.starts_with("--bootstrap-servers: says nothing beside [cluster:NAME]"), "{errors}");
+}
+
+#[test]
+fn properties_that_do_not_go_together_are_refused_with_their_place() {
+    let refused = |text: &str| -> Vec<String> {
+        let config = read(&format!("{LEAST}{text}"), &[]).expect("each alone is good");
+        assert_eq!(native::check(&config.clusters[0]), []);
+        native::check_together(&config.clusters[0]).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(refused(""), Vec::<String>::new());
+    assert_eq!(refused("reconnect.backoff.ms = 2000\n"), Vec::<String>::new(), "our own longest gives way");
+    assert_eq!(refused("[producer]\nqueue.buffering.max.ms = 5\n"), Vec::<String>::new());
+    let found = refused("[producer]\nlinger.ms = 20000\n");
+    assert!(
+        found.len() == 1
+            && found[0].contains("config.ini:4: linger.ms: librdkafka refuses the producer: ")
+            && found[0].contains("message.timeout.ms"),
+        "{found:?}"
+    );
+    let found = refused("[consumer]\nsession.timeout.ms = 400000\n");
+    assert!(
+        found.len() == 1 && found[0].contains("session.timeout.ms: librdkafka refuses the consumer"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn half_a_certificate_and_half_a_login_are_refused() {
+    let http = |text: &str| read(&format!("{LEAST}[http]\n{text}"), &[]);
+    let errors = http("tls.key = k.pem\nbasic.username = a:b\n").expect_err("two halves");
+    let expected = [
+        "config.ini:4: [http] tls.key: needs tls.certificate beside it",
+        "config.ini:5: [http] basic.username: needs basic.password beside it",
+    ];
+    assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
+    let whole = http("basic.username = a\nbasic.password = hush\ntls.certificate = c\ntls.key = k\n");
+    let whole = whole.expect("valid");
+    let printed = format!("{whole:?}\n{}", whole.redacted());
+    assert!(printed.contains("basic.username = a") && !printed.contains("hush"), "{printed}");
+    assert!(http("basic.username = a:b\nbasic.password = hush\n").is_err(), "the colon ends the name");
 }
 
 #[test]

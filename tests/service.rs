@@ -32,7 +32,7 @@ fn dead(extra: &str) -> String {
 fn a_bad_configuration_is_told_whole_and_ends_with_78() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.ini");
-    fs::write(&file, "[kafka]\nbootstrap.servers = b:1\nsecurity.protocol = SASL_SSL\nsasl.password = hush\nlingr.ms = 3\n").expect("a file");
+    fs::write(&file, "[kafka]\nbootstrap.servers = b:1\nsecurity.protocol = SASL_SSL\nsasl.password = hush\nlingr.ms = 3\n[topic]\npartitions = many\n").expect("a file");
     let file = file.to_str().expect("UTF-8");
     for arguments in [
         vec!["check-config", file],
@@ -43,7 +43,8 @@ fn a_bad_configuration_is_told_whole_and_ends_with_78() {
         let (code, _, errors) = run(&arguments);
         assert_eq!(code, Some(78), "{arguments:?}: {errors}");
         for part in [
-            "config.ini:5: lingr.ms: librdkafka knows no such property",
+            "config.ini:5: lingr.ms: librdkafka knows no such property: did you mean linger.ms?",
+            "config.ini:7: [topic] partitions: expected auto or a number, found \"many\"",
             "sasl.mechanism: is missing",
             "sasl.username: is missing",
         ] {
@@ -54,7 +55,7 @@ fn a_bad_configuration_is_told_whole_and_ends_with_78() {
     assert_eq!(run(&["check-config", "/nowhere.ini"]).0, Some(78));
     let (code, _, errors) = run(&[]);
     assert!(
-        code == Some(78) && errors.contains("--bootstrap-servers host:port") && errors.contains("Usage:"),
+        code == Some(78) && errors.contains("or with --bootstrap-servers") && errors.contains("Usage:"),
         "{errors}"
     );
     assert_eq!(run(&["--nonsense"]).0, Some(2));
@@ -205,4 +206,44 @@ fn the_demo_plays_faults_and_listens_where_the_environment_says() {
         (two["leader"] == 2 && slow(two) >= 5 && slow(one).max(slow(three)) < 5).then_some(())
     });
     demo.stop();
+}
+
+#[test]
+fn tls_and_a_login_are_asked_for_where_they_are_configured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    fs::write(&certificate, made.cert.pem()).expect("a file");
+    fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
+    let service = Service::start_guarded(
+        "[kafka]\nbootstrap.servers = 127.0.0.1:1\n[http]\nbasic.username = ann\nbasic.password = hush\n",
+    );
+    let ask = |path: &str, login: Option<&str>| {
+        let request = ureq::get(format!("http://{}{path}", service.address()));
+        let request = match login {
+            Some(login) => request.header("authorization", login),
+            None => request,
+        };
+        request.config().http_status_as_error(false).build().call().expect("an answer").status().as_u16()
+    };
+    let known = "Basic YW5uOmh1c2g=";
+    assert_eq!(
+        [ask("/metrics", None), ask("/", None), ask("/api/v1/status", Some("Basic YW5uOng="))],
+        [401; 3]
+    );
+    assert_eq!(
+        [ask("/metrics", Some(known)), ask("/metrics", Some(&known.replace("Basic", "basic")))],
+        [200; 2]
+    );
+    assert_eq!([ask("/livez", None), ask("/health", None)], [200; 2], "an orchestrator cannot log in");
+    service.stop();
+    let service = Service::start_guarded(&format!(
+        "[kafka]\nbootstrap.servers = 127.0.0.1:1\n[http]\ntls.certificate = {}\ntls.key = {}\n",
+        certificate.display(),
+        key.display()
+    ));
+    let livez =
+        |scheme: &str| run(&["healthcheck", "--url", &format!("{scheme}://{}/livez", service.address())]).0;
+    assert_eq!((livez("https"), livez("http")), (Some(0), Some(69)));
+    service.stop();
 }

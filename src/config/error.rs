@@ -23,6 +23,11 @@ impl Errors {
         }
     }
 
+    /// Adds others.
+    pub fn join(&mut self, others: Errors) {
+        others.0.into_iter().for_each(|problem| self.add(problem));
+    }
+
     /// The value, if nothing is wrong.
     ///
     /// # Errors

@@ -48,12 +48,8 @@ impl Known {
         CLIENT_SECTIONS.contains(&section) || section == "labels" || section.starts_with("cluster:")
     }
 
-    pub(super) fn has(&self, section: &str, key: &str) -> bool {
-        self.0.get(section).is_some_and(|keys| keys.iter().any(|known| known == key))
-    }
-
     /// What is wrong with a section and key, if anything.
-    fn problem(&self, section: &str, key: &str) -> Option<String> {
+    pub(super) fn problem(&self, section: &str, key: &str) -> Option<String> {
         if Self::is_open(section) {
             return None;
         }
@@ -67,7 +63,12 @@ impl Known {
     }
 }
 
-fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a String>) -> String {
+/// `: did you mean X?`, or nothing if nothing is near.
+pub fn did_you_mean<'a, S: AsRef<str> + ?Sized + 'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a S>,
+) -> String {
+    let known = known.into_iter().map(AsRef::as_ref);
     let near = known.map(|known| (strsim::damerau_levenshtein(word, known), known)).min();
     match near {
         Some((distance, known)) if distance <= 1 + word.len() / 4 => format!(": did you mean {known}?"),
@@ -119,9 +120,9 @@ impl Layer {
             let section = section.to_lowercase();
             let spelled = |known: &&String| known.replace('.', "_").eq_ignore_ascii_case(key);
             let spelled = known.0.get(&section).and_then(|keys| keys.iter().find(spelled));
-            // librdkafka's names have dots, all but one.
-            let key = spelled.cloned().unwrap_or_else(|| match key.to_lowercase().as_str() {
-                "log_level" if section == "kafka" => "log_level".to_owned(),
+            // librdkafka's names have dots, all but one; those of labels have none.
+            let key = spelled.cloned().unwrap_or_else(|| match key.to_lowercase() {
+                lower if section == "labels" || (section == "kafka" && lower == "log_level") => lower,
                 lower => lower.replace('_', "."),
             });
             let place = format!("environment {name}");
@@ -151,8 +152,10 @@ impl Layer {
             match substituted(value, env) {
                 Ok(text) => *value = text,
                 Err(name) => {
+                    // What looks like a name may be a piece of a password.
+                    let name = if secret::is_secret(key) { "NAME".to_owned() } else { name };
                     let message = format!(
-                        "[{section}] {key}: the variable {name} is not set, and has no default (${{{name}:-…}})"
+                        "[{section}] {key}: the variable of ${{{name}}} is not set, and has no default (${{{name}:-…}}); $${{ stands for a plain ${{"
                     );
                     errors.add(Problem { place: place.clone(), message });
                 }
@@ -185,11 +188,17 @@ impl Layer {
     }
 }
 
-/// A value with its variables replaced; the first variable that is neither set nor has a default is the error.
+/// A value with its variables replaced, and `$${` by `${`; the first variable that is neither set nor has a default is the error.
 fn substituted(value: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
     let mut result = String::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
+        if let Some(before) = before.strip_suffix('$') {
+            result.push_str(before);
+            result.push_str("${");
+            rest = after;
+            continue;
+        }
         let Some((inside, behind)) = after.split_once('}') else { break };
         let (name, default) = match inside.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
@@ -248,5 +257,6 @@ mod tests {
         assert_eq!(substituted("<${A}|${B:-d}|${EMPTY:-e}|${EMPTY}>", &env), Ok("<x=;y|d|e|>".to_owned()));
         assert_eq!(substituted("${B}", &env), Err("B".to_owned()));
         assert_eq!(substituted("$A ${open", &env), Ok("$A ${open".to_owned()));
+        assert_eq!(substituted("a$${b}${A}$$", &env), Ok("a${b}x=;y$$".to_owned()));
     }
 }

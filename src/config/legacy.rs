@@ -20,10 +20,20 @@ pub(super) fn translate(section: String, key: String, value: String) -> (String,
         "check.connectivity.period.seconds" => seconds("connectivity", "interval"),
         "metrics.listener.host" => ("http".to_owned(), "listen.host".to_owned(), value),
         "metrics.listener.port" => ("http".to_owned(), "listen.port".to_owned(), value),
-        "log.level" => ("log".to_owned(), "level".to_owned(), value.to_lowercase()),
+        "log.level" => ("log".to_owned(), "level".to_owned(), level(&value)),
         // Consumer groups are watched by another task, on its own schedule.
         "check.consumer.group.period.seconds" => (IGNORED.to_owned(), key, value),
         _ => (section, key, value),
+    }
+}
+
+/// Python's names of the levels, in ours.
+fn level(value: &str) -> String {
+    match value.to_lowercase().as_str() {
+        "warning" => "warn".to_owned(),
+        "critical" | "fatal" => "error".to_owned(),
+        "notset" => "trace".to_owned(),
+        other => other.to_owned(),
     }
 }
 

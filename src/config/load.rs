@@ -10,12 +10,13 @@ use std::{
 };
 
 use config::{Map, Source, Value, ValueKind};
+use tracing_subscriber::EnvFilter;
 
 use super::{
-    Cluster, Compat, Config, Connectivity, Heartbeat, Http, Log, LogFormat, Metadata, Properties, Property,
-    Shutdown, Topic,
+    Basic, Cluster, Compat, Config, Connectivity, Heartbeat, Http, Log, LogFormat, Metadata, Properties,
+    Property, ServerTls, Shutdown, Topic,
     error::{Errors, Problem},
-    layer::{CLIENT_SECTIONS, Known, Layer},
+    layer::{Known, Layer},
     rules, secret,
 };
 
@@ -24,6 +25,9 @@ pub(super) const EXAMPLE: &str = include_str!("../../config.example.ini");
 
 /// Sections that a cluster may set for itself, with the section in front of the key.
 const TASK_SECTIONS: [&str; 6] = ["heartbeat", "topic", "connectivity", "metadata", "producer", "consumer"];
+
+/// Of these, the ones with which no property of librdkafka begins; there is `topic.metadata.refresh.sparse`.
+const OURS_ALONE: [&str; 2] = ["heartbeat", "connectivity"];
 
 /// What the process was given.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +53,13 @@ pub struct Sources {
 /// # Errors
 /// All that is wrong, with places.
 pub fn load(sources: &Sources) -> Result<Config, Errors> {
+    let (config, errors) = read(sources);
+    errors.or(config)
+}
+
+/// The configuration as far as it can be understood, and all that is wrong with it: who checks further what
+/// was understood can tell everything at once.
+pub fn read(sources: &Sources) -> (Config, Errors) {
     let mut errors = Errors::default();
     let example = Layer::from_text("config.example.ini", EXAMPLE, None, &mut errors);
     let known = Known::from_example(&example);
@@ -68,7 +79,7 @@ pub fn load(sources: &Sources) -> Result<Config, Errors> {
     }
     let environment = Layer::from_environment(&sources.env, &known, &mut errors);
     layers.push(environment.resolved(&sources.env, &mut errors));
-    layers.push(flags(sources));
+    layers.push(flags(sources).resolved(&sources.env, &mut errors));
     let mut builder = config::Config::builder();
     for layer in layers {
         builder = builder.add_source(layer);
@@ -77,10 +88,11 @@ pub fn load(sources: &Sources) -> Result<Config, Errors> {
         errors.add(Problem { place: String::new(), message: error.to_string() });
         Map::new()
     });
-    let mut reader = Reader { sections: sections(merged), env: sources.env.clone(), errors };
+    let (sections, env) = (sections(merged), sources.env.clone());
+    let mut reader = Reader { sections, env, bootstrap_flag: sources.bootstrap.is_some(), errors };
     let config = reader.config(&known);
     rules::check(&config, &mut reader.errors);
-    reader.errors.or(config)
+    (config, reader.errors)
 }
 
 fn flags(sources: &Sources) -> Layer {
@@ -120,6 +132,8 @@ fn sections(merged: Map<String, Value>) -> BTreeMap<String, Section> {
 struct Reader {
     sections: BTreeMap<String, Section>,
     env: BTreeMap<String, String>,
+    /// Brokers were named on the command line.
+    bootstrap_flag: bool,
     errors: Errors,
 }
 
@@ -132,6 +146,10 @@ impl Reader {
             .collect();
         let common = self.sections.clone();
         let mut clusters = Vec::new();
+        if self.bootstrap_flag && !names.is_empty() {
+            let message = "says nothing beside [cluster:NAME], each of which names its own".to_owned();
+            self.errors.add(Problem { place: "--bootstrap-servers".to_owned(), message });
+        }
         if names.is_empty() {
             let name = self.text("kafka", "name");
             clusters.push(self.cluster(name));
@@ -140,17 +158,20 @@ impl Reader {
             if name.trim().is_empty() {
                 self.problem("cluster:", "", "a cluster needs a name: [cluster:NAME]");
             }
+            let section = format!("cluster:{name}");
+            if self.sections[&section].contains_key("name") {
+                self.problem(&section, "name", "the name is in the brackets");
+            }
             self.sections.clone_from(&common);
             self.lay_over(&name, known);
             clusters.push(self.cluster(name));
         }
         self.sections = common;
-        let level = ["RUST_LOG", "LOG_LEVEL"].iter().find_map(|name| self.env.get(*name).cloned());
         Config {
             clusters,
-            http: Http { listen: self.listen() },
+            http: self.http(),
             labels: self.section("labels").into_iter().map(|(key, (value, _))| (key, value)).collect(),
-            log: Log { format: self.log_format(), level: level.unwrap_or_else(|| self.text("log", "level")) },
+            log: Log { format: self.log_format(), level: self.log_level() },
             compat: Compat { cc_heartbeat: self.parsed("compat", "cc_heartbeat", "true or false") },
             shutdown: Shutdown { grace: self.duration("shutdown", "grace") },
         }
@@ -159,11 +180,14 @@ impl Reader {
     /// Puts a cluster's own keys over the common ones.
     fn lay_over(&mut self, cluster: &str, known: &Known) {
         for (key, value) in self.section(&format!("cluster:{cluster}")) {
-            let task = key
-                .split_once('.')
-                .filter(|(section, rest)| CLIENT_SECTIONS[1..].contains(section) || known.has(section, rest));
-            let (section, key) = match task {
-                Some((section, rest)) if TASK_SECTIONS.contains(&section) => (section, rest.to_owned()),
+            let task = key.split_once('.').filter(|(section, _)| TASK_SECTIONS.contains(section));
+            let problem = task.and_then(|(section, rest)| known.problem(section, rest));
+            let (section, key) = match (task, problem) {
+                (Some((section, rest)), None) => (section, rest.to_owned()),
+                (Some((section, _)), Some(problem)) if OURS_ALONE.contains(&section) => {
+                    self.problem(&format!("cluster:{cluster}"), &key, &problem);
+                    continue;
+                }
                 _ => ("kafka", key),
             };
             self.sections.entry(section.to_owned()).or_default().insert(key, value);
@@ -173,12 +197,6 @@ impl Reader {
     fn cluster(&mut self, name: String) -> Cluster {
         let mut kafka = self.properties("kafka");
         kafka.0.remove("name");
-        if kafka.get("bootstrap.servers").is_none() {
-            let message = format!(
-                "cluster {name} has no bootstrap.servers: set it in [kafka], or give --bootstrap-servers host:port"
-            );
-            self.errors.add(Problem { place: String::new(), message });
-        }
         Cluster {
             name,
             kafka,
@@ -294,6 +312,31 @@ impl Reader {
         self.duration(section, "timeout").min(self.duration(section, "interval"))
     }
 
+    fn http(&mut self) -> Http {
+        let tls = self.pair("tls.certificate", "tls.key");
+        let basic = self.pair("basic.username", "basic.password");
+        if basic.as_ref().is_some_and(|(username, _)| username.contains(':')) {
+            self.expected("http", "basic.username", "a name without a colon");
+        }
+        Http {
+            listen: self.listen(),
+            tls: tls.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into() }),
+            basic: basic.map(|(username, password)| Basic { username, password }),
+        }
+    }
+
+    /// Two keys of `[http]` that make sense together only.
+    fn pair(&mut self, first: &str, second: &str) -> Option<(String, String)> {
+        let (one, other) = (self.text("http", first), self.text("http", second));
+        match (one.is_empty(), other.is_empty()) {
+            (false, false) => return Some((one, other)),
+            (true, true) => {}
+            (true, false) => self.problem("http", second, &format!("needs {first} beside it")),
+            (false, true) => self.problem("http", first, &format!("needs {second} beside it")),
+        }
+        None
+    }
+
     fn listen(&mut self) -> SocketAddr {
         let text = self.text("http", "listen");
         // A name such as localhost may have an address of each family: the first of IPv4 is what people mean.
@@ -303,6 +346,30 @@ impl Reader {
             self.expected("http", "listen", "an address such as 127.0.0.1:8080");
             SocketAddr::from(([127, 0, 0, 1], 8080))
         })
+    }
+
+    /// A level, or a filter with a target. An unknown word would be taken for a target, and silence everything.
+    fn log_level(&mut self) -> String {
+        let set = |name: &&str| self.env.get(*name).filter(|level| !level.is_empty());
+        let variable = ["RUST_LOG", "LOG_LEVEL"].into_iter().find(|name| set(name).is_some());
+        let level = variable.as_ref().and_then(set).cloned();
+        let level = level.unwrap_or_else(|| self.text("log", "level"));
+        let levels = ["off", "error", "warn", "info", "debug", "trace"];
+        let strange = level
+            .split(',')
+            .map(str::trim)
+            .find(|word| !word.contains(['=', '[', ':']) && !levels.contains(&word.to_lowercase().as_str()));
+        if strange.is_some() || EnvFilter::try_new(&level).is_err() {
+            let what = format!("{}, or a filter such as kafka_heartbeat=debug,info", levels.join(", "));
+            match variable {
+                Some(name) => self.errors.add(Problem {
+                    place: format!("environment {name}"),
+                    message: format!("expected {what}, found {level:?}"),
+                }),
+                None => self.expected("log", "level", &what),
+            }
+        }
+        level
     }
 
     fn log_format(&mut self) -> LogFormat {

@@ -12,10 +12,11 @@ mod print;
 mod rules;
 pub mod secret;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use error::{Errors, Problem};
-pub use load::{Sources, load};
+pub use layer::did_you_mean;
+pub use load::{Sources, load, read};
 
 /// Everything the service was told.
 #[derive(Debug, Clone)]
@@ -148,6 +149,34 @@ pub struct Metadata {
 pub struct Http {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Serve over TLS.
+    pub tls: Option<ServerTls>,
+    /// Ask who is there.
+    pub basic: Option<Basic>,
+}
+
+/// PEM files.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// The server's certificate, then those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key, not encrypted.
+    pub key: PathBuf,
+}
+
+/// Name and password of basic authentication.
+#[derive(Clone)]
+pub struct Basic {
+    /// Holds no colon.
+    pub username: String,
+    /// Never printed.
+    pub password: String,
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Basic({})", self.username)
+    }
 }
 
 /// `[log]`

@@ -47,7 +47,16 @@ impl Config {
             lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {value}")));
             lines.push(String::new());
         }
-        lines.extend(["[http]".to_owned(), format!("listen = {}", self.http.listen), String::new()]);
+        lines.extend(["[http]".to_owned(), format!("listen = {}", self.http.listen)]);
+        if let Some(tls) = &self.http.tls {
+            lines.push(format!("tls.certificate = {}", tls.certificate.display()));
+            lines.push(format!("tls.key = {}", tls.key.display()));
+        }
+        if let Some(basic) = &self.http.basic {
+            lines.push(format!("basic.username = {}", basic.username));
+            lines.push(format!("basic.password = {}", secret::REDACTED));
+        }
+        lines.push(String::new());
         if !self.labels.is_empty() {
             lines.push("[labels]".to_owned());
             lines.extend(self.labels.iter().map(|(key, value)| format!("{key} = {value}")));

@@ -4,8 +4,10 @@
 //! anything. What takes processor time is rendered off the async workers, so that a scrape disturbs nobody.
 
 mod api;
+mod basic;
 mod events;
 mod health;
+pub mod listen;
 mod metrics;
 mod page;
 
@@ -39,6 +41,8 @@ pub struct State {
     pub stop: CancellationToken,
     /// Pages that may be watched at the same time.
     watchers: Arc<Semaphore>,
+    /// Who is let in; everybody, if nobody is named.
+    basic: Option<basic::Expected>,
 }
 
 /// What the process tells of itself.
@@ -54,6 +58,7 @@ impl State {
             process,
             stop,
             watchers: Arc::new(Semaphore::new(events::MOST_WATCHERS)),
+            basic: config.http.basic.as_ref().map(basic::expected),
         }
     }
 }
@@ -63,7 +68,8 @@ type Shared = Arc<State>;
 
 /// All paths.
 pub fn router(state: Shared) -> Router {
-    Router::new()
+    let basic = state.basic.clone();
+    let router = Router::new()
         .route("/", get(root))
         .route("/metrics", get(metrics::metrics))
         .route("/livez", get(health::livez))
@@ -81,8 +87,12 @@ pub fn router(state: Shared) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(read_only)
         .layer(CompressionLayer::new())
-        .layer(middleware::from_fn(headers))
-        .with_state(state)
+        .with_state(state);
+    let router = match basic {
+        Some(expected) => router.layer(middleware::from_fn_with_state(expected, basic::ask)),
+        None => router,
+    };
+    router.layer(middleware::from_fn(headers))
 }
 
 /// The page for browsers, metrics for everybody else: some scrape `/`.

@@ -17,8 +17,8 @@ use super::{try_wait, wait_for};
 /// A running service; dropping it kills it.
 pub(crate) struct Service {
     child: Child,
-    /// From the start of the process to the first answer.
-    answered_after: Duration,
+    /// When the process was started.
+    begun: Instant,
     address: String,
     log: PathBuf,
     folder: tempfile::TempDir,
@@ -64,6 +64,13 @@ pub(crate) fn program() -> Command {
 impl Service {
     /// Starts the service with a configuration, on a free port, and waits until `/metrics` answers.
     pub(crate) fn start(config: &str) -> Self {
+        let service = Self::start_guarded(config);
+        wait_for("the service to answer", Duration::from_secs(10), || service.get("/metrics").ok());
+        service
+    }
+
+    /// Starts a service that does not let everybody in: waits until it listens.
+    pub(crate) fn start_guarded(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.ini");
         std::fs::write(&file, config).unwrap();
@@ -76,18 +83,22 @@ impl Service {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut service = Self { child, answered_after: Duration::MAX, address, log, folder };
-        wait_for("the service to answer", Duration::from_secs(10), || service.get("/metrics").ok());
-        service.answered_after = begun.elapsed();
+        let service = Self { child, begun, address, log, folder };
+        wait_for("the service to listen", Duration::from_secs(10), || {
+            service.log().contains("listening on").then_some(())
+        });
         service
     }
 
-    /// The same, and `/metrics` answers within a second: a service that waits for something first never does,
-    /// one on a machine that was busy at that moment does at another.
+    /// As [`Service::start`], and `/metrics` answers within a second: a service that waits for something first
+    /// never does, one on a machine that was busy at that moment does at another.
     pub(crate) fn start_promptly(config: &str) -> Self {
-        let mut starts = (0..5).map(|_| Self::start(config));
-        let prompt = starts.find(|service| service.answered_after < Duration::from_secs(1));
-        prompt.expect("no start of five led to an answer within a second")
+        let mut starts = (0..5).map(|_| {
+            let service = Self::start(config);
+            (service.begun.elapsed(), service)
+        });
+        let prompt = starts.find(|(took, _)| *took < Duration::from_secs(1));
+        prompt.expect("no start of five led to an answer within a second").1
     }
 
     pub(crate) fn folder(&self) -> &std::path::Path {

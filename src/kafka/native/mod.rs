@@ -25,7 +25,7 @@ use rdkafka::{
     statistics::Statistics,
 };
 
-pub use settings::check;
+pub use settings::{check, check_together};
 use settings::{consumer_config, producer_config};
 
 use super::{Error, Fault};

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError};
-
-use crate::{
-    config::{self, Properties},
-    kafka::wire::PropertyError,
+use rdkafka::{
+    ClientConfig, config::RDKafkaLogLevel, consumer::BaseConsumer, error::KafkaError, producer::BaseProducer,
 };
 
-/// Of both heartbeat clients. Order: these < `[kafka]` < the client's own < the user's overrides.
+use crate::{
+    config::{self, Properties, did_you_mean},
+    kafka::{fault::plain, wire::PropertyError},
+};
+
+/// Of both heartbeat clients. Order: these < the client's own < `[kafka]` < `[producer]` or `[consumer]`.
 const BOTH: [(&str, &str); 9] = [
     ("socket.nagle.disable", "true"),
     ("socket.keepalive.enable", "true"),
@@ -52,6 +54,64 @@ const CONSUMER_ALWAYS: [(&str, &str); 2] = [
     ("auto.offset.reset", "earliest"),
 ];
 
+/// librdkafka's other names of a property, and the one we use: which of two wins would be chance.
+const ALIASES: [(&str, &str); 9] = [
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("sasl.mechanisms", "sasl.mechanism"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("request.required.acks", "acks"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("message.send.max.retries", "retries"),
+    ("compression.codec", "compression.type"),
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+];
+
+/// What people set most, for the hint after a misspelt name.
+const COMMON: [&str; 41] = [
+    "acks",
+    "batch.size",
+    "bootstrap.servers",
+    "broker.address.family",
+    "client.dns.lookup",
+    "client.id",
+    "client.rack",
+    "compression.type",
+    "connections.max.idle.ms",
+    "debug",
+    "enable.idempotence",
+    "enable.ssl.certificate.verification",
+    "fetch.max.bytes",
+    "fetch.min.bytes",
+    "fetch.wait.max.ms",
+    "group.id",
+    "isolation.level",
+    "linger.ms",
+    "message.max.bytes",
+    "message.timeout.ms",
+    "metadata.max.age.ms",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "request.timeout.ms",
+    "retries",
+    "retry.backoff.ms",
+    "sasl.mechanism",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
+    "session.timeout.ms",
+    "socket.keepalive.enable",
+    "socket.timeout.ms",
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.cipher.suites",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
+    "topic.metadata.refresh.interval.ms",
+];
+
 /// Checks every property of a cluster with librdkafka itself.
 pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
     let sections = [&cluster.kafka, &cluster.producer, &cluster.consumer];
@@ -61,24 +121,52 @@ pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
         let refusal = ClientConfig::new().set(key, &property.value).create_native_config().err()?;
         // The value stays out of the message: it may be a secret.
         let message = match refusal {
-            KafkaError::ClientConfig(_, reason, ..) => in_our_words(&reason),
+            KafkaError::ClientConfig(_, reason, ..) => in_our_words(key, &reason),
             _ => None,
         };
-        let message = message.unwrap_or("librdkafka refuses the value").to_owned();
+        let message = message.unwrap_or_else(|| "librdkafka refuses the value".to_owned());
         Some(PropertyError { key: key.clone(), place: property.place.clone(), message })
     });
     refused.collect()
 }
 
 /// librdkafka's reason, if it is one that never quotes the value.
-fn in_our_words(reason: &str) -> Option<&'static str> {
+fn in_our_words(key: &str, reason: &str) -> Option<String> {
     if reason.starts_with("No such configuration property") {
-        Some("librdkafka knows no such property")
+        Some(format!("librdkafka knows no such property{}", did_you_mean(key, COMMON)))
     } else if reason.contains("is read-only") || reason.contains("not supported in this build") {
-        Some("this build of librdkafka does not support it")
+        Some("this build of librdkafka does not support it".to_owned())
     } else {
         None
     }
+}
+
+/// Checks that the properties go together, by making both clients; neither connects. To be asked when
+/// [`check`] found nothing: each property alone is refused there.
+pub fn check_together(cluster: &config::Cluster) -> Vec<PropertyError> {
+    let without_brokers = |mut config: ClientConfig| {
+        config.remove("bootstrap.servers");
+        config
+    };
+    let producer = without_brokers(producer_config(cluster)).create::<BaseProducer>().err();
+    let consumer = without_brokers(consumer_config(cluster)).create::<BaseConsumer>().err();
+    let refused = [("producer", &cluster.producer, producer), ("consumer", &cluster.consumer, consumer)];
+    let refused = refused.into_iter().filter_map(|(client, own, error)| {
+        let reason = match error? {
+            KafkaError::ClientCreation(reason) => reason,
+            other => other.to_string(),
+        };
+        let named = own.0.iter().chain(&cluster.kafka.0).find(|(key, _)| reason.contains(key.as_str()));
+        let (key, place) = named.map_or((client, ""), |(key, property)| (key, &property.place));
+        // librdkafka names properties, not values; of this one it quotes what it cannot read.
+        let message = if reason.contains("sasl.oauthbearer.config") {
+            "librdkafka cannot read it".to_owned()
+        } else {
+            format!("librdkafka refuses the {client}: {}", plain(&reason))
+        };
+        Some(PropertyError { key: key.to_owned(), place: place.to_owned(), message })
+    });
+    refused.collect()
 }
 
 pub(super) fn producer_config(cluster: &config::Cluster) -> ClientConfig {
@@ -86,6 +174,7 @@ pub(super) fn producer_config(cluster: &config::Cluster) -> ClientConfig {
     let mut config = base_config(cluster, &PRODUCER);
     // After the deadline an acknowledgement is worth nothing; without this it might come minutes later.
     config.set("message.timeout.ms", deadline);
+    lay_over(&mut config, &cluster.kafka);
     lay_over(&mut config, &cluster.producer);
     config
 }
@@ -96,6 +185,7 @@ pub(super) fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
     // then another one may lead.
     let hung = (cluster.heartbeat.deadline / 2).clamp(Duration::from_secs(2), Duration::from_secs(60));
     config.set("socket.timeout.ms", hung.as_millis().to_string());
+    lay_over(&mut config, &cluster.kafka);
     lay_over(&mut config, &cluster.consumer);
     for (key, value) in CONSUMER_ALWAYS {
         config.set(key, value);
@@ -105,16 +195,16 @@ pub(super) fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
 
 fn base_config(cluster: &config::Cluster, own: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
-    for (key, value) in BOTH {
-        config.set(key, value);
+    for (key, value) in BOTH.iter().chain(own) {
+        config.set(*key, *value);
+    }
+    if cluster.kafka.get("reconnect.backoff.ms").is_some() {
+        // Who chooses the shortest pause may choose one that is longer than our longest.
+        config.remove("reconnect.backoff.max.ms");
     }
     config.set("client.id", format!("kafka-heartbeat/{}", cluster.heartbeat.instance));
     let timeout = cluster.heartbeat.deadline.clamp(Duration::from_secs(1), Duration::from_secs(300));
     config.set("socket.connection.setup.timeout.ms", timeout.as_millis().to_string());
-    lay_over(&mut config, &cluster.kafka);
-    for (key, value) in own {
-        config.set(*key, *value);
-    }
     let tls = cluster
         .kafka
         .get("security.protocol")
@@ -130,6 +220,24 @@ fn base_config(cluster: &config::Cluster, own: &[(&str, &str)]) -> ClientConfig 
 
 fn lay_over(config: &mut ClientConfig, properties: &Properties) {
     for (key, property) in &properties.0 {
-        config.set(key, &property.value);
+        let alias = ALIASES.iter().find(|(alias, _)| alias == key);
+        config.set(alias.map_or(key.as_str(), |(_, name)| name), &property.value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn librdkafka_knows_every_name_we_propose_and_every_alias() {
+        let known = |key: &str| {
+            let config = ClientConfig::new().set(key, "").create_native_config();
+            !matches!(config, Err(KafkaError::ClientConfig(_, reason, ..)) if reason.starts_with("No such"))
+        };
+        assert!(!known("boostrap.servers"), "else this test could not fail");
+        let aliases = ALIASES.iter().flat_map(|(alias, name)| [alias, name]);
+        let unknown: Vec<_> = COMMON.iter().chain(aliases).filter(|name| !known(name)).collect();
+        assert_eq!(unknown, Vec::<&&str>::new());
     }
 }

@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
             }
         }
         if endpoints.is_empty() && self.errors.is_empty() {
-            self.error(key, "name at least one broker as host:port");
+            self.error(key, "name at least one broker as host:port, in [kafka] or with --bootstrap-servers");
         }
         endpoints
     }
