@@ -176,12 +176,14 @@ pub async fn run<C: Cycle>(
     let mut ticks = time::interval_at(Instant::now() + schedule.delay, schedule.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut log = Log { name: &schedule.name, failures: 0 };
+    let mut login_refused = false;
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
-            () = schedule.nudge.notified() => ticks.reset(),
+            // A refused login is not repeated in haste: some places lock an account for that.
+            () = schedule.nudge.notified(), if !login_refused => ticks.reset(),
         }
         let begun = Instant::now();
         let guarded = AssertUnwindSafe(work.cycle()).catch_unwind();
@@ -201,6 +203,7 @@ pub async fn run<C: Cycle>(
             }
         };
         log.note(&result);
+        login_refused = result.as_ref().is_err_and(|error| error.fault() == Fault::Authentication);
         publisher.send_modify(|latest| latest.record(ending, result, took));
         // A nudge that came meanwhile is granted, but not at once.
         tokio::select! {
@@ -277,6 +280,7 @@ mod tests {
     enum Step {
         Good(u32),
         Bad,
+        Locked,
         Hang,
         Panic,
     }
@@ -291,6 +295,7 @@ mod tests {
             match self.0.remove(0) {
                 Step::Good(value) => Ok(value),
                 Step::Bad => Err(kafka::Error::new(Fault::Refused, "metadata from b1:9092").at(Stage::Tcp)),
+                Step::Locked => Err(kafka::Error::new(Fault::Authentication, "metadata from b1:9092")),
                 Step::Hang => std::future::pending().await,
                 Step::Panic => panic!("of purpose"),
             }
@@ -346,6 +351,20 @@ mod tests {
         task.await.expect("the task ends without a panic");
         assert_eq!(before.elapsed(), Duration::ZERO);
         assert!(!latest.borrow().tried(), "a dropped cycle counts as nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_login_is_not_repeated_for_a_nudge() {
+        let (latest, schedule, stop, task) =
+            start(vec![Step::Locked, Step::Locked, Step::Good(1), Step::Good(2)]);
+        for _ in 0..25 {
+            time::sleep(seconds(1)).await;
+            schedule.nudge.notify_one();
+        }
+        assert_eq!(latest.borrow().cycles[Ending::Failed as usize], 2, "at 0 and 10 seconds");
+        assert!(latest.borrow().cycles[Ending::Ok as usize] == 2, "at 20 seconds, and then by a nudge");
+        stop.cancel();
+        task.await.expect("the task ends without a panic");
     }
 
     #[tokio::test(start_paused = true)]

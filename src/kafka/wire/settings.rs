@@ -3,7 +3,9 @@
 //! A security property that is not understood here is an error that names it: two clients that secure
 //! themselves differently would measure two different clusters. Everything else is librdkafka's business.
 
-use std::{fmt, fs, net::IpAddr};
+use std::{fmt, fs, net::IpAddr, sync::Arc};
+
+use tokio::sync::Semaphore;
 
 use super::{
     sasl::{Credentials, Mechanism},
@@ -88,7 +90,12 @@ pub struct Settings {
     pub(super) family: Family,
     pub(super) tls: Option<Tls>,
     pub(super) sasl: Option<Credentials>,
+    /// Name lookups that may be under way for this cluster.
+    pub(super) lookups: Arc<Semaphore>,
 }
+
+/// Of the 512 threads that block, a cluster with a resolver that hangs may hold so many.
+const MOST_LOOKUPS: usize = 16;
 
 /// Security properties that are understood. Others that begin with `ssl.` or `sasl.` are errors.
 const UNDERSTOOD: [&str; 13] = [
@@ -122,7 +129,8 @@ impl Settings {
         let sasl = if sasl { reader.credentials() } else { None };
         let client_id = reader.get("client.id").unwrap_or("kafka-heartbeat").to_owned();
         if reader.errors.is_empty() {
-            Ok(Self { bootstrap, client_id, family, tls, sasl })
+            let lookups = Arc::new(Semaphore::new(MOST_LOOKUPS));
+            Ok(Self { bootstrap, client_id, family, tls, sasl, lookups })
         } else {
             Err(reader.errors)
         }

@@ -19,12 +19,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    Connection, Range, Settings, guard, sasl,
-    settings::{Endpoint, Family},
-    tls,
-    versions::Versions,
-};
+use super::{Connection, Range, Settings, guard, sasl, settings::Endpoint, tls, versions::Versions};
 use crate::kafka::{Error, Fault, Stage};
 
 /// Every broker since Kafka 2.4 knows it; others say so.
@@ -73,7 +68,7 @@ struct Steps<'a> {
 impl Steps<'_> {
     async fn all(&mut self) -> Result<Connection, Error> {
         let (settings, endpoint, deadline) = (self.settings, self.endpoint, self.deadline);
-        let addresses = self.step(Stage::Dns, resolve(endpoint, settings.family)).await?;
+        let addresses = self.step(Stage::Dns, resolve(settings, endpoint)).await?;
         let stream = self.step(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
         self.address = stream.peer_addr().ok().map(|address| address.ip());
         let (peer, client_id) = (endpoint.to_string(), settings.client_id.as_str());
@@ -109,12 +104,20 @@ impl Steps<'_> {
     }
 }
 
-async fn resolve(endpoint: &Endpoint, family: Family) -> Result<Vec<SocketAddr>, Error> {
+async fn resolve(settings: &Settings, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
     let failed = || Error::new(Fault::Dns, endpoint.to_string());
-    let found = lookup_host((endpoint.host.as_str(), endpoint.port))
-        .await
-        .map_err(|error| failed().because(error))?;
-    let addresses: Vec<_> = found.filter(|address| family.allows(address.ip())).collect();
+    // The system's lookup takes a thread until it answers, whether anybody still waits or not. With a
+    // resolver that hangs, check after check would take another, until none is left for anything else.
+    let turn = settings.lookups.clone().acquire_owned().await;
+    let name = (endpoint.host.clone(), endpoint.port);
+    let lookup = tokio::spawn(async move {
+        let _turn = turn;
+        lookup_host(name).await.map(Vec::from_iter)
+    });
+    let found =
+        lookup.await.map_err(|error| failed().because(error))?.map_err(|error| failed().because(error))?;
+    let addresses: Vec<_> =
+        found.into_iter().filter(|address| settings.family.allows(address.ip())).collect();
     if addresses.is_empty() {
         return Err(failed().because("the name has no address of the wanted family"));
     }
