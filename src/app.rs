@@ -117,10 +117,14 @@ impl Running {
         }
 
         let every = Schedule::every(format!("{name}/topic"), duty.interval, duty.timeout);
-        tasks.spawn(topic::watch(metadata.clone(), every.nudge.clone(), stop.clone()));
         let (publish, topic) = watch::channel(Latest::new(duty.interval));
-        let probe = topic::Probe::new(cluster.clone(), wire.clone(), metadata.clone(), look_again.clone());
-        tasks.spawn(task::run(probe, every, publish, stop.clone()));
+        // Who sends no heartbeats wants no topic for them.
+        if cluster.heartbeat.enabled {
+            tasks.spawn(topic::watch(metadata.clone(), topic.clone(), every.nudge.clone(), stop.clone()));
+            let probe =
+                topic::Probe::new(cluster.clone(), wire.clone(), metadata.clone(), look_again.clone());
+            tasks.spawn(task::run(probe, every, publish, stop.clone()));
+        }
 
         let (cluster, nudge) = (cluster.clone(), look_again);
         let heartbeats =

@@ -272,7 +272,7 @@ async fn look(checked: &Checked, apply: bool) -> Result<(String, bool), Error> {
     let nudge = every.nudge.clone();
     tokio::spawn(task::run(metadata::Probe::new(cluster.clone(), wire.clone()), every, publish, stop));
     let mut probe = topic::Probe::new(cluster.clone(), wire, metadata, nudge);
-    let snapshot = probe.look().await?;
+    let mut snapshot = probe.look().await?;
     let mut words = String::new();
     for action in &snapshot.pending {
         words.push_str(&format!("  {action}\n"));
@@ -285,9 +285,10 @@ async fn look(checked: &Checked, apply: bool) -> Result<(String, bool), Error> {
     }
     let mut left = 0;
     if apply {
-        let (done, all) = (probe.apply(&snapshot).await?, snapshot.pending.len());
-        words.push_str(&format!("  {done} of {all} done\n"));
-        left = all - done;
+        let planned = snapshot.pending.len();
+        let done = probe.apply(&mut snapshot).await?;
+        words.push_str(&format!("  {done} of {planned} done\n"));
+        left = snapshot.pending.len();
     }
     Ok((words, left == 0))
 }

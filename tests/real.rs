@@ -3,12 +3,24 @@
 //! Every look at the counts checks that the books balance.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
     process::Stdio,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
 use exposition_parser::parse;
-use kafka_heartbeat::export::prometheus::Format;
+use kafka_heartbeat::{
+    config::{Properties, Property},
+    export::prometheus::Format,
+    kafka::{
+        BrokerId, Fault,
+        admin::{self, Topics},
+        wire,
+    },
+    probe::topic::CONFIG_KEYS,
+};
 use support::{
     kafka::{HEARTBEAT, Kafka, Listener, NOBODY},
     service::{Service, free_port, program},
@@ -441,4 +453,69 @@ fn repeat_records(bootstrap: &str, topic: &str) {
         })
         .collect();
     write_records(bootstrap, topic, &seen.iter().map(Vec::as_slice).collect::<Vec<_>>());
+}
+
+/// The leader and the replicas of each partition, once there are partitions.
+fn layout(wire: &wire::Cluster, topic: &str) -> Option<BTreeMap<i32, admin::Partition>> {
+    let asked = runtime().block_on(admin::metadata(wire, Topics::Named(&[topic]))).ok()?;
+    asked.topics.get(topic)?.as_ref().ok().map(|topic| topic.partitions.clone())
+}
+
+fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: LazyLock<tokio::runtime::Runtime> =
+        LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
+    &RUNTIME
+}
+
+#[test]
+fn a_topic_of_one_replica_on_one_side_is_put_right_where_that_is_allowed() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let (topic, folder) = ("hb-rebalance", tempfile::tempdir().expect("a folder"));
+    let file = folder.path().join("config.ini");
+    let config = plaintext(kafka, topic).replace("[topic]", "[topic]\nrebalance = true");
+    fs::write(&file, &config).expect("a file");
+    let property = |value: String| Property { value, place: "test".to_owned() };
+    let servers = property(kafka.bootstrap(Listener::Plaintext));
+    let settings = wire::Settings::parse(&Properties([("bootstrap.servers".to_owned(), servers)].into()));
+    let wire = wire::Cluster::new(Arc::new(settings.expect("good settings")), Duration::from_secs(10));
+    let configs = BTreeMap::from([("cleanup.policy", "compact".to_owned())]);
+    let lonely = [(0, vec![BrokerId(1)]), (1, vec![BrokerId(1)]), (2, vec![BrokerId(1)])].into();
+    runtime().block_on(async {
+        admin::create_topic(&wire, topic, 3, 1, &configs).await.expect("created");
+        // All three on one broker: nobody else leads anything.
+        admin::reassign(&wire, topic, &lonely).await.expect("moved");
+        let found = admin::coordinators(&wire, &["some-group"]).await.expect("an answer");
+        let coordinator = found["some-group"].as_ref().map_err(|error| error.fault());
+        assert!(
+            coordinator.is_ok_and(|broker| (1..=3).contains(&broker.0))
+                || coordinator == Err(Fault::NoLeader)
+        );
+    });
+    wait_for("three partitions on one broker", Duration::from_secs(20), || {
+        let leaders = layout(&wire, topic)?;
+        leaders.values().all(|partition| partition.leader == Some(BrokerId(1))).then_some(())
+    });
+    let apply = |verb: &str| {
+        let done = program().args(["topic", verb, "--config"]).arg(&file).output().expect("the program runs");
+        String::from_utf8(done.stdout).expect("UTF-8")
+    };
+    let plan = apply("plan");
+    assert!(
+        plan.contains("move partition 2 to brokers 1, ") && plan.contains("set cleanup.policy=delete"),
+        "{plan}"
+    );
+    // Replicas first, then another order, then leaders: each when the one before is done.
+    wait_for("nothing to do", Duration::from_secs(60), || {
+        apply("apply").contains("nothing to do").then_some(())
+    });
+    let partitions = layout(&wire, topic).expect("the topic");
+    let leaders: BTreeSet<_> = partitions.values().map(|partition| partition.leader).collect();
+    assert_eq!(leaders, [1, 2, 3].map(|broker| Some(BrokerId(broker))).into(), "{partitions:?}");
+    assert!(partitions.values().all(|partition| partition.isr.len() == 3), "{partitions:?}");
+    let configs = runtime().block_on(admin::topic_configs(&wire, topic, &CONFIG_KEYS)).expect("its settings");
+    let expected = [("cleanup.policy", "delete"), ("min.insync.replicas", "2")];
+    assert!(expected.iter().all(|(key, value)| configs[*key] == *value), "{configs:?}");
+    let service = Service::start(&config);
+    let totals = service.wait("k", "20 good heartbeats", 30, |totals| totals.of("ok") >= 20);
+    assert_eq!(totals.bad(), 0, "{totals:?}");
 }

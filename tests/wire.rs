@@ -23,6 +23,8 @@ mod admin;
 mod fake;
 #[path = "wire/frames.rs"]
 mod frames;
+#[path = "wire/probes.rs"]
+mod probes;
 #[path = "wire/routing.rs"]
 mod routing;
 #[path = "wire/sessions.rs"]

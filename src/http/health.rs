@@ -40,7 +40,7 @@ fn tried(state: &State) -> Vec<(String, bool, String)> {
         let tasks = [
             ("metadata", readings.metadata.tried()),
             ("connectivity", connectivity),
-            ("topic", readings.topic.tried()),
+            ("topic", !readings.settings.heartbeat.enabled || readings.topic.tried()),
         ];
         tasks.map(|(task, tried)| (format!("{}/{task}", board.name), tried, "tried once".to_owned()))
     });

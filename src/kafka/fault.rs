@@ -37,7 +37,7 @@ pub enum Fault {
     Authorization,
     /// The topic or partition does not exist.
     UnknownTopic,
-    /// The partition has no leader, or the broker asked is not it.
+    /// The partition has no leader, the group no coordinator, or the broker asked is not it.
     NoLeader,
     /// Fewer in-sync replicas than `min.insync.replicas`.
     NotEnoughReplicas,
@@ -324,6 +324,9 @@ impl Fault {
             | ResponseError::ListenerNotFound
             | ResponseError::PreferredLeaderNotAvailable
             | ResponseError::EligibleLeadersNotAvailable
+            | ResponseError::CoordinatorNotAvailable
+            | ResponseError::CoordinatorLoadInProgress
+            | ResponseError::NotCoordinator
             | ResponseError::OffsetNotAvailable => Fault::NoLeader,
             ResponseError::NotEnoughReplicas | ResponseError::NotEnoughReplicasAfterAppend => {
                 Fault::NotEnoughReplicas

@@ -165,19 +165,28 @@ fn metadata<'a>(name: &'a str, snapshot: &'a metadata::Snapshot, series: &mut Ve
     if let Some(id) = &snapshot.cluster_id {
         series.push(c::CLUSTER_INFO.series([text(name), text(id)], Value::Count(1)));
     }
+    capability(name, "DescribeQuorum", snapshot.quorum_capability, series);
+}
+
+fn capability<'a>(name: &'a str, api: &'static str, now: Capability, series: &mut Vec<Series<'a>>) {
     for state in Capability::ALL {
-        let labels = [text(name), text("DescribeQuorum"), text(state.as_str())];
-        series.push(c::CAPABILITY.series(labels, flag(state == snapshot.quorum_capability)));
+        let labels = [text(name), text(api), text(state.as_str())];
+        series.push(c::CAPABILITY.series(labels, flag(state == now)));
     }
 }
 
 fn topic<'a>(name: &'a str, snapshot: &'a topic::Snapshot, series: &mut Vec<Series<'a>>) {
     series.push(c::TOPIC_READY.series([text(name)], flag(snapshot.ready)));
-    for kind in Action::KINDS {
+    capability(name, "DescribeConfigs", snapshot.configs, series);
+    capability(name, "ListPartitionReassignments", snapshot.reassignments, series);
+    // Without the settings nobody knows whether one is wrong: a 0 would say that none is.
+    let unknown = |kind| kind == "configure" && snapshot.configs != Capability::Ok;
+    for kind in Action::KINDS.into_iter().filter(|kind| !unknown(*kind)) {
         let count = snapshot.pending.iter().filter(|action| action.kind() == kind).count();
         series.push(c::TOPIC_PENDING.series([text(name), text(kind)], Value::Count(count as u64)));
     }
-    for reason in Blocked::ALL {
+    let unknown = |reason| reason == Blocked::Reassigning && snapshot.reassignments != Capability::Ok;
+    for reason in Blocked::ALL.into_iter().filter(|reason| !unknown(*reason)) {
         let holds = snapshot.blocked.contains(&reason);
         series.push(c::TOPIC_BLOCKED.series([text(name), text(reason.as_str())], flag(holds)));
     }

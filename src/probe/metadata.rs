@@ -3,7 +3,11 @@
 //! Under KRaft the `controller_id` of a Metadata answer is a random live broker; the true leader
 //! comes from DescribeQuorum, where the broker knows the request and lets us ask.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::sync::watch;
 
@@ -70,47 +74,80 @@ impl Capability {
             Capability::Unknown => "unknown",
         }
     }
+
+    fn of<T>(asked: &Result<T, Error>) -> Self {
+        match asked.as_ref().map_err(Error::fault) {
+            Ok(_) => Capability::Ok,
+            Err(Fault::Authorization) => Capability::Denied,
+            Err(Fault::Unsupported) => Capability::Unsupported,
+            Err(_) => Capability::Unknown,
+        }
+    }
+
+    fn is_refusal(self) -> bool {
+        matches!(self, Capability::Denied | Capability::Unsupported)
+    }
+
+    /// Asks, unless that was refused before: nothing we have no right to is asked for twice. A refusal is no
+    /// error but an answer that is not there.
+    pub(super) async fn ask<T>(
+        &mut self,
+        question: impl Future<Output = Result<T, Error>>,
+    ) -> Result<Option<T>, Error> {
+        if self.is_refusal() {
+            return Ok(None);
+        }
+        let asked = question.await;
+        *self = Capability::of(&asked);
+        if self.is_refusal() { Ok(None) } else { asked.map(Some) }
+    }
 }
+
+/// For DescribeQuorum: a cluster that has lost its controller may not answer for a minute, and still serve.
+const QUORUM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The task.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
     wire: Arc<wire::Cluster>,
+    /// Connections of its own: a broker serves those of a connection one after the other.
+    quorum: wire::Cluster,
     durations: Buckets,
-    /// Not asked again where the answer will not change without us.
+    /// Asked anew when the cluster changes.
     quorum_capability: Capability,
+    brokers: BTreeSet<BrokerId>,
 }
 
 impl Probe {
     /// A probe that has asked nothing yet.
     pub fn new(cluster: Arc<config::Cluster>, wire: Arc<wire::Cluster>) -> Self {
+        let quorum = wire.beside(QUORUM_PATIENCE.min(cluster.metadata.timeout / 2));
         let durations = Buckets::new(&Bounds::default());
-        Self { cluster, wire, durations, quorum_capability: Capability::Unknown }
+        let (quorum_capability, brokers) = (Capability::Unknown, BTreeSet::new());
+        Self { cluster, wire, quorum, durations, quorum_capability, brokers }
     }
 
-    /// "Asks for nothing it has no right to twice": a refusal holds until the service starts again.
-    async fn quorum(&mut self) -> Option<Quorum> {
-        if matches!(self.quorum_capability, Capability::Denied | Capability::Unsupported) {
-            return None;
+    /// A topic that we may not see is left out where all are listed; asked for by name, the broker says why.
+    async fn hidden(&self) -> Fault {
+        let name = self.cluster.heartbeat.topic.as_str();
+        match admin::metadata(&self.wire, Topics::Named(&[name])).await {
+            Ok(metadata) => match metadata.topics.get(name) {
+                Some(Err(fault)) => *fault,
+                _ => Fault::UnknownTopic,
+            },
+            Err(_) => Fault::UnknownTopic,
         }
-        let (quorum, capability) = match admin::describe_quorum(&self.wire).await {
-            Ok(quorum) => (Some(quorum), Capability::Ok),
-            Err(error) => (None, capability(&error)),
-        };
-        if capability != self.quorum_capability && quorum.is_none() {
-            let cluster = &self.cluster.name;
-            tracing::info!(cluster, state = capability.as_str(), "the quorum leader is not known");
-        }
-        self.quorum_capability = capability;
-        quorum
     }
-}
 
-fn capability(error: &Error) -> Capability {
-    match error.fault() {
-        Fault::Authorization => Capability::Denied,
-        Fault::Unsupported => Capability::Unsupported,
-        _ => Capability::Unknown,
+    /// A cluster of other brokers may allow what was refused.
+    fn forget_refusals(&mut self, brokers: &BTreeMap<BrokerId, Broker>) {
+        if self.brokers.iter().eq(brokers.keys()) {
+            return;
+        }
+        if !self.brokers.is_empty() {
+            self.quorum_capability = Capability::Unknown;
+        }
+        self.brokers = brokers.keys().copied().collect();
     }
 }
 
@@ -118,12 +155,24 @@ impl Cycle for Probe {
     type Snapshot = Snapshot;
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
-        let metadata = admin::metadata(&self.wire, Topics::All).await?;
+        let before = self.quorum_capability;
+        let quorum = self.quorum_capability.ask(admin::describe_quorum(&self.quorum));
+        let (metadata, quorum) = tokio::join!(admin::metadata(&self.wire, Topics::All), quorum);
+        let quorum = quorum.ok().flatten();
+        let capability = self.quorum_capability;
+        if capability != before && quorum.is_none() {
+            let cluster = &self.cluster.name;
+            tracing::info!(cluster, state = capability.as_str(), "the quorum leader is not known");
+        }
+        let metadata = metadata?;
         self.durations.record(metadata.duration);
-        let quorum = self.quorum().await;
+        self.forget_refusals(&metadata.brokers);
+        self.quorum.learn_from(&self.wire);
         let visible = metadata.topics.values().flatten();
-        let heartbeat_topic = metadata.topics.get(&self.cluster.heartbeat.topic).cloned();
-        let heartbeat_topic = heartbeat_topic.unwrap_or(Err(Fault::UnknownTopic));
+        let heartbeat_topic = match metadata.topics.get(&self.cluster.heartbeat.topic) {
+            Some(topic) => topic.clone(),
+            None => Err(self.hidden().await),
+        };
         Ok(Snapshot {
             cluster_id: metadata.cluster_id,
             topics: metadata.topics.len(),
@@ -131,7 +180,7 @@ impl Cycle for Probe {
             brokers: metadata.brokers,
             controller: metadata.controller,
             quorum,
-            quorum_capability: self.quorum_capability,
+            quorum_capability: capability,
             heartbeat_topic,
             duration: metadata.duration,
             durations: self.durations.clone(),

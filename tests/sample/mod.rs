@@ -299,6 +299,8 @@ fn topic() -> topic::Snapshot {
         pending: vec![Action::Expand { from: 2, to: 3 }],
         blocked: vec![Blocked::UnderReplicated],
         uncovered: vec![BrokerId(2)],
+        configs: Capability::Ok,
+        reassignments: Capability::Ok,
     }
 }
 

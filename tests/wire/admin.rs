@@ -9,8 +9,8 @@ use kafka_protocol::{
         self, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
         CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
         DescribeConfigsRequest, DescribeConfigsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
-        ElectLeadersRequest, ElectLeadersResponse, IncrementalAlterConfigsRequest,
-        IncrementalAlterConfigsResponse, ListPartitionReassignmentsRequest,
+        ElectLeadersRequest, ElectLeadersResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ListPartitionReassignmentsRequest,
         ListPartitionReassignmentsResponse, MetadataRequest,
         alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse},
         create_partitions_response::CreatePartitionsTopicResult,
@@ -236,4 +236,47 @@ async fn replicas_are_moved_watched_and_elected() {
     admin::elect_preferred(&cluster, "hb", &[3, 4]).await.unwrap();
     let error = admin::elect_preferred(&cluster, "hb", &[3, 4]).await.unwrap_err();
     assert_eq!(error.fault(), Fault::NoLeader);
+}
+
+#[tokio::test]
+async fn coordinators_are_found_together_or_one_by_one() {
+    let told = |key: &str, node: i32, code: i16| {
+        messages::find_coordinator_response::Coordinator::default()
+            .with_key(StrBytes::from_string(key.to_owned()))
+            .with_node_id(messages::BrokerId(node))
+            .with_error_code(code)
+    };
+    let (fake, cluster) = pair().await;
+    fake.on(move |request: FindCoordinatorRequest, _| {
+        let found = request.coordinator_keys.iter().filter_map(|key| match key.as_str() {
+            "here" => Some(told(key, 1, 0)),
+            "loading" => Some(told(key, -1, 15)),
+            "secret" => Some(told(key, -1, 30)),
+            _ => None,
+        });
+        Reply::Answer(FindCoordinatorResponse::default().with_coordinators(found.collect()))
+    });
+    let groups = ["here", "loading", "secret", "forgotten"];
+    let seen = |found: BTreeMap<String, Result<BrokerId, kafka_heartbeat::kafka::Error>>| {
+        groups.map(|group| found[group].as_ref().map(|broker| broker.0).map_err(|error| error.fault()))
+    };
+    let found = admin::coordinators(&cluster, &groups).await.unwrap();
+    let (absent, denied) = (Err(Fault::NoLeader), Err(Fault::Authorization));
+    assert_eq!(seen(found), [Ok(1), absent, denied, Err(Fault::Protocol)]);
+    assert_eq!(fake.count::<FindCoordinatorRequest>(), 1);
+    let (fake, _) = pair().await;
+    fake.versions::<FindCoordinatorRequest>(0..=3);
+    fake.on(|request: FindCoordinatorRequest, _| {
+        let answer = FindCoordinatorResponse::default();
+        Reply::Answer(match request.key.as_str() {
+            "here" => answer.with_node_id(messages::BrokerId(1)),
+            "loading" => answer.with_node_id(messages::BrokerId(-1)).with_error_code(15),
+            "secret" => answer.with_node_id(messages::BrokerId(-1)).with_error_code(30),
+            _ => answer.with_node_id(messages::BrokerId(-1)),
+        })
+    });
+    let cluster = super::cluster(&[&fake], AMPLE);
+    let found = admin::coordinators(&cluster, &groups).await.unwrap();
+    assert_eq!(seen(found), [Ok(1), absent, denied, absent]);
+    assert_eq!(fake.count::<FindCoordinatorRequest>(), 4);
 }

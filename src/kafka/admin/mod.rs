@@ -24,8 +24,10 @@ use super::{
     wire::{self, Endpoint, Range},
 };
 
+mod groups;
 mod topics;
 
+pub use groups::coordinators;
 pub use topics::{
     alter_topic_configs, create_partitions, create_topic, elect_preferred, reassign, reassignments,
     topic_configs,

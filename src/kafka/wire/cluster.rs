@@ -1,8 +1,8 @@
 //! A cluster's brokers: which is where, and one connection to each.
 //!
 //! Nothing is opened before something is asked. Each broker's connection has a lock of its own, so a
-//! broker that hangs delays only those who ask it. A question is repeated at most once, and only when an
-//! idle connection turned out to be closed.
+//! broker that hangs delays only those who ask it. A broker is asked a second time only when an idle
+//! connection turned out to be closed; a question that any broker can answer goes to the next one.
 
 use std::{
     collections::BTreeMap,
@@ -43,6 +43,11 @@ impl Cluster {
         Self { settings, timeout, state: Mutex::default() }
     }
 
+    /// The same cluster by other connections, with another limit for one question.
+    pub fn beside(&self, timeout: Duration) -> Self {
+        Self::new(self.settings.clone(), timeout)
+    }
+
     /// How sessions are opened.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -71,6 +76,15 @@ impl Cluster {
         // A controller that is not among the live brokers cannot be asked: any other passes it on, or says so.
         state.controller = controller.filter(|controller| brokers.contains_key(controller));
         state.brokers = brokers;
+    }
+
+    /// Learns where brokers are from what another client of the cluster has learnt.
+    pub fn learn_from(&self, other: &Self) {
+        let (brokers, controller) = {
+            let state = other.state();
+            (state.brokers.clone(), state.controller)
+        };
+        self.learn(brokers, controller);
     }
 
     /// What Metadata last called the controller: under KRaft any broker passes requests on.

@@ -7,8 +7,10 @@ mod plan;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
+use plan::USUAL_REPLICAS;
 pub use plan::{Action, CONFIG_KEYS, Policy, plan};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +23,7 @@ use crate::{
         fault::Chain,
         wire,
     },
-    probe::metadata,
+    probe::metadata::{self, Capability},
     task::{Cycle, Latest},
 };
 
@@ -83,6 +85,10 @@ pub struct Snapshot {
     pub blocked: Vec<Blocked>,
     /// Brokers that lead no heartbeat partition.
     pub uncovered: Vec<BrokerId>,
+    /// Whether the topic's settings may be asked for; if not, a wrong one is not known of.
+    pub configs: Capability,
+    /// Whether reassignments may be asked for; if not, a running one shows only by replicas out of sync.
+    pub reassignments: Capability,
 }
 
 /// Brokers that lead no partition of the topic.
@@ -114,7 +120,15 @@ pub struct Probe {
     nudge: Arc<Notify>,
     /// What was refused, and for which cluster: not asked again until the cluster changes.
     refused: Option<(Blocked, BTreeSet<BrokerId>, Vec<Action>)>,
+    configs: Capability,
+    reassignments: Capability,
+    /// The brokers, and since when there are just these.
+    steady: (BTreeSet<BrokerId>, Instant),
 }
+
+/// A topic with few replicas is created when the brokers have been the same for so long: while a cluster
+/// starts, its metadata lists one after the other, and a topic of the first alone would fail with it for ever.
+const STEADY: Duration = Duration::from_secs(3);
 
 impl Probe {
     /// A task that has looked at nothing yet.
@@ -124,7 +138,17 @@ impl Probe {
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
         nudge: Arc<Notify>,
     ) -> Self {
-        Self { cluster, wire, metadata, nudge, refused: None }
+        let (configs, reassignments) = (Capability::Unknown, Capability::Unknown);
+        let steady = (BTreeSet::new(), Instant::now());
+        Self { cluster, wire, metadata, nudge, refused: None, configs, reassignments, steady }
+    }
+
+    /// What was refused by other brokers may be granted by these.
+    fn meet(&mut self, brokers: &BTreeSet<BrokerId>) {
+        if self.steady.0 != *brokers {
+            self.steady = (brokers.clone(), Instant::now());
+            (self.configs, self.reassignments) = (Capability::Unknown, Capability::Unknown);
+        }
     }
 
     /// What there is to do, and why it is not done. Changes nothing.
@@ -133,31 +157,55 @@ impl Probe {
     /// When the cluster is not known.
     pub async fn look(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::first(&mut self.metadata, self.cluster.topic.timeout / 2).await?;
-        let settings = &self.cluster.topic;
+        let cluster = self.cluster.clone();
+        let settings = &cluster.topic;
         let policy =
             Policy { partitions: settings.partitions, replication_factor: settings.replication_factor };
         let brokers: BTreeSet<_> = metadata.brokers.keys().copied().collect();
-        let name = self.cluster.heartbeat.topic.clone();
+        self.meet(&brokers);
+        let name = cluster.heartbeat.topic.clone();
         let topic = match &metadata.heartbeat_topic {
             Ok(topic) => topic,
-            Err(Fault::UnknownTopic) => {
+            Err(fault @ (Fault::UnknownTopic | Fault::Authorization)) => {
                 let pending = plan(&brokers, None, None, policy);
-                let blocked = if settings.create { Vec::new() } else { vec![Blocked::SwitchedOff] };
-                return Ok(Snapshot { topic: name, ready: false, pending, blocked, uncovered: Vec::new() });
+                let blocked = match (fault, settings.create) {
+                    // We may not even see whether it is there.
+                    (Fault::Authorization, _) => vec![Blocked::Denied],
+                    (_, false) => vec![Blocked::SwitchedOff],
+                    (_, true) => Vec::new(),
+                };
+                return Ok(Snapshot {
+                    topic: name,
+                    ready: false,
+                    pending,
+                    blocked,
+                    uncovered: brokers.into_iter().collect(),
+                    configs: self.configs,
+                    reassignments: self.reassignments,
+                });
             }
             Err(fault) => return Err(Error::new(*fault, format!("topic {name}"))),
         };
         // Where these two may not be asked, the plan does without them.
-        let configs = admin::topic_configs(&self.wire, &name, &CONFIG_KEYS).await.ok();
+        let configs = self.configs.ask(admin::topic_configs(&self.wire, &name, &CONFIG_KEYS)).await?;
         let numbers: Vec<i32> = topic.partitions.keys().copied().collect();
-        let moving = admin::reassignments(&self.wire, &name, &numbers).await.unwrap_or_default();
+        let moving = self.reassignments.ask(admin::reassignments(&self.wire, &name, &numbers)).await?;
+        let moving = moving.unwrap_or_default();
         let pending = plan(&brokers, Some(topic), configs.as_ref(), policy);
         let mut blocked = if pending.is_empty() { Vec::new() } else { held(&brokers, topic, &moving) };
         if pending.iter().any(|action| !self.allowed(action)) {
             blocked.push(Blocked::SwitchedOff);
         }
         let uncovered = uncovered(&brokers, topic);
-        Ok(Snapshot { topic: name, ready: !topic.partitions.is_empty(), pending, blocked, uncovered })
+        Ok(Snapshot {
+            topic: name,
+            ready: !topic.partitions.is_empty(),
+            pending,
+            blocked,
+            uncovered,
+            configs: self.configs,
+            reassignments: self.reassignments,
+        })
     }
 
     fn allowed(&self, action: &Action) -> bool {
@@ -171,25 +219,25 @@ impl Probe {
         }
     }
 
-    /// Does what is allowed of the plan, one action after the other, until one is refused.
+    /// Does what is allowed of the plan, one action after the other, until one is refused; what is done is
+    /// no longer pending. How many were done.
     ///
     /// # Errors
     /// The refusal.
-    pub async fn apply(&self, snapshot: &Snapshot) -> Result<usize, Error> {
+    pub async fn apply(&self, snapshot: &mut Snapshot) -> Result<usize, Error> {
         let on_hold = [Blocked::BrokerMissing, Blocked::UnderReplicated, Blocked::Reassigning];
         if snapshot.blocked.iter().any(|reason| on_hold.contains(reason)) {
             return Ok(0);
         }
-        let mut done = 0;
-        for action in snapshot.pending.iter().filter(|action| self.allowed(action)) {
+        let planned = snapshot.pending.len();
+        while let Some(next) = snapshot.pending.iter().position(|action| self.allowed(action)) {
+            let action = &snapshot.pending[next];
             self.perform(&snapshot.topic, action).await?;
             tracing::info!(cluster = self.cluster.name, topic = snapshot.topic, "{action}: done");
-            done += 1;
-        }
-        if done > 0 {
+            snapshot.pending.remove(next);
             self.nudge.notify_one();
         }
-        Ok(done)
+        Ok(planned - snapshot.pending.len())
     }
 
     async fn perform(&self, topic: &str, action: &Action) -> Result<(), Error> {
@@ -207,9 +255,15 @@ impl Probe {
         }
     }
 
-    fn brokers(&self) -> BTreeSet<BrokerId> {
-        let latest = self.metadata.borrow();
-        latest.snapshot.iter().flat_map(|(metadata, _)| metadata.brokers.keys().copied()).collect()
+    /// Whether the topic would be created with few replicas while brokers may still be arriving.
+    fn too_early(&self, snapshot: &Snapshot) -> bool {
+        let few = |action: &Action| match action {
+            Action::Create { replication_factor, .. } => *replication_factor < USUAL_REPLICAS,
+            _ => false,
+        };
+        let chosen = self.cluster.topic.replication_factor.is_some();
+        let starting = self.steady.0.is_empty() || self.steady.1.elapsed() < STEADY;
+        starting && !chosen && snapshot.pending.iter().any(few)
     }
 }
 
@@ -218,7 +272,19 @@ impl Cycle for Probe {
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let mut snapshot = self.look().await?;
-        let brokers = self.brokers();
+        let brokers = self.steady.0.clone();
+        if self.too_early(&snapshot) {
+            self.nudge.notify_one();
+            return Ok(snapshot);
+        }
+        if snapshot.blocked.contains(&Blocked::Denied) {
+            let hidden = (Blocked::Denied, brokers, snapshot.pending.clone());
+            if self.refused.replace(hidden).is_none() {
+                let (cluster, hint) = (&self.cluster.name, Fault::Authorization.hint());
+                tracing::warn!(cluster, topic = snapshot.topic, hint, "the topic may not be described");
+            }
+            return Ok(snapshot);
+        }
         if let Some((reason, then, pending)) = &self.refused {
             if *then == brokers && *pending == snapshot.pending {
                 snapshot.blocked.push(*reason);
@@ -226,7 +292,7 @@ impl Cycle for Probe {
             }
             self.refused = None;
         }
-        if let Err(error) = self.apply(&snapshot).await {
+        if let Err(error) = self.apply(&mut snapshot).await {
             let reason = match error.fault() {
                 Fault::Authorization => Blocked::Denied,
                 Fault::Policy => Blocked::Policy,
@@ -248,9 +314,11 @@ impl Cycle for Probe {
     }
 }
 
-/// Asks for a look whenever the brokers, or the topic's partitions, are not what they were.
+/// Asks for a look whenever the brokers, or the topic, are not what they were; and with all new metadata,
+/// while the topic is missing or the last look failed.
 pub async fn watch(
     mut metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    topic: watch::Receiver<Latest<Snapshot>>,
     nudge: Arc<Notify>,
     stop: CancellationToken,
 ) {
@@ -261,9 +329,9 @@ pub async fn watch(
             changed = metadata.changed() => if changed.is_err() { return },
         }
         let Some((snapshot, _)) = metadata.borrow_and_update().snapshot.clone() else { continue };
-        let topic = snapshot.heartbeat_topic.as_ref().map(|topic| (topic.id, topic.partitions.len())).ok();
-        let now = (snapshot.brokers.keys().copied().collect::<Vec<_>>(), topic);
-        if before.as_ref().is_some_and(|before| *before != now) {
+        let now = (snapshot.brokers.keys().copied().collect::<Vec<_>>(), snapshot.heartbeat_topic.clone());
+        let unfinished = now.1.is_err() || topic.borrow().failure.is_some();
+        if unfinished || before.as_ref() != Some(&now) {
             nudge.notify_one();
         }
         before = Some(now);

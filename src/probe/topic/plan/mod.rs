@@ -8,7 +8,7 @@ use std::{
 use crate::kafka::{BrokerId, admin::Topic};
 
 /// Three replicas survive one broker's failure without losing what was acknowledged.
-const USUAL_REPLICAS: i16 = 3;
+pub(super) const USUAL_REPLICAS: i16 = 3;
 
 /// Heartbeats are of no use after their horizon of minutes; an hour is kept for people who look.
 const RETENTION_MS: &str = "3600000";
@@ -34,7 +34,7 @@ pub enum Action {
         /// How many there should be.
         to: i32,
     },
-    /// Move replicas so that every broker leads a partition. Only with `topic.rebalance`.
+    /// Add or move replicas: too few of them, or a broker that leads no partition. Only with `topic.rebalance`.
     Reassign {
         /// The partition.
         partition: i32,
@@ -119,8 +119,10 @@ pub fn plan(
     let wanted = policy.partitions.unwrap_or(1).max(count).max(1);
     let most = i16::try_from(brokers.len()).unwrap_or(i16::MAX).max(1);
     let factor = policy.replication_factor.unwrap_or(USUAL_REPLICAS.min(most));
+    // Of the cluster's default factor nothing is known here.
+    let replicas = usize::try_from(factor).ok();
     let Some(topic) = topic else {
-        let configs = wanted_configs(usize::try_from(factor).unwrap_or(1));
+        let configs = wanted_configs(replicas);
         return vec![Action::Create { partitions: wanted, replication_factor: factor, configs }];
     };
     let mut actions = Vec::new();
@@ -128,13 +130,14 @@ pub fn plan(
     if have < wanted {
         actions.push(Action::Expand { from: have, to: wanted });
     }
-    actions.extend(spread(brokers, topic));
+    let raised = raise(brokers, topic, replicas.unwrap_or(0));
+    // One kind of move at a time: where leaders go is seen when the replicas are there.
+    actions.extend(if raised.is_empty() { spread(brokers, topic) } else { raised });
     if let Some(configs) = configs {
         let factor = topic.partitions.values().map(|partition| partition.replicas.len()).min();
         let differs =
             |(key, value): &(&'static str, String)| configs.get(*key).is_some_and(|now| now != value);
-        let configs: BTreeMap<_, _> =
-            wanted_configs(factor.unwrap_or(1)).into_iter().filter(differs).collect();
+        let configs: BTreeMap<_, _> = wanted_configs(factor).into_iter().filter(differs).collect();
         if !configs.is_empty() {
             actions.push(Action::Configure { configs });
         }
@@ -145,15 +148,39 @@ pub fn plan(
 /// The topic's settings that we care about.
 pub const CONFIG_KEYS: [&str; 4] = ["cleanup.policy", "min.insync.replicas", "retention.ms", "segment.ms"];
 
-fn wanted_configs(replicas: usize) -> BTreeMap<&'static str, String> {
-    let min_insync = replicas.saturating_sub(1).max(1).to_string();
-    let values = ["delete".to_owned(), min_insync, RETENTION_MS.to_owned(), SEGMENT_MS.to_owned()];
-    CONFIG_KEYS.into_iter().zip(values).collect()
+fn wanted_configs(replicas: Option<usize>) -> BTreeMap<&'static str, String> {
+    let min_insync = replicas.map(|replicas| replicas.saturating_sub(1).max(1).to_string());
+    let fixed = |value: &str| Some(value.to_owned());
+    let values = [fixed("delete"), min_insync, fixed(RETENTION_MS), fixed(SEGMENT_MS)];
+    CONFIG_KEYS.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+/// Gives partitions with too few replicas more, on the brokers that have fewest. A topic that was created
+/// while one broker was up would otherwise fail with that broker for ever. Leaders stay.
+fn raise(brokers: &BTreeSet<BrokerId>, topic: &Topic, factor: usize) -> Vec<Action> {
+    let mut load: BTreeMap<BrokerId, usize> = brokers.iter().map(|broker| (*broker, 0)).collect();
+    for replica in topic.partitions.values().flat_map(|partition| &partition.replicas) {
+        *load.entry(*replica).or_default() += 1;
+    }
+    let mut actions = Vec::new();
+    for (number, partition) in &topic.partitions {
+        let mut replicas = partition.replicas.clone();
+        while replicas.len() < factor {
+            let free = brokers.iter().filter(|broker| !replicas.contains(broker));
+            let Some(broker) = free.min_by_key(|broker| (load[broker], **broker)).copied() else { break };
+            *load.entry(broker).or_default() += 1;
+            replicas.push(broker);
+        }
+        if replicas.len() > partition.replicas.len() {
+            actions.push(Action::Reassign { partition: *number, replicas });
+        }
+    }
+    actions
 }
 
 /// Gives each broker without a heartbeat partition one, taken from the broker that leads most. An election
 /// is enough where the broker is the preferred replica already; else the replicas are put in another order,
-/// or the broker takes the place of the leader among them.
+/// or the broker takes the place of the leader among them, and a later look, when they are in sync, elects.
 fn spread(brokers: &BTreeSet<BrokerId>, topic: &Topic) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut led = BTreeMap::<BrokerId, BTreeSet<i32>>::new();
@@ -182,7 +209,6 @@ fn spread(brokers: &BTreeSet<BrokerId>, topic: &Topic) -> Vec<Action> {
                 partition: number,
                 replicas: [broker].into_iter().chain(rest).collect(),
             });
-            actions.push(Action::ElectPreferred { partition: number });
         }
         if let Some(numbers) = led.get_mut(&donor) {
             numbers.remove(&number);

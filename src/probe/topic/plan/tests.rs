@@ -16,6 +16,8 @@ fn topic(replicas: &[&[i32]]) -> Topic {
     Topic { id: None, partitions: (0..).zip(replicas.iter().map(partition)).collect() }
 }
 
+/// As most tests write their topics.
+const TWO: Policy = Policy { partitions: None, replication_factor: Some(2) };
 const AUTO: Policy = Policy { partitions: None, replication_factor: None };
 
 fn printed(actions: &[Action]) -> Vec<String> {
@@ -32,15 +34,15 @@ fn a_missing_topic_is_created_with_a_partition_for_each_broker() {
     assert!(printed(&single)[0].starts_with("create the topic: 1 partitions, replication factor 1"));
     assert!(printed(&single)[0].contains("min.insync.replicas=1"));
     let wide = Policy { partitions: Some(12), replication_factor: Some(-1) };
-    assert!(
-        printed(&plan(&brokers(&[1]), None, None, wide))[0].contains("12 partitions, the cluster's default")
-    );
+    let created = printed(&plan(&brokers(&[1]), None, None, wide));
+    assert!(created[0].contains("12 partitions, the cluster's default"));
+    assert!(!created[0].contains("min.insync.replicas"), "of an unknown factor there is no right minimum");
 }
 
 #[test]
 fn a_grown_cluster_gets_more_partitions_and_never_fewer() {
     let topic = topic(&[&[1, 2], &[2, 1]]);
-    assert_eq!(printed(&plan(&brokers(&[1, 2, 3]), Some(&topic), None, AUTO)), ["add partitions: 2 to 3"]);
+    assert_eq!(printed(&plan(&brokers(&[1, 2, 3]), Some(&topic), None, TWO)), ["add partitions: 2 to 3"]);
     assert_eq!(plan(&brokers(&[1]), Some(&topic), None, AUTO), []);
 }
 
@@ -49,19 +51,33 @@ fn an_uncovered_broker_gets_a_partition_by_the_least_means() {
     let three = brokers(&[1, 2, 3]);
     let mut preferred = topic(&[&[1, 2], &[2, 1], &[3, 1]]);
     preferred.partitions.get_mut(&2).expect("partition 2").leader = Some(BrokerId(1));
-    let elected = plan(&three, Some(&preferred), None, AUTO);
+    let elected = plan(&three, Some(&preferred), None, TWO);
     assert_eq!(printed(&elected), ["make the preferred replica of partition 2 its leader"]);
-    let reordered = plan(&three, Some(&topic(&[&[1, 2], &[2, 1], &[1, 3]])), None, AUTO);
-    assert_eq!(printed(&reordered)[0], "move partition 2 to brokers 3, 1");
-    let moved = plan(&three, Some(&topic(&[&[1, 2], &[2, 1], &[1, 2]])), None, AUTO);
-    assert_eq!(printed(&moved)[0], "move partition 0 to brokers 3, 2");
+    let reordered = plan(&three, Some(&topic(&[&[1, 2], &[2, 1], &[1, 3]])), None, TWO);
+    assert_eq!(printed(&reordered), ["move partition 2 to brokers 3, 1"]);
+    let moved = plan(&three, Some(&topic(&[&[1, 2], &[2, 1], &[1, 2]])), None, TWO);
+    assert_eq!(printed(&moved), ["move partition 0 to brokers 3, 2"]);
+}
+
+#[test]
+fn a_topic_that_was_created_while_one_broker_was_up_gets_its_replicas() {
+    let lonely = topic(&[&[1], &[1], &[1]]);
+    let raised = plan(&brokers(&[1, 2, 3]), Some(&lonely), None, AUTO);
+    let expected = [
+        "move partition 0 to brokers 1, 2, 3",
+        "move partition 1 to brokers 1, 2, 3",
+        "move partition 2 to brokers 1, 2, 3",
+    ];
+    assert_eq!(printed(&raised), expected);
+    let given = Policy { replication_factor: Some(1), ..TWO };
+    assert_eq!(plan(&brokers(&[1, 2, 3, 4]), Some(&topic(&[&[1], &[2], &[3], &[4]])), None, given), []);
 }
 
 #[test]
 fn only_settings_that_are_known_to_differ_are_changed() {
     let topic = topic(&[&[1, 2, 3], &[2, 3, 1], &[3, 1, 2]]);
     let mut configs: BTreeMap<String, String> =
-        wanted_configs(3).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        wanted_configs(Some(3)).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let three = brokers(&[1, 2, 3]);
     assert_eq!(plan(&three, Some(&topic), Some(&configs), AUTO), []);
     configs.insert("cleanup.policy".to_owned(), "compact".to_owned());
@@ -93,31 +109,51 @@ impl<S: Strategy<Value = BTreeSet<i32>> + 'static> ShuffleLeader for S {
     }
 }
 
-proptest! {
-    /// Carrying a plan out never loses a partition or a replica, and as many brokers lead as can.
-    #[test]
-    fn a_plan_carried_out_covers_every_broker_it_can((brokers, mut topic) in any_topic()) {
-        let before = topic.clone();
-        for action in plan(&brokers, Some(&topic), None, AUTO) {
-            match action {
-                Action::Reassign { partition, replicas } => {
-                    let state = topic.partitions.get_mut(&partition).expect("a partition of the topic");
-                    prop_assert_eq!(replicas.len(), state.replicas.len(), "the replication factor stays");
-                    let distinct: BTreeSet<_> = replicas.iter().collect();
-                    prop_assert_eq!(distinct.len(), replicas.len(), "no broker twice");
-                    prop_assert!(replicas.iter().all(|replica| brokers.contains(replica)));
-                    state.replicas = replicas;
-                }
-                Action::ElectPreferred { partition } => {
-                    let state = topic.partitions.get_mut(&partition).expect("a partition of the topic");
-                    state.leader = state.replicas.first().copied();
-                }
-                Action::Expand { from, to } => prop_assert!(from < to && to == brokers.len() as i32),
-                Action::Create { .. } | Action::Configure { .. } => prop_assert!(false, "the topic exists"),
+/// What the topic is after the actions, and whether none of them loses anything.
+fn carry_out(
+    actions: Vec<Action>,
+    brokers: &BTreeSet<BrokerId>,
+    topic: &mut Topic,
+) -> Result<(), TestCaseError> {
+    for action in actions {
+        match action {
+            Action::Reassign { partition, replicas } => {
+                let state = topic.partitions.get_mut(&partition).expect("a partition of the topic");
+                prop_assert!(replicas.len() >= state.replicas.len(), "the replication factor never sinks");
+                let distinct: BTreeSet<_> = replicas.iter().collect();
+                prop_assert_eq!(distinct.len(), replicas.len(), "no broker twice");
+                prop_assert!(replicas.iter().all(|replica| brokers.contains(replica)));
+                // A leader that is among the new replicas stays; else the first takes over.
+                let leader = state.leader.filter(|leader| replicas.contains(leader));
+                state.leader = leader.or(replicas.first().copied());
+                state.replicas = replicas;
             }
+            Action::ElectPreferred { partition } => {
+                let state = topic.partitions.get_mut(&partition).expect("a partition of the topic");
+                state.leader = state.replicas.first().copied();
+            }
+            Action::Expand { from, to } => prop_assert!(from < to && to == brokers.len() as i32),
+            Action::Create { .. } | Action::Configure { .. } => prop_assert!(false, "the topic exists"),
         }
-        prop_assert_eq!(before.partitions.len(), topic.partitions.len());
+    }
+    Ok(())
+}
+
+proptest! {
+    /// Look by look, plans carried out lose no partition and no replica; they end, and then every partition
+    /// has its replicas and as many brokers lead as can.
+    #[test]
+    fn plans_carried_out_come_to_an_end_with_every_broker_covered((brokers, mut topic) in any_topic()) {
+        let before = topic.partitions.len();
+        for _ in 0..4 {
+            carry_out(plan(&brokers, Some(&topic), None, AUTO), &brokers, &mut topic)?;
+        }
+        let expanding = |action: &Action| matches!(action, Action::Expand { .. });
+        prop_assert!(plan(&brokers, Some(&topic), None, AUTO).iter().all(expanding), "{:?}", topic);
+        prop_assert_eq!(before, topic.partitions.len());
         let leaders: BTreeSet<_> = topic.partitions.values().filter_map(|partition| partition.leader).collect();
         prop_assert_eq!(leaders.len(), brokers.len().min(topic.partitions.len()), "{:?}", topic);
+        let factor = brokers.len().min(3);
+        prop_assert!(topic.partitions.values().all(|partition| partition.replicas.len() >= factor));
     }
 }

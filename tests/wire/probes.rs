@@ -1,0 +1,160 @@
+//! The probes that ask through the wire client: what they make of answers that are late, refused or missing.
+
+use std::sync::Arc;
+
+use kafka_heartbeat::{
+    config::{self, Sources},
+    kafka::Fault,
+    probe::{
+        metadata::{self, Capability},
+        topic,
+    },
+    task::{Cycle, Latest},
+};
+use kafka_protocol::messages::{
+    CreateTopicsRequest, CreateTopicsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+    DescribeQuorumRequest, DescribeQuorumResponse, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, MetadataRequest, describe_configs_response::DescribeConfigsResult,
+};
+use tokio::sync::{Notify, watch};
+
+use super::*;
+use crate::fake::{Reply, metadata as described};
+
+fn config(fake: &Fake) -> Arc<config::Cluster> {
+    let set = |section, key: &str, value: &str| (section, key.to_owned(), value.to_owned(), "test");
+    let sources = Sources {
+        bootstrap: Some(fake.address.to_string()),
+        settings: vec![set("heartbeat", "topic", "hb"), set("metadata", "timeout", "4s")],
+        ..Sources::default()
+    };
+    Arc::new(config::load(&sources).unwrap().clusters.remove(0))
+}
+
+fn metadata_probe(fake: &Fake) -> metadata::Probe {
+    metadata::Probe::new(config(fake), Arc::new(cluster(&[fake], AMPLE)))
+}
+
+/// A topic probe that knows what the metadata probe saw.
+async fn topic_probe(fake: &Fake) -> topic::Probe {
+    let wire = Arc::new(cluster(&[fake], AMPLE));
+    let snapshot = metadata::Probe::new(config(fake), wire.clone()).cycle().await.unwrap();
+    let mut latest = Latest::new(AMPLE);
+    latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
+    topic::Probe::new(config(fake), wire, watch::channel(latest).1, Arc::new(Notify::new()))
+}
+
+#[tokio::test]
+async fn metadata_is_told_although_nobody_answers_for_the_quorum() {
+    let fake = Fake::start().await;
+    fake.on(|_: DescribeQuorumRequest, _| Reply::Silence);
+    let mut probe = metadata_probe(&fake);
+    for cycle in 1..=2 {
+        let snapshot = probe.cycle().await.unwrap();
+        assert_eq!((snapshot.quorum, snapshot.quorum_capability), (None, Capability::Unknown));
+        assert!(
+            snapshot.duration < Duration::from_millis(900),
+            "the metadata waited: {:?}",
+            snapshot.duration
+        );
+        assert_eq!(
+            (fake.count::<MetadataRequest>(), fake.count::<DescribeQuorumRequest>()),
+            (2 * cycle, cycle)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_holds_until_the_brokers_change() {
+    let (fake, other) = (Fake::start().await, Fake::start().await);
+    fake.on(|_: DescribeQuorumRequest, _| {
+        Reply::Answer(DescribeQuorumResponse::default().with_error_code(31))
+    });
+    let mut probe = metadata_probe(&fake);
+    for _ in 0..3 {
+        assert_eq!(probe.cycle().await.unwrap().quorum_capability, Capability::Denied);
+    }
+    assert_eq!(fake.count::<DescribeQuorumRequest>(), 1);
+    let two = described(&[&fake, &other], "hb", &[1]);
+    fake.on(move |_: MetadataRequest, _| Reply::Answer(two.clone()));
+    for _ in 0..3 {
+        probe.cycle().await.unwrap();
+    }
+    assert_eq!(fake.count::<DescribeQuorumRequest>(), 2);
+}
+
+#[tokio::test]
+async fn a_topic_we_may_not_see_is_not_called_missing() {
+    let fake = Fake::start().await;
+    let (all, mut named) = (described(&[&fake], "", &[]), described(&[&fake], "hb", &[]));
+    named.topics[0].error_code = 29;
+    fake.on(move |request: MetadataRequest, _| {
+        Reply::Answer(if request.topics.is_some() { named.clone() } else { all.clone() })
+    });
+    let snapshot = metadata_probe(&fake).cycle().await.unwrap();
+    assert_eq!(snapshot.heartbeat_topic.unwrap_err(), Fault::Authorization);
+    let mut probe = topic_probe(&fake).await;
+    for _ in 0..2 {
+        let snapshot = probe.cycle().await.unwrap();
+        assert_eq!((snapshot.ready, snapshot.blocked), (false, vec![topic::Blocked::Denied]));
+        assert_eq!(snapshot.uncovered.len(), 1, "nobody leads what cannot be seen");
+    }
+    assert_eq!(fake.count::<CreateTopicsRequest>(), 0);
+}
+
+#[tokio::test]
+async fn a_lonely_broker_may_be_the_first_of_several() {
+    let fakes = [Fake::start().await, Fake::start().await, Fake::start().await];
+    for fake in &fakes {
+        fake.on(|_: CreateTopicsRequest, _| Reply::Answer(CreateTopicsResponse::default()));
+    }
+    let created = || fakes.iter().map(Fake::count::<CreateTopicsRequest>).sum::<usize>();
+    let mut probe = topic_probe(&fakes[0]).await;
+    let early = probe.cycle().await.unwrap();
+    assert_eq!((early.pending.len(), early.blocked.len(), created()), (1, 0, 0), "one replica is few");
+    let began = Instant::now();
+    while created() == 0 {
+        assert!(began.elapsed() < AMPLE, "in the end it is created");
+        probe.cycle().await.unwrap();
+        time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(began.elapsed() > Duration::from_secs(2), "the others had time to come");
+    let three = described(&[&fakes[0], &fakes[1], &fakes[2]], "", &[]);
+    fakes[0].on(move |_: MetadataRequest, _| Reply::Answer(three.clone()));
+    let done = topic_probe(&fakes[0]).await.cycle().await.unwrap();
+    assert_eq!((done.pending.len(), created()), (0, 2), "with three there is nothing to wait for");
+}
+
+#[tokio::test]
+async fn what_may_not_be_asked_is_unknown_and_asked_once() {
+    let fake = Fake::start().await;
+    let whole = described(&[&fake], "hb", &[1]);
+    fake.on(move |_: MetadataRequest, _| Reply::Answer(whole.clone()));
+    fake.on(|_: DescribeConfigsRequest, _| {
+        let denied = DescribeConfigsResult::default();
+        Reply::Answer(DescribeConfigsResponse::default().with_results(vec![denied.with_error_code(29)]))
+    });
+    fake.on(|_: ListPartitionReassignmentsRequest, _| {
+        Reply::Answer(ListPartitionReassignmentsResponse::default().with_error_code(31))
+    });
+    let mut probe = topic_probe(&fake).await;
+    for _ in 0..3 {
+        let snapshot = probe.cycle().await.unwrap();
+        assert_eq!((snapshot.configs, snapshot.reassignments), (Capability::Denied, Capability::Denied));
+    }
+    let asked = (fake.count::<DescribeConfigsRequest>(), fake.count::<ListPartitionReassignmentsRequest>());
+    assert_eq!(asked, (1, 1));
+}
+
+#[tokio::test]
+async fn a_failed_look_is_no_look() {
+    let fake = Fake::start().await;
+    let whole = described(&[&fake], "hb", &[1]);
+    fake.on(move |_: MetadataRequest, _| Reply::Answer(whole.clone()));
+    fake.on(|_: DescribeConfigsRequest, _| Reply::Answer(DescribeConfigsResponse::default()));
+    fake.on(|_: ListPartitionReassignmentsRequest, _| {
+        Reply::Answer(ListPartitionReassignmentsResponse::default().with_error_code(7))
+    });
+    let error = topic_probe(&fake).await.cycle().await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Timeout, "whether something moves is not known");
+}
