@@ -23,11 +23,6 @@ const SLICE: Duration = Duration::from_secs(10);
 /// The longest window that can be asked for.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Stands for a duration that had not ended by its deadline: just above it.
-pub fn missed(deadline: Duration) -> Duration {
-    deadline + Duration::from_micros(1)
-}
-
 /// The upper bounds of the classic buckets, in seconds, ascending, without `+Inf`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bounds(Arc<[f64]>);
@@ -109,6 +104,48 @@ struct Slice {
     sum_micros: u128,
 }
 
+/// The mean of the last minutes, where nobody asks for percentiles: a few bytes for each second with a duration.
+#[derive(Debug, Clone)]
+pub struct RecentMean {
+    window: Duration,
+    /// (when the second began, sum, count)
+    seconds: VecDeque<(Instant, Duration, u32)>,
+}
+
+impl RecentMean {
+    /// Of the `window` before now.
+    pub fn over(window: Duration) -> Self {
+        Self { window, seconds: VecDeque::new() }
+    }
+
+    /// Adds one duration.
+    pub fn record(&mut self, now: Instant, duration: Duration) {
+        while self
+            .seconds
+            .front()
+            .is_some_and(|(begin, ..)| now.saturating_duration_since(*begin) > self.window)
+        {
+            self.seconds.pop_front();
+        }
+        match self.seconds.back_mut() {
+            Some((begin, sum, count)) if now.saturating_duration_since(*begin) < Duration::from_secs(1) => {
+                *sum += duration;
+                *count += 1;
+            }
+            _ => self.seconds.push_back((now, duration, 1)),
+        }
+    }
+
+    /// The arithmetic mean, to a second of the window; `None` if there was nothing.
+    pub fn mean(&self, now: Instant) -> Option<Duration> {
+        let recent =
+            self.seconds.iter().filter(|(begin, ..)| now.saturating_duration_since(*begin) <= self.window);
+        let (sum, count) =
+            recent.fold((Duration::ZERO, 0), |(sum, count), (_, more, n)| (sum + *more, count + n));
+        (count > 0).then(|| sum / count)
+    }
+}
+
 /// Percentiles of a window, each absent if nothing was recorded in it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
@@ -150,7 +187,14 @@ impl Recent {
     /// The durations recorded in the `window` before `now`, to a slice's length of ten seconds;
     /// `None` if there were none. Windows above five minutes hold five minutes.
     pub fn summary(&self, now: Instant, window: Duration) -> Option<Summary> {
-        let (all, sum) = self.within(now, window);
+        let mut all = Histogram::<u32>::new(3).expect("three digits are within the histogram's limits");
+        let mut sum = 0;
+        for slice in self.closed.iter().map(Arc::as_ref).chain([&self.open]) {
+            if now.saturating_duration_since(slice.begin) < window + SLICE / 2 {
+                all.add(&slice.micros).expect("the histogram resizes itself");
+                sum += slice.sum_micros;
+            }
+        }
         let at = |quantile| Duration::from_micros(all.value_at_quantile(quantile));
         (!all.is_empty()).then(|| Summary {
             count: all.len(),
@@ -160,30 +204,6 @@ impl Recent {
             max: Duration::from_micros(all.max()),
             mean: Duration::from_micros((sum / u128::from(all.len())) as u64),
         })
-    }
-
-    /// The mean of the window's durations that are shorter than `missed`, to three digits; `None` if there
-    /// were none. For whoever recorded `missed` for what never came.
-    pub fn mean_without(&self, now: Instant, window: Duration, missed: Duration) -> Option<Duration> {
-        let (all, sum) = self.within(now, window);
-        let missed = missed.as_micros();
-        let came = all.iter_recorded().filter(|step| u128::from(step.value_iterated_to()) < missed);
-        let came = came.map(|step| u128::from(step.count_at_value())).sum::<u128>();
-        let sum = sum.saturating_sub((u128::from(all.len()) - came) * missed);
-        Some(Duration::from_micros(sum.checked_div(came)? as u64))
-    }
-
-    /// Everything recorded in the window, and the exact sum of it in microseconds.
-    fn within(&self, now: Instant, window: Duration) -> (Histogram<u32>, u128) {
-        let mut all = Histogram::new(3).expect("three digits are within the histogram's limits");
-        let mut sum = 0;
-        for slice in self.closed.iter().map(Arc::as_ref).chain([&self.open]) {
-            if now.saturating_duration_since(slice.begin) < window + SLICE / 2 {
-                all.add(&slice.micros).expect("the histogram resizes itself");
-                sum += slice.sum_micros;
-            }
-        }
-        (all, sum)
     }
 
     fn advance(&mut self, now: Instant) {
@@ -250,25 +270,6 @@ mod tests {
         assert_eq!(five.max.as_millis(), 9, "the slow minute is forgotten");
         let early = recent.closed.len();
         assert!(early <= 32, "the ring is bounded, it has {early} slices");
-    }
-
-    #[test]
-    fn a_mean_can_leave_out_what_never_came() {
-        let begin = Instant::now();
-        let (mut recent, missed) = (Recent::new(begin), missed(ms(10_000)));
-        let mean = |recent: &Recent, now| recent.mean_without(now, ms(60_000), missed);
-        recent.record(begin, missed);
-        assert_eq!(mean(&recent, begin), None, "nothing came");
-        for _ in 0..100 {
-            recent.record(begin, ms(4));
-            recent.record(begin, ms(9_900));
-            recent.record(begin + ms(15_000), missed);
-        }
-        let now = begin + ms(20_000);
-        assert_eq!(mean(&recent, now), Some(ms(4_952)));
-        let all = recent.summary(now, ms(60_000)).expect("durations");
-        assert!(all.count == 301 && all.mean > ms(6_000), "{all:?}");
-        assert_eq!(mean(&recent, begin + ms(100_000)), None, "the window is over");
     }
 
     #[test]

@@ -104,6 +104,13 @@ pub static PRODUCE_ERRORS: Family<2> = family(
     "Hand-overs refused by the client and deliveries that failed, by fault.",
 );
 
+pub static FETCH_ERRORS: Family<2> = family(
+    "heartbeat_fetch_errors_total",
+    Kind::Counter,
+    &["kafka_cluster", "fault"],
+    "Complaints of the consumer: heartbeats that cannot be read back, by fault.",
+);
+
 pub static THROTTLE: Family<2> = family(
     "heartbeat_throttle_seconds",
     Kind::Histogram,
@@ -372,7 +379,7 @@ pub static CC_CONNECT_MS: Family<3> = family(
 );
 
 /// Every family, in the order in which they are served.
-pub static ALL: [&Description; 54] = [
+pub static ALL: [&Description; 55] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -387,6 +394,7 @@ pub static ALL: [&Description; 54] = [
     &PARTITION_LEADER.description,
     &PROBER_HEALTHY.description,
     &PRODUCE_ERRORS.description,
+    &FETCH_ERRORS.description,
     &THROTTLE.description,
     &BROKER_UP.description,
     &BROKER_CHECKS.description,

@@ -4,22 +4,13 @@
 //! label `cluster_id` is Kafka's own id, as it was there; before it is known the series are absent. Nothing
 //! else tells clusters apart: of several with one id only the first is here.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Instant};
 
 use super::{
     Series, Value, catalog as c,
     render::{broker, text},
 };
-use crate::{
-    board::Readings,
-    latency::{self, Recent},
-};
-
-/// The means are of this window.
-const WINDOW: Duration = Duration::from_secs(60);
+use crate::{board::Readings, latency::RecentMean};
 
 /// The family of all clusters.
 pub fn cc_heartbeat<'a>(clusters: &'a [Readings], now: Instant, series: &mut Vec<Series<'a>>) {
@@ -37,12 +28,8 @@ pub fn cc_heartbeat<'a>(clusters: &'a [Readings], now: Instant, series: &mut Vec
 
 fn cluster<'a>(id: &'a str, readings: &'a Readings, now: Instant, series: &mut Vec<Series<'a>>) {
     let heartbeat = &readings.heartbeat;
-    // The older program knew no value for what never came.
-    let missed = latency::missed(readings.settings.heartbeat.deadline);
-    let mean = |recent: &Recent| {
-        let mean = recent.mean_without(now, WINDOW, missed)?;
-        Some(Value::Number(mean.as_secs_f64() * 1e3))
-    };
+    // Of what arrived: what never did has no latency.
+    let mean = |recent: &RecentMean| recent.mean(now).map(|mean| Value::Number(mean.as_secs_f64() * 1e3));
     let fresh = readings.metadata.fresh();
     let controller =
         fresh.and_then(|metadata| metadata.quorum.map(|quorum| quorum.leader).or(metadata.controller));
@@ -54,9 +41,9 @@ fn cluster<'a>(id: &'a str, readings: &'a Readings, now: Instant, series: &mut V
     let values = [
         (&c::CC_CONTROLLER, controller.map(|id| Value::Number(f64::from(id.0)))),
         (&c::CC_PRODUCED, Some(Value::Count(heartbeat.acked))),
-        (&c::CC_PRODUCE_MS, mean(&heartbeat.produce)),
+        (&c::CC_PRODUCE_MS, mean(&heartbeat.acked_mean)),
         (&c::CC_CONSUMED, Some(Value::Count(heartbeat.received))),
-        (&c::CC_CONSUME_MS, mean(&heartbeat.end_to_end)),
+        (&c::CC_CONSUME_MS, mean(&heartbeat.received_mean)),
         (&c::CC_BROKERS, fresh.map(|metadata| Value::Count(metadata.brokers.len() as u64))),
         (&c::CC_CHECKS, checks),
     ];

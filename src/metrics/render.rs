@@ -97,6 +97,8 @@ fn heartbeats<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut
     for fault in Fault::ALL {
         let count = snapshot.produce_errors.get(&fault).copied().unwrap_or(0);
         series.push(c::PRODUCE_ERRORS.series([text(name), text(fault.as_str())], Value::Count(count)));
+        let count = snapshot.fetch_errors.get(&fault).copied().unwrap_or(0);
+        series.push(c::FETCH_ERRORS.series([text(name), text(fault.as_str())], Value::Count(count)));
     }
     for (api, buckets) in &snapshot.throttle {
         series.push(c::THROTTLE.series([text(name), text(api)], Value::Buckets(buckets)));

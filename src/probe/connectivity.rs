@@ -21,7 +21,7 @@ use crate::{
         fault::Chain,
         wire::{self, Opening},
     },
-    latency::{Bounds, Buckets, Recent},
+    latency::{Bounds, Buckets, RecentMean},
     probe::metadata,
     task::{Cycle, Latest},
 };
@@ -98,7 +98,7 @@ pub struct Probe {
 /// What is kept of a broker between checks.
 struct History {
     check: Check,
-    recent: Recent,
+    recent: RecentMean,
 }
 
 impl Probe {
@@ -113,7 +113,7 @@ impl Probe {
 }
 
 impl History {
-    fn new(broker: &Broker, now: Instant) -> Self {
+    fn new(broker: &Broker) -> Self {
         let empty = Buckets::new(&Bounds::default());
         let check = Check {
             host: broker.host.clone(),
@@ -131,7 +131,7 @@ impl History {
             certificate_expiry: None,
             mean_total: None,
         };
-        Self { check, recent: Recent::new(now) }
+        Self { check, recent: RecentMean::over(MEAN_WINDOW) }
     }
 
     fn add(&mut self, opening: Opening, now: Instant) {
@@ -159,7 +159,7 @@ impl History {
             }
         }
         check.stages = opening.stages;
-        check.mean_total = self.recent.summary(now, MEAN_WINDOW).map(|summary| summary.mean);
+        check.mean_total = self.recent.mean(now);
         if check.up() != was_up {
             check.since = SystemTime::now();
         }
@@ -197,7 +197,7 @@ impl Cycle for Probe {
         let now = Instant::now();
         for (id, opening) in openings {
             let Some(broker) = metadata.brokers.get(&id) else { continue };
-            let history = self.known.entry(id).or_insert_with(|| History::new(broker, now));
+            let history = self.known.entry(id).or_insert_with(|| History::new(broker));
             history.check.rack.clone_from(&broker.rack);
             let was_up = history.check.up();
             history.add(opening, now);

@@ -13,7 +13,7 @@ use kafka_heartbeat::{
         BrokerId, Fault, Stage,
         admin::{self, Broker, Quorum},
     },
-    latency::{Bounds, Buckets, Recent},
+    latency::{Bounds, Buckets, Recent, RecentMean},
     metrics::render::Process,
     probe::{
         connectivity::{self, Check},
@@ -27,6 +27,8 @@ use kafka_heartbeat::{
 
 /// What a host, a rack or a cluster id may hold.
 pub(crate) const HOSTILE: &str = "a\"b\\c\nd<script>alert('é')</script>";
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The configuration that the sample belongs to.
 pub(crate) fn config() -> Config {
@@ -116,10 +118,13 @@ fn silence(wall: SystemTime) -> heartbeat::Snapshot {
         totals: Totals::default(),
         schedule_delay: buckets(&[]),
         produce_errors: BTreeMap::new(),
+        fetch_errors: BTreeMap::new(),
         throttle: BTreeMap::new(),
         prober_healthy: true,
         produce: Recent::new(Instant::now()),
         end_to_end: Recent::new(Instant::now()),
+        acked_mean: RecentMean::over(MINUTE),
+        received_mean: RecentMean::over(MINUTE),
         bad: VecDeque::new(),
         acked: 0,
         received: 0,
@@ -129,9 +134,12 @@ fn silence(wall: SystemTime) -> heartbeat::Snapshot {
 fn heartbeats(wall: SystemTime) -> heartbeat::Snapshot {
     let now = Instant::now();
     let (mut produce, mut end_to_end) = (Recent::new(now), Recent::new(now));
+    let (mut acked_mean, mut received_mean) = (RecentMean::over(MINUTE), RecentMean::over(MINUTE));
     for step in 1..=100 {
         produce.record(now, ms(step) / 20);
         end_to_end.record(now, ms(step) / 10);
+        acked_mean.record(now, ms(step) / 20);
+        received_mean.record(now, ms(step) / 10);
     }
     let mut outcomes = [0; 8];
     for (outcome, count) in [(Outcome::Ok, 56), (Outcome::Late, 1), (Outcome::UnackedMissing, 1)] {
@@ -151,9 +159,12 @@ fn heartbeats(wall: SystemTime) -> heartbeat::Snapshot {
         totals: Totals { scheduled: 120, outcomes: twice, in_flight: 4 },
         schedule_delay: buckets(&[ms(1) / 5, ms(1) / 4, ms(3)]),
         produce_errors: BTreeMap::from([(Fault::NotEnoughReplicas, 3)]),
+        fetch_errors: BTreeMap::from([(Fault::Authorization, 2)]),
         throttle: BTreeMap::from([("Produce", buckets(&[ms(120)]))]),
         produce,
         end_to_end,
+        acked_mean,
+        received_mean,
         bad: (0..15).map(|number| Arc::new(bad(number, wall))).collect(),
         acked: 114,
         received: 113,

@@ -60,6 +60,8 @@ pub struct Undelivered {
 pub trait Listener: Send + Sync + 'static {
     /// A delivery succeeded or failed.
     fn delivered(&self, report: Report);
+    /// Records could not be read; the client goes on trying.
+    fn unread(&self, at: Instant, fault: Fault);
     /// Within the last statistics interval a broker throttled us, at most for this long at once.
     fn throttled(&self, api: &'static str, time: Duration);
 }
@@ -172,7 +174,11 @@ impl<L: Listener> Consumer<L> {
                 drop(message);
                 self.positions.insert(partition, offset + 1);
             }
-            Err(error) => self.native.context().words.note(fault(&error), &error.to_string()),
+            Err(error) => {
+                let context = self.native.context();
+                context.listener.unread(at, fault(&error));
+                context.words.note(fault(&error), &error.to_string());
+            }
         }
         true
     }

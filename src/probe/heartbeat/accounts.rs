@@ -25,8 +25,9 @@ const TICK: Duration = Duration::from_millis(10);
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 const PUBLISH_IDLE: Duration = Duration::from_secs(1);
 
-/// Events booked between two looks at the clock.
-const BATCH: usize = 1000;
+/// Events carry their instants, and one may be a little while between its instant and its place in the
+/// queue: what is judged lies this far in the past, when all that could speak for it has been heard.
+const HEARD: Duration = Duration::from_millis(100);
 
 /// A heartbeat open for this long is reason enough to look at the metadata again …
 const OVERDUE: Duration = Duration::from_secs(1);
@@ -49,25 +50,28 @@ impl Accounts {
     /// Keeps the books until every sender of events is gone; then closes them.
     pub(super) fn run(mut self) {
         let (mut published, mut nudged, mut bad_seen) = (Instant::now(), Instant::now(), 0);
-        let mut changed = true;
+        let (mut changed, mut awake) = (true, Instant::now());
         loop {
-            let before = Instant::now();
             let first = self.events.recv_timeout(TICK);
             let woken = Instant::now();
-            if woken - before > TICK + self.tolerance {
-                tracing::warn!(seconds = (woken - before).as_secs_f64(), "this process was stalled");
-                self.ledger.apply(Event::Stalled { from: before, to: woken });
+            // From one waking to the next: a log that cannot be written holds us up like a stopped process.
+            if woken - awake > TICK + self.tolerance {
+                let (cluster, seconds) = (&*self.log.cluster, (woken - awake).as_secs_f64());
+                tracing::warn!(cluster, seconds, "this process was stalled");
+                self.ledger.apply(Event::Stalled { from: awake, to: woken });
             }
+            awake = woken;
             let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
             if let Ok(event) = first {
                 changed = true;
                 self.ledger.apply(event);
-                for event in self.events.try_iter().take(BATCH) {
-                    self.ledger.apply(event);
-                }
+                self.events.try_iter().for_each(|event| self.ledger.apply(event));
             }
             let now = Instant::now();
-            self.ledger.advance(now, SystemTime::now());
+            self.ledger.advance(
+                woken.checked_sub(HEARD).unwrap_or(woken),
+                SystemTime::now() - (now - woken) - HEARD,
+            );
             self.log.write(self.ledger.take_bad(), now);
             let trouble = self.ledger.bad_events() != bad_seen
                 || self
@@ -79,7 +83,7 @@ impl Accounts {
                 self.nudge.notify_one();
             }
             if closed {
-                self.ledger.stop();
+                self.ledger.apply(Event::Stopped);
                 self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
                 return;
             }

@@ -3,7 +3,7 @@
 use std::{
     sync::mpsc::{Receiver, Sender, TryRecvError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{ledger::Event, record::Record, reports::Reports, targets::Assignment};
@@ -11,6 +11,9 @@ use crate::kafka::{Error, fault::Chain, native};
 
 /// The thread looks up at least this often: for new partitions, and for the stop.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// What failed is tried again after this: the system may be out of descriptors for a moment.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// For the consumer to ask for leaders, and how often it tries.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,13 +26,14 @@ pub(super) fn run(
     assignments: &Receiver<Assignment>,
     events: &Sender<Event>,
 ) {
+    let mut failed = None::<(Assignment, Instant)>;
     loop {
-        match assignments.try_recv() {
-            Ok(assignment) => {
-                if let Err(error) = follow(&mut consumer, &renew, &assignment) {
-                    tracing::error!("the heartbeat topic cannot be read: {}", Chain(&error));
-                }
-            }
+        if let Some((assignment, _)) = failed.take_if(|(_, at)| at.elapsed() > AGAIN) {
+            failed = follow(&mut consumer, &renew, assignment, events);
+        }
+        // One after the other: a client is replaced before it is told where to read.
+        match if failed.is_none() { assignments.try_recv() } else { Err(TryRecvError::Empty) } {
+            Ok(assignment) => failed = follow(&mut consumer, &renew, assignment, events),
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {}
         }
@@ -41,7 +45,20 @@ pub(super) fn run(
     }
 }
 
+/// Returns the assignment if it failed, to be tried again.
 fn follow(
+    consumer: &mut native::Consumer<Reports>,
+    renew: &impl Fn() -> Result<native::Consumer<Reports>, Error>,
+    assignment: Assignment,
+    events: &Sender<Event>,
+) -> Option<(Assignment, Instant)> {
+    let error = arrange(consumer, renew, &assignment).err()?;
+    tracing::error!("the heartbeat topic cannot be read: {}", Chain(&error));
+    _ = events.send(Event::Unread { at: Instant::now(), fault: error.fault() });
+    Some((assignment, Instant::now()))
+}
+
+fn arrange(
     consumer: &mut native::Consumer<Reports>,
     renew: &impl Fn() -> Result<native::Consumer<Reports>, Error>,
     assignment: &Assignment,

@@ -22,7 +22,7 @@ use std::{
 
 use crate::{
     kafka::{BrokerId, Fault},
-    latency::{Buckets, Recent},
+    latency::{Buckets, Recent, RecentMean},
 };
 
 /// How a heartbeat ended. Exactly one for each that was scheduled.
@@ -135,10 +135,12 @@ pub struct Snapshot {
     pub bad_events: u64,
     /// Scheduled, outcomes and in flight over all partitions, gone ones included.
     pub totals: Totals,
-    /// Sent minus intended instant, of every heartbeat handed over.
+    /// Sent minus intended instant, of every heartbeat, taken by the client or not.
     pub schedule_delay: Buckets,
     /// Failed deliveries and refused hand-overs, by kind.
     pub produce_errors: BTreeMap<Fault, u64>,
+    /// Complaints of the consumer, by kind.
+    pub fetch_errors: BTreeMap<Fault, u64>,
     /// Throttle times the brokers reported, by request.
     pub throttle: BTreeMap<&'static str, Buckets>,
     /// False while the process itself stalls.
@@ -147,6 +149,10 @@ pub struct Snapshot {
     pub produce: Recent,
     /// Received minus intended (or just above the deadline), of the last five minutes.
     pub end_to_end: Recent,
+    /// Acknowledged minus intended of those that were, in time or not, of the last minute.
+    pub acked_mean: RecentMean,
+    /// Received minus intended of those that were, in time or not, of the last minute.
+    pub received_mean: RecentMean,
     /// The last bad heartbeats, newest last, at most [`Snapshot::BAD_KEPT`].
     pub bad: VecDeque<Arc<Bad>>,
     /// Heartbeats acknowledged since the start.

@@ -4,7 +4,6 @@
 //! the client has the record, so that no acknowledgement can overtake it.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
@@ -15,7 +14,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    ledger::{Event, Leader},
+    ledger::Event,
     record::{Identity, Record, nanos},
     reports::Reports,
     schedule::{Slot, Slots},
@@ -46,22 +45,20 @@ impl Sending {
         if !self.wait_for_targets(stop) {
             return;
         }
-        if !self.targets.has_changed().unwrap_or(true) {
-            // Nothing is known of the topic yet: its first partition stands for it.
-            self.tell(Event::Partitions(BTreeMap::from([(0, Leader::default())])));
-        }
         let mut targets = self.targets.borrow_and_update().clone();
         let partitions = |targets: &Targets| targets.0.keys().copied().collect();
         let Sending { settings, .. } = &self;
         let mut slots =
             Slots::new(settings.interval, partitions(&targets), Instant::now()).limited(settings.limit);
         loop {
+            while let Some(slot) = slots.take(Instant::now()) {
+                self.use_slot(&slot, &targets);
+            }
+            // After the slots that are due: those of a partition that has gone are accounted for as well.
             if self.targets.has_changed().unwrap_or(false) {
                 targets = self.targets.borrow_and_update().clone();
                 slots.set_partitions(partitions(&targets), Instant::now());
-            }
-            while let Some(slot) = slots.take(Instant::now()) {
-                self.use_slot(&slot, &targets);
+                continue;
             }
             let wait =
                 slots.next_due().map_or(LONGEST_WAIT, |due| due.saturating_duration_since(Instant::now()));

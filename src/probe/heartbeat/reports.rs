@@ -1,9 +1,12 @@
 //! From librdkafka's callbacks to the ledger.
 
-use std::{sync::mpsc::Sender, time::Duration};
+use std::{
+    sync::mpsc::Sender,
+    time::{Duration, Instant},
+};
 
 use super::ledger::Event;
-use crate::kafka::native;
+use crate::kafka::{Fault, native};
 
 /// Passes librdkafka's reports on to the ledger.
 pub(super) struct Reports(pub(super) Sender<Event>);
@@ -19,6 +22,10 @@ impl native::Listener for Reports {
         };
         // The ledger outlives the clients; an error here means the process is going down.
         _ = self.0.send(event);
+    }
+
+    fn unread(&self, at: Instant, fault: Fault) {
+        _ = self.0.send(Event::Unread { at, fault });
     }
 
     fn throttled(&self, api: &'static str, time: Duration) {

@@ -3,7 +3,8 @@
 //! A partition is ready once its log end has been asked for and the consumer was told to read from
 //! there: whatever is sent afterwards lies behind that offset, so the first heartbeat cannot be missed.
 //! A partition that is not ready counts only once it has been known for the grace time: finding out where to
-//! send takes a moment, and a moment is no outage. What appears while we run (added partitions, a recreated topic) is read from its beginning.
+//! send takes a moment, and a moment is no outage. What appears while we run (added partitions, a recreated
+//! topic) is read from its beginning.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,8 +30,11 @@ use crate::{
     task::Latest,
 };
 
-/// Between two attempts to learn the log ends of partitions that are not ready.
+/// Between two attempts to learn the log ends of partitions that are not ready …
 const RETRY: Duration = Duration::from_millis(250);
+/// … of which there are so many, until more seem to be of no use and come seldom.
+const EAGER: u32 = 20;
+const SELDOM: Duration = Duration::from_secs(4);
 
 /// For the producer to ask for the topic's partitions.
 const LEARN: Duration = Duration::from_secs(2);
@@ -108,16 +112,22 @@ pub(super) struct Progress {
 
 impl Follower {
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut attempts = 0;
         loop {
             let known = self.metadata.borrow_and_update().snapshot.clone();
             let complete = match &known {
-                Some((snapshot, _)) => self.follow(snapshot).await,
+                Some((snapshot, _)) => tokio::select! {
+                    () = stop.cancelled() => return,
+                    complete = self.follow(snapshot) => complete,
+                },
                 None => true,
             };
+            attempts = if complete { 0 } else { attempts + 1 };
+            let retry = if attempts <= EAGER { RETRY } else { SELDOM };
             tokio::select! {
                 () = stop.cancelled() => return,
                 changed = self.metadata.changed() => if changed.is_err() { return },
-                () = time::sleep(RETRY), if !complete => {}
+                () = time::sleep(retry), if !complete => {}
             }
         }
     }
@@ -141,7 +151,6 @@ impl Follower {
                 self.renew_producer();
             }
         }
-        self.progress.positioned.retain(|partition| topic.partitions.contains_key(partition));
         self.follow_leaders(topic).await;
         for partition in topic.partitions.keys() {
             self.progress.seen.entry(*partition).or_insert_with(Instant::now);
@@ -171,7 +180,7 @@ impl Follower {
     }
 
     fn topic_is_missing(&mut self, fault: Fault) {
-        self.progress.positioned.clear();
+        // What was read is read on: if the topic comes back under its id, it was only hidden for a moment.
         let mut targets = self.targets.borrow().as_ref().clone();
         for target in targets.0.values_mut() {
             *target = Target { leader: Leader::default(), ready: Err(fault) };
@@ -186,7 +195,10 @@ impl Follower {
         if missing.is_empty() {
             return BTreeMap::new();
         }
-        let known = self.producer_learns().await;
+        let known = match self.producer_learns().await {
+            Ok(known) => known,
+            Err(fault) => return missing.into_iter().map(|partition| (partition, fault)).collect(),
+        };
         let at = if self.progress.started { At::Earliest } else { At::Latest };
         let offsets = admin::list_offsets(&self.wire, &self.topic, &missing, at).await;
         let mut assignment =
@@ -222,7 +234,9 @@ impl Follower {
         if self.assignments.send(moved).is_err() {
             tracing::debug!("the consumer has stopped");
         }
-        self.producer_learns().await;
+        if let Err(fault) = self.producer_learns().await {
+            tracing::debug!(fault = fault.as_str(), "the producer could not ask for the leaders");
+        }
     }
 
     /// A client that knew a deleted topic may take minutes to find the new one of that name. What the old
@@ -237,11 +251,12 @@ impl Follower {
         }
     }
 
-    /// The partitions that the producer knows; none if no broker answers.
-    async fn producer_learns(&self) -> BTreeSet<i32> {
+    /// The partitions that the producer knows, or why it could not ask: whom it asks is its choice, and may
+    /// be a broker that hangs.
+    async fn producer_learns(&self) -> Result<BTreeSet<i32>, Fault> {
         let (producer, topic) = (self.producer.borrow().clone(), self.topic.clone());
         let learned = tokio::task::spawn_blocking(move || producer.learn(&topic, LEARN)).await;
-        learned.ok().and_then(Result::ok).unwrap_or_default()
+        learned.map_err(|_| Fault::Other)?.map_err(|error| error.fault())
     }
 
     fn publish(&self, targets: Targets) {

@@ -167,7 +167,10 @@ impl Heartbeats {
                 tracing::info!("not every heartbeat in flight ended in time");
             }
             follower.cancel();
-            // What is still queued is dropped and reported while the ledger listens.
+            // Before the client drops what it still has: that it reports them as failed is our doing.
+            if events.send(Event::Stopped).is_err() {
+                tracing::debug!("the ledger has stopped");
+            }
             let producer = producer.borrow().clone();
             let finish = move || producer.finish(Duration::ZERO);
             join(tokio::task::spawn_blocking(finish)).await;

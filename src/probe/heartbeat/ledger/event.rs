@@ -81,6 +81,13 @@ pub enum Event {
         /// What it held.
         record: Result<Record, NotAHeartbeat>,
     },
+    /// Records could not be read back.
+    Unread {
+        /// When.
+        at: Instant,
+        /// Why.
+        fault: Fault,
+    },
     /// A broker said that it throttles us.
     Throttled {
         /// `produce` or `fetch`.
@@ -95,6 +102,8 @@ pub enum Event {
         /// Awake again.
         to: Instant,
     },
+    /// We stop: what is still open ends now, and nothing of it is Kafka's fault.
+    Stopped,
 }
 
 /// A partition's leader.

@@ -26,6 +26,10 @@ impl Ledger {
         let deadline = self.settings.deadline;
         let Some(outcome) = entry.certain(deadline) else { return };
         match outcome {
+            // Told only after the deadline, whatever the instant it is told of: the verdict stands.
+            Outcome::Ok if entry.verdict == Some(Verdict::Bad) => {
+                return self.conclude(partition, sequence, entry, Outcome::Late);
+            }
             Outcome::Ok => {
                 self.judge(partition, entry, Verdict::Good, after);
                 if let Some(book) = self.books.get_mut(&partition) {

@@ -32,11 +32,14 @@ use super::{
 };
 use crate::{
     kafka::{BrokerId, Fault},
-    latency::{Bounds, Buckets, Recent},
+    latency::{Bounds, Buckets, Recent, RecentMean},
 };
 
 /// The prober counts as unhealthy for this long after it stalled, so that a scrape can see it.
 const UNHEALTHY_FOR: Duration = Duration::from_secs(30);
+
+/// The means of what arrived are of this window.
+const MEAN_WINDOW: Duration = Duration::from_secs(60);
 
 /// What the ledger goes by.
 #[derive(Debug, Clone)]
@@ -61,6 +64,8 @@ pub struct Ledger {
     leaders: BTreeMap<i32, Leader>,
     stalls: VecDeque<(Instant, Instant)>,
     last_stall: Option<Instant>,
+    /// What comes after the end is our own clearing up.
+    stopped: bool,
     totals: Totals,
     sums: Sums,
     /// Ended badly since somebody last asked.
@@ -73,9 +78,13 @@ struct Sums {
     bad_events: u64,
     schedule_delay: Buckets,
     produce_errors: BTreeMap<Fault, u64>,
+    fetch_errors: BTreeMap<Fault, u64>,
+    last_unread: Option<(Instant, Fault)>,
     throttle: BTreeMap<&'static str, Buckets>,
     produce: Recent,
     end_to_end: Recent,
+    acked_mean: RecentMean,
+    received_mean: RecentMean,
     bad: VecDeque<Arc<Bad>>,
     acked: u64,
     received: u64,
@@ -90,9 +99,13 @@ impl Ledger {
             bad_events: 0,
             schedule_delay: empty.clone(),
             produce_errors: BTreeMap::new(),
+            fetch_errors: BTreeMap::new(),
+            last_unread: None,
             throttle: ["fetch", "produce"].map(|api| (api, empty.clone())).into(),
             produce: Recent::new(begin),
             end_to_end: Recent::new(begin),
+            acked_mean: RecentMean::over(MEAN_WINDOW),
+            received_mean: RecentMean::over(MEAN_WINDOW),
             bad: VecDeque::new(),
             acked: 0,
             received: 0,
@@ -105,6 +118,7 @@ impl Ledger {
             leaders: BTreeMap::new(),
             stalls: VecDeque::new(),
             last_stall: None,
+            stopped: false,
             totals: Totals::default(),
             sums,
             fresh_bad: Vec::new(),
@@ -113,6 +127,9 @@ impl Ledger {
 
     /// Books one event.
     pub fn apply(&mut self, event: Event) {
+        if self.stopped {
+            return;
+        }
         match event {
             Event::Partitions(leaders) => self.set_partitions(leaders),
             Event::Sent { partition, sequence, intended, at, broker } => {
@@ -142,10 +159,15 @@ impl Ledger {
                 let bounds = &self.settings.bounds;
                 self.sums.throttle.entry(api).or_insert_with(|| Buckets::new(bounds)).record(time);
             }
+            Event::Unread { at, fault } => {
+                *self.sums.fetch_errors.entry(fault).or_default() += 1;
+                self.sums.last_unread = Some((at, fault));
+            }
             Event::Stalled { from, to } => {
                 self.last_stall = Some(to);
                 self.stalls.push_back((from, to));
             }
+            Event::Stopped => self.stop(),
         }
     }
 
@@ -164,8 +186,8 @@ impl Ledger {
         self.drop_gone_partitions();
     }
 
-    /// Ends everything that is still open, because we stop: nothing of it is Kafka's fault.
-    pub fn stop(&mut self) {
+    fn stop(&mut self) {
+        self.stopped = true;
         let partitions: Vec<i32> = self.books.keys().copied().collect();
         for partition in partitions {
             let sequences =
@@ -242,6 +264,10 @@ impl Ledger {
 
     fn drop_gone_partitions(&mut self) {
         let leaders = &self.leaders;
+        if leaders.is_empty() {
+            // Nothing is known of the topic yet.
+            return;
+        }
         self.books.retain(|partition, book| leaders.contains_key(partition) || book.in_flight > 0);
     }
 
@@ -330,7 +356,7 @@ impl Ledger {
             entry.offset = changed.offset;
             self.books.entry(partition).or_default().count(Anomaly::AfterHorizon);
         } else {
-            self.record_delivery(partition, &entry, &changed);
+            self.record_arrivals(partition, &entry, &changed, at);
             entry = changed;
             self.draw_conclusions(partition, sequence, &mut entry, after);
         }
@@ -339,7 +365,13 @@ impl Ledger {
         }
     }
 
-    fn record_delivery(&mut self, partition: i32, before: &Entry, entry: &Entry) {
+    fn record_arrivals(&mut self, partition: i32, before: &Entry, entry: &Entry, at: Instant) {
+        if let (None, Some(acked)) = (before.acked(), entry.acked()) {
+            self.sums.acked_mean.record(at, acked);
+        }
+        if let (None, Some(received)) = (before.received.get(), entry.received.get()) {
+            self.sums.received_mean.record(at, received);
+        }
         let times = (before.received.get(), entry.received.get(), entry.sent.get());
         if let (None, Some(received), Some(sent)) = times {
             self.by_broker(partition, entry.broker).delivery.record(received.saturating_sub(sent));

@@ -245,10 +245,43 @@ fn a_deadline_slept_through_is_nobodys_fault() {
 fn a_stop_ends_what_is_open_as_skipped_and_judges_nothing() {
     let mut story =
         Story::new().sent(0, 0).sent(1, 1_000).acked(1, 1_005).failed(0, 1_006, DEFINITE).sent(2, 2_000);
-    story.ledger.stop();
+    story.ledger.apply(Event::Stopped);
     assert_eq!((story.outcomes(), story.sli()), (vec![("rejected", 1), ("skipped", 2)], (0, 0)));
     assert_eq!(story.snapshot().totals.in_flight, 0);
-    assert_eq!(story.checked().until(200_000).sli(), (0, 0));
+    let story = story.checked().received(1, 2_001).failed(2, 2_002, DEFINITE).until(200_000);
+    assert_eq!(
+        (story.outcomes(), story.sli()),
+        (vec![("rejected", 1), ("skipped", 2)], (0, 0)),
+        "it is over"
+    );
+    assert_eq!(story.anomalies(), vec![]);
+}
+
+#[test]
+fn a_verdict_stands_even_if_a_timely_answer_is_told_of_after_it() {
+    let story = Story::new().sent(0, 0).acked(0, 5).until(10_050).received(0, 9_990);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("late", 1)], (1, 1)));
+}
+
+#[test]
+fn what_cannot_be_read_back_says_why() {
+    let unread = |story: &Story| Event::Unread { at: story.at(500), fault: Fault::Authorization };
+    let story =
+        Story::new().sent(0, 0).acked(0, 5).apply(unread).sent(1, 1_000).acked(1, 1_005).until(130_000);
+    assert_eq!(story.outcomes(), vec![("lost", 2)]);
+    let faults: Vec<_> = story.snapshot().bad.iter().map(|bad| bad.fault).collect();
+    assert_eq!(faults, [Some(Fault::Authorization), None], "the complaint came before the second was sent");
+    assert_eq!(story.snapshot().fetch_errors, BTreeMap::from([(Fault::Authorization, 1)]));
+}
+
+#[test]
+fn the_means_are_of_what_arrived() {
+    let story =
+        Story::new().sent(0, 0).acked(0, 4).received(0, 6).sent(1, 1_000).sent(2, 2_000).acked(2, 2_008);
+    let snapshot = story.until(30_000).snapshot();
+    let now = snapshot.at + ms(30_000);
+    assert_eq!((snapshot.acked_mean.mean(now), snapshot.received_mean.mean(now)), (Some(ms(6)), Some(ms(6))));
+    assert_eq!(snapshot.acked_mean.mean(now + ms(60_000)), None, "nothing in the last minute");
 }
 
 #[test]
@@ -316,6 +349,9 @@ enum Step {
     Ack(usize),
     Fail(usize, bool),
     Receive(usize, i64),
+    /// Told now of something that happened so many milliseconds ago.
+    ReceiveLate(usize, i64, u64),
+    AckLate(usize, u64),
     Advance(u64),
     Stall(u64),
 }
@@ -328,6 +364,8 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (0usize..200).prop_map(Step::Ack),
         2 => (0usize..200, any::<bool>()).prop_map(|(n, definite)| Step::Fail(n, definite)),
         5 => (0usize..200, 0i64..300).prop_map(|(n, offset)| Step::Receive(n, offset)),
+        1 => (0usize..200, 0i64..300, 0u64..20_000).prop_map(|(n, offset, ago)| Step::ReceiveLate(n, offset, ago)),
+        1 => (0usize..200, 0u64..20_000).prop_map(|(n, ago)| Step::AckLate(n, ago)),
         4 => (0u64..15_000).prop_map(Step::Advance),
         1 => (1u64..20_000).prop_map(Step::Stall),
     ]
@@ -361,6 +399,12 @@ proptest! {
                     story.failed(n as u64, now, definite)
                 }
                 Step::Receive(n, offset) if (n as u64) < next => story.received_at(n as u64, now, offset),
+                Step::ReceiveLate(n, offset, ago) if (n as u64) < next => {
+                    story.received_at(n as u64, now.saturating_sub(ago), offset)
+                }
+                Step::AckLate(n, ago) if (n as u64) < next && reported.insert(n as u64) => {
+                    story.acked(n as u64, now.saturating_sub(ago))
+                }
                 Step::Advance(by) => { now += by; story.until(now) }
                 Step::Stall(by) => {
                     let from = now;

@@ -24,12 +24,15 @@ impl Ledger {
             totals: self.totals,
             schedule_delay: sums.schedule_delay.clone(),
             produce_errors: sums.produce_errors.clone(),
+            fetch_errors: sums.fetch_errors.clone(),
             throttle: sums.throttle.clone(),
             prober_healthy: self
                 .last_stall
                 .is_none_or(|at| now.saturating_duration_since(at) > UNHEALTHY_FOR),
             produce: sums.produce.clone(),
             end_to_end: sums.end_to_end.clone(),
+            acked_mean: sums.acked_mean.clone(),
+            received_mean: sums.received_mean.clone(),
             bad: sums.bad.clone(),
             acked: sums.acked,
             received: sums.received,
@@ -60,6 +63,7 @@ impl Ledger {
 
     pub(super) fn bad(&self, partition: i32, sequence: u64, entry: &Entry, outcome: Outcome) -> Bad {
         let intended = self.instant(entry.intended);
+        let unread = self.sums.last_unread.filter(|(at, _)| outcome == Outcome::Lost && *at >= intended);
         Bad {
             id: self.settings.identity.name(partition, sequence),
             partition,
@@ -72,7 +76,7 @@ impl Ledger {
             end_to_end: entry.received.get(),
             fault: match entry.ack {
                 Ack::Failed { fault, .. } => Some(fault),
-                Ack::Waiting | Ack::At(_) => entry.refused,
+                Ack::Waiting | Ack::At(_) => entry.refused.or(unread.map(|(_, fault)| fault)),
             },
         }
     }
