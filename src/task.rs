@@ -255,7 +255,8 @@ impl Log<'_> {
             Err(error) => {
                 self.failures += 1;
                 if self.failures % LOG_EVERY == 1 {
-                    let hint = error.fault().hint().unwrap_or_default();
+                    let cluster = self.name.rsplit_once('/').map_or(self.name, |(cluster, _)| cluster);
+                    let hint = error.fault().hint_once(cluster);
                     let (task, fault, failures) = (self.name, error.fault().as_str(), self.failures);
                     tracing::warn!(task, fault, failures, hint, "failed: {}", Chain(error));
                 }

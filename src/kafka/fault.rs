@@ -3,10 +3,18 @@
 //! [`Fault`] is a closed list: a metric may carry it, an alert may match it. The text of an error,
 //! which may hold a host name or a broker's words, goes to the log and never into a label.
 
-use std::{error, fmt, io};
+use std::{
+    collections::BTreeMap,
+    error, fmt, io,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use kafka_protocol::error::ResponseError;
 use tokio_rustls::rustls;
+
+/// A hint is not repeated in the log before this.
+const HINT_GAP: Duration = Duration::from_secs(3600);
 
 /// The kind of a failure. The list only ever grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,7 +116,20 @@ impl Fault {
         }
     }
 
-    /// What an operator should look at first; shown once in the log and on the page.
+    /// The hint for a line of the log: of each cluster once an hour, however many tasks and clients complain.
+    pub fn hint_once(self, cluster: &str) -> Option<&'static str> {
+        static TOLD: Mutex<BTreeMap<(String, Fault), Instant>> = Mutex::new(BTreeMap::new());
+        let hint = self.hint()?;
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = told.get(&(cluster.to_owned(), self));
+        if before.is_some_and(|before| before.elapsed() < HINT_GAP) {
+            return None;
+        }
+        told.insert((cluster.to_owned(), self), Instant::now());
+        Some(hint)
+    }
+
+    /// What an operator should look at first.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
             Fault::Dns => "check the host name and the resolver of this machine",

@@ -171,7 +171,7 @@ fn note(cluster: &str, broker: BrokerId, was_up: bool, check: &Check) {
     match &check.failure {
         Some(failure) if was_up => {
             let Failure { stage, fault, message } = failure;
-            let (stage, fault, hint) = (stage.as_str(), fault.as_str(), fault.hint());
+            let (stage, fault, hint) = (stage.as_str(), fault.as_str(), fault.hint_once(cluster));
             tracing::warn!(cluster, %broker, stage, fault, hint, "broker cannot be reached: {message}");
         }
         None if !was_up => tracing::info!(cluster, %broker, "broker can be reached again"),

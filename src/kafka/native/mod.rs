@@ -77,7 +77,7 @@ impl<L: Listener> Producer<L> {
     /// # Errors
     /// Settings that librdkafka refuses; they were checked by [`check`] before.
     pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
-        let context = Context::new("produce", listener);
+        let context = Context::new(cluster, "produce", listener);
         let native = producer_config(cluster).create_with_context(context);
         Ok(Self { native: native.map_err(|error| refused("the heartbeat producer", &error))? })
     }
@@ -133,7 +133,7 @@ impl<L: Listener> Consumer<L> {
     /// # Errors
     /// Settings that librdkafka refuses; they were checked by [`check`] before.
     pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
-        let native = consumer_config(cluster).create_with_context(Context::new("fetch", listener));
+        let native = consumer_config(cluster).create_with_context(Context::new(cluster, "fetch", listener));
         let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;
         Ok(Self {
             native: Arc::new(native),
@@ -213,18 +213,20 @@ struct Context<L: Listener> {
 }
 
 impl<L: Listener> Context<L> {
-    fn new(api: &'static str, listener: Arc<L>) -> Self {
-        Self { api, listener, words: Words { api, last: Mutex::default() } }
+    fn new(cluster: &config::Cluster, api: &'static str, listener: Arc<L>) -> Self {
+        let words = Words { cluster: cluster.name.clone(), api, last: Mutex::default() };
+        Self { api, listener, words }
     }
 }
 
 impl<L: Listener> ClientContext for Context<L> {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
         // What goes wrong is told by outcomes and by the connectivity probe; these are the details.
+        let cluster = &self.words.cluster;
         if (level as i32) <= (RDKafkaLogLevel::Critical as i32) {
-            tracing::error!(client = self.api, facility, "{words}");
+            tracing::error!(cluster, client = self.api, facility, "{words}");
         } else {
-            tracing::debug!(client = self.api, facility, "{words}");
+            tracing::debug!(cluster, client = self.api, facility, "{words}");
         }
     }
 
@@ -271,6 +273,7 @@ fn maybe_written(message: &BorrowedMessage<'_>) -> bool {
 /// A client's complaints, each kind at most once in ten minutes: a broken broker repeats them by the
 /// thousand.
 struct Words {
+    cluster: String,
     api: &'static str,
     last: Mutex<BTreeMap<Fault, Instant>>,
 }
@@ -284,7 +287,8 @@ impl Words {
         }
         last.insert(fault, now);
         drop(last);
-        tracing::warn!(client = self.api, fault = fault.as_str(), hint = fault.hint(), "{words}");
+        let (cluster, hint) = (&self.cluster, fault.hint_once(&self.cluster));
+        tracing::warn!(cluster, client = self.api, fault = fault.as_str(), hint, "{words}");
     }
 }
 

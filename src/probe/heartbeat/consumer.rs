@@ -21,6 +21,7 @@ const ATTEMPTS: usize = 4;
 
 /// Reads until the other end of `assignments` is dropped. `renew` makes another client.
 pub(super) fn run(
+    cluster: &str,
     mut consumer: native::Consumer<Reports>,
     renew: impl Fn() -> Result<native::Consumer<Reports>, Error>,
     assignments: &Receiver<Assignment>,
@@ -29,11 +30,11 @@ pub(super) fn run(
     let mut failed = None::<(Assignment, Instant)>;
     loop {
         if let Some((assignment, _)) = failed.take_if(|(_, at)| at.elapsed() > AGAIN) {
-            failed = follow(&mut consumer, &renew, assignment, events);
+            failed = follow(cluster, &mut consumer, &renew, assignment, events);
         }
         // One after the other: a client is replaced before it is told where to read.
         match if failed.is_none() { assignments.try_recv() } else { Err(TryRecvError::Empty) } {
-            Ok(assignment) => failed = follow(&mut consumer, &renew, assignment, events),
+            Ok(assignment) => failed = follow(cluster, &mut consumer, &renew, assignment, events),
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {}
         }
@@ -47,13 +48,14 @@ pub(super) fn run(
 
 /// Returns the assignment if it failed, to be tried again.
 fn follow(
+    cluster: &str,
     consumer: &mut native::Consumer<Reports>,
     renew: &impl Fn() -> Result<native::Consumer<Reports>, Error>,
     assignment: Assignment,
     events: &Sender<Event>,
 ) -> Option<(Assignment, Instant)> {
     let error = arrange(consumer, renew, &assignment).err()?;
-    tracing::error!("the heartbeat topic cannot be read: {}", Chain(&error));
+    tracing::error!(cluster, "the heartbeat topic cannot be read: {}", Chain(&error));
     _ = events.send(Event::Unread { at: Instant::now(), fault: error.fault() });
     Some((assignment, Instant::now()))
 }

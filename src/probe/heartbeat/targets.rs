@@ -247,7 +247,9 @@ impl Follower {
                 let old = self.producer.send_replace(Arc::new(fresh));
                 tokio::task::spawn_blocking(move || old.finish(FINISH));
             }
-            Err(error) => tracing::error!("another producer cannot be made: {}", Chain(&error)),
+            Err(error) => {
+                tracing::error!(topic = self.topic, "another producer cannot be made: {}", Chain(&error))
+            }
         }
     }
 

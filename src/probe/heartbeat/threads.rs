@@ -121,8 +121,8 @@ impl Heartbeats {
             progress: Progress::default(),
         };
         tokio::spawn(following.run(follower.clone()));
-        let events = self.events.clone();
-        self.spawn("consumer", move || consumer::run(consumer, connect, &assigned, &events))?;
+        let (events, cluster) = (self.events.clone(), needs.cluster.name.clone());
+        self.spawn("consumer", move || consumer::run(&cluster, consumer, connect, &assigned, &events))?;
         let (native, events) = (producer.clone(), self.events.clone());
         let sending_thread =
             Sending { settings, identity, native, targets, events, grace, buffer: Vec::new() };

@@ -280,7 +280,8 @@ impl Cycle for Probe {
         if snapshot.blocked.contains(&Blocked::Denied) {
             let hidden = (Blocked::Denied, brokers, snapshot.pending.clone());
             if self.refused.replace(hidden).is_none() {
-                let (cluster, hint) = (&self.cluster.name, Fault::Authorization.hint());
+                let cluster = &self.cluster.name;
+                let hint = Fault::Authorization.hint_once(cluster);
                 tracing::warn!(cluster, topic = snapshot.topic, hint, "the topic may not be described");
             }
             return Ok(snapshot);
@@ -299,7 +300,8 @@ impl Cycle for Probe {
                 Fault::Unsupported => Blocked::Unsupported,
                 _ => return Err(error),
             };
-            let (cluster, hint) = (&self.cluster.name, error.fault().hint());
+            let cluster = &self.cluster.name;
+            let hint = error.fault().hint_once(cluster);
             tracing::warn!(
                 cluster,
                 topic = snapshot.topic,
