@@ -19,7 +19,7 @@ use kafka_heartbeat::{
     board::{Board, Readings},
     export::prometheus::{self, Format},
     http,
-    kafka::BrokerId,
+    kafka::{BrokerId, wire},
     latency::{Bounds, Buckets},
     metrics::{compat, render},
     probe::heartbeat::{ByBroker, Partition, Snapshot},
@@ -164,10 +164,12 @@ fn through_http(readings: &Readings, config: &kafka_heartbeat::config::Config, r
 
 /// A board that shows the same for ever.
 fn board(readings: Readings) -> Board {
+    let settings = wire::Settings::parse(&readings.settings.kafka).expect("good settings");
     Board {
         name: readings.name,
         settings: readings.settings,
         started: readings.started,
+        wire: Arc::new(settings),
         heartbeat: watch::channel(readings.heartbeat).1,
         connectivity: watch::channel(readings.connectivity).1,
         metadata: watch::channel(readings.metadata).1,

@@ -145,6 +145,7 @@ impl Running {
             name: cluster.name.as_str().into(),
             settings: cluster,
             started: SystemTime::now(),
+            wire: settings.clone(),
             heartbeat,
             connectivity,
             metadata,

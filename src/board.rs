@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     config,
+    kafka::wire,
     probe::{connectivity, heartbeat, metadata, topic},
     task::Latest,
     verdict::Verdict,
@@ -26,6 +27,8 @@ pub struct Board {
     pub settings: Arc<config::Cluster>,
     /// When the service started.
     pub started: SystemTime,
+    /// How sessions are opened, and how many peers broke the protocol.
+    pub wire: Arc<wire::Settings>,
     /// The ledger's word, a few times a second.
     pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
     /// Sessions to each broker.
@@ -47,6 +50,8 @@ pub struct Readings {
     pub settings: Arc<config::Cluster>,
     /// When the service started.
     pub started: SystemTime,
+    /// Connections of the wire client that ended because the peer broke the protocol.
+    pub violations: u64,
     /// The ledger's word.
     pub heartbeat: Arc<heartbeat::Snapshot>,
     /// Sessions to each broker.
@@ -66,6 +71,7 @@ impl Board {
             name: self.name.clone(),
             settings: self.settings.clone(),
             started: self.started,
+            violations: self.wire.violations(),
             heartbeat: self.heartbeat.borrow().clone(),
             connectivity: self.connectivity.borrow().clone(),
             metadata: self.metadata.borrow().clone(),

@@ -18,6 +18,7 @@ use std::{
 use kafka_heartbeat::{
     board::{Board, Readings},
     http,
+    kafka::wire,
 };
 use sample::{HOSTILE, config, process, sample};
 use serde_json::Value;
@@ -121,10 +122,12 @@ fn agent() -> Agent {
 
 /// A board that shows the same for ever.
 fn board(readings: Readings) -> Board {
+    let settings = wire::Settings::parse(&readings.settings.kafka).expect("good settings");
     Board {
         name: readings.name,
         settings: readings.settings,
         started: readings.started,
+        wire: Arc::new(settings),
         heartbeat: watch::channel(readings.heartbeat).1,
         connectivity: watch::channel(readings.connectivity).1,
         metadata: watch::channel(readings.metadata).1,

@@ -244,6 +244,13 @@ pub static CAPABILITY: Family<3> = family(
     "1 for the current state of a request that needs a permission: ok, denied, unsupported or unknown.",
 );
 
+pub static VIOLATIONS: Family<1> = family(
+    "heartbeat_protocol_violations_total",
+    Kind::Counter,
+    &["kafka_cluster"],
+    "Connections closed because the peer sent what is not Kafka's protocol, or too much of it.",
+);
+
 pub static CYCLES: Family<3> = family(
     "heartbeat_cycles_total",
     Kind::Counter,
@@ -379,7 +386,7 @@ pub static CC_CONNECT_MS: Family<3> = family(
 );
 
 /// Every family, in the order in which they are served.
-pub static ALL: [&Description; 55] = [
+pub static ALL: [&Description; 56] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -414,6 +421,7 @@ pub static ALL: [&Description; 55] = [
     &TOPIC_BLOCKED.description,
     &TOPIC_UNCOVERED.description,
     &CAPABILITY.description,
+    &VIOLATIONS.description,
     &CYCLES.description,
     &CYCLE_FAULTS.description,
     &CYCLE_DURATION.description,

@@ -147,12 +147,16 @@ fn abuses() -> Vec<Abuse> {
 #[tokio::test]
 async fn an_abused_frame_closes_its_connection_and_nothing_else() {
     let fake = Fake::start().await;
+    let settings = settings(&[]);
+    let mut violations = 0;
     for (abuse, reply, fault) in abuses() {
         fake.on(move |_: MetadataRequest, _| reply());
-        let connection = connection(&fake).await;
+        let connection = open(&settings, &fake.endpoint()).await.result.unwrap();
         let error = ask(&connection, AMPLE).await.expect_err(abuse);
         assert_eq!(error.fault(), fault, "{abuse}: {}", words(&error));
         assert!(!connection.is_open(), "{abuse}");
+        violations += u64::from(fault == Fault::Protocol);
+        assert_eq!(settings.violations(), violations, "{abuse}");
         eventually(abuse, || fake.open() == 0).await;
         let again = ask(&connection, AMPLE).await.expect_err("closed for good");
         assert_eq!(again.fault(), fault, "{abuse}");
@@ -191,11 +195,13 @@ async fn an_answer_to_nothing_closes_an_idle_connection() {
         whole.extend_from_slice(&unasked);
         Reply::Raw(whole)
     });
-    let connection = connection(&fake).await;
+    let settings = settings(&[]);
+    let connection = open(&settings, &fake.endpoint()).await.result.unwrap();
     // The first question after ApiVersions has number 2.
     _ = ask(&connection, AMPLE).await;
     eventually("closed", || !connection.is_open()).await;
     assert_eq!(ask(&connection, AMPLE).await.unwrap_err().fault(), Fault::Protocol);
+    assert_eq!(settings.violations(), 1, "counted although nobody waited for an answer");
 }
 
 /// A good answer to Metadata in version 12, as a frame.

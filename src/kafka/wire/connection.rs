@@ -13,7 +13,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicI32, AtomicUsize, Ordering},
+        atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -31,7 +31,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    guard,
+    Settings, guard,
     versions::{Range, Versions},
 };
 use crate::kafka::{Error, Fault};
@@ -64,6 +64,8 @@ struct Handle {
 /// What the handles and the socket's task share.
 struct Shared {
     state: Mutex<State>,
+    /// Of the cluster: connections that ended because the peer broke the protocol.
+    violations: Arc<AtomicU64>,
     limit: AtomicUsize,
     stop: CancellationToken,
 }
@@ -110,6 +112,9 @@ impl Shared {
     fn close(&self, closed: Closed) {
         let waiting = {
             let mut state = self.state();
+            if state.closed.is_none() && closed.fault == Fault::Protocol {
+                self.violations.fetch_add(1, Ordering::Relaxed);
+            }
             state.closed.get_or_insert_with(|| closed.clone());
             std::mem::take(&mut state.waiting)
         };
@@ -123,20 +128,21 @@ impl Shared {
 
 impl Connection {
     /// Takes over an open stream. Must be called inside a tokio runtime.
-    pub(super) fn new<S>(stream: S, peer: String, client_id: &str) -> Self
+    pub(super) fn new<S>(stream: S, peer: String, settings: &Settings) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let (outgoing, requests) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             state: Mutex::default(),
+            violations: settings.violations.clone(),
             limit: AtomicUsize::new(OPENING_LIMIT),
             stop: CancellationToken::new(),
         });
         tokio::spawn(drive(stream, requests, Arc::clone(&shared)));
         Self(Arc::new(Handle {
             peer,
-            client_id: StrBytes::from_string(client_id.to_owned()),
+            client_id: StrBytes::from_string(settings.client_id.clone()),
             versions: OnceLock::new(),
             next_id: AtomicI32::new(1),
             outgoing,

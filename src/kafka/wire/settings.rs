@@ -3,7 +3,14 @@
 //! A security property that is not understood here is an error that names it: two clients that secure
 //! themselves differently would measure two different clusters. Everything else is librdkafka's business.
 
-use std::{fmt, fs, net::IpAddr, sync::Arc};
+use std::{
+    fmt, fs,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use tokio::sync::Semaphore;
 
@@ -92,6 +99,7 @@ pub struct Settings {
     pub(super) sasl: Option<Credentials>,
     /// Name lookups that may be under way for this cluster.
     pub(super) lookups: Arc<Semaphore>,
+    pub(super) violations: Arc<AtomicU64>,
 }
 
 /// Of the 512 threads that block, a cluster with a resolver that hangs may hold so many.
@@ -130,10 +138,15 @@ impl Settings {
         let client_id = reader.get("client.id").unwrap_or("kafka-heartbeat").to_owned();
         if reader.errors.is_empty() {
             let lookups = Arc::new(Semaphore::new(MOST_LOOKUPS));
-            Ok(Self { bootstrap, client_id, family, tls, sasl, lookups })
+            Ok(Self { bootstrap, client_id, family, tls, sasl, lookups, violations: Arc::default() })
         } else {
             Err(reader.errors)
         }
+    }
+
+    /// Connections that ended because the peer broke the protocol, whether somebody waited for an answer or not.
+    pub fn violations(&self) -> u64 {
+        self.violations.load(Ordering::Relaxed)
     }
 
     /// The brokers to ask first.

@@ -71,14 +71,14 @@ impl Steps<'_> {
         let addresses = self.step(Stage::Dns, resolve(settings, endpoint)).await?;
         let stream = self.step(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
         self.address = stream.peer_addr().ok().map(|address| address.ip());
-        let (peer, client_id) = (endpoint.to_string(), settings.client_id.as_str());
+        let peer = endpoint.to_string();
         let connection = match &settings.tls {
-            None => Connection::new(stream, peer, client_id),
+            None => Connection::new(stream, peer, settings),
             Some(tls) => {
                 let seen = tls::Seen::default();
                 let stream = self.step(Stage::Tls, tls.handshake(endpoint, stream, seen.clone())).await;
                 self.certificate_expiry = seen.expiry();
-                Connection::new(stream?, peer, client_id)
+                Connection::new(stream?, peer, settings)
             }
         };
         let versions = self.step(Stage::ApiVersions, api_versions(&connection, deadline)).await?;
