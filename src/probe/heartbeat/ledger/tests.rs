@@ -242,6 +242,13 @@ fn a_deadline_slept_through_is_nobodys_fault() {
 }
 
 #[test]
+fn what_ended_before_a_deadline_slept_through_keeps_its_outcome_and_is_not_judged() {
+    let stalled = |story: &Story| Event::Stalled { from: story.at(1_000), to: story.at(12_000) };
+    let story = Story::new().sent(0, 0).received(0, 5).failed(0, 10, !DEFINITE).apply(stalled).until(12_010);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("unacked_received", 1)], (0, 0)));
+}
+
+#[test]
 fn a_stop_ends_what_is_open_as_skipped_and_judges_nothing() {
     let mut story =
         Story::new().sent(0, 0).sent(1, 1_000).acked(1, 1_005).failed(0, 1_006, DEFINITE).sent(2, 2_000);
@@ -423,8 +430,9 @@ proptest! {
         let story = story.until(now + 120_001);
         let snapshot = story.snapshot();
         prop_assert_eq!(snapshot.totals.in_flight, 0);
-        // A rejected heartbeat whose deadline we slept through is not judged either.
-        let excused = snapshot.totals.of(Outcome::Skipped) + snapshot.totals.of(Outcome::Rejected);
+        // Nor are those judged that ended before a deadline we slept through.
+        let early = [Outcome::Skipped, Outcome::Rejected, Outcome::UnackedReceived];
+        let excused = early.iter().map(|outcome| snapshot.totals.of(*outcome)).sum::<u64>();
         prop_assert!(snapshot.events + excused >= snapshot.totals.scheduled, "all others are judged");
         prop_assert_eq!(story.ledger.next_deadline(), None, "nothing is left to wait for");
     }
