@@ -62,7 +62,12 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
         let mut refused = native::check(cluster);
         match wire::Settings::parse(&cluster.kafka) {
             Ok(wire) => checked.push(Checked { cluster: Arc::new(cluster.clone()), wire: Arc::new(wire) }),
-            Err(found) => refused.extend(found),
+            Err(found) => {
+                // What is misspelt is told once, with the better advice.
+                let told = |error: &PropertyError| refused.iter().any(|refused| refused.key == error.key);
+                let fresh: Vec<_> = found.into_iter().filter(|error| !told(error)).collect();
+                refused.extend(fresh);
+            }
         }
         if refused.is_empty() {
             refused = native::check_together(cluster);

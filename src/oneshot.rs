@@ -159,11 +159,16 @@ fn write_text(readings: &Readings, out: &mut String) -> std::fmt::Result {
     )?;
     for (name, recent) in [("acknowledged", &heartbeat.produce), ("end to end", &heartbeat.end_to_end)] {
         if let Some(summary) = recent.summary(Instant::now(), Duration::from_secs(300)) {
-            let ms = |time: Duration| time.as_secs_f64() * 1e3;
+            let deadline = readings.settings.heartbeat.deadline;
+            // What was not there by the deadline has no latency but this.
+            let ms = |time: Duration| match time > deadline {
+                true => format!("> {}", deadline.as_secs_f64() * 1e3),
+                false => format!("{:.1}", time.as_secs_f64() * 1e3),
+            };
             let Summary { p50, p90, p99, max, .. } = summary;
             writeln!(
                 out,
-                "  {name:<13} p50 {:.1}  p90 {:.1}  p99 {:.1}  max {:.1} ms",
+                "  {name:<13} p50 {}  p90 {}  p99 {}  max {} ms",
                 ms(p50),
                 ms(p90),
                 ms(p99),

@@ -404,7 +404,10 @@ fn a_probe_and_a_plan_report_and_exit() {
     let dead = Kafka::dead_bootstrap();
     let (code, report, _) = run(&["probe", "--count", "1", "--deadline", "1s", "-b", &dead]);
     assert_eq!(code, Some(69), "{report}");
-    assert!(report.contains("refused") && report.ends_with("NOT WELL\n"), "{report}");
+    assert!(
+        report.contains("refused") && report.contains("p50 > 1000  ") && report.ends_with("NOT WELL\n"),
+        "{report}"
+    );
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn a_bad_configuration_is_told_whole_and_ends_with_78() {
         ] {
             assert!(errors.contains(part), "{arguments:?}: {errors}");
         }
+        assert_eq!(errors.lines().count(), 4, "each is told once: {errors}");
         assert!(!errors.contains("hush"), "{errors}");
     }
     assert_eq!(run(&["check-config", "/nowhere.ini"]).0, Some(78));

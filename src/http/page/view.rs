@@ -172,8 +172,14 @@ impl Cluster {
     fn new(readings: &Readings, now: Instant, wall: SystemTime) -> Self {
         let (verdict, heartbeat) = (&readings.verdict, &readings.heartbeat);
         let (events, bad) = (heartbeat.events, heartbeat.bad_events);
-        let mut latencies = windows("end to end", &heartbeat.end_to_end, now);
-        latencies.extend(windows("acknowledged", &heartbeat.produce, now));
+        let mut latencies =
+            windows("end to end", &heartbeat.end_to_end, readings.settings.heartbeat.deadline, now);
+        latencies.extend(windows(
+            "acknowledged",
+            &heartbeat.produce,
+            readings.settings.heartbeat.deadline,
+            now,
+        ));
         let outcomes = Outcome::ALL.into_iter().map(|outcome| Count {
             name: outcome.as_str(),
             count: heartbeat.totals.of(outcome),
@@ -228,11 +234,16 @@ fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn windows(name: &'static str, recent: &Recent, now: Instant) -> Vec<Latency> {
+fn windows(name: &'static str, recent: &Recent, deadline: Duration, now: Instant) -> Vec<Latency> {
+    // What was not there by the deadline has no latency but this.
+    let words = |time: Duration| match time > deadline {
+        true => format!("> {}", humantime::format_duration(deadline)),
+        false => millis(time),
+    };
     let row = |window: &'static str, seconds: u64| {
         let summary = recent.summary(now, Duration::from_secs(seconds));
         let show = |time: fn(&Summary) -> Duration| {
-            summary.as_ref().map_or_else(|| UNKNOWN.to_owned(), |summary| millis(time(summary)))
+            summary.as_ref().map_or_else(|| UNKNOWN.to_owned(), |summary| words(time(summary)))
         };
         Latency {
             name,
