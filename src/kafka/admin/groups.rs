@@ -1,19 +1,36 @@
-//! Consumer groups: which broker coordinates them.
+//! Consumer groups: which there are, which broker coordinates them, and what they have committed.
+//!
+//! No group is joined and no offset committed. One group that cannot be read spoils none of the others.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join_all, stream};
 use kafka_protocol::{
-    messages::{self, FindCoordinatorRequest},
+    messages::{
+        self, FindCoordinatorRequest, GroupId, ListGroupsRequest, OffsetFetchRequest, TopicName,
+        offset_fetch_request::OffsetFetchRequestGroup,
+    },
     protocol::StrBytes,
 };
 
 use super::{check, known};
-use crate::kafka::{BrokerId, Error, Fault, fault::plain, wire};
+use crate::kafka::{
+    BrokerId, Error, Fault,
+    fault::{Chain, plain},
+    wire,
+};
 
 /// From version 4 on (Kafka 3.0, KIP-699) one request names many groups.
 const FIND_MANY: wire::Range = wire::Range { lowest: 4, highest: 6 };
 const FIND_ONE: wire::Range = wire::Range { lowest: 1, highest: 3 };
+
+const LIST_GROUPS: wire::Range = wire::Range { lowest: 0, highest: 5 };
+/// From version 8 on (Kafka 3.0, KIP-709) one request names many groups; from 10 on topics have ids alone.
+const FETCH_MANY: wire::Range = wire::Range { lowest: 8, highest: 9 };
+const FETCH_ONE: wire::Range = wire::Range { lowest: 2, highest: 7 };
+
+/// Answers stay below a few megabytes even where groups read thousands of partitions.
+const GROUPS_A_REQUEST: usize = 50;
 
 /// Kafka's number for a consumer group among what has a coordinator.
 const GROUP: i8 = 0;
@@ -53,15 +70,16 @@ async fn one_by_one(
     cluster: &wire::Cluster,
     groups: &[&str],
 ) -> Result<BTreeMap<String, Result<BrokerId, Error>>, Error> {
-    let found = stream::iter(groups).map(async |group| {
-        let key = StrBytes::from_string((*group).to_owned());
-        let request = FindCoordinatorRequest::default().with_key_type(GROUP).with_key(key);
-        let answer = cluster.ask_any(&request, FIND_ONE).await;
-        let found =
-            answer.and_then(|told| coordinator(group, told.node_id, told.error_code, told.error_message));
-        ((*group).to_owned(), found)
-    });
-    Ok(found.buffer_unordered(AT_ONCE).collect().await)
+    let asked: Vec<_> = groups.iter().map(|group| find_one(cluster, group)).collect();
+    Ok(stream::iter(asked).buffer_unordered(AT_ONCE).collect().await)
+}
+
+async fn find_one(cluster: &wire::Cluster, group: &str) -> (String, Result<BrokerId, Error>) {
+    let key = StrBytes::from_string(group.to_owned());
+    let request = FindCoordinatorRequest::default().with_key_type(GROUP).with_key(key);
+    let answer = cluster.ask_any(&request, FIND_ONE).await;
+    let found = answer.and_then(|told| coordinator(group, told.node_id, told.error_code, told.error_message));
+    (group.to_owned(), found)
 }
 
 fn coordinator(
@@ -76,4 +94,236 @@ fn coordinator(
 
 fn what(group: &str) -> String {
     format!("the coordinator of group {}", plain(group))
+}
+
+/// Of classic groups and of those of KIP-848, in one list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GroupState {
+    /// Members have their partitions.
+    Stable,
+    /// Members join or leave.
+    Rebalancing,
+    /// Commits, but no members.
+    Empty,
+    /// About to be removed.
+    Dead,
+    /// The broker does not say, or says a word we do not know.
+    Unknown,
+}
+
+impl GroupState {
+    /// Every state, in the order of the labels.
+    pub const ALL: [GroupState; 5] = [
+        GroupState::Stable,
+        GroupState::Rebalancing,
+        GroupState::Empty,
+        GroupState::Dead,
+        GroupState::Unknown,
+    ];
+
+    /// The state as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GroupState::Stable => "stable",
+            GroupState::Rebalancing => "rebalancing",
+            GroupState::Empty => "empty",
+            GroupState::Dead => "dead",
+            GroupState::Unknown => "unknown",
+        }
+    }
+
+    fn parse(word: &str) -> Self {
+        match word {
+            "Stable" => GroupState::Stable,
+            "PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling" => {
+                GroupState::Rebalancing
+            }
+            "Empty" => GroupState::Empty,
+            "Dead" => GroupState::Dead,
+            _ => GroupState::Unknown,
+        }
+    }
+}
+
+/// Which protocol a group speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GroupKind {
+    /// The old one, and whoever only commits.
+    Classic,
+    /// KIP-848.
+    Consumer,
+    /// KIP-932: it has no committed offsets.
+    Share,
+    /// Anything else.
+    Other,
+}
+
+impl GroupKind {
+    /// The kind as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GroupKind::Classic => "classic",
+            GroupKind::Consumer => "consumer",
+            GroupKind::Share => "share",
+            GroupKind::Other => "other",
+        }
+    }
+
+    fn parse(kind: &str, protocol: &str) -> Self {
+        match kind.to_ascii_lowercase().as_str() {
+            "consumer" => GroupKind::Consumer,
+            "share" => GroupKind::Share,
+            // Brokers before 3.8 do not say; of connectors and the like the protocol is another one.
+            "classic" | "" if ["consumer", ""].contains(&protocol) => GroupKind::Classic,
+            _ => GroupKind::Other,
+        }
+    }
+}
+
+/// A group as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Who listed it, which is who coordinates it; more than one while it moves.
+    pub brokers: Vec<BrokerId>,
+    /// Its state; unknown before Kafka 2.6.
+    pub state: GroupState,
+    /// Its protocol.
+    pub kind: GroupKind,
+}
+
+/// The groups of all brokers that answered.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// By name.
+    pub groups: BTreeMap<Arc<str>, Listed>,
+    /// Brokers that did not answer, and why: their groups are not known, which is not the same as gone.
+    pub failed: BTreeMap<BrokerId, Fault>,
+}
+
+/// Asks every broker of the metadata for the groups it coordinates, all at once.
+pub async fn list_groups(cluster: &wire::Cluster, brokers: &[BrokerId]) -> Listing {
+    let asked = brokers.iter().map(async |broker| {
+        let answer = cluster.ask(*broker, &ListGroupsRequest::default(), LIST_GROUPS).await;
+        (*broker, answer.and_then(|answer| check(answer.error_code, "groups", None).map(|()| answer.groups)))
+    });
+    let mut listing = Listing::default();
+    for (broker, answer) in join_all(asked).await {
+        match answer {
+            Ok(groups) => {
+                for group in groups {
+                    let kind = GroupKind::parse(&group.group_type, &group.protocol_type);
+                    let state = GroupState::parse(&group.group_state);
+                    let listed = listing.groups.entry(group.group_id.0.as_str().into());
+                    listed.or_insert(Listed { brokers: Vec::new(), state, kind }).brokers.push(broker);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%broker, "groups: {}", Chain(&error));
+                listing.failed.insert(broker, error.fault());
+            }
+        }
+    }
+    listing
+}
+
+/// Committed offsets of a group, by topic and partition. What a group never committed is not there; a
+/// partition whose commit cannot be read has the fault.
+pub type Offsets = BTreeMap<Arc<str>, BTreeMap<i32, Result<i64, Fault>>>;
+
+/// The committed offsets of groups, asked of the brokers that coordinate them, all brokers at once.
+/// A group that cannot be read has the fault.
+pub async fn group_offsets(
+    cluster: &wire::Cluster,
+    by_coordinator: &BTreeMap<BrokerId, Vec<Arc<str>>>,
+) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
+    let asked = by_coordinator.iter().map(async |(broker, groups)| {
+        let mut found = BTreeMap::new();
+        for chunk in groups.chunks(GROUPS_A_REQUEST) {
+            found.extend(ask_coordinator(cluster, *broker, chunk).await);
+        }
+        found
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+async fn ask_coordinator(
+    cluster: &wire::Cluster,
+    broker: BrokerId,
+    groups: &[Arc<str>],
+) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
+    let wanted = groups.iter().map(|group| {
+        OffsetFetchRequestGroup::default()
+            .with_group_id(group_id(group))
+            .with_topics(None)
+            .with_member_epoch(-1)
+    });
+    let request = OffsetFetchRequest::default().with_groups(wanted.collect());
+    let answer = match cluster.ask(broker, &request, FETCH_MANY).await {
+        Ok(answer) => answer,
+        Err(error) if error.fault() == Fault::Unsupported => {
+            let each: Vec<_> = groups.iter().map(|group| ask_for_one(cluster, broker, group)).collect();
+            return stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
+        }
+        Err(error) => {
+            tracing::debug!(%broker, "committed offsets: {}", Chain(&error));
+            return groups.iter().map(|group| (group.clone(), Err(error.fault()))).collect();
+        }
+    };
+    let mut found: BTreeMap<_, _> =
+        groups.iter().map(|group| (group.clone(), Err(Fault::Protocol))).collect();
+    for told in answer.groups {
+        if let Some(group) = found.get_mut(told.group_id.0.as_str()) {
+            *group = check(told.error_code, "", None).map_err(|error| error.fault()).map(|()| {
+                let topics = told.topics.into_iter().map(|topic| {
+                    let partitions = topic.partitions.into_iter();
+                    let partitions =
+                        partitions.map(|p| (p.partition_index, p.committed_offset, p.error_code));
+                    (topic.name, partitions.collect::<Vec<_>>())
+                });
+                committed(topics)
+            });
+        }
+    }
+    found
+}
+
+/// Before Kafka 3.0 a request names one group.
+async fn ask_for_one(
+    cluster: &wire::Cluster,
+    broker: BrokerId,
+    group: &Arc<str>,
+) -> (Arc<str>, Result<Offsets, Fault>) {
+    let request = OffsetFetchRequest::default().with_group_id(group_id(group)).with_topics(None);
+    let answer = cluster.ask(broker, &request, FETCH_ONE).await;
+    let answer = answer.and_then(|answer| check(answer.error_code, "", None).map(|()| answer.topics));
+    let offsets = answer.map_err(|error| error.fault()).map(|topics| {
+        committed(topics.into_iter().map(|topic| {
+            let partitions = topic.partitions.into_iter();
+            let partitions = partitions.map(|p| (p.partition_index, p.committed_offset, p.error_code));
+            (topic.name, partitions.collect::<Vec<_>>())
+        }))
+    });
+    (group.clone(), offsets)
+}
+
+/// Kafka writes -1 for a partition without a commit.
+fn committed(topics: impl Iterator<Item = (TopicName, Vec<(i32, i64, i16)>)>) -> Offsets {
+    let mut found = Offsets::new();
+    for (name, partitions) in topics {
+        let offsets =
+            partitions.into_iter().filter_map(|(partition, offset, code)| match check(code, "", None) {
+                Err(error) => Some((partition, Err(error.fault()))),
+                Ok(()) if offset < 0 => None,
+                Ok(()) => Some((partition, Ok(offset))),
+            });
+        let offsets: BTreeMap<_, _> = offsets.collect();
+        if !offsets.is_empty() {
+            found.insert(name.0.as_str().into(), offsets);
+        }
+    }
+    found
+}
+
+fn group_id(group: &str) -> GroupId {
+    GroupId(StrBytes::from_string(group.to_owned()))
 }

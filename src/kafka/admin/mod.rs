@@ -6,12 +6,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use futures_util::future::join_all;
 use kafka_protocol::{
     error::ParseResponseErrorCode,
     messages::{
-        self, DescribeQuorumRequest, ListOffsetsRequest, MetadataRequest, TopicName, describe_quorum_request,
-        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+        self, DescribeQuorumRequest, MetadataRequest, TopicName, describe_quorum_request,
         metadata_request::MetadataRequestTopic,
         metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
     },
@@ -25,9 +23,11 @@ use super::{
 };
 
 mod groups;
+mod offsets;
 mod topics;
 
-pub use groups::coordinators;
+pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
+pub use offsets::{At, ByLeader, Found, FoundOffsets, list_offsets, offsets};
 pub use topics::{
     alter_topic_configs, create_partitions, create_topic, elect_preferred, reassign, reassignments,
     topic_configs,
@@ -35,7 +35,6 @@ pub use topics::{
 
 const METADATA: Range = Range { lowest: 4, highest: 12 };
 const DESCRIBE_QUORUM: Range = Range { lowest: 0, highest: 1 };
-const LIST_OFFSETS: Range = Range { lowest: 1, highest: 7 };
 
 /// The topic and partition in which KRaft keeps its metadata.
 const QUORUM_TOPIC: &str = "__cluster_metadata";
@@ -109,15 +108,6 @@ pub struct Quorum {
     pub leader: BrokerId,
     /// Its epoch.
     pub epoch: i32,
-}
-
-/// An end of a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum At {
-    /// The first offset that can be read.
-    Earliest,
-    /// The offset of the next record.
-    Latest,
 }
 
 /// Describes the cluster, and tells the wire client where its brokers are.
@@ -204,86 +194,6 @@ pub async fn describe_quorum(cluster: &wire::Cluster) -> Result<Quorum, Error> {
         Some(Quorum { leader: known(partition.leader_id)?, epoch: partition.leader_epoch })
     });
     quorum.ok_or_else(|| Error::new(Fault::NoLeader, "the quorum"))
-}
-
-/// Offsets of a topic's partitions: one request to each leader, all at once. Leaders are looked up first.
-pub async fn list_offsets(
-    cluster: &wire::Cluster,
-    topic: &str,
-    partitions: &[i32],
-    at: At,
-) -> BTreeMap<i32, Result<i64, Error>> {
-    let failed = |fault, words: &str| -> BTreeMap<i32, Result<i64, Error>> {
-        let what = |partition| format!("offsets of {}-{partition}", plain(topic));
-        let error = |partition| Error::new(fault, what(partition)).because(words.to_owned());
-        partitions.iter().map(|partition| (*partition, Err(error(*partition)))).collect()
-    };
-    let known = match metadata(cluster, Topics::Named(&[topic])).await {
-        Err(error) => return failed(error.fault(), &error.to_string()),
-        Ok(mut metadata) => match metadata.topics.remove(topic) {
-            Some(Ok(known)) => known,
-            Some(Err(fault)) => return failed(fault, "the metadata says so"),
-            None => return failed(Fault::UnknownTopic, "the metadata does not list the topic"),
-        },
-    };
-    let mut offsets = failed(Fault::NoLeader, "the partition has no leader");
-    let mut by_leader = BTreeMap::<BrokerId, Vec<i32>>::new();
-    for partition in partitions {
-        if let Some(leader) = known.partitions.get(partition).and_then(|known| known.leader) {
-            by_leader.entry(leader).or_default().push(*partition);
-        }
-    }
-    let asked = by_leader.iter().map(|(leader, led)| ask_leader(cluster, *leader, topic, led, at));
-    offsets.extend(join_all(asked).await.into_iter().flatten());
-    offsets
-}
-
-async fn ask_leader(
-    cluster: &wire::Cluster,
-    leader: BrokerId,
-    topic: &str,
-    partitions: &[i32],
-    at: At,
-) -> BTreeMap<i32, Result<i64, Error>> {
-    let timestamp = match at {
-        At::Latest => -1,
-        At::Earliest => -2,
-    };
-    let wanted = partitions.iter().map(|partition| {
-        ListOffsetsPartition::default()
-            .with_partition_index(*partition)
-            .with_current_leader_epoch(-1)
-            .with_timestamp(timestamp)
-    });
-    let topics =
-        vec![ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(wanted.collect())];
-    let request = ListOffsetsRequest::default().with_replica_id(messages::BrokerId(-1)).with_topics(topics);
-    let what = |partition| format!("offsets of {}-{partition} from broker {leader}", plain(topic));
-    match cluster.ask(leader, &request, LIST_OFFSETS).await {
-        Ok(answer) => {
-            let told = answer.topics.into_iter().filter(|told| told.name.0.as_str() == topic);
-            let mut told: BTreeMap<_, _> = told
-                .flat_map(|topic| topic.partitions)
-                .map(|partition| (partition.partition_index, partition))
-                .collect();
-            // What was not asked for is ignored; what was and is missing is an error.
-            let offset = |partition: &i32| {
-                let forgotten = || Error::new(Fault::Protocol, what(*partition)).because("not in the answer");
-                let told = told.remove(partition).ok_or_else(forgotten)?;
-                check(told.error_code, &what(*partition), None)?;
-                let valid = (told.offset >= 0).then_some(told.offset);
-                valid.ok_or_else(|| Error::new(Fault::Unsupported, what(*partition)))
-            };
-            partitions.iter().copied().zip(partitions.iter().map(offset)).collect()
-        }
-        Err(error) => {
-            let (fault, words) = (error.fault(), error.to_string());
-            let failed = |partition: &i32| {
-                (*partition, Err(Error::new(fault, what(*partition)).because(words.clone())))
-            };
-            partitions.iter().map(failed).collect()
-        }
-    }
 }
 
 /// An error code of an answer as a result; the broker's words go along.
