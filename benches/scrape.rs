@@ -83,8 +83,9 @@ fn scrape(readings: &Readings, format: Format) -> String {
     let mut all = Vec::new();
     let process = sample::process(SystemTime::UNIX_EPOCH);
     render::cluster(readings, &mut all);
+    render::collected(readings, true, &mut all);
     compat::cc_heartbeat(std::slice::from_ref(readings), Instant::now(), &mut all);
-    render::process(&process, &mut all);
+    render::process(&process, 0, &mut all);
     prometheus::encode(&all, &BTreeMap::new(), format)
 }
 
@@ -174,6 +175,7 @@ fn board(readings: Readings) -> Board {
         connectivity: watch::channel(readings.connectivity).1,
         metadata: watch::channel(readings.metadata).1,
         topic: watch::channel(readings.topic).1,
+        collect: watch::channel(readings.collect).1,
         verdict: watch::channel(readings.verdict).1,
     }
 }

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     board::Board,
     cli::Exit,
+    collect,
     config::{self, Config, Errors, Problem},
     http,
     kafka::{
@@ -131,6 +132,14 @@ impl Running {
             tasks.spawn(task::run(probe, every, publish, stop.clone()));
         }
 
+        let every = cluster.lag.interval.min(cluster.freshness.interval);
+        let (publish, collect) = watch::channel(Latest::new(every));
+        if cluster.lag.enabled || cluster.freshness.enabled {
+            let probe = collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
+            let every = Schedule::every(format!("{name}/collect"), every, every);
+            tasks.spawn(task::run(probe, every, publish, stop.clone()));
+        }
+
         let (cluster, nudge) = (cluster.clone(), look_again);
         let heartbeats =
             Heartbeats::start(Needs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge })?;
@@ -155,6 +164,7 @@ impl Running {
             connectivity,
             metadata,
             topic,
+            collect,
             verdict,
         };
         Ok(Self { board, heartbeats, stop, tasks })

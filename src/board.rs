@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    config,
+    collect, config,
     kafka::wire,
     probe::{connectivity, heartbeat, metadata, topic},
     task::Latest,
@@ -37,6 +37,8 @@ pub struct Board {
     pub metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     /// The heartbeat topic.
     pub topic: watch::Receiver<Latest<topic::Snapshot>>,
+    /// Real topics and groups.
+    pub collect: watch::Receiver<Latest<collect::Snapshot>>,
     /// All of it in one word.
     pub verdict: watch::Receiver<Arc<Verdict>>,
 }
@@ -60,6 +62,8 @@ pub struct Readings {
     pub metadata: Latest<metadata::Snapshot>,
     /// The heartbeat topic.
     pub topic: Latest<topic::Snapshot>,
+    /// Real topics and groups.
+    pub collect: Latest<collect::Snapshot>,
     /// All of it in one word.
     pub verdict: Arc<Verdict>,
 }
@@ -76,6 +80,7 @@ impl Board {
             connectivity: self.connectivity.borrow().clone(),
             metadata: self.metadata.borrow().clone(),
             topic: self.topic.borrow().clone(),
+            collect: self.collect.borrow().clone(),
             verdict: self.verdict.borrow().clone(),
         }
     }

@@ -11,6 +11,7 @@ pub mod kafka;
 pub mod latency;
 pub mod task;
 
+pub mod collect;
 pub mod probe;
 pub mod verdict;
 

@@ -8,14 +8,15 @@ use std::{
 };
 
 /// From the bottom up. What is not listed wires the rest together and may name everything.
-const LAYERS: [&str; 10] =
-    ["config", "kafka", "latency", "task", "probe", "verdict", "board", "metrics", "export", "http"];
+const LAYERS: [&str; 11] = [
+    "config", "kafka", "latency", "task", "probe", "collect", "verdict", "board", "metrics", "export", "http",
+];
 const WIRING: [&str; 9] = ["main", "lib", "app", "cli", "demo", "logs", "oneshot", "healthcheck", "process"];
 /// Not named although they lie to the left: exporters see series, never the cluster.
 const FORBIDDEN: [(&str, &str); 1] = [("export", "kafka")];
 const MOST_LINES: usize = 400;
 /// A table, not code: it grows by a row for each metric.
-const TABLE: &str = "metrics/catalog.rs";
+const TABLE: &str = "metrics/catalog/";
 
 #[test]
 fn every_source_file_keeps_to_its_layer() {
@@ -69,7 +70,7 @@ fn problems(path: &str, text: &str) -> Vec<String> {
     }
     let code = text.split("#[cfg(test)]\nmod ").next().expect("a split has a first part");
     let lines = code.split("#[cfg(test)]").next().map_or(0, |code| code.lines().count());
-    if lines > MOST_LINES && path != TABLE {
+    if lines > MOST_LINES && !path.starts_with(TABLE) {
         problems.push(format!("{path}: {lines} lines before its tests, {MOST_LINES} are the limit"));
     }
     let module = path.split(['/', '.']).next().expect("a split has a first part");

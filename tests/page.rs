@@ -132,6 +132,7 @@ fn board(readings: Readings) -> Board {
         connectivity: watch::channel(readings.connectivity).1,
         metadata: watch::channel(readings.metadata).1,
         topic: watch::channel(readings.topic).1,
+        collect: watch::channel(readings.collect).1,
         verdict: watch::channel(readings.verdict).1,
     }
 }

@@ -19,6 +19,8 @@ use tokio::time::{self, Instant};
 
 #[path = "wire/admin.rs"]
 mod admin;
+#[path = "wire/collect.rs"]
+mod collect;
 #[path = "support/fake.rs"]
 mod fake;
 #[path = "wire/frames.rs"]

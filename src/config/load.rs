@@ -24,10 +24,11 @@ use super::{
 pub(super) const EXAMPLE: &str = include_str!("../../config.example.ini");
 
 /// Sections that a cluster may set for itself, with the section in front of the key.
-const TASK_SECTIONS: [&str; 6] = ["heartbeat", "topic", "connectivity", "metadata", "producer", "consumer"];
+const TASK_SECTIONS: [&str; 8] =
+    ["heartbeat", "topic", "connectivity", "metadata", "lag", "freshness", "producer", "consumer"];
 
 /// Of these, the ones with which no property of librdkafka begins; there is `topic.metadata.refresh.sparse`.
-const OURS_ALONE: [&str; 2] = ["heartbeat", "connectivity"];
+const OURS_ALONE: [&str; 4] = ["heartbeat", "connectivity", "lag", "freshness"];
 
 /// What the process was given.
 #[derive(Debug, Clone, Default)]
@@ -129,7 +130,7 @@ fn sections(merged: Map<String, Value>) -> BTreeMap<String, Section> {
     merged.into_iter().map(|(name, value)| (name, section(value))).collect()
 }
 
-struct Reader {
+pub(super) struct Reader {
     sections: BTreeMap<String, Section>,
     env: BTreeMap<String, String>,
     /// Brokers were named on the command line.
@@ -221,6 +222,8 @@ impl Reader {
                 interval: self.duration("metadata", "interval"),
                 timeout: self.timeout("metadata"),
             },
+            lag: self.lag(),
+            freshness: self.freshness(),
         }
     }
 
@@ -260,7 +263,7 @@ impl Reader {
         Properties(properties.map(|(key, (value, place))| (key, Property { value, place })).collect())
     }
 
-    fn text(&self, section: &str, key: &str) -> String {
+    pub(super) fn text(&self, section: &str, key: &str) -> String {
         self.sections
             .get(section)
             .and_then(|keys| keys.get(key))
@@ -273,13 +276,13 @@ impl Reader {
         self.errors.add(Problem { place, message: format!("[{section}] {key}: {message}") });
     }
 
-    fn expected(&mut self, section: &str, key: &str, what: &str) {
+    pub(super) fn expected(&mut self, section: &str, key: &str, what: &str) {
         let found = self.text(section, key);
         let found = if secret::is_secret(key) { secret::REDACTED.to_owned() } else { format!("{found:?}") };
         self.problem(section, key, &format!("expected {what}, found {found}"));
     }
 
-    fn parsed<T: FromStr + Default>(&mut self, section: &str, key: &str, what: &str) -> T {
+    pub(super) fn parsed<T: FromStr + Default>(&mut self, section: &str, key: &str, what: &str) -> T {
         let parsed = self.text(section, key).parse();
         parsed.unwrap_or_else(|_| {
             self.expected(section, key, what);
@@ -300,7 +303,7 @@ impl Reader {
         parsed
     }
 
-    fn duration(&mut self, section: &str, key: &str) -> Duration {
+    pub(super) fn duration(&mut self, section: &str, key: &str) -> Duration {
         duration(&self.text(section, key)).unwrap_or_else(|| {
             self.expected(section, key, "a duration such as 250ms, 10s or 5m");
             Duration::from_secs(1)

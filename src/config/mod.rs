@@ -3,6 +3,7 @@
 //! `config.example.ini` is the only home of defaults. Nothing after this module parses a string, and no
 //! secret leaves it but as a property for a client.
 
+mod collect;
 mod error;
 mod ini;
 mod layer;
@@ -14,6 +15,7 @@ pub mod secret;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use collect::{Filter, Freshness, Lag};
 pub use error::{Errors, Problem};
 pub use layer::did_you_mean;
 pub use load::{Sources, load, read};
@@ -54,6 +56,10 @@ pub struct Cluster {
     pub connectivity: Connectivity,
     /// `[metadata]`
     pub metadata: Metadata,
+    /// `[lag]`
+    pub lag: Lag,
+    /// `[freshness]`
+    pub freshness: Freshness,
 }
 
 /// Client properties by librdkafka's names.

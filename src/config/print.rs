@@ -11,7 +11,7 @@ impl Config {
         let time = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
         let auto = |value: Option<String>| value.unwrap_or_else(|| "auto".to_owned());
         for cluster in &self.clusters {
-            let Cluster { heartbeat, topic, connectivity, metadata, .. } = cluster;
+            let Cluster { heartbeat, topic, connectivity, metadata, lag, freshness, .. } = cluster;
             lines.push(format!("[cluster:{}]", cluster.name));
             let properties =
                 [("", &cluster.kafka), ("producer.", &cluster.producer), ("consumer.", &cluster.consumer)];
@@ -43,6 +43,25 @@ impl Config {
                 ("connectivity.timeout", time(connectivity.timeout)),
                 ("metadata.interval", time(metadata.interval)),
                 ("metadata.timeout", time(metadata.timeout)),
+                ("lag.enabled", lag.enabled.to_string()),
+                ("lag.interval", time(lag.interval)),
+                ("lag.groups.include", lag.groups.include()),
+                ("lag.groups.exclude", lag.groups.exclude()),
+                ("lag.groups", lag.names.join(" ")),
+                ("lag.topics.include", lag.topics.include()),
+                ("lag.topics.exclude", lag.topics.exclude()),
+                ("lag.granularity", if lag.partitions { "partition" } else { "topic" }.to_owned()),
+                (
+                    "lag.isolation",
+                    if lag.committed_only { "read_committed" } else { "read_uncommitted" }.to_owned(),
+                ),
+                ("lag.partial_sums", lag.partial_sums.to_string()),
+                ("lag.max.series", lag.max_series.to_string()),
+                ("freshness.enabled", freshness.enabled.to_string()),
+                ("freshness.interval", time(freshness.interval)),
+                ("freshness.topics.include", freshness.topics.include()),
+                ("freshness.topics.exclude", freshness.topics.exclude()),
+                ("freshness.topics.prefix", freshness.topics.prefix()),
             ];
             lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {value}")));
             lines.push(String::new());

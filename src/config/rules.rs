@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 26] = [
+const RESERVED_LABELS: [&str; 28] = [
     "kafka_cluster",
     "partition",
     "broker",
@@ -28,6 +28,8 @@ const RESERVED_LABELS: [&str; 26] = [
     "state",
     "topic",
     "group",
+    "method",
+    "type",
     "task",
     "ending",
     "le",

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// What everybody understands.
     Text,
@@ -53,8 +53,21 @@ impl Format {
     }
 }
 
+/// The samples of one family, written.
+#[derive(Debug)]
+pub struct Block {
+    family: &'static Description,
+    samples: String,
+    count: usize,
+}
+
 /// Writes all series. `constant` labels go in front of every series' own.
 pub fn encode(series: &[Series<'_>], constant: &BTreeMap<String, String>, format: Format) -> String {
+    assemble(&[&blocks(series, constant, format)], format)
+}
+
+/// Writes series by family, to be assembled with others: what changes seldom is written once.
+pub fn blocks(series: &[Series<'_>], constant: &BTreeMap<String, String>, format: Format) -> Vec<Block> {
     let mut families = BTreeMap::<&str, Vec<&Series<'_>>>::new();
     for one in series {
         families.entry(one.family.name).or_default().push(one);
@@ -63,62 +76,86 @@ pub fn encode(series: &[Series<'_>], constant: &BTreeMap<String, String>, format
         pair(&mut written, name, value);
         written
     });
-    let mut out = Writer { out: String::with_capacity(series.len() * 160), constant, format };
-    for family in catalog::ALL {
-        if let Some(series) = families.get(family.name) {
-            out.family(family, series);
+    let block = |series: Vec<&Series<'_>>| {
+        let mut writer =
+            Writer { out: String::with_capacity(series.len() * 160), constant: &constant, format };
+        series.iter().for_each(|one| writer.series(one));
+        let family = series.first().map(|one| one.family)?;
+        Some(Block { family, samples: writer.out, count: series.len() })
+    };
+    families.into_values().filter_map(block).collect()
+}
+
+/// How many series the parts hold.
+pub fn count(parts: &[&[Block]]) -> usize {
+    parts.iter().flat_map(|part| part.iter()).map(|block| block.count).sum()
+}
+
+/// Families in the catalog's order, each once, with the samples of all parts behind its head.
+pub fn assemble(parts: &[&[Block]], format: Format) -> String {
+    let mut families = BTreeMap::<&str, Vec<&Block>>::new();
+    for block in parts.iter().flat_map(|part| part.iter()) {
+        families.entry(block.family.name).or_default().push(block);
+    }
+    let size = families.values().flatten().map(|block| block.samples.len()).sum::<usize>();
+    let mut out = String::with_capacity(size + families.len() * 300);
+    for family in catalog::all() {
+        if let Some(blocks) = families.get(family.name) {
+            head(&mut out, family, format);
+            blocks.iter().for_each(|block| out.push_str(&block.samples));
         }
     }
     if format == Format::OpenMetrics {
-        out.out.push_str("# EOF\n");
+        out.push_str("# EOF\n");
     }
-    out.out
+    out
 }
 
-struct Writer {
+fn head(out: &mut String, family: &Description, format: Format) {
+    let (name, kind) = match (format, family.kind) {
+        (Format::OpenMetrics, Kind::Counter) => (family.name.trim_end_matches("_total"), "counter"),
+        (Format::OpenMetrics, Kind::Info) => (family.name.trim_end_matches("_info"), "info"),
+        (Format::OpenMetrics, Kind::LegacyCounter) => (family.name, "unknown"),
+        (Format::Text, Kind::Counter | Kind::LegacyCounter) => (family.name, "counter"),
+        (_, Kind::Gauge) | (Format::Text, Kind::Info) => (family.name, "gauge"),
+        (_, Kind::Histogram) => (family.name, "histogram"),
+    };
+    out.push_str("# HELP ");
+    out.push_str(name);
+    out.push(' ');
+    escape(out, family.help, format == Format::OpenMetrics);
+    for (keyword, value) in [("\n# TYPE ", kind), ("\n# UNIT ", unit(name, format))] {
+        if !value.is_empty() {
+            for part in [keyword, name, " ", value] {
+                out.push_str(part);
+            }
+        }
+    }
+    out.push('\n');
+}
+
+/// OpenMetrics names the unit; it must be the end of the name.
+fn unit(name: &str, format: Format) -> &'static str {
+    match format {
+        Format::Text => "",
+        Format::OpenMetrics => {
+            ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit)).unwrap_or("")
+        }
+    }
+}
+
+struct Writer<'a> {
     out: String,
-    constant: String,
+    constant: &'a str,
     format: Format,
 }
 
-impl Writer {
-    fn family(&mut self, family: &Description, series: &[&Series<'_>]) {
-        let (name, kind) = match (self.format, family.kind) {
-            (Format::OpenMetrics, Kind::Counter) => (family.name.trim_end_matches("_total"), "counter"),
-            (Format::OpenMetrics, Kind::Info) => (family.name.trim_end_matches("_info"), "info"),
-            (Format::OpenMetrics, Kind::LegacyCounter) => (family.name, "unknown"),
-            (Format::Text, Kind::Counter | Kind::LegacyCounter) => (family.name, "counter"),
-            (_, Kind::Gauge) | (Format::Text, Kind::Info) => (family.name, "gauge"),
-            (_, Kind::Histogram) => (family.name, "histogram"),
-        };
-        self.out.push_str("# HELP ");
-        self.out.push_str(name);
-        self.out.push(' ');
-        escape(&mut self.out, family.help, self.format == Format::OpenMetrics);
-        for (keyword, value) in [("\n# TYPE ", kind), ("\n# UNIT ", self.unit(name))] {
-            if !value.is_empty() {
-                for part in [keyword, name, " ", value] {
-                    self.out.push_str(part);
-                }
-            }
-        }
-        self.out.push('\n');
-        for one in series {
-            match one.value {
-                Value::Count(count) => self.sample(one, "", None, &count.to_string()),
-                Value::Number(value) => self.sample(one, "", None, &self.number(value)),
-                Value::Buckets(buckets) => self.histogram(one, buckets),
-            }
-        }
-    }
-
-    /// OpenMetrics names the unit; it must be the end of the name.
-    fn unit(&self, name: &str) -> &'static str {
-        match self.format {
-            Format::Text => "",
-            Format::OpenMetrics => {
-                ["seconds", "bytes"].into_iter().find(|unit| name.ends_with(unit)).unwrap_or("")
-            }
+impl Writer<'_> {
+    fn series(&mut self, one: &Series<'_>) {
+        match one.value {
+            Value::Count(count) => self.sample(one, "", None, &count.to_string()),
+            Value::Number(value) => self.sample(one, "", None, &self.number(value)),
+            Value::Buckets(buckets) => self.histogram(one, buckets),
         }
     }
 
@@ -137,8 +174,10 @@ impl Writer {
         self.out.push_str(suffix);
         let begin = self.out.len();
         self.out.push('{');
-        self.out.push_str(&self.constant);
-        for (name, value) in series.family.labels.iter().zip(&series.labels) {
+        self.out.push_str(self.constant);
+        // Prometheus knows no difference between an empty label and none; a cluster's name is left out on purpose.
+        let labels = series.family.labels.iter().zip(&series.labels);
+        for (name, value) in labels.filter(|(name, value)| **name != "kafka_cluster" || !value.is_empty()) {
             pair(&mut self.out, name, value);
         }
         if let Some(le) = le {

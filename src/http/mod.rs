@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
-    extract::{Request, State as Extract},
+    extract::{Query, Request, State as Extract},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -41,6 +41,7 @@ pub struct State {
     pub stop: CancellationToken,
     /// Pages that may be watched at the same time.
     watchers: Arc<Semaphore>,
+    written: metrics::Written,
     /// Who is let in; everybody, if nobody is named.
     basic: Option<basic::Expected>,
 }
@@ -58,6 +59,7 @@ impl State {
             process,
             stop,
             watchers: Arc::new(Semaphore::new(events::MOST_WATCHERS)),
+            written: metrics::Written::default(),
             basic: config.http.basic.as_ref().map(basic::expected),
         }
     }
@@ -77,10 +79,14 @@ pub fn router(state: Shared) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/ready", get(health::readyz))
         .route("/leader", get(api::leader))
-        .route("/topics", get(api::topics))
+        .route("/topics", get(topics))
+        .route("/groups", get(page::groups))
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/heartbeats", get(api::heartbeats))
         .route("/api/v1/brokers", get(api::brokers))
+        .route("/api/v1/groups", get(api::groups))
+        .route("/api/v1/topics", get(api::all_topics))
+        .route("/consumer-groups", get(api::consumer_groups))
         .route("/events", get(events::events))
         .route("/assets/page.css", get(page::style))
         .route("/assets/page.js", get(page::script))
@@ -98,16 +104,26 @@ pub fn router(state: Shared) -> Router {
 
 /// The page for browsers, metrics for everybody else: some scrape `/`.
 async fn root(state: Extract<Shared>, headers: HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accept.contains("text/html") {
-        page::page(state).await
-    } else {
-        metrics::metrics(state, headers).await
-    }
+    if is_browser(&headers) { page::page(state).await } else { metrics::metrics(state, headers).await }
+}
+
+/// The page for browsers, for everybody else what the cc-heartbeat program answered.
+async fn topics(
+    state: Extract<Shared>,
+    headers: HeaderMap,
+    wanted: Query<page::Wanted>,
+    filter: Query<api::Filter>,
+) -> Response {
+    if is_browser(&headers) { page::topics(state, wanted).await } else { api::topics(state, filter).await }
+}
+
+fn is_browser(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 async fn not_found() -> Response {
-    let words = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats or /api/v1/brokers\n";
+    let words = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups or /api/v1/topics\n";
     (StatusCode::NOT_FOUND, words).into_response()
 }
 

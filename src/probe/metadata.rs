@@ -29,10 +29,8 @@ pub struct Snapshot {
     pub cluster_id: Option<String>,
     /// Every broker of the metadata.
     pub brokers: BTreeMap<BrokerId, Broker>,
-    /// Topics we may see.
-    pub topics: usize,
-    /// Partitions of these topics.
-    pub partitions: usize,
+    /// Topics we may see, or what is wrong with one.
+    pub topics: Arc<BTreeMap<String, Result<Topic, Fault>>>,
     /// What Metadata calls the controller: under KRaft a random live broker.
     pub controller: Option<BrokerId>,
     /// The quorum's leader and epoch; absent where unsupported or denied.
@@ -58,6 +56,13 @@ pub enum Capability {
     Unsupported,
     /// Not asked yet, or the answer was another error.
     Unknown,
+}
+
+impl Snapshot {
+    /// Partitions of the topics we may see.
+    pub fn partitions(&self) -> usize {
+        self.topics.values().flatten().map(|topic| topic.partitions.len()).sum()
+    }
 }
 
 impl Capability {
@@ -168,15 +173,13 @@ impl Cycle for Probe {
         self.durations.record(metadata.duration);
         self.forget_refusals(&metadata.brokers);
         self.quorum.learn_from(&self.wire);
-        let visible = metadata.topics.values().flatten();
         let heartbeat_topic = match metadata.topics.get(&self.cluster.heartbeat.topic) {
             Some(topic) => topic.clone(),
             None => Err(self.hidden().await),
         };
         Ok(Snapshot {
             cluster_id: metadata.cluster_id,
-            topics: metadata.topics.len(),
-            partitions: visible.map(|topic| topic.partitions.len()).sum(),
+            topics: Arc::new(metadata.topics),
             brokers: metadata.brokers,
             controller: metadata.controller,
             quorum,
@@ -192,7 +195,7 @@ impl Cycle for Probe {
 ///
 /// # Errors
 /// [`Fault::NotReady`] if it does not come.
-pub(super) async fn first(
+pub(crate) async fn first(
     metadata: &mut watch::Receiver<Latest<Snapshot>>,
     limit: Duration,
 ) -> Result<Arc<Snapshot>, Error> {

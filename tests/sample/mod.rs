@@ -8,10 +8,16 @@ use std::{
 
 use kafka_heartbeat::{
     board::Readings,
+    collect::{
+        self, Api,
+        groups::Group,
+        lag::{Ends, Lag, Method, TimeLag, lag},
+        topics::{self, Freshness},
+    },
     config::{self, Config, Sources},
     kafka::{
         BrokerId, Fault, Stage,
-        admin::{self, Broker, Quorum},
+        admin::{self, Broker, GroupKind, GroupState, Quorum},
     },
     latency::{Bounds, Buckets, Recent, RecentMean},
     metrics::render::Process,
@@ -54,6 +60,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             connectivity: latest(connectivity(wall), wall),
             metadata: latest(metadata(), wall),
             topic: failing(latest(topic(), wall), wall),
+            collect: latest(collected(wall), wall),
             verdict: Arc::new(Verdict {
                 state: State::Degraded,
                 reasons: vec!["2 of 60 heartbeats were bad".to_owned(), format!("broker 2: {HOSTILE}")],
@@ -69,6 +76,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             connectivity: Latest::new(minute),
             metadata: Latest::new(minute),
             topic: Latest::new(minute),
+            collect: Latest::new(minute),
             verdict: Arc::new(Verdict {
                 state: State::Unknown,
                 reasons: vec!["nothing judged yet".to_owned()],
@@ -288,18 +296,18 @@ fn metadata() -> metadata::Snapshot {
         replicas: vec![BrokerId(1), BrokerId(2)],
         isr: vec![BrokerId(1)],
     };
+    let topic = admin::Topic {
+        id: None,
+        partitions: BTreeMap::from([(0, partition(Some(BrokerId(1)))), (1, partition(None))]),
+    };
     metadata::Snapshot {
         cluster_id: Some(HOSTILE.to_owned()),
         brokers: BTreeMap::from([(BrokerId(1), broker(HOSTILE)), (BrokerId(2), broker("broker-2.example"))]),
-        topics: 12,
-        partitions: 345,
+        topics: Arc::new((0..12).map(|number| (format!("topic-{number}"), Ok(topic.clone()))).collect()),
         controller: Some(BrokerId(2)),
         quorum: Some(Quorum { leader: BrokerId(1), epoch: 17 }),
         quorum_capability: Capability::Ok,
-        heartbeat_topic: Ok(admin::Topic {
-            id: None,
-            partitions: BTreeMap::from([(0, partition(Some(BrokerId(1)))), (1, partition(None))]),
-        }),
+        heartbeat_topic: Ok(topic),
         duration: ms(4),
         durations: buckets(&[ms(4), ms(4), ms(6)]),
     }
@@ -314,6 +322,66 @@ fn topic() -> topic::Snapshot {
         uncovered: vec![BrokerId(2)],
         configs: Capability::Ok,
         reassignments: Capability::Ok,
+    }
+}
+
+/// A hostile topic that grows and one that was never written; a group that lags and lost records, and one that
+/// cannot be read.
+fn collected(wall: SystemTime) -> collect::Snapshot {
+    let ms_since_1970 = wall.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
+    let newest_ms = i64::try_from(ms_since_1970).expect("small") - 2_500;
+    let ends = |start, end| Ends { start: Some(start), end: Some(end) };
+    let partition = |ends, newest_ms| topics::Partition { ends, newest_ms };
+    let busy = topics::Topic {
+        partitions: BTreeMap::from([
+            (0, partition(ends(10, 110), Some(newest_ms))),
+            (1, partition(Ends { start: Some(7), end: None }, None)),
+        ]),
+        freshness: Some(Freshness {
+            state: topics::State::Ok,
+            newest_ms: Some(newest_ms),
+            oldest_ms: Some(newest_ms - 60_000),
+            appended_at: Some(wall - Duration::from_secs(2)),
+        }),
+        appended: 37,
+        rate: Some(1.5),
+    };
+    let silent = topics::Topic {
+        partitions: BTreeMap::from([(0, partition(ends(0, 0), None))]),
+        freshness: Some(Freshness {
+            state: topics::State::Empty,
+            newest_ms: None,
+            oldest_ms: None,
+            appended_at: None,
+        }),
+        appended: 0,
+        rate: None,
+    };
+    let aged = |age, error: Option<u64>, method, mut lag: Lag| {
+        lag.time = Some(TimeLag { age: ms(age), error: error.map(ms), method });
+        lag
+    };
+    let lags = BTreeMap::from([
+        (0, aged(90_000, Some(30_000), Method::History, lag(40, ends(10, 110), false))),
+        (1, aged(7_200_000, None, Method::Clamped, lag(5, ends(20, 120), false))),
+        (2, aged(0, Some(0), Method::Current, lag(8, ends(0, 8), false))),
+        (3, lag(121, ends(20, 120), true)),
+    ]);
+    let group = |topics, fault| Group {
+        state: GroupState::Stable,
+        kind: GroupKind::Consumer,
+        topics,
+        unknown: 0,
+        fault,
+    };
+    collect::Snapshot {
+        topics: BTreeMap::from([(HOSTILE.into(), busy), ("never-written".into(), silent)]),
+        groups: BTreeMap::from([
+            (HOSTILE.into(), group(BTreeMap::from([(HOSTILE.into(), lags)]), None)),
+            ("unreadable".into(), group(BTreeMap::new(), Some(Fault::NoLeader))),
+        ]),
+        faults: BTreeMap::from([((Api::OffsetFetch, Fault::NoLeader), 1)]),
+        duration: ms(17),
     }
 }
 

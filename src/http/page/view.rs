@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::words::{ago, before, clock, expires, millis};
+use super::{
+    tables::{self, GroupRow, Rows, TopicRow},
+    words::{ago, before, clock, expires, millis},
+};
 use crate::{
     board::Readings,
     kafka::Stage,
@@ -48,6 +51,8 @@ pub(super) struct Cluster {
     pub(super) topic: Topic,
     pub(super) bad: Vec<BadRow>,
     pub(super) deadline: String,
+    pub(super) groups: Rows<GroupRow>,
+    pub(super) topics: Rows<TopicRow>,
 }
 
 pub(super) struct Latency {
@@ -208,6 +213,8 @@ impl Cluster {
             topic: topic(readings),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
             deadline: humantime::format_duration(readings.settings.heartbeat.deadline).to_string(),
+            groups: tables::groups(readings, "", 0, tables::WORST),
+            topics: tables::topics(readings, "", 0, tables::WORST, wall),
         }
     }
 }
@@ -228,8 +235,8 @@ fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
         ("cluster id", known(metadata.and_then(|metadata| metadata.cluster_id.clone()))),
         ("brokers", known(metadata.map(|metadata| metadata.brokers.len().to_string()))),
         ("quorum leader", known(quorum)),
-        ("topics", known(metadata.map(|metadata| metadata.topics.to_string()))),
-        ("partitions", known(metadata.map(|metadata| metadata.partitions.to_string()))),
+        ("topics", known(metadata.map(|metadata| metadata.topics.len().to_string()))),
+        ("partitions", known(metadata.map(|metadata| metadata.partitions().to_string()))),
         ("metadata took", known(metadata.map(|metadata| millis(metadata.duration)))),
     ]
 }

@@ -1,5 +1,7 @@
 //! The JSON twins of the page. Times are seconds; instants are RFC 3339 in UTC; what is not known is null.
 
+mod collect;
+
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::{
@@ -11,6 +13,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+pub(super) use collect::{consumer_groups, groups, topics as all_topics};
+
 use super::{Shared, State};
 use crate::{
     board::Readings,
@@ -18,12 +22,21 @@ use crate::{
     probe::heartbeat::{Bad, Outcome},
 };
 
-/// `?cluster=NAME&outcome=bad&limit=N`
+/// `?cluster=NAME&outcome=bad&limit=N&search=PART&group=NAME`
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Filter {
     cluster: Option<String>,
     outcome: Option<String>,
     limit: Option<usize>,
+    search: Option<String>,
+    group: Option<String>,
+}
+
+impl Filter {
+    /// Whether a name holds what is searched for.
+    fn finds(&self, name: &str) -> bool {
+        self.search.as_deref().is_none_or(|part| name.contains(part))
+    }
 }
 
 pub(super) async fn leader() -> Response {
@@ -156,8 +169,8 @@ pub(super) async fn topics(state: Extract<Shared>, filter: Query<Filter>) -> Res
         });
         json!({
             "cluster_id": metadata.and_then(|metadata| metadata.cluster_id.clone()),
-            "topic_count": metadata.map(|metadata| metadata.topics),
-            "partition_count": metadata.map(|metadata| metadata.partitions),
+            "topic_count": metadata.map(|metadata| metadata.topics.len()),
+            "partition_count": metadata.map(|metadata| metadata.partitions()),
             "topics": [{
                 "topic": readings.settings.heartbeat.topic,
                 "partition_count": topic.map(|topic| topic.partitions.len()),

@@ -4,11 +4,15 @@
 //! from the start with 0, so that the first event is an increase; topics, partitions and brokers are there
 //! only while the cluster has them. A snapshot older than three intervals is not rendered.
 
+mod collect;
+
 use std::{
     borrow::Cow,
     collections::BTreeMap,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+pub use collect::collected;
 
 use super::{Label, Series, Value, catalog as c};
 use crate::{
@@ -62,6 +66,7 @@ pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     task(name, "connectivity", &readings.connectivity, series);
     task(name, "metadata", &readings.metadata, series);
     task(name, "topic", &readings.topic, series);
+    task(name, "collect", &readings.collect, series);
     let written = Value::Number(unix(readings.heartbeat.written));
     series.push(c::LEDGER_TICK.series([text(name)], written));
 }
@@ -158,8 +163,8 @@ fn failures(check: &connectivity::Check) -> BTreeMap<(Stage, Fault), u64> {
 
 fn metadata<'a>(name: &'a str, snapshot: &'a metadata::Snapshot, series: &mut Vec<Series<'a>>) {
     series.push(c::BROKERS.series([text(name)], Value::Count(snapshot.brokers.len() as u64)));
-    series.push(c::TOPICS.series([text(name)], Value::Count(snapshot.topics as u64)));
-    series.push(c::PARTITIONS.series([text(name)], Value::Count(snapshot.partitions as u64)));
+    series.push(c::TOPICS.series([text(name)], Value::Count(snapshot.topics.len() as u64)));
+    series.push(c::PARTITIONS.series([text(name)], Value::Count(snapshot.partitions() as u64)));
     series.push(c::METADATA.series([text(name)], Value::Buckets(&snapshot.durations)));
     if let Some(quorum) = snapshot.quorum {
         series.push(c::QUORUM_LEADER.series([text(name), broker(Some(quorum.leader))], Value::Count(1)));
@@ -238,7 +243,7 @@ pub struct Process {
 }
 
 /// The process's own series.
-pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
+pub fn process<'a>(process: &'a Process, beside: usize, series: &mut Vec<Series<'a>>) {
     let build = [text(process.version), text(process.revision), text(&process.librdkafka)];
     series.push(c::BUILD_INFO.series(build, Value::Count(1)));
     series.push(c::BUSY.series([], Value::Number(process.busy.as_secs_f64())));
@@ -250,7 +255,7 @@ pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
         (&c::PROCESS_START, process.started.map(|started| Value::Number(unix(started)))),
     ];
     series.extend(optional.into_iter().filter_map(|(family, value)| Some(family.series([], value?))));
-    let count = series.len() as u64;
+    let count = (series.len() + beside) as u64;
     series.push(c::EXPOSED_SERIES.series([], Value::Count(count)));
 }
 

@@ -4,6 +4,8 @@
 
 #![expect(missing_docs, reason = "every family's help says it")]
 
+pub mod collect;
+
 use super::{Description, Family, Kind, family};
 
 pub static SCHEDULED: Family<2> = family(
@@ -386,7 +388,11 @@ pub static CC_CONNECT_MS: Family<3> = family(
 );
 
 /// Every family, in the order in which they are served.
-pub static ALL: [&Description; 56] = [
+pub fn all() -> impl Iterator<Item = &'static Description> {
+    ALL.into_iter().chain(collect::ALL)
+}
+
+static ALL: [&Description; 56] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,

@@ -1,0 +1,239 @@
+//! Groups: what they have committed, and how far behind they are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Api, Faults,
+    lag::{Ends, Lag, Method, TimeLag, is_behind, lag},
+    topics,
+};
+use crate::{
+    config,
+    kafka::{
+        BrokerId, Fault,
+        admin::{self, GroupKind, GroupState, Offsets},
+        wire,
+    },
+    probe::metadata,
+};
+
+/// A group as it was last seen.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Its state.
+    pub state: GroupState,
+    /// Its protocol.
+    pub kind: GroupKind,
+    /// Where it stands, by topic and partition; what it never committed is not there.
+    pub topics: BTreeMap<Arc<str>, BTreeMap<i32, Lag>>,
+    /// Partitions with a commit whose lag cannot be told: an end or the commit could not be read.
+    pub unknown: usize,
+    /// Why its commits could not be read.
+    pub fault: Option<Fault>,
+}
+
+/// Sums over partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sums {
+    /// Of all partitions.
+    pub records: Option<i64>,
+    /// Of the one that is furthest behind.
+    pub most: Option<i64>,
+    /// Of the one whose next record is oldest.
+    pub oldest: Option<TimeLag>,
+}
+
+impl Sums {
+    /// Over these partitions; absent if there are none.
+    pub fn of<'a>(lags: impl Iterator<Item = &'a Lag>) -> Self {
+        let mut sums = Self::default();
+        for lag in lags {
+            if let Some(records) = lag.records {
+                sums.records = Some(sums.records.unwrap_or(0) + records);
+                sums.most = sums.most.max(Some(records));
+            }
+            if let Some(time) = lag.time
+                && sums.oldest.is_none_or(|oldest| time.age > oldest.age)
+            {
+                sums.oldest = Some(time);
+            }
+        }
+        sums
+    }
+}
+
+/// What was committed, as it was just read.
+#[derive(Debug, Default)]
+pub(super) struct Commits(BTreeMap<Arc<str>, Result<Offsets, Fault>>);
+
+/// Everything that is remembered of groups.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    known: BTreeMap<Arc<str>, Known>,
+    /// Commits that were behind the end of their log in the last cycle.
+    behind: BTreeSet<(Arc<str>, Arc<str>, i32)>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    state: GroupState,
+    kind: GroupKind,
+    coordinator: Option<BrokerId>,
+    /// Looks in a row that did not list it.
+    missing: u8,
+}
+
+impl Watched {
+    /// Lists groups and reads their commits.
+    pub(super) async fn ask(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+        settings: &config::Lag,
+        faults: &mut Faults,
+    ) -> Commits {
+        let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
+        let listing = admin::list_groups(wire, &brokers).await;
+        for fault in listing.failed.values() {
+            faults.count(Api::ListGroups, *fault);
+        }
+        self.take_in(listing, settings);
+        self.find_coordinators(wire, faults).await;
+        let mut by_coordinator = BTreeMap::<BrokerId, Vec<Arc<str>>>::new();
+        // Share groups have no committed offsets.
+        for (name, known) in self.known.iter().filter(|(_, known)| known.kind != GroupKind::Share) {
+            if let Some(coordinator) = known.coordinator {
+                by_coordinator.entry(coordinator).or_default().push(name.clone());
+            }
+        }
+        let commits = admin::group_offsets(wire, &by_coordinator).await;
+        for (name, fault) in commits.iter().filter_map(|(name, read)| Some((name, read.as_ref().err()?))) {
+            faults.count(Api::OffsetFetch, *fault);
+            // It may have moved: looked for anew.
+            if let Some(known) = self.known.get_mut(name) {
+                known.coordinator = None;
+            }
+        }
+        Commits(commits)
+    }
+
+    fn take_in(&mut self, listing: admin::Listing, settings: &config::Lag) {
+        let whole = listing.failed.is_empty();
+        for (name, known) in &mut self.known {
+            known.missing = match listing.groups.contains_key(name) {
+                true => 0,
+                // Only who answered can say that a group is gone.
+                false if whole => known.missing + 1,
+                false => known.missing,
+            };
+        }
+        let named = |name: &str| settings.names.iter().any(|named| named == name);
+        self.known.retain(|name, known| known.missing < 2 || named(name));
+        for (name, listed) in listing.groups {
+            if !settings.groups.covers(&name) && !named(&name) {
+                continue;
+            }
+            let coordinator = match listed.brokers[..] {
+                [broker] => Some(broker),
+                _ => None,
+            };
+            let known = Known { state: listed.state, kind: listed.kind, coordinator, missing: 0 };
+            self.known.insert(name, known);
+        }
+        for name in &settings.names {
+            self.known.entry(name.as_str().into()).or_insert(Known {
+                state: GroupState::Unknown,
+                kind: GroupKind::Classic,
+                coordinator: None,
+                missing: 0,
+            });
+        }
+    }
+
+    async fn find_coordinators(&mut self, wire: &wire::Cluster, faults: &mut Faults) {
+        let lost = self.known.iter().filter(|(_, known)| known.coordinator.is_none());
+        let lost: Vec<Arc<str>> = lost.map(|(name, _)| name.clone()).collect();
+        if lost.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = lost.iter().map(|name| &**name).collect();
+        match admin::coordinators(wire, &names).await {
+            Ok(found) => {
+                for (name, found) in found {
+                    match found {
+                        Ok(broker) => {
+                            if let Some(known) = self.known.get_mut(name.as_str()) {
+                                known.coordinator = Some(broker);
+                            }
+                        }
+                        Err(error) => faults.count(Api::FindCoordinator, error.fault()),
+                    }
+                }
+            }
+            Err(error) => faults.count(Api::FindCoordinator, error.fault()),
+        }
+    }
+
+    /// Holds the commits against the logs.
+    pub(super) fn judge(
+        &mut self,
+        commits: Commits,
+        topics: &topics::Watched,
+        settings: &config::Lag,
+        now: Duration,
+    ) -> BTreeMap<Arc<str>, Group> {
+        let before = std::mem::take(&mut self.behind);
+        let mut groups = BTreeMap::new();
+        let mut commits = commits.0;
+        for (name, known) in &self.known {
+            let (read, fault) = match commits.remove(name) {
+                Some(Ok(read)) => (read, None),
+                Some(Err(fault)) => (Offsets::new(), Some(fault)),
+                None if known.kind == GroupKind::Share => (Offsets::new(), None),
+                None => (Offsets::new(), Some(Fault::NoLeader)),
+            };
+            let mut group =
+                Group { state: known.state, kind: known.kind, topics: BTreeMap::new(), unknown: 0, fault };
+            for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
+                let mut lags = BTreeMap::new();
+                for (number, committed) in partitions {
+                    let ends = topics.ends(&topic, number);
+                    let (Ok(committed), Some((ends, history))) = (committed, ends) else {
+                        group.unknown += 1;
+                        continue;
+                    };
+                    let place = || (name.clone(), topic.clone(), number);
+                    let behind = is_behind(committed, ends);
+                    let mut found = lag(committed, ends, behind && before.contains(&place()));
+                    if behind {
+                        self.behind.insert(place());
+                    }
+                    found.time = age(&found, ends, |offset| history.age(offset, now));
+                    group.unknown += usize::from(ends.end.is_none() || ends.start.is_none());
+                    lags.insert(number, found);
+                }
+                if !lags.is_empty() {
+                    group.topics.insert(topic, lags);
+                }
+            }
+            groups.insert(name.clone(), group);
+        }
+        groups
+    }
+}
+
+/// The age of the next record to be read. Of records that are lost, the first that is left counts.
+fn age(lag: &Lag, ends: Ends, at: impl Fn(i64) -> Option<TimeLag>) -> Option<TimeLag> {
+    match (lag.records?, ends.start, ends.end) {
+        (0, ..) => {
+            Some(TimeLag { age: Duration::ZERO, error: Some(Duration::ZERO), method: Method::Current })
+        }
+        // Everything was deleted unread: how long ago nobody knows.
+        (_, Some(start), Some(end)) if start == end => None,
+        (_, start, _) => at(start.unwrap_or(lag.committed).max(lag.committed)),
+    }
+}

@@ -1,0 +1,224 @@
+//! When a log's end was where: from offsets to times, without asking anybody.
+//!
+//! Samples of the log end of one partition, dense near now and sparse far away. While the end does not
+//! move, only the first and the last sample of the plateau are kept: the next record was appended after
+//! the last one. Eight bytes a sample; at most [`MOST`] of them.
+
+use std::time::Duration;
+
+use super::lag::{Method, TimeLag};
+
+/// Samples kept for a partition.
+pub const MOST: usize = 300;
+
+/// Samples carry hundredths of a second.
+const UNIT_MS: u128 = 10;
+
+/// Log ends of one partition over time. Times count from the beginning of the service.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Offsets count from here.
+    base: i64,
+    samples: Vec<Sample>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sample {
+    /// Hundredths of a second.
+    at: u32,
+    /// Records since the base.
+    offset: u32,
+}
+
+impl History {
+    /// Adds a sample. An end that went back begins a new history: the log was made anew.
+    pub fn add(&mut self, at: Duration, end: i64) {
+        let at = u32::try_from(at.as_millis() / UNIT_MS).unwrap_or(u32::MAX);
+        if self.samples.is_empty() || end < self.end() {
+            (self.base, self.samples) = (end, Vec::new());
+        }
+        let offset = self.relative(end);
+        if let [.., before, last] = self.samples.as_mut_slice()
+            && before.offset == offset
+            && last.offset == offset
+        {
+            last.at = at;
+            return;
+        }
+        self.samples.push(Sample { at, offset });
+        if self.samples.len() > MOST {
+            self.thin(at);
+        }
+    }
+
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    fn end(&self) -> i64 {
+        self.samples.last().map_or(self.base, |last| self.base + i64::from(last.offset))
+    }
+
+    /// The offset since the base. Samples four billion records away have no use any more.
+    fn relative(&mut self, end: i64) -> u32 {
+        loop {
+            if let Ok(offset) = u32::try_from(end - self.base) {
+                return offset;
+            }
+            self.samples.remove(0);
+            let step = self.samples.first().map_or(0, |first| first.offset);
+            self.base = if self.samples.is_empty() { end } else { self.base + i64::from(step) };
+            self.samples.iter_mut().for_each(|sample| sample.offset -= step);
+        }
+    }
+
+    /// Drops the sample whose neighbours are closest together, measured by its age.
+    fn thin(&mut self, now: u32) {
+        let gap =
+            |three: &[Sample]| f64::from(three[2].at - three[0].at) / f64::from(now - three[1].at).max(1.0);
+        let gaps = self.samples.windows(3).map(gap).enumerate();
+        if let Some((index, _)) = gaps.min_by(|(_, one), (_, other)| one.total_cmp(other)) {
+            self.samples.remove(index + 1);
+        }
+    }
+
+    /// How old the record at an offset is at a moment. The offset must be before the log's end.
+    ///
+    /// Between two samples the log is taken to have grown evenly; the truth lies between them. What is older
+    /// than the first sample is at least as old as that one; with nothing to compare there is no answer.
+    pub fn age(&self, offset: i64, now: Duration) -> Option<TimeLag> {
+        let now = now.as_millis() / UNIT_MS;
+        let ago = |at: f64| Duration::from_secs_f64((now as f64 - at).max(0.0) * UNIT_MS as f64 / 1e3);
+        let first = self.samples.first()?;
+        let Ok(relative) = u32::try_from(offset - self.base) else {
+            let clamped = |_| TimeLag { age: ago(f64::from(first.at)), error: None, method: Method::Clamped };
+            // A single sample was taken just now, and says nothing.
+            return (self.samples.len() > 1).then_some(()).map(clamped);
+        };
+        let after = self.samples.partition_point(|sample| sample.offset <= relative);
+        let (left, right) = (self.samples.get(after.checked_sub(1)?)?, self.samples.get(after)?);
+        let share = f64::from(relative - left.offset) / f64::from(right.offset - left.offset);
+        let width = f64::from(right.at - left.at);
+        let at = f64::from(left.at) + share * width;
+        let error = Duration::from_secs_f64(width * share.max(1.0 - share) * UNIT_MS as f64 / 1e3);
+        Some(TimeLag { age: ago(at), error: Some(error), method: Method::History })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn history(samples: &[(u64, i64)]) -> History {
+        let mut history = History::default();
+        samples.iter().for_each(|(at, end)| history.add(seconds(*at), *end));
+        history
+    }
+
+    /// (age in seconds, error in seconds, method)
+    fn age(history: &History, offset: i64, now: u64) -> Option<(f64, Option<f64>, Method)> {
+        let found = history.age(offset, seconds(now))?;
+        Some((found.age.as_secs_f64(), found.error.map(|error| error.as_secs_f64()), found.method))
+    }
+
+    #[test]
+    fn between_two_samples_the_log_grew_evenly() {
+        let history = history(&[(301, 200), (361, 240), (421, 260)]);
+        let expected = [(220, 150.0), (241, 117.0), (250, 90.0), (259, 63.0), (240, 120.0), (200, 180.0)];
+        for (offset, seconds) in expected {
+            let (age, error, method) = age(&history, offset, 481).expect("a sample on each side");
+            assert!((age - seconds).abs() < 1e-6 && method == Method::History, "{offset}: {age}");
+            assert!(error.is_some_and(|error| (30.0..=60.0).contains(&error)), "{offset}: {error:?}");
+        }
+        let (older, error, method) = age(&history, 199, 481).expect("at least");
+        assert_eq!((older, error, method), (180.0, None, Method::Clamped));
+        assert_eq!(age(&history, 260, 481), None, "there is no record yet");
+    }
+
+    #[test]
+    fn a_record_after_a_plateau_is_not_as_old_as_the_plateau() {
+        // An hour of nothing, then a burst.
+        let mut samples: Vec<(u64, i64)> = (0..=60).map(|minute| (minute * 60, 100)).collect();
+        samples.push((3660, 200));
+        let history = history(&samples);
+        assert_eq!(history.len(), 3, "the two ends of the plateau, and the burst");
+        let (age, error, _) = age(&history, 101, 3780).expect("between");
+        assert!((age - 179.4).abs() < 0.1, "{age}");
+        assert!(error.is_some_and(|error| error < 60.0));
+    }
+
+    #[test]
+    fn one_sample_says_nothing_and_a_log_made_anew_begins_again() {
+        let mut history = history(&[(10, 500)]);
+        assert_eq!((age(&history, 400, 20), age(&history, 500, 20)), (None, None));
+        history.add(seconds(40), 600);
+        assert!(age(&history, 550, 50).is_some());
+        history.add(seconds(70), 5);
+        assert_eq!((history.len(), age(&history, 3, 80)), (1, None), "nothing of the old log is left");
+    }
+
+    #[test]
+    fn hours_fit_into_three_hundred_samples_and_what_is_near_stays_exact() {
+        let mut history = History::default();
+        // Ten records a second, sampled every 30 s for a day.
+        (0..2880).for_each(|step| history.add(seconds(step * 30), step as i64 * 300));
+        assert!(history.len() <= MOST);
+        let now = 2880 * 30;
+        for ago in [45, 600, 3600, 10 * 3600, 20 * 3600] {
+            let offset = (now - ago) as i64 * 10;
+            let (age, error, method) = age(&history, offset, now).expect("within the day");
+            assert_eq!(method, Method::History);
+            assert!((age - ago as f64).abs() < 1.0, "{ago} s ago: {age}");
+            let error = error.expect("bounded");
+            assert!(error <= 30.0 + ago as f64 * 0.1, "{ago} s ago, to {error} s");
+        }
+    }
+
+    #[test]
+    fn offsets_beyond_four_billion_are_kept_as_long_as_they_are_near_each_other() {
+        let far = 1i64 << 40;
+        let history = history(&[(0, far), (10, far + (1 << 31)), (20, far + (3 << 30) + (1 << 31))]);
+        assert!(age(&history, far + (1 << 31) + 5, 30).is_some());
+    }
+
+    proptest! {
+        /// Whatever the log did, the true age lies within the error, and samples are bounded.
+        #[test]
+        fn the_truth_lies_within_the_error(steps in prop::collection::vec((1u64..120, 0i64..1000), 2..600), pick in 0.0..1.0f64) {
+            let (mut history, mut now, mut end) = (History::default(), 0u64, 0i64);
+            let mut appended = Vec::new();
+            history.add(Duration::ZERO, 0);
+            for (pause, records) in steps {
+                // All records of a step come at one moment within it, which the samples do not see.
+                let moment = now as f64 + pause as f64 * pick;
+                appended.push((end, end + records, moment));
+                (now, end) = (now + pause, end + records);
+                history.add(seconds(now), end);
+            }
+            prop_assert!(history.len() <= MOST);
+            for (from, to, moment) in appended.into_iter().filter(|(from, to, _)| to > from) {
+                for offset in [from, (from + to) / 2, to - 1] {
+                    let Some((age, error, method)) = age(&history, offset, now) else { continue };
+                    let truth = now as f64 - moment;
+                    match (method, error) {
+                        (Method::Clamped, _) => prop_assert!(truth >= age - 0.02, "{truth} {age}"),
+                        (_, Some(error)) => prop_assert!((age - truth).abs() <= error + 0.02, "{truth} {age} {error}"),
+                        _ => prop_assert!(false, "no error"),
+                    }
+                }
+            }
+        }
+    }
+}

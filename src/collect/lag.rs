@@ -1,0 +1,157 @@
+//! The arithmetic of consumer lag: a commit against both ends of its log. Pure.
+//!
+//! Commits are read before log ends, so that a commit is never ahead of its end by a race. What is not
+//! known is absent: no error becomes a 0.
+
+use std::time::Duration;
+
+/// Both ends of a log, as far as they are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The first offset that can be read.
+    pub start: Option<i64>,
+    /// The offset of the next record: the high watermark, or the last stable offset.
+    pub end: Option<i64>,
+}
+
+/// Where a group stands on a partition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lag {
+    /// The committed offset: of the next record that the group will read.
+    pub committed: i64,
+    /// Records between the commit and the end. Absent without an end, and for a commit behind the end.
+    pub records: Option<i64>,
+    /// Records that were deleted before the group read them; 0 if none were.
+    pub lost: Option<i64>,
+    /// Records between the log's start and the commit: what retention may still take before something is
+    /// lost. Negative if something was.
+    pub retention_margin: Option<i64>,
+    /// Percent of the log that is not read yet; above 100 if records were lost. Absent for an empty log.
+    pub retention_ratio: Option<f64>,
+    /// The commit is behind the end of the log, and was so in the cycle before: the log was cut or made anew.
+    pub reset: bool,
+    /// The age of the next record to be read.
+    pub time: Option<TimeLag>,
+}
+
+/// How old the next record to be read is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimeLag {
+    /// Its age.
+    pub age: Duration,
+    /// The truth is at most so far away; absent where nothing is known of that.
+    pub error: Option<Duration>,
+    /// How it was found.
+    pub method: Method,
+}
+
+/// How a time lag was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Method {
+    /// There is nothing left to read.
+    Current,
+    /// Between two samples of the log end of our own.
+    History,
+    /// By the offsets that the broker names for times.
+    Search,
+    /// By the record's own timestamp.
+    Record,
+    /// Older than all we know of: at least this old.
+    Clamped,
+}
+
+impl Method {
+    /// Every method, in the order of the labels.
+    pub const ALL: [Method; 5] =
+        [Method::Current, Method::History, Method::Search, Method::Record, Method::Clamped];
+
+    /// The method as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Current => "current",
+            Method::History => "history",
+            Method::Search => "search",
+            Method::Record => "record",
+            Method::Clamped => "clamped",
+        }
+    }
+}
+
+/// Where a commit stands between the ends of its log. `was_behind` says that it was behind the end in the
+/// cycle before: once may be a leader that has not caught up yet, twice is a reset.
+pub fn lag(committed: i64, ends: Ends, was_behind: bool) -> Lag {
+    let behind = is_behind(committed, ends);
+    let records = ends.end.filter(|_| !behind).map(|end| end - committed);
+    let known = ends.start.filter(|_| !behind);
+    let ratio = match (known, ends.end, records) {
+        (Some(start), Some(end), Some(records)) if end > start => {
+            Some(100.0 * records as f64 / (end - start) as f64)
+        }
+        _ => None,
+    };
+    Lag {
+        committed,
+        records,
+        lost: known.map(|start| (start - committed).max(0)),
+        retention_margin: known.map(|start| committed - start),
+        retention_ratio: ratio,
+        reset: behind && was_behind,
+        time: None,
+    }
+}
+
+/// Whether a commit is behind the end of its log, where nothing can be.
+pub fn is_behind(committed: i64, ends: Ends) -> bool {
+    ends.end.is_some_and(|end| committed > end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(start: i64, end: i64) -> Ends {
+        Ends { start: Some(start), end: Some(end) }
+    }
+
+    #[test]
+    fn within_the_log_all_is_a_difference() {
+        let lag = lag(40, ends(10, 110), false);
+        assert_eq!((lag.records, lag.lost, lag.retention_margin), (Some(70), Some(0), Some(30)));
+        assert_eq!((lag.retention_ratio, lag.reset), (Some(70.0), false));
+        let done = super::lag(110, ends(10, 110), false);
+        assert_eq!((done.records, done.retention_ratio), (Some(0), Some(0.0)));
+        let empty = super::lag(110, ends(110, 110), false);
+        assert_eq!(
+            (empty.records, empty.retention_ratio),
+            (Some(0), None),
+            "nothing of nothing is no percentage"
+        );
+    }
+
+    #[test]
+    fn before_the_start_records_are_lost_and_the_lag_still_counts_them() {
+        let lag = lag(5, ends(20, 120), false);
+        assert_eq!((lag.records, lag.lost, lag.retention_margin), (Some(115), Some(15), Some(-15)));
+        assert_eq!(lag.retention_ratio, Some(115.0), "above 100: more than there is");
+    }
+
+    #[test]
+    fn behind_the_end_is_a_reset_the_second_time_and_never_a_number() {
+        let once = lag(121, ends(20, 120), false);
+        assert_eq!((once.records, once.lost, once.retention_margin, once.reset), (None, None, None, false));
+        assert!(lag(121, ends(20, 120), true).reset);
+        assert!(!lag(120, ends(20, 120), true).reset, "at the end is not behind it");
+    }
+
+    #[test]
+    fn an_end_that_is_not_known_is_not_made_up() {
+        let lag = lag(40, Ends { start: Some(10), end: None }, false);
+        assert_eq!((lag.records, lag.retention_ratio, lag.reset), (None, None, false));
+        assert_eq!((lag.lost, lag.retention_margin), (Some(0), Some(30)), "the start is known");
+        let lag = super::lag(40, Ends { start: None, end: Some(50) }, false);
+        assert_eq!(
+            (lag.records, lag.lost, lag.retention_margin, lag.retention_ratio),
+            (Some(10), None, None, None)
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! What the cluster's real topics and consumer groups do: lag, freshness, rates.
+//!
+//! Everything is asked in a few batched questions a cycle; nothing is joined, committed or read. One topic,
+//! group, partition or broker that cannot be asked is absent and counted; the others are as fresh as ever.
+
+pub mod groups;
+pub mod history;
+pub mod lag;
+pub mod topics;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    config,
+    kafka::{
+        Error, Fault,
+        admin::{At, ByLeader, offsets},
+        wire,
+    },
+    probe::metadata,
+    task::{Cycle, Latest},
+};
+
+/// One cycle's word.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Watched topics.
+    pub topics: BTreeMap<Arc<str>, topics::Topic>,
+    /// Watched groups.
+    pub groups: BTreeMap<Arc<str>, groups::Group>,
+    /// Questions that failed since the start, one for each item, by request and kind.
+    pub faults: BTreeMap<(Api, Fault), u64>,
+    /// How long the questions and the arithmetic took.
+    pub duration: Duration,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Api {
+    /// Groups of a broker.
+    ListGroups,
+    /// The coordinator of a group.
+    FindCoordinator,
+    /// Committed offsets of a group.
+    OffsetFetch,
+    /// Offsets of a partition.
+    ListOffsets,
+}
+
+impl Api {
+    /// The request as a label value, in Kafka's words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Api::ListGroups => "ListGroups",
+            Api::FindCoordinator => "FindCoordinator",
+            Api::OffsetFetch => "OffsetFetch",
+            Api::ListOffsets => "ListOffsets",
+        }
+    }
+}
+
+/// Counts of failed questions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults(BTreeMap<(Api, Fault), u64>);
+
+impl Faults {
+    pub(crate) fn count(&mut self, api: Api, fault: Fault) {
+        *self.0.entry((api, fault)).or_default() += 1;
+    }
+}
+
+/// The task.
+pub struct Probe {
+    cluster: Arc<config::Cluster>,
+    /// Connections of its own: a long answer must not hold up the short questions of others.
+    wire: wire::Cluster,
+    /// Knows where the brokers are.
+    known: Arc<wire::Cluster>,
+    metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    begin: Instant,
+    topics: topics::Watched,
+    groups: groups::Watched,
+    faults: Faults,
+}
+
+impl Probe {
+    /// A probe that has asked nothing yet.
+    pub fn new(
+        cluster: Arc<config::Cluster>,
+        known: Arc<wire::Cluster>,
+        metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    ) -> Self {
+        let (topics, groups) = (topics::Watched::default(), groups::Watched::default());
+        let wire = known.beside(cluster.metadata.timeout);
+        Self {
+            cluster,
+            wire,
+            known,
+            metadata,
+            begin: Instant::now(),
+            topics,
+            groups,
+            faults: Faults::default(),
+        }
+    }
+
+    /// Partitions to ask for, by leader; one without a leader is a fault of its own.
+    fn by_leader(&mut self, metadata: &metadata::Snapshot) -> ByLeader {
+        let mut wanted = ByLeader::new();
+        for (name, topic) in metadata.topics.iter() {
+            let Ok(topic) = topic else { continue };
+            if !self.cluster.lag.topics.covers(name) && !self.cluster.freshness.topics.covers(name) {
+                continue;
+            }
+            let name: Arc<str> = self.topics.name(name);
+            for (number, partition) in &topic.partitions {
+                match partition.leader {
+                    Some(leader) => {
+                        wanted.entry(leader).or_default().entry(name.clone()).or_default().push(*number);
+                    }
+                    None => self.faults.count(Api::ListOffsets, Fault::NoLeader),
+                }
+            }
+        }
+        wanted
+    }
+}
+
+impl Cycle for Probe {
+    type Snapshot = Snapshot;
+
+    async fn cycle(&mut self) -> Result<Snapshot, Error> {
+        let cluster = self.cluster.clone();
+        let interval = cluster.lag.interval.min(cluster.freshness.interval);
+        let metadata = metadata::first(&mut self.metadata, interval / 2).await?;
+        let begun = Instant::now();
+        self.wire.learn_from(&self.known);
+        // Commits before ends: else a group that reads on in between would be ahead of its log.
+        let commits = if cluster.lag.enabled {
+            self.groups.ask(&self.wire, &metadata, &cluster.lag, &mut self.faults).await
+        } else {
+            groups::Commits::default()
+        };
+        let wanted = self.by_leader(&metadata);
+        let end = if cluster.lag.committed_only { At::Stable } else { At::Latest };
+        let (ends, starts) =
+            tokio::join!(offsets(&self.wire, &wanted, end), offsets(&self.wire, &wanted, At::Earliest));
+        let now = self.begin.elapsed();
+        let moved = self.topics.observe(&metadata, &ends, &starts, now, &mut self.faults);
+        let newest = if cluster.freshness.enabled && !moved.is_empty() {
+            offsets(&self.wire, &moved, At::MaxTimestamp).await
+        } else {
+            BTreeMap::new()
+        };
+        self.topics.date(&newest, &mut self.faults);
+        let groups = self.groups.judge(commits, &self.topics, &cluster.lag, now);
+        Ok(Snapshot {
+            topics: self.topics.views(now, &cluster.freshness),
+            groups,
+            faults: self.faults.0.clone(),
+            duration: begun.elapsed(),
+        })
+    }
+}

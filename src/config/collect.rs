@@ -1,0 +1,135 @@
+//! `[lag]` and `[freshness]`: which topics and groups are watched.
+
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::load::Reader;
+
+/// `[lag]`
+#[derive(Debug, Clone)]
+pub struct Lag {
+    /// Whether consumer groups are watched.
+    pub enabled: bool,
+    /// From one look to the next.
+    pub interval: Duration,
+    /// Groups to watch, of those that are listed.
+    pub groups: Filter,
+    /// Groups to watch whether they are listed or not.
+    pub names: Vec<String>,
+    /// Topics to watch.
+    pub topics: Filter,
+    /// Series for each partition, or for each topic alone.
+    pub partitions: bool,
+    /// Count up to the last stable offset instead of the high watermark.
+    pub committed_only: bool,
+    /// Sums of groups of which a part is not known.
+    pub partial_sums: bool,
+    /// At most so many series of partitions.
+    pub max_series: usize,
+}
+
+/// `[freshness]`
+#[derive(Debug, Clone)]
+pub struct Freshness {
+    /// Whether topics' ages are watched.
+    pub enabled: bool,
+    /// From one look to the next.
+    pub interval: Duration,
+    /// Topics to watch.
+    pub topics: Filter,
+}
+
+/// A choice of names.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    include: Option<Expression>,
+    exclude: Option<Expression>,
+    prefixes: Vec<String>,
+}
+
+/// An expression as it was written, and as it is matched.
+#[derive(Debug, Clone)]
+struct Expression {
+    written: String,
+    whole: Regex,
+}
+
+impl Filter {
+    /// Whether a name is chosen: by its beginning or the one expression, and not left out by the other.
+    pub fn covers(&self, name: &str) -> bool {
+        let begins = self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| name.starts_with(prefix));
+        begins
+            && self.include.as_ref().is_none_or(|include| include.whole.is_match(name))
+            && !self.exclude.as_ref().is_some_and(|exclude| exclude.whole.is_match(name))
+    }
+
+    pub(super) fn include(&self) -> String {
+        self.include.as_ref().map_or_else(String::new, |include| include.written.clone())
+    }
+
+    pub(super) fn exclude(&self) -> String {
+        self.exclude.as_ref().map_or_else(String::new, |exclude| exclude.written.clone())
+    }
+
+    pub(super) fn prefix(&self) -> String {
+        self.prefixes.join(";")
+    }
+}
+
+impl Reader {
+    pub(super) fn lag(&mut self) -> Lag {
+        let choices = |reader: &mut Self, key: &str, yes: &str, no: &str| {
+            let found = reader.text("lag", key);
+            if found != yes && found != no {
+                reader.expected("lag", key, &format!("{yes} or {no}"));
+            }
+            found == yes
+        };
+        let names = self.text("lag", "groups");
+        Lag {
+            enabled: self.parsed("lag", "enabled", "true or false"),
+            interval: self.duration("lag", "interval"),
+            groups: self.filter("lag", "groups"),
+            names: names.split_whitespace().map(str::to_owned).collect(),
+            topics: self.filter("lag", "topics"),
+            partitions: choices(self, "granularity", "partition", "topic"),
+            committed_only: choices(self, "isolation", "read_committed", "read_uncommitted"),
+            partial_sums: self.parsed("lag", "partial_sums", "true or false"),
+            max_series: self.parsed("lag", "max.series", "a number"),
+        }
+    }
+
+    pub(super) fn freshness(&mut self) -> Freshness {
+        let prefixes = self.text("freshness", "topics.prefix");
+        let mut topics = self.filter("freshness", "topics");
+        topics.prefixes = prefixes
+            .split(';')
+            .map(str::trim)
+            .filter(|prefix| !prefix.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Freshness {
+            enabled: self.parsed("freshness", "enabled", "true or false"),
+            interval: self.duration("freshness", "interval"),
+            topics,
+        }
+    }
+
+    /// `WHAT.include` and `WHAT.exclude`; each must match the whole name.
+    fn filter(&mut self, section: &str, what: &str) -> Filter {
+        let mut expression = |key: &str| {
+            let text = self.text(section, &format!("{what}.{key}"));
+            if text.is_empty() {
+                return None;
+            }
+            let whole = Regex::new(&format!("^(?:{text})$"));
+            if whole.is_err() {
+                self.expected(section, &format!("{what}.{key}"), "a regular expression");
+            }
+            Some(Expression { written: text, whole: whole.ok()? })
+        };
+        let (include, exclude) = (expression("include"), expression("exclude"));
+        Filter { include, exclude, prefixes: Vec::new() }
+    }
+}

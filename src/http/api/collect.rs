@@ -1,0 +1,140 @@
+//! Topics and groups as JSON.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::{
+    extract::{Query, State as Extract},
+    response::Response,
+};
+use serde_json::{Value, json};
+
+use super::{Filter, Shared, each, seconds, time};
+use crate::collect::{
+    groups::{Group, Sums},
+    lag::{Lag, TimeLag},
+    topics::Topic,
+};
+
+/// Groups, those with the oldest unread records first: `?search=PART&limit=N`; `?group=NAME` for one with its
+/// partitions.
+pub(in crate::http) async fn groups(state: Extract<Shared>, filter: Query<Filter>) -> Response {
+    each(&state, &filter, |readings| {
+        let Some(snapshot) = readings.collect.fresh() else { return json!({ "groups": null }) };
+        let chosen = snapshot.groups.iter().filter(|(name, _)| {
+            filter.group.as_deref().is_none_or(|group| group == &***name) && filter.finds(name)
+        });
+        let mut chosen: Vec<_> = chosen.map(|(name, group)| (name, group, sums(group))).collect();
+        chosen.sort_by_key(|(_, _, sums)| {
+            std::cmp::Reverse((sums.oldest.map(|oldest| oldest.age), sums.records))
+        });
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        let groups = chosen.iter().take(limit).map(|(name, group, sums)| {
+            let mut told = group_json(name, group, *sums);
+            if filter.group.is_some() {
+                told["topics"] = partitions_json(group);
+            }
+            told
+        });
+        json!({ "count": chosen.len(), "groups": groups.collect::<Vec<_>>() })
+    })
+}
+
+/// Topics, those that have been silent for longest first: `?search=PART&limit=N`.
+pub(in crate::http) async fn topics(state: Extract<Shared>, filter: Query<Filter>) -> Response {
+    each(&state, &filter, |readings| {
+        let Some(snapshot) = readings.collect.fresh() else { return json!({ "topics": null }) };
+        let mut chosen: Vec<_> = snapshot.topics.iter().filter(|(name, _)| filter.finds(name)).collect();
+        // What has no date is no older than what has one.
+        let newest = |topic: &Topic| topic.freshness.and_then(|found| found.newest_ms).unwrap_or(i64::MAX);
+        chosen.sort_by_key(|(_, topic)| newest(topic));
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        let topics = chosen.iter().take(limit).map(|(name, topic)| topic_json(name, topic));
+        json!({ "count": chosen.len(), "topics": topics.collect::<Vec<_>>() })
+    })
+}
+
+/// The same under the names of the cc-heartbeat program.
+pub(in crate::http) async fn consumer_groups(state: Extract<Shared>, filter: Query<Filter>) -> Response {
+    each(&state, &filter, |readings| {
+        let snapshot = readings.collect.fresh();
+        let groups = snapshot.map(|snapshot| {
+            let groups = snapshot.groups.iter();
+            groups
+                .map(|(name, group)| json!({ "group": &**name, "state": group.state.as_str() }))
+                .collect::<Vec<_>>()
+        });
+        json!({ "group_count": snapshot.map(|snapshot| snapshot.groups.len()), "groups": groups })
+    })
+}
+
+fn sums(group: &Group) -> Sums {
+    Sums::of(group.topics.values().flat_map(|lags| lags.values()))
+}
+
+fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
+    let worst = worst(group);
+    json!({
+        "group": name,
+        "state": group.state.as_str(),
+        "type": group.kind.as_str(),
+        "lag": sums.records,
+        "max_lag": sums.most,
+        "time_lag": sums.oldest.map(time_json),
+        "worst": worst.map(|(topic, partition)| json!({ "topic": topic, "partition": partition })),
+        "partitions_unknown": group.unknown,
+        "fault": group.fault.map(|fault| fault.as_str()),
+    })
+}
+
+/// The partition whose next record is oldest.
+fn worst(group: &Group) -> Option<(&str, i32)> {
+    let all = group.topics.iter().flat_map(|(topic, lags)| {
+        lags.iter().filter_map(move |(number, lag)| Some((lag.time?.age, lag.records, &**topic, *number)))
+    });
+    let worst =
+        all.filter(|(age, ..)| *age > Duration::ZERO).max_by_key(|(age, records, ..)| (*age, *records));
+    worst.map(|(_, _, topic, number)| (topic, number))
+}
+
+fn partitions_json(group: &Group) -> Value {
+    let lags = group.topics.iter().flat_map(|(topic, lags)| {
+        lags.iter().map(move |(number, lag)| {
+            let Lag { committed, records, lost, retention_margin, retention_ratio, reset, time } = *lag;
+            json!({
+                "topic": &**topic,
+                "partition": number,
+                "committed": committed,
+                "lag": records,
+                "lost": lost,
+                "retention_margin": retention_margin,
+                "retention_ratio": retention_ratio,
+                "reset": reset,
+                "time_lag": time.map(time_json),
+            })
+        })
+    });
+    lags.collect()
+}
+
+fn time_json(lag: TimeLag) -> Value {
+    let TimeLag { age, error, method } = lag;
+    json!({ "seconds": age.as_secs_f64(), "error_seconds": seconds(error), "method": method.as_str() })
+}
+
+fn topic_json(name: &str, topic: &Topic) -> Value {
+    let at = |ms: i64| Some(time(UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(ms).ok()?))?));
+    let found = topic.freshness;
+    let records =
+        topic.partitions.values().map(|partition| Some(partition.ends.end? - partition.ends.start?));
+    json!({
+        "topic": name,
+        "partitions": topic.partitions.len(),
+        "offsets": records.sum::<Option<i64>>(),
+        "state": found.map(|found| found.state.as_str()),
+        "last_event": found.and_then(|found| found.newest_ms).and_then(at),
+        "oldest_partition_event": found.and_then(|found| found.oldest_ms).and_then(at),
+        "last_append": found.and_then(|found| found.appended_at).map(|at: SystemTime| time(at)),
+        "appended": topic.appended,
+        "rate": topic.rate,
+    })
+}

@@ -1,0 +1,167 @@
+//! Tables of groups and topics: the worst of them on the page, all of them, searched and by pages, on their own.
+
+use std::{
+    cmp::Reverse,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::words::{ago, before};
+use crate::{
+    board::Readings,
+    collect::{
+        groups::{Group, Sums},
+        lag::{Method, TimeLag},
+        topics::{State, Topic},
+    },
+};
+
+/// Rows on the page itself.
+pub(super) const WORST: usize = 10;
+
+pub(super) struct GroupRow {
+    pub(super) name: String,
+    pub(super) state: &'static str,
+    pub(super) lag: String,
+    pub(super) time: String,
+    pub(super) method: String,
+    pub(super) worst: String,
+    pub(super) remark: String,
+    pub(super) bad: bool,
+}
+
+pub(super) struct TopicRow {
+    pub(super) name: String,
+    pub(super) state: &'static str,
+    pub(super) age: String,
+    pub(super) appended: String,
+    pub(super) rate: String,
+    pub(super) partitions: usize,
+    pub(super) bad: bool,
+}
+
+/// Rows, and how many there would be without a limit.
+pub(super) struct Rows<T> {
+    pub(super) rows: Vec<T>,
+    pub(super) count: usize,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), count: 0 }
+    }
+}
+
+/// Groups whose names hold `search`: lost and reset ones first, then those with the oldest unread record.
+pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usize) -> Rows<GroupRow> {
+    let Some(snapshot) = readings.collect.fresh() else { return Rows::default() };
+    let mut found: Vec<_> = snapshot
+        .groups
+        .iter()
+        .filter(|(name, _)| name.contains(search))
+        .map(|(name, group)| {
+            let lags = || group.topics.values().flat_map(|lags| lags.values());
+            let lost: i64 = lags().filter_map(|lag| lag.lost).sum();
+            let resets = lags().filter(|lag| lag.reset).count();
+            (name, group, Sums::of(lags()), lost, resets)
+        })
+        .collect();
+    found.sort_by_key(|(name, group, sums, lost, resets)| {
+        let trouble = *lost > 0 || *resets > 0 || group.fault.is_some();
+        (
+            Reverse(trouble),
+            Reverse(sums.oldest.map(|oldest| oldest.age)),
+            Reverse(sums.records),
+            (*name).clone(),
+        )
+    });
+    let count = found.len();
+    let rows = found.into_iter().skip(skip).take(limit);
+    Rows {
+        rows: rows.map(|(name, group, sums, lost, resets)| row(name, group, sums, lost, resets)).collect(),
+        count,
+    }
+}
+
+fn row(name: &Arc<str>, group: &Group, sums: Sums, lost: i64, resets: usize) -> GroupRow {
+    let remarks = [
+        (lost > 0).then(|| format!("{lost} records deleted unread")),
+        (resets > 0).then(|| format!("{resets} commits behind the end of their log")),
+        group.fault.map(|fault| format!("cannot be read: {fault}")),
+        (group.unknown > 0).then(|| format!("{} partitions not known", group.unknown)),
+    ];
+    let all = group.topics.iter().flat_map(|(topic, lags)| lags.iter().map(move |(n, lag)| (topic, n, lag)));
+    let worst = all.max_by_key(|(_, _, lag)| (lag.time.map(|time| time.age), lag.records));
+    let worst = worst.filter(|(_, _, lag)| lag.records.is_some_and(|records| records > 0));
+    GroupRow {
+        name: name.to_string(),
+        state: group.state.as_str(),
+        lag: sums.records.map_or_else(|| "–".to_owned(), |records| records.to_string()),
+        time: sums.oldest.map_or_else(|| "–".to_owned(), age),
+        method: sums.oldest.map_or_else(String::new, how),
+        worst: worst.map_or_else(String::new, |(topic, number, _)| format!("{topic}-{number}")),
+        remark: remarks.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        bad: lost > 0 || resets > 0 || group.fault.is_some(),
+    }
+}
+
+fn age(lag: TimeLag) -> String {
+    let words = duration(lag.age);
+    match lag.method {
+        Method::Current => "none".to_owned(),
+        Method::Clamped => format!("over {words}"),
+        _ => words,
+    }
+}
+
+fn how(lag: TimeLag) -> String {
+    match (lag.method, lag.error) {
+        (Method::Current, _) => String::new(),
+        (method, Some(error)) => format!("{} ± {}", method.as_str(), duration(error)),
+        (method, None) => method.as_str().to_owned(),
+    }
+}
+
+fn duration(time: Duration) -> String {
+    ago(UNIX_EPOCH, UNIX_EPOCH + time)
+}
+
+/// Topics whose names hold `search`: those in trouble first, then those that have been silent for longest.
+pub(super) fn topics(
+    readings: &Readings,
+    search: &str,
+    skip: usize,
+    limit: usize,
+    now: SystemTime,
+) -> Rows<TopicRow> {
+    let Some(snapshot) = readings.collect.fresh() else { return Rows::default() };
+    let mut found: Vec<_> = snapshot.topics.iter().filter(|(name, _)| name.contains(search)).collect();
+    found.sort_by_key(|(name, topic)| {
+        let state = topic.freshness.map(|found| found.state);
+        let date = topic.freshness.and_then(|found| found.newest_ms);
+        (Reverse(state.is_some_and(in_trouble)), date.is_none(), date, (*name).clone())
+    });
+    let count = found.len();
+    let rows = found.into_iter().skip(skip).take(limit).map(|(name, topic)| topic_row(name, topic, now));
+    Rows { rows: rows.collect(), count }
+}
+
+fn in_trouble(state: State) -> bool {
+    matches!(state, State::Error | State::Future)
+}
+
+fn topic_row(name: &Arc<str>, topic: &Topic, now: SystemTime) -> TopicRow {
+    let found = topic.freshness;
+    let newest = found.and_then(|found| found.newest_ms);
+    let newest = newest.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(ms).ok()?)));
+    let or_none = |words: Option<String>| words.unwrap_or_else(|| "–".to_owned());
+    TopicRow {
+        name: name.to_string(),
+        state: found.map_or("not watched", |found| found.state.as_str()),
+        age: or_none(newest.map(|at| before(at, now))),
+        appended: or_none(found.and_then(|found| found.appended_at).map(|at| before(at, now))),
+        rate: or_none(topic.rate.map(|rate| format!("{rate:.1}/s"))),
+        partitions: topic.partitions.len(),
+        bad: found.is_some_and(|found| in_trouble(found.state)),
+    }
+}

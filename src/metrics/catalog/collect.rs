@@ -1,0 +1,215 @@
+//! Families of real topics and groups. Names that other exporters have are kept, with their labels.
+
+use crate::metrics::{Description, Family, Kind, family};
+
+pub static LATEST_OFFSET: Family<3> = family(
+    "kafka_partition_latest_offset",
+    Kind::Gauge,
+    &["cluster_name", "topic", "partition"],
+    "The offset of the next record: the high watermark, or with [lag] isolation = read_committed the last stable offset.",
+);
+
+pub static EARLIEST_OFFSET: Family<3> = family(
+    "kafka_partition_earliest_offset",
+    Kind::Gauge,
+    &["cluster_name", "topic", "partition"],
+    "The first offset that can be read.",
+);
+
+pub static GROUP_OFFSET: Family<4> = family(
+    "kafka_consumergroup_group_offset",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic", "partition"],
+    "The committed offset. Absent where nothing was committed.",
+);
+
+pub static GROUP_LAG: Family<4> = family(
+    "kafka_consumergroup_group_lag",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic", "partition"],
+    "Records between the committed offset and the end. Absent where the end is not known, and for a commit behind it.",
+);
+
+pub static GROUP_LAG_SECONDS: Family<4> = family(
+    "kafka_consumergroup_group_lag_seconds",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic", "partition"],
+    "Age of the next record to be read, 0 if there is none. Absent where it is not known.",
+);
+
+pub static GROUP_LAG_ERROR: Family<5> = family(
+    "kafka_consumergroup_lag_seconds_error",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic", "partition", "method"],
+    "The true age is at most so far from kafka_consumergroup_group_lag_seconds, by the method of finding it; +Inf for clamped, which is at least so old. Absent where there is nothing to read.",
+);
+
+pub static GROUP_LOST: Family<4> = family(
+    "kafka_consumergroup_group_messages_lost",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic", "partition"],
+    "Records that were deleted before the group read them: the log begins so far after the committed offset.",
+);
+
+pub static GROUP_MARGIN: Family<4> = family(
+    "kafka_consumergroup_group_retention_margin",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic", "partition"],
+    "Records between the log's start and the committed offset. Negative if records were lost.",
+);
+
+pub static GROUP_RATIO: Family<4> = family(
+    "kafka_consumergroup_group_lag_retention_ratio",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic", "partition"],
+    "Percent of the log that the group has not read yet; above 100 if records were lost. Absent for an empty log.",
+);
+
+pub static GROUP_RESET: Family<4> = family(
+    "kafka_consumergroup_reset",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic", "partition"],
+    "1 for a committed offset that has been behind the end of its log for two looks: the log was cut or made anew. Absent otherwise.",
+);
+
+pub static GROUP_TOPIC_SUM: Family<3> = family(
+    "kafka_consumergroup_group_topic_sum_lag",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic"],
+    "Records that the group has not read of the topic yet.",
+);
+
+pub static GROUP_TOPIC_MAX_SECONDS: Family<3> = family(
+    "kafka_consumergroup_group_topic_max_lag_seconds",
+    Kind::Gauge,
+    &["cluster_name", "group", "topic"],
+    "The largest time lag of the topic's partitions.",
+);
+
+pub static GROUP_SUM: Family<2> = family(
+    "kafka_consumergroup_group_sum_lag",
+    Kind::Gauge,
+    &["cluster_name", "group"],
+    "Records that the group has not read yet. Absent while a part is not known, unless [lag] partial_sums is true.",
+);
+
+pub static GROUP_MAX: Family<2> = family(
+    "kafka_consumergroup_group_max_lag",
+    Kind::Gauge,
+    &["cluster_name", "group"],
+    "The largest lag of the group's partitions, in records. Absent as the sum is.",
+);
+
+pub static GROUP_MAX_SECONDS: Family<2> = family(
+    "kafka_consumergroup_group_max_lag_seconds",
+    Kind::Gauge,
+    &["cluster_name", "group"],
+    "The largest time lag of the group's partitions. Absent as the sum is.",
+);
+
+pub static GROUP_STATE: Family<4> = family(
+    "kafka_consumergroup_group_state",
+    Kind::Gauge,
+    &["cluster_name", "group", "state", "type"],
+    "1 for the group's current state: stable, rebalancing, empty, dead or unknown.",
+);
+
+pub static GROUP_UNKNOWN: Family<2> = family(
+    "kafka_consumergroup_partitions_unknown",
+    Kind::Gauge,
+    &["cluster_name", "group"],
+    "Partitions with a commit whose lag is not known.",
+);
+
+pub static POLL_MS: Family<1> = family(
+    "kafka_consumergroup_poll_time_ms",
+    Kind::Gauge,
+    &["cluster_name"],
+    "How long the last look at topics and groups took, in milliseconds.",
+);
+
+pub static COLLECT_ERRORS: Family<3> = family(
+    "heartbeat_collect_errors_total",
+    Kind::Counter,
+    &["kafka_cluster", "api", "fault"],
+    "Partitions, groups and brokers that could not be asked, by request and fault.",
+);
+
+pub static SERIES_DROPPED: Family<1> = family(
+    "heartbeat_series_dropped",
+    Kind::Gauge,
+    &["kafka_cluster"],
+    "Series of partitions left out because of [lag] max.series.",
+);
+
+pub static LAST_EVENT: Family<2> = family(
+    "topic_last_event_timestamp_seconds",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "The newest timestamp of a record of the topic. Absent without records, and while it lies more than a minute in the future.",
+);
+
+pub static OLDEST_PARTITION_EVENT: Family<2> = family(
+    "topic_oldest_partition_event_timestamp_seconds",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "The newest timestamp of the partition that has been silent for longest, of those that hold records.",
+);
+
+pub static LAST_APPEND: Family<2> = family(
+    "topic_last_append_timestamp_seconds",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "When our own samples last saw an end of the topic move, whatever the records' timestamps say. Absent until they did.",
+);
+
+pub static FRESHNESS_STATE: Family<3> = family(
+    "topic_freshness_state",
+    Kind::Gauge,
+    &["kafka_cluster", "topic", "state"],
+    "1 for the topic's current state: ok, empty, drained, future, unknown or error.",
+);
+
+pub static FRESHNESS_UP: Family<1> = family(
+    "topic_metric_exporter_up",
+    Kind::Gauge,
+    &["kafka_cluster"],
+    "1 if the last look had no error for any watched topic, else 0.",
+);
+
+pub static TOPIC_APPENDED: Family<2> = family(
+    "kafka_topic_message_count_total",
+    Kind::Counter,
+    &["kafka_cluster", "topic"],
+    "Records appended to the topic since it is watched, by the movement of its ends.",
+);
+
+/// All of them, in the order in which they are served.
+pub static ALL: [&Description; 26] = [
+    &LATEST_OFFSET.description,
+    &EARLIEST_OFFSET.description,
+    &GROUP_OFFSET.description,
+    &GROUP_LAG.description,
+    &GROUP_LAG_SECONDS.description,
+    &GROUP_LAG_ERROR.description,
+    &GROUP_LOST.description,
+    &GROUP_MARGIN.description,
+    &GROUP_RATIO.description,
+    &GROUP_RESET.description,
+    &GROUP_TOPIC_SUM.description,
+    &GROUP_TOPIC_MAX_SECONDS.description,
+    &GROUP_SUM.description,
+    &GROUP_MAX.description,
+    &GROUP_MAX_SECONDS.description,
+    &GROUP_STATE.description,
+    &GROUP_UNKNOWN.description,
+    &POLL_MS.description,
+    &COLLECT_ERRORS.description,
+    &SERIES_DROPPED.description,
+    &LAST_EVENT.description,
+    &OLDEST_PARTITION_EVENT.description,
+    &LAST_APPEND.description,
+    &FRESHNESS_STATE.description,
+    &FRESHNESS_UP.description,
+    &TOPIC_APPENDED.description,
+];

@@ -1,0 +1,152 @@
+//! Real topics and groups as series.
+
+use super::{flag, text, unix};
+use crate::{
+    board::Readings,
+    collect::{
+        Snapshot,
+        groups::{Group, Sums},
+        lag::{Lag, Method},
+        topics::{Freshness, State, Topic},
+    },
+    metrics::{Label, Series, Value, catalog::collect as c},
+};
+
+/// What is known of a cluster's topics and groups. Of the only cluster there is, the names that older dashboards
+/// know carry no `kafka_cluster`.
+pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Series<'a>>) {
+    let Some(snapshot) = readings.collect.fresh() else { return };
+    let name: &'a str = &readings.name;
+    let settings = &readings.settings;
+    if settings.lag.enabled {
+        groups(name, snapshot, settings, series);
+    }
+    let milliseconds = snapshot.duration.as_secs_f64() * 1e3;
+    series.push(c::POLL_MS.series([text(name)], Value::Number(milliseconds)));
+    for ((api, fault), count) in &snapshot.faults {
+        let labels = [text(name), text(api.as_str()), text(fault.as_str())];
+        series.push(c::COLLECT_ERRORS.series(labels, Value::Count(*count)));
+    }
+    let name = if alone { "" } else { name };
+    let mut up = None;
+    for (topic, seen) in &snapshot.topics {
+        series.push(c::TOPIC_APPENDED.series([text(name), text(topic)], Value::Count(seen.appended)));
+        if let Some(found) = &seen.freshness {
+            freshness(name, topic, found, series);
+            up = Some(up.unwrap_or(true) && found.state != State::Error);
+        }
+    }
+    if settings.freshness.enabled {
+        series.push(c::FRESHNESS_UP.series([text(name)], flag(up.unwrap_or(true))));
+    }
+}
+
+fn freshness<'a>(name: &'a str, topic: &'a str, found: &Freshness, series: &mut Vec<Series<'a>>) {
+    let at = || [text(name), text(topic)];
+    let seconds = |ms: i64| Value::Number(ms as f64 / 1e3);
+    series.extend(found.newest_ms.map(|ms| c::LAST_EVENT.series(at(), seconds(ms))));
+    series.extend(found.oldest_ms.map(|ms| c::OLDEST_PARTITION_EVENT.series(at(), seconds(ms))));
+    series.extend(found.appended_at.map(|at_| c::LAST_APPEND.series(at(), Value::Number(unix(at_)))));
+    for state in State::ALL {
+        let labels = [text(name), text(topic), text(state.as_str())];
+        series.push(c::FRESHNESS_STATE.series(labels, flag(state == found.state)));
+    }
+}
+
+fn groups<'a>(
+    name: &'a str,
+    snapshot: &'a Snapshot,
+    settings: &crate::config::Cluster,
+    series: &mut Vec<Series<'a>>,
+) {
+    let mut left = settings.lag.max_series;
+    let mut dropped = 0u64;
+    let mut of_partition = |one: Series<'a>, series: &mut Vec<Series<'a>>| {
+        if left > 0 {
+            left -= 1;
+            series.push(one);
+        } else {
+            dropped += 1;
+        }
+    };
+    let partitions = settings.lag.partitions;
+    for (topic, seen) in
+        snapshot.topics.iter().filter(|(topic, _)| partitions && settings.lag.topics.covers(topic))
+    {
+        for one in ends(name, topic, seen) {
+            of_partition(one, series);
+        }
+    }
+    for (group, seen) in &snapshot.groups {
+        summary(name, group, seen, settings.lag.partial_sums, series);
+        for (topic, lags) in &seen.topics {
+            let sums = Sums::of(lags.values());
+            let at = || [text(name), text(group), text(topic)];
+            series.extend(sums.records.map(|sum| c::GROUP_TOPIC_SUM.series(at(), Value::Number(sum as f64))));
+            series.extend(sums.oldest.map(|oldest| {
+                c::GROUP_TOPIC_MAX_SECONDS.series(at(), Value::Number(oldest.age.as_secs_f64()))
+            }));
+            if partitions {
+                for (number, lag) in lags {
+                    let at = [text(name), text(group), text(topic), number.to_string().into()];
+                    lag_of(at, lag, &mut |one| of_partition(one, series));
+                }
+            }
+        }
+    }
+    series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
+}
+
+fn ends<'a>(name: &'a str, topic: &'a str, seen: &Topic) -> Vec<Series<'a>> {
+    let each = seen.partitions.iter().flat_map(|(number, partition)| {
+        let at = || [text(name), text(topic), number.to_string().into()];
+        let number = |offset: i64| Value::Number(offset as f64);
+        let end = partition.ends.end.map(|end| c::LATEST_OFFSET.series(at(), number(end)));
+        let start = partition.ends.start.map(|start| c::EARLIEST_OFFSET.series(at(), number(start)));
+        [end, start].into_iter().flatten()
+    });
+    each.collect()
+}
+
+fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, series: &mut Vec<Series<'a>>) {
+    let at = || [text(name), text(group)];
+    let state = [text(name), text(group), text(seen.state.as_str()), text(seen.kind.as_str())];
+    series.push(c::GROUP_STATE.series(state, Value::Count(1)));
+    if seen.fault.is_some() {
+        return;
+    }
+    series.push(c::GROUP_UNKNOWN.series(at(), Value::Count(seen.unknown as u64)));
+    if seen.unknown > 0 && !partial {
+        return;
+    }
+    let sums = Sums::of(seen.topics.values().flat_map(|lags| lags.values()));
+    series.extend(sums.records.map(|sum| c::GROUP_SUM.series(at(), Value::Number(sum as f64))));
+    series.extend(sums.most.map(|most| c::GROUP_MAX.series(at(), Value::Number(most as f64))));
+    series.extend(
+        sums.oldest.map(|oldest| c::GROUP_MAX_SECONDS.series(at(), Value::Number(oldest.age.as_secs_f64()))),
+    );
+}
+
+fn lag_of<'a>(at: [Label<'a>; 4], lag: &Lag, push: &mut impl FnMut(Series<'a>)) {
+    let whole = |number: i64| Value::Number(number as f64);
+    let values = [
+        (&c::GROUP_OFFSET, Some(whole(lag.committed))),
+        (&c::GROUP_LAG, lag.records.map(whole)),
+        (&c::GROUP_LAG_SECONDS, lag.time.map(|time| Value::Number(time.age.as_secs_f64()))),
+        (&c::GROUP_LOST, lag.lost.map(whole)),
+        (&c::GROUP_MARGIN, lag.retention_margin.map(whole)),
+        (&c::GROUP_RATIO, lag.retention_ratio.map(Value::Number)),
+        (&c::GROUP_RESET, lag.reset.then_some(Value::Count(1))),
+    ];
+    for (family, value) in values {
+        if let Some(value) = value {
+            push(family.series(at.clone(), value));
+        }
+    }
+    if let Some(time) = lag.time.filter(|time| time.method != Method::Current) {
+        let [name, group, topic, partition] = at;
+        let error = time.error.map_or(f64::INFINITY, |error| error.as_secs_f64());
+        let labels = [name, group, topic, partition, text(time.method.as_str())];
+        push(c::GROUP_LAG_ERROR.series(labels, Value::Number(error)));
+    }
+}

@@ -1,0 +1,271 @@
+//! Lag and freshness on a real Apache Kafka: the numbers are those of Kafka's own programs, or of what was written.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use serde_json::Value;
+use support::{
+    kafka::{Kafka, Listener},
+    service::Service,
+    wait_for,
+};
+
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn service(kafka: &Kafka, extra: &str) -> Service {
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = hb-collect\n\
+         [metadata]\ninterval = 1s\n[lag]\ninterval = 1s\n{extra}\n[freshness]\ninterval = 1s\n"
+    ))
+}
+
+fn client(kafka: &Kafka) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.bootstrap(Listener::Plaintext));
+    config
+}
+
+/// Writes records with these timestamps, in milliseconds since 1970.
+fn write(kafka: &Kafka, topic: &str, partition: i32, timestamps: impl IntoIterator<Item = i64>) {
+    let producer: BaseProducer = client(kafka).create().expect("a producer");
+    for timestamp in timestamps {
+        let record = BaseRecord::<(), _>::to(topic).partition(partition).payload("x").timestamp(timestamp);
+        producer.send(record).map_err(|(error, _)| error).expect("sent");
+    }
+    producer.flush(PATIENCE).expect("written");
+}
+
+/// Commits offsets for a group that has no members.
+fn commit(kafka: &Kafka, group: &str, topic: &str, offsets: &[(i32, i64)]) {
+    let consumer: BaseConsumer = client(kafka).set("group.id", group).create().expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).expect("an offset");
+    }
+    consumer.commit(&list, CommitMode::Sync).expect("committed");
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis())
+        .expect("small")
+}
+
+/// What the service says of a group, by topic and partition.
+fn group(service: &Service, name: &str) -> Option<BTreeMap<(String, i64), Value>> {
+    let told = service.api(&format!("/api/v1/groups?group={name}"), "k");
+    let group = told["groups"].as_array()?.first()?.clone();
+    let partitions = group["topics"].as_array()?.iter().map(|lag| {
+        let place = (
+            lag["topic"].as_str().expect("a topic").to_owned(),
+            lag["partition"].as_i64().expect("a number"),
+        );
+        (place, lag.clone())
+    });
+    Some(partitions.collect())
+}
+
+/// Waits until a partition of a group is told so.
+fn wait_for_lag(
+    service: &Service,
+    name: &str,
+    topic: &str,
+    partition: i64,
+    wanted: impl Fn(&Value) -> bool,
+) -> Value {
+    wait_for(&format!("{name} on {topic}-{partition}"), PATIENCE, || {
+        let lag = group(service, name)?.remove(&(topic.to_owned(), partition))?;
+        wanted(&lag).then_some(lag)
+    })
+}
+
+/// (committed, log end, lag) of ConsumerGroupCommand, by partition.
+fn described(kafka: &Kafka, name: &str, topic: &str) -> BTreeMap<i64, [i64; 3]> {
+    let table = kafka.admin(
+        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+        &["--describe", "--group", name],
+    );
+    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let rows = rows.filter(|row| row.len() > 5 && row[0] == name && row[1] == topic);
+    rows.map(|row| {
+        let number = |text: &str| text.parse::<i64>().unwrap_or_else(|_| panic!("{text} in {table}"));
+        (number(row[2]), [number(row[3]), number(row[4]), number(row[5])])
+    })
+    .collect()
+}
+
+#[test]
+fn lags_are_those_of_kafkas_own_program() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "lag-plain";
+    kafka.create_topic(topic, 3);
+    for (partition, count) in [(0, 100), (1, 50), (2, 7)] {
+        write(kafka, topic, partition, (0..count).map(|_| now_ms()));
+    }
+    commit(kafka, "plain", topic, &[(0, 60), (1, 50), (2, 0)]);
+    commit(kafka, "partly", topic, &[(1, 49)]);
+    let service = service(kafka, "");
+    for name in ["plain", "partly"] {
+        let expected = described(kafka, name, topic);
+        assert!(!expected.is_empty());
+        for (partition, [committed, _, lag]) in &expected {
+            wait_for_lag(&service, name, topic, *partition, |told| {
+                told["committed"] == *committed && told["lag"] == *lag && told["lost"] == 0
+            });
+        }
+        let told = group(&service, name).expect("the group");
+        assert_eq!(told.len(), expected.len(), "what was never committed is not there: {told:?}");
+    }
+    let told = service.api("/api/v1/groups?search=plain", "k");
+    let plain = &told["groups"][0];
+    assert_eq!(
+        (&plain["lag"], &plain["max_lag"], &plain["state"]),
+        (&47.into(), &40.into(), &"empty".into()),
+        "{told}"
+    );
+    let labels = ["group=\"plain\"", "topic=\"lag-plain\"", "partition=\"0\"", "cluster_name=\"k\""];
+    assert_eq!(service.series("kafka_consumergroup_group_lag", &labels), Some(40.0));
+    assert_eq!(service.series("kafka_consumergroup_group_retention_margin", &labels), Some(60.0));
+    assert_eq!(service.series("kafka_consumergroup_group_lag_retention_ratio", &labels), Some(40.0));
+    assert_eq!(service.series("kafka_consumergroup_group_sum_lag", &["group=\"plain\""]), Some(47.0));
+    assert_eq!(
+        service.series("kafka_partition_latest_offset", &["topic=\"lag-plain\"", "partition=\"1\""]),
+        Some(50.0)
+    );
+    assert_eq!(service.sum("heartbeat_collect_errors_total", &[]), 0.0, "{}", service.log());
+}
+
+#[test]
+fn what_was_deleted_unread_is_lost_and_a_commit_behind_the_end_is_a_reset() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "lag-lost";
+    kafka.create_topic(topic, 1);
+    write(kafka, topic, 0, (0..100).map(|_| now_ms()));
+    commit(kafka, "slow", topic, &[(0, 20)]);
+    let service = service(kafka, "");
+    wait_for_lag(&service, "slow", topic, 0, |told| told["lag"] == 80);
+    let request =
+        format!("{{\"partitions\":[{{\"topic\":\"{topic}\",\"partition\":0,\"offset\":70}}],\"version\":1}}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("delete.json");
+    std::fs::write(&file, request).expect("a file");
+    kafka.admin(
+        "org.apache.kafka.tools.DeleteRecordsCommand",
+        &["--offset-json-file", file.to_str().expect("UTF-8")],
+    );
+    let lost = wait_for_lag(&service, "slow", topic, 0, |told| told["lost"] == 50);
+    assert_eq!((&lost["lag"], &lost["retention_margin"]), (&80.into(), &Value::from(-50)), "{lost}");
+    assert!(
+        (lost["retention_ratio"].as_f64().expect("a ratio") - 80.0 / 30.0 * 100.0).abs() < 0.01,
+        "{lost}"
+    );
+    // Made anew with fewer records: the commit is of another log.
+    kafka.delete_topic(topic);
+    kafka.create_topic(topic, 1);
+    write(kafka, topic, 0, (0..5).map(|_| now_ms()));
+    commit(kafka, "slow", topic, &[(0, 20)]);
+    let reset = wait_for_lag(&service, "slow", topic, 0, |told| told["reset"] == true);
+    assert_eq!(
+        (&reset["lag"], &reset["lost"], &reset["time_lag"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+    let series = ["group=\"slow\"", "topic=\"lag-lost\""];
+    assert_eq!(service.series("kafka_consumergroup_group_lag", &series), None);
+    assert_eq!(service.series("kafka_consumergroup_reset", &series), Some(1.0));
+}
+
+#[test]
+fn the_oldest_unread_record_is_as_old_as_it_is() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "lag-age";
+    kafka.create_topic(topic, 1);
+    let service = service(kafka, "");
+    commit(kafka, "aged", topic, &[(0, 0)]);
+    let current = wait_for_lag(&service, "aged", topic, 0, |told| told["lag"] == 0);
+    assert_eq!(current["time_lag"]["method"], "current", "{current}");
+    // One at a time: the service sees the log grow, and knows when.
+    let mut written = Vec::new();
+    for count in 1..=6 {
+        written.push(SystemTime::now());
+        write(kafka, topic, 0, [now_ms()]);
+        wait_for_lag(&service, "aged", topic, 0, |told| told["lag"] == count);
+    }
+    for (offset, written) in written.iter().enumerate() {
+        let offset = i64::try_from(offset).expect("small");
+        commit(kafka, "aged", topic, &[(0, offset)]);
+        let told = wait_for_lag(&service, "aged", topic, 0, |told| told["committed"] == offset);
+        let truth = written.elapsed().expect("before now").as_secs_f64();
+        let lag = &told["time_lag"];
+        assert_eq!(lag["method"], "history", "{told}");
+        let (age, error) =
+            (lag["seconds"].as_f64().expect("an age"), lag["error_seconds"].as_f64().expect("a bound"));
+        // The snapshot is at most a look and the way here old.
+        assert!((age - truth).abs() <= error + 3.0, "offset {offset}: told {age} ± {error}, is {truth}");
+    }
+}
+
+#[test]
+fn a_topic_is_as_fresh_as_its_newest_record() {
+    let Some(kafka) = Kafka::shared() else { return };
+    for topic in ["fresh-good", "fresh-never", "fresh-future", "fresh-drained", "other"] {
+        kafka.create_topic(topic, 2);
+    }
+    let now = now_ms();
+    write(kafka, "fresh-good", 0, [now - 90_000, now - 60_000]);
+    write(kafka, "fresh-good", 1, [now - 30_000, now - 45_000]);
+    // As far as a broker of today lets a clock be wrong.
+    write(kafka, "fresh-future", 0, [now + 50 * 60_000]);
+    write(kafka, "fresh-drained", 0, [now - 1000]);
+    write(kafka, "other", 0, [now]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("delete.json");
+    let request =
+        "{\"partitions\":[{\"topic\":\"fresh-drained\",\"partition\":0,\"offset\":1}],\"version\":1}";
+    std::fs::write(&file, request).expect("a file");
+    kafka.admin(
+        "org.apache.kafka.tools.DeleteRecordsCommand",
+        &["--offset-json-file", file.to_str().expect("UTF-8")],
+    );
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    let service = Service::start(&format!(
+        "[kafka]\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = hb-fresh\n[metadata]\ninterval = 1s\n\
+         [lag]\nenabled = false\n[freshness]\ninterval = 1s\ntopics.prefix = nothing-; fresh-\n"
+    ));
+    let last =
+        |topic: &str| service.series("topic_last_event_timestamp_seconds", &[&format!("topic=\"{topic}\"")]);
+    let good = wait_for("the newest record", PATIENCE, || last("fresh-good"));
+    assert_eq!(good, (now - 30_000) as f64 / 1e3, "the newest of all partitions, as it was written");
+    let oldest = service.series("topic_oldest_partition_event_timestamp_seconds", &["topic=\"fresh-good\""]);
+    assert_eq!(oldest, Some((now - 60_000) as f64 / 1e3));
+    for (topic, state) in [
+        ("fresh-good", "ok"),
+        ("fresh-never", "empty"),
+        ("fresh-future", "future"),
+        ("fresh-drained", "drained"),
+    ] {
+        let labels = [format!("topic=\"{topic}\""), format!("state=\"{state}\"")];
+        let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+        assert_eq!(service.series("topic_freshness_state", &labels), Some(1.0), "{topic}");
+        assert!(topic == "fresh-good" || last(topic).is_none(), "{topic} has no age");
+    }
+    assert_eq!(last("other"), None, "not of the prefix");
+    assert_eq!(service.series("topic_metric_exporter_up", &[]), Some(1.0));
+    let metrics = service.get("/metrics").expect("metrics");
+    assert!(
+        metrics.contains("\ntopic_last_event_timestamp_seconds{topic=\"fresh-good\"} "),
+        "as it always was"
+    );
+    assert!(metrics.contains("\ntopic_metric_exporter_up 1\n"));
+    write(kafka, "fresh-good", 0, [now + 500]);
+    wait_for("a newer record", PATIENCE, || (last("fresh-good")? == (now + 500) as f64 / 1e3).then_some(()));
+}

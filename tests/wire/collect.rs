@@ -1,0 +1,338 @@
+//! The collectors against scripted brokers: how few questions they ask, and what they make of bad answers.
+
+use kafka_heartbeat::{
+    collect::{self, Api, Snapshot},
+    config::{self, Sources},
+    kafka::{
+        BrokerId, Fault,
+        admin::{self, GroupKind, GroupState},
+    },
+    probe::metadata,
+    task::{Cycle, Latest},
+};
+use kafka_protocol::{
+    messages::{
+        self, FindCoordinatorRequest, FindCoordinatorResponse, ListGroupsRequest, ListGroupsResponse,
+        ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, OffsetFetchRequest, OffsetFetchResponse,
+        find_coordinator_response::Coordinator,
+        list_groups_response::ListedGroup,
+        list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+        metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
+        offset_fetch_response::{
+            OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+            OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+        },
+    },
+    protocol::StrBytes,
+};
+use tokio::sync::watch;
+
+use super::*;
+use crate::fake::{Reply, metadata as described};
+
+fn text(text: String) -> StrBytes {
+    StrBytes::from_string(text)
+}
+
+/// Three brokers that know these topics of so many partitions each, led in turn.
+async fn brokers(topics: usize, partitions: i32) -> [Fake; 3] {
+    let fakes = [Fake::start().await, Fake::start().await, Fake::start().await];
+    let mut answer = described(&[&fakes[0], &fakes[1], &fakes[2]], "", &[]);
+    answer.topics = (0..topics)
+        .map(|number| {
+            let partition = |index: i32| {
+                let leader = messages::BrokerId(1 + index % 3);
+                MetadataResponsePartition::default()
+                    .with_partition_index(index)
+                    .with_leader_id(leader)
+                    .with_replica_nodes(vec![leader])
+                    .with_isr_nodes(vec![leader])
+            };
+            MetadataResponseTopic::default()
+                .with_name(Some(messages::TopicName(text(format!("topic-{number}")))))
+                .with_partitions((0..partitions).map(partition).collect())
+        })
+        .collect();
+    for fake in &fakes {
+        let answer = answer.clone();
+        fake.on(move |_: MetadataRequest, _| Reply::Answer(answer.clone()));
+        fake.on(|request: ListOffsetsRequest, _| Reply::Answer(ends(&request, |_| 0)));
+        fake.on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default()));
+    }
+    fakes
+}
+
+/// Logs from 10 to 110; a partition may have an error.
+fn ends(request: &ListOffsetsRequest, code: impl Fn(i32) -> i16) -> ListOffsetsResponse {
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|partition| {
+            let (offset, timestamp) = match partition.timestamp {
+                -1 => (110, -1),
+                -2 => (10, -1),
+                _ => (109, 1_700_000_000_000),
+            };
+            ListOffsetsPartitionResponse::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(code(partition.partition_index))
+                .with_offset(offset)
+                .with_timestamp(timestamp)
+        });
+        ListOffsetsTopicResponse::default()
+            .with_name(topic.name.clone())
+            .with_partitions(partitions.collect())
+    });
+    ListOffsetsResponse::default().with_topics(topics.collect())
+}
+
+/// Groups `FIRST..FIRST+COUNT`, all empty, coordinated by this broker.
+fn coordinates(fake: &Fake, first: usize, count: usize) {
+    fake.on(move |_: ListGroupsRequest, _| {
+        let group = |number: usize| {
+            ListedGroup::default()
+                .with_group_id(messages::GroupId(text(format!("group-{number}"))))
+                .with_protocol_type(StrBytes::from_static_str("consumer"))
+                .with_group_state(StrBytes::from_static_str("Empty"))
+                .with_group_type(StrBytes::from_static_str("classic"))
+        };
+        Reply::Answer(ListGroupsResponse::default().with_groups((first..first + count).map(group).collect()))
+    });
+}
+
+/// Every group has read so many partitions of a topic up to 60.
+fn commits(request: &OffsetFetchRequest, partitions: i32) -> OffsetFetchResponse {
+    let groups = request.groups.iter().map(|group| {
+        let number: usize = group.group_id.0.rsplit_once('-').unwrap().1.parse().unwrap();
+        let partition = |index| {
+            OffsetFetchResponsePartitions::default().with_partition_index(index).with_committed_offset(60)
+        };
+        let topic = OffsetFetchResponseTopics::default()
+            .with_name(messages::TopicName(text(format!("topic-{}", number % 10))))
+            .with_partitions((0..partitions).map(partition).collect());
+        OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone()).with_topics(vec![topic])
+    });
+    OffsetFetchResponse::default().with_groups(groups.collect())
+}
+
+/// A probe that knows what the metadata say now.
+async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &str)]) -> collect::Probe {
+    let settings =
+        settings.iter().map(|(s, key, value)| (*s, (*key).to_owned(), (*value).to_owned(), "test"));
+    let sources = Sources {
+        bootstrap: Some(fakes[0].address.to_string()),
+        settings: [("metadata", "timeout".to_owned(), "5s".to_owned(), "test")]
+            .into_iter()
+            .chain(settings)
+            .collect(),
+        ..Sources::default()
+    };
+    let config = Arc::new(config::load(&sources).unwrap().clusters.remove(0));
+    let wire = Arc::new(cluster(&[&fakes[0]], AMPLE));
+    let snapshot = metadata::Probe::new(config.clone(), wire.clone()).cycle().await.unwrap();
+    let mut latest = Latest::new(AMPLE);
+    latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
+    collect::Probe::new(config, wire, watch::channel(latest).1)
+}
+
+fn asked(fakes: &[Fake; 3]) -> [usize; 4] {
+    let sum = |count: fn(&Fake) -> usize| fakes.iter().map(count).sum();
+    [
+        sum(Fake::count::<ListGroupsRequest>),
+        sum(Fake::count::<FindCoordinatorRequest>),
+        sum(Fake::count::<OffsetFetchRequest>),
+        sum(Fake::count::<ListOffsetsRequest>),
+    ]
+}
+
+fn lag_of(snapshot: &Snapshot, group: &str, topic: &str, partition: i32) -> Option<i64> {
+    snapshot.groups.get(group)?.topics.get(topic)?.get(&partition)?.records
+}
+
+#[tokio::test]
+async fn ten_thousand_partitions_and_a_thousand_groups_are_asked_for_in_forty_requests() {
+    let fakes = brokers(100, 100).await;
+    for (index, fake) in fakes.iter().enumerate() {
+        coordinates(fake, index * 334, if index == 2 { 332 } else { 334 });
+        fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 10)));
+    }
+    let mut probe = probe(&fakes, &[]).await;
+    let snapshot = probe.cycle().await.unwrap();
+    assert_eq!((snapshot.topics.len(), snapshot.groups.len()), (100, 1000));
+    assert!(snapshot.groups.values().all(|group| group.fault.is_none() && group.unknown == 0));
+    assert_eq!(lag_of(&snapshot, "group-999", "topic-9", 9), Some(50));
+    assert_eq!(snapshot.faults.len(), 0);
+    let first = asked(&fakes);
+    assert_eq!(
+        first,
+        [3, 0, 21, 9],
+        "groups of each broker, commits by fifty, two ends and the newest record"
+    );
+    probe.cycle().await.unwrap();
+    let second = asked(&fakes);
+    assert_eq!(second[3] - first[3], 6, "where nothing moved the newest record is the same");
+    assert!(second.iter().sum::<usize>() - first.iter().sum::<usize>() <= 40);
+}
+
+#[tokio::test]
+async fn one_bad_item_spoils_none_of_the_rest() {
+    let fakes = brokers(10, 6).await;
+    coordinates(&fakes[0], 0, 4);
+    // The group 2 is loading, the commit of group 3 on partition 1 cannot be read.
+    fakes[0].on(|request: OffsetFetchRequest, _| {
+        let mut answer = commits(&request, 3);
+        for group in &mut answer.groups {
+            match group.group_id.0.as_str() {
+                "group-2" => (group.error_code, group.topics) = (14, Vec::new()),
+                "group-3" => group.topics[0].partitions[1].error_code = 29,
+                _ => {}
+            }
+        }
+        Reply::Answer(answer)
+    });
+    // Partition 4 is not led by broker 2 any more; broker 3 hangs.
+    fakes[1].on(|request: ListOffsetsRequest, _| {
+        Reply::Answer(ends(&request, |partition| if partition == 4 { 6 } else { 0 }))
+    });
+    fakes[2].on(|_: ListOffsetsRequest, _| Reply::Silence);
+    fakes[2].on(|_: ListGroupsRequest, _| Reply::Silence);
+    for fake in &fakes {
+        fake.on(|request: FindCoordinatorRequest, _| {
+            let found = request
+                .coordinator_keys
+                .iter()
+                .map(|key| Coordinator::default().with_key(key.clone()).with_node_id(messages::BrokerId(1)));
+            Reply::Answer(FindCoordinatorResponse::default().with_coordinators(found.collect()))
+        });
+    }
+    let mut probe = probe(&fakes, &[("metadata", "timeout", "1s")]).await;
+    let snapshot = probe.cycle().await.unwrap();
+    let group = |name: &str| &snapshot.groups[name];
+    assert_eq!(group("group-2").fault, Some(Fault::NoLeader), "its coordinator is loading");
+    assert_eq!((group("group-3").unknown, group("group-3").topics["topic-3"].len()), (2, 2));
+    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 0), Some(50), "led by broker 1");
+    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 1), Some(50), "led by broker 2");
+    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 2), None, "led by the one that hangs");
+    assert_eq!(group("group-0").unknown, 1);
+    let ends = |partition: i32| snapshot.topics["topic-0"].partitions[&partition].ends.end;
+    assert_eq!((ends(0), ends(1), ends(4), ends(5)), (Some(110), Some(110), None, None));
+    assert_eq!(snapshot.faults[&(Api::ListGroups, Fault::Timeout)], 1);
+    assert_eq!(snapshot.faults[&(Api::OffsetFetch, Fault::NoLeader)], 1);
+    assert_eq!(
+        snapshot.faults[&(Api::ListOffsets, Fault::NoLeader)],
+        2 * 10,
+        "partition 4 of each topic, both ends"
+    );
+    assert_eq!(
+        snapshot.faults[&(Api::ListOffsets, Fault::Timeout)],
+        4 * 10,
+        "two partitions of each topic, both ends"
+    );
+}
+
+#[tokio::test]
+async fn groups_of_a_broker_that_does_not_answer_are_not_gone() {
+    let fakes = brokers(10, 3).await;
+    coordinates(&fakes[0], 0, 2);
+    coordinates(&fakes[1], 2, 2);
+    for fake in &fakes {
+        fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
+    }
+    let mut probe = probe(&fakes, &[("lag", "groups", "group-7 group-8")]).await;
+    for fake in &fakes {
+        fake.on(|request: FindCoordinatorRequest, _| {
+            let found = request.coordinator_keys.iter().map(|key| {
+                let found = Coordinator::default().with_key(key.clone());
+                if key == "group-7" {
+                    found.with_node_id(messages::BrokerId(3))
+                } else {
+                    found.with_error_code(15)
+                }
+            });
+            Reply::Answer(FindCoordinatorResponse::default().with_coordinators(found.collect()))
+        });
+    }
+    let names = |snapshot: &Snapshot| snapshot.groups.keys().map(ToString::to_string).collect::<Vec<_>>();
+    let all = ["group-0", "group-1", "group-2", "group-3", "group-7", "group-8"];
+    let first = probe.cycle().await.unwrap();
+    assert_eq!(names(&first), all, "the named ones too, which nobody lists");
+    assert_eq!(lag_of(&first, "group-7", "topic-7", 0), Some(50));
+    assert_eq!(first.groups["group-8"].fault, Some(Fault::NoLeader), "it has no coordinator");
+    fakes[1].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default().with_error_code(31)));
+    for _ in 0..3 {
+        assert_eq!(
+            names(&probe.cycle().await.unwrap()),
+            all,
+            "an empty answer after an error is not: no groups"
+        );
+    }
+    coordinates(&fakes[1], 2, 1);
+    assert_eq!(names(&probe.cycle().await.unwrap()), all, "gone for one look is not gone");
+    let last = probe.cycle().await.unwrap();
+    assert_eq!(names(&last), ["group-0", "group-1", "group-2", "group-7", "group-8"]);
+}
+
+#[tokio::test]
+async fn old_brokers_give_the_same_numbers_one_by_one() {
+    let fakes = brokers(10, 3).await;
+    for fake in &fakes {
+        fake.versions::<OffsetFetchRequest>(0..=7);
+        fake.versions::<ListGroupsRequest>(0..=3);
+        fake.versions::<ListOffsetsRequest>(0..=5);
+        fake.on(|request: OffsetFetchRequest, _| {
+            let group = request.group_id.0.rsplit_once('-').unwrap().1.parse::<usize>().unwrap();
+            let partition = |index| {
+                OffsetFetchResponsePartition::default().with_partition_index(index).with_committed_offset(60)
+            };
+            let topic = OffsetFetchResponseTopic::default()
+                .with_name(messages::TopicName(text(format!("topic-{group}"))))
+                .with_partitions((0..3).map(partition).collect());
+            Reply::Answer(OffsetFetchResponse::default().with_topics(vec![topic]))
+        });
+        fake.on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default()));
+    }
+    fakes[0].on(|_: ListGroupsRequest, _| {
+        let group = |number: usize| {
+            ListedGroup::default()
+                .with_group_id(messages::GroupId(text(format!("group-{number}"))))
+                .with_protocol_type(StrBytes::from_static_str("consumer"))
+        };
+        Reply::Answer(ListGroupsResponse::default().with_groups((0..5).map(group).collect()))
+    });
+    let snapshot = probe(&fakes, &[]).await.cycle().await.unwrap();
+    assert_eq!(snapshot.groups.len(), 5);
+    assert!(
+        (0..5)
+            .all(|group| lag_of(&snapshot, &format!("group-{group}"), &format!("topic-{group}"), 2)
+                == Some(50))
+    );
+    let group = &snapshot.groups["group-0"];
+    assert_eq!(
+        (group.state, group.kind),
+        (GroupState::Unknown, GroupKind::Classic),
+        "old brokers do not say"
+    );
+    let freshness = snapshot.topics["topic-0"].freshness.unwrap();
+    assert_eq!(freshness.state, collect::topics::State::Unknown, "they cannot name the newest record");
+    assert_eq!(snapshot.faults.len(), 0, "which is no fault: {:?}", snapshot.faults);
+    assert_eq!(asked(&fakes)[2], 5, "one request for each group");
+}
+
+#[tokio::test]
+async fn a_group_that_two_brokers_list_is_asked_of_the_one_that_coordinates_it() {
+    let fakes = brokers(10, 3).await;
+    coordinates(&fakes[0], 0, 1);
+    coordinates(&fakes[1], 0, 1);
+    fakes[1].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
+    for fake in &fakes {
+        fake.on(|request: FindCoordinatorRequest, _| {
+            let key = request.coordinator_keys[0].clone();
+            let found = Coordinator::default().with_key(key).with_node_id(messages::BrokerId(2));
+            Reply::Answer(FindCoordinatorResponse::default().with_coordinators(vec![found]))
+        });
+    }
+    let snapshot = probe(&fakes, &[]).await.cycle().await.unwrap();
+    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 0), Some(50));
+    let wire = cluster(&[&fakes[0]], AMPLE);
+    admin::metadata(&wire, admin::Topics::All).await.unwrap();
+    let listing = admin::list_groups(&wire, &[1, 2, 3].map(BrokerId)).await;
+    assert_eq!(listing.groups["group-0"].brokers, [BrokerId(1), BrokerId(2)]);
+}
