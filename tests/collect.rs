@@ -269,3 +269,35 @@ fn a_topic_is_as_fresh_as_its_newest_record() {
     write(kafka, "fresh-good", 0, [now + 500]);
     wait_for("a newer record", PATIENCE, || (last("fresh-good")? == (now + 500) as f64 / 1e3).then_some(()));
 }
+
+#[test]
+fn a_group_that_lagged_before_the_service_began_has_an_age_at_once() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "lag-search";
+    kafka.create_topic(topic, 2);
+    let now = now_ms();
+    // Steady for an hour on one partition; idle for half an hour and then a burst on the other.
+    let steady: Vec<i64> = (0..3600).map(|n| now - 3_600_000 + n * 1000).collect();
+    let burst: Vec<i64> =
+        (0..10).map(|n| now - 3_000_000 + n * 60_000).chain((0..2000).map(|n| now - 600_000 + n)).collect();
+    write(kafka, topic, 0, steady.iter().copied());
+    write(kafka, topic, 1, burst.iter().copied());
+    for (group, first, second) in [("early", 0, 9), ("middle", 1234, 10), ("late", 3599, 1999)] {
+        commit(kafka, group, topic, &[(0, first), (1, second)]);
+    }
+    let service = service(kafka, "");
+    for (name, first, second) in [("early", 0, 9), ("middle", 1234, 10), ("late", 3599, 1999)] {
+        for (partition, timestamp) in [(0, steady[first]), (1, burst[second])] {
+            let told =
+                wait_for_lag(&service, name, topic, partition, |told| told["time_lag"]["method"] == "search");
+            let truth = (now_ms() - timestamp) as f64 / 1e3;
+            let (age, error) = (&told["time_lag"]["seconds"], &told["time_lag"]["error_seconds"]);
+            let (age, error) = (age.as_f64().expect("an age"), error.as_f64().expect("a bound"));
+            assert!(error <= 1.0 + truth / 100.0, "{name}-{partition}: to {error} s");
+            assert!(
+                (age - truth).abs() <= error + 3.0,
+                "{name}-{partition}: told {age} ± {error}, is {truth}"
+            );
+        }
+    }
+}

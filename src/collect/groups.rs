@@ -9,7 +9,7 @@ use std::{
 use super::{
     Api, Faults,
     lag::{Ends, Lag, Method, TimeLag, is_behind, lag},
-    topics,
+    search, topics,
 };
 use crate::{
     config,
@@ -178,11 +178,38 @@ impl Watched {
         }
     }
 
+    /// Offsets of whose age our own samples know nothing, or too little.
+    pub(super) fn unclear(
+        &self,
+        commits: &Commits,
+        topics: &topics::Watched,
+        settings: &config::Lag,
+        now: Duration,
+    ) -> search::Wanted {
+        let mut wanted = search::Wanted::new();
+        for read in commits.0.values().flatten() {
+            for (topic, partitions) in read.iter().filter(|(topic, _)| settings.topics.covers(topic)) {
+                for (number, committed) in
+                    partitions.iter().filter_map(|(number, read)| Some((number, read.ok()?)))
+                {
+                    let Some((ends, history)) = topics.ends(topic, *number) else { continue };
+                    let Some(offset) = unread(committed, ends) else { continue };
+                    let known = history.age(offset, now).and_then(|age| age.error);
+                    if known.is_none_or(|error| error > settings.max_error) {
+                        wanted.entry((topic.clone(), *number)).or_default().insert(offset);
+                    }
+                }
+            }
+        }
+        wanted
+    }
+
     /// Holds the commits against the logs.
     pub(super) fn judge(
         &mut self,
         commits: Commits,
         topics: &topics::Watched,
+        searched: impl Fn(&Arc<str>, i32, i64) -> Option<TimeLag>,
         settings: &config::Lag,
         now: Duration,
     ) -> BTreeMap<Arc<str>, Group> {
@@ -212,7 +239,16 @@ impl Watched {
                     if behind {
                         self.behind.insert(place());
                     }
-                    found.time = age(&found, ends, |offset| history.age(offset, now));
+                    found.time = match (found.records, unread(committed, ends)) {
+                        (Some(0), _) => Some(NOTHING_UNREAD),
+                        (Some(_), Some(offset)) => {
+                            let seen = history.age(offset, now);
+                            let good =
+                                seen.filter(|age| age.error.is_some_and(|error| error <= settings.max_error));
+                            good.or_else(|| searched(&topic, number, offset)).or(seen)
+                        }
+                        _ => None,
+                    };
                     group.unknown += usize::from(ends.end.is_none() || ends.start.is_none());
                     lags.insert(number, found);
                 }
@@ -226,14 +262,14 @@ impl Watched {
     }
 }
 
-/// The age of the next record to be read. Of records that are lost, the first that is left counts.
-fn age(lag: &Lag, ends: Ends, at: impl Fn(i64) -> Option<TimeLag>) -> Option<TimeLag> {
-    match (lag.records?, ends.start, ends.end) {
-        (0, ..) => {
-            Some(TimeLag { age: Duration::ZERO, error: Some(Duration::ZERO), method: Method::Current })
-        }
-        // Everything was deleted unread: how long ago nobody knows.
-        (_, Some(start), Some(end)) if start == end => None,
-        (_, start, _) => at(start.unwrap_or(lag.committed).max(lag.committed)),
-    }
+/// The offset of the next record to be read, if there is one and it is still there: of records that are lost,
+/// the first that is left counts.
+fn unread(committed: i64, ends: Ends) -> Option<i64> {
+    let (start, end) = (ends.start?, ends.end?);
+    let offset = committed.max(start);
+    (offset < end).then_some(offset)
 }
+
+/// The age where everything is read.
+const NOTHING_UNREAD: TimeLag =
+    TimeLag { age: Duration::ZERO, error: Some(Duration::ZERO), method: Method::Current };

@@ -6,12 +6,13 @@
 pub mod groups;
 pub mod history;
 pub mod lag;
+mod search;
 pub mod topics;
 
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::watch;
@@ -86,6 +87,7 @@ pub struct Probe {
     begin: Instant,
     topics: topics::Watched,
     groups: groups::Watched,
+    searches: search::Searches,
     faults: Faults,
 }
 
@@ -98,16 +100,8 @@ impl Probe {
     ) -> Self {
         let (topics, groups) = (topics::Watched::default(), groups::Watched::default());
         let wire = known.beside(cluster.metadata.timeout);
-        Self {
-            cluster,
-            wire,
-            known,
-            metadata,
-            begin: Instant::now(),
-            topics,
-            groups,
-            faults: Faults::default(),
-        }
+        let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
+        Self { cluster, wire, known, metadata, begin, topics, groups, searches, faults }
     }
 
     /// Partitions to ask for, by leader; one without a leader is a fault of its own.
@@ -130,6 +124,11 @@ impl Probe {
         }
         wanted
     }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Cycle for Probe {
@@ -159,7 +158,12 @@ impl Cycle for Probe {
             BTreeMap::new()
         };
         self.topics.date(&newest, &mut self.faults);
-        let groups = self.groups.judge(commits, &self.topics, &cluster.lag, now);
+        let now_ms = now_ms();
+        let unclear = self.groups.unclear(&commits, &self.topics, &cluster.lag, now);
+        let end = |topic: &str, partition| self.topics.ends(topic, partition)?.0.end;
+        self.searches.run(&self.wire, &metadata, unclear, end, now_ms, &mut self.faults).await;
+        let found = |topic: &Arc<str>, partition, offset| self.searches.age(topic, partition, offset, now_ms);
+        let groups = self.groups.judge(commits, &self.topics, found, &cluster.lag, now);
         Ok(Snapshot {
             topics: self.topics.views(now, &cluster.freshness),
             groups,

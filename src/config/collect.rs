@@ -23,6 +23,8 @@ pub struct Lag {
     pub partitions: bool,
     /// Count up to the last stable offset instead of the high watermark.
     pub committed_only: bool,
+    /// A time lag that may be further from the truth is looked for with the brokers.
+    pub max_error: Duration,
     /// Sums of groups of which a part is not known.
     pub partial_sums: bool,
     /// At most so many series of partitions.
@@ -95,6 +97,7 @@ impl Reader {
             topics: self.filter("lag", "topics"),
             partitions: choices(self, "granularity", "partition", "topic"),
             committed_only: choices(self, "isolation", "read_committed", "read_uncommitted"),
+            max_error: self.duration("lag", "max.error"),
             partial_sums: self.parsed("lag", "partial_sums", "true or false"),
             max_series: self.parsed("lag", "max.series", "a number"),
         }

@@ -161,11 +161,8 @@ async fn ten_thousand_partitions_and_a_thousand_groups_are_asked_for_in_forty_re
     assert_eq!(lag_of(&snapshot, "group-999", "topic-9", 9), Some(50));
     assert_eq!(snapshot.faults.len(), 0);
     let first = asked(&fakes);
-    assert_eq!(
-        first,
-        [3, 0, 21, 9],
-        "groups of each broker, commits by fifty, two ends and the newest record"
-    );
+    // Groups of each broker, commits by fifty; both ends, the newest record, and two guesses at ages that nobody knows.
+    assert_eq!(first, [3, 0, 21, 15]);
     probe.cycle().await.unwrap();
     let second = asked(&fakes);
     assert_eq!(second[3] - first[3], 6, "where nothing moved the newest record is the same");

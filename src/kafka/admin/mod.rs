@@ -27,7 +27,7 @@ mod offsets;
 mod topics;
 
 pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
-pub use offsets::{At, ByLeader, Found, FoundOffsets, list_offsets, offsets};
+pub use offsets::{At, ByLeader, Found, FoundOffsets, TimesByLeader, list_offsets, offsets, offsets_at};
 pub use topics::{
     alter_topic_configs, create_partitions, create_topic, elect_preferred, reassign, reassignments,
     topic_configs,

@@ -63,9 +63,32 @@ pub type ByLeader = BTreeMap<BrokerId, BTreeMap<Arc<str>, Vec<i32>>>;
 /// the broker that leads it, is that partition's own.
 pub type FoundOffsets = BTreeMap<Arc<str>, BTreeMap<i32, Result<Option<Found>, Fault>>>;
 
+/// Times in milliseconds since 1970, by leader, topic and partition.
+pub type TimesByLeader = BTreeMap<BrokerId, BTreeMap<Arc<str>, Vec<(i32, i64)>>>;
+
 /// Asks every leader for its partitions, all at once.
 pub async fn offsets(cluster: &wire::Cluster, wanted: &ByLeader, at: At) -> FoundOffsets {
-    let asked = wanted.iter().map(|(leader, topics)| ask_leader(cluster, *leader, topics, at));
+    let times = wanted.iter().map(|(leader, topics)| {
+        let topics = topics.iter().map(|(name, partitions)| {
+            (name.clone(), partitions.iter().map(|partition| (*partition, at.timestamp())).collect())
+        });
+        (*leader, topics.collect())
+    });
+    ask(cluster, &times.collect(), at.range(), at == At::Stable).await
+}
+
+/// The first record of each partition that is not older than a time.
+pub async fn offsets_at(cluster: &wire::Cluster, wanted: &TimesByLeader) -> FoundOffsets {
+    ask(cluster, wanted, wire::Range { lowest: 1, highest: 7 }, false).await
+}
+
+async fn ask(
+    cluster: &wire::Cluster,
+    wanted: &TimesByLeader,
+    ours: wire::Range,
+    committed: bool,
+) -> FoundOffsets {
+    let asked = wanted.iter().map(|(leader, topics)| ask_leader(cluster, *leader, topics, ours, committed));
     let mut found = FoundOffsets::new();
     for part in join_all(asked).await {
         for (topic, partitions) in part {
@@ -78,23 +101,24 @@ pub async fn offsets(cluster: &wire::Cluster, wanted: &ByLeader, at: At) -> Foun
 async fn ask_leader(
     cluster: &wire::Cluster,
     leader: BrokerId,
-    topics: &BTreeMap<Arc<str>, Vec<i32>>,
-    at: At,
+    topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>,
+    ours: wire::Range,
+    committed: bool,
 ) -> FoundOffsets {
     let wanted = topics.iter().map(|(name, partitions)| {
-        let partitions = partitions.iter().map(|partition| {
+        let partitions = partitions.iter().map(|(partition, time)| {
             ListOffsetsPartition::default()
                 .with_partition_index(*partition)
                 .with_current_leader_epoch(-1)
-                .with_timestamp(at.timestamp())
+                .with_timestamp(*time)
         });
         ListOffsetsTopic::default().with_name(topic_name(name)).with_partitions(partitions.collect())
     });
     let request = ListOffsetsRequest::default()
         .with_replica_id(messages::BrokerId(-1))
-        .with_isolation_level(i8::from(at == At::Stable))
+        .with_isolation_level(i8::from(committed))
         .with_topics(wanted.collect());
-    let answer = match cluster.ask(leader, &request, at.range()).await {
+    let answer = match cluster.ask(leader, &request, ours).await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::debug!(%leader, "offsets: {}", crate::kafka::fault::Chain(&error));
@@ -120,9 +144,9 @@ async fn ask_leader(
     found
 }
 
-fn all(topics: &BTreeMap<Arc<str>, Vec<i32>>, what: Result<Option<Found>, Fault>) -> FoundOffsets {
-    let each = |(name, partitions): (&Arc<str>, &Vec<i32>)| {
-        (name.clone(), partitions.iter().map(|partition| (*partition, what)).collect())
+fn all(topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>, what: Result<Option<Found>, Fault>) -> FoundOffsets {
+    let each = |(name, partitions): (&Arc<str>, &Vec<(i32, i64)>)| {
+        (name.clone(), partitions.iter().map(|(partition, _)| (*partition, what)).collect())
     };
     topics.iter().map(each).collect()
 }
