@@ -52,6 +52,8 @@ pub struct Readings {
     pub settings: Arc<config::Cluster>,
     /// When the service started.
     pub started: SystemTime,
+    /// Requests that the wire client sent.
+    pub requests: u64,
     /// Connections of the wire client that ended because the peer broke the protocol.
     pub violations: u64,
     /// The ledger's word.
@@ -75,6 +77,7 @@ impl Board {
             name: self.name.clone(),
             settings: self.settings.clone(),
             started: self.started,
+            requests: self.wire.requests(),
             violations: self.wire.violations(),
             heartbeat: self.heartbeat.borrow().clone(),
             connectivity: self.connectivity.borrow().clone(),

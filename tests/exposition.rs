@@ -144,6 +144,7 @@ fn what_is_not_known_is_absent_and_never_zero() {
         "heartbeat_ledger_last_tick_timestamp_seconds",
         "heartbeat_produce_errors_total",
         "heartbeat_protocol_violations_total",
+        "heartbeat_requests_total",
         "heartbeat_prober_healthy",
         "heartbeat_runtime_busy_seconds_total",
         "heartbeat_runtime_workers",

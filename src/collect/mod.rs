@@ -8,6 +8,7 @@ pub mod history;
 pub mod lag;
 mod search;
 pub mod topics;
+pub mod topology;
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub topics: BTreeMap<Arc<str>, topics::Topic>,
     /// Watched groups.
     pub groups: BTreeMap<Arc<str>, groups::Group>,
+    /// Partitions that are not where they should be, and changes.
+    pub topology: topology::Topology,
     /// Questions that failed since the start, one for each item, by request and kind.
     pub faults: BTreeMap<(Api, Fault), u64>,
     /// How long the questions and the arithmetic took.
@@ -88,6 +91,7 @@ pub struct Probe {
     topics: topics::Watched,
     groups: groups::Watched,
     searches: search::Searches,
+    topology: topology::Watched,
     faults: Faults,
 }
 
@@ -101,7 +105,8 @@ impl Probe {
         let (topics, groups) = (topics::Watched::default(), groups::Watched::default());
         let wire = known.beside(cluster.metadata.timeout);
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
-        Self { cluster, wire, known, metadata, begin, topics, groups, searches, faults }
+        let topology = topology::Watched::default();
+        Self { cluster, wire, known, metadata, begin, topics, groups, searches, topology, faults }
     }
 
     /// Partitions to ask for, by leader; one without a leader is a fault of its own.
@@ -140,6 +145,8 @@ impl Cycle for Probe {
         let metadata = metadata::first(&mut self.metadata, interval / 2).await?;
         let begun = Instant::now();
         self.wire.learn_from(&self.known);
+        self.topology.observe(&cluster.name, &metadata);
+        self.topology.ask(&self.wire, &metadata).await;
         // Commits before ends: else a group that reads on in between would be ahead of its log.
         let commits = if cluster.lag.enabled {
             self.groups.ask(&self.wire, &metadata, &cluster.lag, &mut self.faults).await
@@ -167,6 +174,7 @@ impl Cycle for Probe {
         Ok(Snapshot {
             topics: self.topics.views(now, &cluster.freshness),
             groups,
+            topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),
             duration: begun.elapsed(),
         })

@@ -95,7 +95,7 @@ impl Capability {
 
     /// Asks, unless that was refused before: nothing we have no right to is asked for twice. A refusal is no
     /// error but an answer that is not there.
-    pub(super) async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &mut self,
         question: impl Future<Output = Result<T, Error>>,
     ) -> Result<Option<T>, Error> {

@@ -13,6 +13,7 @@ use kafka_heartbeat::{
         groups::Group,
         lag::{Ends, Lag, Method, TimeLag, lag},
         topics::{self, Freshness},
+        topology::{Change, Health, Topology},
     },
     config::{self, Config, Sources},
     kafka::{
@@ -55,6 +56,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             name: eu.name.as_str().into(),
             settings: eu,
             started: wall - 100 * minute,
+            requests: 512,
             violations: 3,
             heartbeat: Arc::new(heartbeats(wall)),
             connectivity: latest(connectivity(wall), wall),
@@ -71,6 +73,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             name: us.name.as_str().into(),
             settings: us,
             started: wall - 100 * minute,
+            requests: 0,
             violations: 0,
             heartbeat: Arc::new(silence(wall)),
             connectivity: Latest::new(minute),
@@ -380,6 +383,19 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             (HOSTILE.into(), group(BTreeMap::from([(HOSTILE.into(), lags)]), None)),
             ("unreadable".into(), group(BTreeMap::new(), Some(Fault::NoLeader))),
         ]),
+        topology: Topology {
+            health: BTreeMap::from([(
+                HOSTILE.into(),
+                Health {
+                    partitions: 2,
+                    offline: 1,
+                    under_replicated: 1,
+                    under_min_isr: Some(1),
+                    imbalanced: 0,
+                },
+            )]),
+            changes: BTreeMap::from([(Change::LeaderMoved, 3)]),
+        },
         faults: BTreeMap::from([((Api::OffsetFetch, Fault::NoLeader), 1)]),
         duration: ms(17),
     }

@@ -29,8 +29,8 @@ mod topics;
 pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
 pub use offsets::{At, ByLeader, Found, FoundOffsets, TimesByLeader, list_offsets, offsets, offsets_at};
 pub use topics::{
-    alter_topic_configs, create_partitions, create_topic, elect_preferred, reassign, reassignments,
-    topic_configs,
+    alter_topic_configs, create_partitions, create_topic, elect_preferred, min_insync_replicas, reassign,
+    reassignments, topic_configs,
 };
 
 const METADATA: Range = Range { lowest: 4, highest: 12 };

@@ -1,6 +1,6 @@
 //! Changing topics. Sent only for topic assurance; what moves or reconfigures only when switched on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use kafka_protocol::{
     error::{ParseResponseErrorCode, ResponseError},
@@ -28,6 +28,11 @@ const DESCRIBE_CONFIGS: wire::Range = wire::Range { lowest: 1, highest: 4 };
 const ALTER_CONFIGS: wire::Range = wire::Range { lowest: 0, highest: 1 };
 const REASSIGNMENTS: wire::Range = wire::Range { lowest: 0, highest: 0 };
 const ELECT_LEADERS: wire::Range = wire::Range { lowest: 1, highest: 2 };
+
+/// The setting by which acknowledgements are refused.
+const MIN_INSYNC: &str = "min.insync.replicas";
+/// Described in one request.
+const TOPICS_A_REQUEST: usize = 1000;
 
 /// Kafka's number for a topic among resources.
 const TOPIC: i8 = 2;
@@ -243,4 +248,40 @@ pub async fn alter_topic_configs(
     .await?;
     let what = format!("settings of topic {}", plain(name));
     answer.responses.into_iter().try_for_each(|topic| check(topic.error_code, &what, topic.error_message))
+}
+
+/// `min.insync.replicas` of topics; one that may not be described is absent.
+///
+/// # Errors
+/// Where nothing may be described.
+pub async fn min_insync_replicas(
+    cluster: &wire::Cluster,
+    names: &[&str],
+) -> Result<BTreeMap<Arc<str>, usize>, Error> {
+    let mut found = BTreeMap::new();
+    let mut refused = None;
+    for names in names.chunks(TOPICS_A_REQUEST) {
+        let resources = names.iter().map(|name| {
+            DescribeConfigsResource::default()
+                .with_resource_type(TOPIC)
+                .with_resource_name(text(name))
+                .with_configuration_keys(Some(vec![StrBytes::from_static_str(MIN_INSYNC)]))
+        });
+        let request = DescribeConfigsRequest::default().with_resources(resources.collect());
+        for result in cluster.ask_any(&request, DESCRIBE_CONFIGS).await?.results {
+            match check(result.error_code, "settings of topics", result.error_message) {
+                Ok(()) => {
+                    let value = result.configs.iter().find(|config| config.name.as_str() == MIN_INSYNC);
+                    if let Some(least) = value.and_then(|config| config.value.as_ref()?.parse().ok()) {
+                        found.insert(result.resource_name.as_str().into(), least);
+                    }
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+    }
+    match refused {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
 }

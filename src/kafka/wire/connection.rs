@@ -13,7 +13,7 @@ use std::{
     fmt, io,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicI32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Settings, guard,
+    settings::Counts,
     versions::{Range, Versions},
 };
 use crate::kafka::{Error, Fault};
@@ -64,8 +65,7 @@ struct Handle {
 /// What the handles and the socket's task share.
 struct Shared {
     state: Mutex<State>,
-    /// Of the cluster: connections that ended because the peer broke the protocol.
-    violations: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     limit: AtomicUsize,
     stop: CancellationToken,
 }
@@ -113,7 +113,7 @@ impl Shared {
         let waiting = {
             let mut state = self.state();
             if state.closed.is_none() && closed.fault == Fault::Protocol {
-                self.violations.fetch_add(1, Ordering::Relaxed);
+                self.counts.violations.fetch_add(1, Ordering::Relaxed);
             }
             state.closed.get_or_insert_with(|| closed.clone());
             std::mem::take(&mut state.waiting)
@@ -135,7 +135,7 @@ impl Connection {
         let (outgoing, requests) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             state: Mutex::default(),
-            violations: settings.violations.clone(),
+            counts: settings.counts.clone(),
             limit: AtomicUsize::new(OPENING_LIMIT),
             stop: CancellationToken::new(),
         });
@@ -203,6 +203,7 @@ impl Connection {
         deadline: Instant,
     ) -> Result<Bytes, Error> {
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+        self.0.shared.counts.requests.fetch_add(1, Ordering::Relaxed);
         let frame = self.encode(request, id, version)?;
         let (answer, answered) = oneshot::channel();
         {

@@ -99,7 +99,14 @@ pub struct Settings {
     pub(super) sasl: Option<Credentials>,
     /// Name lookups that may be under way for this cluster.
     pub(super) lookups: Arc<Semaphore>,
-    pub(super) violations: Arc<AtomicU64>,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// Counts of all connections of a cluster, since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) requests: AtomicU64,
+    pub(super) violations: AtomicU64,
 }
 
 /// Of the 512 threads that block, a cluster with a resolver that hangs may hold so many.
@@ -138,7 +145,7 @@ impl Settings {
         let client_id = reader.get("client.id").unwrap_or("kafka-heartbeat").to_owned();
         if reader.errors.is_empty() {
             let lookups = Arc::new(Semaphore::new(MOST_LOOKUPS));
-            Ok(Self { bootstrap, client_id, family, tls, sasl, lookups, violations: Arc::default() })
+            Ok(Self { bootstrap, client_id, family, tls, sasl, lookups, counts: Arc::default() })
         } else {
             Err(reader.errors)
         }
@@ -146,7 +153,12 @@ impl Settings {
 
     /// Connections that ended because the peer broke the protocol, whether somebody waited for an answer or not.
     pub fn violations(&self) -> u64 {
-        self.violations.load(Ordering::Relaxed)
+        self.counts.violations.load(Ordering::Relaxed)
+    }
+
+    /// Requests sent, the first ones of sessions included.
+    pub fn requests(&self) -> u64 {
+        self.counts.requests.load(Ordering::Relaxed)
     }
 
     /// The brokers to ask first.

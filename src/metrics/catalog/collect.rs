@@ -184,8 +184,50 @@ pub static TOPIC_APPENDED: Family<2> = family(
     "Records appended to the topic since it is watched, by the movement of its ends.",
 );
 
+pub static PARTITION_COUNT: Family<2> = family(
+    "kafka_topic_partition_count",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "Partitions of the topic.",
+);
+
+pub static OFFLINE: Family<2> = family(
+    "kafka_offline_partitions",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "Partitions without a leader: nobody can write to them or read from them.",
+);
+
+pub static UNDER_REPLICATED: Family<2> = family(
+    "kafka_under_replicated_partitions",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "Partitions with fewer replicas in sync than replicas.",
+);
+
+pub static UNDER_MIN_ISR: Family<2> = family(
+    "kafka_under_min_isr_partitions",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "Partitions with fewer replicas in sync than min.insync.replicas: acks=all is refused. Absent where the setting is not known.",
+);
+
+pub static IMBALANCE: Family<2> = family(
+    "kafka_preferred_leader_imbalance",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "Partitions led by another than their preferred replica.",
+);
+
+pub static CHANGES: Family<2> = family(
+    "kafka_cluster_changes_total",
+    Kind::Counter,
+    &["kafka_cluster", "kind"],
+    "Changes of topics and brokers since the first look, by kind.",
+);
+
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 26] = [
+pub static ALL: [&Description; 32] = [
     &LATEST_OFFSET.description,
     &EARLIEST_OFFSET.description,
     &GROUP_OFFSET.description,
@@ -212,4 +254,10 @@ pub static ALL: [&Description; 26] = [
     &FRESHNESS_STATE.description,
     &FRESHNESS_UP.description,
     &TOPIC_APPENDED.description,
+    &PARTITION_COUNT.description,
+    &OFFLINE.description,
+    &UNDER_REPLICATED.description,
+    &UNDER_MIN_ISR.description,
+    &IMBALANCE.description,
+    &CHANGES.description,
 ];

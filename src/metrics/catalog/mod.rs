@@ -246,6 +246,13 @@ pub static CAPABILITY: Family<3> = family(
     "1 for the current state of a request that needs a permission: ok, denied, unsupported or unknown.",
 );
 
+pub static REQUESTS: Family<1> = family(
+    "heartbeat_requests_total",
+    Kind::Counter,
+    &["kafka_cluster"],
+    "Questions sent to brokers by everything but the heartbeats themselves.",
+);
+
 pub static VIOLATIONS: Family<1> = family(
     "heartbeat_protocol_violations_total",
     Kind::Counter,
@@ -392,7 +399,7 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
     ALL.into_iter().chain(collect::ALL)
 }
 
-static ALL: [&Description; 56] = [
+static ALL: [&Description; 57] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -427,6 +434,7 @@ static ALL: [&Description; 56] = [
     &TOPIC_BLOCKED.description,
     &TOPIC_UNCOVERED.description,
     &CAPABILITY.description,
+    &REQUESTS.description,
     &VIOLATIONS.description,
     &CYCLES.description,
     &CYCLE_FAULTS.description,

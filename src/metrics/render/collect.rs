@@ -8,6 +8,7 @@ use crate::{
         groups::{Group, Sums},
         lag::{Lag, Method},
         topics::{Freshness, State, Topic},
+        topology::Change,
     },
     metrics::{Label, Series, Value, catalog::collect as c},
 };
@@ -28,6 +29,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Serie
         series.push(c::COLLECT_ERRORS.series(labels, Value::Count(*count)));
     }
     let name = if alone { "" } else { name };
+    topology(name, snapshot, series);
     let mut up = None;
     for (topic, seen) in &snapshot.topics {
         series.push(c::TOPIC_APPENDED.series([text(name), text(topic)], Value::Count(seen.appended)));
@@ -38,6 +40,22 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Serie
     }
     if settings.freshness.enabled {
         series.push(c::FRESHNESS_UP.series([text(name)], flag(up.unwrap_or(true))));
+    }
+}
+
+fn topology<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut Vec<Series<'a>>) {
+    for (topic, health) in &snapshot.topology.health {
+        let count = |count: usize| Value::Count(count as u64);
+        let at = || [text(name), text(topic)];
+        series.push(c::PARTITION_COUNT.series(at(), count(health.partitions)));
+        series.push(c::OFFLINE.series(at(), count(health.offline)));
+        series.push(c::UNDER_REPLICATED.series(at(), count(health.under_replicated)));
+        series.extend(health.under_min_isr.map(|under| c::UNDER_MIN_ISR.series(at(), count(under))));
+        series.push(c::IMBALANCE.series(at(), count(health.imbalanced)));
+    }
+    for change in Change::ALL {
+        let count = snapshot.topology.changes.get(&change).copied().unwrap_or(0);
+        series.push(c::CHANGES.series([text(name), text(change.as_str())], Value::Count(count)));
     }
 }
 

@@ -62,6 +62,7 @@ pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     if let Some(snapshot) = readings.topic.fresh() {
         topic(name, snapshot, series);
     }
+    series.push(c::REQUESTS.series([text(name)], Value::Count(readings.requests)));
     series.push(c::VIOLATIONS.series([text(name)], Value::Count(readings.violations)));
     task(name, "connectivity", &readings.connectivity, series);
     task(name, "metadata", &readings.metadata, series);

@@ -1,0 +1,248 @@
+//! What a look at many topics and groups costs, on a real cluster, beside a bare loop of the same questions.
+//!
+//! 200 topics of 25 partitions, 500 groups, 25,000 commits. The floor asks metadata, groups, commits by fifty and
+//! two ends of every log, all brokers at once, and throws the answers away.
+//!
+//! `cargo bench --bench collect -- [ROUNDS] [TOPICS] [GROUPS]`, against `KAFKA_BOOTSTRAP_SERVERS` or a cluster of its own.
+
+#![expect(clippy::print_stdout, reason = "a bench prints what it saw")]
+
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    process,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kafka_heartbeat::{
+    board::Readings,
+    collect::{Probe, Snapshot},
+    config::{self, Config, Sources},
+    export::prometheus::{self, Format},
+    kafka::{
+        BrokerId,
+        admin::{self, At, ByLeader, Topics},
+        wire::{Cluster, Range, Settings},
+    },
+    metrics::render,
+    probe::metadata,
+    task::{Cycle, Latest},
+};
+use kafka_protocol::{
+    messages::{
+        GroupId, OffsetCommitRequest, TopicName,
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+    },
+    protocol::StrBytes,
+};
+use measure::{median, number, processor_seconds, resident_mb, seconds};
+use rdkafka::{
+    ClientConfig,
+    producer::{BaseProducer, BaseRecord, Producer},
+};
+use support::kafka::{Kafka, Listener};
+use tokio::sync::watch;
+
+#[expect(dead_code, reason = "each bench uses a part of what is shared")]
+mod measure;
+#[path = "../tests/sample/mod.rs"]
+#[expect(dead_code, reason = "made for tests")]
+mod sample;
+#[path = "../tests/support/mod.rs"]
+#[expect(dead_code, reason = "made for tests")]
+mod support;
+
+const PARTITIONS: i32 = 25;
+/// Commits of each group: two topics.
+const TOPICS_A_GROUP: usize = 2;
+const RECORDS: usize = 20;
+
+fn main() {
+    let Some(arguments) = measure::arguments() else { return };
+    let rounds = number(&arguments, 0, 20);
+    let topics = number(&arguments, 1, 200) as usize;
+    let groups = number(&arguments, 2, 500) as usize;
+    let Some(kafka) = Kafka::shared() else { return };
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    let config = config(&bootstrap);
+    let cluster = Arc::new(config.clusters[0].clone());
+    let settings = Arc::new(Settings::parse(&cluster.kafka).expect("good settings"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async {
+        let wire = Arc::new(Cluster::new(settings.clone(), Duration::from_secs(30)));
+        fill(&wire, &bootstrap, topics, groups).await;
+        let metadata = metadata::Probe::new(cluster.clone(), wire.clone()).cycle().await.expect("metadata");
+        let mut latest = Latest::new(Duration::from_secs(3600));
+        latest.snapshot = Some((Arc::new(metadata), tokio::time::Instant::now()));
+        let mut probe = Probe::new(cluster, wire.clone(), watch::channel(latest).1);
+        let begun = Instant::now();
+        let first = probe.cycle().await.expect("a look");
+        println!("first look, with ages searched for: {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+        describe(&first);
+        let (mut ours, mut floors) = (Vec::new(), Vec::new());
+        let (mut used, mut floor_used) = (Vec::new(), Vec::new());
+        let mut snapshot = first;
+        for _ in 0..rounds {
+            let (took, cost) = timed(floor(&wire)).await;
+            floors.push(took);
+            floor_used.push(cost);
+            let before = settings.requests();
+            let (took, cost) = timed(async { snapshot = probe.cycle().await.expect("a look") }).await;
+            ours.push(took);
+            used.push(cost);
+            if ours.len() == 1 {
+                println!("requests of a look: {}", settings.requests() - before);
+            }
+        }
+        println!(
+            "look: {:.0} ms, {:.0} ms of processor time; floor: {:.0} ms, {:.0} ms; ratio {:.2}; {:.0} MB resident",
+            median(&ours),
+            median(&used),
+            median(&floors),
+            median(&floor_used),
+            median(&ours) / median(&floors),
+            resident_mb(process::id()),
+        );
+        encode(&config, snapshot, rounds);
+    });
+}
+
+fn config(bootstrap: &str) -> Config {
+    config::load(&Sources { bootstrap: Some(bootstrap.to_owned()), ..Sources::default() })
+        .expect("a configuration")
+}
+
+fn describe(snapshot: &Snapshot) {
+    let lags =
+        || snapshot.groups.values().flat_map(|group| group.topics.values()).flat_map(|lags| lags.values());
+    println!(
+        "{} topics, {} groups, {} commits, {} with a time lag; faults: {:?}",
+        snapshot.topics.len(),
+        snapshot.groups.len(),
+        lags().count(),
+        lags().filter(|lag| lag.time.is_some()).count(),
+        snapshot.faults
+    );
+}
+
+/// Milliseconds of the clock, and of all the process's threads.
+async fn timed(work: impl Future<Output = ()>) -> (f64, f64) {
+    let (begun, used) = (Instant::now(), processor_seconds(process::id()));
+    work.await;
+    (begun.elapsed().as_secs_f64() * 1e3, (processor_seconds(process::id()) - used) * 1e3)
+}
+
+/// The same questions, with answers decoded and thrown away.
+async fn floor(wire: &Cluster) {
+    let metadata = admin::metadata(wire, Topics::All).await.expect("metadata");
+    let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
+    let listing = admin::list_groups(wire, &brokers).await;
+    let mut coordinators = BTreeMap::<BrokerId, Vec<Arc<str>>>::new();
+    for (name, listed) in listing.groups {
+        coordinators.entry(listed.brokers[0]).or_default().push(name);
+    }
+    black_box(admin::group_offsets(wire, &coordinators).await);
+    let mut leaders = ByLeader::new();
+    for (name, topic) in metadata.topics.iter().filter_map(|(name, topic)| Some((name, topic.as_ref().ok()?)))
+    {
+        let name: Arc<str> = name.as_str().into();
+        for (number, partition) in &topic.partitions {
+            if let Some(leader) = partition.leader {
+                leaders.entry(leader).or_default().entry(name.clone()).or_default().push(*number);
+            }
+        }
+    }
+    let (ends, starts) = tokio::join!(
+        admin::offsets(wire, &leaders, At::Latest),
+        admin::offsets(wire, &leaders, At::Earliest)
+    );
+    black_box((ends, starts));
+}
+
+fn encode(config: &Config, snapshot: Snapshot, rounds: u64) {
+    let mut readings: Readings =
+        sample::sample(&sample::config(), std::time::SystemTime::now()).swap_remove(0);
+    readings.settings = Arc::new(config.clusters[0].clone());
+    readings.collect.interval = Duration::from_secs(3600);
+    readings.collect.snapshot = Some((Arc::new(snapshot), tokio::time::Instant::now()));
+    let blocks = || {
+        let mut series = Vec::new();
+        render::collected(&readings, true, &mut series);
+        (series.len(), prometheus::blocks(&series, &BTreeMap::new(), Format::Text))
+    };
+    let (count, written) = blocks();
+    let writing: Vec<f64> = (0..rounds).map(|_| 1e3 * seconds(|| drop(black_box(blocks())))).collect();
+    let mut size = 0;
+    let mut scrape = || size = black_box(prometheus::assemble(&[&written], Format::Text)).len();
+    let scrapes: Vec<f64> = (0..rounds).map(|_| 1e3 * seconds(&mut scrape)).collect();
+    println!(
+        "{count} series, {:.1} MB: written once a look in {:.0} ms, put together for a scrape in {:.1} ms; {:.0} MB resident",
+        size as f64 / 1e6,
+        median(&writing),
+        median(&scrapes),
+        resident_mb(process::id()),
+    );
+}
+
+/// Topics with records, and groups that have read half of them.
+async fn fill(wire: &Cluster, bootstrap: &str, topics: usize, groups: usize) {
+    let begun = Instant::now();
+    admin::metadata(wire, Topics::All).await.expect("metadata");
+    let name = |topic: usize| format!("collect-{topic:05}");
+    for topic in 0..topics {
+        admin::create_topic(wire, &name(topic), PARTITIONS, 1, &BTreeMap::new()).await.expect("a topic");
+    }
+    let (bootstrap, count) = (bootstrap.to_owned(), topics);
+    let write = tokio::task::spawn_blocking(move || {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &bootstrap)
+            .set("queue.buffering.max.messages", "1000000")
+            .create()
+            .expect("a producer");
+        for topic in 0..count {
+            let name = name(topic);
+            for record in 0..RECORDS * PARTITIONS as usize {
+                let partition = (record % PARTITIONS as usize) as i32;
+                let record = BaseRecord::<(), _>::to(&name).partition(partition).payload("x");
+                producer.send(record).map_err(|(error, _)| error).expect("taken");
+            }
+            producer.poll(Duration::ZERO);
+        }
+        producer.flush(Duration::from_secs(120)).expect("written");
+    });
+    write.await.expect("the writer ends well");
+    let names: Vec<String> = (0..groups).map(|group| format!("group-{group:05}")).collect();
+    let coordinators = loop {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = admin::coordinators(wire, &names).await.expect("coordinators");
+        // The first one makes the topic of commits, which takes a moment.
+        if found.values().all(Result::is_ok) {
+            break found;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    for (number, group) in names.iter().enumerate() {
+        let read = (0..TOPICS_A_GROUP).map(|step| {
+            let partitions = (0..PARTITIONS).map(|partition| {
+                OffsetCommitRequestPartition::default()
+                    .with_partition_index(partition)
+                    .with_committed_offset(RECORDS as i64 / 2)
+            });
+            OffsetCommitRequestTopic::default()
+                .with_name(TopicName(StrBytes::from_string(name((number * TOPICS_A_GROUP + step) % topics))))
+                .with_partitions(partitions.collect())
+        });
+        let request = OffsetCommitRequest::default()
+            .with_group_id(GroupId(StrBytes::from_string(group.clone())))
+            .with_generation_id_or_member_epoch(-1)
+            .with_topics(read.collect());
+        let broker = *coordinators[group].as_ref().expect("found");
+        let answer = wire.ask(broker, &request, Range { lowest: 2, highest: 8 }).await.expect("an answer");
+        let codes =
+            answer.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
+        assert!(codes.into_iter().all(|code| code == 0), "{answer:?}");
+    }
+    println!("filled in {:.0} s", begun.elapsed().as_secs_f64());
+}

@@ -1,0 +1,334 @@
+//! Is every partition where it should be, and what has changed?
+//!
+//! All of it is read from the metadata that is there anyway; only the least number of replicas in sync is asked
+//! for, once in ten minutes. The first look is the baseline; a topic or broker that is missing for one look
+//! is not gone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    kafka::{
+        BrokerId, Fault, TopicId,
+        admin::{self, Topic},
+        wire,
+    },
+    probe::metadata::{self, Capability},
+};
+
+/// How long settings of topics hold.
+const CONFIGS_FOR: Duration = Duration::from_secs(600);
+
+/// Looks in a row that must miss something before it is gone.
+const MISSES: u8 = 2;
+
+/// The state of a topic's partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Health {
+    /// How many there are.
+    pub partitions: usize,
+    /// Without a leader.
+    pub offline: usize,
+    /// With fewer replicas in sync than replicas.
+    pub under_replicated: usize,
+    /// With fewer replicas in sync than `min.insync.replicas`; absent where that is not known.
+    pub under_min_isr: Option<usize>,
+    /// Led by another than the preferred replica.
+    pub imbalanced: usize,
+}
+
+impl Health {
+    /// Of a topic, whose setting may be known.
+    pub fn of(topic: &Topic, min_isr: Option<usize>) -> Self {
+        let count = |holds: &dyn Fn(&admin::Partition) -> bool| {
+            topic.partitions.values().filter(|partition| holds(partition)).count()
+        };
+        Self {
+            partitions: topic.partitions.len(),
+            offline: count(&|partition| partition.leader.is_none()),
+            under_replicated: count(&|partition| partition.isr.len() < partition.replicas.len()),
+            under_min_isr: min_isr.map(|least| count(&|partition| partition.isr.len() < least)),
+            imbalanced: count(&|partition| {
+                partition.leader.is_some_and(|leader| partition.replicas.first() != Some(&leader))
+            }),
+        }
+    }
+}
+
+/// What changed between two looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// A topic that was not there.
+    TopicCreated,
+    /// A topic that has gone.
+    TopicDeleted,
+    /// Another topic under the same name.
+    TopicRecreated,
+    /// More partitions.
+    PartitionsAdded,
+    /// Another number of replicas.
+    ReplicationChanged,
+    /// A leader that moved.
+    LeaderMoved,
+    /// A broker that was not there.
+    BrokerJoined,
+    /// A broker that has gone.
+    BrokerLeft,
+}
+
+impl Change {
+    /// Every kind, in the order of the labels.
+    pub const ALL: [Change; 8] = [
+        Change::TopicCreated,
+        Change::TopicDeleted,
+        Change::TopicRecreated,
+        Change::PartitionsAdded,
+        Change::ReplicationChanged,
+        Change::LeaderMoved,
+        Change::BrokerJoined,
+        Change::BrokerLeft,
+    ];
+
+    /// The kind as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Change::TopicCreated => "topic_created",
+            Change::TopicDeleted => "topic_deleted",
+            Change::TopicRecreated => "topic_recreated",
+            Change::PartitionsAdded => "partitions_added",
+            Change::ReplicationChanged => "replication_changed",
+            Change::LeaderMoved => "leader_moved",
+            Change::BrokerJoined => "broker_joined",
+            Change::BrokerLeft => "broker_left",
+        }
+    }
+}
+
+/// The cluster as it was last seen.
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    /// By topic.
+    pub health: BTreeMap<Arc<str>, Health>,
+    /// Changes since the start, by kind.
+    pub changes: BTreeMap<Change, u64>,
+}
+
+/// Everything that is remembered of the cluster.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    topics: BTreeMap<Arc<str>, Seen>,
+    brokers: BTreeMap<BrokerId, u8>,
+    changes: BTreeMap<Change, u64>,
+    began: bool,
+    min_isr: BTreeMap<Arc<str>, usize>,
+    asked: Option<Instant>,
+    configs: Option<Capability>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    id: Option<TopicId>,
+    replicas: usize,
+    leaders: BTreeMap<i32, Option<BrokerId>>,
+    missed: u8,
+}
+
+impl Seen {
+    fn of(topic: &Topic) -> Self {
+        let leaders =
+            topic.partitions.iter().map(|(number, partition)| (*number, partition.leader)).collect();
+        let replicas = topic.partitions.values().map(|partition| partition.replicas.len()).max().unwrap_or(0);
+        Self { id: topic.id, replicas, leaders, missed: 0 }
+    }
+}
+
+impl Watched {
+    /// Compares with the look before.
+    pub(super) fn observe(&mut self, cluster: &str, metadata: &metadata::Snapshot) {
+        let mut changes = Vec::new();
+        self.brokers(metadata, &mut changes);
+        for (name, topic) in metadata.topics.iter() {
+            match (self.topics.get_mut(name.as_str()), topic) {
+                (Some(seen), Ok(topic)) => {
+                    changes.extend(differences(seen, topic).into_iter().map(|change| (change, name.clone())));
+                    *seen = Seen::of(topic);
+                }
+                // Asked at a bad moment: it is there all the same.
+                (Some(seen), Err(_)) => seen.missed = 0,
+                (None, Ok(topic)) => {
+                    self.topics.insert(name.as_str().into(), Seen::of(topic));
+                    changes.push((Change::TopicCreated, name.clone()));
+                }
+                (None, Err(_)) => {}
+            }
+        }
+        self.topics.retain(|name, seen| {
+            if !metadata.topics.contains_key(&**name) {
+                seen.missed += 1;
+            }
+            let gone = seen.missed >= MISSES;
+            if gone {
+                changes.push((Change::TopicDeleted, name.to_string()));
+            }
+            !gone
+        });
+        if std::mem::replace(&mut self.began, true) {
+            for (change, what) in changes {
+                *self.changes.entry(change).or_default() += 1;
+                let what = crate::kafka::fault::plain(&what);
+                tracing::info!(cluster, change = change.as_str(), what, "the cluster has changed");
+            }
+        }
+    }
+
+    fn brokers(&mut self, metadata: &metadata::Snapshot, changes: &mut Vec<(Change, String)>) {
+        for broker in metadata.brokers.keys() {
+            if self.brokers.insert(*broker, 0).is_none() {
+                changes.push((Change::BrokerJoined, broker.to_string()));
+            }
+        }
+        self.brokers.retain(|broker, missed| {
+            if !metadata.brokers.contains_key(broker) {
+                *missed += 1;
+            }
+            let gone = *missed >= MISSES;
+            if gone {
+                changes.push((Change::BrokerLeft, broker.to_string()));
+            }
+            !gone
+        });
+    }
+
+    /// Asks for `min.insync.replicas`, once in ten minutes and for topics that are new.
+    pub(super) async fn ask(&mut self, wire: &wire::Cluster, metadata: &metadata::Snapshot) {
+        let names: BTreeSet<&str> = metadata.topics.keys().map(String::as_str).collect();
+        self.min_isr.retain(|name, _| names.contains(&**name));
+        let due = self.asked.is_none_or(|asked| asked.elapsed() > CONFIGS_FOR);
+        let wanted: Vec<&str> =
+            names.into_iter().filter(|name| due || !self.min_isr.contains_key(*name)).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let mut capability = self.configs.unwrap_or(Capability::Unknown);
+        if let Ok(Some(found)) = capability.ask(admin::min_insync_replicas(wire, &wanted)).await {
+            self.min_isr.extend(found);
+            if due {
+                self.asked = Some(Instant::now());
+            }
+        }
+        self.configs = Some(capability);
+    }
+
+    pub(super) fn view(&self, metadata: &metadata::Snapshot) -> Topology {
+        let known = |topic: &(&String, &Result<Topic, Fault>)| topic.1.is_ok();
+        let health = metadata.topics.iter().filter(known).filter_map(|(name, topic)| {
+            let (name, seen) = self.topics.get_key_value(name.as_str())?;
+            let _ = seen;
+            Some((name.clone(), Health::of(topic.as_ref().ok()?, self.min_isr.get(name).copied())))
+        });
+        Topology { health: health.collect(), changes: self.changes.clone() }
+    }
+}
+
+fn differences(seen: &Seen, topic: &Topic) -> Vec<Change> {
+    let now = Seen::of(topic);
+    if seen.id != now.id {
+        return vec![Change::TopicRecreated];
+    }
+    let mut changes = Vec::new();
+    if now.leaders.len() > seen.leaders.len() {
+        changes.push(Change::PartitionsAdded);
+    }
+    if now.replicas != seen.replicas {
+        changes.push(Change::ReplicationChanged);
+    }
+    let moved = now.leaders.iter().filter(|(number, leader)| {
+        seen.leaders.get(number).is_some_and(|before| leader.is_some() && before != *leader)
+    });
+    changes.extend(moved.map(|_| Change::LeaderMoved));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::admin::Broker;
+
+    fn topic(id: u128, partitions: &[(Option<i32>, &[i32], &[i32])]) -> Topic {
+        let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
+        let partition = |(leader, replicas, isr): &(Option<i32>, &[i32], &[i32])| admin::Partition {
+            leader: leader.map(BrokerId),
+            replicas: ids(replicas),
+            isr: ids(isr),
+        };
+        Topic { id: Some(TopicId(id)), partitions: (0..).zip(partitions.iter().map(partition)).collect() }
+    }
+
+    fn metadata(brokers: &[i32], topics: &[(&str, Result<Topic, Fault>)]) -> metadata::Snapshot {
+        let broker = |id: &i32| (BrokerId(*id), Broker { host: "b".to_owned(), port: 1, rack: None });
+        metadata::Snapshot {
+            cluster_id: None,
+            brokers: brokers.iter().map(broker).collect(),
+            topics: Arc::new(
+                topics.iter().map(|(name, topic)| ((*name).to_owned(), topic.clone())).collect(),
+            ),
+            controller: None,
+            quorum: None,
+            quorum_capability: Capability::Unknown,
+            heartbeat_topic: Err(Fault::UnknownTopic),
+            duration: Duration::ZERO,
+            durations: crate::latency::Buckets::new(&crate::latency::Bounds::default()),
+        }
+    }
+
+    #[test]
+    fn partitions_are_counted_by_what_is_wrong_with_them() {
+        let topic = topic(
+            1,
+            &[
+                (Some(1), &[1, 2, 3], &[1, 2, 3]),
+                (Some(2), &[1, 2, 3], &[2, 3]),
+                (Some(3), &[3, 1, 2], &[3]),
+                (None, &[1, 2, 3], &[]),
+            ],
+        );
+        let health = Health::of(&topic, Some(2));
+        let expected =
+            Health { partitions: 4, offline: 1, under_replicated: 3, under_min_isr: Some(2), imbalanced: 1 };
+        assert_eq!(health, expected);
+        assert_eq!(Health::of(&topic, None).under_min_isr, None, "not known is not 0");
+    }
+
+    #[test]
+    fn changes_are_counted_from_the_second_look_on_and_what_is_missed_once_is_not_gone() {
+        let (first, one): (Topic, &[_]) = (topic(1, &[(Some(1), &[1, 2], &[1, 2])]), &[1, 2]);
+        let moved = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(1), &[1, 2], &[1])]);
+        let again = topic(2, &[(Some(1), &[1, 2, 3], &[1])]);
+        let mut watched = Watched::default();
+        let mut told = Vec::new();
+        let mut look = |metadata: metadata::Snapshot| {
+            watched.observe("k", &metadata);
+            let now = watched.view(&metadata).changes;
+            let new: Vec<_> = Change::ALL
+                .into_iter()
+                .filter(|change| now.get(change) > told.iter().find(|(c, _)| c == change).map(|(_, n)| n))
+                .map(Change::as_str)
+                .collect();
+            told = now.into_iter().collect();
+            new
+        };
+        assert_eq!(look(metadata(one, &[("a", Ok(first.clone()))])), Vec::<&str>::new(), "the baseline");
+        assert_eq!(look(metadata(one, &[("a", Ok(moved.clone()))])), ["partitions_added", "leader_moved"]);
+        assert_eq!(look(metadata(&[1], &[("a", Err(Fault::NoLeader))])), Vec::<&str>::new());
+        assert_eq!(look(metadata(one, &[("a", Ok(moved.clone())), ("b", Ok(first))])), ["topic_created"]);
+        assert_eq!(
+            look(metadata(&[1, 2, 3], &[("a", Ok(again.clone()))])),
+            ["topic_recreated", "broker_joined"]
+        );
+        assert_eq!(look(metadata(&[1, 3], &[("a", Ok(again.clone()))])), ["topic_deleted"]);
+        assert_eq!(look(metadata(&[1, 3], &[("a", Ok(again))])), ["broker_left"]);
+    }
+}
