@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     latency::Buckets,
-    metrics::{Description, Kind, Series, Value, catalog},
+    metrics::{Description, Kind, Series, Sink, Value, catalog},
 };
 
 /// Which of the two.
@@ -68,22 +68,46 @@ pub fn encode(series: &[Series<'_>], constant: &BTreeMap<String, String>, format
 
 /// Writes series by family, to be assembled with others: what changes seldom is written once.
 pub fn blocks(series: &[Series<'_>], constant: &BTreeMap<String, String>, format: Format) -> Vec<Block> {
-    let mut families = BTreeMap::<&str, Vec<&Series<'_>>>::new();
-    for one in series {
-        families.entry(one.family.name).or_default().push(one);
+    let mut blocks = Blocks::new(constant, format);
+    series.iter().for_each(|one| blocks.write(one));
+    blocks.done()
+}
+
+/// Writes series as they come, each to its family's block.
+pub struct Blocks {
+    constant: String,
+    format: Format,
+    blocks: BTreeMap<&'static str, Block>,
+}
+
+impl Blocks {
+    /// Nothing written yet. `constant` labels go in front of every series' own.
+    pub fn new(constant: &BTreeMap<String, String>, format: Format) -> Self {
+        let constant = constant.iter().fold(String::new(), |mut written, (name, value)| {
+            pair(&mut written, name, value);
+            written
+        });
+        Self { constant, format, blocks: BTreeMap::new() }
     }
-    let constant: String = constant.iter().fold(String::new(), |mut written, (name, value)| {
-        pair(&mut written, name, value);
-        written
-    });
-    let block = |series: Vec<&Series<'_>>| {
-        let mut writer =
-            Writer { out: String::with_capacity(series.len() * 160), constant: &constant, format };
-        series.iter().for_each(|one| writer.series(one));
-        let family = series.first().map(|one| one.family)?;
-        Some(Block { family, samples: writer.out, count: series.len() })
-    };
-    families.into_values().filter_map(block).collect()
+
+    fn write(&mut self, one: &Series<'_>) {
+        let block = self.blocks.entry(one.family.name);
+        let block = block.or_insert(Block { family: one.family, samples: String::new(), count: 0 });
+        block.count += 1;
+        let mut writer = Writer { out: &mut block.samples, constant: &self.constant, format: self.format };
+        writer.series(one);
+    }
+
+    /// What was written.
+    pub fn done(self) -> Vec<Block> {
+        self.blocks.into_values().collect()
+    }
+}
+
+impl<'a> Sink<'a> for Blocks {
+    fn push(&mut self, series: Series<'a>) {
+        self.write(&series);
+    }
 }
 
 /// How many series the parts hold.
@@ -145,7 +169,7 @@ fn unit(name: &str, format: Format) -> &'static str {
 }
 
 struct Writer<'a> {
-    out: String,
+    out: &'a mut String,
     constant: &'a str,
     format: Format,
 }
@@ -178,10 +202,10 @@ impl Writer<'_> {
         // Prometheus knows no difference between an empty label and none; a cluster's name is left out on purpose.
         let labels = series.family.labels.iter().zip(&series.labels);
         for (name, value) in labels.filter(|(name, value)| **name != "kafka_cluster" || !value.is_empty()) {
-            pair(&mut self.out, name, value);
+            pair(self.out, name, value);
         }
         if let Some(le) = le {
-            pair(&mut self.out, "le", le);
+            pair(self.out, "le", le);
         }
         if self.out.ends_with('{') {
             self.out.truncate(begin);

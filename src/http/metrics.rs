@@ -53,9 +53,9 @@ impl Written {
         {
             return blocks.clone();
         }
-        let mut series = Vec::new();
-        series::collected(readings, alone, &mut series);
-        let blocks: Arc<[Block]> = prometheus::blocks(&series, &state.labels, format).into();
+        let mut blocks = prometheus::Blocks::new(&state.labels, format);
+        series::collected(readings, alone, &mut blocks);
+        let blocks: Arc<[Block]> = blocks.done().into();
         written.insert((board, format), (snapshot.clone(), blocks.clone()));
         blocks
     }

@@ -87,3 +87,23 @@ impl<const N: usize> Family<N> {
         Series { family: &self.description, labels: labels.into(), value }
     }
 }
+
+/// Where series go, one by one: there may be too many to hold all of them.
+pub trait Sink<'a> {
+    /// Takes one.
+    fn push(&mut self, series: Series<'a>);
+
+    /// Takes some.
+    fn extend(&mut self, some: impl IntoIterator<Item = Series<'a>>)
+    where
+        Self: Sized,
+    {
+        some.into_iter().for_each(|one| self.push(one));
+    }
+}
+
+impl<'a> Sink<'a> for Vec<Series<'a>> {
+    fn push(&mut self, series: Series<'a>) {
+        Vec::push(self, series);
+    }
+}

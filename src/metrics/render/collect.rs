@@ -10,12 +10,12 @@ use crate::{
         topics::{Freshness, State, Topic},
         topology::Change,
     },
-    metrics::{Label, Series, Value, catalog::collect as c},
+    metrics::{Label, Series, Sink, Value, catalog::collect as c},
 };
 
 /// What is known of a cluster's topics and groups. Of the only cluster there is, the names that older dashboards
 /// know carry no `kafka_cluster`.
-pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Series<'a>>) {
+pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink<'a>) {
     let Some(snapshot) = readings.collect.fresh() else { return };
     let name: &'a str = &readings.name;
     let settings = &readings.settings;
@@ -43,7 +43,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Serie
     }
 }
 
-fn topology<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut Vec<Series<'a>>) {
+fn topology<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl Sink<'a>) {
     for (topic, health) in &snapshot.topology.health {
         let count = |count: usize| Value::Count(count as u64);
         let at = || [text(name), text(topic)];
@@ -59,7 +59,7 @@ fn topology<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut Vec<Series<'
     }
 }
 
-fn freshness<'a>(name: &'a str, topic: &'a str, found: &Freshness, series: &mut Vec<Series<'a>>) {
+fn freshness<'a>(name: &'a str, topic: &'a str, found: &Freshness, series: &mut impl Sink<'a>) {
     let at = || [text(name), text(topic)];
     let seconds = |ms: i64| Value::Number(ms as f64 / 1e3);
     series.extend(found.newest_ms.map(|ms| c::LAST_EVENT.series(at(), seconds(ms))));
@@ -75,58 +75,60 @@ fn groups<'a>(
     name: &'a str,
     snapshot: &'a Snapshot,
     settings: &crate::config::Cluster,
-    series: &mut Vec<Series<'a>>,
+    series: &mut impl Sink<'a>,
 ) {
-    let mut left = settings.lag.max_series;
-    let mut dropped = 0u64;
-    let mut of_partition = |one: Series<'a>, series: &mut Vec<Series<'a>>| {
-        if left > 0 {
-            left -= 1;
-            series.push(one);
-        } else {
-            dropped += 1;
-        }
-    };
+    let mut capped = Capped { sink: series, left: settings.lag.max_series, dropped: 0 };
     let partitions = settings.lag.partitions;
-    for (topic, seen) in
-        snapshot.topics.iter().filter(|(topic, _)| partitions && settings.lag.topics.covers(topic))
-    {
-        for one in ends(name, topic, seen) {
-            of_partition(one, series);
-        }
+    let watched = |topic: &str| partitions && settings.lag.topics.covers(topic);
+    for (topic, seen) in snapshot.topics.iter().filter(|(topic, _)| watched(topic)) {
+        ends(name, topic, seen, &mut capped);
     }
     for (group, seen) in &snapshot.groups {
-        summary(name, group, seen, settings.lag.partial_sums, series);
+        summary(name, group, seen, settings.lag.partial_sums, capped.sink);
         for (topic, lags) in &seen.topics {
             let sums = Sums::of(lags.values());
             let at = || [text(name), text(group), text(topic)];
-            series.extend(sums.records.map(|sum| c::GROUP_TOPIC_SUM.series(at(), Value::Number(sum as f64))));
-            series.extend(sums.oldest.map(|oldest| {
-                c::GROUP_TOPIC_MAX_SECONDS.series(at(), Value::Number(oldest.age.as_secs_f64()))
-            }));
-            if partitions {
-                for (number, lag) in lags {
-                    let at = [text(name), text(group), text(topic), number.to_string().into()];
-                    lag_of(at, lag, &mut |one| of_partition(one, series));
-                }
+            let (sum, oldest) = (sums.records, sums.oldest.map(|oldest| oldest.age.as_secs_f64()));
+            capped.sink.extend(sum.map(|sum| c::GROUP_TOPIC_SUM.series(at(), Value::Number(sum as f64))));
+            capped.sink.extend(oldest.map(|age| c::GROUP_TOPIC_MAX_SECONDS.series(at(), Value::Number(age))));
+            for (number, lag) in lags.iter().filter(|_| partitions) {
+                let at = [text(name), text(group), text(topic), number.to_string().into()];
+                lag_of(at, lag, &mut capped);
             }
         }
     }
+    let dropped = capped.dropped;
     series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
 }
 
-fn ends<'a>(name: &'a str, topic: &'a str, seen: &Topic) -> Vec<Series<'a>> {
-    let each = seen.partitions.iter().flat_map(|(number, partition)| {
-        let at = || [text(name), text(topic), number.to_string().into()];
-        let number = |offset: i64| Value::Number(offset as f64);
-        let end = partition.ends.end.map(|end| c::LATEST_OFFSET.series(at(), number(end)));
-        let start = partition.ends.start.map(|start| c::EARLIEST_OFFSET.series(at(), number(start)));
-        [end, start].into_iter().flatten()
-    });
-    each.collect()
+/// Takes so many series of partitions, and counts the others.
+struct Capped<'s, S> {
+    sink: &'s mut S,
+    left: usize,
+    dropped: u64,
 }
 
-fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, series: &mut Vec<Series<'a>>) {
+impl<'a, S: Sink<'a>> Sink<'a> for Capped<'_, S> {
+    fn push(&mut self, series: Series<'a>) {
+        if self.left > 0 {
+            self.left -= 1;
+            self.sink.push(series);
+        } else {
+            self.dropped += 1;
+        }
+    }
+}
+
+fn ends<'a>(name: &'a str, topic: &'a str, seen: &Topic, series: &mut impl Sink<'a>) {
+    for (number, partition) in &seen.partitions {
+        let at = || [text(name), text(topic), number.to_string().into()];
+        let number = |offset: i64| Value::Number(offset as f64);
+        series.extend(partition.ends.end.map(|end| c::LATEST_OFFSET.series(at(), number(end))));
+        series.extend(partition.ends.start.map(|start| c::EARLIEST_OFFSET.series(at(), number(start))));
+    }
+}
+
+fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, series: &mut impl Sink<'a>) {
     let at = || [text(name), text(group)];
     let state = [text(name), text(group), text(seen.state.as_str()), text(seen.kind.as_str())];
     series.push(c::GROUP_STATE.series(state, Value::Count(1)));
@@ -145,7 +147,7 @@ fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, se
     );
 }
 
-fn lag_of<'a>(at: [Label<'a>; 4], lag: &Lag, push: &mut impl FnMut(Series<'a>)) {
+fn lag_of<'a>(at: [Label<'a>; 4], lag: &Lag, series: &mut impl Sink<'a>) {
     let whole = |number: i64| Value::Number(number as f64);
     let values = [
         (&c::GROUP_OFFSET, Some(whole(lag.committed))),
@@ -158,13 +160,13 @@ fn lag_of<'a>(at: [Label<'a>; 4], lag: &Lag, push: &mut impl FnMut(Series<'a>)) 
     ];
     for (family, value) in values {
         if let Some(value) = value {
-            push(family.series(at.clone(), value));
+            series.push(family.series(at.clone(), value));
         }
     }
     if let Some(time) = lag.time.filter(|time| time.method != Method::Current) {
         let [name, group, topic, partition] = at;
         let error = time.error.map_or(f64::INFINITY, |error| error.as_secs_f64());
         let labels = [name, group, topic, partition, text(time.method.as_str())];
-        push(c::GROUP_LAG_ERROR.series(labels, Value::Number(error)));
+        series.push(c::GROUP_LAG_ERROR.series(labels, Value::Number(error)));
     }
 }
