@@ -250,8 +250,9 @@ fn an_unknown_level_is_refused_because_it_would_silence_the_log() {
         "expected off, error, warn, info, debug, trace, or a filter such as kafka_heartbeat=debug,info";
     let errors = read(&format!("{LEAST}[log]\nlevel = verbose\n"), &[]).expect_err("no level");
     assert_eq!(errors, format!("config.ini:4: [log] level: {expected}, found \"verbose\""));
-    let errors = read(LEAST, &[("LOG_LEVEL", "WARNING")]).expect_err("no level");
-    assert_eq!(errors, format!("environment LOG_LEVEL: {expected}, found \"WARNING\""));
+    let errors = read(LEAST, &[("LOG_LEVEL", "LOUD")]).expect_err("no level");
+    assert_eq!(errors, format!("environment LOG_LEVEL: {expected}, found \"LOUD\""));
+    assert_eq!(read(LEAST, &[("LOG_LEVEL", "WARNING")]).expect("Python's name").log.level, "warn");
     assert_eq!(read(LEAST, &[("RUST_LOG", "")]).expect("as if it were not set").log.level, "info");
     let python = read("[default]\nbootstrap.servers = b:1\n[admin]\nlog.level = WARNING\n", &[]);
     assert_eq!(python.expect("valid").log.level, "warn");
@@ -324,4 +325,38 @@ fn what_is_printed_can_be_read_again() {
         .expect("valid");
     let again = read(&config.redacted(), &[]).expect("the printed configuration is one");
     assert_eq!(config.redacted(), again.redacted());
+}
+
+#[test]
+fn the_environment_of_the_freshness_exporter_suffices() {
+    let env = |extra: &[(&str, &str)]| -> BTreeMap<String, String> {
+        let common =
+            [("KAFKA_BOOTSTRAP_SERVERS", "b:1"), ("TOPIC_PREFIX", "pub-;sub-"), ("AWS_REGION", "eu-west-1")];
+        common.iter().chain(extra).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let load = |env| load(&Sources { env, ..Sources::default() }).expect("valid");
+    let config = load(env(&[
+        ("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
+        ("SCRAPE_INTERVAL_SECONDS", "15"),
+        ("METRICS_PORT", "9000"),
+        ("LOG_LEVEL", "INFO"),
+    ]));
+    let cluster = &config.clusters[0];
+    let kafka = |key| cluster.kafka.get(key);
+    assert_eq!((kafka("bootstrap.servers"), kafka("security.protocol")), (Some("b:1"), Some("PLAINTEXT")));
+    let freshness = &cluster.freshness;
+    assert_eq!((freshness.enabled, freshness.interval), (true, Duration::from_secs(15)));
+    assert_eq!(["pub-a", "sub-b", "other"].map(|topic| freshness.topics.covers(topic)), [true, true, false]);
+    assert!(!cluster.heartbeat.enabled && !cluster.lag.enabled, "it watched topics and nothing else");
+    assert_eq!(config.http.listen.to_string(), "0.0.0.0:9000");
+    let config = load(env(&[]));
+    assert_eq!(config.clusters[0].kafka.get("security.protocol"), Some("SASL_SSL"), "its default");
+    assert_eq!(
+        (config.http.listen.port(), config.clusters[0].freshness.interval),
+        (8000, Duration::from_secs(30))
+    );
+    let ours =
+        [("KAFKA_HEARTBEAT__HEARTBEAT__ENABLED", "true"), ("KAFKA_HEARTBEAT__HTTP__LISTEN", "127.0.0.1:1")];
+    let config = load(env(&ours));
+    assert!(config.clusters[0].heartbeat.enabled && config.http.listen.port() == 1, "our own words win");
 }

@@ -18,7 +18,7 @@ use crate::{
         admin::{self, GroupKind, GroupState, Offsets},
         wire,
     },
-    probe::metadata,
+    probe::metadata::{self, Capability},
 };
 
 /// A group as it was last seen.
@@ -73,6 +73,9 @@ pub(super) struct Commits(BTreeMap<Arc<str>, Result<Offsets, Fault>>);
 /// Everything that is remembered of groups.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
+    brokers: Vec<BrokerId>,
+    /// Whether groups may be listed.
+    pub(super) listing: Capability,
     known: BTreeMap<Arc<str>, Known>,
     /// Commits that were behind the end of their log in the last cycle.
     behind: BTreeSet<(Arc<str>, Arc<str>, i32)>,
@@ -97,11 +100,32 @@ impl Watched {
         faults: &mut Faults,
     ) -> Commits {
         let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
-        let listing = admin::list_groups(wire, &brokers).await;
-        for fault in listing.failed.values() {
-            faults.count(Api::ListGroups, *fault);
+        if self.brokers != brokers {
+            // Other brokers may let us.
+            (self.listing, self.brokers) = (Capability::Unknown, brokers);
         }
-        self.take_in(listing, settings);
+        if !self.listing.is_refusal() {
+            let listing = admin::list_groups(wire, &self.brokers).await;
+            for fault in listing.failed.values() {
+                faults.count(Api::ListGroups, *fault);
+            }
+            let refused = listing.failed.len() == self.brokers.len();
+            self.listing = match listing.failed.values().next() {
+                Some(Fault::Unsupported) if refused => Capability::Unsupported,
+                Some(Fault::Authorization) if refused => Capability::Denied,
+                Some(_) if refused => Capability::Unknown,
+                _ => Capability::Ok,
+            };
+            self.take_in(listing, settings);
+        }
+        for name in &settings.names {
+            self.known.entry(name.as_str().into()).or_insert(Known {
+                state: GroupState::Unknown,
+                kind: GroupKind::Classic,
+                coordinator: None,
+                missing: 0,
+            });
+        }
         self.find_coordinators(wire, faults).await;
         let mut by_coordinator = BTreeMap::<BrokerId, Vec<Arc<str>>>::new();
         // Share groups have no committed offsets.
@@ -143,14 +167,6 @@ impl Watched {
             };
             let known = Known { state: listed.state, kind: listed.kind, coordinator, missing: 0 };
             self.known.insert(name, known);
-        }
-        for name in &settings.names {
-            self.known.entry(name.as_str().into()).or_insert(Known {
-                state: GroupState::Unknown,
-                kind: GroupKind::Classic,
-                coordinator: None,
-                missing: 0,
-            });
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
         admin::{At, ByLeader, offsets},
         wire,
     },
-    probe::metadata,
+    probe::metadata::{self, Capability},
     task::{Cycle, Latest},
 };
 
@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub topology: topology::Topology,
     /// Questions that failed since the start, one for each item, by request and kind.
     pub faults: BTreeMap<(Api, Fault), u64>,
+    /// Whether groups may be listed.
+    pub listing: Capability,
     /// How long the questions and the arithmetic took.
     pub duration: Duration,
 }
@@ -176,6 +178,7 @@ impl Cycle for Probe {
             groups,
             topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),
+            listing: self.groups.listing,
             duration: begun.elapsed(),
         })
     }

@@ -125,7 +125,7 @@ pub(super) struct Watched {
     began: bool,
     min_isr: BTreeMap<Arc<str>, usize>,
     asked: Option<Instant>,
-    configs: Option<Capability>,
+    configs: Capability,
 }
 
 #[derive(Debug)]
@@ -212,14 +212,12 @@ impl Watched {
         if wanted.is_empty() {
             return;
         }
-        let mut capability = self.configs.unwrap_or(Capability::Unknown);
-        if let Ok(Some(found)) = capability.ask(admin::min_insync_replicas(wire, &wanted)).await {
+        if let Ok(Some(found)) = self.configs.ask(admin::min_insync_replicas(wire, &wanted)).await {
             self.min_isr.extend(found);
             if due {
                 self.asked = Some(Instant::now());
             }
         }
-        self.configs = Some(capability);
     }
 
     pub(super) fn view(&self, metadata: &metadata::Snapshot) -> Topology {

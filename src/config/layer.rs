@@ -77,6 +77,10 @@ pub fn did_you_mean<'a, S: AsRef<str> + ?Sized + 'a>(
 }
 
 impl Layer {
+    pub(super) fn of(entries: Entries) -> Self {
+        Self(entries)
+    }
+
     /// A file's text. `known` is `None` for the example itself.
     pub(super) fn from_text(name: &str, text: &str, known: Option<&Known>, errors: &mut Errors) -> Self {
         let (entries, bad) = ini::parse(text);

@@ -17,7 +17,7 @@ use super::{
     Property, ServerTls, Shutdown, Topic,
     error::{Errors, Problem},
     layer::{Known, Layer},
-    rules, secret,
+    legacy, rules, secret,
 };
 
 /// Every key and its default.
@@ -64,7 +64,7 @@ pub fn read(sources: &Sources) -> (Config, Errors) {
     let mut errors = Errors::default();
     let example = Layer::from_text("config.example.ini", EXAMPLE, None, &mut errors);
     let known = Known::from_example(&example);
-    let mut layers = vec![example];
+    let mut layers = vec![example, Layer::of(legacy::freshness_exporter(&sources.env))];
     if let Some(path) = &sources.file {
         let name = path.display().to_string();
         match fs::read_to_string(path) {
@@ -356,7 +356,7 @@ impl Reader {
         let set = |name: &&str| self.env.get(*name).filter(|level| !level.is_empty());
         let variable = ["RUST_LOG", "LOG_LEVEL"].into_iter().find(|name| set(name).is_some());
         let level = variable.as_ref().and_then(set).cloned();
-        let level = level.unwrap_or_else(|| self.text("log", "level"));
+        let level = legacy::level(&level.unwrap_or_else(|| self.text("log", "level")));
         let levels = ["off", "error", "warn", "info", "debug", "trace"];
         let strange = level
             .split(',')

@@ -94,7 +94,7 @@ pub trait Sink<'a> {
     fn push(&mut self, series: Series<'a>);
 
     /// Takes some.
-    fn extend(&mut self, some: impl IntoIterator<Item = Series<'a>>)
+    fn take(&mut self, some: impl IntoIterator<Item = Series<'a>>)
     where
         Self: Sized,
     {

@@ -46,7 +46,7 @@ pub struct Snapshot {
 }
 
 /// Whether the cluster lets us ask something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Capability {
     /// Asked and answered.
     Ok,
@@ -55,6 +55,7 @@ pub enum Capability {
     /// The broker does not know the request.
     Unsupported,
     /// Not asked yet, or the answer was another error.
+    #[default]
     Unknown,
 }
 
@@ -89,7 +90,8 @@ impl Capability {
         }
     }
 
-    fn is_refusal(self) -> bool {
+    /// The answer will not change without us.
+    pub(crate) fn is_refusal(self) -> bool {
         matches!(self, Capability::Denied | Capability::Unsupported)
     }
 

@@ -396,6 +396,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             )]),
             changes: BTreeMap::from([(Change::LeaderMoved, 3)]),
         },
+        listing: Capability::Ok,
         faults: BTreeMap::from([((Api::OffsetFetch, Fault::NoLeader), 1)]),
         duration: ms(17),
     }

@@ -1,6 +1,6 @@
 //! Real topics and groups as series.
 
-use super::{flag, text, unix};
+use super::{capability, flag, text, unix};
 use crate::{
     board::Readings,
     collect::{
@@ -20,6 +20,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink
     let name: &'a str = &readings.name;
     let settings = &readings.settings;
     if settings.lag.enabled {
+        capability(name, "ListGroups", snapshot.listing, series);
         groups(name, snapshot, settings, series);
     }
     let milliseconds = snapshot.duration.as_secs_f64() * 1e3;
@@ -50,7 +51,7 @@ fn topology<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl Sink<'a
         series.push(c::PARTITION_COUNT.series(at(), count(health.partitions)));
         series.push(c::OFFLINE.series(at(), count(health.offline)));
         series.push(c::UNDER_REPLICATED.series(at(), count(health.under_replicated)));
-        series.extend(health.under_min_isr.map(|under| c::UNDER_MIN_ISR.series(at(), count(under))));
+        series.take(health.under_min_isr.map(|under| c::UNDER_MIN_ISR.series(at(), count(under))));
         series.push(c::IMBALANCE.series(at(), count(health.imbalanced)));
     }
     for change in Change::ALL {
@@ -62,9 +63,9 @@ fn topology<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl Sink<'a
 fn freshness<'a>(name: &'a str, topic: &'a str, found: &Freshness, series: &mut impl Sink<'a>) {
     let at = || [text(name), text(topic)];
     let seconds = |ms: i64| Value::Number(ms as f64 / 1e3);
-    series.extend(found.newest_ms.map(|ms| c::LAST_EVENT.series(at(), seconds(ms))));
-    series.extend(found.oldest_ms.map(|ms| c::OLDEST_PARTITION_EVENT.series(at(), seconds(ms))));
-    series.extend(found.appended_at.map(|at_| c::LAST_APPEND.series(at(), Value::Number(unix(at_)))));
+    series.take(found.newest_ms.map(|ms| c::LAST_EVENT.series(at(), seconds(ms))));
+    series.take(found.oldest_ms.map(|ms| c::OLDEST_PARTITION_EVENT.series(at(), seconds(ms))));
+    series.take(found.appended_at.map(|at_| c::LAST_APPEND.series(at(), Value::Number(unix(at_)))));
     for state in State::ALL {
         let labels = [text(name), text(topic), text(state.as_str())];
         series.push(c::FRESHNESS_STATE.series(labels, flag(state == found.state)));
@@ -89,8 +90,8 @@ fn groups<'a>(
             let sums = Sums::of(lags.values());
             let at = || [text(name), text(group), text(topic)];
             let (sum, oldest) = (sums.records, sums.oldest.map(|oldest| oldest.age.as_secs_f64()));
-            capped.sink.extend(sum.map(|sum| c::GROUP_TOPIC_SUM.series(at(), Value::Number(sum as f64))));
-            capped.sink.extend(oldest.map(|age| c::GROUP_TOPIC_MAX_SECONDS.series(at(), Value::Number(age))));
+            capped.sink.take(sum.map(|sum| c::GROUP_TOPIC_SUM.series(at(), Value::Number(sum as f64))));
+            capped.sink.take(oldest.map(|age| c::GROUP_TOPIC_MAX_SECONDS.series(at(), Value::Number(age))));
             for (number, lag) in lags.iter().filter(|_| partitions) {
                 let at = [text(name), text(group), text(topic), number.to_string().into()];
                 lag_of(at, lag, &mut capped);
@@ -123,8 +124,8 @@ fn ends<'a>(name: &'a str, topic: &'a str, seen: &Topic, series: &mut impl Sink<
     for (number, partition) in &seen.partitions {
         let at = || [text(name), text(topic), number.to_string().into()];
         let number = |offset: i64| Value::Number(offset as f64);
-        series.extend(partition.ends.end.map(|end| c::LATEST_OFFSET.series(at(), number(end))));
-        series.extend(partition.ends.start.map(|start| c::EARLIEST_OFFSET.series(at(), number(start))));
+        series.take(partition.ends.end.map(|end| c::LATEST_OFFSET.series(at(), number(end))));
+        series.take(partition.ends.start.map(|start| c::EARLIEST_OFFSET.series(at(), number(start))));
     }
 }
 
@@ -140,9 +141,9 @@ fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, se
         return;
     }
     let sums = Sums::of(seen.topics.values().flat_map(|lags| lags.values()));
-    series.extend(sums.records.map(|sum| c::GROUP_SUM.series(at(), Value::Number(sum as f64))));
-    series.extend(sums.most.map(|most| c::GROUP_MAX.series(at(), Value::Number(most as f64))));
-    series.extend(
+    series.take(sums.records.map(|sum| c::GROUP_SUM.series(at(), Value::Number(sum as f64))));
+    series.take(sums.most.map(|most| c::GROUP_MAX.series(at(), Value::Number(most as f64))));
+    series.take(
         sums.oldest.map(|oldest| c::GROUP_MAX_SECONDS.series(at(), Value::Number(oldest.age.as_secs_f64()))),
     );
 }

@@ -14,7 +14,7 @@ use std::{
 
 pub use collect::collected;
 
-use super::{Label, Series, Value, catalog as c};
+use super::{Label, Series, Sink, Value, catalog as c};
 use crate::{
     board::Readings,
     kafka::{BrokerId, Fault, Stage},
@@ -177,7 +177,7 @@ fn metadata<'a>(name: &'a str, snapshot: &'a metadata::Snapshot, series: &mut Ve
     capability(name, "DescribeQuorum", snapshot.quorum_capability, series);
 }
 
-fn capability<'a>(name: &'a str, api: &'static str, now: Capability, series: &mut Vec<Series<'a>>) {
+fn capability<'a>(name: &'a str, api: &'static str, now: Capability, series: &mut impl Sink<'a>) {
     for state in Capability::ALL {
         let labels = [text(name), text(api), text(state.as_str())];
         series.push(c::CAPABILITY.series(labels, flag(state == now)));
