@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use ureq::{Agent, Body, http::Response};
 
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 20] = [
     "/",
     "/metrics",
     "/livez",
@@ -43,6 +43,10 @@ const PATHS: [&str; 16] = [
     "/assets/page.js",
     "/livez?verbose",
     "/readyz?verbose",
+    "/groups",
+    "/consumer-groups",
+    "/api/v1/groups",
+    "/api/v1/topics",
 ];
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const PROMETHEUS: &str =
@@ -416,4 +420,23 @@ fn draw(chromium: &Path, url: &str, name: &str, size: &str, scheme: u8) -> Vec<u
     }
     assert!(ended.is_some_and(|status| status.success()), "chromium: {ended:?}");
     fs::read(&picture).expect("a picture")
+}
+
+#[test]
+fn groups_and_topics_have_lists_that_can_be_searched() {
+    let server = Server::start();
+    let page = |path: &str| {
+        let mut answer =
+            agent().get(server.url(path)).header("accept", "text/html").call().expect("an answer");
+        answer.body_mut().read_to_string().expect("text")
+    };
+    let groups = page("/groups");
+    assert!(groups.contains("&lt;script&#62;") || groups.contains("&#60;script&#62;"), "{groups}");
+    assert!(groups.contains("unreadable") && groups.contains("15 records deleted unread"), "{groups}");
+    assert!(!groups.contains("<script>alert"));
+    let found = page("/groups?search=unread");
+    assert!(found.contains("unreadable") && !found.contains("deleted unread,"), "{found}");
+    assert!(!page("/groups?search=%22%3E%3Cb%3E").contains("\"><b>"), "what is searched for is text too");
+    assert!(page("/topics").contains("never-written"));
+    assert!(!page("/topics?page=7").contains("never-written"));
 }

@@ -138,7 +138,7 @@ fn the_configuration_is_valid_and_its_keys_exist() {
             .unwrap_or_else(|| panic!("no section [{section}]"));
         let keys = rest.split("\n[").next().expect("a split has a first part");
         let key = key.trim();
-        assert!(key.is_empty() || keys.contains(&format!("\n{key} = ")), "no key {key} in [{section}]");
+        assert!(key.is_empty() || keys.contains(&format!("\n{key} =")), "no key {key} in [{section}]");
     }
 }
 
