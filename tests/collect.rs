@@ -301,3 +301,46 @@ fn a_group_that_lagged_before_the_service_began_has_an_age_at_once() {
         }
     }
 }
+
+#[test]
+fn what_a_transaction_leaves_behind_is_nothing_to_read() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "lag-transaction";
+    kafka.create_topic(topic, 1);
+    let producer: BaseProducer =
+        client(kafka).set("transactional.id", "lag-transaction").create().expect("a producer");
+    producer.init_transactions(PATIENCE).expect("transactions");
+    let send = |count| {
+        producer.begin_transaction().expect("begun");
+        for _ in 0..count {
+            let record = BaseRecord::<(), _>::to(topic).partition(0).payload("x");
+            producer.send(record).map_err(|(error, _)| error).expect("sent");
+        }
+        producer.flush(PATIENCE).expect("written");
+    };
+    send(3);
+    producer.commit_transaction(PATIENCE).expect("committed");
+    // Three records and a marker: who has read all records stands at 3 of 4.
+    commit(kafka, "reader", topic, &[(0, 3)]);
+    let service = service(kafka, "");
+    let told =
+        wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 1 && !told["time_lag"].is_null());
+    assert_eq!(
+        (&told["time_lag"]["method"], &told["time_lag"]["seconds"]),
+        (&"current".into(), &0.0.into()),
+        "{told}"
+    );
+    commit(kafka, "behind", topic, &[(0, 2)]);
+    let told =
+        wait_for_lag(&service, "behind", topic, 0, |told| told["lag"] == 2 && !told["time_lag"].is_null());
+    assert_ne!(told["time_lag"]["method"], "current", "a record is there to be read: {told}");
+    // An open transaction: the high watermark moves, what readers of committed records can see does not.
+    let committed = self::service(kafka, "isolation = read_committed");
+    send(5);
+    wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 6);
+    wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 1);
+    producer.abort_transaction(PATIENCE).expect("aborted");
+    // Five aborted records and a marker.
+    wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 7);
+    wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 7);
+}

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use ureq::{Agent, Body, http::Response};
 
-const PATHS: [&str; 20] = [
+const PATHS: [&str; 21] = [
     "/",
     "/metrics",
     "/livez",
@@ -47,6 +47,7 @@ const PATHS: [&str; 20] = [
     "/consumer-groups",
     "/api/v1/groups",
     "/api/v1/topics",
+    "/api/v1/cluster",
 ];
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const PROMETHEUS: &str =

@@ -9,7 +9,7 @@ use std::{
 use super::{
     Api, Faults,
     lag::{Ends, Lag, Method, TimeLag, is_behind, lag},
-    search, topics,
+    search, tail, topics,
 };
 use crate::{
     config,
@@ -194,6 +194,30 @@ impl Watched {
         }
     }
 
+    /// Commits so near to the end that nothing but markers may lie between.
+    pub(super) fn almost(
+        &self,
+        commits: &Commits,
+        topics: &topics::Watched,
+        settings: &config::Lag,
+    ) -> Vec<tail::Place> {
+        let mut places = Vec::new();
+        for read in commits.0.values().flatten() {
+            for (topic, partitions) in read.iter().filter(|(topic, _)| settings.topics.covers(topic)) {
+                for (number, committed) in
+                    partitions.iter().filter_map(|(number, read)| Some((number, read.ok()?)))
+                {
+                    let ends = topics.ends(topic, *number).map(|(ends, _)| ends);
+                    let Some(Ends { start: Some(start), end: Some(end) }) = ends else { continue };
+                    if committed >= start && (1..=tail::MOST).contains(&(end - committed)) {
+                        places.push((topic.clone(), *number, committed, end));
+                    }
+                }
+            }
+        }
+        places
+    }
+
     /// Offsets of whose age our own samples know nothing, or too little.
     pub(super) fn unclear(
         &self,
@@ -225,7 +249,7 @@ impl Watched {
         &mut self,
         commits: Commits,
         topics: &topics::Watched,
-        searched: impl Fn(&Arc<str>, i32, i64) -> Option<TimeLag>,
+        (tails, searched): (&tail::Tails, impl Fn(&Arc<str>, i32, i64) -> Option<TimeLag>),
         settings: &config::Lag,
         now: Duration,
     ) -> BTreeMap<Arc<str>, Group> {
@@ -257,6 +281,9 @@ impl Watched {
                     }
                     found.time = match (found.records, unread(committed, ends)) {
                         (Some(0), _) => Some(NOTHING_UNREAD),
+                        _ if ends.end.is_some_and(|end| tails.is_read(&topic, number, committed, end)) => {
+                            Some(NOTHING_UNREAD)
+                        }
                         (Some(_), Some(offset)) => {
                             let seen = history.age(offset, now);
                             let good =

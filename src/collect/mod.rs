@@ -7,6 +7,7 @@ pub mod groups;
 pub mod history;
 pub mod lag;
 mod search;
+mod tail;
 pub mod topics;
 pub mod topology;
 
@@ -57,6 +58,8 @@ pub enum Api {
     OffsetFetch,
     /// Offsets of a partition.
     ListOffsets,
+    /// Heads of record batches.
+    Fetch,
 }
 
 impl Api {
@@ -67,6 +70,7 @@ impl Api {
             Api::FindCoordinator => "FindCoordinator",
             Api::OffsetFetch => "OffsetFetch",
             Api::ListOffsets => "ListOffsets",
+            Api::Fetch => "Fetch",
         }
     }
 }
@@ -93,6 +97,7 @@ pub struct Probe {
     topics: topics::Watched,
     groups: groups::Watched,
     searches: search::Searches,
+    tails: tail::Tails,
     topology: topology::Watched,
     faults: Faults,
 }
@@ -108,7 +113,8 @@ impl Probe {
         let wire = known.beside(cluster.metadata.timeout);
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
         let topology = topology::Watched::default();
-        Self { cluster, wire, known, metadata, begin, topics, groups, searches, topology, faults }
+        let tails = tail::Tails::default();
+        Self { cluster, wire, known, metadata, begin, topics, groups, searches, tails, topology, faults }
     }
 
     /// Partitions to ask for, by leader; one without a leader is a fault of its own.
@@ -167,12 +173,14 @@ impl Cycle for Probe {
             BTreeMap::new()
         };
         self.topics.date(&newest, &mut self.faults);
+        let almost = self.groups.almost(&commits, &self.topics, &cluster.lag);
+        self.tails.run(&self.wire, &metadata, almost, &mut self.faults).await;
         let now_ms = now_ms();
         let unclear = self.groups.unclear(&commits, &self.topics, &cluster.lag, now);
         let end = |topic: &str, partition| self.topics.ends(topic, partition)?.0.end;
         self.searches.run(&self.wire, &metadata, unclear, end, now_ms, &mut self.faults).await;
         let found = |topic: &Arc<str>, partition, offset| self.searches.age(topic, partition, offset, now_ms);
-        let groups = self.groups.judge(commits, &self.topics, found, &cluster.lag, now);
+        let groups = self.groups.judge(commits, &self.topics, (&self.tails, found), &cluster.lag, now);
         Ok(Snapshot {
             topics: self.topics.views(now, &cluster.freshness),
             groups,

@@ -41,6 +41,23 @@ pub struct Health {
 }
 
 impl Health {
+    /// Of several topics together; what one does not know, nobody knows.
+    pub fn sum<'a>(all: impl Iterator<Item = &'a Health>) -> Self {
+        let start = Self { under_min_isr: Some(0), ..Self::default() };
+        all.fold(start, |sum, one| Self {
+            partitions: sum.partitions + one.partitions,
+            offline: sum.offline + one.offline,
+            under_replicated: sum.under_replicated + one.under_replicated,
+            under_min_isr: sum.under_min_isr.zip(one.under_min_isr).map(|(sum, one)| sum + one),
+            imbalanced: sum.imbalanced + one.imbalanced,
+        })
+    }
+
+    /// Whether something is wrong with a partition.
+    pub fn is_sick(&self) -> bool {
+        self.offline > 0 || self.under_replicated > 0 || self.under_min_isr.is_some_and(|under| under > 0)
+    }
+
     /// Of a topic, whose setting may be known.
     pub fn of(topic: &Topic, min_isr: Option<usize>) -> Self {
         let count = |holds: &dyn Fn(&admin::Partition) -> bool| {
@@ -298,6 +315,10 @@ mod tests {
             Health { partitions: 4, offline: 1, under_replicated: 3, under_min_isr: Some(2), imbalanced: 1 };
         assert_eq!(health, expected);
         assert_eq!(Health::of(&topic, None).under_min_isr, None, "not known is not 0");
+        let twice = Health::sum([health, health].iter());
+        assert_eq!((twice.partitions, twice.under_min_isr, twice.is_sick()), (8, Some(4), true));
+        let part = Health::sum([health, Health::of(&topic, None)].iter());
+        assert_eq!((part.offline, part.under_min_isr), (2, None));
     }
 
     #[test]

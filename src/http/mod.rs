@@ -86,6 +86,7 @@ pub fn router(state: Shared) -> Router {
         .route("/api/v1/brokers", get(api::brokers))
         .route("/api/v1/groups", get(api::groups))
         .route("/api/v1/topics", get(api::all_topics))
+        .route("/api/v1/cluster", get(api::cluster))
         .route("/consumer-groups", get(api::consumer_groups))
         .route("/events", get(events::events))
         .route("/assets/page.css", get(page::style))
@@ -123,7 +124,7 @@ fn is_browser(headers: &HeaderMap) -> bool {
 }
 
 async fn not_found() -> Response {
-    let words = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups or /api/v1/topics\n";
+    let words = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups, /api/v1/topics or /api/v1/cluster\n";
     (StatusCode::NOT_FOUND, words).into_response()
 }
 

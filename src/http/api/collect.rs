@@ -13,6 +13,7 @@ use crate::collect::{
     groups::{Group, Sums},
     lag::{Lag, TimeLag},
     topics::Topic,
+    topology::{Change, Health},
 };
 
 /// Groups, those with the oldest unread records first: `?search=PART&limit=N`; `?group=NAME` for one with its
@@ -136,5 +137,37 @@ fn topic_json(name: &str, topic: &Topic) -> Value {
         "last_append": found.and_then(|found| found.appended_at).map(|at: SystemTime| time(at)),
         "appended": topic.appended,
         "rate": topic.rate,
+    })
+}
+
+/// The state of all partitions: sums, the topics that are not well, and what has changed since the start.
+pub(in crate::http) async fn cluster(state: Extract<Shared>, filter: Query<Filter>) -> Response {
+    each(&state, &filter, |readings| {
+        let Some(snapshot) = readings.collect.fresh() else { return json!({ "health": null }) };
+        let topology = &snapshot.topology;
+        let sick = topology.health.iter().filter(|(_, health)| health.is_sick());
+        let sick = sick.map(|(name, health)| {
+            let mut told = health_json(*health);
+            told["topic"] = (&**name).into();
+            told
+        });
+        let changes = Change::ALL.into_iter().map(|change| {
+            (change.as_str().to_owned(), topology.changes.get(&change).copied().unwrap_or(0).into())
+        });
+        json!({
+            "health": health_json(Health::sum(topology.health.values())),
+            "topics": sick.collect::<Vec<_>>(),
+            "changes": changes.collect::<serde_json::Map<_, _>>(),
+        })
+    })
+}
+
+fn health_json(health: Health) -> Value {
+    json!({
+        "partitions": health.partitions,
+        "offline": health.offline,
+        "under_replicated": health.under_replicated,
+        "under_min_isr": health.under_min_isr,
+        "imbalanced": health.imbalanced,
     })
 }

@@ -13,7 +13,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub(super) use collect::{consumer_groups, groups, topics as all_topics};
+pub(super) use collect::{cluster, consumer_groups, groups, topics as all_topics};
 
 use super::{Shared, State};
 use crate::{

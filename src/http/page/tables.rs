@@ -13,6 +13,7 @@ use crate::{
         groups::{Group, Sums},
         lag::{Method, TimeLag},
         topics::{State, Topic},
+        topology::{Health, Topology},
     },
 };
 
@@ -164,4 +165,20 @@ fn topic_row(name: &Arc<str>, topic: &Topic, now: SystemTime) -> TopicRow {
         partitions: topic.partitions.len(),
         bad: found.is_some_and(|found| in_trouble(found.state)),
     }
+}
+
+/// What is wrong with partitions, in words.
+pub(super) fn sick(topology: &Topology) -> String {
+    let sum = Health::sum(topology.health.values());
+    let counts = [
+        (sum.offline, "offline"),
+        (sum.under_min_isr.unwrap_or(0), "under min ISR"),
+        (sum.under_replicated, "under-replicated"),
+    ];
+    let words: Vec<_> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }

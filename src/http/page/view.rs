@@ -237,6 +237,10 @@ fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
         ("quorum leader", known(quorum)),
         ("topics", known(metadata.map(|metadata| metadata.topics.len().to_string()))),
         ("partitions", known(metadata.map(|metadata| metadata.partitions().to_string()))),
+        (
+            "partitions not well",
+            known(readings.collect.fresh().map(|collect| tables::sick(&collect.topology))),
+        ),
         ("metadata took", known(metadata.map(|metadata| millis(metadata.duration)))),
     ]
 }

@@ -22,10 +22,12 @@ use super::{
     wire::{self, Endpoint, Range},
 };
 
+mod fetch;
 mod groups;
 mod offsets;
 mod topics;
 
+pub use fetch::{Batch, batches};
 pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
 pub use offsets::{At, ByLeader, Found, FoundOffsets, TimesByLeader, list_offsets, offsets, offsets_at};
 pub use topics::{
