@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     board::Board,
     cli::Exit,
-    collect,
+    collect::{self, store::Store},
     config::{self, Config, Errors, Problem},
     http,
     kafka::{
@@ -99,7 +99,7 @@ impl Running {
     ///
     /// # Errors
     /// What [`Heartbeats::start`] refuses.
-    pub fn start(checked: &Checked) -> Result<Self, Error> {
+    pub fn start(checked: &Checked, store: Option<Arc<Store>>) -> Result<Self, Error> {
         let Checked { cluster, wire: settings } = checked;
         let config::Cluster { name, metadata: look, topic: duty, connectivity: check, .. } = &**cluster;
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
@@ -135,7 +135,7 @@ impl Running {
         let every = cluster.lag.interval.min(cluster.freshness.interval);
         let (publish, collect) = watch::channel(Latest::new(every));
         if cluster.lag.enabled || cluster.freshness.enabled {
-            let probe = collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
+            let probe = collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(store);
             let every = Schedule::every(format!("{name}/collect"), every, every);
             tasks.spawn(task::run(probe, every, publish, stop.clone()));
         }
@@ -205,8 +205,15 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
         }
     };
     let mut clusters = Vec::new();
+    let store = config.history.as_deref().and_then(|path| match Store::open(path) {
+        Ok(store) => Some(Arc::new(store)),
+        Err(words) => {
+            tracing::error!("histories are kept in memory alone: {words}");
+            None
+        }
+    });
     for checked in &checked {
-        match Running::start(checked) {
+        match Running::start(checked, store.clone()) {
             Ok(running) => clusters.push(running),
             Err(error) => {
                 tracing::error!("cluster {}: {}", checked.cluster.name, Chain(&error));

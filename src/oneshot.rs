@@ -53,11 +53,12 @@ pub async fn probe(mut config: Config, wanted: Wanted) -> Result<(String, Exit),
         // What is not back by then is reported as lost; nobody waits for two minutes in a terminal.
         heartbeat.horizon = wanted.deadline * 2;
         cluster.connectivity.enabled = true;
+        (cluster.lag.enabled, cluster.freshness.enabled) = (false, false);
     }
     let checked = app::check(&config).map_err(|errors| errors.to_string())?;
     let mut reports = Vec::new();
     for checked in &checked {
-        let running = Running::start(checked).map_err(|error| Chain(&error).to_string())?;
+        let running = Running::start(checked, None).map_err(|error| Chain(&error).to_string())?;
         wait(&running.board, wanted).await;
         let board = running.stop(Duration::from_secs(1)).await;
         reports.push(board.read());

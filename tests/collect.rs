@@ -26,7 +26,7 @@ fn service(kafka: &Kafka, extra: &str) -> Service {
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
     Service::start(&format!(
         "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = hb-collect\n\
-         [metadata]\ninterval = 1s\n[lag]\ninterval = 1s\n{extra}\n[freshness]\ninterval = 1s\n"
+         [metadata]\ninterval = 1s\n[freshness]\ninterval = 1s\n[lag]\ninterval = 1s\n{extra}\n"
     ))
 }
 
@@ -343,4 +343,37 @@ fn what_a_transaction_leaves_behind_is_nothing_to_read() {
     // Five aborted records and a marker.
     wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 7);
     wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 7);
+}
+
+#[test]
+fn what_was_seen_before_a_restart_is_still_known() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "lag-restart";
+    kafka.create_topic(topic, 1);
+    commit(kafka, "patient", topic, &[(0, 1)]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let history = format!("[history]\npath = {}\n", folder.path().join("history.db").display());
+    let looks =
+        |service: &Service| service.sum("heartbeat_cycles_total", &["task=\"collect\"", "ending=\"ok\""]);
+    let first = service(kafka, &history);
+    let mut written = SystemTime::now();
+    for count in 1..=3 {
+        if count == 2 {
+            written = SystemTime::now();
+        }
+        // Of long ago, by their own word: only who saw them come knows better.
+        write(kafka, topic, 0, [now_ms() - 86_400_000]);
+        wait_for_lag(&first, "patient", topic, 0, |told| told["lag"] == count - 1);
+    }
+    let before = looks(&first);
+    wait_for("a few more looks", PATIENCE, || (looks(&first) > before + 5.0).then_some(()));
+    let (ended, log) = first.stop();
+    assert!(ended.success() && !log.contains("history"), "{log}");
+    let second = service(kafka, &history);
+    let told = wait_for_lag(&second, "patient", topic, 0, |told| told["lag"] == 2);
+    let truth = written.elapsed().expect("before now").as_secs_f64();
+    let age = told["time_lag"]["seconds"].as_f64().expect("an age");
+    assert_eq!(told["time_lag"]["method"], "history", "{told}");
+    assert!((age - truth).abs() < 5.0, "told {age}, is {truth}");
+    assert!(!second.log().contains("set aside"));
 }

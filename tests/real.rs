@@ -182,7 +182,10 @@ fn what_is_wrong_with_a_connection_has_a_name_a_stage_and_a_hint() {
         (service.series("heartbeat_topic_blocked", &["nobody", "reason=\"denied\""]) == Some(1.0))
             .then_some(())
     });
-    assert_eq!(service.series("heartbeat_capability", &["nobody", "state=\"denied\""]), Some(1.0));
+    assert_eq!(
+        service.series("heartbeat_capability", &["nobody", "DescribeQuorum", "state=\"denied\""]),
+        Some(1.0)
+    );
     let log = service.log();
     for hint in ["check sasl.mechanism, sasl.username and sasl.password", "set ssl.ca.location to the CA"] {
         assert_eq!(log.matches(hint).count(), 1, "{hint}: {log}");

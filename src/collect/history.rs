@@ -61,6 +61,30 @@ impl History {
         self.samples.is_empty()
     }
 
+    /// For keeping: the base, then time and offset of each sample, all big-endian.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.base.to_be_bytes().to_vec();
+        for Sample { at, offset } in &self.samples {
+            bytes.extend(at.to_be_bytes());
+            bytes.extend(offset.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// What was kept; `None` if it makes no sense.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (base, samples) = bytes.split_first_chunk::<8>()?;
+        let number = |bytes: &[u8]| Some(u32::from_be_bytes(bytes.try_into().ok()?));
+        let (whole, rest) = samples.as_chunks::<8>();
+        let samples = whole
+            .iter()
+            .map(|sample| Some(Sample { at: number(&sample[..4])?, offset: number(&sample[4..])? }));
+        let samples: Vec<_> = samples.collect::<Option<_>>()?;
+        let ordered = samples.windows(2).all(|two| two[0].at <= two[1].at && two[0].offset <= two[1].offset);
+        (rest.is_empty() && ordered && samples.len() <= MOST)
+            .then_some(Self { base: i64::from_be_bytes(*base), samples })
+    }
+
     fn end(&self) -> i64 {
         self.samples.last().map_or(self.base, |last| self.base + i64::from(last.offset))
     }
@@ -184,6 +208,20 @@ mod tests {
             let error = error.expect("bounded");
             assert!(error <= 30.0 + ago as f64 * 0.1, "{ago} s ago, to {error} s");
         }
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_and_nonsense_does_not() {
+        let history = history(&[(0, 5), (10, 5), (20, 70)]);
+        let bytes = history.to_bytes();
+        let again = History::from_bytes(&bytes).expect("the same");
+        assert_eq!((again.base, &again.samples), (history.base, &history.samples));
+        assert!(
+            History::from_bytes(&bytes[..bytes.len() - 1]).is_none() && History::from_bytes(b"x").is_none()
+        );
+        let mut backwards = bytes.clone();
+        backwards[8..12].copy_from_slice(&u32::MAX.to_be_bytes());
+        assert!(History::from_bytes(&backwards).is_none(), "time does not go back");
     }
 
     #[test]

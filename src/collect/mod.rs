@@ -7,6 +7,7 @@ pub mod groups;
 pub mod history;
 pub mod lag;
 mod search;
+pub mod store;
 mod tail;
 pub mod topics;
 pub mod topology;
@@ -17,6 +18,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use store::Store;
 use tokio::sync::watch;
 
 use crate::{
@@ -29,6 +31,9 @@ use crate::{
     probe::metadata::{self, Capability},
     task::{Cycle, Latest},
 };
+
+/// Histories are written this often, or after two looks.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// One cycle's word.
 #[derive(Debug, Clone, Default)]
@@ -94,6 +99,10 @@ pub struct Probe {
     known: Arc<wire::Cluster>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     begin: Instant,
+    /// From the time that histories count from to `begin`.
+    before: Duration,
+    store: Option<Arc<Store>>,
+    saved: Instant,
     topics: topics::Watched,
     groups: groups::Watched,
     searches: search::Searches,
@@ -111,10 +120,58 @@ impl Probe {
     ) -> Self {
         let (topics, groups) = (topics::Watched::default(), groups::Watched::default());
         let wire = known.beside(cluster.metadata.timeout);
+        let (before, store, saved) = (Duration::ZERO, None, Instant::now());
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
         let topology = topology::Watched::default();
         let tails = tail::Tails::default();
-        Self { cluster, wire, known, metadata, begin, topics, groups, searches, tails, topology, faults }
+        Self {
+            cluster,
+            wire,
+            known,
+            metadata,
+            begin,
+            before,
+            store,
+            saved,
+            topics,
+            groups,
+            searches,
+            tails,
+            topology,
+            faults,
+        }
+    }
+
+    /// Goes on with the histories of an earlier run, and keeps them.
+    #[must_use]
+    pub fn with(mut self, store: Option<Arc<Store>>) -> Self {
+        if let Some(store) = &store {
+            match store.load(&self.cluster.name) {
+                Ok(saved) => {
+                    self.before = saved.age;
+                    self.topics.remember(saved.by_topic());
+                }
+                Err(error) => {
+                    tracing::warn!(cluster = self.cluster.name, "the history cannot be read: {error}")
+                }
+            }
+        }
+        self.store = store;
+        self
+    }
+
+    /// Writes what has changed, once a minute; a cycle waits for it, no answer does.
+    async fn save(&mut self) {
+        let every = SAVE_EVERY.min(2 * self.cluster.lag.interval);
+        let Some(store) = self.store.clone().filter(|_| self.saved.elapsed() > every) else { return };
+        self.saved = Instant::now();
+        let (name, rows) = (self.cluster.name.clone(), self.topics.unsaved());
+        let saved = tokio::task::spawn_blocking(move || store.save(&name, &rows)).await;
+        if let Err(words) =
+            saved.map_err(|error| error.to_string()).and_then(|saved| saved.map_err(|e| e.to_string()))
+        {
+            tracing::warn!(cluster = self.cluster.name, "the history cannot be kept: {words}");
+        }
     }
 
     /// Partitions to ask for, by leader; one without a leader is a fault of its own.
@@ -165,7 +222,7 @@ impl Cycle for Probe {
         let end = if cluster.lag.committed_only { At::Stable } else { At::Latest };
         let (ends, starts) =
             tokio::join!(offsets(&self.wire, &wanted, end), offsets(&self.wire, &wanted, At::Earliest));
-        let now = self.begin.elapsed();
+        let now = self.before + self.begin.elapsed();
         let moved = self.topics.observe(&metadata, &ends, &starts, now, &mut self.faults);
         let newest = if cluster.freshness.enabled && !moved.is_empty() {
             offsets(&self.wire, &moved, At::MaxTimestamp).await
@@ -181,6 +238,7 @@ impl Cycle for Probe {
         self.searches.run(&self.wire, &metadata, unclear, end, now_ms, &mut self.faults).await;
         let found = |topic: &Arc<str>, partition, offset| self.searches.age(topic, partition, offset, now_ms);
         let groups = self.groups.judge(commits, &self.topics, (&self.tails, found), &cluster.lag, now);
+        self.save().await;
         Ok(Snapshot {
             topics: self.topics.views(now, &cluster.freshness),
             groups,

@@ -8,7 +8,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Api, Faults, history::History, lag::Ends};
+use super::{
+    Api, Faults,
+    history::History,
+    lag::Ends,
+    store::{Loaded, Row},
+};
 use crate::{
     config,
     kafka::{
@@ -93,7 +98,11 @@ impl State {
 
 /// Everything that is remembered of topics.
 #[derive(Debug, Default)]
-pub(super) struct Watched(BTreeMap<Arc<str>, Memory>);
+pub(super) struct Watched {
+    topics: BTreeMap<Arc<str>, Memory>,
+    /// Of deleted topics, to be forgotten in the file too.
+    gone: Vec<Row>,
+}
 
 #[derive(Debug, Default)]
 struct Memory {
@@ -109,6 +118,8 @@ struct Memory {
 struct Seen {
     ends: Ends,
     history: History,
+    /// Since it was last saved.
+    changed: bool,
     /// The end for which the newest timestamp was asked.
     dated: Option<i64>,
     newest_ms: Option<i64>,
@@ -120,12 +131,34 @@ struct Seen {
 impl Watched {
     /// The one allocation of a topic's name.
     pub(super) fn name(&self, name: &str) -> Arc<str> {
-        self.0.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone())
+        self.topics.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone())
     }
 
     pub(super) fn ends(&self, topic: &str, partition: i32) -> Option<(Ends, &History)> {
-        let seen = self.0.get(topic)?.partitions.get(&partition)?;
+        let seen = self.topics.get(topic)?.partitions.get(&partition)?;
         Some((seen.ends, &seen.history))
+    }
+
+    /// Goes on where an earlier run ended.
+    pub(super) fn remember(&mut self, loaded: Loaded) {
+        for (topic, (id, partitions)) in loaded {
+            let seen = |(number, history)| (number, Seen { history, ..Seen::default() });
+            let partitions = partitions.into_iter().map(seen).collect();
+            self.topics.insert(topic, Memory { id, partitions, ..Memory::default() });
+        }
+    }
+
+    /// What has changed since the last call; partitions that have gone are told once.
+    pub(super) fn unsaved(&mut self) -> Vec<Row> {
+        let mut rows = std::mem::take(&mut self.gone);
+        for (topic, memory) in &mut self.topics {
+            for (number, seen) in memory.partitions.iter_mut().filter(|(_, seen)| seen.changed) {
+                seen.changed = false;
+                let history = Some(seen.history.clone());
+                rows.push(Row { topic: topic.clone(), partition: *number, id: memory.id, history });
+            }
+        }
+        rows
     }
 
     /// Takes in both ends of every log; returns the partitions whose newest record is another one than before.
@@ -138,11 +171,20 @@ impl Watched {
         faults: &mut Faults,
     ) -> ByLeader {
         let known = &metadata.topics;
-        self.0.retain(|name, _| known.contains_key(&**name));
+        let gone = &mut self.gone;
+        self.topics.retain(|name, memory| {
+            let stays = known.contains_key(&**name);
+            if !stays {
+                let row =
+                    |number: &i32| Row { topic: name.clone(), partition: *number, id: None, history: None };
+                gone.extend(memory.partitions.keys().map(row));
+            }
+            stays
+        });
         let mut moved = ByLeader::new();
         for (name, partitions) in ends {
             let Some(Ok(topic)) = known.get(&**name) else { continue };
-            let memory = self.0.entry(name.clone()).or_default();
+            let memory = self.topics.entry(name.clone()).or_default();
             if memory.id != topic.id {
                 *memory = Memory { id: topic.id, ..Memory::default() };
             }
@@ -170,6 +212,7 @@ impl Watched {
                 (seen.ends, seen.fault) = (Ends { start, end }, fault);
                 let Some(end) = end else { continue };
                 seen.history.add(now, end);
+                seen.changed = true;
                 let holds_records = start.is_none_or(|start| start < end);
                 if !holds_records {
                     (seen.newest_ms, seen.undated, seen.dated) = (None, None, Some(end));
@@ -187,7 +230,7 @@ impl Watched {
     /// Takes in the newest timestamps.
     pub(super) fn date(&mut self, newest: &FoundOffsets, faults: &mut Faults) {
         for (name, partitions) in newest {
-            let Some(memory) = self.0.get_mut(name) else { continue };
+            let Some(memory) = self.topics.get_mut(name) else { continue };
             for (number, found) in partitions {
                 let Some(seen) = memory.partitions.get_mut(number) else { continue };
                 match found {
@@ -226,7 +269,7 @@ impl Watched {
             };
             (name.clone(), topic)
         };
-        self.0.iter().map(view).collect()
+        self.topics.iter().map(view).collect()
     }
 }
 

@@ -170,6 +170,7 @@ impl Reader {
         self.sections = common;
         Config {
             clusters,
+            history: Some(self.text("history", "path")).filter(|path| !path.is_empty()).map(Into::into),
             http: self.http(),
             labels: self.section("labels").into_iter().map(|(key, (value, _))| (key, value)).collect(),
             log: Log { format: self.log_format(), level: self.log_level() },

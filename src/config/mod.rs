@@ -25,6 +25,8 @@ pub use load::{Sources, load, read};
 pub struct Config {
     /// At least one; `[kafka]` alone gives one.
     pub clusters: Vec<Cluster>,
+    /// `[history]` path
+    pub history: Option<PathBuf>,
     /// `[http]`
     pub http: Http,
     /// `[labels]`: constant labels on every series.

@@ -67,6 +67,9 @@ impl Config {
             lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {value}")));
             lines.push(String::new());
         }
+        if let Some(path) = &self.history {
+            lines.extend(["[history]".to_owned(), format!("path = {}", path.display()), String::new()]);
+        }
         lines.extend(["[http]".to_owned(), format!("listen = {}", self.http.listen)]);
         if let Some(tls) = &self.http.tls {
             lines.push(format!("tls.certificate = {}", tls.certificate.display()));
