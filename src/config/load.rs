@@ -1,20 +1,13 @@
 //! Layers to a validated [`Config`], with every error at once.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    net::{SocketAddr, ToSocketAddrs},
-    path::PathBuf,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::PathBuf, str::FromStr, time::Duration};
 
 use config::{Map, Source, Value, ValueKind};
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Basic, Cluster, Compat, Config, Connectivity, Heartbeat, Http, Log, LogFormat, Metadata, Properties,
-    Property, ServerTls, Shutdown, Topic,
+    Cluster, Compat, Config, Connectivity, Heartbeat, Log, LogFormat, Metadata, Properties, Property,
+    Shutdown, Topic,
     error::{Errors, Problem},
     layer::{Known, Layer},
     legacy, rules, secret,
@@ -271,7 +264,7 @@ impl Reader {
             .map_or_else(String::new, |(value, _)| value.clone())
     }
 
-    fn problem(&mut self, section: &str, key: &str, message: &str) {
+    pub(super) fn problem(&mut self, section: &str, key: &str, message: &str) {
         let found = self.sections.get(section).and_then(|keys| keys.get(key));
         let place = found.map_or_else(String::new, |(_, place)| place.clone());
         self.errors.add(Problem { place, message: format!("[{section}] {key}: {message}") });
@@ -314,42 +307,6 @@ impl Reader {
     /// A cycle that lasts longer than the interval would always be late: the shorter of the two counts.
     fn timeout(&mut self, section: &str) -> Duration {
         self.duration(section, "timeout").min(self.duration(section, "interval"))
-    }
-
-    fn http(&mut self) -> Http {
-        let tls = self.pair("tls.certificate", "tls.key");
-        let basic = self.pair("basic.username", "basic.password");
-        if basic.as_ref().is_some_and(|(username, _)| username.contains(':')) {
-            self.expected("http", "basic.username", "a name without a colon");
-        }
-        Http {
-            listen: self.listen(),
-            tls: tls.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into() }),
-            basic: basic.map(|(username, password)| Basic { username, password }),
-        }
-    }
-
-    /// Two keys of `[http]` that make sense together only.
-    fn pair(&mut self, first: &str, second: &str) -> Option<(String, String)> {
-        let (one, other) = (self.text("http", first), self.text("http", second));
-        match (one.is_empty(), other.is_empty()) {
-            (false, false) => return Some((one, other)),
-            (true, true) => {}
-            (true, false) => self.problem("http", second, &format!("needs {first} beside it")),
-            (false, true) => self.problem("http", first, &format!("needs {second} beside it")),
-        }
-        None
-    }
-
-    fn listen(&mut self) -> SocketAddr {
-        let text = self.text("http", "listen");
-        // A name such as localhost may have an address of each family: the first of IPv4 is what people mean.
-        let found: Vec<_> = text.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
-        let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first()).copied();
-        chosen.unwrap_or_else(|| {
-            self.expected("http", "listen", "an address such as 127.0.0.1:8080");
-            SocketAddr::from(([127, 0, 0, 1], 8080))
-        })
     }
 
     /// A level, or a filter with a target. An unknown word would be taken for a target, and silence everything.

@@ -5,6 +5,7 @@
 
 mod collect;
 mod error;
+mod http;
 mod ini;
 mod layer;
 mod legacy;
