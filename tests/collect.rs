@@ -377,3 +377,51 @@ fn what_was_seen_before_a_restart_is_still_known() {
     assert!((age - truth).abs() < 5.0, "told {age}, is {truth}");
     assert!(!second.log().contains("set aside"));
 }
+
+#[test]
+fn groups_with_members_are_told_with_state_and_protocol() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "lag-members";
+    kafka.create_topic(topic, 2);
+    for partition in [0, 1] {
+        write(kafka, topic, partition, (0..30).map(|_| now_ms()));
+    }
+    let member = |group: &str, protocol: &str| {
+        let consumer: BaseConsumer = client(kafka)
+            .set("group.id", group)
+            .set("group.protocol", protocol)
+            .set("auto.offset.reset", "earliest")
+            .set("enable.auto.commit", "false")
+            .create()
+            .expect("a consumer");
+        consumer.subscribe(&[topic]).expect("subscribed");
+        wait_for("both partitions to be assigned", PATIENCE, || {
+            _ = consumer.poll(Duration::from_millis(100));
+            (consumer.assignment().ok()?.count() == 2).then_some(())
+        });
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in [(0, 10), (1, 25)] {
+            list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("an offset");
+        }
+        consumer.commit(&list, CommitMode::Sync).expect("committed");
+        consumer
+    };
+    let (classic, modern) = (member("active-classic", "classic"), member("active-modern", "consumer"));
+    let service = service(kafka, "");
+    for (name, kind) in [("active-classic", "classic"), ("active-modern", "consumer")] {
+        wait_for_lag(&service, name, topic, 0, |told| told["lag"] == 20);
+        let told = service.api(&format!("/api/v1/groups?search={name}"), "k");
+        let group = &told["groups"][0];
+        assert_eq!(
+            (&group["state"], &group["type"], &group["lag"]),
+            (&"stable".into(), &kind.into(), &25.into()),
+            "{told}"
+        );
+        for (partition, [committed, end, lag]) in described(kafka, name, topic) {
+            let told = wait_for_lag(&service, name, topic, partition, |told| told["committed"] == committed);
+            assert_eq!((&told["lag"], end - committed), (&lag.into(), lag));
+        }
+    }
+    // They hold their partitions until here.
+    drop((classic, modern));
+}

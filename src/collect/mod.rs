@@ -119,7 +119,7 @@ impl Probe {
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
         let (topics, groups) = (topics::Watched::default(), groups::Watched::default());
-        let wire = known.beside(cluster.metadata.timeout);
+        let wire = known.beside(cluster.metadata.timeout).shunning();
         let (before, store, saved) = (Duration::ZERO, None, Instant::now());
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
         let topology = topology::Watched::default();
@@ -207,8 +207,10 @@ impl Cycle for Probe {
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let cluster = self.cluster.clone();
         let interval = cluster.lag.interval.min(cluster.freshness.interval);
-        let metadata = metadata::first(&mut self.metadata, interval / 2).await?;
+        let metadata =
+            metadata::first(&mut self.metadata, cluster.metadata.timeout.min(interval / 2)).await?;
         let begun = Instant::now();
+        self.wire.forgive();
         self.wire.learn_from(&self.known);
         self.topology.observe(&cluster.name, &metadata);
         self.topology.ask(&self.wire, &metadata).await;

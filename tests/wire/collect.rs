@@ -212,6 +212,9 @@ async fn one_bad_item_spoils_none_of_the_rest() {
     let ends = |partition: i32| snapshot.topics["topic-0"].partitions[&partition].ends.end;
     assert_eq!((ends(0), ends(1), ends(4), ends(5)), (Some(110), Some(110), None, None));
     assert_eq!(snapshot.faults[&(Api::ListGroups, Fault::Timeout)], 1);
+    assert_eq!(fakes[2].count::<ListOffsetsRequest>(), 0, "who hangs is waited for once a look");
+    probe.cycle().await.unwrap();
+    assert_eq!(fakes[2].count::<ListGroupsRequest>(), 2, "and has another chance in the next");
     assert_eq!(snapshot.faults[&(Api::OffsetFetch, Fault::NoLeader)], 1);
     assert_eq!(
         snapshot.faults[&(Api::ListOffsets, Fault::NoLeader)],

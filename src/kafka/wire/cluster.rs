@@ -5,7 +5,7 @@
 //! connection turned out to be closed; a question that any broker can answer goes to the next one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,6 +23,8 @@ const LEAST_SHARE: Duration = Duration::from_secs(1);
 pub struct Cluster {
     settings: Arc<Settings>,
     timeout: Duration,
+    /// Whether a broker that hangs is asked no more until it is forgiven.
+    shuns: bool,
     state: Mutex<State>,
 }
 
@@ -33,6 +35,8 @@ struct State {
     /// Who answered last is asked first.
     favourite: Option<Endpoint>,
     slots: BTreeMap<Endpoint, Arc<Slot>>,
+    /// Did not answer in time since they were last forgiven.
+    hung: BTreeSet<Endpoint>,
 }
 
 type Slot = AsyncMutex<Option<Connection>>;
@@ -40,7 +44,20 @@ type Slot = AsyncMutex<Option<Connection>>;
 impl Cluster {
     /// Connects to nothing yet. `timeout` is for one question, with opening a session if need be.
     pub fn new(settings: Arc<Settings>, timeout: Duration) -> Self {
-        Self { settings, timeout, state: Mutex::default() }
+        Self { settings, timeout, shuns: false, state: Mutex::default() }
+    }
+
+    /// A broker that does not answer in time is asked no more, until [`Cluster::forgive`]: who asks it several
+    /// questions one after the other waits for it once.
+    #[must_use]
+    pub fn shunning(mut self) -> Self {
+        self.shuns = true;
+        self
+    }
+
+    /// Gives brokers that hung another chance.
+    pub fn forgive(&self) {
+        self.state().hung.clear();
     }
 
     /// The same cluster by other connections, with another limit for one question.
@@ -161,6 +178,23 @@ impl Cluster {
     }
 
     async fn ask_endpoint<R: Request>(
+        &self,
+        endpoint: &Endpoint,
+        request: &R,
+        ours: Range,
+        deadline: Instant,
+    ) -> Result<(R::Response, Duration), Error> {
+        if self.state().hung.contains(endpoint) {
+            return Err(Error::new(Fault::Timeout, format!("{endpoint} did not answer the question before")));
+        }
+        let asked = self.exchange(endpoint, request, ours, deadline).await;
+        if self.shuns && asked.as_ref().is_err_and(|error| error.fault() == Fault::Timeout) {
+            self.state().hung.insert(endpoint.clone());
+        }
+        asked
+    }
+
+    async fn exchange<R: Request>(
         &self,
         endpoint: &Endpoint,
         request: &R,
