@@ -181,6 +181,15 @@ impl Watched {
             }
             stays
         });
+        // Who has no leader was not asked: what was known before is not known now.
+        for (name, memory) in &mut self.topics {
+            let asked = ends.get(name);
+            for (number, seen) in &mut memory.partitions {
+                if asked.is_none_or(|asked| !asked.contains_key(number)) {
+                    (seen.ends, seen.fault) = (Ends::default(), Some(Fault::NoLeader));
+                }
+            }
+        }
         let mut moved = ByLeader::new();
         for (name, partitions) in ends {
             let Some(Ok(topic)) = known.get(&**name) else { continue };

@@ -115,6 +115,14 @@ fn commits(request: &OffsetFetchRequest, partitions: i32) -> OffsetFetchResponse
 
 /// A probe that knows what the metadata say now.
 async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &str)]) -> collect::Probe {
+    probe_and_metadata(fakes, settings).await.0
+}
+
+/// The same, and where other metadata can be published.
+async fn probe_and_metadata(
+    fakes: &[Fake; 3],
+    settings: &[(&'static str, &str, &str)],
+) -> (collect::Probe, watch::Sender<Latest<metadata::Snapshot>>) {
     let settings =
         settings.iter().map(|(s, key, value)| (*s, (*key).to_owned(), (*value).to_owned(), "test"));
     let sources = Sources {
@@ -130,7 +138,8 @@ async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &str)]) -> co
     let snapshot = metadata::Probe::new(config.clone(), wire.clone()).cycle().await.unwrap();
     let mut latest = Latest::new(AMPLE);
     latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
-    collect::Probe::new(config, wire, watch::channel(latest).1)
+    let (publish, latest) = watch::channel(latest);
+    (collect::Probe::new(config, wire, latest), publish)
 }
 
 fn asked(fakes: &[Fake; 3]) -> [usize; 4] {
@@ -335,4 +344,25 @@ async fn a_group_that_two_brokers_list_is_asked_of_the_one_that_coordinates_it()
     admin::metadata(&wire, admin::Topics::All).await.unwrap();
     let listing = admin::list_groups(&wire, &[1, 2, 3].map(BrokerId)).await;
     assert_eq!(listing.groups["group-0"].brokers, [BrokerId(1), BrokerId(2)]);
+}
+
+#[tokio::test]
+async fn the_ends_of_a_partition_that_lost_its_leader_are_not_known_any_more() {
+    let fakes = brokers(10, 3).await;
+    coordinates(&fakes[0], 0, 1);
+    fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 3)));
+    let (mut probe, publish) = probe_and_metadata(&fakes, &[]).await;
+    assert_eq!(lag_of(&probe.cycle().await.unwrap(), "group-0", "topic-0", 1), Some(50));
+    publish.send_modify(|latest| {
+        let (snapshot, _) = latest.snapshot.as_mut().unwrap();
+        let mut changed = (**snapshot).clone();
+        let topics = Arc::make_mut(&mut changed.topics);
+        let topic = topics.get_mut("topic-0").unwrap().as_mut().unwrap();
+        topic.partitions.get_mut(&1).unwrap().leader = None;
+        *snapshot = Arc::new(changed);
+    });
+    let snapshot = probe.cycle().await.unwrap();
+    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 1), None, "a number of the look before is none");
+    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 0), Some(50));
+    assert_eq!(snapshot.groups["group-0"].unknown, 1);
 }
