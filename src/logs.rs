@@ -130,7 +130,7 @@ mod tests {
 
     impl io::Write for Memory {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            self.0.lock().expect("no writer panicked").write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -155,7 +155,8 @@ mod tests {
                     "said: {HOSTILE}"
                 );
             });
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+            let bytes = self.0.lock().expect("no writer panicked").clone();
+            String::from_utf8(bytes).expect("UTF-8")
         }
     }
 

@@ -70,6 +70,17 @@ impl Sums {
 #[derive(Debug, Default)]
 pub(super) struct Commits(BTreeMap<Arc<str>, Result<Offsets, Fault>>);
 
+impl Commits {
+    /// Topic, partition and offset of every commit that could be read, of all groups.
+    fn watched<'a>(&'a self, settings: &'a config::Lag) -> impl Iterator<Item = (&'a Arc<str>, i32, i64)> {
+        let topics = self.0.values().flatten().flatten();
+        let topics = topics.filter(|(topic, _)| settings.topics.covers(topic));
+        topics.flat_map(|(topic, partitions)| {
+            partitions.iter().filter_map(move |(number, read)| Some((topic, *number, read.ok()?)))
+        })
+    }
+}
+
 /// Everything that is remembered of groups.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
@@ -202,17 +213,11 @@ impl Watched {
         settings: &config::Lag,
     ) -> Vec<tail::Place> {
         let mut places = Vec::new();
-        for read in commits.0.values().flatten() {
-            for (topic, partitions) in read.iter().filter(|(topic, _)| settings.topics.covers(topic)) {
-                for (number, committed) in
-                    partitions.iter().filter_map(|(number, read)| Some((number, read.ok()?)))
-                {
-                    let ends = topics.ends(topic, *number).map(|(ends, _)| ends);
-                    let Some(Ends { start: Some(start), end: Some(end) }) = ends else { continue };
-                    if committed >= start && (1..=tail::MOST).contains(&(end - committed)) {
-                        places.push((topic.clone(), *number, committed, end));
-                    }
-                }
+        for (topic, number, committed) in commits.watched(settings) {
+            let ends = topics.ends(topic, number).map(|(ends, _)| ends);
+            let Some(Ends { start: Some(start), end: Some(end) }) = ends else { continue };
+            if committed >= start && (1..=tail::MOST).contains(&(end - committed)) {
+                places.push((topic.clone(), number, committed, end));
             }
         }
         places
@@ -227,18 +232,12 @@ impl Watched {
         now: Duration,
     ) -> search::Wanted {
         let mut wanted = search::Wanted::new();
-        for read in commits.0.values().flatten() {
-            for (topic, partitions) in read.iter().filter(|(topic, _)| settings.topics.covers(topic)) {
-                for (number, committed) in
-                    partitions.iter().filter_map(|(number, read)| Some((number, read.ok()?)))
-                {
-                    let Some((ends, history)) = topics.ends(topic, *number) else { continue };
-                    let Some(offset) = unread(committed, ends) else { continue };
-                    let known = history.age(offset, now).and_then(|age| age.error);
-                    if known.is_none_or(|error| error > settings.max_error) {
-                        wanted.entry((topic.clone(), *number)).or_default().insert(offset);
-                    }
-                }
+        for (topic, number, committed) in commits.watched(settings) {
+            let Some((ends, history)) = topics.ends(topic, number) else { continue };
+            let Some(offset) = unread(committed, ends) else { continue };
+            let known = history.age(offset, now).and_then(|age| age.error);
+            if known.is_none_or(|error| error > settings.max_error) {
+                wanted.entry((topic.clone(), number)).or_default().insert(offset);
             }
         }
         wanted

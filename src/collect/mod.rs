@@ -242,7 +242,7 @@ impl Cycle for Probe {
         let groups = self.groups.judge(commits, &self.topics, (&self.tails, found), &cluster.lag, now);
         self.save().await;
         Ok(Snapshot {
-            topics: self.topics.views(now, &cluster.freshness),
+            topics: self.topics.views(&cluster.freshness),
             groups,
             topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),

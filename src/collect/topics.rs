@@ -123,8 +123,6 @@ struct Seen {
     /// The end for which the newest timestamp was asked.
     dated: Option<i64>,
     newest_ms: Option<i64>,
-    /// The brokers do not know the question, or failed at it.
-    undated: Option<Fault>,
     fault: Option<Fault>,
 }
 
@@ -224,7 +222,7 @@ impl Watched {
                 seen.changed = true;
                 let holds_records = start.is_none_or(|start| start < end);
                 if !holds_records {
-                    (seen.newest_ms, seen.undated, seen.dated) = (None, None, Some(end));
+                    (seen.newest_ms, seen.dated) = (None, Some(end));
                 } else if seen.dated != Some(end)
                     && let Some(leader) = topic.partitions.get(number).and_then(|partition| partition.leader)
                 {
@@ -244,24 +242,19 @@ impl Watched {
                 let Some(seen) = memory.partitions.get_mut(number) else { continue };
                 match found {
                     // While the newest record is not yet readable the broker names none: asked again next time.
-                    Ok(None) => seen.undated = None,
+                    Ok(None) => {}
                     Ok(Some(found)) => {
-                        (seen.newest_ms, seen.undated, seen.dated) =
-                            (found.timestamp_ms, None, seen.ends.end);
+                        (seen.newest_ms, seen.dated) = (found.timestamp_ms, seen.ends.end);
                     }
-                    Err(fault) => {
-                        if *fault != Fault::Unsupported {
-                            faults.count(Api::ListOffsets, *fault);
-                        }
-                        seen.undated = Some(*fault);
-                    }
+                    // Brokers before 3.0 do not know the question, which is no fault.
+                    Err(Fault::Unsupported) => {}
+                    Err(fault) => faults.count(Api::ListOffsets, *fault),
                 }
             }
         }
     }
 
-    pub(super) fn views(&self, now: Duration, settings: &config::Freshness) -> BTreeMap<Arc<str>, Topic> {
-        let _ = now;
+    pub(super) fn views(&self, settings: &config::Freshness) -> BTreeMap<Arc<str>, Topic> {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + MAX_SKEW;
         let latest_ms = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
         let view = |(name, memory): (&Arc<str>, &Memory)| {

@@ -240,8 +240,7 @@ impl Watched {
     pub(super) fn view(&self, metadata: &metadata::Snapshot) -> Topology {
         let known = |topic: &(&String, &Result<Topic, Fault>)| topic.1.is_ok();
         let health = metadata.topics.iter().filter(known).filter_map(|(name, topic)| {
-            let (name, seen) = self.topics.get_key_value(name.as_str())?;
-            let _ = seen;
+            let (name, _) = self.topics.get_key_value(name.as_str())?;
             Some((name.clone(), Health::of(topic.as_ref().ok()?, self.min_isr.get(name).copied())))
         });
         Topology { health: health.collect(), changes: self.changes.clone() }

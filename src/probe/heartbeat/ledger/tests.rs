@@ -1,3 +1,5 @@
+//! The ledger by stories with a clock of their own, and by generated orders of events: the books always balance.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Plans as they are printed, and generated topics on which plans are carried out until there is nothing to do.
+
 use proptest::prelude::*;
 
 use super::*;
