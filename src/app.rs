@@ -132,7 +132,7 @@ impl Running {
             tasks.spawn(task::run(probe, every, publish, stop.clone()));
         }
 
-        let every = cluster.lag.interval.min(cluster.freshness.interval);
+        let every = collect::interval(cluster);
         let (publish, collect) = watch::channel(Latest::new(every));
         if cluster.lag.enabled || cluster.freshness.enabled {
             let probe = collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(store);

@@ -1,17 +1,17 @@
 //! Lag and freshness on a real Apache Kafka: the numbers are those of Kafka's own programs, or of what was written.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime};
 
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
+    Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
     producer::{BaseProducer, BaseRecord, Producer},
 };
 use serde_json::Value;
 use support::{
+    groups::{
+        PATIENCE, client, commit, delete_records, described, group, now_ms, service, wait_for_lag, write,
+    },
     kafka::{Kafka, Listener},
     service::Service,
     wait_for,
@@ -19,90 +19,6 @@ use support::{
 
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn service(kafka: &Kafka, extra: &str) -> Service {
-    let bootstrap = kafka.bootstrap(Listener::Plaintext);
-    Service::start(&format!(
-        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = hb-collect\n\
-         [metadata]\ninterval = 1s\n[freshness]\ninterval = 1s\n[lag]\ninterval = 1s\n{extra}\n"
-    ))
-}
-
-fn client(kafka: &Kafka) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", kafka.bootstrap(Listener::Plaintext));
-    config
-}
-
-/// Writes records with these timestamps, in milliseconds since 1970.
-fn write(kafka: &Kafka, topic: &str, partition: i32, timestamps: impl IntoIterator<Item = i64>) {
-    let producer: BaseProducer = client(kafka).create().expect("a producer");
-    for timestamp in timestamps {
-        let record = BaseRecord::<(), _>::to(topic).partition(partition).payload("x").timestamp(timestamp);
-        producer.send(record).map_err(|(error, _)| error).expect("sent");
-    }
-    producer.flush(PATIENCE).expect("written");
-}
-
-/// Commits offsets for a group that has no members.
-fn commit(kafka: &Kafka, group: &str, topic: &str, offsets: &[(i32, i64)]) {
-    let consumer: BaseConsumer = client(kafka).set("group.id", group).create().expect("a consumer");
-    let mut list = TopicPartitionList::new();
-    for (partition, offset) in offsets {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).expect("an offset");
-    }
-    consumer.commit(&list, CommitMode::Sync).expect("committed");
-}
-
-fn now_ms() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis())
-        .expect("small")
-}
-
-/// What the service says of a group, by topic and partition.
-fn group(service: &Service, name: &str) -> Option<BTreeMap<(String, i64), Value>> {
-    let told = service.api(&format!("/api/v1/groups?group={name}"), "k");
-    let group = told["groups"].as_array()?.first()?.clone();
-    let partitions = group["topics"].as_array()?.iter().map(|lag| {
-        let place = (
-            lag["topic"].as_str().expect("a topic").to_owned(),
-            lag["partition"].as_i64().expect("a number"),
-        );
-        (place, lag.clone())
-    });
-    Some(partitions.collect())
-}
-
-/// Waits until a partition of a group is told so.
-fn wait_for_lag(
-    service: &Service,
-    name: &str,
-    topic: &str,
-    partition: i64,
-    wanted: impl Fn(&Value) -> bool,
-) -> Value {
-    wait_for(&format!("{name} on {topic}-{partition}"), PATIENCE, || {
-        let lag = group(service, name)?.remove(&(topic.to_owned(), partition))?;
-        wanted(&lag).then_some(lag)
-    })
-}
-
-/// (committed, log end, lag) of ConsumerGroupCommand, by partition.
-fn described(kafka: &Kafka, name: &str, topic: &str) -> BTreeMap<i64, [i64; 3]> {
-    let table = kafka.admin(
-        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-        &["--describe", "--group", name],
-    );
-    let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let rows = rows.filter(|row| row.len() > 5 && row[0] == name && row[1] == topic);
-    rows.map(|row| {
-        let number = |text: &str| text.parse::<i64>().unwrap_or_else(|_| panic!("{text} in {table}"));
-        (number(row[2]), [number(row[3]), number(row[4]), number(row[5])])
-    })
-    .collect()
-}
 
 #[test]
 fn lags_are_those_of_kafkas_own_program() {
@@ -154,15 +70,7 @@ fn what_was_deleted_unread_is_lost_and_a_commit_behind_the_end_is_a_reset() {
     commit(kafka, "slow", topic, &[(0, 20)]);
     let service = service(kafka, "");
     wait_for_lag(&service, "slow", topic, 0, |told| told["lag"] == 80);
-    let request =
-        format!("{{\"partitions\":[{{\"topic\":\"{topic}\",\"partition\":0,\"offset\":70}}],\"version\":1}}");
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("delete.json");
-    std::fs::write(&file, request).expect("a file");
-    kafka.admin(
-        "org.apache.kafka.tools.DeleteRecordsCommand",
-        &["--offset-json-file", file.to_str().expect("UTF-8")],
-    );
+    delete_records(kafka, topic, 70);
     let lost = wait_for_lag(&service, "slow", topic, 0, |told| told["lost"] == 50);
     assert_eq!((&lost["lag"], &lost["retention_margin"]), (&80.into(), &Value::from(-50)), "{lost}");
     assert!(
@@ -210,7 +118,7 @@ fn the_oldest_unread_record_is_as_old_as_it_is() {
         let (age, error) =
             (lag["seconds"].as_f64().expect("an age"), lag["error_seconds"].as_f64().expect("a bound"));
         // The snapshot is at most a look and the way here old.
-        assert!((age - truth).abs() <= error + 3.0, "offset {offset}: told {age} ± {error}, is {truth}");
+        assert!((age - truth).abs() <= error + 4.0, "offset {offset}: told {age} ± {error}, is {truth}");
     }
 }
 
@@ -227,15 +135,7 @@ fn a_topic_is_as_fresh_as_its_newest_record() {
     write(kafka, "fresh-future", 0, [now + 50 * 60_000]);
     write(kafka, "fresh-drained", 0, [now - 1000]);
     write(kafka, "other", 0, [now]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("delete.json");
-    let request =
-        "{\"partitions\":[{\"topic\":\"fresh-drained\",\"partition\":0,\"offset\":1}],\"version\":1}";
-    std::fs::write(&file, request).expect("a file");
-    kafka.admin(
-        "org.apache.kafka.tools.DeleteRecordsCommand",
-        &["--offset-json-file", file.to_str().expect("UTF-8")],
-    );
+    delete_records(kafka, "fresh-drained", 1);
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
     let service = Service::start(&format!(
         "[kafka]\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = hb-fresh\n[metadata]\ninterval = 1s\n\
@@ -289,13 +189,13 @@ fn a_group_that_lagged_before_the_service_began_has_an_age_at_once() {
     for (name, first, second) in [("early", 0, 9), ("middle", 1234, 10), ("late", 3599, 1999)] {
         for (partition, timestamp) in [(0, steady[first]), (1, burst[second])] {
             let told =
-                wait_for_lag(&service, name, topic, partition, |told| told["time_lag"]["method"] == "search");
+                wait_for_lag(&service, name, topic, partition, |told| told["time_lag"]["method"] == "record");
             let truth = (now_ms() - timestamp) as f64 / 1e3;
             let (age, error) = (&told["time_lag"]["seconds"], &told["time_lag"]["error_seconds"]);
             let (age, error) = (age.as_f64().expect("an age"), error.as_f64().expect("a bound"));
-            assert!(error <= 1.0 + truth / 100.0, "{name}-{partition}: to {error} s");
+            assert_eq!(error, 0.0, "{name}-{partition}: {told}");
             assert!(
-                (age - truth).abs() <= error + 3.0,
+                (age - truth).abs() <= error + 4.0,
                 "{name}-{partition}: told {age} ± {error}, is {truth}"
             );
         }
@@ -374,7 +274,7 @@ fn what_was_seen_before_a_restart_is_still_known() {
     let truth = written.elapsed().expect("before now").as_secs_f64();
     let age = told["time_lag"]["seconds"].as_f64().expect("an age");
     assert_eq!(told["time_lag"]["method"], "history", "{told}");
-    assert!((age - truth).abs() < 5.0, "told {age}, is {truth}");
+    assert!((age - truth).abs() < 6.0, "told {age}, is {truth}");
     assert!(!second.log().contains("set aside"));
 }
 

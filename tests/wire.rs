@@ -19,6 +19,8 @@ use tokio::time::{self, Instant};
 
 #[path = "wire/admin.rs"]
 mod admin;
+#[path = "wire/ages.rs"]
+mod ages;
 #[path = "wire/collect.rs"]
 mod collect;
 #[path = "support/fake.rs"]

@@ -7,9 +7,10 @@ use std::{
 };
 
 use super::{
-    Api, Faults,
+    Api, Faults, Places,
+    heads::{self, Heads},
     lag::{Ends, Lag, Method, TimeLag, is_behind, lag},
-    search, tail, topics,
+    topics,
 };
 use crate::{
     config,
@@ -211,13 +212,13 @@ impl Watched {
         commits: &Commits,
         topics: &topics::Watched,
         settings: &config::Lag,
-    ) -> Vec<tail::Place> {
-        let mut places = Vec::new();
+    ) -> Places {
+        let mut places = Places::new();
         for (topic, number, committed) in commits.watched(settings) {
-            let ends = topics.ends(topic, number).map(|(ends, _)| ends);
+            let ends = topics.log(topic, number).map(|log| log.ends);
             let Some(Ends { start: Some(start), end: Some(end) }) = ends else { continue };
-            if committed >= start && (1..=tail::MOST).contains(&(end - committed)) {
-                places.push((topic.clone(), number, committed, end));
+            if committed >= start && (1..=heads::ALMOST).contains(&(end - committed)) {
+                places.entry((topic.clone(), number)).or_default().insert(committed);
             }
         }
         places
@@ -230,17 +231,16 @@ impl Watched {
         topics: &topics::Watched,
         settings: &config::Lag,
         now: Duration,
-    ) -> search::Wanted {
-        let mut wanted = search::Wanted::new();
+    ) -> Places {
+        let mut places = Places::new();
         for (topic, number, committed) in commits.watched(settings) {
-            let Some((ends, history)) = topics.ends(topic, number) else { continue };
-            let Some(offset) = unread(committed, ends) else { continue };
-            let known = history.age(offset, now).and_then(|age| age.error);
-            if known.is_none_or(|error| error > settings.max_error) {
-                wanted.entry((topic.clone(), number)).or_default().insert(offset);
+            let Some(log) = topics.log(topic, number) else { continue };
+            let Some(offset) = unread(committed, log.ends) else { continue };
+            if !log.age(offset, now, settings.max_error).is_some_and(|(_, good)| good) {
+                places.entry((topic.clone(), number)).or_default().insert(offset);
             }
         }
-        wanted
+        places
     }
 
     /// Holds the commits against the logs.
@@ -248,7 +248,7 @@ impl Watched {
         &mut self,
         commits: Commits,
         topics: &topics::Watched,
-        (tails, searched): (&tail::Tails, impl Fn(&Arc<str>, i32, i64) -> Option<TimeLag>),
+        (heads, dated): (&Heads, impl Fn(&Arc<str>, i32, i64) -> Option<TimeLag>),
         settings: &config::Lag,
         now: Duration,
     ) -> BTreeMap<Arc<str>, Group> {
@@ -267,11 +267,11 @@ impl Watched {
             for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
                 let mut lags = BTreeMap::new();
                 for (number, committed) in partitions {
-                    let ends = topics.ends(&topic, number);
-                    let (Ok(committed), Some((ends, history))) = (committed, ends) else {
+                    let (Ok(committed), Some(log)) = (committed, topics.log(&topic, number)) else {
                         group.unknown += 1;
                         continue;
                     };
+                    let ends = log.ends;
                     let place = || (name.clone(), topic.clone(), number);
                     let behind = is_behind(committed, ends);
                     let mut found = lag(committed, ends, behind && before.contains(&place()));
@@ -280,15 +280,13 @@ impl Watched {
                     }
                     found.time = match (found.records, unread(committed, ends)) {
                         (Some(0), _) => Some(NOTHING_UNREAD),
-                        _ if ends.end.is_some_and(|end| tails.is_read(&topic, number, committed, end)) => {
+                        _ if ends.end.is_some_and(|end| heads.is_read(&topic, number, committed, end)) => {
                             Some(NOTHING_UNREAD)
                         }
-                        (Some(_), Some(offset)) => {
-                            let seen = history.age(offset, now);
-                            let good =
-                                seen.filter(|age| age.error.is_some_and(|error| error <= settings.max_error));
-                            good.or_else(|| searched(&topic, number, offset)).or(seen)
-                        }
+                        (Some(_), Some(offset)) => match log.age(offset, now, settings.max_error) {
+                            Some((age, true)) => Some(age),
+                            poor => dated(&topic, number, offset).or(poor.map(|(age, _)| age)),
+                        },
                         _ => None,
                     };
                     group.unknown += usize::from(ends.end.is_none() || ends.start.is_none());

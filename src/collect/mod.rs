@@ -4,20 +4,21 @@
 //! group, partition or broker that cannot be asked is absent and counted; the others are as fresh as ever.
 
 pub mod groups;
+mod heads;
 pub mod history;
 pub mod lag;
 mod search;
 pub mod store;
-mod tail;
 pub mod topics;
 pub mod topology;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use lag::TimeLag;
 use store::Store;
 use tokio::sync::watch;
 
@@ -34,6 +35,15 @@ use crate::{
 
 /// Histories are written this often, or after two looks.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// A timestamp further in the future than this is a wrong clock's.
+const MAX_SKEW: Duration = Duration::from_secs(60);
+
+/// A topic and a partition.
+type Place = (Arc<str>, i32);
+
+/// Offsets of which something is wanted.
+type Places = BTreeMap<Place, BTreeSet<i64>>;
 
 /// One cycle's word.
 #[derive(Debug, Clone, Default)]
@@ -106,7 +116,7 @@ pub struct Probe {
     topics: topics::Watched,
     groups: groups::Watched,
     searches: search::Searches,
-    tails: tail::Tails,
+    heads: heads::Heads,
     topology: topology::Watched,
     faults: Faults,
 }
@@ -119,11 +129,13 @@ impl Probe {
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
         let (topics, groups) = (topics::Watched::default(), groups::Watched::default());
-        let wire = known.beside(cluster.metadata.timeout).shunning();
+        // A broker that hangs takes half of a cycle at most, so that the others' numbers still come in time.
+        let patience = cluster.metadata.timeout.min(interval(&cluster) / 2);
+        let wire = known.beside(patience).shunning();
         let (before, store, saved) = (Duration::ZERO, None, Instant::now());
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
         let topology = topology::Watched::default();
-        let tails = tail::Tails::default();
+        let heads = heads::Heads::default();
         Self {
             cluster,
             wire,
@@ -136,7 +148,7 @@ impl Probe {
             topics,
             groups,
             searches,
-            tails,
+            heads,
             topology,
             faults,
         }
@@ -174,6 +186,50 @@ impl Probe {
         }
     }
 
+    /// Looks at the heads of the last records: what is newest, and what is left to read.
+    async fn look(&mut self, metadata: &metadata::Snapshot, commits: &groups::Commits) {
+        self.heads.turn(|topic| self.topology.is_compacted(topic));
+        for topic in self.topics.anew() {
+            self.heads.forget(&topic);
+            self.searches.forget(&topic);
+        }
+        let almost = self.groups.almost(commits, &self.topics, &self.cluster.lag);
+        let end = |topic: &str, partition| self.topics.log(topic, partition)?.ends.end;
+        self.heads.ask(&self.wire, metadata, &almost, end, &mut self.faults).await;
+        let latest_ms = latest_ms();
+        for back in topics::STEPS_BACK {
+            let undated = self.topics.undated(&self.cluster.freshness, latest_ms, back);
+            if undated.is_empty() {
+                return;
+            }
+            let end = |topic: &str, partition| self.topics.log(topic, partition)?.ends.end;
+            self.heads.ask(&self.wire, metadata, &undated, end, &mut self.faults).await;
+            self.topics.date_by(&self.heads, &undated, back, latest_ms);
+        }
+    }
+
+    /// Finds out how old records are that our own samples know too little of: by their own heads, and where these
+    /// do not tell, or not well enough, by searching.
+    async fn date(
+        &mut self,
+        metadata: &metadata::Snapshot,
+        commits: &groups::Commits,
+        now: Duration,
+        now_ms: i64,
+    ) {
+        let unclear = self.groups.unclear(commits, &self.topics, &self.cluster.lag, now);
+        let end = |topic: &str, partition| self.topics.log(topic, partition)?.ends.end;
+        let unclear = without(unclear, |topic, partition, offset| {
+            end(topic, partition).is_some_and(|end| self.heads.is_read(topic, partition, offset, end))
+        });
+        self.heads.ask(&self.wire, metadata, &unclear, end, &mut self.faults).await;
+        let unclear = without(unclear, |topic, partition, offset| {
+            let age = self.heads.age(topic, partition, offset, now_ms);
+            age.is_some_and(search::is_close)
+        });
+        self.searches.run(&self.wire, metadata, unclear, end, now_ms, &mut self.faults).await;
+    }
+
     /// Partitions to ask for, by leader; one without a leader is a fault of its own.
     fn by_leader(&mut self, metadata: &metadata::Snapshot) -> ByLeader {
         let mut wanted = ByLeader::new();
@@ -196,6 +252,25 @@ impl Probe {
     }
 }
 
+/// Offsets but those of which this holds.
+fn without(places: Places, holds: impl Fn(&Arc<str>, i32, i64) -> bool) -> Places {
+    let open = places.into_iter().map(|(place, mut offsets)| {
+        offsets.retain(|offset| !holds(&place.0, place.1, *offset));
+        (place, offsets)
+    });
+    open.filter(|(_, offsets)| !offsets.is_empty()).collect()
+}
+
+/// What is dated later is dated by a wrong clock.
+fn latest_ms() -> i64 {
+    now_ms() + i64::try_from(MAX_SKEW.as_millis()).unwrap_or(0)
+}
+
+/// From one look to the next.
+pub fn interval(cluster: &config::Cluster) -> Duration {
+    cluster.lag.interval.min(cluster.freshness.interval)
+}
+
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -206,9 +281,8 @@ impl Cycle for Probe {
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let cluster = self.cluster.clone();
-        let interval = cluster.lag.interval.min(cluster.freshness.interval);
-        let metadata =
-            metadata::first(&mut self.metadata, cluster.metadata.timeout.min(interval / 2)).await?;
+        let patience = cluster.metadata.timeout.min(interval(&cluster) / 2);
+        let metadata = metadata::first(&mut self.metadata, patience).await?;
         let begun = Instant::now();
         self.wire.forgive();
         self.wire.learn_from(&self.known);
@@ -232,17 +306,24 @@ impl Cycle for Probe {
             BTreeMap::new()
         };
         self.topics.date(&newest, &mut self.faults);
-        let almost = self.groups.almost(&commits, &self.topics, &cluster.lag);
-        self.tails.run(&self.wire, &metadata, almost, &mut self.faults).await;
+        self.topics.compacted(|name| self.topology.is_compacted(name));
+        self.look(&metadata, &commits).await;
         let now_ms = now_ms();
-        let unclear = self.groups.unclear(&commits, &self.topics, &cluster.lag, now);
-        let end = |topic: &str, partition| self.topics.ends(topic, partition)?.0.end;
-        self.searches.run(&self.wire, &metadata, unclear, end, now_ms, &mut self.faults).await;
-        let found = |topic: &Arc<str>, partition, offset| self.searches.age(topic, partition, offset, now_ms);
-        let groups = self.groups.judge(commits, &self.topics, (&self.tails, found), &cluster.lag, now);
+        self.date(&metadata, &commits, now, now_ms).await;
+        let dated = |topic: &Arc<str>, partition, offset| {
+            let record = self.heads.age(topic, partition, offset, now_ms);
+            let better = |one: &TimeLag, other: &TimeLag| one.error <= other.error;
+            let searched = || self.searches.age(topic, partition, offset, now_ms);
+            match record {
+                Some(record) if record.error == Some(Duration::ZERO) => Some(record),
+                Some(record) => searched().filter(|found| better(found, &record)).or(Some(record)),
+                None => searched(),
+            }
+        };
+        let groups = self.groups.judge(commits, &self.topics, (&self.heads, dated), &cluster.lag, now);
         self.save().await;
         Ok(Snapshot {
-            topics: self.topics.views(&cluster.freshness),
+            topics: self.topics.views(&cluster.freshness, latest_ms()),
             groups,
             topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),

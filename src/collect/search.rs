@@ -3,6 +3,8 @@
 //! A broker names the first record whose timestamp is not before a given one. Guess by guess the answers
 //! close in on the offset, for all partitions at once: one request a round and leader. A time that was
 //! found holds for as long as the commit stays where it is, for every group that stands there.
+//!
+//! That is the newest time of all records up to the offset: the record's own where timestamps are in order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +13,7 @@ use std::{
 };
 
 use super::{
-    Api, Faults,
+    Api, Faults, MAX_SKEW, Place, Places,
     lag::{Method, TimeLag},
 };
 use crate::{
@@ -30,12 +32,12 @@ const ROUNDS: usize = 16;
 const CLOSE_MS: i64 = 1000;
 const SHARE: i64 = 100;
 
-/// Offsets whose times are wanted.
-pub(super) type Wanted = BTreeMap<(Arc<str>, i32), BTreeSet<i64>>;
-
 /// Searches under way and found, by partition and offset.
 #[derive(Debug, Default)]
-pub(super) struct Searches(BTreeMap<(Arc<str>, i32), BTreeMap<i64, Search>>);
+pub(super) struct Searches(BTreeMap<Place, BTreeMap<i64, Search>>);
+
+/// So far from now a timestamp may lie ahead.
+const SKEW_MS: i64 = MAX_SKEW.as_millis() as i64;
 
 /// What is known of the time of one offset. All times in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +57,19 @@ enum State {
     Searching,
     /// When, and how far from the truth at most.
     Found(i64, i64),
-    /// Records without timestamps, or with timestamps in no order.
+    /// Records without timestamps, or with timestamps of the future.
     Hopeless,
+}
+
+/// How wide a bracket may be around an age.
+fn close_ms(age_ms: i64) -> i64 {
+    (age_ms / SHARE).max(CLOSE_MS)
+}
+
+/// Whether an age is known as well as a search would know it.
+pub(super) fn is_close(age: TimeLag) -> bool {
+    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    age.error.is_some_and(|error| ms(error) <= close_ms(ms(age.age)) / 2)
 }
 
 impl Search {
@@ -84,6 +97,10 @@ impl Search {
         }
         self.guesses += 1;
         match found.map(|found| (found.offset, found.timestamp_ms)) {
+            Some((at, Some(time))) if at <= offset && time > now + SKEW_MS => {
+                self.state = State::Hopeless;
+                return;
+            }
             Some((at, Some(time))) if at == offset => {
                 self.state = State::Found(time, 0);
                 return;
@@ -92,8 +109,14 @@ impl Search {
                 if self.before.is_none_or(|(_, known)| time > known) {
                     self.before = Some((at, time));
                 }
+                if time >= self.until {
+                    self.until = now + SKEW_MS + 1;
+                }
             }
-            Some((_, None)) => self.state = State::Hopeless,
+            Some((_, None)) => {
+                self.state = State::Hopeless;
+                return;
+            }
             // Nothing is that young, or only what comes after the offset.
             found => {
                 if asked < self.until {
@@ -108,8 +131,8 @@ impl Search {
             }
             return;
         };
-        let (width, close) = (self.until - time, ((now - time) / SHARE).max(CLOSE_MS));
-        if width <= 1 || width <= close {
+        let width = self.until - time;
+        if width <= close_ms(now - time) {
             self.state = State::Found(time + width.max(0) / 2, (width.max(0) + 1) / 2);
         }
     }
@@ -124,12 +147,17 @@ impl Searches {
         Some(TimeLag { age: millis(now_ms - at), error: Some(millis(error)), method: Method::Search })
     }
 
+    /// Forgets a topic, which is another one now.
+    pub(super) fn forget(&mut self, topic: &str) {
+        self.0.retain(|(name, _), _| &**name != topic);
+    }
+
     /// Searches for what is wanted and not found yet; forgets what is not wanted any more.
     pub(super) async fn run(
         &mut self,
         wire: &wire::Cluster,
         metadata: &metadata::Snapshot,
-        wanted: Wanted,
+        wanted: Places,
         ends: impl Fn(&str, i32) -> Option<i64>,
         now_ms: i64,
         faults: &mut Faults,
@@ -139,9 +167,9 @@ impl Searches {
             offsets.retain(|offset, _| still.is_some_and(|still| still.contains(offset)));
             !offsets.is_empty()
         });
-        for ((topic, partition), offsets) in wanted {
-            let Some(end) = ends(&topic, partition) else { continue };
-            let known = self.0.entry((topic, partition)).or_default();
+        for (place, offsets) in wanted {
+            let Some(end) = ends(&place.0, place.1) else { continue };
+            let known = self.0.entry(place).or_default();
             for offset in offsets {
                 known.entry(offset).or_insert_with(|| Search::new(end, now_ms));
             }
@@ -169,7 +197,7 @@ impl Searches {
     }
 
     /// One guess for each partition that still looks for something: a broker answers each only once a request.
-    fn guesses(&self, metadata: &metadata::Snapshot, tired: &BTreeSet<(Arc<str>, i32)>) -> TimesByLeader {
+    fn guesses(&self, metadata: &metadata::Snapshot, tired: &BTreeSet<Place>) -> TimesByLeader {
         let mut asked = TimesByLeader::new();
         for (place, offsets) in self.0.iter().filter(|(place, _)| !tired.contains(place)) {
             let open = offsets.iter().find(|(_, search)| search.state == State::Searching);
@@ -252,6 +280,15 @@ mod tests {
         search.learn(50, 0, None, 5_000);
         search.learn(50, 0, None, 5_000);
         assert_eq!(search.state, State::Hopeless, "nothing is said of anything");
+    }
+
+    #[test]
+    fn behind_a_record_of_the_future_no_age_is_made_up() {
+        let log = [1_000, 2_000, 900_000_000, 3_000, 4_000];
+        for offset in [2, 3, 4] {
+            assert_eq!(find(&log, offset, 5_000).0, State::Hopeless, "{offset}");
+        }
+        assert!(matches!(find(&log, 1, 5_000).0, State::Found(..)), "before it all is well");
     }
 
     proptest! {

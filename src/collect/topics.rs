@@ -3,15 +3,16 @@
 //! A deleted topic is forgotten with its history; one that is made anew under the same name is another one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use super::{
-    Api, Faults,
+    Api, Faults, Places,
+    heads::Heads,
     history::History,
-    lag::Ends,
+    lag::{Ends, TimeLag},
     store::{Loaded, Row},
 };
 use crate::{
@@ -23,8 +24,8 @@ use crate::{
     probe::metadata,
 };
 
-/// A timestamp further in the future than this is a wrong clock's.
-const MAX_SKEW: Duration = Duration::from_secs(60);
+/// How far from a log's end its newest record is looked for: the end may be markers, or holes of compaction.
+pub(super) const STEPS_BACK: [i64; 3] = [1, 8, 64];
 
 /// A topic as it was last seen.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ pub struct Topic {
 pub struct Partition {
     /// Both ends, as far as they are known.
     pub ends: Ends,
-    /// The newest timestamp of a record, in milliseconds since 1970.
+    /// The newest timestamp of a record that does not lie in the future, in milliseconds since 1970.
     pub newest_ms: Option<i64>,
 }
 
@@ -53,7 +54,7 @@ pub struct Partition {
 pub struct Freshness {
     /// All of it in one word.
     pub state: State,
-    /// The newest timestamp of all partitions, unless it lies in the future. Milliseconds since 1970.
+    /// The newest timestamp of all partitions that does not lie in the future. Milliseconds since 1970.
     pub newest_ms: Option<i64>,
     /// The oldest of the newest timestamps of partitions that hold records.
     pub oldest_ms: Option<i64>,
@@ -102,11 +103,13 @@ pub(super) struct Watched {
     topics: BTreeMap<Arc<str>, Memory>,
     /// Of deleted topics, to be forgotten in the file too.
     gone: Vec<Row>,
+    anew: Vec<Arc<str>>,
 }
 
 #[derive(Debug, Default)]
 struct Memory {
     id: Option<TopicId>,
+    compacted: bool,
     partitions: BTreeMap<i32, Seen>,
     appended: u64,
     appended_at: Option<SystemTime>,
@@ -122,8 +125,32 @@ struct Seen {
     changed: bool,
     /// The end for which the newest timestamp was asked.
     dated: Option<i64>,
+    /// As the broker says.
     newest_ms: Option<i64>,
+    /// The end for which the last records were looked at, because the broker does not say, or names the future.
+    looked: Option<i64>,
+    /// As the last records say.
+    tail_ms: Option<i64>,
     fault: Option<Fault>,
+}
+
+/// What is known of a partition's log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Log<'a> {
+    /// Both ends.
+    pub(super) ends: Ends,
+    history: &'a History,
+    compacted: bool,
+}
+
+impl Log<'_> {
+    /// How old the record at an offset is by our own samples, and whether that is as good as wanted. Of a
+    /// compacted log it never is: the record may be gone, and a younger one the next to be read.
+    pub(super) fn age(&self, offset: i64, now: Duration, max_error: Duration) -> Option<(TimeLag, bool)> {
+        let age = self.history.age(offset, now)?;
+        let error = age.error.filter(|_| !self.compacted);
+        Some((TimeLag { error, ..age }, error.is_some_and(|error| error <= max_error)))
+    }
 }
 
 impl Watched {
@@ -132,9 +159,20 @@ impl Watched {
         self.topics.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone())
     }
 
-    pub(super) fn ends(&self, topic: &str, partition: i32) -> Option<(Ends, &History)> {
-        let seen = self.topics.get(topic)?.partitions.get(&partition)?;
-        Some((seen.ends, &seen.history))
+    pub(super) fn log(&self, topic: &str, partition: i32) -> Option<Log<'_>> {
+        let memory = self.topics.get(topic)?;
+        let seen = memory.partitions.get(&partition)?;
+        Some(Log { ends: seen.ends, history: &seen.history, compacted: memory.compacted })
+    }
+
+    /// Topics that are another one since the last call, under the same name.
+    pub(super) fn anew(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.anew)
+    }
+
+    /// Learns which topics are compacted.
+    pub(super) fn compacted(&mut self, is_compacted: impl Fn(&str) -> bool) {
+        self.topics.iter_mut().for_each(|(name, memory)| memory.compacted = is_compacted(name));
     }
 
     /// Goes on where an earlier run ended.
@@ -194,6 +232,7 @@ impl Watched {
             let memory = self.topics.entry(name.clone()).or_default();
             if memory.id != topic.id {
                 *memory = Memory { id: topic.id, ..Memory::default() };
+                self.anew.push(name.clone());
             }
             memory.partitions.retain(|number, _| topic.partitions.contains_key(number));
             let starts = starts.get(name);
@@ -223,6 +262,7 @@ impl Watched {
                 let holds_records = start.is_none_or(|start| start < end);
                 if !holds_records {
                     (seen.newest_ms, seen.dated) = (None, Some(end));
+                    (seen.tail_ms, seen.looked) = (None, Some(end));
                 } else if seen.dated != Some(end)
                     && let Some(leader) = topic.partitions.get(number).and_then(|partition| partition.leader)
                 {
@@ -254,15 +294,40 @@ impl Watched {
         }
     }
 
-    pub(super) fn views(&self, settings: &config::Freshness) -> BTreeMap<Arc<str>, Topic> {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + MAX_SKEW;
-        let latest_ms = i64::try_from(wall.as_millis()).unwrap_or(i64::MAX);
+    /// Where the newest records are, so many offsets before the end, of partitions whose newest timestamp the
+    /// broker does not tell, or which lies in the future.
+    pub(super) fn undated(&self, settings: &config::Freshness, latest_ms: i64, back: i64) -> Places {
+        let watched = |name: &str| settings.enabled && settings.topics.covers(name);
+        let mut places = Places::new();
+        for (name, memory) in self.topics.iter().filter(|(name, _)| watched(name)) {
+            for (number, seen) in &memory.partitions {
+                if let Some((start, end)) = seen.undated(latest_ms) {
+                    places.insert((name.clone(), *number), BTreeSet::from([(end - back).max(start)]));
+                }
+            }
+        }
+        places
+    }
+
+    /// Takes in what the heads there tell; where the last step back told nothing, there is nothing to be told.
+    pub(super) fn date_by(&mut self, heads: &Heads, places: &Places, back: i64, latest_ms: i64) {
+        for ((name, number), offsets) in places {
+            let seen = self.topics.get_mut(name).and_then(|memory| memory.partitions.get_mut(number));
+            let (Some(seen), Some(offset)) = (seen, offsets.first()) else { continue };
+            let newest = heads.newest_ms(name, *number, *offset, latest_ms);
+            let last = STEPS_BACK.last() == Some(&back) && heads.know(name, *number, *offset);
+            if newest.is_some() || last {
+                (seen.tail_ms, seen.looked) = (newest, seen.ends.end);
+            }
+        }
+    }
+
+    pub(super) fn views(&self, settings: &config::Freshness, latest_ms: i64) -> BTreeMap<Arc<str>, Topic> {
         let view = |(name, memory): (&Arc<str>, &Memory)| {
             let watched = settings.enabled && settings.topics.covers(name);
-            let partitions = memory
-                .partitions
-                .iter()
-                .map(|(number, seen)| (*number, Partition { ends: seen.ends, newest_ms: seen.newest_ms }));
+            let partitions = memory.partitions.iter().map(|(number, seen)| {
+                (*number, Partition { ends: seen.ends, newest_ms: seen.credible_ms(latest_ms) })
+            });
             let topic = Topic {
                 partitions: partitions.collect(),
                 freshness: watched.then(|| memory.freshness(latest_ms)),
@@ -286,29 +351,48 @@ impl Memory {
 
     fn freshness(&self, latest_ms: i64) -> Freshness {
         let seen = || self.partitions.values();
-        let holds =
-            |seen: &Seen| matches!(seen.ends, Ends { start: Some(start), end: Some(end) } if start < end);
-        let dates = || seen().filter_map(|seen| seen.newest_ms);
-        let (newest, oldest) = (dates().max(), dates().min());
+        let dates = || seen().filter_map(|seen| seen.credible_ms(latest_ms));
         let state = if seen().any(|seen| seen.fault.is_some()) {
             State::Error
-        } else if newest.is_some_and(|newest| newest > latest_ms) {
+        } else if seen().any(|seen| seen.is_future(latest_ms)) {
             State::Future
-        } else if newest.is_some() {
+        } else if dates().next().is_some() {
             State::Ok
-        } else if seen().any(holds) {
+        } else if seen().any(|seen| seen.records().is_some()) {
             State::Unknown
         } else if seen().all(|seen| seen.ends.end == Some(0)) {
             State::Empty
         } else {
             State::Drained
         };
-        let credible = |date: &i64| *date <= latest_ms;
-        Freshness {
-            state,
-            newest_ms: dates().filter(credible).max(),
-            oldest_ms: oldest.filter(credible),
-            appended_at: self.appended_at,
-        }
+        Freshness { state, newest_ms: dates().max(), oldest_ms: dates().min(), appended_at: self.appended_at }
+    }
+}
+
+impl Seen {
+    /// Both ends, if there is a record between.
+    fn records(&self) -> Option<(i64, i64)> {
+        let ends = self.ends.start.zip(self.ends.end);
+        ends.filter(|(start, end)| start < end)
+    }
+
+    fn is_future(&self, latest_ms: i64) -> bool {
+        self.newest_ms.or(self.tail_ms).is_some_and(|newest| newest > latest_ms)
+    }
+
+    /// Whether the broker has told the newest timestamp of the log as it is now, and not a wrong clock's.
+    fn is_told(&self, latest_ms: i64) -> bool {
+        self.dated == self.ends.end && self.newest_ms.is_some_and(|newest| newest <= latest_ms)
+    }
+
+    /// The newest timestamp that is not a wrong clock's.
+    fn credible_ms(&self, latest_ms: i64) -> Option<i64> {
+        let tail = self.tail_ms.filter(|_| !self.is_told(latest_ms));
+        self.newest_ms.into_iter().chain(tail).filter(|ms| *ms <= latest_ms).max()
+    }
+
+    /// Both ends of a log whose last records are to be looked at.
+    fn undated(&self, latest_ms: i64) -> Option<(i64, i64)> {
+        self.records().filter(|(_, end)| !self.is_told(latest_ms) && self.looked != Some(*end))
     }
 }

@@ -140,7 +140,7 @@ pub(super) struct Watched {
     brokers: BTreeMap<BrokerId, u8>,
     changes: BTreeMap<Change, u64>,
     began: bool,
-    min_isr: BTreeMap<Arc<str>, usize>,
+    policies: BTreeMap<Arc<str>, admin::Policy>,
     asked: Option<Instant>,
     configs: Capability,
 }
@@ -219,29 +219,37 @@ impl Watched {
         });
     }
 
-    /// Asks for `min.insync.replicas`, once in ten minutes and for topics that are new.
+    /// Asks for settings of topics, once in ten minutes and for topics that are new.
     pub(super) async fn ask(&mut self, wire: &wire::Cluster, metadata: &metadata::Snapshot) {
         let names: BTreeSet<&str> = metadata.topics.keys().map(String::as_str).collect();
-        self.min_isr.retain(|name, _| names.contains(&**name));
+        self.policies.retain(|name, _| names.contains(&**name));
         let due = self.asked.is_none_or(|asked| asked.elapsed() > CONFIGS_FOR);
         let wanted: Vec<&str> =
-            names.into_iter().filter(|name| due || !self.min_isr.contains_key(*name)).collect();
+            names.into_iter().filter(|name| due || !self.policies.contains_key(*name)).collect();
         if wanted.is_empty() {
             return;
         }
-        if let Ok(Some(found)) = self.configs.ask(admin::min_insync_replicas(wire, &wanted)).await {
-            self.min_isr.extend(found);
+        if let Ok(Some(found)) = self.configs.ask(admin::policies(wire, &wanted)).await {
+            self.policies.extend(found);
             if due {
                 self.asked = Some(Instant::now());
             }
         }
     }
 
+    /// Whether offsets of a topic may be without a record.
+    pub(super) fn is_compacted(&self, topic: &str) -> bool {
+        self.policies.get(topic).is_some_and(|policy| policy.compacted)
+    }
+
     pub(super) fn view(&self, metadata: &metadata::Snapshot) -> Topology {
         let known = |topic: &(&String, &Result<Topic, Fault>)| topic.1.is_ok();
         let health = metadata.topics.iter().filter(known).filter_map(|(name, topic)| {
             let (name, _) = self.topics.get_key_value(name.as_str())?;
-            Some((name.clone(), Health::of(topic.as_ref().ok()?, self.min_isr.get(name).copied())))
+            Some((
+                name.clone(),
+                Health::of(topic.as_ref().ok()?, self.policies.get(name).and_then(|policy| policy.min_isr)),
+            ))
         });
         Topology { health: health.collect(), changes: self.changes.clone() }
     }

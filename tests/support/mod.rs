@@ -11,6 +11,7 @@ use std::{
 };
 
 pub(crate) mod certs;
+pub(crate) mod groups;
 pub(crate) mod kafka;
 pub(crate) mod service;
 

@@ -1,5 +1,7 @@
 //! The collectors against scripted brokers: how few questions they ask, and what they make of bad answers.
 
+use std::ops::RangeInclusive;
+
 use kafka_heartbeat::{
     collect::{self, Api, Snapshot},
     config::{self, Sources},
@@ -12,8 +14,10 @@ use kafka_heartbeat::{
 };
 use kafka_protocol::{
     messages::{
-        self, FindCoordinatorRequest, FindCoordinatorResponse, ListGroupsRequest, ListGroupsResponse,
-        ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, OffsetFetchRequest, OffsetFetchResponse,
+        self, FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+        OffsetFetchRequest, OffsetFetchResponse,
+        fetch_response::{FetchableTopicResponse, PartitionData},
         find_coordinator_response::Coordinator,
         list_groups_response::ListedGroup,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
@@ -30,12 +34,12 @@ use tokio::sync::watch;
 use super::*;
 use crate::fake::{Reply, metadata as described};
 
-fn text(text: String) -> StrBytes {
+pub(crate) fn text(text: String) -> StrBytes {
     StrBytes::from_string(text)
 }
 
 /// Three brokers that know these topics of so many partitions each, led in turn.
-async fn brokers(topics: usize, partitions: i32) -> [Fake; 3] {
+pub(crate) async fn brokers(topics: usize, partitions: i32) -> [Fake; 3] {
     let fakes = [Fake::start().await, Fake::start().await, Fake::start().await];
     let mut answer = described(&[&fakes[0], &fakes[1], &fakes[2]], "", &[]);
     answer.topics = (0..topics)
@@ -57,9 +61,44 @@ async fn brokers(topics: usize, partitions: i32) -> [Fake; 3] {
         let answer = answer.clone();
         fake.on(move |_: MetadataRequest, _| Reply::Answer(answer.clone()));
         fake.on(|request: ListOffsetsRequest, _| Reply::Answer(ends(&request, |_| 0)));
+        fake.on(|request: FetchRequest, _| {
+            Reply::Answer(records(&request, |_| batch(10..=109, WRITTEN..=WRITTEN)))
+        });
         fake.on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default()));
     }
     fakes
+}
+
+/// When the records of the logs were written, in milliseconds since 1970.
+pub(crate) const WRITTEN: i64 = 1_700_000_000_000;
+
+/// The head of a compressed batch of these offsets and times.
+pub(crate) fn batch(offsets: RangeInclusive<i64>, times: RangeInclusive<i64>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.extend(offsets.start().to_be_bytes());
+    bytes.extend(49_i32.to_be_bytes());
+    bytes.extend([0, 0, 0, 0, 2, 0, 0, 0, 0]);
+    bytes.extend(4_i16.to_be_bytes());
+    bytes.extend(i32::try_from(offsets.end() - offsets.start()).unwrap().to_be_bytes());
+    bytes.extend(times.start().to_be_bytes());
+    bytes.extend(times.end().to_be_bytes());
+    bytes.resize(61, 0);
+    bytes
+}
+
+/// An answer with such records for each partition, by the offset that is asked for.
+pub(crate) fn records(request: &FetchRequest, log: impl Fn(i64) -> Vec<u8>) -> FetchResponse {
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|partition| {
+            PartitionData::default()
+                .with_partition_index(partition.partition)
+                .with_records(Some(log(partition.fetch_offset).into()))
+        });
+        FetchableTopicResponse::default()
+            .with_topic(topic.topic.clone())
+            .with_partitions(partitions.collect())
+    });
+    FetchResponse::default().with_responses(topics.collect())
 }
 
 /// Logs from 10 to 110; a partition may have an error.
@@ -85,7 +124,7 @@ fn ends(request: &ListOffsetsRequest, code: impl Fn(i32) -> i16) -> ListOffsetsR
 }
 
 /// Groups `FIRST..FIRST+COUNT`, all empty, coordinated by this broker.
-fn coordinates(fake: &Fake, first: usize, count: usize) {
+pub(crate) fn coordinates(fake: &Fake, first: usize, count: usize) {
     fake.on(move |_: ListGroupsRequest, _| {
         let group = |number: usize| {
             ListedGroup::default()
@@ -99,7 +138,7 @@ fn coordinates(fake: &Fake, first: usize, count: usize) {
 }
 
 /// Every group has read so many partitions of a topic up to 60.
-fn commits(request: &OffsetFetchRequest, partitions: i32) -> OffsetFetchResponse {
+pub(crate) fn commits(request: &OffsetFetchRequest, partitions: i32) -> OffsetFetchResponse {
     let groups = request.groups.iter().map(|group| {
         let number: usize = group.group_id.0.rsplit_once('-').unwrap().1.parse().unwrap();
         let partition = |index| {
@@ -114,12 +153,12 @@ fn commits(request: &OffsetFetchRequest, partitions: i32) -> OffsetFetchResponse
 }
 
 /// A probe that knows what the metadata say now.
-async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &str)]) -> collect::Probe {
+pub(crate) async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &str)]) -> collect::Probe {
     probe_and_metadata(fakes, settings).await.0
 }
 
 /// The same, and where other metadata can be published.
-async fn probe_and_metadata(
+pub(crate) async fn probe_and_metadata(
     fakes: &[Fake; 3],
     settings: &[(&'static str, &str, &str)],
 ) -> (collect::Probe, watch::Sender<Latest<metadata::Snapshot>>) {
@@ -142,17 +181,18 @@ async fn probe_and_metadata(
     (collect::Probe::new(config, wire, latest), publish)
 }
 
-fn asked(fakes: &[Fake; 3]) -> [usize; 4] {
+fn asked(fakes: &[Fake; 3]) -> [usize; 5] {
     let sum = |count: fn(&Fake) -> usize| fakes.iter().map(count).sum();
     [
         sum(Fake::count::<ListGroupsRequest>),
         sum(Fake::count::<FindCoordinatorRequest>),
         sum(Fake::count::<OffsetFetchRequest>),
         sum(Fake::count::<ListOffsetsRequest>),
+        sum(Fake::count::<FetchRequest>),
     ]
 }
 
-fn lag_of(snapshot: &Snapshot, group: &str, topic: &str, partition: i32) -> Option<i64> {
+pub(crate) fn lag_of(snapshot: &Snapshot, group: &str, topic: &str, partition: i32) -> Option<i64> {
     snapshot.groups.get(group)?.topics.get(topic)?.get(&partition)?.records
 }
 
@@ -170,11 +210,12 @@ async fn ten_thousand_partitions_and_a_thousand_groups_are_asked_for_in_forty_re
     assert_eq!(lag_of(&snapshot, "group-999", "topic-9", 9), Some(50));
     assert_eq!(snapshot.faults.len(), 0);
     let first = asked(&fakes);
-    // Groups of each broker, commits by fifty; both ends, the newest record, and two guesses at ages that nobody knows.
-    assert_eq!(first, [3, 0, 21, 15]);
+    // Groups of each broker, commits by fifty; both ends and the newest record; heads for ages that nobody knows.
+    assert_eq!(first, [3, 0, 21, 9, 3]);
     probe.cycle().await.unwrap();
     let second = asked(&fakes);
     assert_eq!(second[3] - first[3], 6, "where nothing moved the newest record is the same");
+    assert_eq!(second[4], first[4], "and so are the heads");
     assert!(second.iter().sum::<usize>() - first.iter().sum::<usize>() <= 40);
 }
 
@@ -320,7 +361,11 @@ async fn old_brokers_give_the_same_numbers_one_by_one() {
         "old brokers do not say"
     );
     let freshness = snapshot.topics["topic-0"].freshness.unwrap();
-    assert_eq!(freshness.state, collect::topics::State::Unknown, "they cannot name the newest record");
+    assert_eq!(
+        (freshness.state, freshness.newest_ms),
+        (collect::topics::State::Ok, Some(WRITTEN)),
+        "they do not name the newest record: it is looked at"
+    );
     assert_eq!(snapshot.faults.len(), 0, "which is no fault: {:?}", snapshot.faults);
     assert_eq!(asked(&fakes)[2], 5, "one request for each group");
 }

@@ -27,11 +27,11 @@ mod groups;
 mod offsets;
 mod topics;
 
-pub use fetch::{Batch, batches};
+pub use fetch::{Batch, PARTITIONS_A_FETCH, batches};
 pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
 pub use offsets::{At, ByLeader, Found, FoundOffsets, TimesByLeader, list_offsets, offsets, offsets_at};
 pub use topics::{
-    alter_topic_configs, create_partitions, create_topic, elect_preferred, min_insync_replicas, reassign,
+    Policy, alter_topic_configs, create_partitions, create_topic, elect_preferred, policies, reassign,
     reassignments, topic_configs,
 };
 

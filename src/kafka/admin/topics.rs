@@ -31,6 +31,7 @@ const ELECT_LEADERS: wire::Range = wire::Range { lowest: 1, highest: 2 };
 
 /// The setting by which acknowledgements are refused.
 const MIN_INSYNC: &str = "min.insync.replicas";
+const CLEANUP: &str = "cleanup.policy";
 /// Described in one request.
 const TOPICS_A_REQUEST: usize = 1000;
 
@@ -250,31 +251,40 @@ pub async fn alter_topic_configs(
     answer.responses.into_iter().try_for_each(|topic| check(topic.error_code, &what, topic.error_message))
 }
 
-/// `min.insync.replicas` of topics; one that may not be described is absent.
+/// What is asked of a topic's settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `min.insync.replicas`.
+    pub min_isr: Option<usize>,
+    /// `cleanup.policy` has `compact` in it: offsets may be without a record.
+    pub compacted: bool,
+}
+
+/// Policies of topics; one that may not be described is absent.
 ///
 /// # Errors
 /// Where nothing may be described.
-pub async fn min_insync_replicas(
-    cluster: &wire::Cluster,
-    names: &[&str],
-) -> Result<BTreeMap<Arc<str>, usize>, Error> {
+pub async fn policies(cluster: &wire::Cluster, names: &[&str]) -> Result<BTreeMap<Arc<str>, Policy>, Error> {
     let mut found = BTreeMap::new();
     let mut refused = None;
     for names in names.chunks(TOPICS_A_REQUEST) {
+        let keys = [MIN_INSYNC, CLEANUP].map(StrBytes::from_static_str).to_vec();
         let resources = names.iter().map(|name| {
             DescribeConfigsResource::default()
                 .with_resource_type(TOPIC)
                 .with_resource_name(text(name))
-                .with_configuration_keys(Some(vec![StrBytes::from_static_str(MIN_INSYNC)]))
+                .with_configuration_keys(Some(keys.clone()))
         });
         let request = DescribeConfigsRequest::default().with_resources(resources.collect());
         for result in cluster.ask_any(&request, DESCRIBE_CONFIGS).await?.results {
             match check(result.error_code, "settings of topics", result.error_message) {
                 Ok(()) => {
-                    let value = result.configs.iter().find(|config| config.name.as_str() == MIN_INSYNC);
-                    if let Some(least) = value.and_then(|config| config.value.as_ref()?.parse().ok()) {
-                        found.insert(result.resource_name.as_str().into(), least);
-                    }
+                    let value =
+                        |name| result.configs.iter().find(|c| c.name.as_str() == name)?.value.as_ref();
+                    let compacted = value(CLEANUP)
+                        .is_some_and(|value| value.split(',').any(|word| word.trim() == "compact"));
+                    let min_isr = value(MIN_INSYNC).and_then(|value| value.parse().ok());
+                    found.insert(result.resource_name.as_str().into(), Policy { min_isr, compacted });
                 }
                 Err(error) => refused = Some(error),
             }

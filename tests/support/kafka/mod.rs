@@ -189,8 +189,16 @@ impl Kafka {
 
     /// Creates a topic with as many replicas as the cluster has brokers, three at most, and waits for its leaders.
     pub(crate) fn create_topic(&self, topic: &str, partitions: i32) {
+        self.create_topic_with(topic, partitions, &[]);
+    }
+
+    /// The same, with settings of the topic.
+    pub(crate) fn create_topic_with(&self, topic: &str, partitions: i32, settings: &[&str]) {
         let class = "org.apache.kafka.tools.TopicCommand";
-        self.admin(class, &["--create", "--topic", topic, "--partitions", &partitions.to_string()]);
+        let count = partitions.to_string();
+        let mut arguments = vec!["--create", "--topic", topic, "--partitions", &count];
+        arguments.extend(settings.iter().flat_map(|setting| ["--config", setting]));
+        self.admin(class, &arguments);
         wait_for(&format!("leaders of {topic}"), Duration::from_secs(20), || {
             (self.leaders(topic).len() == partitions as usize).then_some(())
         });

@@ -101,6 +101,7 @@ num.network.threads=2
 num.io.threads=4
 background.threads=2
 log.cleaner.dedupe.buffer.size=8388608
+log.cleaner.backoff.ms=1000
 log.segment.bytes=16777216
 log.index.size.max.bytes=1048576
 log.initial.task.delay.ms=1000

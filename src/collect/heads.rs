@@ -1,0 +1,316 @@
+//! What the heads of record batches tell, where nothing cheaper does.
+//!
+//! Three things: how old the record at an offset is, whatever order timestamps have; how old the newest record
+//! is, where the broker does not say; and whether what a group has not read is anything an application would
+//! ever see. (A transaction ends with a marker that takes an offset and is no record: a group that has read
+//! everything stays behind it, with a lag of one that grows older for ever.)
+//!
+//! No record is read: a few kilobytes of heads for each offset, shared by all groups, asked for once.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Api, Faults, MAX_SKEW, Place, Places,
+    lag::{Method, TimeLag},
+};
+use crate::{
+    kafka::{
+        BrokerId, Fault,
+        admin::{self, Batch, PARTITIONS_A_FETCH, TimesByLeader},
+        wire,
+    },
+    probe::metadata,
+};
+
+/// Further behind than this is behind.
+pub(super) const ALMOST: i64 = 4;
+
+/// Questions to each leader in a cycle; what is not told by then is asked in the next.
+const ROUNDS: usize = 8;
+
+/// A topic that we may not read is left alone for so long.
+const DENIED_FOR: Duration = Duration::from_secs(600);
+
+/// What is known of batches.
+#[derive(Debug, Default)]
+pub(super) struct Heads {
+    known: BTreeMap<Place, BTreeMap<i64, Known>>,
+    /// Of the cycle before: what is still wanted moves over.
+    before: BTreeMap<Place, BTreeMap<i64, Known>>,
+    denied: BTreeMap<Arc<str>, Instant>,
+}
+
+/// The batches from an offset on.
+#[derive(Debug)]
+struct Known {
+    batches: Vec<Batch>,
+    /// The end of the log then.
+    end: i64,
+}
+
+impl Heads {
+    /// Begins a cycle: what is not asked for in it is forgotten. Of a topic that is compacted everything is: what
+    /// was there may be there no more.
+    pub(super) fn turn(&mut self, is_compacted: impl Fn(&str) -> bool) {
+        self.before = std::mem::take(&mut self.known);
+        self.before.retain(|(topic, _), _| !is_compacted(topic));
+        self.denied.retain(|_, since| since.elapsed() < DENIED_FOR);
+    }
+
+    /// Forgets a topic, which is another one now.
+    pub(super) fn forget(&mut self, topic: &str) {
+        self.before.retain(|(name, _), _| &**name != topic);
+    }
+
+    /// Asks for the heads from these offsets on, as far as they are not known.
+    pub(super) async fn ask(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+        wanted: &Places,
+        ends: impl Fn(&str, i32) -> Option<i64>,
+        faults: &mut Faults,
+    ) {
+        let mut open = BTreeMap::<BrokerId, Vec<(Place, i64, i64)>>::new();
+        for (place, offsets) in wanted {
+            let Some(end) = ends(&place.0, place.1) else { continue };
+            let known = metadata.topics.get(&*place.0).and_then(|topic| topic.as_ref().ok());
+            let leader = known.and_then(|topic| topic.partitions.get(&place.1)?.leader);
+            for offset in offsets {
+                if !self.keep(place, *offset, end)
+                    && let Some(leader) = leader.filter(|_| !self.denied.contains_key(&place.0))
+                {
+                    open.entry(leader).or_default().push((place.clone(), *offset, end));
+                }
+            }
+        }
+        // Batches that do not fit into a shared answer: alone, a broker hands out any.
+        let mut large = BTreeMap::<BrokerId, Vec<(Place, i64, i64)>>::new();
+        for _ in 0..ROUNDS {
+            let mut asked = BTreeMap::<BrokerId, BTreeMap<Place, (i64, i64)>>::new();
+            for (leader, open) in &mut open {
+                asked.insert(*leader, share(open));
+            }
+            for (leader, large) in &mut large {
+                let share = asked.entry(*leader).or_default();
+                if share.is_empty()
+                    && let Some((place, offset, end)) = large.pop()
+                {
+                    share.insert(place, (offset, end));
+                }
+            }
+            asked.retain(|_, places| !places.is_empty());
+            if asked.is_empty() {
+                return;
+            }
+            let mut found = admin::batches(wire, &request(&asked)).await;
+            for (leader, places) in asked {
+                let alone = places.len() == 1;
+                for (place, (offset, end)) in places {
+                    match found.remove(&place).unwrap_or(Err(Fault::Protocol)) {
+                        Ok(batches) if batches.is_empty() && !alone => {
+                            large.entry(leader).or_default().push((place, offset, end));
+                        }
+                        Ok(batches) => {
+                            self.known.entry(place).or_default().insert(offset, Known { batches, end });
+                        }
+                        Err(Fault::Authorization) => _ = self.denied.insert(place.0, Instant::now()),
+                        Err(fault) => faults.count(Api::Fetch, fault),
+                    }
+                }
+            }
+            open.retain(|_, open| !open.is_empty());
+        }
+    }
+
+    /// Whether the answer is known already; then it is kept for this cycle.
+    fn keep(&mut self, place: &Place, offset: i64, end: i64) -> bool {
+        if self.known.get(place).is_some_and(|known| known.contains_key(&offset)) {
+            return true;
+        }
+        let Some(known) = self.before.get_mut(place).and_then(|known| known.remove(&offset)) else {
+            return false;
+        };
+        // Where a record is, it stays; what came after markers has to be looked at.
+        let holds = known.end == end || record(&known.batches, offset).is_some();
+        if holds {
+            self.known.entry(place.clone()).or_default().insert(offset, known);
+        }
+        holds
+    }
+
+    fn at(&self, topic: &Arc<str>, partition: i32, offset: i64) -> Option<&Known> {
+        self.known.get(&(topic.clone(), partition))?.get(&offset)
+    }
+
+    /// Whether it is known what is at an offset.
+    pub(super) fn know(&self, topic: &Arc<str>, partition: i32, offset: i64) -> bool {
+        self.at(topic, partition, offset).is_some()
+    }
+
+    /// Whether nothing but markers lies between a commit and the end.
+    pub(super) fn is_read(&self, topic: &Arc<str>, partition: i32, committed: i64, end: i64) -> bool {
+        self.at(topic, partition, committed).is_some_and(|known| only_markers(&known.batches, committed, end))
+    }
+
+    /// How old the first record at or after an offset is. Within a compressed batch only the batch's times are
+    /// known: the record is taken to be in the middle of them.
+    pub(super) fn age(&self, topic: &Arc<str>, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
+        let (at, error) = date(record(&self.at(topic, partition, offset)?.batches, offset)?, offset)?;
+        let age = now_ms - at;
+        // Of a record from the future nobody can say how old it is.
+        if age + i64::try_from(MAX_SKEW.as_millis()).ok()? < 0 {
+            return None;
+        }
+        let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        Some(TimeLag { age: millis(age), error: Some(millis(error)), method: Method::Record })
+    }
+
+    /// The newest timestamp from an offset on that is not dated after `latest_ms`. All in milliseconds since 1970.
+    pub(super) fn newest_ms(
+        &self,
+        topic: &Arc<str>,
+        partition: i32,
+        offset: i64,
+        latest_ms: i64,
+    ) -> Option<i64> {
+        let records = self.at(topic, partition, offset)?.batches.iter().filter(|batch| !batch.control);
+        let credible = |ms: &i64| *ms <= latest_ms;
+        let newest = |batch: &Batch| batch.newest_ms.filter(credible).or(batch.asked_ms.filter(credible));
+        records.filter_map(newest).max()
+    }
+}
+
+/// As many places as one question has room for, each only once: a broker answers a partition once.
+fn share(open: &mut Vec<(Place, i64, i64)>) -> BTreeMap<Place, (i64, i64)> {
+    let mut taken = BTreeMap::new();
+    open.retain(|(place, offset, end)| {
+        let take = taken.len() < PARTITIONS_A_FETCH && !taken.contains_key(place);
+        if take {
+            taken.insert(place.clone(), (*offset, *end));
+        }
+        !take
+    });
+    taken
+}
+
+fn request(asked: &BTreeMap<BrokerId, BTreeMap<Place, (i64, i64)>>) -> TimesByLeader {
+    let mut request = TimesByLeader::new();
+    for (leader, places) in asked {
+        let topics = request.entry(*leader).or_default();
+        for ((topic, partition), (offset, _)) in places {
+            topics.entry(topic.clone()).or_default().push((*partition, *offset));
+        }
+    }
+    request
+}
+
+/// The batch with the first record at or after an offset.
+fn record(batches: &[Batch], offset: i64) -> Option<&Batch> {
+    batches.iter().find(|batch| !batch.control && batch.last >= offset)
+}
+
+/// When the first record at or after an offset is dated, and how far from the truth that is at most, in
+/// milliseconds.
+fn date(batch: &Batch, offset: i64) -> Option<(i64, i64)> {
+    if let Some(exact) = batch.asked_ms.or(batch.first_ms.filter(|_| offset <= batch.first)) {
+        return Some((exact, 0));
+    }
+    let (first, newest) = (batch.first_ms?, batch.newest_ms?);
+    let width = newest.saturating_sub(first).max(0);
+    Some((newest - width / 2, width - width / 2))
+}
+
+/// Whether every offset from the commit to the end is a marker's.
+fn only_markers(batches: &[Batch], committed: i64, end: i64) -> bool {
+    let mut next = committed;
+    for batch in batches.iter().filter(|batch| batch.last >= committed) {
+        if !batch.control || batch.first > next {
+            return false;
+        }
+        next = batch.last + 1;
+    }
+    next >= end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(first: i64, last: i64) -> Batch {
+        Batch { first, last, ..Batch::default() }
+    }
+
+    fn marker(at: i64) -> Batch {
+        Batch { first: at, last: at, control: true, newest_ms: Some(9_999), ..Batch::default() }
+    }
+
+    #[test]
+    fn only_an_unbroken_row_of_markers_is_nothing_to_read() {
+        assert!(only_markers(&[marker(10)], 10, 11));
+        assert!(only_markers(&[data(5, 9), marker(10), marker(11)], 10, 12));
+        assert!(!only_markers(&[marker(10), data(11, 11)], 10, 12));
+        assert!(
+            !only_markers(&[data(8, 10), marker(11)], 10, 12),
+            "the commit lies within a batch of records"
+        );
+        assert!(!only_markers(&[marker(10)], 10, 12), "what comes after the marker was not seen");
+        assert!(!only_markers(&[], 10, 11));
+        assert!(!only_markers(&[marker(11)], 10, 12), "what was at the commit is gone, and was not seen");
+    }
+
+    #[test]
+    fn a_record_is_as_old_as_it_says_or_as_its_batch() {
+        let batch = Batch { first_ms: Some(1_000), newest_ms: Some(4_000), ..data(10, 19) };
+        assert_eq!(date(&batch, 10), Some((1_000, 0)), "the first one's is known");
+        assert_eq!(date(&batch, 7), Some((1_000, 0)), "what was before it is gone");
+        assert_eq!(date(&batch, 15), Some((2_500, 1_500)));
+        let told = Batch { asked_ms: Some(77), ..batch };
+        assert_eq!(date(&told, 15), Some((77, 0)));
+        assert_eq!(date(&Batch { first_ms: None, ..batch }, 15), None);
+        let backwards = Batch { first_ms: Some(9_000), ..batch };
+        assert_eq!(date(&backwards, 15), Some((4_000, 0)));
+        assert_eq!(record(&[data(5, 9), marker(10), data(11, 12)], 10), Some(&data(11, 12)));
+    }
+
+    #[test]
+    fn what_is_known_is_kept_while_it_is_wanted_and_true() {
+        let (topic, mut heads) = (Arc::<str>::from("t"), Heads::default());
+        let place = (topic.clone(), 0);
+        let batch = Batch { first_ms: Some(1_000), newest_ms: Some(5_000), ..data(3, 9) };
+        for (offset, batches) in [(3, vec![batch]), (10, vec![marker(10)]), (11, vec![])] {
+            heads.known.entry(place.clone()).or_default().insert(offset, Known { batches, end: 11 });
+        }
+        let age = |heads: &Heads, offset| heads.age(&topic, 0, offset, 61_000).map(|age| age.age.as_secs());
+        assert_eq!((age(&heads, 3), age(&heads, 10), age(&heads, 4)), (Some(60), None, None));
+        assert_eq!(heads.age(&topic, 0, 3, -70_000), None, "from the future");
+        let newest = |offset, latest| heads.newest_ms(&topic, 0, offset, latest);
+        assert_eq!((newest(3, 5_000), newest(3, 4_999), newest(10, 99_999)), (Some(5_000), None, None));
+        assert!(heads.is_read(&topic, 0, 10, 11) && !heads.is_read(&topic, 0, 3, 11));
+        heads.turn(|_| false);
+        assert_eq!(age(&heads, 3), None, "nobody asked for it in this cycle");
+        assert!(heads.keep(&place, 3, 99) && heads.keep(&place, 3, 99), "a record stays");
+        assert!(!heads.keep(&place, 10, 12), "there is more behind the marker");
+        assert_eq!(age(&heads, 3), Some(60));
+        heads.turn(|_| false);
+        heads.forget("t");
+        assert!(!heads.keep(&place, 3, 99), "of another topic of this name");
+        heads.known.entry(place.clone()).or_default().insert(3, Known { batches: vec![batch], end: 11 });
+        heads.turn(|topic| topic == "t");
+        assert!(!heads.keep(&place, 3, 11), "compacted meanwhile");
+    }
+
+    #[test]
+    fn a_share_has_each_partition_once_and_no_more_than_fit() {
+        let place = |number| (Arc::<str>::from("t"), number);
+        let mut open: Vec<_> = (0..100).map(|number| (place(number % 80), i64::from(number), 200)).collect();
+        let first = share(&mut open);
+        assert_eq!((first.len(), first[&place(7)]), (PARTITIONS_A_FETCH, (7, 200)));
+        let second = share(&mut open);
+        assert_eq!((second.len(), second[&place(7)], open.len()), (36, (87, 200), 0));
+    }
+}

@@ -1,0 +1,258 @@
+//! How old records are, told by the heads of their batches or by search: what is asked, and how often.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use kafka_heartbeat::{
+    collect::{
+        Snapshot,
+        lag::{Method, TimeLag},
+        topics::State,
+    },
+    task::Cycle,
+};
+use kafka_protocol::messages::{
+    self, DescribeConfigsRequest, DescribeConfigsResponse, FetchRequest, ListOffsetsRequest,
+    ListOffsetsResponse, OffsetFetchRequest, OffsetFetchResponse,
+    describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult},
+    list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+    offset_fetch_response::{
+        OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+    },
+};
+
+use super::collect::{WRITTEN, batch, brokers, coordinates, probe, records, text};
+use crate::fake::{Fake, Reply};
+
+/// What was fetched: how often each offset of a partition, and whether more than 4 KiB were wanted.
+type Fetched = Arc<Mutex<BTreeMap<(String, i32, i64), usize>>>;
+
+/// Notes what is fetched, and answers with this log.
+fn note(fakes: &[Fake; 3], log: impl Fn(i64) -> Vec<u8> + Clone + Send + Sync + 'static) -> Fetched {
+    let fetched = Fetched::default();
+    for fake in fakes {
+        let (fetched, log) = (fetched.clone(), log.clone());
+        fake.on(move |request: FetchRequest, _| {
+            for topic in &request.topics {
+                for partition in &topic.partitions {
+                    assert!(partition.partition_max_bytes <= 4096 && request.isolation_level == 0);
+                    let place = (topic.topic.to_string(), partition.partition, partition.fetch_offset);
+                    *fetched.lock().unwrap().entry(place).or_default() += 1;
+                }
+            }
+            let asked: usize = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+            assert!(asked <= 64 && request.max_bytes <= 64 * 4096, "{asked} partitions");
+            Reply::Answer(records(&request, &log))
+        });
+    }
+    fetched
+}
+
+/// A group's commits, one offset for each partition of each topic.
+fn commits(request: &OffsetFetchRequest, topics: usize, at: impl Fn(i32) -> i64) -> OffsetFetchResponse {
+    let groups = request.groups.iter().map(|group| {
+        let partition = |index| {
+            OffsetFetchResponsePartitions::default()
+                .with_partition_index(index)
+                .with_committed_offset(at(index))
+        };
+        let topic = |number| {
+            OffsetFetchResponseTopics::default()
+                .with_name(messages::TopicName(text(format!("topic-{number}"))))
+                .with_partitions((0..10).map(partition).collect())
+        };
+        OffsetFetchResponseGroup::default()
+            .with_group_id(group.group_id.clone())
+            .with_topics((0..topics).map(topic).collect())
+    });
+    OffsetFetchResponse::default().with_groups(groups.collect())
+}
+
+fn ages(snapshot: &Snapshot) -> Vec<Option<TimeLag>> {
+    let lags = snapshot.groups.values().flat_map(|group| group.topics.values()).flat_map(BTreeMap::values);
+    lags.map(|lag| lag.time).collect()
+}
+
+#[tokio::test]
+async fn a_thousand_lagging_partitions_have_ages_after_one_look_and_each_offset_is_read_once() {
+    let fakes = brokers(100, 10).await;
+    let fetched = note(&fakes, |offset| batch(offset..=offset + 3, WRITTEN..=WRITTEN + 5000));
+    for (index, fake) in fakes.iter().enumerate() {
+        coordinates(fake, index, 1);
+        fake.on(|request: OffsetFetchRequest, _| {
+            Reply::Answer(commits(&request, 100, |number| 20 + i64::from(number)))
+        });
+    }
+    let mut probe = probe(&fakes, &[]).await;
+    for _ in 0..3 {
+        let snapshot = probe.cycle().await.unwrap();
+        let ages = ages(&snapshot);
+        assert_eq!(ages.len(), 3000, "three groups");
+        for age in ages {
+            let age = age.expect("an age");
+            assert_eq!((age.method, age.error.map(|error| error.as_millis())), (Method::Record, Some(0)));
+        }
+    }
+    let fetched = fetched.lock().unwrap();
+    assert_eq!((fetched.len(), fetched.values().max()), (1000, Some(&1)), "shared by groups, kept by cycles");
+}
+
+#[tokio::test]
+async fn a_batch_too_long_to_share_an_answer_is_asked_for_alone() {
+    let fakes = brokers(1, 10).await;
+    for fake in &fakes {
+        fake.on(|request: FetchRequest, _| {
+            let alone = request.topics.len() == 1 && request.topics[0].partitions.len() == 1;
+            let log = |offset| if alone { batch(offset..=offset, WRITTEN..=WRITTEN) } else { Vec::new() };
+            Reply::Answer(records(&request, log))
+        });
+        fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1, |_| 20)));
+    }
+    coordinates(&fakes[0], 0, 1);
+    let snapshot = probe(&fakes, &[]).await.cycle().await.unwrap();
+    let methods: Vec<_> = ages(&snapshot).into_iter().map(|age| age.map(|age| age.method)).collect();
+    assert_eq!(methods, [Some(Method::Record); 10]);
+}
+
+/// Answers of a log with a record a second since [`WRITTEN`].
+fn searched(request: &ListOffsetsRequest) -> ListOffsetsResponse {
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|partition| {
+            let (offset, timestamp) = match partition.timestamp {
+                -1 => (110, -1),
+                -2 => (10, -1),
+                time => match ((time - WRITTEN).max(0) + 999) / 1000 + 10 {
+                    offset if offset < 110 => (offset, WRITTEN + (offset - 10) * 1000),
+                    _ => (-1, -1),
+                },
+            };
+            ListOffsetsPartitionResponse::default()
+                .with_partition_index(partition.partition_index)
+                .with_offset(offset)
+                .with_timestamp(timestamp)
+        });
+        ListOffsetsTopicResponse::default()
+            .with_name(topic.name.clone())
+            .with_partitions(partitions.collect())
+    });
+    ListOffsetsResponse::default().with_topics(topics.collect())
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_is_searched_for_and_not_asked_again() {
+    let fakes = brokers(2, 10).await;
+    for fake in &fakes {
+        fake.on(|request: FetchRequest, _| {
+            let mut answer = records(&request, |offset| batch(offset..=offset, WRITTEN..=WRITTEN));
+            for topic in answer.responses.iter_mut().filter(|topic| topic.topic.as_str() == "topic-0") {
+                topic.partitions.iter_mut().for_each(|partition| partition.error_code = 29);
+            }
+            Reply::Answer(answer)
+        });
+        fake.on(|request: ListOffsetsRequest, _| Reply::Answer(searched(&request)));
+        fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 2, |_| 60)));
+    }
+    coordinates(&fakes[0], 0, 1);
+    let mut probe = probe(&fakes, &[]).await;
+    let asked = || fakes.iter().map(Fake::count::<FetchRequest>).sum::<usize>();
+    let mut before = 0;
+    for look in 0..2 {
+        let snapshot = probe.cycle().await.unwrap();
+        let group = &snapshot.groups["group-0"];
+        let method = |topic: &str| group.topics[topic][&7].time.map(|age| age.method);
+        assert_eq!((method("topic-0"), method("topic-1")), (Some(Method::Search), Some(Method::Record)));
+        assert_eq!(
+            snapshot.faults.len(),
+            0,
+            "a right that we do not need is no fault: {:?}",
+            snapshot.faults
+        );
+        if look == 0 {
+            before = asked();
+        }
+    }
+    assert_eq!((before, asked()), (3, 3));
+}
+
+#[tokio::test]
+async fn behind_markers_and_holes_the_newest_record_is_further_back() {
+    let fakes = brokers(1, 3).await;
+    for fake in &fakes {
+        fake.versions::<ListOffsetsRequest>(0..=6);
+    }
+    // At the end of partition 0 a record; of 1 nine offsets of markers; of 2 nothing but holes.
+    for (index, fake) in fakes.iter().enumerate() {
+        fake.on(move |request: FetchRequest, _| {
+            Reply::Answer(records(&request, |offset| match (index, offset) {
+                (0, _) => batch(offset..=109, WRITTEN..=WRITTEN + 7),
+                (1, ..=100) => batch(offset..=100, WRITTEN..=WRITTEN + 9),
+                (1, _) => marker(offset),
+                _ => Vec::new(),
+            }))
+        });
+    }
+    let mut probe = probe(&fakes, &[("lag", "enabled", "false")]).await;
+    let snapshot = probe.cycle().await.unwrap();
+    let topic = &snapshot.topics["topic-0"];
+    let newest = |number: i32| topic.partitions[&number].newest_ms;
+    assert_eq!((newest(0), newest(1), newest(2)), (Some(WRITTEN + 7), Some(WRITTEN + 9), None));
+    assert_eq!(topic.freshness.unwrap().state, State::Ok);
+    let asked = || fakes.each_ref().map(Fake::count::<FetchRequest>);
+    assert_eq!(asked(), [1, 3, 3], "one step, eight, and sixty-four");
+    probe.cycle().await.unwrap();
+    assert_eq!(asked(), [1, 3, 3], "where nothing moved nothing is asked");
+}
+
+fn marker(offset: i64) -> Vec<u8> {
+    let mut bytes = batch(offset..=offset, WRITTEN..=WRITTEN + 99);
+    bytes[22] = 0x30;
+    bytes
+}
+
+#[tokio::test]
+async fn of_a_compacted_log_the_next_record_counts_and_not_when_its_offset_was_written() {
+    let fakes = brokers(1, 10).await;
+    for fake in &fakes {
+        // What was at 20 is gone: the next one is at 50, and younger.
+        fake.on(|request: FetchRequest, _| {
+            Reply::Answer(records(&request, |_| batch(50..=50, WRITTEN + 60_000..=WRITTEN + 60_000)))
+        });
+        fake.on(|request: DescribeConfigsRequest, _| {
+            let of_topic = |name| {
+                let config = |name, value: &str| {
+                    DescribeConfigsResourceResult::default()
+                        .with_name(text(String::from(name)))
+                        .with_value(Some(text(value.to_owned())))
+                };
+                DescribeConfigsResult::default().with_resource_type(2).with_resource_name(name).with_configs(
+                    vec![config("cleanup.policy", "delete, compact"), config("min.insync.replicas", "1")],
+                )
+            };
+            let results = request.resources.into_iter().map(|resource| of_topic(resource.resource_name));
+            Reply::Answer(DescribeConfigsResponse::default().with_results(results.collect()))
+        });
+        fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1, |_| 20)));
+    }
+    coordinates(&fakes[0], 0, 1);
+    let mut probe = probe(&fakes, &[]).await;
+    // The log grows while we look: our own samples would tell an age of next to nothing.
+    for look in 0..3 {
+        for fake in &fakes {
+            fake.on(move |request: ListOffsetsRequest, _| {
+                let mut answer = searched(&request);
+                for partition in answer.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                    if partition.offset >= 20 {
+                        partition.offset = if look == 0 { 20 } else { 110 };
+                    }
+                }
+                Reply::Answer(answer)
+            });
+        }
+        let snapshot = probe.cycle().await.unwrap();
+        let age = snapshot.groups["group-0"].topics["topic-0"][&0].time.expect("an age");
+        let expected = if look == 0 { Method::Current } else { Method::Record };
+        assert_eq!((age.method, age.error.map(|error| error.as_secs())), (expected, Some(0)), "look {look}");
+    }
+}
