@@ -143,7 +143,7 @@ async fn floor(wire: &Cluster) {
     for (name, listed) in listing.groups {
         coordinators.entry(listed.brokers[0]).or_default().push(name);
     }
-    black_box(admin::group_offsets(wire, &coordinators).await);
+    black_box(admin::group_offsets(wire, &coordinators, None).await);
     let mut leaders = ByLeader::new();
     for (name, topic) in metadata.topics.iter().filter_map(|(name, topic)| Some((name, topic.as_ref().ok()?)))
     {

@@ -186,6 +186,33 @@ fn the_demo_works_by_itself_and_ends_with_a_signal() {
         (heartbeats["outcomes"]["ok"].as_u64()? >= 20).then_some(heartbeats)
     });
     assert_eq!(heartbeats["slo_bad_events"], 0, "{heartbeats}");
+    let find = |path: &str, kind: &str, name: &str| {
+        let mut told = demo.cluster(path)?;
+        let all = told[kind].as_array_mut()?;
+        all.iter_mut().find(|one| one[&kind[..kind.len() - 1]] == name).map(Value::take)
+    };
+    let group =
+        |name: &str| wait_for(name, Duration::from_secs(30), || find("/api/v1/groups", "groups", name));
+    let (keeps_up, behind, lost) = (group("billing"), group("reports"), group("archive"));
+    assert!(keeps_up["lag"].as_i64() <= Some(10), "{keeps_up}");
+    assert!(
+        behind["lag"].as_i64() >= Some(100) && behind["time_lag"]["seconds"].as_f64() >= Some(300.0),
+        "{behind}"
+    );
+    assert!(lost["time_lag"]["seconds"].as_f64() >= Some(1.0), "never 0: {lost}");
+    let metrics =
+        ureq::get(format!("http://{address}/metrics")).call().expect("metrics").body_mut().read_to_string();
+    let metrics = metrics.expect("UTF-8");
+    let family = "kafka_consumergroup_group_messages_lost{cluster_name=\"demo\",group=\"archive\"";
+    let records =
+        metrics.lines().find(|line| line.starts_with(family)).and_then(|line| line.rsplit(' ').next());
+    assert!(
+        records.is_some_and(|records| records.parse::<f64>().is_ok_and(|records| records > 0.0)),
+        "{records:?}"
+    );
+    let stale = find("/api/v1/topics", "topics", "audit").expect("a topic");
+    let last: humantime::Timestamp = stale["last_event"].as_str().expect("a time").parse().expect("a time");
+    assert!(last.elapsed().expect("in the past") >= Duration::from_secs(3 * 3600), "{stale}");
     let words = demo.stop();
     assert!(words.contains(&format!("the page: http://{address}/")), "{words}");
 }

@@ -146,7 +146,9 @@ impl Watched {
                 by_coordinator.entry(coordinator).or_default().push(name.clone());
             }
         }
-        let commits = admin::group_offsets(wire, &by_coordinator).await;
+        // Who cannot list groups may not know either what "everything a group has committed" means.
+        let named = (self.listing == Capability::Unsupported).then(|| partitions(metadata, settings));
+        let commits = admin::group_offsets(wire, &by_coordinator, named.as_ref()).await;
         for (name, fault) in commits.iter().filter_map(|(name, read)| Some((name, read.as_ref().err()?))) {
             faults.count(Api::OffsetFetch, *fault);
             // It may have moved: looked for anew.
@@ -300,6 +302,13 @@ impl Watched {
         }
         groups
     }
+}
+
+/// The partitions of all watched topics.
+fn partitions(metadata: &metadata::Snapshot, settings: &config::Lag) -> BTreeMap<Arc<str>, Vec<i32>> {
+    let watched = metadata.topics.iter().filter(|(name, _)| settings.topics.covers(name));
+    let known = watched.filter_map(|(name, topic)| Some((name, topic.as_ref().ok()?)));
+    known.map(|(name, topic)| (name.as_str().into(), topic.partitions.keys().copied().collect())).collect()
 }
 
 /// The offset of the next record to be read, if there is one and it is still there: of records that are lost,

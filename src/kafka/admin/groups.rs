@@ -8,12 +8,12 @@ use futures_util::{StreamExt, future::join_all, stream};
 use kafka_protocol::{
     messages::{
         self, FindCoordinatorRequest, GroupId, ListGroupsRequest, OffsetFetchRequest, TopicName,
-        offset_fetch_request::OffsetFetchRequestGroup,
+        offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopic},
     },
     protocol::StrBytes,
 };
 
-use super::{check, known};
+use super::{check, known, topic_name};
 use crate::kafka::{
     BrokerId, Error, Fault,
     fault::{Chain, plain},
@@ -231,13 +231,17 @@ pub async fn list_groups(cluster: &wire::Cluster, brokers: &[BrokerId]) -> Listi
 pub type Offsets = BTreeMap<Arc<str>, BTreeMap<i32, Result<i64, Fault>>>;
 
 /// The committed offsets of groups, asked of the brokers that coordinate them, all brokers at once.
-/// A group that cannot be read has the fault.
+/// A group that cannot be read has the fault. Of everything that a group has committed, or of these partitions.
 pub async fn group_offsets(
     cluster: &wire::Cluster,
     by_coordinator: &BTreeMap<BrokerId, Vec<Arc<str>>>,
+    partitions: Option<&BTreeMap<Arc<str>, Vec<i32>>>,
 ) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
     let asked = by_coordinator.iter().map(async |(broker, groups)| {
         let mut found = BTreeMap::new();
+        if partitions.is_some() {
+            return ask_one_by_one(cluster, *broker, groups, partitions).await;
+        }
         for chunk in groups.chunks(GROUPS_A_REQUEST) {
             found.extend(ask_coordinator(cluster, *broker, chunk).await);
         }
@@ -261,8 +265,7 @@ async fn ask_coordinator(
     let answer = match cluster.ask(broker, &request, FETCH_MANY).await {
         Ok(answer) => answer,
         Err(error) if error.fault() == Fault::Unsupported => {
-            let each: Vec<_> = groups.iter().map(|group| ask_for_one(cluster, broker, group)).collect();
-            return stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
+            return ask_one_by_one(cluster, broker, groups, None).await;
         }
         Err(error) => {
             tracing::debug!(%broker, "committed offsets: {}", Chain(&error));
@@ -288,12 +291,31 @@ async fn ask_coordinator(
 }
 
 /// Before Kafka 3.0 a request names one group.
+async fn ask_one_by_one(
+    cluster: &wire::Cluster,
+    broker: BrokerId,
+    groups: &[Arc<str>],
+    partitions: Option<&BTreeMap<Arc<str>, Vec<i32>>>,
+) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
+    let each: Vec<_> = groups.iter().map(|group| ask_for_one(cluster, broker, group, partitions)).collect();
+    stream::iter(each).buffer_unordered(AT_ONCE).collect().await
+}
+
 async fn ask_for_one(
     cluster: &wire::Cluster,
     broker: BrokerId,
     group: &Arc<str>,
+    partitions: Option<&BTreeMap<Arc<str>, Vec<i32>>>,
 ) -> (Arc<str>, Result<Offsets, Fault>) {
-    let request = OffsetFetchRequest::default().with_group_id(group_id(group)).with_topics(None);
+    let topics = partitions.map(|topics| {
+        let topic = |(name, partitions): (&Arc<str>, &Vec<i32>)| {
+            OffsetFetchRequestTopic::default()
+                .with_name(topic_name(name))
+                .with_partition_indexes(partitions.clone())
+        };
+        topics.iter().map(topic).collect()
+    });
+    let request = OffsetFetchRequest::default().with_group_id(group_id(group)).with_topics(topics);
     let answer = cluster.ask(broker, &request, FETCH_ONE).await;
     let answer = answer.and_then(|answer| check(answer.error_code, "", None).map(|()| answer.topics));
     let offsets = answer.map_err(|error| error.fault()).map(|topics| {

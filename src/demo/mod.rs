@@ -2,7 +2,8 @@
 //!
 //! It is librdkafka's mock: real sockets, real protocol, no disk. It answers an empty fetch only after
 //! `fetch.wait.max.ms`, so the demo sets that to 5 ms; latencies of the demo say nothing about Kafka. The mock
-//! cannot leave its thread, so it has one, which also plays the faults.
+//! cannot leave its thread, so it has one, which also plays the faults. A few topics and groups live there
+//! ([`traffic`]), so that there is something to see of lag and freshness.
 
 use std::{
     collections::BTreeMap,
@@ -15,6 +16,10 @@ use rdkafka::{error::KafkaError, mocking::MockCluster};
 
 use crate::config::{self, Config, Errors, Sources};
 
+mod traffic;
+
+use traffic::Traffic;
+
 /// The cluster has so many brokers, and the topic so many partitions.
 const BROKERS: i32 = 3;
 const TOPIC: &str = "kafka-heartbeat";
@@ -22,8 +27,8 @@ const TOPIC: &str = "kafka-heartbeat";
 /// The embedded cluster; it lives until this is dropped.
 pub struct Demo {
     bootstrap: String,
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// What runs until its channel is closed: the traffic, then the cluster itself.
+    threads: Vec<(Sender<()>, JoinHandle<()>)>,
 }
 
 /// One act of the fault script.
@@ -73,7 +78,15 @@ impl Demo {
         });
         let thread = thread.map_err(|error| error.to_string())?;
         let bootstrap = ready.recv().map_err(|_| "the embedded cluster did not start".to_owned())??;
-        Ok(Self { bootstrap, stop: Some(stop), thread: Some(thread) })
+        let mut demo = Self { bootstrap, threads: vec![(stop, thread)] };
+        let traffic = Traffic::new(&demo.bootstrap).map_err(|error| error.to_string())?;
+        traffic.begin().map_err(|error| error.to_string())?;
+        let (stop, until) = channel();
+        let thread =
+            thread::Builder::new().name("demo-traffic".to_owned()).spawn(move || traffic.run(&until));
+        // It ends before the brokers do.
+        demo.threads.insert(0, (stop, thread.map_err(|error| error.to_string())?));
+        Ok(demo)
     }
 
     /// Where the embedded brokers listen.
@@ -101,6 +114,11 @@ impl Demo {
                 set("connectivity", "interval", "3s"),
                 set("metadata", "interval", "3s"),
                 set("metadata", "timeout", "2s"),
+                set("lag", "interval", "5s"),
+                set("lag", "groups", &traffic::GROUPS.join(" ")),
+                set("lag", "topics.exclude", TOPIC),
+                set("freshness", "interval", "5s"),
+                set("freshness", "topics.exclude", TOPIC),
                 set("shutdown", "grace", "5s"),
             ],
             ..Sources::default()
@@ -110,9 +128,11 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the embedded cluster's thread panicked");
+        for (stop, thread) in self.threads.drain(..) {
+            drop(stop);
+            if thread.join().is_err() {
+                tracing::error!("a thread of the demo panicked");
+            }
         }
     }
 }
@@ -120,6 +140,9 @@ impl Drop for Demo {
 fn cluster() -> Result<Cluster, KafkaError> {
     let cluster = MockCluster::new(BROKERS)?;
     cluster.create_topic(TOPIC, BROKERS, BROKERS)?;
+    for (topic, partitions) in traffic::TOPICS {
+        cluster.create_topic(topic, partitions, BROKERS)?;
+    }
     for (id, rack) in (1..=BROKERS).zip(["a", "b", "c"]) {
         cluster.broker_rack(id, rack)?;
     }
