@@ -3,7 +3,9 @@
 //! 200 topics of 25 partitions, 500 groups, 25,000 commits. The floor asks metadata, groups, commits by fifty and
 //! two ends of every log, all brokers at once, and throws the answers away.
 //!
-//! `cargo bench --bench collect -- [ROUNDS] [TOPICS] [GROUPS]`, against `KAFKA_BOOTSTRAP_SERVERS` or a cluster of its own.
+//! At the end the service itself watches all that and beats ten times a second, in turn with and without collectors.
+//!
+//! `cargo bench --bench collect -- [ROUNDS] [TOPICS] [GROUPS] [PAIRS]`, against `KAFKA_BOOTSTRAP_SERVERS` or a cluster of its own.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it saw")]
 
@@ -16,10 +18,10 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    board::Readings,
+    board::{Board, Readings},
     collect::{Probe, Snapshot},
     config::{self, Config, Sources},
-    export::prometheus::{self, Format},
+    export::prometheus::{self, Format, Parts},
     kafka::{
         BrokerId,
         admin::{self, At, ByLeader, Topics},
@@ -36,7 +38,7 @@ use kafka_protocol::{
     },
     protocol::StrBytes,
 };
-use measure::{median, number, processor_seconds, resident_mb, seconds};
+use measure::{median, number, pause, processor_seconds, quantile, resident_mb, seconds};
 use rdkafka::{
     ClientConfig,
     producer::{BaseProducer, BaseRecord, Producer},
@@ -44,11 +46,13 @@ use rdkafka::{
 use support::kafka::{Kafka, Listener};
 use tokio::sync::watch;
 
-#[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;
+#[path = "measure/rounds.rs"]
+mod rounds;
 #[path = "../tests/sample/mod.rs"]
-#[expect(dead_code, reason = "made for tests")]
 mod sample;
+#[path = "measure/served.rs"]
+mod served;
 #[path = "../tests/support/mod.rs"]
 #[expect(dead_code, reason = "made for tests")]
 mod support;
@@ -57,6 +61,8 @@ const PARTITIONS: i32 = 25;
 /// Commits of each group: two topics.
 const TOPICS_A_GROUP: usize = 2;
 const RECORDS: usize = 20;
+/// Looks before anything counts.
+const WARM_UP: usize = 6;
 
 fn main() {
     let Some(arguments) = measure::arguments() else { return };
@@ -77,10 +83,19 @@ fn main() {
         let mut latest = Latest::new(Duration::from_secs(3600));
         latest.snapshot = Some((Arc::new(metadata), tokio::time::Instant::now()));
         let mut probe = Probe::new(cluster, wire.clone(), watch::channel(latest).1);
+        let before = settings.requests();
         let begun = Instant::now();
         let first = probe.cycle().await.expect("a look");
-        println!("first look, with ages searched for: {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+        println!(
+            "first look, with ages found: {:.0} ms, {} requests",
+            begun.elapsed().as_secs_f64() * 1e3,
+            settings.requests() - before
+        );
         describe(&first);
+        // Records are dated a share at a time; commits that stay are known then.
+        for _ in 0..WARM_UP {
+            drop(probe.cycle().await.expect("a look"));
+        }
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
         let (mut used, mut floor_used) = (Vec::new(), Vec::new());
         let mut snapshot = first;
@@ -93,7 +108,7 @@ fn main() {
             ours.push(took);
             used.push(cost);
             if ours.len() == 1 {
-                println!("requests of a look: {}", settings.requests() - before);
+                println!("requests of a warm look: {}", settings.requests() - before);
             }
         }
         println!(
@@ -107,6 +122,32 @@ fn main() {
         );
         encode(&config, snapshot, rounds);
     });
+    beside(&bootstrap, number(&arguments, 3, 3));
+}
+
+/// Heartbeats of the service beside its collectors, which look every ten seconds and are scraped every four.
+fn beside(bootstrap: &str, pairs: u64) {
+    let config = |collects: bool| {
+        format!(
+            "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = beside\ninterval = 100ms\n\
+             [lag]\nenabled = {collects}\ninterval = 10s\n[freshness]\nenabled = {collects}\ninterval = 10s\n"
+        )
+    };
+    rounds::create(&config(false));
+    let mut p99 = [Vec::new(), Vec::new()];
+    for pair in 1..=pairs {
+        for collects in [false, true] {
+            let scrape = |service: &support::service::Service| {
+                let url = format!("http://{}/metrics", service.address());
+                served::get(&ureq::agent(), &url, "text/plain", "gzip");
+            };
+            let round = rounds::service(&config(collects), Duration::from_secs(30), scrape);
+            round.print(&format!("{pair} {}", if collects { "with collectors" } else { "without" }));
+            p99[usize::from(collects)].push(quantile(&round.latencies, 0.99));
+        }
+    }
+    let [without, with] = p99.map(|all| median(&all));
+    println!("p99: without {without:.2} ms, with collectors {with:.2} ms, ratio {:.2}", with / without);
 }
 
 fn config(bootstrap: &str) -> Config {
@@ -176,7 +217,10 @@ fn encode(config: &Config, snapshot: Snapshot, rounds: u64) {
     let count = prometheus::count(&[&written]);
     let writing: Vec<f64> = (0..rounds).map(|_| 1e3 * seconds(|| drop(black_box(blocks())))).collect();
     let mut size = 0;
-    let mut scrape = || size = black_box(prometheus::assemble(&[&written], Format::Text)).len();
+    let mut scrape = || {
+        let parts = black_box(Parts::of(&[&written], Format::Text).plain());
+        size = parts.iter().map(bytes::Bytes::len).sum();
+    };
     let scrapes: Vec<f64> = (0..rounds).map(|_| 1e3 * seconds(&mut scrape)).collect();
     println!(
         "{count} series, {:.1} MB: written once a look in {:.0} ms, put together for a scrape in {:.1} ms; {:.0} MB resident",
@@ -185,6 +229,41 @@ fn encode(config: &Config, snapshot: Snapshot, rounds: u64) {
         median(&scrapes),
         resident_mb(process::id()),
     );
+    drop((written, blocks));
+    through_http(config, readings, rounds);
+}
+
+/// Scrapes of the whole, right behind a new snapshot and later.
+fn through_http(config: &Config, readings: Readings, rounds: u64) {
+    let (publish, collect) = watch::channel(readings.collect.clone());
+    let served = served::serve(Board { collect, ..sample::board(readings) }, config);
+    let (url, agent) = (format!("http://{}/metrics", served.address), ureq::agent());
+    for encoding in ["identity", "gzip"] {
+        let mut size = 0;
+        let mut scrape = || 1e3 * seconds(|| size = served::get(&agent, &url, "text/plain", encoding));
+        let first = scrape();
+        let (mut new, mut later) = (Vec::new(), Vec::new());
+        let used = processor_seconds(process::id());
+        for _ in 0..rounds {
+            publish.send_modify(|latest| {
+                let snapshot = latest.snapshot.as_mut().expect("a snapshot");
+                *snapshot = (Arc::new((*snapshot.0).clone()), tokio::time::Instant::now());
+            });
+            new.push(scrape());
+            pause(Duration::from_millis(400));
+            later.push(scrape());
+        }
+        let used = 1e3 * (processor_seconds(process::id()) - used) / rounds as f64;
+        println!(
+            "http {encoding}: first {first:.0} ms; behind a new snapshot {:.1} ms, at most {:.0}; later {:.1} ms, at most {:.0}; {:.1} MB; {used:.0} ms of processor time for writing and two scrapes, with the client's; {:.0} MB resident",
+            median(&new),
+            quantile(&new, 1.0),
+            median(&later),
+            quantile(&later, 1.0),
+            size as f64 / 1e6,
+            resident_mb(process::id()),
+        );
+    }
 }
 
 /// Topics with records, and groups that have read half of them.

@@ -10,7 +10,6 @@
 #![expect(clippy::print_stdout, reason = "a bench prints what it saw")]
 
 use std::{
-    collections::BTreeMap,
     process,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -23,13 +22,13 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
 };
-use support::{
-    kafka::{Kafka, Listener},
-    service::{Service, program},
-};
+use rounds::{Round, WARM_UP};
+use support::kafka::{Kafka, Listener};
 
 #[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;
+#[path = "measure/rounds.rs"]
+mod rounds;
 #[path = "../tests/support/mod.rs"]
 #[expect(dead_code, reason = "made for tests")]
 mod support;
@@ -37,10 +36,6 @@ mod support;
 const PARTITIONS: i32 = 3;
 const INTERVAL: Duration = Duration::from_millis(100);
 const SIZE: usize = 64;
-/// Connections are opened and caches filled before anything counts.
-const WARM_UP: Duration = Duration::from_secs(4);
-/// The API keeps the last sixty heartbeats of a partition: six seconds.
-const LOOK_EVERY: Duration = Duration::from_secs(4);
 
 /// What the service sets too.
 const BOTH: [(&str, &str); 4] = [
@@ -63,45 +58,20 @@ const CONSUMER: [(&str, &str); 5] = [
     ("queued.min.messages", "100"),
 ];
 
-/// What a round saw.
-struct Round {
-    /// Milliseconds.
-    latencies: Vec<f64>,
-    /// Of a core, in percent.
-    processor: f64,
-    /// Megabytes.
-    resident: f64,
-}
-
-impl Round {
-    fn print(&self, name: &str) {
-        println!(
-            "{name}: p50 {:.2} ms, p99 {:.2} ms, mean {:.2} ms, max {:.1} ms of {}; {:.1} % of a core, {:.1} MB",
-            quantile(&self.latencies, 0.5),
-            quantile(&self.latencies, 0.99),
-            self.latencies.iter().sum::<f64>() / self.latencies.len() as f64,
-            quantile(&self.latencies, 1.0),
-            self.latencies.len(),
-            self.processor,
-            self.resident,
-        );
-    }
-}
-
 fn main() {
     let Some(arguments) = measure::arguments() else { return };
     let (pairs, time) = (number(&arguments, 0, 5), Duration::from_secs(number(&arguments, 1, 20)));
     let Some(kafka) = Kafka::shared() else { return };
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
     for topic in ["bench-bare", "bench-service"] {
-        create(&bootstrap, topic);
+        rounds::create(&config(&bootstrap, topic));
     }
     let (mut bare_rounds, mut service_rounds) = (Vec::new(), Vec::new());
     for pair in 1..=pairs {
         let round = bare(&bootstrap, time);
         round.print(&format!("{pair} bare   "));
         bare_rounds.push(round);
-        let round = service(&bootstrap, time);
+        let round = rounds::service(&config(&bootstrap, "bench-service"), time, |_| {});
         round.print(&format!("{pair} service"));
         service_rounds.push(round);
     }
@@ -130,50 +100,6 @@ fn config(bootstrap: &str, topic: &str) -> String {
     format!(
         "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = {topic}\ninterval = 100ms\n"
     )
-}
-
-/// Both topics are made by the same hand, so that leaders are spread alike.
-fn create(bootstrap: &str, topic: &str) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("config.ini");
-    std::fs::write(&file, config(bootstrap, topic)).expect("a file");
-    let applied = program().args(["topic", "apply", "--config"]).arg(&file).output().expect("the program");
-    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-}
-
-fn service(bootstrap: &str, time: Duration) -> Round {
-    let service = Service::start(&config(bootstrap, "bench-service"));
-    service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 3);
-    pause(WARM_UP);
-    let old = beats(&service);
-    let (begun, used) = (Instant::now(), processor_seconds(service.pid()));
-    let mut seen = BTreeMap::new();
-    while begun.elapsed() < time {
-        pause(LOOK_EVERY.min(time.saturating_sub(begun.elapsed())));
-        seen.append(&mut beats(&service));
-    }
-    let processor = 100.0 * (processor_seconds(service.pid()) - used) / begun.elapsed().as_secs_f64();
-    let resident = resident_mb(service.pid());
-    let totals = service.totals("k");
-    assert_eq!(totals.bad() + totals.of("skipped"), 0, "{totals:?}");
-    service.stop();
-    seen.retain(|beat, _| !old.contains_key(beat));
-    Round { latencies: seen.into_values().collect(), processor, resident }
-}
-
-/// Milliseconds of the heartbeats that have ended, by partition and sequence.
-fn beats(service: &Service) -> BTreeMap<(u64, u64), f64> {
-    let answer = service.api("/api/v1/heartbeats", "k");
-    let partitions = answer["partitions"].as_array().expect("partitions");
-    let beats = partitions.iter().flat_map(|partition| {
-        let number = partition["partition"].as_u64().expect("a number");
-        partition["beats"].as_array().expect("beats").iter().filter_map(move |beat| {
-            beat["outcome"].as_str()?;
-            let sequence = beat["sequence"].as_u64().expect("a sequence");
-            Some(((number, sequence), beat["end_to_end_seconds"].as_f64()? * 1e3))
-        })
-    });
-    beats.collect()
 }
 
 fn bare(bootstrap: &str, time: Duration) -> Round {

@@ -9,29 +9,26 @@
 use std::{
     collections::BTreeMap,
     hint::black_box,
-    net::{Ipv4Addr, TcpListener},
     sync::Arc,
-    thread,
     time::{Duration, Instant, SystemTime},
 };
 
 use kafka_heartbeat::{
-    board::{Board, Readings},
+    board::Readings,
     export::prometheus::{self, Format},
-    http,
-    kafka::{BrokerId, wire},
+    kafka::BrokerId,
     latency::{Bounds, Buckets},
     metrics::{compat, render},
     probe::heartbeat::{ByBroker, Partition, Snapshot},
 };
 use measure::{median, number, quantile, seconds};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 #[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;
 #[path = "../tests/sample/mod.rs"]
 mod sample;
+#[path = "measure/served.rs"]
+mod served;
 
 const PARTITIONS: i32 = 100;
 const BROKERS: i32 = 3;
@@ -116,24 +113,8 @@ fn main() {
 
 /// The same over a loopback connection that stays open, as Prometheus does it, with and without gzip.
 fn through_http(readings: &Readings, config: &kafka_heartbeat::config::Config, rounds: u64) {
-    let stop = CancellationToken::new();
-    let process = || sample::process(SystemTime::UNIX_EPOCH);
-    let state = http::State::new(vec![board(readings.clone())], config, Box::new(process), stop.clone());
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.set_nonblocking(true).expect("a listener without blocking");
-    let address = listener.local_addr().expect("an address");
-    let stopped = stop.clone();
-    let server = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        runtime.expect("a runtime").block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-            let served = axum::serve(listener, http::router(Arc::new(state)));
-            tokio::select! {
-                ended = served => ended.expect("the server serves"),
-                () = stopped.cancelled() => {}
-            }
-        });
-    });
+    let served = served::serve(sample::board(readings.clone()), config);
+    let address = served.address;
     let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
     let openmetrics = "application/openmetrics-text;version=1.0.0";
     for (name, path, accept, encoding) in [
@@ -145,11 +126,7 @@ fn through_http(readings: &Readings, config: &kafka_heartbeat::config::Config, r
     ] {
         let url = format!("http://{address}{path}");
         let mut size = 0;
-        let mut ask = || {
-            let request = agent.get(&url).header("accept", accept).header("accept-encoding", encoding);
-            let answer = request.call().expect("an answer").body_mut().read_to_vec();
-            size = answer.expect("a body").len();
-        };
+        let mut ask = || size = served::get(&agent, &url, accept, encoding);
         ask();
         let took: Vec<f64> = (0..rounds).map(|_| 1e3 * seconds(&mut ask)).collect();
         println!(
@@ -158,24 +135,5 @@ fn through_http(readings: &Readings, config: &kafka_heartbeat::config::Config, r
             quantile(&took, 0.99),
             size as f64 / 1e3
         );
-    }
-    stop.cancel();
-    server.join().expect("the server ends well");
-}
-
-/// A board that shows the same for ever.
-fn board(readings: Readings) -> Board {
-    let settings = wire::Settings::parse(&readings.settings.kafka).expect("good settings");
-    Board {
-        name: readings.name,
-        settings: readings.settings,
-        started: readings.started,
-        wire: Arc::new(settings),
-        heartbeat: watch::channel(readings.heartbeat).1,
-        connectivity: watch::channel(readings.connectivity).1,
-        metadata: watch::channel(readings.metadata).1,
-        topic: watch::channel(readings.topic).1,
-        collect: watch::channel(readings.collect).1,
-        verdict: watch::channel(readings.verdict).1,
     }
 }

@@ -225,7 +225,9 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
     let monitor = Monitor::new();
     let boards = clusters.iter().map(|running| running.board.clone()).collect();
     let state = http::State::new(boards, &config, Box::new(move || monitor.read()), stopping.clone());
-    let router = http::router(Arc::new(state));
+    let state = Arc::new(state);
+    tokio::spawn(http::write_ahead(state.clone()));
+    let router = http::router(state);
     if let Ok(address) = listener.local_addr() {
         let scheme = if config.http.tls.is_some() { "https" } else { "http" };
         tracing::info!("listening on {scheme}://{address}/");

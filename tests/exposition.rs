@@ -3,6 +3,7 @@
 //! The golden files are rewritten with `BLESS=1 cargo test --test exposition`; the difference is the review.
 
 mod exposition_parser;
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
 mod sample;
 
 use std::{

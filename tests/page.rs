@@ -15,14 +15,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kafka_heartbeat::{
-    board::{Board, Readings},
-    http,
-    kafka::wire,
-};
-use sample::{HOSTILE, config, process, sample};
+use kafka_heartbeat::{board::Readings, http};
+use sample::{HOSTILE, board, config, process, sample};
 use serde_json::Value;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use ureq::{Agent, Body, http::Response};
 
@@ -125,23 +120,6 @@ fn agent() -> Agent {
     config.max_idle_connections(0).build().into()
 }
 
-/// A board that shows the same for ever.
-fn board(readings: Readings) -> Board {
-    let settings = wire::Settings::parse(&readings.settings.kafka).expect("good settings");
-    Board {
-        name: readings.name,
-        settings: readings.settings,
-        started: readings.started,
-        wire: Arc::new(settings),
-        heartbeat: watch::channel(readings.heartbeat).1,
-        connectivity: watch::channel(readings.connectivity).1,
-        metadata: watch::channel(readings.metadata).1,
-        topic: watch::channel(readings.topic).1,
-        collect: watch::channel(readings.collect).1,
-        verdict: watch::channel(readings.verdict).1,
-    }
-}
-
 fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
     response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
@@ -178,7 +156,15 @@ fn everybody_gets_the_format_he_asks_for() {
     let packed = server.get("/metrics", &[("accept-encoding", "gzip")]);
     assert_eq!(header(&packed, "content-encoding"), "gzip");
     let plain = server.text("/metrics", "*/*");
-    assert!(packed.into_body().read_to_vec().expect("bytes").len() * 5 < plain.len());
+    let packed = packed.into_body().read_to_vec().expect("bytes");
+    assert!(packed.len() * 5 < plain.len());
+    let mut unpacked = String::new();
+    flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut unpacked).expect("a good stream");
+    // Values go on; names and labels are the same.
+    let series = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.rsplit_once(' ').map_or(line, |(series, _)| series).to_owned()).collect()
+    };
+    assert_eq!(series(&unpacked), series(&plain));
 }
 
 #[test]

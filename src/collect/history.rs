@@ -45,6 +45,11 @@ impl History {
             last.at = at;
             return;
         }
+        if self.samples.len() == self.samples.capacity() {
+            // Doubling would end far above the most there are, and every partition has a history.
+            let most = (MOST + 1).saturating_sub(self.samples.len()).max(1);
+            self.samples.reserve_exact(self.samples.len().max(4).min(most));
+        }
         self.samples.push(Sample { at, offset });
         if self.samples.len() > MOST {
             self.thin(at);
@@ -198,7 +203,7 @@ mod tests {
         let mut history = History::default();
         // Ten records a second, sampled every 30 s for a day.
         (0..2880).for_each(|step| history.add(seconds(step * 30), step as i64 * 300));
-        assert!(history.len() <= MOST);
+        assert!(history.len() <= MOST && history.samples.capacity() == MOST + 1);
         let now = 2880 * 30;
         for ago in [45, 600, 3600, 10 * 3600, 20 * 3600] {
             let offset = (now - ago) as i64 * 10;

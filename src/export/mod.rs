@@ -1,3 +1,4 @@
 //! Ways out: series to bytes.
 
+pub mod gzip;
 pub mod prometheus;

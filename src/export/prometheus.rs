@@ -2,8 +2,14 @@
 //!
 //! Families appear in the catalog's order, each once and whole, whatever order the series come in.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
+use bytes::Bytes;
+
+use super::gzip::{self, Piece};
 use crate::{
     latency::Buckets,
     metrics::{Description, Kind, Series, Sink, Value, catalog},
@@ -53,17 +59,29 @@ impl Format {
     }
 }
 
+/// Blocks of more bytes are packed once, however often they are sent.
+const WORTH_KEEPING: usize = 16 * 1024;
+
 /// The samples of one family, written.
 #[derive(Debug)]
 pub struct Block {
     family: &'static Description,
-    samples: String,
+    samples: Bytes,
+    packed: OnceLock<Arc<Piece>>,
     count: usize,
+}
+
+impl Block {
+    /// Packed once; `None` for what is packed together with its neighbours sooner than kept.
+    fn packed(&self) -> Option<&Arc<Piece>> {
+        (self.samples.len() > WORTH_KEEPING).then(|| self.packed.get_or_init(|| Piece::of(&self.samples)))
+    }
 }
 
 /// Writes all series. `constant` labels go in front of every series' own.
 pub fn encode(series: &[Series<'_>], constant: &BTreeMap<String, String>, format: Format) -> String {
-    assemble(&[&blocks(series, constant, format)], format)
+    let parts = Parts::of(&[&blocks(series, constant, format)], format).plain().concat();
+    String::from_utf8(parts).unwrap_or_default()
 }
 
 /// Writes series by family, to be assembled with others: what changes seldom is written once.
@@ -77,7 +95,7 @@ pub fn blocks(series: &[Series<'_>], constant: &BTreeMap<String, String>, format
 pub struct Blocks {
     constant: String,
     format: Format,
-    blocks: BTreeMap<&'static str, Block>,
+    written: BTreeMap<&'static str, (&'static Description, String, usize)>,
 }
 
 impl Blocks {
@@ -87,20 +105,23 @@ impl Blocks {
             pair(&mut written, name, value);
             written
         });
-        Self { constant, format, blocks: BTreeMap::new() }
+        Self { constant, format, written: BTreeMap::new() }
     }
 
     fn write(&mut self, one: &Series<'_>) {
-        let block = self.blocks.entry(one.family.name);
-        let block = block.or_insert(Block { family: one.family, samples: String::new(), count: 0 });
-        block.count += 1;
-        let mut writer = Writer { out: &mut block.samples, constant: &self.constant, format: self.format };
-        writer.series(one);
+        let written = self.written.entry(one.family.name);
+        let (_, samples, count) = written.or_insert_with(|| (one.family, String::new(), 0));
+        *count += 1;
+        Writer { out: samples, constant: &self.constant, format: self.format }.series(one);
     }
 
     /// What was written.
     pub fn done(self) -> Vec<Block> {
-        self.blocks.into_values().collect()
+        let block = |(family, mut samples, count): (_, String, _)| {
+            samples.shrink_to_fit();
+            Block { family, samples: samples.into(), packed: OnceLock::new(), count }
+        };
+        self.written.into_values().map(block).collect()
     }
 }
 
@@ -115,24 +136,67 @@ pub fn count(parts: &[&[Block]]) -> usize {
     parts.iter().flat_map(|part| part.iter()).map(|block| block.count).sum()
 }
 
-/// Families in the catalog's order, each once, with the samples of all parts behind its head.
-pub fn assemble(parts: &[&[Block]], format: Format) -> String {
-    let mut families = BTreeMap::<&str, Vec<&Block>>::new();
-    for block in parts.iter().flat_map(|part| part.iter()) {
-        families.entry(block.family.name).or_default().push(block);
-    }
-    let size = families.values().flatten().map(|block| block.samples.len()).sum::<usize>();
-    let mut out = String::with_capacity(size + families.len() * 300);
-    for family in catalog::all() {
-        if let Some(blocks) = families.get(family.name) {
-            head(&mut out, family, format);
-            blocks.iter().for_each(|block| out.push_str(&block.samples));
+/// A scrape's answer: families in the catalog's order, each once, with the samples of all parts behind its head.
+/// Nothing is copied.
+pub struct Parts<'a>(Vec<Part<'a>>);
+
+enum Part<'a> {
+    Head(String),
+    Samples(&'a Block),
+}
+
+impl<'a> Parts<'a> {
+    /// Puts blocks in order.
+    pub fn of(parts: &[&'a [Block]], format: Format) -> Self {
+        let mut families = BTreeMap::<&str, Vec<&Block>>::new();
+        for block in parts.iter().flat_map(|part| part.iter()) {
+            families.entry(block.family.name).or_default().push(block);
         }
+        let mut all = Vec::with_capacity(2 * families.len() + 1);
+        for family in catalog::all() {
+            if let Some(blocks) = families.get(family.name) {
+                let mut words = String::with_capacity(300);
+                head(&mut words, family, format);
+                all.push(Part::Head(words));
+                all.extend(blocks.iter().map(|block| Part::Samples(block)));
+            }
+        }
+        if format == Format::OpenMetrics {
+            all.push(Part::Head("# EOF\n".to_owned()));
+        }
+        Self(all)
     }
-    if format == Format::OpenMetrics {
-        out.push_str("# EOF\n");
+
+    /// As it is.
+    pub fn plain(self) -> Vec<Bytes> {
+        let plain = |part| match part {
+            Part::Head(words) => Bytes::from(words),
+            Part::Samples(block) => block.samples.clone(),
+        };
+        self.0.into_iter().map(plain).collect()
     }
-    out
+
+    /// As one gzip stream.
+    pub fn packed(self) -> Vec<Bytes> {
+        let (mut pieces, mut loose) = (Vec::new(), Vec::new());
+        for part in self.0 {
+            let (text, kept) = match &part {
+                Part::Head(words) => (words.as_bytes(), None),
+                Part::Samples(block) => (&block.samples[..], block.packed()),
+            };
+            match kept {
+                None => loose.extend_from_slice(text),
+                Some(kept) => pieces.extend([Piece::of(&std::mem::take(&mut loose)), kept.clone()]),
+            }
+        }
+        pieces.push(Piece::of(&loose));
+        gzip::stream(&pieces)
+    }
+}
+
+/// Packs what is worth it ahead of time.
+pub fn pack(blocks: &[Block]) {
+    blocks.iter().for_each(|block| _ = block.packed());
 }
 
 fn head(out: &mut String, family: &Description, format: Format) {

@@ -1,74 +1,168 @@
-//! `/metrics`: text or OpenMetrics, as asked for.
+//! `/metrics`: text or OpenMetrics, plain or packed, as asked for.
+//!
+//! What the collectors know may be a hundred thousand series. It changes twice a minute and any number of scrapers
+//! ask, so it is written once for each snapshot, as soon as that is there and in the forms that somebody asked for
+//! lately: no scrape waits for it but the first.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::{
+    body::Body,
     extract::State as Extract,
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use futures_util::{future::join_all, stream};
 
 use super::{Shared, State, render};
 use crate::{
     board::Readings,
     collect,
-    export::prometheus::{self, Block, Format},
+    export::prometheus::{self, Block, Format, Parts},
     metrics::{compat, render as series},
 };
 
-pub(super) async fn metrics(state: Extract<Shared>, headers: HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    let format = Format::negotiate(accept);
-    match render(move || scrape(&state, format)).await {
-        Ok(body) => ([(header::CONTENT_TYPE, format.content_type())], body).into_response(),
-        Err(response) => response,
+/// A form that nobody has asked for so long is not written any more.
+const WANTED_FOR: Duration = Duration::from_secs(300);
+
+/// While a snapshot is younger, it may be being written; meanwhile what was written before is served.
+const WRITING: Duration = Duration::from_secs(2);
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Form {
+    format: Format,
+    gzip: bool,
+}
+
+impl Form {
+    fn of(headers: &HeaderMap) -> Self {
+        let value = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Self {
+            format: Format::negotiate(value(header::ACCEPT)),
+            gzip: accepts_gzip(value(header::ACCEPT_ENCODING)),
+        }
     }
 }
 
-/// What was written of the collectors' snapshots: there may be a hundred thousand series, they change twice a
-/// minute, and any number of scrapers ask.
+/// Whether an `Accept-Encoding` header allows gzip by name.
+fn accepts_gzip(accept: &str) -> bool {
+    accept.split(',').any(|entry| {
+        let mut parts = entry.split(';').map(str::trim);
+        let quality = |part: &str| part.strip_prefix("q=").map(|q| q.parse().unwrap_or(0.0));
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"))
+            && parts.find_map(quality).is_none_or(|quality: f64| quality > 0.0)
+    })
+}
+
+pub(super) async fn metrics(state: Extract<Shared>, headers: HeaderMap) -> Response {
+    let form = Form::of(&headers);
+    let parts = match render(move || scrape(&state, form)).await {
+        Ok(parts) => parts,
+        Err(response) => return response,
+    };
+    let length = parts.iter().map(Bytes::len).sum::<usize>().to_string();
+    let body = Body::from_stream(stream::iter(parts.into_iter().map(Ok::<_, Infallible>)));
+    let kind =
+        [(header::CONTENT_TYPE, form.format.content_type()), (header::VARY, "accept, accept-encoding")];
+    let encoding = form.gzip.then_some([(header::CONTENT_ENCODING, "gzip")]);
+    (kind, encoding, [(header::CONTENT_LENGTH, length)], body).into_response()
+}
+
+/// What was written of the collectors' snapshots, by board and format, and what forms are wanted.
 #[derive(Default)]
-pub(super) struct Written(Mutex<BTreeMap<(usize, Format), WrittenOf>>);
+pub(super) struct Written {
+    blocks: Mutex<BTreeMap<(usize, Format), WrittenOf>>,
+    wanted: Mutex<BTreeMap<Form, Instant>>,
+}
 
 /// A snapshot, and what was written of it.
 type WrittenOf = (Arc<collect::Snapshot>, Arc<[Block]>);
 
 impl Written {
-    fn of(
-        &self,
-        board: usize,
-        readings: &Readings,
-        alone: bool,
-        state: &State,
-        format: Format,
-    ) -> Arc<[Block]> {
+    fn of(&self, state: &State, board: usize, readings: &Readings, format: Format) -> Arc<[Block]> {
+        let Some((snapshot, taken)) = readings.collect.snapshot.as_ref() else { return Arc::new([]) };
+        if readings.collect.fresh().is_none() {
+            return Arc::new([]);
+        }
+        if let Some((of, blocks)) = lock(&self.blocks).get(&(board, format))
+            && (Arc::ptr_eq(of, snapshot) || taken.elapsed() < WRITING)
+        {
+            return blocks.clone();
+        }
+        self.write(state, board, readings, Form { format, gzip: false })
+    }
+
+    /// Writes a snapshot, unless that was done.
+    fn write(&self, state: &State, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some(snapshot) = readings.collect.fresh() else { return Arc::new([]) };
-        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, blocks)) = written.get(&(board, format))
+        if let Some((of, blocks)) = lock(&self.blocks).get(&(board, form.format))
             && Arc::ptr_eq(of, snapshot)
         {
             return blocks.clone();
         }
-        let mut blocks = prometheus::Blocks::new(&state.labels, format);
-        series::collected(readings, alone, &mut blocks);
+        let mut blocks = prometheus::Blocks::new(&state.labels, form.format);
+        series::collected(readings, state.boards.len() == 1, &mut blocks);
         let blocks: Arc<[Block]> = blocks.done().into();
-        written.insert((board, format), (snapshot.clone(), blocks.clone()));
+        if form.gzip {
+            prometheus::pack(&blocks);
+        }
+        lock(&self.blocks).insert((board, form.format), (snapshot.clone(), blocks.clone()));
         blocks
+    }
+
+    /// Writes a board's snapshot in every form that is wanted, and forgets the others.
+    fn ahead(&self, state: &State, board: usize) {
+        let wanted: Vec<Form> = {
+            let mut wanted = lock(&self.wanted);
+            wanted.retain(|_, last| last.elapsed() < WANTED_FOR);
+            // Packed first: a plain answer takes what was written for it.
+            wanted.keys().rev().copied().collect()
+        };
+        lock(&self.blocks).retain(|(_, format), _| wanted.iter().any(|form| form.format == *format));
+        let readings = state.boards[board].read();
+        for form in wanted {
+            self.write(state, board, &readings, form);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes what the collectors see as soon as they see it, until the service stops.
+pub async fn write_ahead(state: Shared) {
+    let boards = (0..state.boards.len()).map(|board| {
+        let (state, mut collect) = (state.clone(), state.boards[board].collect.clone());
+        async move {
+            while collect.changed().await.is_ok() {
+                let state = state.clone();
+                _ = render(move || state.written.ahead(&state, board)).await;
+            }
+        }
+    });
+    tokio::select! {
+        _ = join_all(boards) => {}
+        () = state.stop.cancelled() => {}
     }
 }
 
 /// Everything, of one moment.
-pub(super) fn scrape(state: &State, format: Format) -> String {
+fn scrape(state: &State, form: Form) -> Vec<Bytes> {
+    lock(&state.written.wanted).insert(form, Instant::now());
     let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
-    let (process, alone) = ((state.process)(), readings.len() == 1);
+    let process = (state.process)();
     let collected: Vec<_> = readings
         .iter()
         .enumerate()
-        .map(|(board, readings)| state.written.of(board, readings, alone, state, format))
+        .map(|(board, readings)| state.written.of(state, board, readings, form.format))
         .collect();
     let mut all = Vec::with_capacity(1024);
     for readings in &readings {
@@ -79,7 +173,23 @@ pub(super) fn scrape(state: &State, format: Format) -> String {
     }
     let parts: Vec<&[Block]> = collected.iter().map(AsRef::as_ref).collect();
     series::process(&process, prometheus::count(&parts), &mut all);
-    let own = prometheus::blocks(&all, &state.labels, format);
+    let own = prometheus::blocks(&all, &state.labels, form.format);
     let parts: Vec<&[Block]> = parts.into_iter().chain([own.as_slice()]).collect();
-    prometheus::assemble(&parts, format)
+    let parts = Parts::of(&parts, form.format);
+    if form.gzip { parts.packed() } else { parts.plain() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_packed_for_who_names_it_and_does_not_forbid_it() {
+        for accept in ["gzip", "deflate, gzip;q=0.5", "GZIP", "gzip;q=1.0, *;q=0"] {
+            assert!(accepts_gzip(accept), "{accept}");
+        }
+        for accept in ["", "identity", "gzip;q=0", "gzip; q=0.0", "br, deflate", "gzipped", "gzip;q=x"] {
+            assert!(!accepts_gzip(accept), "{accept}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    board::Readings,
+    board::{Board, Readings},
     collect::{
         self, Api,
         groups::Group,
@@ -19,6 +19,7 @@ use kafka_heartbeat::{
     kafka::{
         BrokerId, Fault, Stage,
         admin::{self, Broker, GroupKind, GroupState, Quorum},
+        wire,
     },
     latency::{Bounds, Buckets, Recent, RecentMean},
     metrics::render::Process,
@@ -31,6 +32,7 @@ use kafka_heartbeat::{
     task::{Failure, Latest},
     verdict::{State, Verdict},
 };
+use tokio::sync::watch;
 
 /// What a host, a rack or a cluster id may hold.
 pub(crate) const HOSTILE: &str = "a\"b\\c\nd<script>alert('é')</script>";
@@ -410,4 +412,21 @@ fn buckets(durations: &[Duration]) -> Buckets {
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
+}
+
+/// A board that shows the same for ever.
+pub(crate) fn board(readings: Readings) -> Board {
+    let settings = wire::Settings::parse(&readings.settings.kafka).expect("good settings");
+    Board {
+        name: readings.name,
+        settings: readings.settings,
+        started: readings.started,
+        wire: Arc::new(settings),
+        heartbeat: watch::channel(readings.heartbeat).1,
+        connectivity: watch::channel(readings.connectivity).1,
+        metadata: watch::channel(readings.metadata).1,
+        topic: watch::channel(readings.topic).1,
+        collect: watch::channel(readings.collect).1,
+        verdict: watch::channel(readings.verdict).1,
+    }
 }
