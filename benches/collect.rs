@@ -122,7 +122,10 @@ fn main() {
         );
         encode(&config, snapshot, rounds);
     });
-    beside(&bootstrap, number(&arguments, 3, 3));
+    let pairs = number(&arguments, 3, 3);
+    if pairs > 0 {
+        beside(&bootstrap, pairs);
+    }
 }
 
 /// Heartbeats of the service beside its collectors, which look every ten seconds and are scraped every four.

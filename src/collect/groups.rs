@@ -10,6 +10,7 @@ use super::{
     Api, Faults, Places,
     heads::{self, Heads},
     lag::{Ends, Lag, Method, TimeLag, is_behind, lag},
+    search::{self, Searches},
     topics,
 };
 use crate::{
@@ -72,14 +73,28 @@ impl Sums {
 pub(super) struct Commits(BTreeMap<Arc<str>, Result<Offsets, Fault>>);
 
 impl Commits {
-    /// Topic, partition and offset of every commit that could be read, of all groups.
-    fn watched<'a>(&'a self, settings: &'a config::Lag) -> impl Iterator<Item = (&'a Arc<str>, i32, i64)> {
-        let topics = self.0.values().flatten().flatten();
-        let topics = topics.filter(|(topic, _)| settings.topics.covers(topic));
-        topics.flat_map(|(topic, partitions)| {
-            partitions.iter().filter_map(move |(number, read)| Some((topic, *number, read.ok()?)))
-        })
+    /// Every offset that could be read of some group, once.
+    pub(super) fn places(&self, settings: &config::Lag) -> Places {
+        let mut places = Places::new();
+        for (topic, partitions) in self.0.values().flatten().flatten() {
+            if settings.topics.covers(topic) {
+                let offsets = partitions.iter().filter_map(|(number, read)| Some((*number, read.ok()?)));
+                places.entry(topic.clone()).or_default().extend(offsets);
+            }
+        }
+        places
     }
+}
+
+/// What tells how old an offset is.
+pub(super) struct Sources<'a> {
+    pub(super) topics: &'a topics::Watched,
+    pub(super) heads: &'a Heads,
+    pub(super) searches: &'a Searches,
+    /// On our own clock.
+    pub(super) now: Duration,
+    /// Milliseconds since 1970.
+    pub(super) now_ms: i64,
 }
 
 /// Everything that is remembered of groups.
@@ -208,51 +223,12 @@ impl Watched {
         }
     }
 
-    /// Commits so near to the end that nothing but markers may lie between.
-    pub(super) fn almost(
-        &self,
-        commits: &Commits,
-        topics: &topics::Watched,
-        settings: &config::Lag,
-    ) -> Places {
-        let mut places = Places::new();
-        for (topic, number, committed) in commits.watched(settings) {
-            let ends = topics.log(topic, number).map(|log| log.ends);
-            let Some(Ends { start: Some(start), end: Some(end) }) = ends else { continue };
-            if committed >= start && (1..=heads::ALMOST).contains(&(end - committed)) {
-                places.entry((topic.clone(), number)).or_default().insert(committed);
-            }
-        }
-        places
-    }
-
-    /// Offsets of whose age our own samples know nothing, or too little.
-    pub(super) fn unclear(
-        &self,
-        commits: &Commits,
-        topics: &topics::Watched,
-        settings: &config::Lag,
-        now: Duration,
-    ) -> Places {
-        let mut places = Places::new();
-        for (topic, number, committed) in commits.watched(settings) {
-            let Some(log) = topics.log(topic, number) else { continue };
-            let Some(offset) = unread(committed, log.ends) else { continue };
-            if !log.age(offset, now, settings.max_error).is_some_and(|(_, good)| good) {
-                places.entry((topic.clone(), number)).or_default().insert(offset);
-            }
-        }
-        places
-    }
-
     /// Holds the commits against the logs.
     pub(super) fn judge(
         &mut self,
         commits: Commits,
-        topics: &topics::Watched,
-        (heads, dated): (&Heads, impl Fn(&Arc<str>, i32, i64) -> Option<TimeLag>),
+        known_of: &Sources<'_>,
         settings: &config::Lag,
-        now: Duration,
     ) -> BTreeMap<Arc<str>, Group> {
         let before = std::mem::take(&mut self.behind);
         let mut groups = BTreeMap::new();
@@ -268,8 +244,9 @@ impl Watched {
                 Group { state: known.state, kind: known.kind, topics: BTreeMap::new(), unknown: 0, fault };
             for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
                 let mut lags = BTreeMap::new();
+                let dates = Dates::of(known_of, &topic);
                 for (number, committed) in partitions {
-                    let (Ok(committed), Some(log)) = (committed, topics.log(&topic, number)) else {
+                    let (Ok(committed), Some(log)) = (committed, dates.log(number)) else {
                         group.unknown += 1;
                         continue;
                     };
@@ -280,16 +257,10 @@ impl Watched {
                     if behind {
                         self.behind.insert(place());
                     }
-                    found.time = match (found.records, unread(committed, ends)) {
-                        (Some(0), _) => Some(NOTHING_UNREAD),
-                        _ if ends.end.is_some_and(|end| heads.is_read(&topic, number, committed, end)) => {
-                            Some(NOTHING_UNREAD)
-                        }
-                        (Some(_), Some(offset)) => match log.age(offset, now, settings.max_error) {
-                            Some((age, true)) => Some(age),
-                            poor => dated(&topic, number, offset).or(poor.map(|(age, _)| age)),
-                        },
-                        _ => None,
+                    found.time = match found.records {
+                        Some(0) => Some(NOTHING_UNREAD),
+                        Some(_) => dates.age(number, committed, log, settings.max_error),
+                        None => None,
                     };
                     group.unknown += usize::from(ends.end.is_none() || ends.start.is_none());
                     lags.insert(number, found);
@@ -302,6 +273,105 @@ impl Watched {
         }
         groups
     }
+}
+
+/// What is known of one topic.
+struct Dates<'a> {
+    logs: Option<topics::Logs<'a>>,
+    heads: heads::Of<'a>,
+    searches: search::Of<'a>,
+    now: Duration,
+    now_ms: i64,
+}
+
+impl<'a> Dates<'a> {
+    fn of(sources: &Sources<'a>, topic: &str) -> Self {
+        Self {
+            logs: sources.topics.of(topic),
+            heads: sources.heads.of(topic),
+            searches: sources.searches.of(topic),
+            now: sources.now,
+            now_ms: sources.now_ms,
+        }
+    }
+
+    fn log(&self, partition: i32) -> Option<topics::Log<'a>> {
+        self.logs?.log(partition)
+    }
+
+    /// How old the next record to be read is: by our own samples if they know it well, else by the source that
+    /// knows it best.
+    fn age(
+        &self,
+        partition: i32,
+        committed: i64,
+        log: topics::Log<'_>,
+        max_error: Duration,
+    ) -> Option<TimeLag> {
+        if log.ends.end.is_some_and(|end| self.heads.is_read(partition, committed, end)) {
+            return Some(NOTHING_UNREAD);
+        }
+        let offset = unread(committed, log.ends)?;
+        let poor = match log.age(offset, self.now, max_error) {
+            Some((age, true)) => return Some(age),
+            poor => poor.map(|(age, _)| age),
+        };
+        let record = self.heads.age(partition, offset, self.now_ms);
+        if record.is_some_and(|record| record.error == Some(Duration::ZERO)) {
+            return record;
+        }
+        let found = self.searches.age(partition, offset, self.now_ms);
+        record.into_iter().chain(found).min_by_key(|age| age.error).or(poor)
+    }
+}
+
+/// Commits so near to the end that nothing but markers may lie between.
+pub(super) fn almost(committed: &Places, topics: &topics::Watched) -> Places {
+    select(committed, topics, |_| {
+        |_, offset, log| {
+            let Ends { start: Some(start), end: Some(end) } = log.ends else { return None };
+            (offset >= start && (1..=heads::ALMOST).contains(&(end - offset))).then_some(offset)
+        }
+    })
+}
+
+/// Offsets of whose age our own samples know nothing, or too little.
+pub(super) fn unclear(
+    committed: &Places,
+    topics: &topics::Watched,
+    heads: &Heads,
+    settings: &config::Lag,
+    now: Duration,
+) -> Places {
+    select(committed, topics, |topic| {
+        let heads = heads.of(topic);
+        move |partition, committed, log| {
+            let offset = unread(committed, log.ends)?;
+            let known = log.age(offset, now, settings.max_error).is_some_and(|(_, good)| good);
+            let read = log.ends.end.is_some_and(|end| heads.is_read(partition, committed, end));
+            (!known && !read).then_some(offset)
+        }
+    })
+}
+
+/// Of each topic those offsets that `choose` makes of the committed ones.
+fn select<'a, F>(committed: &Places, topics: &'a topics::Watched, choose: impl Fn(&str) -> F) -> Places
+where
+    F: Fn(i32, i64, topics::Log<'a>) -> Option<i64>,
+{
+    let mut places = Places::new();
+    for (topic, offsets) in committed {
+        let Some(logs) = topics.of(topic) else { continue };
+        let choose = choose(topic);
+        let chosen = offsets.iter().filter_map(|(partition, offset)| {
+            Some((*partition, choose(*partition, *offset, logs.log(*partition)?)?))
+        });
+        let chosen: BTreeSet<_> = chosen.collect();
+        if !chosen.is_empty() {
+            places.insert(topic.clone(), chosen);
+        }
+    }
+    places
 }
 
 /// The partitions of all watched topics.

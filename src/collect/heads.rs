@@ -16,6 +16,7 @@ use std::{
 use super::{
     Api, Faults, MAX_SKEW, Place, Places,
     lag::{Method, TimeLag},
+    topics,
 };
 use crate::{
     kafka::{
@@ -38,11 +39,14 @@ const DENIED_FOR: Duration = Duration::from_secs(600);
 /// What is known of batches.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
-    known: BTreeMap<Place, BTreeMap<i64, Known>>,
+    known: BTreeMap<Arc<str>, OfTopic>,
     /// Of the cycle before: what is still wanted moves over.
-    before: BTreeMap<Place, BTreeMap<i64, Known>>,
+    before: BTreeMap<Arc<str>, OfTopic>,
     denied: BTreeMap<Arc<str>, Instant>,
 }
+
+/// By partition and offset.
+type OfTopic = BTreeMap<(i32, i64), Known>;
 
 /// The batches from an offset on.
 #[derive(Debug)]
@@ -57,13 +61,13 @@ impl Heads {
     /// was there may be there no more.
     pub(super) fn turn(&mut self, is_compacted: impl Fn(&str) -> bool) {
         self.before = std::mem::take(&mut self.known);
-        self.before.retain(|(topic, _), _| !is_compacted(topic));
+        self.before.retain(|topic, _| !is_compacted(topic));
         self.denied.retain(|_, since| since.elapsed() < DENIED_FOR);
     }
 
     /// Forgets a topic, which is another one now.
     pub(super) fn forget(&mut self, topic: &str) {
-        self.before.retain(|(name, _), _| &**name != topic);
+        self.before.remove(topic);
     }
 
     /// Asks for the heads from these offsets on, as far as they are not known.
@@ -72,21 +76,32 @@ impl Heads {
         wire: &wire::Cluster,
         metadata: &metadata::Snapshot,
         wanted: &Places,
-        ends: impl Fn(&str, i32) -> Option<i64>,
+        topics: &topics::Watched,
         faults: &mut Faults,
     ) {
         let mut open = BTreeMap::<BrokerId, Vec<(Place, i64, i64)>>::new();
-        for (place, offsets) in wanted {
-            let Some(end) = ends(&place.0, place.1) else { continue };
-            let known = metadata.topics.get(&*place.0).and_then(|topic| topic.as_ref().ok());
-            let leader = known.and_then(|topic| topic.partitions.get(&place.1)?.leader);
-            for offset in offsets {
-                if !self.keep(place, *offset, end)
-                    && let Some(leader) = leader.filter(|_| !self.denied.contains_key(&place.0))
+        for (topic, places) in wanted {
+            let Some(logs) = topics.of(topic) else { continue };
+            let leaders = metadata.topics.get(&**topic).and_then(|topic| topic.as_ref().ok());
+            let (mut before, mut known) =
+                (self.before.remove(topic), self.known.remove(topic).unwrap_or_default());
+            for (partition, offset) in places {
+                let Some(end) = logs.log(*partition).and_then(|log| log.ends.end) else { continue };
+                let place = (*partition, *offset);
+                let kept = before.as_mut().and_then(|before| before.remove(&place));
+                if let Some(kept) = kept.filter(|kept| kept.holds(*offset, end)) {
+                    known.insert(place, kept);
+                }
+                let leader = leaders.and_then(|topic| topic.partitions.get(partition)?.leader);
+                if !known.contains_key(&place)
+                    && let Some(leader) = leader.filter(|_| !self.denied.contains_key(topic))
                 {
-                    open.entry(leader).or_default().push((place.clone(), *offset, end));
+                    open.entry(leader).or_default().push(((topic.clone(), *partition), *offset, end));
                 }
             }
+            self.known.insert(topic.clone(), known);
+            // The rest may be wanted later in this cycle.
+            self.before.extend(before.map(|before| (topic.clone(), before)));
         }
         // Batches that do not fit into a shared answer: alone, a broker hands out any.
         let mut large = BTreeMap::<BrokerId, Vec<(Place, i64, i64)>>::new();
@@ -116,7 +131,8 @@ impl Heads {
                             large.entry(leader).or_default().push((place, offset, end));
                         }
                         Ok(batches) => {
-                            self.known.entry(place).or_default().insert(offset, Known { batches, end });
+                            let known = self.known.entry(place.0).or_default();
+                            known.insert((place.1, offset), Known { batches, end });
                         }
                         Err(Fault::Authorization) => _ = self.denied.insert(place.0, Instant::now()),
                         Err(fault) => faults.count(Api::Fetch, fault),
@@ -127,40 +143,42 @@ impl Heads {
         }
     }
 
-    /// Whether the answer is known already; then it is kept for this cycle.
-    fn keep(&mut self, place: &Place, offset: i64, end: i64) -> bool {
-        if self.known.get(place).is_some_and(|known| known.contains_key(&offset)) {
-            return true;
-        }
-        let Some(known) = self.before.get_mut(place).and_then(|known| known.remove(&offset)) else {
-            return false;
-        };
-        // Where a record is, it stays; what came after markers has to be looked at.
-        let holds = known.end == end || record(&known.batches, offset).is_some();
-        if holds {
-            self.known.entry(place.clone()).or_default().insert(offset, known);
-        }
-        holds
+    /// What is known of a topic.
+    pub(super) fn of(&self, topic: &str) -> Of<'_> {
+        Of(self.known.get(topic))
     }
+}
 
-    fn at(&self, topic: &Arc<str>, partition: i32, offset: i64) -> Option<&Known> {
-        self.known.get(&(topic.clone(), partition))?.get(&offset)
+impl Known {
+    /// Whether it still tells what comes at or after the offset: where a record is, it stays; what came after
+    /// markers has to be looked at.
+    fn holds(&self, offset: i64, end: i64) -> bool {
+        self.end == end || record(&self.batches, offset).is_some()
+    }
+}
+
+/// What is known of one topic.
+pub(super) struct Of<'a>(Option<&'a OfTopic>);
+
+impl Of<'_> {
+    fn at(&self, partition: i32, offset: i64) -> Option<&Known> {
+        self.0?.get(&(partition, offset))
     }
 
     /// Whether it is known what is at an offset.
-    pub(super) fn know(&self, topic: &Arc<str>, partition: i32, offset: i64) -> bool {
-        self.at(topic, partition, offset).is_some()
+    pub(super) fn know(&self, partition: i32, offset: i64) -> bool {
+        self.at(partition, offset).is_some()
     }
 
     /// Whether nothing but markers lies between a commit and the end.
-    pub(super) fn is_read(&self, topic: &Arc<str>, partition: i32, committed: i64, end: i64) -> bool {
-        self.at(topic, partition, committed).is_some_and(|known| only_markers(&known.batches, committed, end))
+    pub(super) fn is_read(&self, partition: i32, committed: i64, end: i64) -> bool {
+        self.at(partition, committed).is_some_and(|known| only_markers(&known.batches, committed, end))
     }
 
     /// How old the first record at or after an offset is. Within a compressed batch only the batch's times are
     /// known: the record is taken to be in the middle of them.
-    pub(super) fn age(&self, topic: &Arc<str>, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
-        let (at, error) = date(record(&self.at(topic, partition, offset)?.batches, offset)?, offset)?;
+    pub(super) fn age(&self, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
+        let (at, error) = date(record(&self.at(partition, offset)?.batches, offset)?, offset)?;
         let age = now_ms - at;
         // Of a record from the future nobody can say how old it is.
         if age + i64::try_from(MAX_SKEW.as_millis()).ok()? < 0 {
@@ -171,14 +189,8 @@ impl Heads {
     }
 
     /// The newest timestamp from an offset on that is not dated after `latest_ms`. All in milliseconds since 1970.
-    pub(super) fn newest_ms(
-        &self,
-        topic: &Arc<str>,
-        partition: i32,
-        offset: i64,
-        latest_ms: i64,
-    ) -> Option<i64> {
-        let records = self.at(topic, partition, offset)?.batches.iter().filter(|batch| !batch.control);
+    pub(super) fn newest_ms(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<i64> {
+        let records = self.at(partition, offset)?.batches.iter().filter(|batch| !batch.control);
         let credible = |ms: &i64| *ms <= latest_ms;
         let newest = |batch: &Batch| batch.newest_ms.filter(credible).or(batch.asked_ms.filter(credible));
         records.filter_map(newest).max()
@@ -278,30 +290,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_kept_while_it_is_wanted_and_true() {
-        let (topic, mut heads) = (Arc::<str>::from("t"), Heads::default());
-        let place = (topic.clone(), 0);
+    fn what_is_known_tells_of_records_and_markers() {
         let batch = Batch { first_ms: Some(1_000), newest_ms: Some(5_000), ..data(3, 9) };
-        for (offset, batches) in [(3, vec![batch]), (10, vec![marker(10)]), (11, vec![])] {
-            heads.known.entry(place.clone()).or_default().insert(offset, Known { batches, end: 11 });
-        }
-        let age = |heads: &Heads, offset| heads.age(&topic, 0, offset, 61_000).map(|age| age.age.as_secs());
-        assert_eq!((age(&heads, 3), age(&heads, 10), age(&heads, 4)), (Some(60), None, None));
-        assert_eq!(heads.age(&topic, 0, 3, -70_000), None, "from the future");
-        let newest = |offset, latest| heads.newest_ms(&topic, 0, offset, latest);
+        let known = |batches| Known { batches, end: 11 };
+        let all = BTreeMap::from([
+            ((0, 3), known(vec![batch])),
+            ((0, 10), known(vec![marker(10)])),
+            ((0, 11), known(vec![])),
+        ]);
+        let heads = Of(Some(&all));
+        let age = |offset, now| heads.age(0, offset, now).map(|age| age.age.as_secs());
+        assert_eq!((age(3, 61_000), age(10, 61_000), age(4, 61_000)), (Some(60), None, None));
+        assert_eq!((age(3, 900), age(3, -70_000)), (Some(0), None), "a moment ahead, and from the future");
+        let newest = |offset, latest| heads.newest_ms(0, offset, latest);
         assert_eq!((newest(3, 5_000), newest(3, 4_999), newest(10, 99_999)), (Some(5_000), None, None));
-        assert!(heads.is_read(&topic, 0, 10, 11) && !heads.is_read(&topic, 0, 3, 11));
+        assert!(heads.is_read(0, 10, 11) && !heads.is_read(0, 3, 11));
+        assert!(all[&(0, 3)].holds(3, 99), "a record stays");
+        assert!(
+            all[&(0, 10)].holds(10, 11) && !all[&(0, 10)].holds(10, 12),
+            "there is more behind the marker"
+        );
+    }
+
+    #[test]
+    fn what_is_not_wanted_any_more_is_forgotten_and_what_may_have_changed_too() {
+        let mut heads = Heads::default();
+        let fill = |heads: &mut Heads| {
+            for topic in ["compacted", "anew", "kept"] {
+                let known = Known { batches: vec![data(3, 9)], end: 11 };
+                heads.known.entry(topic.into()).or_default().insert((0, 3), known);
+            }
+        };
+        fill(&mut heads);
+        heads.turn(|topic| topic == "compacted");
+        heads.forget("anew");
+        assert_eq!(heads.before.keys().map(|topic| &**topic).collect::<Vec<_>>(), ["kept"]);
+        assert!(!heads.of("kept").know(0, 3), "nobody asked for it in this cycle");
         heads.turn(|_| false);
-        assert_eq!(age(&heads, 3), None, "nobody asked for it in this cycle");
-        assert!(heads.keep(&place, 3, 99) && heads.keep(&place, 3, 99), "a record stays");
-        assert!(!heads.keep(&place, 10, 12), "there is more behind the marker");
-        assert_eq!(age(&heads, 3), Some(60));
-        heads.turn(|_| false);
-        heads.forget("t");
-        assert!(!heads.keep(&place, 3, 99), "of another topic of this name");
-        heads.known.entry(place.clone()).or_default().insert(3, Known { batches: vec![batch], end: 11 });
-        heads.turn(|topic| topic == "t");
-        assert!(!heads.keep(&place, 3, 11), "compacted meanwhile");
+        assert!(heads.before.is_empty());
     }
 
     #[test]

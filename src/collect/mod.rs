@@ -3,6 +3,7 @@
 //! Everything is asked in a few batched questions a cycle; nothing is joined, committed or read. One topic,
 //! group, partition or broker that cannot be asked is absent and counted; the others are as fresh as ever.
 
+pub mod freshness;
 pub mod groups;
 mod heads;
 pub mod history;
@@ -18,7 +19,6 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use lag::TimeLag;
 use store::Store;
 use tokio::sync::watch;
 
@@ -42,8 +42,8 @@ const MAX_SKEW: Duration = Duration::from_secs(60);
 /// A topic and a partition.
 type Place = (Arc<str>, i32);
 
-/// Offsets of which something is wanted.
-type Places = BTreeMap<Place, BTreeSet<i64>>;
+/// Partitions and offsets of which something is wanted, by topic.
+type Places = BTreeMap<Arc<str>, BTreeSet<(i32, i64)>>;
 
 /// One cycle's word.
 #[derive(Debug, Clone, Default)]
@@ -187,47 +187,38 @@ impl Probe {
     }
 
     /// Looks at the heads of the last records: what is newest, and what is left to read.
-    async fn look(&mut self, metadata: &metadata::Snapshot, commits: &groups::Commits) {
+    async fn look(&mut self, metadata: &metadata::Snapshot, committed: &Places) {
         self.heads.turn(|topic| self.topology.is_compacted(topic));
         for topic in self.topics.anew() {
             self.heads.forget(&topic);
             self.searches.forget(&topic);
         }
-        let almost = self.groups.almost(commits, &self.topics, &self.cluster.lag);
-        let end = |topic: &str, partition| self.topics.log(topic, partition)?.ends.end;
-        self.heads.ask(&self.wire, metadata, &almost, end, &mut self.faults).await;
+        let almost = groups::almost(committed, &self.topics);
+        self.heads.ask(&self.wire, metadata, &almost, &self.topics, &mut self.faults).await;
         let latest_ms = latest_ms();
         for back in topics::STEPS_BACK {
             let undated = self.topics.undated(&self.cluster.freshness, latest_ms, back);
             if undated.is_empty() {
                 return;
             }
-            let end = |topic: &str, partition| self.topics.log(topic, partition)?.ends.end;
-            self.heads.ask(&self.wire, metadata, &undated, end, &mut self.faults).await;
+            self.heads.ask(&self.wire, metadata, &undated, &self.topics, &mut self.faults).await;
             self.topics.date_by(&self.heads, &undated, back, latest_ms);
         }
     }
 
     /// Finds out how old records are that our own samples know too little of: by their own heads, and where these
     /// do not tell, or not well enough, by searching.
-    async fn date(
-        &mut self,
-        metadata: &metadata::Snapshot,
-        commits: &groups::Commits,
-        now: Duration,
-        now_ms: i64,
-    ) {
-        let unclear = self.groups.unclear(commits, &self.topics, &self.cluster.lag, now);
-        let end = |topic: &str, partition| self.topics.log(topic, partition)?.ends.end;
-        let unclear = without(unclear, |topic, partition, offset| {
-            end(topic, partition).is_some_and(|end| self.heads.is_read(topic, partition, offset, end))
+    async fn date(&mut self, metadata: &metadata::Snapshot, committed: &Places, now: Duration, now_ms: i64) {
+        let mut unclear = groups::unclear(committed, &self.topics, &self.heads, &self.cluster.lag, now);
+        self.heads.ask(&self.wire, metadata, &unclear, &self.topics, &mut self.faults).await;
+        unclear.retain(|topic, places| {
+            let heads = self.heads.of(topic);
+            places.retain(|(partition, offset)| {
+                !heads.age(*partition, *offset, now_ms).is_some_and(search::is_close)
+            });
+            !places.is_empty()
         });
-        self.heads.ask(&self.wire, metadata, &unclear, end, &mut self.faults).await;
-        let unclear = without(unclear, |topic, partition, offset| {
-            let age = self.heads.age(topic, partition, offset, now_ms);
-            age.is_some_and(search::is_close)
-        });
-        self.searches.run(&self.wire, metadata, unclear, end, now_ms, &mut self.faults).await;
+        self.searches.run(&self.wire, metadata, unclear, &self.topics, now_ms, &mut self.faults).await;
     }
 
     /// Partitions to ask for, by leader; one without a leader is a fault of its own.
@@ -250,15 +241,6 @@ impl Probe {
         }
         wanted
     }
-}
-
-/// Offsets but those of which this holds.
-fn without(places: Places, holds: impl Fn(&Arc<str>, i32, i64) -> bool) -> Places {
-    let open = places.into_iter().map(|(place, mut offsets)| {
-        offsets.retain(|offset| !holds(&place.0, place.1, *offset));
-        (place, offsets)
-    });
-    open.filter(|(_, offsets)| !offsets.is_empty()).collect()
 }
 
 /// What is dated later is dated by a wrong clock.
@@ -307,20 +289,18 @@ impl Cycle for Probe {
         };
         self.topics.date(&newest, &mut self.faults);
         self.topics.compacted(|name| self.topology.is_compacted(name));
-        self.look(&metadata, &commits).await;
+        let committed = commits.places(&cluster.lag);
+        self.look(&metadata, &committed).await;
         let now_ms = now_ms();
-        self.date(&metadata, &commits, now, now_ms).await;
-        let dated = |topic: &Arc<str>, partition, offset| {
-            let record = self.heads.age(topic, partition, offset, now_ms);
-            let better = |one: &TimeLag, other: &TimeLag| one.error <= other.error;
-            let searched = || self.searches.age(topic, partition, offset, now_ms);
-            match record {
-                Some(record) if record.error == Some(Duration::ZERO) => Some(record),
-                Some(record) => searched().filter(|found| better(found, &record)).or(Some(record)),
-                None => searched(),
-            }
+        self.date(&metadata, &committed, now, now_ms).await;
+        let known = groups::Sources {
+            topics: &self.topics,
+            heads: &self.heads,
+            searches: &self.searches,
+            now,
+            now_ms,
         };
-        let groups = self.groups.judge(commits, &self.topics, (&self.heads, dated), &cluster.lag, now);
+        let groups = self.groups.judge(commits, &known, &cluster.lag);
         self.save().await;
         Ok(Snapshot {
             topics: self.topics.views(&cluster.freshness, latest_ms()),

@@ -15,6 +15,7 @@ use std::{
 use super::{
     Api, Faults, MAX_SKEW, Place, Places,
     lag::{Method, TimeLag},
+    topics,
 };
 use crate::{
     kafka::{
@@ -32,9 +33,23 @@ const ROUNDS: usize = 16;
 const CLOSE_MS: i64 = 1000;
 const SHARE: i64 = 100;
 
-/// Searches under way and found, by partition and offset.
+/// Searches under way and found, by topic, partition and offset.
 #[derive(Debug, Default)]
-pub(super) struct Searches(BTreeMap<Place, BTreeMap<i64, Search>>);
+pub(super) struct Searches(BTreeMap<Arc<str>, OfTopic>);
+
+type OfTopic = BTreeMap<(i32, i64), Search>;
+
+/// Those of one topic.
+pub(super) struct Of<'a>(Option<&'a OfTopic>);
+
+impl Of<'_> {
+    /// How old the record at an offset is, if that was found.
+    pub(super) fn age(&self, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
+        let State::Found(at, error) = self.0?.get(&(partition, offset))?.state else { return None };
+        let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        Some(TimeLag { age: millis(now_ms - at), error: Some(millis(error)), method: Method::Search })
+    }
+}
 
 /// So far from now a timestamp may lie ahead.
 const SKEW_MS: i64 = MAX_SKEW.as_millis() as i64;
@@ -139,17 +154,14 @@ impl Search {
 }
 
 impl Searches {
-    /// How old the record at an offset is, if that was found.
-    pub(super) fn age(&self, topic: &Arc<str>, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
-        let search = self.0.get(&(topic.clone(), partition))?.get(&offset)?;
-        let State::Found(at, error) = search.state else { return None };
-        let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-        Some(TimeLag { age: millis(now_ms - at), error: Some(millis(error)), method: Method::Search })
+    /// Those of a topic.
+    pub(super) fn of(&self, topic: &str) -> Of<'_> {
+        Of(self.0.get(topic))
     }
 
     /// Forgets a topic, which is another one now.
     pub(super) fn forget(&mut self, topic: &str) {
-        self.0.retain(|(name, _), _| &**name != topic);
+        self.0.remove(topic);
     }
 
     /// Searches for what is wanted and not found yet; forgets what is not wanted any more.
@@ -158,20 +170,19 @@ impl Searches {
         wire: &wire::Cluster,
         metadata: &metadata::Snapshot,
         wanted: Places,
-        ends: impl Fn(&str, i32) -> Option<i64>,
+        topics: &topics::Watched,
         now_ms: i64,
         faults: &mut Faults,
     ) {
-        self.0.retain(|place, offsets| {
-            let still = wanted.get(place);
-            offsets.retain(|offset, _| still.is_some_and(|still| still.contains(offset)));
-            !offsets.is_empty()
-        });
-        for (place, offsets) in wanted {
-            let Some(end) = ends(&place.0, place.1) else { continue };
-            let known = self.0.entry(place).or_default();
-            for offset in offsets {
-                known.entry(offset).or_insert_with(|| Search::new(end, now_ms));
+        self.0.retain(|topic, _| wanted.contains_key(topic));
+        for (topic, places) in wanted {
+            let Some(logs) = topics.of(&topic) else { continue };
+            let known = self.0.entry(topic).or_default();
+            known.retain(|place, _| places.contains(place));
+            for (partition, offset) in places {
+                if let Some(end) = logs.log(partition).and_then(|log| log.ends.end) {
+                    known.entry((partition, offset)).or_insert_with(|| Search::new(end, now_ms));
+                }
             }
         }
         let mut tired = BTreeSet::new();
@@ -199,14 +210,19 @@ impl Searches {
     /// One guess for each partition that still looks for something: a broker answers each only once a request.
     fn guesses(&self, metadata: &metadata::Snapshot, tired: &BTreeSet<Place>) -> TimesByLeader {
         let mut asked = TimesByLeader::new();
-        for (place, offsets) in self.0.iter().filter(|(place, _)| !tired.contains(place)) {
-            let open = offsets.iter().find(|(_, search)| search.state == State::Searching);
-            let Some((offset, search)) = open else { continue };
-            let (topic, partition) = place;
+        for (topic, searches) in &self.0 {
             let Some(Ok(known)) = metadata.topics.get(&**topic) else { continue };
-            if let Some(leader) = known.partitions.get(partition).and_then(|partition| partition.leader) {
-                let guess = (*partition, search.guess(*offset));
-                asked.entry(leader).or_default().entry(topic.clone()).or_default().push(guess);
+            let mut last = None;
+            let open = searches.iter().filter(|(_, search)| search.state == State::Searching);
+            for ((partition, offset), search) in open {
+                let leader = known.partitions.get(partition).and_then(|partition| partition.leader);
+                if let Some(leader) = leader
+                    && last.replace(*partition) != Some(*partition)
+                    && !tired.contains(&(topic.clone(), *partition))
+                {
+                    let guess = (*partition, search.guess(*offset));
+                    asked.entry(leader).or_default().entry(topic.clone()).or_default().push(guess);
+                }
             }
         }
         asked
@@ -214,8 +230,8 @@ impl Searches {
 
     /// One answer tells every offset of the partition something.
     fn learn(&mut self, topic: &Arc<str>, partition: i32, asked: i64, found: Option<Found>, now_ms: i64) {
-        if let Some(offsets) = self.0.get_mut(&(topic.clone(), partition)) {
-            for (offset, search) in offsets {
+        if let Some(searches) = self.0.get_mut(topic) {
+            for ((_, offset), search) in searches.range_mut((partition, i64::MIN)..=(partition, i64::MAX)) {
                 search.learn(*offset, asked, found, now_ms);
             }
         }

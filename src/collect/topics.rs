@@ -3,13 +3,14 @@
 //! A deleted topic is forgotten with its history; one that is made anew under the same name is another one.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use super::{
     Api, Faults, Places,
+    freshness::{self, Freshness, Newest},
     heads::Heads,
     history::History,
     lag::{Ends, TimeLag},
@@ -49,54 +50,6 @@ pub struct Partition {
     pub newest_ms: Option<i64>,
 }
 
-/// How old a topic is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Freshness {
-    /// All of it in one word.
-    pub state: State,
-    /// The newest timestamp of all partitions that does not lie in the future. Milliseconds since 1970.
-    pub newest_ms: Option<i64>,
-    /// The oldest of the newest timestamps of partitions that hold records.
-    pub oldest_ms: Option<i64>,
-    /// When our own samples last saw a log end move.
-    pub appended_at: Option<SystemTime>,
-}
-
-/// What is to be said of a topic's age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// Its age is known.
-    Ok,
-    /// Nothing was ever written.
-    Empty,
-    /// All records have gone.
-    Drained,
-    /// The newest timestamp lies in the future.
-    Future,
-    /// The brokers cannot say.
-    Unknown,
-    /// A question failed.
-    Error,
-}
-
-impl State {
-    /// Every state, in the order of the labels.
-    pub const ALL: [State; 6] =
-        [State::Ok, State::Empty, State::Drained, State::Future, State::Unknown, State::Error];
-
-    /// The state as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Ok => "ok",
-            State::Empty => "empty",
-            State::Drained => "drained",
-            State::Future => "future",
-            State::Unknown => "unknown",
-            State::Error => "error",
-        }
-    }
-}
-
 /// Everything that is remembered of topics.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
@@ -123,15 +76,19 @@ struct Seen {
     history: History,
     /// Since it was last saved.
     changed: bool,
-    /// The end for which the newest timestamp was asked.
-    dated: Option<i64>,
-    /// As the broker says.
-    newest_ms: Option<i64>,
-    /// The end for which the last records were looked at, because the broker does not say, or names the future.
-    looked: Option<i64>,
-    /// As the last records say.
-    tail_ms: Option<i64>,
+    newest: Newest,
     fault: Option<Fault>,
+}
+
+/// What is known of a topic's logs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Logs<'a>(&'a Memory);
+
+impl<'a> Logs<'a> {
+    pub(super) fn log(self, partition: i32) -> Option<Log<'a>> {
+        let seen = self.0.partitions.get(&partition)?;
+        Some(Log { ends: seen.ends, history: &seen.history, compacted: self.0.compacted })
+    }
 }
 
 /// What is known of a partition's log.
@@ -159,10 +116,9 @@ impl Watched {
         self.topics.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone())
     }
 
-    pub(super) fn log(&self, topic: &str, partition: i32) -> Option<Log<'_>> {
-        let memory = self.topics.get(topic)?;
-        let seen = memory.partitions.get(&partition)?;
-        Some(Log { ends: seen.ends, history: &seen.history, compacted: memory.compacted })
+    /// What is known of a topic's logs.
+    pub(super) fn of(&self, topic: &str) -> Option<Logs<'_>> {
+        self.topics.get(topic).map(Logs)
     }
 
     /// Topics that are another one since the last call, under the same name.
@@ -261,9 +217,8 @@ impl Watched {
                 seen.changed = true;
                 let holds_records = start.is_none_or(|start| start < end);
                 if !holds_records {
-                    (seen.newest_ms, seen.dated) = (None, Some(end));
-                    (seen.tail_ms, seen.looked) = (None, Some(end));
-                } else if seen.dated != Some(end)
+                    seen.newest.none(end);
+                } else if !seen.newest.is_asked(end)
                     && let Some(leader) = topic.partitions.get(number).and_then(|partition| partition.leader)
                 {
                     moved.entry(leader).or_default().entry(name.clone()).or_default().push(*number);
@@ -283,9 +238,7 @@ impl Watched {
                 match found {
                     // While the newest record is not yet readable the broker names none: asked again next time.
                     Ok(None) => {}
-                    Ok(Some(found)) => {
-                        (seen.newest_ms, seen.dated) = (found.timestamp_ms, seen.ends.end);
-                    }
+                    Ok(Some(found)) => seen.newest.told(seen.ends.end, found.timestamp_ms),
                     // Brokers before 3.0 do not know the question, which is no fault.
                     Err(Fault::Unsupported) => {}
                     Err(fault) => faults.count(Api::ListOffsets, *fault),
@@ -301,8 +254,10 @@ impl Watched {
         let mut places = Places::new();
         for (name, memory) in self.topics.iter().filter(|(name, _)| watched(name)) {
             for (number, seen) in &memory.partitions {
-                if let Some((start, end)) = seen.undated(latest_ms) {
-                    places.insert((name.clone(), *number), BTreeSet::from([(end - back).max(start)]));
+                if let Some((start, end)) = freshness::records(seen.ends)
+                    && seen.newest.is_open(end, latest_ms)
+                {
+                    places.entry(name.clone()).or_default().insert((*number, (end - back).max(start)));
                 }
             }
         }
@@ -311,13 +266,15 @@ impl Watched {
 
     /// Takes in what the heads there tell; where the last step back told nothing, there is nothing to be told.
     pub(super) fn date_by(&mut self, heads: &Heads, places: &Places, back: i64, latest_ms: i64) {
-        for ((name, number), offsets) in places {
-            let seen = self.topics.get_mut(name).and_then(|memory| memory.partitions.get_mut(number));
-            let (Some(seen), Some(offset)) = (seen, offsets.first()) else { continue };
-            let newest = heads.newest_ms(name, *number, *offset, latest_ms);
-            let last = STEPS_BACK.last() == Some(&back) && heads.know(name, *number, *offset);
-            if newest.is_some() || last {
-                (seen.tail_ms, seen.looked) = (newest, seen.ends.end);
+        for (name, places) in places {
+            let (Some(memory), heads) = (self.topics.get_mut(name), heads.of(name)) else { continue };
+            for (number, offset) in places {
+                let Some(seen) = memory.partitions.get_mut(number) else { continue };
+                let newest = heads.newest_ms(*number, *offset, latest_ms);
+                let last = STEPS_BACK.last() == Some(&back) && heads.know(*number, *offset);
+                if newest.is_some() || last {
+                    seen.newest.seen(seen.ends.end, newest);
+                }
             }
         }
     }
@@ -326,11 +283,17 @@ impl Watched {
         let view = |(name, memory): (&Arc<str>, &Memory)| {
             let watched = settings.enabled && settings.topics.covers(name);
             let partitions = memory.partitions.iter().map(|(number, seen)| {
-                (*number, Partition { ends: seen.ends, newest_ms: seen.credible_ms(latest_ms) })
+                let newest_ms = seen.newest.credible_ms(seen.ends.end, latest_ms);
+                (*number, Partition { ends: seen.ends, newest_ms })
             });
             let topic = Topic {
                 partitions: partitions.collect(),
-                freshness: watched.then(|| memory.freshness(latest_ms)),
+                freshness: watched.then(|| {
+                    let seen = memory.partitions.values();
+                    let failed = seen.clone().any(|seen| seen.fault.is_some());
+                    let seen = seen.map(|seen| (seen.ends, &seen.newest));
+                    Freshness::of(seen, failed, memory.appended_at, latest_ms)
+                }),
                 appended: memory.appended,
                 rate: memory.rate.and_then(|(_, _, rate)| rate),
             };
@@ -347,52 +310,5 @@ impl Memory {
             (seconds > 0.0).then(|| (self.appended - appended) as f64 / seconds)
         });
         self.rate = Some((now, self.appended, rate));
-    }
-
-    fn freshness(&self, latest_ms: i64) -> Freshness {
-        let seen = || self.partitions.values();
-        let dates = || seen().filter_map(|seen| seen.credible_ms(latest_ms));
-        let state = if seen().any(|seen| seen.fault.is_some()) {
-            State::Error
-        } else if seen().any(|seen| seen.is_future(latest_ms)) {
-            State::Future
-        } else if dates().next().is_some() {
-            State::Ok
-        } else if seen().any(|seen| seen.records().is_some()) {
-            State::Unknown
-        } else if seen().all(|seen| seen.ends.end == Some(0)) {
-            State::Empty
-        } else {
-            State::Drained
-        };
-        Freshness { state, newest_ms: dates().max(), oldest_ms: dates().min(), appended_at: self.appended_at }
-    }
-}
-
-impl Seen {
-    /// Both ends, if there is a record between.
-    fn records(&self) -> Option<(i64, i64)> {
-        let ends = self.ends.start.zip(self.ends.end);
-        ends.filter(|(start, end)| start < end)
-    }
-
-    fn is_future(&self, latest_ms: i64) -> bool {
-        self.newest_ms.or(self.tail_ms).is_some_and(|newest| newest > latest_ms)
-    }
-
-    /// Whether the broker has told the newest timestamp of the log as it is now, and not a wrong clock's.
-    fn is_told(&self, latest_ms: i64) -> bool {
-        self.dated == self.ends.end && self.newest_ms.is_some_and(|newest| newest <= latest_ms)
-    }
-
-    /// The newest timestamp that is not a wrong clock's.
-    fn credible_ms(&self, latest_ms: i64) -> Option<i64> {
-        let tail = self.tail_ms.filter(|_| !self.is_told(latest_ms));
-        self.newest_ms.into_iter().chain(tail).filter(|ms| *ms <= latest_ms).max()
-    }
-
-    /// Both ends of a log whose last records are to be looked at.
-    fn undated(&self, latest_ms: i64) -> Option<(i64, i64)> {
-        self.records().filter(|(_, end)| !self.is_told(latest_ms) && self.looked != Some(*end))
     }
 }

@@ -10,9 +10,10 @@ use kafka_heartbeat::{
     board::{Board, Readings},
     collect::{
         self, Api,
+        freshness::{self, Freshness},
         groups::Group,
         lag::{Ends, Lag, Method, TimeLag, lag},
-        topics::{self, Freshness},
+        topics,
         topology::{Change, Health, Topology},
     },
     config::{self, Config, Sources},
@@ -343,7 +344,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             (1, partition(Ends { start: Some(7), end: None }, None)),
         ]),
         freshness: Some(Freshness {
-            state: topics::State::Ok,
+            state: freshness::State::Ok,
             newest_ms: Some(newest_ms),
             oldest_ms: Some(newest_ms - 60_000),
             appended_at: Some(wall - Duration::from_secs(2)),
@@ -354,7 +355,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
     let silent = topics::Topic {
         partitions: BTreeMap::from([(0, partition(ends(0, 0), None))]),
         freshness: Some(Freshness {
-            state: topics::State::Empty,
+            state: freshness::State::Empty,
             newest_ms: None,
             oldest_ms: None,
             appended_at: None,

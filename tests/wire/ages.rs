@@ -8,8 +8,8 @@ use std::{
 use kafka_heartbeat::{
     collect::{
         Snapshot,
+        freshness::State,
         lag::{Method, TimeLag},
-        topics::State,
     },
     task::Cycle,
 };

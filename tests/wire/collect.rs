@@ -363,7 +363,7 @@ async fn old_brokers_give_the_same_numbers_one_by_one() {
     let freshness = snapshot.topics["topic-0"].freshness.unwrap();
     assert_eq!(
         (freshness.state, freshness.newest_ms),
-        (collect::topics::State::Ok, Some(WRITTEN)),
+        (collect::freshness::State::Ok, Some(WRITTEN)),
         "they do not name the newest record: it is looked at"
     );
     assert_eq!(snapshot.faults.len(), 0, "which is no fault: {:?}", snapshot.faults);

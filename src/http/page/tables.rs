@@ -10,9 +10,10 @@ use super::words::{ago, before};
 use crate::{
     board::Readings,
     collect::{
+        freshness::State,
         groups::{Group, Sums},
         lag::{Method, TimeLag},
-        topics::{State, Topic},
+        topics::Topic,
         topology::{Health, Topology},
     },
 };

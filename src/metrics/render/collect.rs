@@ -5,9 +5,10 @@ use crate::{
     board::Readings,
     collect::{
         Snapshot,
+        freshness::{Freshness, State},
         groups::{Group, Sums},
         lag::{Lag, Method},
-        topics::{Freshness, State, Topic},
+        topics::Topic,
         topology::Change,
     },
     metrics::{Label, Series, Sink, Value, catalog::collect as c},

@@ -1,0 +1,197 @@
+//! How old a topic is: by the newest timestamps of its partitions. Pure.
+//!
+//! The broker names the newest record (Kafka 3.0, KIP-734). Before that, and where it names one from the future,
+//! the last records are looked at.
+
+use std::time::SystemTime;
+
+use super::lag::Ends;
+
+/// How old a topic is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Freshness {
+    /// All of it in one word.
+    pub state: State,
+    /// The newest timestamp of all partitions that does not lie in the future. Milliseconds since 1970.
+    pub newest_ms: Option<i64>,
+    /// The oldest of the newest timestamps of partitions that hold records.
+    pub oldest_ms: Option<i64>,
+    /// When our own samples last saw a log end move.
+    pub appended_at: Option<SystemTime>,
+}
+
+/// What is to be said of a topic's age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Its age is known.
+    Ok,
+    /// Nothing was ever written.
+    Empty,
+    /// All records have gone.
+    Drained,
+    /// The newest timestamp lies in the future.
+    Future,
+    /// The brokers cannot say.
+    Unknown,
+    /// A question failed.
+    Error,
+}
+
+impl State {
+    /// Every state, in the order of the labels.
+    pub const ALL: [State; 6] =
+        [State::Ok, State::Empty, State::Drained, State::Future, State::Unknown, State::Error];
+
+    /// The state as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Ok => "ok",
+            State::Empty => "empty",
+            State::Drained => "drained",
+            State::Future => "future",
+            State::Unknown => "unknown",
+            State::Error => "error",
+        }
+    }
+}
+
+/// The newest timestamp of a partition, from both sources. Milliseconds since 1970.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Newest {
+    /// What the broker said.
+    told_ms: Option<i64>,
+    /// The end of the log when it did.
+    told_at: Option<i64>,
+    /// What the last records said.
+    seen_ms: Option<i64>,
+    /// The end of the log when they did.
+    seen_at: Option<i64>,
+}
+
+impl Newest {
+    /// The broker named a record, of which it may not know the time.
+    pub(super) fn told(&mut self, end: Option<i64>, newest_ms: Option<i64>) {
+        (self.told_at, self.told_ms) = (end, newest_ms);
+    }
+
+    /// The last records were looked at.
+    pub(super) fn seen(&mut self, end: Option<i64>, newest_ms: Option<i64>) {
+        (self.seen_at, self.seen_ms) = (end, newest_ms);
+    }
+
+    /// There are no records.
+    pub(super) fn none(&mut self, end: i64) {
+        self.told(Some(end), None);
+        self.seen(Some(end), None);
+    }
+
+    /// Whether the broker was asked about the log as it is.
+    pub(super) fn is_asked(&self, end: i64) -> bool {
+        self.told_at == Some(end)
+    }
+
+    fn is_told(&self, end: Option<i64>, latest_ms: i64) -> bool {
+        self.told_at == end && self.told_ms.is_some_and(|newest| newest <= latest_ms)
+    }
+
+    /// Whether the last records are to be looked at.
+    pub(super) fn is_open(&self, end: i64, latest_ms: i64) -> bool {
+        !self.is_told(Some(end), latest_ms) && self.seen_at != Some(end)
+    }
+
+    fn is_future(&self, latest_ms: i64) -> bool {
+        self.told_ms.or(self.seen_ms).is_some_and(|newest| newest > latest_ms)
+    }
+
+    /// The newest timestamp that is not a wrong clock's.
+    pub(super) fn credible_ms(&self, end: Option<i64>, latest_ms: i64) -> Option<i64> {
+        let seen = self.seen_ms.filter(|_| !self.is_told(end, latest_ms));
+        self.told_ms.into_iter().chain(seen).filter(|ms| *ms <= latest_ms).max()
+    }
+}
+
+/// Both ends of a log, if there is a record between.
+pub(super) fn records(ends: Ends) -> Option<(i64, i64)> {
+    ends.start.zip(ends.end).filter(|(start, end)| start < end)
+}
+
+impl Freshness {
+    /// Of a topic's partitions: their ends and newest timestamps. `failed` says that some could not be asked;
+    /// what is dated after `latest_ms` is dated by a wrong clock.
+    pub(super) fn of<'a>(
+        partitions: impl Iterator<Item = (Ends, &'a Newest)> + Clone,
+        failed: bool,
+        appended_at: Option<SystemTime>,
+        latest_ms: i64,
+    ) -> Self {
+        let dates = partitions.clone().filter_map(|(ends, newest)| newest.credible_ms(ends.end, latest_ms));
+        let any = |holds: &dyn Fn(Ends, &Newest) -> bool| {
+            partitions.clone().any(|(ends, newest)| holds(ends, newest))
+        };
+        let state = if failed {
+            State::Error
+        } else if any(&|_, newest| newest.is_future(latest_ms)) {
+            State::Future
+        } else if dates.clone().next().is_some() {
+            State::Ok
+        } else if any(&|ends, _| records(ends).is_some()) {
+            State::Unknown
+        } else if any(&|ends, _| ends.end != Some(0)) {
+            State::Drained
+        } else {
+            State::Empty
+        };
+        Self { state, newest_ms: dates.clone().max(), oldest_ms: dates.min(), appended_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_000_000;
+
+    fn log(start: i64, end: i64) -> Ends {
+        Ends { start: Some(start), end: Some(end) }
+    }
+
+    fn told(end: i64, ms: i64) -> Newest {
+        let mut newest = Newest::default();
+        newest.told(Some(end), Some(ms));
+        newest
+    }
+
+    fn state(partitions: &[(Ends, Newest)]) -> (State, Option<i64>, Option<i64>) {
+        let found = Freshness::of(partitions.iter().map(|(ends, newest)| (*ends, newest)), false, None, NOW);
+        (found.state, found.newest_ms, found.oldest_ms)
+    }
+
+    #[test]
+    fn a_topic_is_as_old_as_its_partitions_say() {
+        let (empty, none) = (log(0, 0), Newest::default());
+        assert_eq!(state(&[(empty, none), (empty, none)]), (State::Empty, None, None));
+        assert_eq!(state(&[(empty, none), (log(7, 7), none)]), (State::Drained, None, None));
+        assert_eq!(state(&[(empty, none), (log(0, 7), none)]), (State::Unknown, None, None));
+        let both = [(log(0, 5), told(5, 900)), (log(0, 9), told(9, 400)), (empty, none)];
+        assert_eq!(state(&both), (State::Ok, Some(900), Some(400)));
+        let ahead = [(log(0, 5), told(5, NOW + 1)), (log(0, 9), told(9, 400))];
+        assert_eq!(state(&ahead), (State::Future, Some(400), Some(400)), "a wrong clock's is not used");
+        let failed = Freshness::of(both.iter().map(|(ends, newest)| (*ends, newest)), true, None, NOW);
+        assert_eq!((failed.state, failed.newest_ms), (State::Error, Some(900)));
+    }
+
+    #[test]
+    fn what_the_last_records_say_counts_where_the_broker_says_nothing_credible_of_the_log_as_it_is() {
+        let mut newest = told(5, NOW + 9);
+        assert!(newest.is_open(5, NOW) && newest.is_asked(5) && !newest.is_asked(6));
+        newest.seen(Some(5), Some(700));
+        assert!(!newest.is_open(5, NOW) && newest.is_open(6, NOW));
+        assert_eq!(newest.credible_ms(Some(5), NOW), Some(700));
+        assert!(newest.is_future(NOW), "and is flagged all the same");
+        newest.told(Some(6), Some(600));
+        assert_eq!(newest.credible_ms(Some(6), NOW), Some(600), "what was seen once may be gone");
+        assert_eq!(newest.credible_ms(Some(7), NOW), Some(700), "the broker has not spoken of this log yet");
+        newest.none(8);
+        assert_eq!((newest.credible_ms(Some(8), NOW), newest.is_open(8, NOW)), (None, false));
+    }
+}
