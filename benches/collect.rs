@@ -104,7 +104,7 @@ fn main() {
             floors.push(took);
             floor_used.push(cost);
             let before = settings.requests();
-            let (took, cost) = timed(async { snapshot = probe.cycle().await.expect("a look") }).await;
+            let (took, cost) = timed(async { snapshot = Box::pin(probe.cycle()).await.expect("a look") }).await;
             ours.push(took);
             used.push(cost);
             if ours.len() == 1 {

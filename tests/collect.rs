@@ -1,7 +1,17 @@
 //! Lag and freshness on a real Apache Kafka: the numbers are those of Kafka's own programs, or of what was written.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use kafka_heartbeat::{
+    config::{self, Sources},
+    kafka::{
+        admin::{self, Topics},
+        wire::{Cluster, Settings},
+    },
+};
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -73,6 +83,11 @@ fn what_was_deleted_unread_is_lost_and_a_commit_behind_the_end_is_a_reset() {
     delete_records(kafka, topic, 70);
     let lost = wait_for_lag(&service, "slow", topic, 0, |told| told["lost"] == 50);
     assert_eq!((&lost["lag"], &lost["retention_margin"]), (&80.into(), &Value::from(-50)), "{lost}");
+    let at = ["group=\"slow\"", "topic=\"lag-lost\""];
+    assert_eq!(service.series("kafka_consumergroup_data_lost_offsets_total", &at), Some(50.0));
+    let alive = |name: &str| service.series(name, &["cluster_name=\"k\""]);
+    assert_eq!(alive("kafka_lag_exporter_up"), Some(1.0));
+    assert!(alive("kafka_lag_exporter_data_loss_partitions_total") >= Some(1.0));
     assert!(
         (lost["retention_ratio"].as_f64().expect("a ratio") - 80.0 / 30.0 * 100.0).abs() < 0.01,
         "{lost}"
@@ -307,7 +322,7 @@ fn groups_with_members_are_told_with_state_and_protocol() {
         consumer
     };
     let (classic, modern) = (member("active-classic", "classic"), member("active-modern", "consumer"));
-    let service = service(kafka, "");
+    let service = service(kafka, "members = true");
     for (name, kind) in [("active-classic", "classic"), ("active-modern", "consumer")] {
         wait_for_lag(&service, name, topic, 0, |told| told["lag"] == 20);
         let told = service.api(&format!("/api/v1/groups?search={name}"), "k");
@@ -322,6 +337,46 @@ fn groups_with_members_are_told_with_state_and_protocol() {
             assert_eq!((&told["lag"], end - committed), (&lag.into(), lag));
         }
     }
+    for name in ["active-classic", "active-modern"] {
+        let told = service.api(&format!("/api/v1/groups?group={name}"), "k");
+        let members = told["groups"][0]["members"].as_array().expect("members");
+        let [member] = &members[..] else { panic!("one member: {told}") };
+        assert_eq!(
+            (&member["client"], &member["host"]),
+            (&"rdkafka".into(), &"127.0.0.1".into()),
+            "{member}"
+        );
+        assert_eq!(member["partitions"], serde_json::json!({ topic: [0, 1] }), "{member}");
+        let labels =
+            [format!("group=\"{name}\""), "partition=\"1\"".to_owned(), "client_id=\"rdkafka\"".to_owned()];
+        let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+        assert_eq!(service.series("kafka_consumergroup_member_info", &labels), Some(1.0));
+    }
+    let counts = service.api("/consumer-groups", "k");
+    let count = |name: &str| {
+        counts["groups"].as_array()?.iter().find(|group| group["group"] == name)?["members"].as_u64()
+    };
+    assert_eq!((count("active-classic"), count("active-modern")), (Some(1), Some(1)), "{counts}");
+    assert_eq!(service.sum("heartbeat_collect_errors_total", &["api=\"DescribeGroups\""]), 0.0);
     // They hold their partitions until here.
     drop((classic, modern));
+}
+
+#[test]
+fn topics_page_by_page_are_the_same_topics() {
+    let Some(kafka) = Kafka::shared() else { return };
+    kafka.create_topic("lag-pages", 30);
+    let sources = Sources { bootstrap: Some(kafka.bootstrap(Listener::Plaintext)), ..Sources::default() };
+    let config = config::load(&sources).expect("a configuration");
+    let settings = Settings::parse(&config.clusters[0].kafka).expect("good settings");
+    let wire = Cluster::new(Arc::new(settings), PATIENCE);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Others make topics meanwhile: of this one both know the same.
+    let of = |topics| {
+        let told = runtime.block_on(admin::metadata(&wire, topics)).expect("metadata");
+        (told.topics["lag-pages"].clone(), told.brokers, told.cluster_id)
+    };
+    let pages = of(Topics::Pages);
+    assert_eq!(pages, of(Topics::All));
+    assert_eq!(pages.0.expect("a topic").partitions.len(), 30);
 }

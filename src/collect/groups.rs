@@ -3,21 +3,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
 };
 
 use super::{
     Api, Faults, Places,
-    heads::{self, Heads},
-    lag::{Ends, Lag, Method, TimeLag, is_behind, lag},
-    search::{self, Searches},
-    topics,
+    ages::{Dates, NOTHING_UNREAD, Sources},
+    lag::{Lag, TimeLag, is_behind, lag, lost_since},
 };
 use crate::{
     config,
     kafka::{
         BrokerId, Fault,
-        admin::{self, GroupKind, GroupState, Offsets},
+        admin::{self, GroupKind, GroupState, Member, Offsets},
         wire,
     },
     probe::metadata::{self, Capability},
@@ -30,8 +27,12 @@ pub struct Group {
     pub state: GroupState,
     /// Its protocol.
     pub kind: GroupKind,
+    /// Who is in it; absent where that is not asked for, or could not be told.
+    pub members: Option<Vec<Member>>,
     /// Where it stands, by topic and partition; what it never committed is not there.
     pub topics: BTreeMap<Arc<str>, BTreeMap<i32, Lag>>,
+    /// Records that were deleted before the group read them, since the group is watched, by topic.
+    pub lost: BTreeMap<Arc<str>, u64>,
     /// Partitions with a commit whose lag cannot be told: an end or the commit could not be read.
     pub unknown: usize,
     /// Why its commits could not be read.
@@ -70,13 +71,16 @@ impl Sums {
 
 /// What was committed, as it was just read.
 #[derive(Debug, Default)]
-pub(super) struct Commits(BTreeMap<Arc<str>, Result<Offsets, Fault>>);
+pub(super) struct Commits {
+    offsets: BTreeMap<Arc<str>, Result<Offsets, Fault>>,
+    members: BTreeMap<Arc<str>, Vec<Member>>,
+}
 
 impl Commits {
     /// Every offset that could be read of some group, once.
     pub(super) fn places(&self, settings: &config::Lag) -> Places {
         let mut places = Places::new();
-        for (topic, partitions) in self.0.values().flatten().flatten() {
+        for (topic, partitions) in self.offsets.values().flatten().flatten() {
             if settings.topics.covers(topic) {
                 let offsets = partitions.iter().filter_map(|(number, read)| Some((*number, read.ok()?)));
                 places.entry(topic.clone()).or_default().extend(offsets);
@@ -84,17 +88,6 @@ impl Commits {
         }
         places
     }
-}
-
-/// What tells how old an offset is.
-pub(super) struct Sources<'a> {
-    pub(super) topics: &'a topics::Watched,
-    pub(super) heads: &'a Heads,
-    pub(super) searches: &'a Searches,
-    /// On our own clock.
-    pub(super) now: Duration,
-    /// Milliseconds since 1970.
-    pub(super) now_ms: i64,
 }
 
 /// Everything that is remembered of groups.
@@ -106,6 +99,8 @@ pub(super) struct Watched {
     known: BTreeMap<Arc<str>, Known>,
     /// Commits that were behind the end of their log in the last cycle.
     behind: BTreeSet<(Arc<str>, Arc<str>, i32)>,
+    /// As they were told in the last cycle.
+    last: Arc<BTreeMap<Arc<str>, Group>>,
 }
 
 #[derive(Debug, Clone)]
@@ -163,15 +158,38 @@ impl Watched {
         }
         // Who cannot list groups may not know either what "everything a group has committed" means.
         let named = (self.listing == Capability::Unsupported).then(|| partitions(metadata, settings));
-        let commits = admin::group_offsets(wire, &by_coordinator, named.as_ref()).await;
-        for (name, fault) in commits.iter().filter_map(|(name, read)| Some((name, read.as_ref().err()?))) {
+        let offsets = admin::group_offsets(wire, &by_coordinator, named.as_ref()).await;
+        for (name, fault) in offsets.iter().filter_map(|(name, read)| Some((name, read.as_ref().err()?))) {
             faults.count(Api::OffsetFetch, *fault);
             // It may have moved: looked for anew.
             if let Some(known) = self.known.get_mut(name) {
                 known.coordinator = None;
             }
         }
-        Commits(commits)
+        let members = if settings.members { self.describe(wire, faults).await } else { BTreeMap::new() };
+        Commits { offsets, members }
+    }
+
+    /// Asks who is in the groups that have members.
+    async fn describe(&self, wire: &wire::Cluster, faults: &mut Faults) -> BTreeMap<Arc<str>, Vec<Member>> {
+        let mut wanted = admin::Described::new();
+        let mut members = BTreeMap::new();
+        for (name, known) in &self.known {
+            match (known.kind, known.state, known.coordinator) {
+                (_, GroupState::Empty | GroupState::Dead, _) => _ = members.insert(name.clone(), Vec::new()),
+                (GroupKind::Classic | GroupKind::Consumer, _, Some(broker)) => {
+                    wanted.entry((broker, known.kind)).or_default().push(name.clone());
+                }
+                _ => {}
+            }
+        }
+        for (name, found) in admin::members(wire, &wanted).await {
+            match found {
+                Ok(found) => _ = members.insert(name, found),
+                Err(fault) => faults.count(Api::DescribeGroups, fault),
+            }
+        }
+        members
     }
 
     fn take_in(&mut self, listing: admin::Listing, settings: &config::Lag) {
@@ -227,24 +245,34 @@ impl Watched {
     pub(super) fn judge(
         &mut self,
         commits: Commits,
-        known_of: &Sources<'_>,
+        sources: &Sources<'_>,
         settings: &config::Lag,
-    ) -> BTreeMap<Arc<str>, Group> {
+    ) -> Arc<BTreeMap<Arc<str>, Group>> {
         let before = std::mem::take(&mut self.behind);
         let mut groups = BTreeMap::new();
-        let mut commits = commits.0;
+        let Commits { mut offsets, mut members } = commits;
         for (name, known) in &self.known {
-            let (read, fault) = match commits.remove(name) {
+            let (read, fault) = match offsets.remove(name) {
                 Some(Ok(read)) => (read, None),
                 Some(Err(fault)) => (Offsets::new(), Some(fault)),
                 None if known.kind == GroupKind::Share => (Offsets::new(), None),
                 None => (Offsets::new(), Some(Fault::NoLeader)),
             };
-            let mut group =
-                Group { state: known.state, kind: known.kind, topics: BTreeMap::new(), unknown: 0, fault };
+            let last = self.last.get(name);
+            let mut group = Group {
+                state: known.state,
+                kind: known.kind,
+                members: members.remove(name),
+                topics: BTreeMap::new(),
+                lost: last.map(|last| last.lost.clone()).unwrap_or_default(),
+                unknown: 0,
+                fault,
+            };
             for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
                 let mut lags = BTreeMap::new();
-                let dates = Dates::of(known_of, &topic);
+                let dates = Dates::of(sources, &topic);
+                let last = last.and_then(|last| last.topics.get(&topic));
+                let mut lost = 0;
                 for (number, committed) in partitions {
                     let (Ok(committed), Some(log)) = (committed, dates.log(number)) else {
                         group.unknown += 1;
@@ -263,115 +291,20 @@ impl Watched {
                         None => None,
                     };
                     group.unknown += usize::from(ends.end.is_none() || ends.start.is_none());
+                    lost +=
+                        last.and_then(|last| last.get(&number)).map_or(0, |last| lost_since(last, &found));
                     lags.insert(number, found);
                 }
                 if !lags.is_empty() {
+                    *group.lost.entry(topic.clone()).or_default() += lost;
                     group.topics.insert(topic, lags);
                 }
             }
             groups.insert(name.clone(), group);
         }
-        groups
+        self.last = Arc::new(groups);
+        self.last.clone()
     }
-}
-
-/// What is known of one topic.
-struct Dates<'a> {
-    logs: Option<topics::Logs<'a>>,
-    heads: heads::Of<'a>,
-    searches: search::Of<'a>,
-    now: Duration,
-    now_ms: i64,
-}
-
-impl<'a> Dates<'a> {
-    fn of(sources: &Sources<'a>, topic: &str) -> Self {
-        Self {
-            logs: sources.topics.of(topic),
-            heads: sources.heads.of(topic),
-            searches: sources.searches.of(topic),
-            now: sources.now,
-            now_ms: sources.now_ms,
-        }
-    }
-
-    fn log(&self, partition: i32) -> Option<topics::Log<'a>> {
-        self.logs?.log(partition)
-    }
-
-    /// How old the next record to be read is: by our own samples if they know it well, else by the source that
-    /// knows it best.
-    fn age(
-        &self,
-        partition: i32,
-        committed: i64,
-        log: topics::Log<'_>,
-        max_error: Duration,
-    ) -> Option<TimeLag> {
-        if log.ends.end.is_some_and(|end| self.heads.is_read(partition, committed, end)) {
-            return Some(NOTHING_UNREAD);
-        }
-        let offset = unread(committed, log.ends)?;
-        let poor = match log.age(offset, self.now, max_error) {
-            Some((age, true)) => return Some(age),
-            poor => poor.map(|(age, _)| age),
-        };
-        let record = self.heads.age(partition, offset, self.now_ms);
-        if record.is_some_and(|record| record.error == Some(Duration::ZERO)) {
-            return record;
-        }
-        let found = self.searches.age(partition, offset, self.now_ms);
-        record.into_iter().chain(found).min_by_key(|age| age.error).or(poor)
-    }
-}
-
-/// Commits so near to the end that nothing but markers may lie between.
-pub(super) fn almost(committed: &Places, topics: &topics::Watched) -> Places {
-    select(committed, topics, |_| {
-        |_, offset, log| {
-            let Ends { start: Some(start), end: Some(end) } = log.ends else { return None };
-            (offset >= start && (1..=heads::ALMOST).contains(&(end - offset))).then_some(offset)
-        }
-    })
-}
-
-/// Offsets of whose age our own samples know nothing, or too little.
-pub(super) fn unclear(
-    committed: &Places,
-    topics: &topics::Watched,
-    heads: &Heads,
-    settings: &config::Lag,
-    now: Duration,
-) -> Places {
-    select(committed, topics, |topic| {
-        let heads = heads.of(topic);
-        move |partition, committed, log| {
-            let offset = unread(committed, log.ends)?;
-            let known = log.age(offset, now, settings.max_error).is_some_and(|(_, good)| good);
-            let read = log.ends.end.is_some_and(|end| heads.is_read(partition, committed, end));
-            (!known && !read).then_some(offset)
-        }
-    })
-}
-
-/// Of each topic those offsets that `choose` makes of the committed ones.
-fn select<'a, F>(committed: &Places, topics: &'a topics::Watched, choose: impl Fn(&str) -> F) -> Places
-where
-    F: Fn(i32, i64, topics::Log<'a>) -> Option<i64>,
-{
-    let mut places = Places::new();
-    for (topic, offsets) in committed {
-        let Some(logs) = topics.of(topic) else { continue };
-        let choose = choose(topic);
-        let chosen = offsets.iter().filter_map(|(partition, offset)| {
-            Some((*partition, choose(*partition, *offset, logs.log(*partition)?)?))
-        });
-        let chosen: BTreeSet<_> = chosen.collect();
-        if !chosen.is_empty() {
-            places.insert(topic.clone(), chosen);
-        }
-    }
-    places
 }
 
 /// The partitions of all watched topics.
@@ -380,15 +313,3 @@ fn partitions(metadata: &metadata::Snapshot, settings: &config::Lag) -> BTreeMap
     let known = watched.filter_map(|(name, topic)| Some((name, topic.as_ref().ok()?)));
     known.map(|(name, topic)| (name.as_str().into(), topic.partitions.keys().copied().collect())).collect()
 }
-
-/// The offset of the next record to be read, if there is one and it is still there: of records that are lost,
-/// the first that is left counts.
-fn unread(committed: i64, ends: Ends) -> Option<i64> {
-    let (start, end) = (ends.start?, ends.end?);
-    let offset = committed.max(start);
-    (offset < end).then_some(offset)
-}
-
-/// The age where everything is read.
-const NOTHING_UNREAD: TimeLag =
-    TimeLag { age: Duration::ZERO, error: Some(Duration::ZERO), method: Method::Current };

@@ -43,7 +43,12 @@ pub(super) struct Heads {
     /// Of the cycle before: what is still wanted moves over.
     before: BTreeMap<Arc<str>, OfTopic>,
     denied: BTreeMap<Arc<str>, Instant>,
+    /// Whose turn it is to be asked alone.
+    turns: usize,
 }
+
+/// Offsets, and the ends of their logs, by leader and partition: a broker answers a partition once.
+type Asked = BTreeMap<BrokerId, BTreeMap<Place, (i64, i64)>>;
 
 /// By partition and offset.
 type OfTopic = BTreeMap<(i32, i64), Known>;
@@ -103,44 +108,54 @@ impl Heads {
             // The rest may be wanted later in this cycle.
             self.before.extend(before.map(|before| (topic.clone(), before)));
         }
-        // Batches that do not fit into a shared answer: alone, a broker hands out any.
         let mut large = BTreeMap::<BrokerId, Vec<(Place, i64, i64)>>::new();
         for _ in 0..ROUNDS {
-            let mut asked = BTreeMap::<BrokerId, BTreeMap<Place, (i64, i64)>>::new();
-            for (leader, open) in &mut open {
-                asked.insert(*leader, share(open));
-            }
-            for (leader, large) in &mut large {
-                let share = asked.entry(*leader).or_default();
-                if share.is_empty()
-                    && let Some((place, offset, end)) = large.pop()
-                {
-                    share.insert(place, (offset, end));
-                }
-            }
-            asked.retain(|_, places| !places.is_empty());
-            if asked.is_empty() {
-                return;
-            }
-            let mut found = admin::batches(wire, &request(&asked)).await;
-            for (leader, places) in asked {
-                let alone = places.len() == 1;
-                for (place, (offset, end)) in places {
-                    match found.remove(&place).unwrap_or(Err(Fault::Protocol)) {
-                        Ok(batches) if batches.is_empty() && !alone => {
-                            large.entry(leader).or_default().push((place, offset, end));
-                        }
-                        Ok(batches) => {
-                            let known = self.known.entry(place.0).or_default();
-                            known.insert((place.1, offset), Known { batches, end });
-                        }
-                        Err(Fault::Authorization) => _ = self.denied.insert(place.0, Instant::now()),
-                        Err(fault) => faults.count(Api::Fetch, fault),
-                    }
-                }
+            let asked: Asked = open.iter_mut().map(|(leader, open)| (*leader, share(open))).collect();
+            for (leader, place) in self.round(wire, asked, faults).await {
+                large.entry(leader).or_default().push(place);
             }
             open.retain(|_, open| !open.is_empty());
+            if open.is_empty() {
+                break;
+            }
         }
+        // A broker hands out any batch to who asks for nothing else: one in a cycle, for it may be megabytes.
+        self.turns += 1;
+        let one = large.into_iter().map(|(leader, mut large)| {
+            let (place, offset, end) = large.swap_remove(self.turns % large.len());
+            (leader, BTreeMap::from([(place, (offset, end))]))
+        });
+        let one = one.collect();
+        self.round(wire, one, faults).await;
+    }
+
+    /// Asks every leader once; returns what did not fit into the answer.
+    async fn round(
+        &mut self,
+        wire: &wire::Cluster,
+        asked: Asked,
+        faults: &mut Faults,
+    ) -> Vec<(BrokerId, (Place, i64, i64))> {
+        let mut large = Vec::new();
+        if asked.is_empty() {
+            return large;
+        }
+        let mut found = admin::batches(wire, &request(&asked)).await;
+        for (leader, places) in asked {
+            let alone = places.len() == 1;
+            for (place, (offset, end)) in places {
+                match found.remove(&place).unwrap_or(Err(Fault::Protocol)) {
+                    Ok(batches) if batches.is_empty() && !alone => large.push((leader, (place, offset, end))),
+                    Ok(batches) => {
+                        let known = self.known.entry(place.0).or_default();
+                        known.insert((place.1, offset), Known { batches, end });
+                    }
+                    Err(Fault::Authorization) => _ = self.denied.insert(place.0, Instant::now()),
+                    Err(fault) => faults.count(Api::Fetch, fault),
+                }
+            }
+        }
+        large
     }
 
     /// What is known of a topic.
@@ -210,7 +225,7 @@ fn share(open: &mut Vec<(Place, i64, i64)>) -> BTreeMap<Place, (i64, i64)> {
     taken
 }
 
-fn request(asked: &BTreeMap<BrokerId, BTreeMap<Place, (i64, i64)>>) -> TimesByLeader {
+fn request(asked: &Asked) -> TimesByLeader {
     let mut request = TimesByLeader::new();
     for (leader, places) in asked {
         let topics = request.entry(*leader).or_default();

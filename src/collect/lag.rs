@@ -100,6 +100,15 @@ pub fn lag(committed: i64, ends: Ends, was_behind: bool) -> Lag {
     }
 }
 
+/// Records that were deleted unread between two looks: by so much the log's start has passed the commit. A commit
+/// that was set back to before the start loses nothing.
+pub fn lost_since(before: &Lag, now: &Lag) -> u64 {
+    let start = |lag: &Lag| Some(lag.committed - lag.retention_margin?);
+    let moved = start(now).zip(start(before)).map_or(0, |(now, before)| now - before);
+    let lost = now.lost.zip(before.lost).map_or(0, |(now, before)| now - before);
+    u64::try_from(lost.min(moved)).unwrap_or(0)
+}
+
 /// Whether a commit is behind the end of its log, where nothing can be.
 pub fn is_behind(committed: i64, ends: Ends) -> bool {
     ends.end.is_some_and(|end| committed > end)
@@ -133,6 +142,25 @@ mod tests {
         let lag = lag(5, ends(20, 120), false);
         assert_eq!((lag.records, lag.lost, lag.retention_margin), (Some(115), Some(15), Some(-15)));
         assert_eq!(lag.retention_ratio, Some(115.0), "above 100: more than there is");
+    }
+
+    #[test]
+    fn only_a_start_that_passes_the_commit_loses_records() {
+        let at = |committed, start| lag(committed, ends(start, 200), false);
+        let table = [
+            (at(10, 5), at(10, 30), 20),
+            (at(10, 30), at(10, 50), 20),
+            (at(10, 30), at(10, 30), 0),
+            (at(10, 50), at(50, 50), 0),
+            (at(100, 50), at(10, 50), 0),
+            (at(100, 50), at(10, 60), 10),
+            (at(10, 5), at(40, 30), 0),
+            (at(10, 5), at(20, 30), 10),
+            (at(10, 30), lag(10, Ends::default(), false), 0),
+        ];
+        for (before, now, lost) in table {
+            assert_eq!(lost_since(&before, &now), lost, "{before:?} {now:?}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Everything is asked in a few batched questions a cycle; nothing is joined, committed or read. One topic,
 //! group, partition or broker that cannot be asked is absent and counted; the others are as fresh as ever.
 
+mod ages;
 pub mod freshness;
 pub mod groups;
 mod heads;
@@ -51,7 +52,7 @@ pub struct Snapshot {
     /// Watched topics.
     pub topics: BTreeMap<Arc<str>, topics::Topic>,
     /// Watched groups.
-    pub groups: BTreeMap<Arc<str>, groups::Group>,
+    pub groups: Arc<BTreeMap<Arc<str>, groups::Group>>,
     /// Partitions that are not where they should be, and changes.
     pub topology: topology::Topology,
     /// Questions that failed since the start, one for each item, by request and kind.
@@ -71,6 +72,8 @@ pub enum Api {
     FindCoordinator,
     /// Committed offsets of a group.
     OffsetFetch,
+    /// Members of a group.
+    DescribeGroups,
     /// Offsets of a partition.
     ListOffsets,
     /// Heads of record batches.
@@ -84,6 +87,7 @@ impl Api {
             Api::ListGroups => "ListGroups",
             Api::FindCoordinator => "FindCoordinator",
             Api::OffsetFetch => "OffsetFetch",
+            Api::DescribeGroups => "DescribeGroups",
             Api::ListOffsets => "ListOffsets",
             Api::Fetch => "Fetch",
         }
@@ -193,7 +197,7 @@ impl Probe {
             self.heads.forget(&topic);
             self.searches.forget(&topic);
         }
-        let almost = groups::almost(committed, &self.topics);
+        let almost = ages::almost(committed, &self.topics);
         self.heads.ask(&self.wire, metadata, &almost, &self.topics, &mut self.faults).await;
         let latest_ms = latest_ms();
         for back in topics::STEPS_BACK {
@@ -209,7 +213,7 @@ impl Probe {
     /// Finds out how old records are that our own samples know too little of: by their own heads, and where these
     /// do not tell, or not well enough, by searching.
     async fn date(&mut self, metadata: &metadata::Snapshot, committed: &Places, now: Duration, now_ms: i64) {
-        let mut unclear = groups::unclear(committed, &self.topics, &self.heads, &self.cluster.lag, now);
+        let mut unclear = ages::unclear(committed, &self.topics, &self.heads, &self.cluster.lag, now);
         self.heads.ask(&self.wire, metadata, &unclear, &self.topics, &mut self.faults).await;
         unclear.retain(|topic, places| {
             let heads = self.heads.of(topic);
@@ -293,13 +297,8 @@ impl Cycle for Probe {
         self.look(&metadata, &committed).await;
         let now_ms = now_ms();
         self.date(&metadata, &committed, now, now_ms).await;
-        let known = groups::Sources {
-            topics: &self.topics,
-            heads: &self.heads,
-            searches: &self.searches,
-            now,
-            now_ms,
-        };
+        let known =
+            ages::Sources { topics: &self.topics, heads: &self.heads, searches: &self.searches, now, now_ms };
         let groups = self.groups.judge(commits, &known, &cluster.lag);
         self.save().await;
         Ok(Snapshot {

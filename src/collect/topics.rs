@@ -35,6 +35,8 @@ pub struct Topic {
     pub partitions: BTreeMap<i32, Partition>,
     /// How old it is; absent for a topic that freshness does not watch.
     pub freshness: Option<Freshness>,
+    /// `cleanup.policy` has `compact` in it: offsets may be without a record.
+    pub compacted: bool,
     /// Records appended since the topic is watched.
     pub appended: u64,
     /// Records a second between the last two looks.
@@ -294,6 +296,7 @@ impl Watched {
                     let seen = seen.map(|seen| (seen.ends, &seen.newest));
                     Freshness::of(seen, failed, memory.appended_at, latest_ms)
                 }),
+                compacted: memory.compacted,
                 appended: memory.appended,
                 rate: memory.rate.and_then(|(_, _, rate)| rate),
             };

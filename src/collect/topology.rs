@@ -34,6 +34,8 @@ pub struct Health {
     pub offline: usize,
     /// With fewer replicas in sync than replicas.
     pub under_replicated: usize,
+    /// Of these, being moved to other brokers: expected to be so. Absent where that may not be asked.
+    pub reassigning: Option<usize>,
     /// With fewer replicas in sync than `min.insync.replicas`; absent where that is not known.
     pub under_min_isr: Option<usize>,
     /// Led by another than the preferred replica.
@@ -43,12 +45,14 @@ pub struct Health {
 impl Health {
     /// Of several topics together; what one does not know, nobody knows.
     pub fn sum<'a>(all: impl Iterator<Item = &'a Health>) -> Self {
-        let start = Self { under_min_isr: Some(0), ..Self::default() };
+        let start = Self { under_min_isr: Some(0), reassigning: Some(0), ..Self::default() };
+        let both = |one: Option<usize>, other: Option<usize>| Some(one? + other?);
         all.fold(start, |sum, one| Self {
             partitions: sum.partitions + one.partitions,
             offline: sum.offline + one.offline,
             under_replicated: sum.under_replicated + one.under_replicated,
-            under_min_isr: sum.under_min_isr.zip(one.under_min_isr).map(|(sum, one)| sum + one),
+            reassigning: both(sum.reassigning, one.reassigning),
+            under_min_isr: both(sum.under_min_isr, one.under_min_isr),
             imbalanced: sum.imbalanced + one.imbalanced,
         })
     }
@@ -58,21 +62,29 @@ impl Health {
         self.offline > 0 || self.under_replicated > 0 || self.under_min_isr.is_some_and(|under| under > 0)
     }
 
-    /// Of a topic, whose setting may be known.
-    pub fn of(topic: &Topic, min_isr: Option<usize>) -> Self {
+    /// Of a topic, whose setting may be known, and of whose partitions these are being moved, if that is known.
+    pub fn of(topic: &Topic, min_isr: Option<usize>, moving: Option<&[i32]>) -> Self {
         let count = |holds: &dyn Fn(&admin::Partition) -> bool| {
             topic.partitions.values().filter(|partition| holds(partition)).count()
         };
         Self {
             partitions: topic.partitions.len(),
             offline: count(&|partition| partition.leader.is_none()),
-            under_replicated: count(&|partition| partition.isr.len() < partition.replicas.len()),
+            under_replicated: count(&is_under_replicated),
+            reassigning: moving.map(|moving| {
+                let of = moving.iter().filter_map(|number| topic.partitions.get(number));
+                of.filter(|partition| is_under_replicated(partition)).count()
+            }),
             under_min_isr: min_isr.map(|least| count(&|partition| partition.isr.len() < least)),
             imbalanced: count(&|partition| {
                 partition.leader.is_some_and(|leader| partition.replicas.first() != Some(&leader))
             }),
         }
     }
+}
+
+fn is_under_replicated(partition: &admin::Partition) -> bool {
+    partition.isr.len() < partition.replicas.len()
 }
 
 /// What changed between two looks.
@@ -143,6 +155,9 @@ pub(super) struct Watched {
     policies: BTreeMap<Arc<str>, admin::Policy>,
     asked: Option<Instant>,
     configs: Capability,
+    /// Partitions that are being moved, if that is known.
+    moving: Option<BTreeMap<Arc<str>, Vec<i32>>>,
+    reassignments: Capability,
 }
 
 #[derive(Debug)]
@@ -219,8 +234,18 @@ impl Watched {
         });
     }
 
-    /// Asks for settings of topics, once in ten minutes and for topics that are new.
+    /// Asks what is being moved, where a replica is missing, and for settings of topics.
     pub(super) async fn ask(&mut self, wire: &wire::Cluster, metadata: &metadata::Snapshot) {
+        let mut partitions = metadata.topics.values().flatten().flat_map(|topic| topic.partitions.values());
+        self.moving = match partitions.any(is_under_replicated) {
+            false => Some(BTreeMap::new()),
+            true => self.reassignments.ask(admin::all_reassignments(wire)).await.ok().flatten(),
+        };
+        self.ask_settings(wire, metadata).await;
+    }
+
+    /// Asks for settings of topics, once in ten minutes and for topics that are new.
+    async fn ask_settings(&mut self, wire: &wire::Cluster, metadata: &metadata::Snapshot) {
         let names: BTreeSet<&str> = metadata.topics.keys().map(String::as_str).collect();
         self.policies.retain(|name, _| names.contains(&**name));
         let due = self.asked.is_none_or(|asked| asked.elapsed() > CONFIGS_FOR);
@@ -246,10 +271,9 @@ impl Watched {
         let known = |topic: &(&String, &Result<Topic, Fault>)| topic.1.is_ok();
         let health = metadata.topics.iter().filter(known).filter_map(|(name, topic)| {
             let (name, _) = self.topics.get_key_value(name.as_str())?;
-            Some((
-                name.clone(),
-                Health::of(topic.as_ref().ok()?, self.policies.get(name).and_then(|policy| policy.min_isr)),
-            ))
+            let min_isr = self.policies.get(name).and_then(|policy| policy.min_isr);
+            let moving = self.moving.as_ref().map(|moving| moving.get(name).map_or(&[][..], Vec::as_slice));
+            Some((name.clone(), Health::of(topic.as_ref().ok()?, min_isr, moving)))
         });
         Topology { health: health.collect(), changes: self.changes.clone() }
     }
@@ -317,15 +341,22 @@ mod tests {
                 (None, &[1, 2, 3], &[]),
             ],
         );
-        let health = Health::of(&topic, Some(2));
-        let expected =
-            Health { partitions: 4, offline: 1, under_replicated: 3, under_min_isr: Some(2), imbalanced: 1 };
-        assert_eq!(health, expected);
-        assert_eq!(Health::of(&topic, None).under_min_isr, None, "not known is not 0");
+        let health = Health::of(&topic, Some(2), Some(&[0, 1]));
+        let expected = Health {
+            partitions: 4,
+            offline: 1,
+            under_replicated: 3,
+            reassigning: Some(1),
+            under_min_isr: Some(2),
+            imbalanced: 1,
+        };
+        assert_eq!(health, expected, "a partition that is moved and has all replicas is none of them");
+        let unknown = Health::of(&topic, None, None);
+        assert_eq!((unknown.under_min_isr, unknown.reassigning), (None, None), "not known is not 0");
         let twice = Health::sum([health, health].iter());
         assert_eq!((twice.partitions, twice.under_min_isr, twice.is_sick()), (8, Some(4), true));
-        let part = Health::sum([health, Health::of(&topic, None)].iter());
-        assert_eq!((part.offline, part.under_min_isr), (2, None));
+        let part = Health::sum([health, unknown].iter());
+        assert_eq!((part.offline, part.under_min_isr, part.reassigning), (2, None, None));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Lag {
     pub committed_only: bool,
     /// A time lag that may be further from the truth is looked for with the brokers.
     pub max_error: Duration,
+    /// Groups are described: who is in them, and reads what.
+    pub members: bool,
     /// Sums of groups of which a part is not known.
     pub partial_sums: bool,
     /// At most so many series of partitions.
@@ -98,6 +100,7 @@ impl Reader {
             partitions: choices(self, "granularity", "partition", "topic"),
             committed_only: choices(self, "isolation", "read_committed", "read_uncommitted"),
             max_error: self.duration("lag", "max.error"),
+            members: self.parsed("lag", "members", "true or false"),
             partial_sums: self.parsed("lag", "partial_sums", "true or false"),
             max_series: self.parsed("lag", "max.series", "a number"),
         }

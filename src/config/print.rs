@@ -56,6 +56,7 @@ impl Config {
                     if lag.committed_only { "read_committed" } else { "read_uncommitted" }.to_owned(),
                 ),
                 ("lag.max.error", time(lag.max_error)),
+                ("lag.members", lag.members.to_string()),
                 ("lag.partial_sums", lag.partial_sums.to_string()),
                 ("lag.max.series", lag.max_series.to_string()),
                 ("freshness.enabled", freshness.enabled.to_string()),

@@ -8,7 +8,10 @@ use super::{
 };
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 28] = [
+const RESERVED_LABELS: [&str; 31] = [
+    "member_host",
+    "consumer_id",
+    "client_id",
     "kafka_cluster",
     "partition",
     "broker",

@@ -15,7 +15,7 @@ use crate::{
     config,
     kafka::{
         BrokerId, Error, Fault,
-        admin::{self, Broker, Quorum, Topic, Topics},
+        admin::{self, Broker, PARTITIONS_A_PAGE, Quorum, Topic, Topics},
         wire,
     },
     latency::{Bounds, Buckets},
@@ -123,6 +123,8 @@ pub struct Probe {
     /// Asked anew when the cluster changes.
     quorum_capability: Capability,
     brokers: BTreeSet<BrokerId>,
+    /// How all topics are asked for.
+    topics: Topics<'static>,
 }
 
 impl Probe {
@@ -131,7 +133,8 @@ impl Probe {
         let quorum = wire.beside(QUORUM_PATIENCE.min(cluster.metadata.timeout / 2));
         let durations = Buckets::new(&Bounds::default());
         let (quorum_capability, brokers) = (Capability::Unknown, BTreeSet::new());
-        Self { cluster, wire, quorum, durations, quorum_capability, brokers }
+        let topics = Topics::All;
+        Self { cluster, wire, quorum, durations, quorum_capability, brokers, topics }
     }
 
     /// A topic that we may not see is left out where all are listed; asked for by name, the broker says why.
@@ -164,7 +167,7 @@ impl Cycle for Probe {
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let before = self.quorum_capability;
         let quorum = self.quorum_capability.ask(admin::describe_quorum(&self.quorum));
-        let (metadata, quorum) = tokio::join!(admin::metadata(&self.wire, Topics::All), quorum);
+        let (metadata, quorum) = tokio::join!(admin::metadata(&self.wire, self.topics), quorum);
         let quorum = quorum.ok().flatten();
         let capability = self.quorum_capability;
         if capability != before && quorum.is_none() {
@@ -175,6 +178,9 @@ impl Cycle for Probe {
         self.durations.record(metadata.duration);
         self.forget_refusals(&metadata.brokers);
         self.quorum.learn_from(&self.wire);
+        let partitions =
+            metadata.topics.values().flatten().map(|topic| topic.partitions.len()).sum::<usize>();
+        self.topics = if partitions > PARTITIONS_A_PAGE { Topics::Pages } else { Topics::All };
         let heartbeat_topic = match metadata.topics.get(&self.cluster.heartbeat.topic) {
             Some(topic) => topic.clone(),
             None => Err(self.hidden().await),

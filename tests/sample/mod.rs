@@ -19,7 +19,7 @@ use kafka_heartbeat::{
     config::{self, Config, Sources},
     kafka::{
         BrokerId, Fault, Stage,
-        admin::{self, Broker, GroupKind, GroupState, Quorum},
+        admin::{self, Broker, GroupKind, GroupState, Member, Quorum},
         wire,
     },
     latency::{Bounds, Buckets, Recent, RecentMean},
@@ -349,6 +349,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             oldest_ms: Some(newest_ms - 60_000),
             appended_at: Some(wall - Duration::from_secs(2)),
         }),
+        compacted: true,
         appended: 37,
         rate: Some(1.5),
     };
@@ -360,6 +361,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             oldest_ms: None,
             appended_at: None,
         }),
+        compacted: false,
         appended: 0,
         rate: None,
     };
@@ -373,19 +375,27 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         (2, aged(0, Some(0), Method::Current, lag(8, ends(0, 8), false))),
         (3, lag(121, ends(20, 120), true)),
     ]);
-    let group = |topics, fault| Group {
+    let member = Member {
+        id: "consumer-1-0000".to_owned(),
+        client: HOSTILE.to_owned(),
+        host: "10.0.0.7".to_owned(),
+        partitions: BTreeMap::from([(HOSTILE.into(), vec![0, 2])]),
+    };
+    let group = |topics: BTreeMap<Arc<str>, _>, fault: Option<Fault>| Group {
         state: GroupState::Stable,
         kind: GroupKind::Consumer,
+        members: fault.is_none().then(|| vec![member.clone()]),
+        lost: topics.keys().map(|topic| (topic.clone(), 15)).collect(),
         topics,
         unknown: 0,
         fault,
     };
     collect::Snapshot {
         topics: BTreeMap::from([(HOSTILE.into(), busy), ("never-written".into(), silent)]),
-        groups: BTreeMap::from([
+        groups: Arc::new(BTreeMap::from([
             (HOSTILE.into(), group(BTreeMap::from([(HOSTILE.into(), lags)]), None)),
             ("unreadable".into(), group(BTreeMap::new(), Some(Fault::NoLeader))),
-        ]),
+        ])),
         topology: Topology {
             health: BTreeMap::from([(
                 HOSTILE.into(),
@@ -393,6 +403,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
                     partitions: 2,
                     offline: 1,
                     under_replicated: 1,
+                    reassigning: Some(0),
                     under_min_isr: Some(1),
                     imbalanced: 0,
                 },

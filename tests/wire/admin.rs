@@ -9,7 +9,8 @@ use kafka_protocol::{
         self, AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
         CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
         DescribeConfigsRequest, DescribeConfigsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
-        ElectLeadersRequest, ElectLeadersResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, ElectLeadersRequest,
+        ElectLeadersResponse, FindCoordinatorRequest, FindCoordinatorResponse,
         IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, ListPartitionReassignmentsRequest,
         ListPartitionReassignmentsResponse, MetadataRequest,
         alter_partition_reassignments_response::{ReassignablePartitionResponse, ReassignableTopicResponse},
@@ -17,6 +18,9 @@ use kafka_protocol::{
         create_topics_response::CreatableTopicResult,
         describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult},
         describe_quorum_response::{PartitionData, TopicData},
+        describe_topic_partitions_response::{
+            self, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+        },
         elect_leaders_response::{PartitionResult, ReplicaElectionResult},
         incremental_alter_configs_response::AlterConfigsResourceResponse,
         list_partition_reassignments_response::{OngoingPartitionReassignment, OngoingTopicReassignment},
@@ -279,4 +283,61 @@ async fn coordinators_are_found_together_or_one_by_one() {
     let found = admin::coordinators(&cluster, &groups).await.unwrap();
     assert_eq!(seen(found), [Ok(1), absent, denied, absent]);
     assert_eq!(fake.count::<FindCoordinatorRequest>(), 4);
+}
+
+/// Three partitions a page, of two topics with five each.
+fn page(request: &DescribeTopicPartitionsRequest, turns_back: bool) -> DescribeTopicPartitionsResponse {
+    let all: Vec<(&str, i32)> =
+        ["a", "b"].into_iter().flat_map(|topic| (0..5).map(move |p| (topic, p))).collect();
+    let from = request.cursor.as_ref().map_or(0, |cursor| {
+        let place = (cursor.topic_name.0.as_str(), cursor.partition_index);
+        all.iter().position(|at| *at == place).unwrap()
+    });
+    let rest = &all[from..];
+    let topics = ["a", "b"].into_iter().filter_map(|name| {
+        let partitions: Vec<_> = rest.iter().take(3).filter(|(topic, _)| *topic == name).collect();
+        let partition = |(_, number): &&(&str, i32)| {
+            DescribeTopicPartitionsResponsePartition::default()
+                .with_partition_index(*number)
+                .with_leader_id(messages::BrokerId(if *number == 4 { -1 } else { 1 }))
+                .with_replica_nodes(vec![messages::BrokerId(1), messages::BrokerId(2)])
+                .with_isr_nodes(vec![messages::BrokerId(1)])
+        };
+        (!partitions.is_empty()).then(|| {
+            DescribeTopicPartitionsResponseTopic::default()
+                .with_name(Some(messages::TopicName(StrBytes::from_static_str(name))))
+                .with_partitions(partitions.iter().map(partition).collect())
+        })
+    });
+    let next = if turns_back && from > 0 { Some(&all[0]) } else { rest.get(3) };
+    let next = next.map(|(topic, number)| {
+        describe_topic_partitions_response::Cursor::default()
+            .with_topic_name(messages::TopicName(StrBytes::from_static_str(topic)))
+            .with_partition_index(*number)
+    });
+    DescribeTopicPartitionsResponse::default().with_topics(topics.collect()).with_next_cursor(next)
+}
+
+#[tokio::test]
+async fn topics_are_told_page_by_page_where_the_broker_knows_how() {
+    let fake = Fake::start().await;
+    fake.on(|request: DescribeTopicPartitionsRequest, _| Reply::Answer(page(&request, false)));
+    let cluster = cluster(&[&fake], AMPLE);
+    let told = admin::metadata(&cluster, Topics::Pages).await.unwrap();
+    assert_eq!(fake.count::<DescribeTopicPartitionsRequest>(), 4);
+    assert_eq!(told.brokers.keys().copied().collect::<Vec<_>>(), [BrokerId(1)]);
+    for name in ["a", "b"] {
+        let topic = told.topics[name].as_ref().unwrap();
+        let leaders: Vec<_> = topic.partitions.values().map(|partition| partition.leader).collect();
+        let one = Some(BrokerId(1));
+        assert_eq!(leaders, [one, one, one, one, None], "{name} is whole though it was torn");
+        assert_eq!((topic.partitions[&0].replicas.len(), topic.partitions[&0].isr.len()), (2, 1));
+    }
+    fake.on(|request: DescribeTopicPartitionsRequest, _| Reply::Answer(page(&request, true)));
+    let error = admin::metadata(&cluster, Topics::Pages).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Protocol, "pages that go back would never end");
+    fake.without::<DescribeTopicPartitionsRequest>();
+    let fresh = self::cluster(&[&fake], AMPLE);
+    let whole = admin::metadata(&fresh, Topics::Pages).await.unwrap();
+    assert_eq!(whole.brokers.len(), 1, "an older broker is asked for all at once");
 }

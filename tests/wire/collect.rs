@@ -14,13 +14,17 @@ use kafka_heartbeat::{
 };
 use kafka_protocol::{
     messages::{
-        self, FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-        ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
-        OffsetFetchRequest, OffsetFetchResponse,
+        self, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribeGroupsRequest,
+        DescribeGroupsResponse, FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest, ListOffsetsResponse,
+        ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, MetadataRequest,
+        OffsetFetchRequest, OffsetFetchResponse, consumer_group_describe_response,
+        describe_groups_response::{DescribedGroup, DescribedGroupMember},
         fetch_response::{FetchableTopicResponse, PartitionData},
         find_coordinator_response::Coordinator,
         list_groups_response::ListedGroup,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+        list_partition_reassignments_response::{OngoingPartitionReassignment, OngoingTopicReassignment},
         metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
         offset_fetch_response::{
             OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
@@ -410,4 +414,112 @@ async fn the_ends_of_a_partition_that_lost_its_leader_are_not_known_any_more() {
     assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 1), None, "a number of the look before is none");
     assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 0), Some(50));
     assert_eq!(snapshot.groups["group-0"].unknown, 1);
+}
+
+#[tokio::test]
+async fn members_are_described_only_when_asked_for_and_in_each_protocol() {
+    let fakes = brokers(10, 3).await;
+    for fake in &fakes {
+        fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
+    }
+    fakes[0].on(|_: ListGroupsRequest, _| {
+        let group = |(number, kind, state): (usize, &'static str, &'static str)| {
+            ListedGroup::default()
+                .with_group_id(messages::GroupId(text(format!("group-{number}"))))
+                .with_protocol_type(StrBytes::from_static_str("consumer"))
+                .with_group_state(StrBytes::from_static_str(state))
+                .with_group_type(StrBytes::from_static_str(kind))
+        };
+        let groups = [
+            (0, "classic", "Stable"),
+            (1, "consumer", "Stable"),
+            (2, "classic", "Empty"),
+            (3, "classic", "Stable"),
+        ];
+        Reply::Answer(ListGroupsResponse::default().with_groups(groups.map(group).to_vec()))
+    });
+    fakes[0].on(|request: DescribeGroupsRequest, _| {
+        let groups = request.groups.into_iter().map(|name| {
+            let member = DescribedGroupMember::default()
+                .with_member_id(text("m-1".to_owned()))
+                .with_client_id(text("app".to_owned()))
+                .with_client_host(text("/10.0.0.1".to_owned()))
+                .with_member_assignment(vec![0, 0, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 2].into());
+            // The coordinator of group 3 is loading.
+            let code = if name.0.as_str() == "group-3" { 14 } else { 0 };
+            DescribedGroup::default().with_group_id(name).with_error_code(code).with_members(vec![member])
+        });
+        Reply::Answer(DescribeGroupsResponse::default().with_groups(groups.collect()))
+    });
+    fakes[0].on(|request: ConsumerGroupDescribeRequest, _| {
+        let read = consumer_group_describe_response::TopicPartitions::default()
+            .with_topic_name(messages::TopicName(text("t".to_owned())))
+            .with_partitions(vec![0, 1]);
+        let assigned =
+            consumer_group_describe_response::Assignment::default().with_topic_partitions(vec![read]);
+        let member = consumer_group_describe_response::Member::default()
+            .with_member_id(text("m-2".to_owned()))
+            .with_assignment(assigned);
+        let groups = request.group_ids.into_iter().map(|name| {
+            consumer_group_describe_response::DescribedGroup::default()
+                .with_group_id(name)
+                .with_members(vec![member.clone()])
+        });
+        Reply::Answer(ConsumerGroupDescribeResponse::default().with_groups(groups.collect()))
+    });
+    let snapshot = probe(&fakes, &[]).await.cycle().await.unwrap();
+    assert!(snapshot.groups.values().all(|group| group.members.is_none()), "not asked for");
+    assert_eq!(fakes[0].count::<DescribeGroupsRequest>(), 0);
+    let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.unwrap();
+    let members = |name: &str| snapshot.groups[name].members.clone();
+    let [classic, modern] = ["group-0", "group-1"].map(|name| members(name).unwrap().remove(0));
+    assert_eq!(
+        (classic.id.as_str(), classic.client.as_str(), classic.host.as_str()),
+        ("m-1", "app", "10.0.0.1")
+    );
+    assert_eq!((&classic.partitions["t"][..], &modern.partitions["t"][..]), (&[2][..], &[0, 1][..]));
+    assert_eq!(members("group-2"), Some(vec![]), "who is empty is not asked");
+    assert_eq!(members("group-3"), None, "not known is not empty");
+    assert_eq!(snapshot.faults, BTreeMap::from([((Api::DescribeGroups, Fault::NoLeader), 1)]));
+    let asked = (fakes[0].count::<DescribeGroupsRequest>(), fakes[0].count::<ConsumerGroupDescribeRequest>());
+    assert_eq!(asked, (1, 1), "all of a protocol in one question");
+}
+
+#[tokio::test]
+async fn under_replicated_and_being_moved_is_not_the_same_as_under_replicated() {
+    let fakes = brokers(2, 3).await;
+    let (mut probe, publish) = probe_and_metadata(&fakes, &[("lag", "enabled", "false")]).await;
+    assert_eq!(probe.cycle().await.unwrap().topology.health["topic-0"].reassigning, Some(0));
+    let asked = || fakes.iter().map(Fake::count::<ListPartitionReassignmentsRequest>).sum::<usize>();
+    assert_eq!(asked(), 0, "where no replica is missing nothing is asked");
+    publish.send_modify(|latest| {
+        let (snapshot, _) = latest.snapshot.as_mut().unwrap();
+        let mut changed = (**snapshot).clone();
+        for topic in Arc::make_mut(&mut changed.topics).values_mut().flatten() {
+            topic.partitions.values_mut().for_each(|partition| partition.replicas.push(BrokerId(9)));
+        }
+        *snapshot = Arc::new(changed);
+    });
+    for fake in &fakes {
+        fake.on(|_: ListPartitionReassignmentsRequest, _| {
+            let moving = OngoingPartitionReassignment::default().with_partition_index(1);
+            let topic = OngoingTopicReassignment::default()
+                .with_name(messages::TopicName(text("topic-0".to_owned())))
+                .with_partitions(vec![moving]);
+            Reply::Answer(ListPartitionReassignmentsResponse::default().with_topics(vec![topic]))
+        });
+    }
+    let snapshot = probe.cycle().await.unwrap();
+    let health = |topic: &str| {
+        let health = snapshot.topology.health[topic];
+        (health.under_replicated, health.reassigning)
+    };
+    assert_eq!((health("topic-0"), health("topic-1")), ((3, Some(1)), (3, Some(0))));
+    for fake in &fakes {
+        fake.on(|_: ListPartitionReassignmentsRequest, _| {
+            Reply::Answer(ListPartitionReassignmentsResponse::default().with_error_code(31))
+        });
+    }
+    let snapshot = probe.cycle().await.unwrap();
+    assert_eq!(snapshot.topology.health["topic-0"].reassigning, None, "who may not ask does not know");
 }

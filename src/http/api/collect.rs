@@ -9,11 +9,14 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{Filter, Shared, each, seconds, time};
-use crate::collect::{
-    groups::{Group, Sums},
-    lag::{Lag, TimeLag},
-    topics::Topic,
-    topology::{Change, Health},
+use crate::{
+    collect::{
+        groups::{Group, Sums},
+        lag::{Lag, TimeLag},
+        topics::Topic,
+        topology::{Change, Health},
+    },
+    kafka::admin::Member,
 };
 
 /// Groups, those with the oldest unread records first: `?search=PART&limit=N`; `?group=NAME` for one with its
@@ -33,6 +36,7 @@ pub(in crate::http) async fn groups(state: Extract<Shared>, filter: Query<Filter
             let mut told = group_json(name, group, *sums);
             if filter.group.is_some() {
                 told["topics"] = partitions_json(group);
+                told["members"] = group.members.as_ref().map(|members| members_json(members)).into();
             }
             told
         });
@@ -61,7 +65,10 @@ pub(in crate::http) async fn consumer_groups(state: Extract<Shared>, filter: Que
         let groups = snapshot.map(|snapshot| {
             let groups = snapshot.groups.iter();
             groups
-                .map(|(name, group)| json!({ "group": &**name, "state": group.state.as_str() }))
+                .map(|(name, group)| {
+                    let members = group.members.as_ref().map(Vec::len);
+                    json!({ "group": &**name, "state": group.state.as_str(), "members": members })
+                })
                 .collect::<Vec<_>>()
         });
         json!({ "group_count": snapshot.map(|snapshot| snapshot.groups.len()), "groups": groups })
@@ -85,6 +92,20 @@ fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
         "partitions_unknown": group.unknown,
         "fault": group.fault.map(|fault| fault.as_str()),
     })
+}
+
+fn members_json(members: &[Member]) -> Vec<Value> {
+    let one = |member: &Member| {
+        let partitions =
+            member.partitions.iter().map(|(topic, partitions)| (topic.to_string(), json!(partitions)));
+        json!({
+            "id": member.id,
+            "client": member.client,
+            "host": member.host,
+            "partitions": partitions.collect::<serde_json::Map<_, _>>(),
+        })
+    };
+    members.iter().map(one).collect()
 }
 
 /// The partition whose next record is oldest.

@@ -346,6 +346,6 @@ fn committed(topics: impl Iterator<Item = (TopicName, Vec<(i32, i64, i16)>)>) ->
     found
 }
 
-fn group_id(group: &str) -> GroupId {
+pub(super) fn group_id(group: &str) -> GroupId {
     GroupId(StrBytes::from_string(group.to_owned()))
 }

@@ -24,15 +24,20 @@ use super::{
 
 mod fetch;
 mod groups;
+mod members;
 mod offsets;
+mod pages;
 mod topics;
 
 pub use fetch::{Batch, PARTITIONS_A_FETCH, batches};
 pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
+pub use members::{Described, Member, members};
 pub use offsets::{At, ByLeader, Found, FoundOffsets, TimesByLeader, list_offsets, offsets, offsets_at};
+pub use pages::PARTITIONS_A_PAGE;
+use pages::pages;
 pub use topics::{
-    Policy, alter_topic_configs, create_partitions, create_topic, elect_preferred, policies, reassign,
-    reassignments, topic_configs,
+    Policy, all_reassignments, alter_topic_configs, create_partitions, create_topic, elect_preferred,
+    policies, reassign, reassignments, topic_configs,
 };
 
 const METADATA: Range = Range { lowest: 4, highest: 12 };
@@ -46,6 +51,9 @@ const QUORUM_TOPIC: &str = "__cluster_metadata";
 pub enum Topics<'a> {
     /// Every topic we may see.
     All,
+    /// The same, two thousand partitions a question where the brokers know how (Kafka 4.0, KIP-966): the whole of a
+    /// large cluster keeps a broker busy for a while. A change between two pages may be seen by one of them alone.
+    Pages,
     /// These; none is ever created by asking.
     Named(&'a [&'a str]),
 }
@@ -117,8 +125,17 @@ pub struct Quorum {
 /// # Errors
 /// When no broker answered.
 pub async fn metadata(cluster: &wire::Cluster, topics: Topics<'_>) -> Result<Metadata, Error> {
+    let mut pages = match topics {
+        Topics::Pages => match pages(cluster).await {
+            Err(error) if error.fault() == Fault::Unsupported => None,
+            pages => Some(pages?),
+        },
+        Topics::All | Topics::Named(_) => None,
+    };
     let named = match topics {
-        Topics::All => None,
+        // Nothing but the brokers.
+        Topics::Pages if pages.is_some() => Some(Vec::new()),
+        Topics::All | Topics::Pages => None,
         Topics::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
     };
     let request = MetadataRequest::default().with_topics(named).with_allow_auto_topic_creation(false);
@@ -139,8 +156,11 @@ pub async fn metadata(cluster: &wire::Cluster, topics: Topics<'_>) -> Result<Met
         cluster_id: answer.cluster_id.map(|id| id.to_string()),
         controller,
         brokers,
-        topics: answer.topics.into_iter().filter_map(described).collect(),
-        duration,
+        duration: duration + pages.as_ref().map_or(Duration::ZERO, |(_, duration)| *duration),
+        topics: match pages.take() {
+            Some((topics, _)) => topics,
+            None => answer.topics.into_iter().filter_map(described).collect(),
+        },
     })
 }
 
@@ -160,12 +180,15 @@ fn described(topic: MetadataResponseTopic) -> Option<(String, Result<Topic, Faul
 }
 
 fn state(partition: &MetadataResponsePartition) -> Partition {
-    let ids = |ids: &[messages::BrokerId]| ids.iter().map(|id| BrokerId(id.0)).collect();
     Partition {
         leader: known(partition.leader_id),
         replicas: ids(&partition.replica_nodes),
         isr: ids(&partition.isr_nodes),
     }
+}
+
+fn ids(ids: &[messages::BrokerId]) -> Vec<BrokerId> {
+    ids.iter().map(|id| BrokerId(id.0)).collect()
 }
 
 /// Kafka writes -1 for "none".

@@ -141,13 +141,31 @@ pub async fn reassignments(
     let topic = ListPartitionReassignmentsTopics::default()
         .with_name(topic_name(name))
         .with_partition_indexes(partitions.to_vec());
-    let request = ListPartitionReassignmentsRequest::default()
-        .with_topics(Some(vec![topic]))
-        .with_timeout_ms(limit_ms(cluster));
+    let moving = moving(cluster, Some(vec![topic])).await?;
+    Ok(moving.into_values().flatten().collect())
+}
+
+/// Partitions of all topics that are being moved.
+///
+/// # Errors
+/// Where the question is unknown or denied.
+pub async fn all_reassignments(cluster: &wire::Cluster) -> Result<BTreeMap<Arc<str>, Vec<i32>>, Error> {
+    moving(cluster, None).await
+}
+
+async fn moving(
+    cluster: &wire::Cluster,
+    topics: Option<Vec<ListPartitionReassignmentsTopics>>,
+) -> Result<BTreeMap<Arc<str>, Vec<i32>>, Error> {
+    let request =
+        ListPartitionReassignmentsRequest::default().with_topics(topics).with_timeout_ms(limit_ms(cluster));
     let answer = ask_controller(cluster, &request, REASSIGNMENTS, |answer| answer.error_code).await?;
-    check(answer.error_code, &format!("reassignments of topic {}", plain(name)), answer.error_message)?;
-    let moving = answer.topics.into_iter().flat_map(|topic| topic.partitions);
-    Ok(moving.map(|partition| partition.partition_index).collect())
+    check(answer.error_code, "reassignments", answer.error_message)?;
+    let topics = answer.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|partition| partition.partition_index).collect();
+        (Arc::from(topic.name.0.as_str()), partitions)
+    });
+    Ok(topics.collect())
 }
 
 /// Moves replicas. Only with `topic.rebalance`.

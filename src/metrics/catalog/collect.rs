@@ -51,6 +51,13 @@ pub static GROUP_LOST: Family<4> = family(
     "Records that were deleted before the group read them: the log begins so far after the committed offset.",
 );
 
+pub static GROUP_TOPIC_LOST: Family<3> = family(
+    "kafka_consumergroup_data_lost_offsets_total",
+    Kind::Counter,
+    &["cluster_name", "group", "topic"],
+    "Records that were deleted before the group read them, since the group is watched: by so much the starts of logs passed its commits.",
+);
+
 pub static GROUP_MARGIN: Family<4> = family(
     "kafka_consumergroup_group_retention_margin",
     Kind::Gauge,
@@ -114,6 +121,13 @@ pub static GROUP_STATE: Family<4> = family(
     "1 for the group's current state: stable, rebalancing, empty, dead or unknown.",
 );
 
+pub static MEMBER_INFO: Family<7> = family(
+    "kafka_consumergroup_member_info",
+    Kind::Info,
+    &["cluster_name", "group", "topic", "partition", "member_host", "consumer_id", "client_id"],
+    "1 for the member that reads a partition. Only with [lag] members = true.",
+);
+
 pub static GROUP_UNKNOWN: Family<2> = family(
     "kafka_consumergroup_partitions_unknown",
     Kind::Gauge,
@@ -126,6 +140,41 @@ pub static POLL_MS: Family<1> = family(
     Kind::Gauge,
     &["cluster_name"],
     "How long the last look at topics and groups took, in milliseconds.",
+);
+
+pub static EXPORTER_UP: Family<1> = family(
+    "kafka_lag_exporter_up",
+    Kind::Gauge,
+    &["cluster_name"],
+    "1 while the last look at groups is not older than three intervals, else 0.",
+);
+
+pub static EXPORTER_UPDATE: Family<1> = family(
+    "kafka_lag_exporter_last_update_timestamp_seconds",
+    Kind::Gauge,
+    &["cluster_name"],
+    "When the last look at topics and groups succeeded. Absent until one did.",
+);
+
+pub static EXPORTER_DURATION: Family<1> = family(
+    "kafka_lag_exporter_scrape_duration_seconds",
+    Kind::Gauge,
+    &["cluster_name"],
+    "How long the last look at topics and groups took.",
+);
+
+pub static EXPORTER_COMPACTED: Family<1> = family(
+    "kafka_lag_exporter_compaction_detected_total",
+    Kind::Gauge,
+    &["cluster_name"],
+    "Commits on partitions of compacted topics, where offsets may be without a record. A gauge in spite of its name, which is klag-exporter's.",
+);
+
+pub static EXPORTER_LOST: Family<1> = family(
+    "kafka_lag_exporter_data_loss_partitions_total",
+    Kind::Gauge,
+    &["cluster_name"],
+    "Commits before the start of their log: records were deleted unread. A gauge in spite of its name, which is klag-exporter's.",
 );
 
 pub static COLLECT_ERRORS: Family<3> = family(
@@ -146,7 +195,7 @@ pub static LAST_EVENT: Family<2> = family(
     "topic_last_event_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "The newest timestamp of a record of the topic. Absent without records, and while it lies more than a minute in the future.",
+    "The newest timestamp of a record of the topic that does not lie more than a minute in the future. Absent without such records.",
 );
 
 pub static OLDEST_PARTITION_EVENT: Family<2> = family(
@@ -205,6 +254,13 @@ pub static UNDER_REPLICATED: Family<2> = family(
     "Partitions with fewer replicas in sync than replicas.",
 );
 
+pub static REASSIGNING: Family<2> = family(
+    "kafka_under_replicated_reassigning_partitions",
+    Kind::Gauge,
+    &["kafka_cluster", "topic"],
+    "Under-replicated partitions that are being moved to other brokers, which is expected. Absent where that may not be asked.",
+);
+
 pub static UNDER_MIN_ISR: Family<2> = family(
     "kafka_under_min_isr_partitions",
     Kind::Gauge,
@@ -227,7 +283,7 @@ pub static CHANGES: Family<2> = family(
 );
 
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 32] = [
+pub static ALL: [&Description; 40] = [
     &LATEST_OFFSET.description,
     &EARLIEST_OFFSET.description,
     &GROUP_OFFSET.description,
@@ -235,6 +291,7 @@ pub static ALL: [&Description; 32] = [
     &GROUP_LAG_SECONDS.description,
     &GROUP_LAG_ERROR.description,
     &GROUP_LOST.description,
+    &GROUP_TOPIC_LOST.description,
     &GROUP_MARGIN.description,
     &GROUP_RATIO.description,
     &GROUP_RESET.description,
@@ -244,8 +301,14 @@ pub static ALL: [&Description; 32] = [
     &GROUP_MAX.description,
     &GROUP_MAX_SECONDS.description,
     &GROUP_STATE.description,
+    &MEMBER_INFO.description,
     &GROUP_UNKNOWN.description,
     &POLL_MS.description,
+    &EXPORTER_UP.description,
+    &EXPORTER_UPDATE.description,
+    &EXPORTER_DURATION.description,
+    &EXPORTER_COMPACTED.description,
+    &EXPORTER_LOST.description,
     &COLLECT_ERRORS.description,
     &SERIES_DROPPED.description,
     &LAST_EVENT.description,
@@ -257,6 +320,7 @@ pub static ALL: [&Description; 32] = [
     &PARTITION_COUNT.description,
     &OFFLINE.description,
     &UNDER_REPLICATED.description,
+    &REASSIGNING.description,
     &UNDER_MIN_ISR.description,
     &IMBALANCE.description,
     &CHANGES.description,

@@ -11,6 +11,7 @@ use crate::{
         topics::Topic,
         topology::Change,
     },
+    kafka::admin::Member,
     metrics::{Label, Series, Sink, Value, catalog::collect as c},
 };
 
@@ -24,8 +25,9 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink
         capability(name, "ListGroups", snapshot.listing, series);
         groups(name, snapshot, settings, series);
     }
-    let milliseconds = snapshot.duration.as_secs_f64() * 1e3;
-    series.push(c::POLL_MS.series([text(name)], Value::Number(milliseconds)));
+    let seconds = snapshot.duration.as_secs_f64();
+    series.push(c::POLL_MS.series([text(name)], Value::Number(seconds * 1e3)));
+    series.push(c::EXPORTER_DURATION.series([text(name)], Value::Number(seconds)));
     for ((api, fault), count) in &snapshot.faults {
         let labels = [text(name), text(api.as_str()), text(fault.as_str())];
         series.push(c::COLLECT_ERRORS.series(labels, Value::Count(*count)));
@@ -45,6 +47,16 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink
     }
 }
 
+/// Whether the collectors of groups are alive; told also when they are not.
+pub(super) fn liveness<'a>(readings: &'a Readings, series: &mut impl Sink<'a>) {
+    if readings.settings.lag.enabled {
+        let at = || [text(&readings.name)];
+        series.push(c::EXPORTER_UP.series(at(), flag(readings.collect.fresh().is_some())));
+        let update = readings.collect.succeeded;
+        series.take(update.map(|update| c::EXPORTER_UPDATE.series(at(), Value::Number(unix(update)))));
+    }
+}
+
 fn topology<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl Sink<'a>) {
     for (topic, health) in &snapshot.topology.health {
         let count = |count: usize| Value::Count(count as u64);
@@ -52,6 +64,7 @@ fn topology<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl Sink<'a
         series.push(c::PARTITION_COUNT.series(at(), count(health.partitions)));
         series.push(c::OFFLINE.series(at(), count(health.offline)));
         series.push(c::UNDER_REPLICATED.series(at(), count(health.under_replicated)));
+        series.take(health.reassigning.map(|moving| c::REASSIGNING.series(at(), count(moving))));
         series.take(health.under_min_isr.map(|under| c::UNDER_MIN_ISR.series(at(), count(under))));
         series.push(c::IMBALANCE.series(at(), count(health.imbalanced)));
     }
@@ -85,9 +98,21 @@ fn groups<'a>(
     for (topic, seen) in snapshot.topics.iter().filter(|(topic, _)| watched(topic)) {
         ends(name, topic, seen, &mut capped);
     }
-    for (group, seen) in &snapshot.groups {
+    let (mut compacted, mut losing) = (0, 0);
+    for (group, seen) in snapshot.groups.iter() {
+        for (topic, lost) in &seen.lost {
+            let at = [text(name), text(group), text(topic)];
+            capped.sink.push(c::GROUP_TOPIC_LOST.series(at, Value::Count(*lost)));
+        }
         summary(name, group, seen, settings.lag.partial_sums, capped.sink);
+        for member in seen.members.iter().flatten().filter(|_| partitions) {
+            reads(name, group, member, &mut capped);
+        }
         for (topic, lags) in &seen.topics {
+            losing += lags.values().filter(|lag| lag.lost > Some(0)).count() as u64;
+            if snapshot.topics.get(topic).is_some_and(|topic| topic.compacted) {
+                compacted += lags.len() as u64;
+            }
             let sums = Sums::of(lags.values());
             let at = || [text(name), text(group), text(topic)];
             let (sum, oldest) = (sums.records, sums.oldest.map(|oldest| oldest.age.as_secs_f64()));
@@ -100,6 +125,8 @@ fn groups<'a>(
         }
     }
     let dropped = capped.dropped;
+    series.push(c::EXPORTER_COMPACTED.series([text(name)], Value::Count(compacted)));
+    series.push(c::EXPORTER_LOST.series([text(name)], Value::Count(losing)));
     series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
 }
 
@@ -147,6 +174,19 @@ fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, se
     series.take(
         sums.oldest.map(|oldest| c::GROUP_MAX_SECONDS.series(at(), Value::Number(oldest.age.as_secs_f64()))),
     );
+}
+
+fn reads<'a>(name: &'a str, group: &'a str, member: &'a Member, series: &mut impl Sink<'a>) {
+    for (topic, partitions) in &member.partitions {
+        for partition in partitions {
+            let at = [text(name), text(group), text(topic), partition.to_string().into()];
+            let who = [text(&member.host), text(&member.id), text(&member.client)];
+            let [name, group, topic, partition] = at;
+            let [host, id, client] = who;
+            let labels = [name, group, topic, partition, host, id, client];
+            series.push(c::MEMBER_INFO.series(labels, Value::Count(1)));
+        }
+    }
 }
 
 fn lag_of<'a>(at: [Label<'a>; 4], lag: &Lag, series: &mut impl Sink<'a>) {

@@ -59,6 +59,7 @@ pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     if let Some(snapshot) = readings.metadata.fresh() {
         metadata(name, snapshot, series);
     }
+    collect::liveness(readings, series);
     if let Some(snapshot) = readings.topic.fresh() {
         topic(name, snapshot, series);
     }
