@@ -198,7 +198,8 @@ fn limited(kafka: &Kafka, allowed: &str) -> Service {
     let user = format!("User:{}", NOBODY.user);
     let acl = |what: &[&str]| {
         let arguments = [&["--add", "--allow-principal", &user, "--operation", "Describe"], what].concat();
-        kafka.admin("org.apache.kafka.tools.AclCommand", &arguments);
+        let package = if kafka.is_modern() { "org.apache.kafka.tools" } else { "kafka.admin" };
+        kafka.admin(&format!("{package}.AclCommand"), &arguments);
     };
     acl(&["--topic", allowed]);
     acl(&["--group", "limited-", "--resource-pattern-type", "prefixed"]);

@@ -15,10 +15,11 @@ use kafka_heartbeat::{
 use kafka_protocol::{
     messages::{
         self, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribeGroupsRequest,
-        DescribeGroupsResponse, FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-        ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest, ListOffsetsResponse,
-        ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, MetadataRequest,
-        OffsetFetchRequest, OffsetFetchResponse, consumer_group_describe_response,
+        DescribeGroupsResponse, DescribeTopicPartitionsRequest, FetchRequest, FetchResponse,
+        FindCoordinatorRequest, FindCoordinatorResponse, ListGroupsRequest, ListGroupsResponse,
+        ListOffsetsRequest, ListOffsetsResponse, ListPartitionReassignmentsRequest,
+        ListPartitionReassignmentsResponse, MetadataRequest, OffsetFetchRequest, OffsetFetchResponse,
+        consumer_group_describe_response,
         describe_groups_response::{DescribedGroup, DescribedGroupMember},
         fetch_response::{FetchableTopicResponse, PartitionData},
         find_coordinator_response::Coordinator,
@@ -328,9 +329,14 @@ async fn groups_of_a_broker_that_does_not_answer_are_not_gone() {
 async fn old_brokers_give_the_same_numbers_one_by_one() {
     let fakes = brokers(10, 3).await;
     for fake in &fakes {
+        // As Kafka 2.8 has them.
         fake.versions::<OffsetFetchRequest>(0..=7);
-        fake.versions::<ListGroupsRequest>(0..=3);
-        fake.versions::<ListOffsetsRequest>(0..=5);
+        fake.versions::<ListGroupsRequest>(0..=4);
+        fake.versions::<ListOffsetsRequest>(0..=6);
+        fake.versions::<FindCoordinatorRequest>(0..=3);
+        fake.versions::<FetchRequest>(0..=12);
+        fake.versions::<MetadataRequest>(0..=11);
+        fake.without::<DescribeTopicPartitionsRequest>();
         fake.on(|request: OffsetFetchRequest, _| {
             let group = request.group_id.0.rsplit_once('-').unwrap().1.parse::<usize>().unwrap();
             let partition = |index| {
@@ -359,11 +365,7 @@ async fn old_brokers_give_the_same_numbers_one_by_one() {
                 == Some(50))
     );
     let group = &snapshot.groups["group-0"];
-    assert_eq!(
-        (group.state, group.kind),
-        (GroupState::Unknown, GroupKind::Classic),
-        "old brokers do not say"
-    );
+    assert_eq!((group.state, group.kind), (GroupState::Unknown, GroupKind::Classic), "nobody says so");
     let freshness = snapshot.topics["topic-0"].freshness.unwrap();
     assert_eq!(
         (freshness.state, freshness.newest_ms),

@@ -45,7 +45,7 @@ fn find() -> Result<String, String> {
             Err(format!("KAFKA_HOME has no folder {}", libs.display()))
         };
     }
-    let version = env::var("KAFKA_TEST_VERSION").unwrap_or_else(|_| VERSION.into());
+    let version = version();
     let libs = folder().join(format!("libs-{version}"));
     let _one_at_a_time = lock("install.lock");
     if !libs.is_dir() {
@@ -86,4 +86,14 @@ fn runs(program: &str, argument: &str) -> bool {
         .stderr(Stdio::null())
         .status();
     status.is_ok_and(|status| status.success())
+}
+
+/// The version that is fetched.
+fn version() -> String {
+    env::var("KAFKA_TEST_VERSION").unwrap_or_else(|_| VERSION.into())
+}
+
+/// Whether it is 4.0 or later: KIP-848 without switches, and tools in other packages.
+pub(crate) fn is_modern() -> bool {
+    version().split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major >= 4)
 }

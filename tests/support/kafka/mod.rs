@@ -204,6 +204,12 @@ impl Kafka {
         });
     }
 
+    /// Whether it is 4.0 or later: KIP-848 without switches, and tools in other packages. Of a cluster that is not
+    /// ours nobody knows; it is taken to be.
+    pub(crate) fn is_modern(&self) -> bool {
+        self.external.is_some() || install::is_modern()
+    }
+
     /// Deletes a topic.
     pub(crate) fn delete_topic(&self, topic: &str) {
         self.admin("org.apache.kafka.tools.TopicCommand", &["--delete", "--topic", topic]);
