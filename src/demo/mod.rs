@@ -3,7 +3,7 @@
 //! It is librdkafka's mock: real sockets, real protocol, no disk. It answers an empty fetch only after
 //! `fetch.wait.max.ms`, so the demo sets that to 5 ms; latencies of the demo say nothing about Kafka. The mock
 //! cannot leave its thread, so it has one, which also plays the faults. A few topics and groups live there
-//! ([`traffic`]), so that there is something to see of lag and freshness.
+//! (`traffic`), so that there is something to see of lag and freshness.
 
 use std::{
     collections::BTreeMap,
