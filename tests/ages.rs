@@ -339,7 +339,7 @@ fn a_frozen_broker_takes_its_own_numbers_away_and_no_others() {
     assert!(!known.is_empty(), "groups of the other brokers are known");
     for lags in known {
         assert_eq!(lags[&(topic.to_owned(), 0)]["lag"], 9);
-        assert!(lags.get(&(topic.to_owned(), 1)).is_none_or(|lag| lag["lag"].is_null() || lag["lag"] == 8));
+        assert!(lags.get(&(topic.to_owned(), 1)).is_none_or(|lag| lag["lag"].is_null()), "{lags:?}");
     }
     kafka.broker(2).wait_until_fenced();
     // A broker whose controller froze may tell of the old leader until its own request times out, after 30 s.

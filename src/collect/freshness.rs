@@ -79,10 +79,9 @@ impl Newest {
         (self.seen_at, self.seen_ms) = (end, newest_ms);
     }
 
-    /// There are no records.
+    /// There are no records any more: what was known of the last one stays.
     pub(super) fn none(&mut self, end: i64) {
-        self.told(Some(end), None);
-        self.seen(Some(end), None);
+        (self.told_at, self.seen_at) = (Some(end), Some(end));
     }
 
     /// Whether the broker was asked about the log as it is.
@@ -124,24 +123,25 @@ impl Freshness {
         appended_at: Option<SystemTime>,
         latest_ms: i64,
     ) -> Self {
-        let dates = partitions.clone().filter_map(|(ends, newest)| newest.credible_ms(ends.end, latest_ms));
+        let date = |(ends, newest): (Ends, &Newest)| newest.credible_ms(ends.end, latest_ms);
+        let holding = partitions.clone().filter(|(ends, _)| ends.start.is_none() || records(*ends).is_some());
+        let dates = holding.map(date).collect::<Vec<_>>();
         let any = |holds: &dyn Fn(Ends, &Newest) -> bool| {
             partitions.clone().any(|(ends, newest)| holds(ends, newest))
         };
         let state = if failed {
             State::Error
-        } else if any(&|_, newest| newest.is_future(latest_ms)) {
+        } else if any(&|ends, newest| records(ends).is_some() && newest.is_future(latest_ms)) {
             State::Future
-        } else if dates.clone().next().is_some() {
-            State::Ok
         } else if any(&|ends, _| records(ends).is_some()) {
-            State::Unknown
+            if dates.iter().any(Option::is_some) { State::Ok } else { State::Unknown }
         } else if any(&|ends, _| ends.end != Some(0)) {
             State::Drained
         } else {
             State::Empty
         };
-        Self { state, newest_ms: dates.clone().max(), oldest_ms: dates.min(), appended_at }
+        let newest_ms = partitions.clone().filter_map(date).max();
+        Self { state, newest_ms, oldest_ms: dates.into_iter().flatten().min(), appended_at }
     }
 }
 
@@ -176,6 +176,13 @@ mod tests {
         assert_eq!(state(&both), (State::Ok, Some(900), Some(400)));
         let ahead = [(log(0, 5), told(5, NOW + 1)), (log(0, 9), told(9, 400))];
         assert_eq!(state(&ahead), (State::Future, Some(400), Some(400)), "a wrong clock's is not used");
+        let mut gone = told(7, 800);
+        gone.none(7);
+        assert_eq!(
+            state(&[(log(7, 7), gone)]),
+            (State::Drained, Some(800), None),
+            "it was seen, and is kept"
+        );
         let failed = Freshness::of(both.iter().map(|(ends, newest)| (*ends, newest)), true, None, NOW);
         assert_eq!((failed.state, failed.newest_ms), (State::Error, Some(900)));
     }
@@ -192,6 +199,6 @@ mod tests {
         assert_eq!(newest.credible_ms(Some(6), NOW), Some(600), "what was seen once may be gone");
         assert_eq!(newest.credible_ms(Some(7), NOW), Some(700), "the broker has not spoken of this log yet");
         newest.none(8);
-        assert_eq!((newest.credible_ms(Some(8), NOW), newest.is_open(8, NOW)), (None, false));
+        assert!(!newest.is_open(8, NOW), "there is nothing to look at");
     }
 }

@@ -33,10 +33,30 @@ pub struct Group {
     pub topics: BTreeMap<Arc<str>, BTreeMap<i32, Lag>>,
     /// Records that were deleted before the group read them, since the group is watched, by topic.
     pub lost: BTreeMap<Arc<str>, u64>,
-    /// Partitions with a commit whose lag cannot be told: an end or the commit could not be read.
-    pub unknown: usize,
+    /// Partitions whose commit could not be read, by topic.
+    pub unread: BTreeMap<Arc<str>, usize>,
     /// Why its commits could not be read.
     pub fault: Option<Fault>,
+}
+
+impl Group {
+    /// Sums over all partitions. What is not known of one is not known of all, unless parts are good enough.
+    pub fn sums(&self, parts: bool) -> Sums {
+        let lags = self.topics.values().flat_map(|lags| lags.values());
+        Sums::of(lags, self.unread.values().sum()).told(parts)
+    }
+
+    /// Sums over the partitions of a topic, in the same way.
+    pub fn topic_sums(&self, topic: &str, parts: bool) -> Sums {
+        let lags = self.topics.get(topic).into_iter().flat_map(|lags| lags.values());
+        Sums::of(lags, self.unread.get(topic).copied().unwrap_or(0)).told(parts)
+    }
+
+    /// Partitions with a commit that have no lag.
+    pub fn unknown(&self) -> usize {
+        let lags = self.topics.values().flat_map(|lags| lags.values());
+        Sums::of(lags, self.unread.values().sum()).lacking
+    }
 }
 
 /// Sums over partitions.
@@ -48,13 +68,24 @@ pub struct Sums {
     pub most: Option<i64>,
     /// Of the one whose next record is oldest.
     pub oldest: Option<TimeLag>,
+    /// Partitions that have no lag, or of which a part is not known.
+    lacking: usize,
+    /// Of these, those that ought to have one.
+    unknown: usize,
+    /// Partitions with something to read of which it is not known how old it is.
+    undated: usize,
 }
 
 impl Sums {
-    /// Over these partitions; absent if there are none.
-    pub fn of<'a>(lags: impl Iterator<Item = &'a Lag>) -> Self {
-        let mut sums = Self::default();
+    /// Over these partitions, and so many of which nothing is known; absent if there are none.
+    fn of<'a>(lags: impl Iterator<Item = &'a Lag>, unread: usize) -> Self {
+        let mut sums = Self { lacking: unread, unknown: unread, ..Self::default() };
         for lag in lags {
+            sums.lacking += usize::from(lag.records.is_none() || lag.lost.is_none());
+            // A commit behind the end of its log is known, and has no lag.
+            let known = lag.behind || (lag.records.is_some() && lag.lost.is_some());
+            sums.unknown += usize::from(!known);
+            sums.undated += usize::from(lag.time.is_none() && !lag.behind);
             if let Some(records) = lag.records {
                 sums.records = Some(sums.records.unwrap_or(0) + records);
                 sums.most = sums.most.max(Some(records));
@@ -66,6 +97,16 @@ impl Sums {
             }
         }
         sums
+    }
+
+    fn told(self, parts: bool) -> Self {
+        let whole = parts || self.unknown == 0;
+        Self {
+            records: self.records.filter(|_| whole),
+            most: self.most.filter(|_| whole),
+            oldest: self.oldest.filter(|_| parts || self.unknown + self.undated == 0),
+            ..self
+        }
     }
 }
 
@@ -99,8 +140,16 @@ pub(super) struct Watched {
     known: BTreeMap<Arc<str>, Known>,
     /// Commits that were behind the end of their log in the last cycle.
     behind: BTreeSet<(Arc<str>, Arc<str>, i32)>,
-    /// As they were told in the last cycle.
-    last: Arc<BTreeMap<Arc<str>, Group>>,
+    /// What each group has lost, by topic.
+    losses: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Losses>>,
+}
+
+/// Records that were deleted unread.
+#[derive(Debug, Default)]
+struct Losses {
+    total: u64,
+    /// Commits and starts of logs when both were last known, by partition.
+    last: BTreeMap<i32, (i64, i64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -110,6 +159,8 @@ struct Known {
     coordinator: Option<BrokerId>,
     /// Looks in a row that did not list it.
     missing: u8,
+    /// Why its coordinator was not found.
+    fault: Option<Fault>,
 }
 
 impl Watched {
@@ -146,6 +197,7 @@ impl Watched {
                 kind: GroupKind::Classic,
                 coordinator: None,
                 missing: 0,
+                fault: None,
             });
         }
         self.find_coordinators(wire, faults).await;
@@ -198,9 +250,11 @@ impl Watched {
             known.missing = match listing.groups.contains_key(name) {
                 true => 0,
                 // Only who answered can say that a group is gone.
-                false if whole => known.missing + 1,
+                false if whole => known.missing.saturating_add(1),
                 false => known.missing,
             };
+            // As far as anybody has said.
+            known.state = GroupState::Unknown;
         }
         let named = |name: &str| settings.names.iter().any(|named| named == name);
         self.known.retain(|name, known| known.missing < 2 || named(name));
@@ -212,7 +266,8 @@ impl Watched {
                 [broker] => Some(broker),
                 _ => None,
             };
-            let known = Known { state: listed.state, kind: listed.kind, coordinator, missing: 0 };
+            let known =
+                Known { state: listed.state, kind: listed.kind, coordinator, missing: 0, fault: None };
             self.known.insert(name, known);
         }
     }
@@ -233,7 +288,12 @@ impl Watched {
                                 known.coordinator = Some(broker);
                             }
                         }
-                        Err(error) => faults.count(Api::FindCoordinator, error.fault()),
+                        Err(error) => {
+                            faults.count(Api::FindCoordinator, error.fault());
+                            if let Some(known) = self.known.get_mut(name.as_str()) {
+                                known.fault = Some(error.fault());
+                            }
+                        }
                     }
                 }
             }
@@ -247,38 +307,46 @@ impl Watched {
         commits: Commits,
         sources: &Sources<'_>,
         settings: &config::Lag,
-    ) -> Arc<BTreeMap<Arc<str>, Group>> {
+        faults: &mut Faults,
+    ) -> BTreeMap<Arc<str>, Group> {
         let before = std::mem::take(&mut self.behind);
         let mut groups = BTreeMap::new();
         let Commits { mut offsets, mut members } = commits;
+        self.losses.retain(|name, _| self.known.contains_key(name));
         for (name, known) in &self.known {
             let (read, fault) = match offsets.remove(name) {
                 Some(Ok(read)) => (read, None),
                 Some(Err(fault)) => (Offsets::new(), Some(fault)),
                 None if known.kind == GroupKind::Share => (Offsets::new(), None),
-                None => (Offsets::new(), Some(Fault::NoLeader)),
+                None => (Offsets::new(), Some(known.fault.unwrap_or(Fault::NoLeader))),
             };
-            let last = self.last.get(name);
+            let losses = self.losses.entry(name.clone()).or_default();
+            losses.retain(|topic, _| sources.topics.of(topic).is_some());
             let mut group = Group {
                 state: known.state,
                 kind: known.kind,
                 members: members.remove(name),
                 topics: BTreeMap::new(),
-                lost: last.map(|last| last.lost.clone()).unwrap_or_default(),
-                unknown: 0,
+                lost: BTreeMap::new(),
+                unread: BTreeMap::new(),
                 fault,
             };
             for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
                 let mut lags = BTreeMap::new();
                 let dates = Dates::of(sources, &topic);
-                let last = last.and_then(|last| last.topics.get(&topic));
-                let mut lost = 0;
+                if sources.topics.of(&topic).is_none() {
+                    // A commit outlives its topic.
+                    faults.count(Api::OffsetFetch, Fault::UnknownTopic);
+                    continue;
+                }
+                let losses = losses.entry(topic.clone()).or_default();
                 for (number, committed) in partitions {
-                    let (Ok(committed), Some(log)) = (committed, dates.log(number)) else {
-                        group.unknown += 1;
+                    let Ok(committed) = committed else {
+                        *group.unread.entry(topic.clone()).or_default() += 1;
                         continue;
                     };
-                    let ends = log.ends;
+                    let log = dates.log(number);
+                    let ends = log.map(|log| log.ends).unwrap_or_default();
                     let place = || (name.clone(), topic.clone(), number);
                     let behind = is_behind(committed, ends);
                     let mut found = lag(committed, ends, behind && before.contains(&place()));
@@ -287,23 +355,23 @@ impl Watched {
                     }
                     found.time = match found.records {
                         Some(0) => Some(NOTHING_UNREAD),
-                        Some(_) => dates.age(number, committed, log, settings.max_error),
+                        Some(_) => log.and_then(|log| dates.age(number, committed, log, settings.max_error)),
                         None => None,
                     };
-                    group.unknown += usize::from(ends.end.is_none() || ends.start.is_none());
-                    lost +=
-                        last.and_then(|last| last.get(&number)).map_or(0, |last| lost_since(last, &found));
+                    if let Some(start) = ends.start {
+                        let last = losses.last.insert(number, (committed, start));
+                        losses.total += last.map_or(0, |last| lost_since(last, (committed, start)));
+                    }
                     lags.insert(number, found);
                 }
                 if !lags.is_empty() {
-                    *group.lost.entry(topic.clone()).or_default() += lost;
                     group.topics.insert(topic, lags);
                 }
             }
+            group.lost = losses.iter().map(|(topic, losses)| (topic.clone(), losses.total)).collect();
             groups.insert(name.clone(), group);
         }
-        self.last = Arc::new(groups);
-        self.last.clone()
+        groups
     }
 }
 

@@ -43,8 +43,11 @@ pub(super) struct Heads {
     /// Of the cycle before: what is still wanted moves over.
     before: BTreeMap<Arc<str>, OfTopic>,
     denied: BTreeMap<Arc<str>, Instant>,
-    /// Whose turn it is to be asked alone.
+    /// Whose turn it is to be asked first, and to be asked alone.
     turns: usize,
+    /// Whether the cycle before came to its end.
+    ended: bool,
+    until: Option<Instant>,
 }
 
 /// Offsets, and the ends of their logs, by leader and partition: a broker answers a partition once.
@@ -62,12 +65,26 @@ struct Known {
 }
 
 impl Heads {
-    /// Begins a cycle: what is not asked for in it is forgotten. Of a topic that is compacted everything is: what
+    /// Begins a cycle, in which nothing is asked after `until`: what is not wanted in it is forgotten. Of a topic that is compacted everything is: what
     /// was there may be there no more.
-    pub(super) fn turn(&mut self, is_compacted: impl Fn(&str) -> bool) {
-        self.before = std::mem::take(&mut self.known);
+    pub(super) fn turn(&mut self, until: Instant, is_compacted: impl Fn(&str) -> bool) {
+        self.until = Some(until);
+        let known = std::mem::take(&mut self.known);
+        if std::mem::take(&mut self.ended) {
+            self.before = known;
+        } else {
+            // The cycle before was cut short: what it did not come to is still good.
+            for (topic, known) in known {
+                self.before.entry(topic).or_default().extend(known);
+            }
+        }
         self.before.retain(|topic, _| !is_compacted(topic));
         self.denied.retain(|_, since| since.elapsed() < DENIED_FOR);
+    }
+
+    /// Ends a cycle: everything that is wanted has been asked for.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
     }
 
     /// Forgets a topic, which is another one now.
@@ -108,8 +125,17 @@ impl Heads {
             // The rest may be wanted later in this cycle.
             self.before.extend(before.map(|before| (topic.clone(), before)));
         }
+        // Where there is too much for a cycle, others come first in the next.
+        self.turns += 1;
+        for open in open.values_mut() {
+            let first = (self.turns * PARTITIONS_A_FETCH * ROUNDS) % open.len();
+            open.rotate_left(first);
+        }
         let mut large = BTreeMap::<BrokerId, Vec<(Place, i64, i64)>>::new();
         for _ in 0..ROUNDS {
+            if self.until.is_some_and(|until| Instant::now() > until) {
+                return;
+            }
             let asked: Asked = open.iter_mut().map(|(leader, open)| (*leader, share(open))).collect();
             for (leader, place) in self.round(wire, asked, faults).await {
                 large.entry(leader).or_default().push(place);
@@ -120,7 +146,6 @@ impl Heads {
             }
         }
         // A broker hands out any batch to who asks for nothing else: one in a cycle, for it may be megabytes.
-        self.turns += 1;
         let one = large.into_iter().map(|(leader, mut large)| {
             let (place, offset, end) = large.swap_remove(self.turns % large.len());
             (leader, BTreeMap::from([(place, (offset, end))]))
@@ -191,7 +216,7 @@ impl Of<'_> {
     }
 
     /// How old the first record at or after an offset is. Within a compressed batch only the batch's times are
-    /// known: the record is taken to be in the middle of them.
+    /// known: the record is taken to be in the middle of them, which holds where timestamps are in order.
     pub(super) fn age(&self, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
         let (at, error) = date(record(&self.at(partition, offset)?.batches, offset)?, offset)?;
         let age = now_ms - at;
@@ -337,11 +362,14 @@ mod tests {
             }
         };
         fill(&mut heads);
-        heads.turn(|topic| topic == "compacted");
+        heads.turn(Instant::now(), |topic| topic == "compacted");
         heads.forget("anew");
         assert_eq!(heads.before.keys().map(|topic| &**topic).collect::<Vec<_>>(), ["kept"]);
         assert!(!heads.of("kept").know(0, 3), "nobody asked for it in this cycle");
-        heads.turn(|_| false);
+        heads.turn(Instant::now(), |_| false);
+        assert!(heads.before.contains_key("kept"), "the cycle was cut short");
+        heads.end();
+        heads.turn(Instant::now(), |_| false);
         assert!(heads.before.is_empty());
     }
 

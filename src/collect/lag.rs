@@ -28,6 +28,8 @@ pub struct Lag {
     pub retention_margin: Option<i64>,
     /// Percent of the log that is not read yet; above 100 if records were lost. Absent for an empty log.
     pub retention_ratio: Option<f64>,
+    /// The commit is behind the end of the log.
+    pub behind: bool,
     /// The commit is behind the end of the log, and was so in the cycle before: the log was cut or made anew.
     pub reset: bool,
     /// The age of the next record to be read.
@@ -95,18 +97,18 @@ pub fn lag(committed: i64, ends: Ends, was_behind: bool) -> Lag {
         lost: known.map(|start| (start - committed).max(0)),
         retention_margin: known.map(|start| committed - start),
         retention_ratio: ratio,
+        behind,
         reset: behind && was_behind,
         time: None,
     }
 }
 
-/// Records that were deleted unread between two looks: by so much the log's start has passed the commit. A commit
-/// that was set back to before the start loses nothing.
-pub fn lost_since(before: &Lag, now: &Lag) -> u64 {
-    let start = |lag: &Lag| Some(lag.committed - lag.retention_margin?);
-    let moved = start(now).zip(start(before)).map_or(0, |(now, before)| now - before);
-    let lost = now.lost.zip(before.lost).map_or(0, |(now, before)| now - before);
-    u64::try_from(lost.min(moved)).unwrap_or(0)
+/// Records that were deleted unread between two looks, of which each saw a commit and the start of its log: by so
+/// much the start has passed the commit. A commit that was set back to before the start loses nothing.
+pub fn lost_since((committed, start): (i64, i64), (committed_now, start_now): (i64, i64)) -> u64 {
+    let lost = |committed: i64, start: i64| (start - committed).max(0);
+    let more = lost(committed_now, start_now) - lost(committed, start);
+    u64::try_from(more.min(start_now - start)).unwrap_or(0)
 }
 
 /// Whether a commit is behind the end of its log, where nothing can be.
@@ -146,20 +148,18 @@ mod tests {
 
     #[test]
     fn only_a_start_that_passes_the_commit_loses_records() {
-        let at = |committed, start| lag(committed, ends(start, 200), false);
         let table = [
-            (at(10, 5), at(10, 30), 20),
-            (at(10, 30), at(10, 50), 20),
-            (at(10, 30), at(10, 30), 0),
-            (at(10, 50), at(50, 50), 0),
-            (at(100, 50), at(10, 50), 0),
-            (at(100, 50), at(10, 60), 10),
-            (at(10, 5), at(40, 30), 0),
-            (at(10, 5), at(20, 30), 10),
-            (at(10, 30), lag(10, Ends::default(), false), 0),
+            ((10, 5), (10, 30), 20),
+            ((10, 30), (10, 50), 20),
+            ((10, 30), (10, 30), 0),
+            ((10, 50), (50, 50), 0),
+            ((100, 50), (10, 50), 0),
+            ((100, 50), (10, 60), 10),
+            ((10, 5), (40, 30), 0),
+            ((10, 5), (20, 30), 10),
         ];
         for (before, now, lost) in table {
-            assert_eq!(lost_since(&before, &now), lost, "{before:?} {now:?}");
+            assert_eq!(lost_since(before, now), lost, "{before:?} {now:?}");
         }
     }
 

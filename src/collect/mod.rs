@@ -52,10 +52,10 @@ pub struct Snapshot {
     /// Watched topics.
     pub topics: BTreeMap<Arc<str>, topics::Topic>,
     /// Watched groups.
-    pub groups: Arc<BTreeMap<Arc<str>, groups::Group>>,
+    pub groups: BTreeMap<Arc<str>, groups::Group>,
     /// Partitions that are not where they should be, and changes.
     pub topology: topology::Topology,
-    /// Questions that failed since the start, one for each item, by request and kind.
+    /// Questions that failed since the start, one for each item and question, by request and kind.
     pub faults: BTreeMap<(Api, Fault), u64>,
     /// Whether groups may be listed.
     pub listing: Capability,
@@ -109,6 +109,10 @@ pub struct Probe {
     cluster: Arc<config::Cluster>,
     /// Connections of its own: a long answer must not hold up the short questions of others.
     wire: wire::Cluster,
+    /// For what any broker may be asked: who is slow at that is not slow at all.
+    side: wire::Cluster,
+    /// The answer that was looked at last.
+    seen: Option<Arc<metadata::Snapshot>>,
     /// Knows where the brokers are.
     known: Arc<wire::Cluster>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
@@ -132,10 +136,12 @@ impl Probe {
         known: Arc<wire::Cluster>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
-        let (topics, groups) = (topics::Watched::default(), groups::Watched::default());
+        let (mut topics, groups) = (topics::Watched::default(), groups::Watched::default());
+        topics.committed_only(cluster.lag.committed_only);
         // A broker that hangs takes half of a cycle at most, so that the others' numbers still come in time.
         let patience = cluster.metadata.timeout.min(interval(&cluster) / 2);
         let wire = known.beside(patience).shunning();
+        let (side, seen) = (known.beside(patience), None);
         let (before, store, saved) = (Duration::ZERO, None, Instant::now());
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
         let topology = topology::Watched::default();
@@ -143,6 +149,8 @@ impl Probe {
         Self {
             cluster,
             wire,
+            side,
+            seen,
             known,
             metadata,
             begin,
@@ -191,8 +199,8 @@ impl Probe {
     }
 
     /// Looks at the heads of the last records: what is newest, and what is left to read.
-    async fn look(&mut self, metadata: &metadata::Snapshot, committed: &Places) {
-        self.heads.turn(|topic| self.topology.is_compacted(topic));
+    async fn look(&mut self, metadata: &metadata::Snapshot, committed: &Places, until: Instant) {
+        self.heads.turn(until, |topic| self.topology.is_compacted(topic));
         for topic in self.topics.anew() {
             self.heads.forget(&topic);
             self.searches.forget(&topic);
@@ -212,7 +220,13 @@ impl Probe {
 
     /// Finds out how old records are that our own samples know too little of: by their own heads, and where these
     /// do not tell, or not well enough, by searching.
-    async fn date(&mut self, metadata: &metadata::Snapshot, committed: &Places, now: Duration, now_ms: i64) {
+    async fn date(
+        &mut self,
+        metadata: &metadata::Snapshot,
+        committed: &Places,
+        now: Duration,
+        (now_ms, until): (i64, Instant),
+    ) {
         let mut unclear = ages::unclear(committed, &self.topics, &self.heads, &self.cluster.lag, now);
         self.heads.ask(&self.wire, metadata, &unclear, &self.topics, &mut self.faults).await;
         unclear.retain(|topic, places| {
@@ -222,28 +236,49 @@ impl Probe {
             });
             !places.is_empty()
         });
-        self.searches.run(&self.wire, metadata, unclear, &self.topics, now_ms, &mut self.faults).await;
+        let times = (now_ms, until);
+        self.searches.run(&self.wire, metadata, unclear, &self.topics, times, &mut self.faults).await;
     }
 
-    /// Partitions to ask for, by leader; one without a leader is a fault of its own.
-    fn by_leader(&mut self, metadata: &metadata::Snapshot) -> ByLeader {
-        let mut wanted = ByLeader::new();
+    /// Partitions to ask for, by leader, and those without one: that is a fault of its own.
+    fn by_leader(&mut self, metadata: &metadata::Snapshot) -> (ByLeader, topics::Leaderless) {
+        let (mut wanted, mut leaderless) = (ByLeader::new(), topics::Leaderless::new());
+        let (lag, freshness) = (&self.cluster.lag, &self.cluster.freshness);
         for (name, topic) in metadata.topics.iter() {
-            let Ok(topic) = topic else { continue };
-            if !self.cluster.lag.topics.covers(name) && !self.cluster.freshness.topics.covers(name) {
+            let lags = lag.enabled && lag.topics.covers(name);
+            let ages = freshness.enabled && freshness.topics.covers(name);
+            if !(lags || ages) {
                 continue;
             }
+            let topic = match topic {
+                Ok(topic) => topic,
+                Err(fault) => {
+                    self.faults.count(Api::ListOffsets, *fault);
+                    continue;
+                }
+            };
             let name: Arc<str> = self.topics.name(name);
             for (number, partition) in &topic.partitions {
                 match partition.leader {
                     Some(leader) => {
                         wanted.entry(leader).or_default().entry(name.clone()).or_default().push(*number);
                     }
-                    None => self.faults.count(Api::ListOffsets, Fault::NoLeader),
+                    None => {
+                        self.faults.count(Api::ListOffsets, Fault::NoLeader);
+                        leaderless.push((name.clone(), *number));
+                    }
                 }
             }
         }
-        wanted
+        (wanted, leaderless)
+    }
+
+    /// What the cluster looks like now; nothing, while that is not known any more.
+    async fn metadata(&mut self) -> Result<Arc<metadata::Snapshot>, Error> {
+        let patience = self.cluster.metadata.timeout.min(interval(&self.cluster) / 2);
+        metadata::first(&mut self.metadata, patience).await?;
+        let fresh = self.metadata.borrow().fresh().cloned();
+        fresh.ok_or_else(|| Error::new(Fault::NotReady, "the metadata are older than three intervals"))
     }
 }
 
@@ -254,7 +289,11 @@ fn latest_ms() -> i64 {
 
 /// From one look to the next.
 pub fn interval(cluster: &config::Cluster) -> Duration {
-    cluster.lag.interval.min(cluster.freshness.interval)
+    match (cluster.lag.enabled, cluster.freshness.enabled) {
+        (true, false) => cluster.lag.interval,
+        (false, true) => cluster.freshness.interval,
+        _ => cluster.lag.interval.min(cluster.freshness.interval),
+    }
 }
 
 fn now_ms() -> i64 {
@@ -267,39 +306,50 @@ impl Cycle for Probe {
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let cluster = self.cluster.clone();
-        let patience = cluster.metadata.timeout.min(interval(&cluster) / 2);
-        let metadata = metadata::first(&mut self.metadata, patience).await?;
+        let metadata = self.metadata().await?;
         let begun = Instant::now();
         self.wire.forgive();
         self.wire.learn_from(&self.known);
-        self.topology.observe(&cluster.name, &metadata);
-        self.topology.ask(&self.wire, &metadata).await;
+        self.side.learn_from(&self.known);
+        let anew = !self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &metadata));
+        if anew {
+            self.topology.observe(&cluster.name, &metadata);
+            self.seen = Some(metadata.clone());
+        }
         // Commits before ends: else a group that reads on in between would be ahead of its log.
-        let commits = if cluster.lag.enabled {
-            self.groups.ask(&self.wire, &metadata, &cluster.lag, &mut self.faults).await
-        } else {
-            groups::Commits::default()
+        let (topology, groups, faults) = (&mut self.topology, &mut self.groups, &mut self.faults);
+        let commits = async {
+            match cluster.lag.enabled {
+                true => groups.ask(&self.wire, &metadata, &cluster.lag, faults).await,
+                false => groups::Commits::default(),
+            }
         };
-        let wanted = self.by_leader(&metadata);
+        let (commits, ()) = tokio::join!(commits, topology.ask(&self.side, &metadata));
+        let (wanted, leaderless) = self.by_leader(&metadata);
+        self.topics.list(&metadata, &leaderless, anew);
+        // Who answers at all answers in a moment: a log's end is of about now, whoever hangs.
+        let sampled = self.before + self.begin.elapsed();
         let end = if cluster.lag.committed_only { At::Stable } else { At::Latest };
         let (ends, starts) =
             tokio::join!(offsets(&self.wire, &wanted, end), offsets(&self.wire, &wanted, At::Earliest));
-        let now = self.before + self.begin.elapsed();
-        let moved = self.topics.observe(&metadata, &ends, &starts, now, &mut self.faults);
-        let newest = if cluster.freshness.enabled && !moved.is_empty() {
-            offsets(&self.wire, &moved, At::MaxTimestamp).await
-        } else {
-            BTreeMap::new()
-        };
+        let mut moved = self.topics.observe(&metadata, &ends, &starts, sampled, &mut self.faults);
+        for topics in moved.values_mut() {
+            topics.retain(|name, _| cluster.freshness.enabled && cluster.freshness.topics.covers(name));
+        }
+        moved.retain(|_, topics| !topics.is_empty());
+        let newest = offsets(&self.wire, &moved, At::MaxTimestamp).await;
         self.topics.date(&newest, &mut self.faults);
         self.topics.compacted(|name| self.topology.is_compacted(name));
         let committed = commits.places(&cluster.lag);
-        self.look(&metadata, &committed).await;
-        let now_ms = now_ms();
-        self.date(&metadata, &committed, now, now_ms).await;
+        // What is slow to be told must not cost what is known: later is the next look's.
+        let until = begun + interval(&cluster) / 2;
+        self.look(&metadata, &committed, until).await;
+        let (now, now_ms) = (self.before + self.begin.elapsed(), now_ms());
+        self.date(&metadata, &committed, now, (now_ms, until)).await;
+        self.heads.end();
         let known =
             ages::Sources { topics: &self.topics, heads: &self.heads, searches: &self.searches, now, now_ms };
-        let groups = self.groups.judge(commits, &known, &cluster.lag);
+        let groups = self.groups.judge(commits, &known, &cluster.lag, &mut self.faults);
         self.save().await;
         Ok(Snapshot {
             topics: self.topics.views(&cluster.freshness, latest_ms()),

@@ -9,7 +9,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -164,14 +164,14 @@ impl Searches {
         self.0.remove(topic);
     }
 
-    /// Searches for what is wanted and not found yet; forgets what is not wanted any more.
+    /// Searches until then for what is wanted and not found yet; forgets what is not wanted any more.
     pub(super) async fn run(
         &mut self,
         wire: &wire::Cluster,
         metadata: &metadata::Snapshot,
         wanted: Places,
         topics: &topics::Watched,
-        now_ms: i64,
+        (now_ms, until): (i64, Instant),
         faults: &mut Faults,
     ) {
         self.0.retain(|topic, _| wanted.contains_key(topic));
@@ -188,7 +188,7 @@ impl Searches {
         let mut tired = BTreeSet::new();
         for _ in 0..ROUNDS {
             let asked = self.guesses(metadata, &tired);
-            if asked.is_empty() {
+            if asked.is_empty() || Instant::now() > until {
                 return;
             }
             let found = admin::offsets_at(wire, &asked).await;

@@ -52,6 +52,9 @@ pub struct Partition {
     pub newest_ms: Option<i64>,
 }
 
+/// Partitions without a leader.
+pub(super) type Leaderless = Vec<(Arc<str>, i32)>;
+
 /// Everything that is remembered of topics.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
@@ -59,6 +62,8 @@ pub(super) struct Watched {
     /// Of deleted topics, to be forgotten in the file too.
     gone: Vec<Row>,
     anew: Vec<Arc<str>>,
+    /// Ends are those of committed records: our samples tell when a transaction ended, not when its records came.
+    committed_only: bool,
 }
 
 #[derive(Debug, Default)]
@@ -70,11 +75,15 @@ struct Memory {
     appended_at: Option<SystemTime>,
     /// Two looks: when, and how many records were appended by then.
     rate: Option<(Duration, u64, Option<f64>)>,
+    /// Answers of the cluster in a row that did not list it.
+    missed: u8,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
     ends: Ends,
+    /// The last end that was known.
+    last: Option<i64>,
     history: History,
     /// Since it was last saved.
     changed: bool,
@@ -84,12 +93,12 @@ struct Seen {
 
 /// What is known of a topic's logs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Logs<'a>(&'a Memory);
+pub(super) struct Logs<'a>(&'a Memory, bool);
 
 impl<'a> Logs<'a> {
     pub(super) fn log(self, partition: i32) -> Option<Log<'a>> {
         let seen = self.0.partitions.get(&partition)?;
-        Some(Log { ends: seen.ends, history: &seen.history, compacted: self.0.compacted })
+        Some(Log { ends: seen.ends, history: &seen.history, poor: self.1 || self.0.compacted })
     }
 }
 
@@ -99,15 +108,16 @@ pub(super) struct Log<'a> {
     /// Both ends.
     pub(super) ends: Ends,
     history: &'a History,
-    compacted: bool,
+    poor: bool,
 }
 
 impl Log<'_> {
     /// How old the record at an offset is by our own samples, and whether that is as good as wanted. Of a
-    /// compacted log it never is: the record may be gone, and a younger one the next to be read.
+    /// compacted log it never is: the record may be gone, and a younger one the next to be read. Nor is it where
+    /// samples are of committed records.
     pub(super) fn age(&self, offset: i64, now: Duration, max_error: Duration) -> Option<(TimeLag, bool)> {
         let age = self.history.age(offset, now)?;
-        let error = age.error.filter(|_| !self.compacted);
+        let error = age.error.filter(|_| !self.poor);
         Some((TimeLag { error, ..age }, error.is_some_and(|error| error <= max_error)))
     }
 }
@@ -120,12 +130,17 @@ impl Watched {
 
     /// What is known of a topic's logs.
     pub(super) fn of(&self, topic: &str) -> Option<Logs<'_>> {
-        self.topics.get(topic).map(Logs)
+        self.topics.get(topic).map(|memory| Logs(memory, self.committed_only))
     }
 
     /// Topics that are another one since the last call, under the same name.
     pub(super) fn anew(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.anew)
+    }
+
+    /// Ends are those of committed records alone.
+    pub(super) fn committed_only(&mut self, committed_only: bool) {
+        self.committed_only = committed_only;
     }
 
     /// Learns which topics are compacted.
@@ -155,6 +170,32 @@ impl Watched {
         rows
     }
 
+    /// Takes in which topics there are; `anew` says that nobody has looked at this answer before. A topic that one
+    /// answer does not list is not gone. Of partitions without a leader nothing is known.
+    pub(super) fn list(&mut self, metadata: &metadata::Snapshot, leaderless: &Leaderless, anew: bool) {
+        let known = &metadata.topics;
+        let gone = &mut self.gone;
+        self.topics.retain(|name, memory| {
+            memory.missed = match known.contains_key(&**name) {
+                true => 0,
+                false => memory.missed + u8::from(anew),
+            };
+            let stays = memory.missed < 2;
+            if !stays {
+                let row =
+                    |number: &i32| Row { topic: name.clone(), partition: *number, id: None, history: None };
+                gone.extend(memory.partitions.keys().map(row));
+            }
+            stays
+        });
+        for (name, number) in leaderless {
+            let Some(Ok(topic)) = known.get(&**name) else { continue };
+            let memory = self.topics.entry(name.clone()).or_default();
+            memory.id = memory.id.or(topic.id);
+            memory.partitions.entry(*number).or_default();
+        }
+    }
+
     /// Takes in both ends of every log; returns the partitions whose newest record is another one than before.
     pub(super) fn observe(
         &mut self,
@@ -165,16 +206,6 @@ impl Watched {
         faults: &mut Faults,
     ) -> ByLeader {
         let known = &metadata.topics;
-        let gone = &mut self.gone;
-        self.topics.retain(|name, memory| {
-            let stays = known.contains_key(&**name);
-            if !stays {
-                let row =
-                    |number: &i32| Row { topic: name.clone(), partition: *number, id: None, history: None };
-                gone.extend(memory.partitions.keys().map(row));
-            }
-            stays
-        });
         // Who has no leader was not asked: what was known before is not known now.
         for (name, memory) in &mut self.topics {
             let asked = ends.get(name);
@@ -188,7 +219,10 @@ impl Watched {
         for (name, partitions) in ends {
             let Some(Ok(topic)) = known.get(&**name) else { continue };
             let memory = self.topics.entry(name.clone()).or_default();
-            if memory.id != topic.id {
+            // Brokers before 2.8 tell no ids.
+            let anew = memory.id.zip(topic.id).is_some_and(|(before, now)| before != now);
+            memory.id = topic.id.or(memory.id);
+            if anew {
                 *memory = Memory { id: topic.id, ..Memory::default() };
                 self.anew.push(name.clone());
             }
@@ -205,10 +239,10 @@ impl Watched {
                 let (end, start) = (offset(*end, faults), offset(start, faults));
                 let (end, start) = (end.map(|found| found.offset), start.map(|found| found.offset));
                 let seen = memory.partitions.entry(*number).or_default();
-                let appended = match (seen.ends.end, end) {
-                    (Some(before), Some(end)) => u64::try_from(end - before).unwrap_or(0),
-                    _ => 0,
-                };
+                let before = seen.last;
+                seen.last = end.or(before);
+                let appended =
+                    end.zip(before).map_or(0, |(end, before)| u64::try_from(end - before).unwrap_or(0));
                 if appended > 0 {
                     memory.appended += appended;
                     memory.appended_at = Some(SystemTime::now());
@@ -302,12 +336,17 @@ impl Watched {
             };
             (name.clone(), topic)
         };
-        self.topics.iter().map(view).collect()
+        self.topics.iter().filter(|(_, memory)| memory.missed == 0).map(view).collect()
     }
 }
 
 impl Memory {
+    /// Where a partition is not known, no rate is: what came meanwhile would be another look's.
     fn note_rate(&mut self, now: Duration) {
+        if self.partitions.values().any(|seen| seen.ends.end.is_none()) {
+            self.rate = None;
+            return;
+        }
         let rate = self.rate.and_then(|(then, appended, _)| {
             let seconds = now.checked_sub(then)?.as_secs_f64();
             (seconds > 0.0).then(|| (self.appended - appended) as f64 / seconds)

@@ -1,8 +1,8 @@
 //! Is every partition where it should be, and what has changed?
 //!
-//! All of it is read from the metadata that is there anyway; only the least number of replicas in sync is asked
-//! for, once in ten minutes. The first look is the baseline; a topic or broker that is missing for one look
-//! is not gone.
+//! Most of it is read from the metadata that is there anyway. Settings of topics are asked for once in ten minutes,
+//! and what is being moved where a replica is missing. The first answer is the baseline; a topic or broker that
+//! one answer leaves out is not gone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -153,6 +153,8 @@ pub(super) struct Watched {
     changes: BTreeMap<Change, u64>,
     began: bool,
     policies: BTreeMap<Arc<str>, admin::Policy>,
+    /// Topics whose settings we may not see.
+    refused: BTreeSet<Arc<str>>,
     asked: Option<Instant>,
     configs: Capability,
     /// Partitions that are being moved, if that is known.
@@ -186,7 +188,12 @@ impl Watched {
             match (self.topics.get_mut(name.as_str()), topic) {
                 (Some(seen), Ok(topic)) => {
                     changes.extend(differences(seen, topic).into_iter().map(|change| (change, name.clone())));
-                    *seen = Seen::of(topic);
+                    let before = std::mem::replace(seen, Seen::of(topic));
+                    seen.id = seen.id.or(before.id);
+                    // A leader that comes back has not moved.
+                    for (number, leader) in &mut seen.leaders {
+                        *leader = leader.or_else(|| before.leaders.get(number).copied().flatten());
+                    }
                 }
                 // Asked at a bad moment: it is there all the same.
                 (Some(seen), Err(_)) => seen.missed = 0,
@@ -249,17 +256,29 @@ impl Watched {
         let names: BTreeSet<&str> = metadata.topics.keys().map(String::as_str).collect();
         self.policies.retain(|name, _| names.contains(&**name));
         let due = self.asked.is_none_or(|asked| asked.elapsed() > CONFIGS_FOR);
-        let wanted: Vec<&str> =
-            names.into_iter().filter(|name| due || !self.policies.contains_key(*name)).collect();
+        let wanted: Vec<&str> = names.into_iter().filter(|name| due || !self.is_settled(name)).collect();
         if wanted.is_empty() {
             return;
         }
         if let Ok(Some(found)) = self.configs.ask(admin::policies(wire, &wanted)).await {
-            self.policies.extend(found);
+            self.refused.retain(|name| metadata.topics.contains_key(&**name) && !due);
+            self.refused.extend(
+                wanted.iter().filter(|name| !found.contains_key(**name)).map(|name| Arc::from(*name)),
+            );
+            for (name, found) in found {
+                match found {
+                    Ok(policy) => _ = self.policies.insert(name, policy),
+                    Err(_) => _ = self.refused.insert(name),
+                }
+            }
             if due {
                 self.asked = Some(Instant::now());
             }
         }
+    }
+
+    fn is_settled(&self, topic: &str) -> bool {
+        self.policies.contains_key(topic) || self.refused.contains(topic)
     }
 
     /// Whether offsets of a topic may be without a record.
@@ -281,7 +300,8 @@ impl Watched {
 
 fn differences(seen: &Seen, topic: &Topic) -> Vec<Change> {
     let now = Seen::of(topic);
-    if seen.id != now.id {
+    // Brokers before 2.8 tell no ids.
+    if seen.id.zip(now.id).is_some_and(|(before, now)| before != now) {
         return vec![Change::TopicRecreated];
     }
     let mut changes = Vec::new();
@@ -292,7 +312,9 @@ fn differences(seen: &Seen, topic: &Topic) -> Vec<Change> {
         changes.push(Change::ReplicationChanged);
     }
     let moved = now.leaders.iter().filter(|(number, leader)| {
-        seen.leaders.get(number).is_some_and(|before| leader.is_some() && before != *leader)
+        seen.leaders
+            .get(number)
+            .is_some_and(|before| leader.is_some() && before.is_some() && before != *leader)
     });
     changes.extend(moved.map(|_| Change::LeaderMoved));
     changes

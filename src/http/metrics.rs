@@ -82,8 +82,8 @@ pub(super) struct Written {
     wanted: Mutex<BTreeMap<Form, Instant>>,
 }
 
-/// A snapshot, and what was written of it.
-type WrittenOf = (Arc<collect::Snapshot>, Arc<[Block]>);
+/// A snapshot, and when what was written of it.
+type WrittenOf = (Arc<collect::Snapshot>, Instant, Arc<[Block]>);
 
 impl Written {
     fn of(&self, state: &State, board: usize, readings: &Readings, format: Format) -> Arc<[Block]> {
@@ -91,8 +91,9 @@ impl Written {
         if readings.collect.fresh().is_none() {
             return Arc::new([]);
         }
-        if let Some((of, blocks)) = lock(&self.blocks).get(&(board, format))
-            && (Arc::ptr_eq(of, snapshot) || taken.elapsed() < WRITING)
+        let kept = 3 * readings.collect.interval;
+        if let Some((of, since, blocks)) = lock(&self.blocks).get(&(board, format))
+            && (Arc::ptr_eq(of, snapshot) || (taken.elapsed() < WRITING && since.elapsed() <= kept))
         {
             return blocks.clone();
         }
@@ -102,7 +103,7 @@ impl Written {
     /// Writes a snapshot, unless that was done.
     fn write(&self, state: &State, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some(snapshot) = readings.collect.fresh() else { return Arc::new([]) };
-        if let Some((of, blocks)) = lock(&self.blocks).get(&(board, form.format))
+        if let Some((of, _, blocks)) = lock(&self.blocks).get(&(board, form.format))
             && Arc::ptr_eq(of, snapshot)
         {
             return blocks.clone();
@@ -113,7 +114,7 @@ impl Written {
         if form.gzip {
             prometheus::pack(&blocks);
         }
-        lock(&self.blocks).insert((board, form.format), (snapshot.clone(), blocks.clone()));
+        lock(&self.blocks).insert((board, form.format), (snapshot.clone(), Instant::now(), blocks.clone()));
         blocks
     }
 

@@ -375,6 +375,10 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         (2, aged(0, Some(0), Method::Current, lag(8, ends(0, 8), false))),
         (3, lag(121, ends(20, 120), true)),
     ]);
+    let whole = BTreeMap::from([
+        (0, aged(5_000, Some(0), Method::Record, lag(40, ends(10, 110), false))),
+        (1, lag(121, ends(20, 120), true)),
+    ]);
     let member = Member {
         id: "consumer-1-0000".to_owned(),
         client: HOSTILE.to_owned(),
@@ -387,15 +391,16 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         members: fault.is_none().then(|| vec![member.clone()]),
         lost: topics.keys().map(|topic| (topic.clone(), 15)).collect(),
         topics,
-        unknown: 0,
+        unread: BTreeMap::new(),
         fault,
     };
     collect::Snapshot {
         topics: BTreeMap::from([(HOSTILE.into(), busy), ("never-written".into(), silent)]),
-        groups: Arc::new(BTreeMap::from([
+        groups: BTreeMap::from([
             (HOSTILE.into(), group(BTreeMap::from([(HOSTILE.into(), lags)]), None)),
+            ("whole".into(), group(BTreeMap::from([("never-written".into(), whole)]), None)),
             ("unreadable".into(), group(BTreeMap::new(), Some(Fault::NoLeader))),
-        ])),
+        ]),
         topology: Topology {
             health: BTreeMap::from([(
                 HOSTILE.into(),

@@ -178,6 +178,12 @@ impl Fake {
         self.script.counts.lock().unwrap().get(&R::KEY).copied().unwrap_or(0)
     }
 
+    /// How many requests came, but for those for versions.
+    pub(crate) fn total(&self) -> usize {
+        let counts = self.script.counts.lock().unwrap();
+        counts.iter().filter(|(key, _)| **key != ApiVersionsRequest::KEY).map(|(_, count)| count).sum()
+    }
+
     /// How often anybody connected.
     pub(crate) fn accepted(&self) -> usize {
         self.script.accepted.load(Ordering::SeqCst)

@@ -27,7 +27,8 @@ pub(in crate::http) async fn groups(state: Extract<Shared>, filter: Query<Filter
         let chosen = snapshot.groups.iter().filter(|(name, _)| {
             filter.group.as_deref().is_none_or(|group| group == &***name) && filter.finds(name)
         });
-        let mut chosen: Vec<_> = chosen.map(|(name, group)| (name, group, sums(group))).collect();
+        let parts = readings.settings.lag.partial_sums;
+        let mut chosen: Vec<_> = chosen.map(|(name, group)| (name, group, group.sums(parts))).collect();
         chosen.sort_by_key(|(_, _, sums)| {
             std::cmp::Reverse((sums.oldest.map(|oldest| oldest.age), sums.records))
         });
@@ -75,10 +76,6 @@ pub(in crate::http) async fn consumer_groups(state: Extract<Shared>, filter: Que
     })
 }
 
-fn sums(group: &Group) -> Sums {
-    Sums::of(group.topics.values().flat_map(|lags| lags.values()))
-}
-
 fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
     let worst = worst(group);
     json!({
@@ -89,7 +86,7 @@ fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
         "max_lag": sums.most,
         "time_lag": sums.oldest.map(time_json),
         "worst": worst.map(|(topic, partition)| json!({ "topic": topic, "partition": partition })),
-        "partitions_unknown": group.unknown,
+        "partitions_unknown": group.unknown(),
         "fault": group.fault.map(|fault| fault.as_str()),
     })
 }
@@ -121,7 +118,8 @@ fn worst(group: &Group) -> Option<(&str, i32)> {
 fn partitions_json(group: &Group) -> Value {
     let lags = group.topics.iter().flat_map(|(topic, lags)| {
         lags.iter().map(move |(number, lag)| {
-            let Lag { committed, records, lost, retention_margin, retention_ratio, reset, time } = *lag;
+            let Lag { committed, records, lost, retention_margin, retention_ratio, reset, time, behind: _ } =
+                *lag;
             json!({
                 "topic": &**topic,
                 "partition": number,

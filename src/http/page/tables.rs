@@ -65,11 +65,11 @@ pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usiz
             let lags = || group.topics.values().flat_map(|lags| lags.values());
             let lost: i64 = lags().filter_map(|lag| lag.lost).sum();
             let resets = lags().filter(|lag| lag.reset).count();
-            (name, group, Sums::of(lags()), lost, resets)
+            (name, group, group.sums(readings.settings.lag.partial_sums), lost, resets)
         })
         .collect();
     found.sort_by_key(|(name, group, sums, lost, resets)| {
-        let trouble = *lost > 0 || *resets > 0 || group.fault.is_some();
+        let trouble = *lost > 0 || *resets > 0 || group.fault.is_some() || group.unknown() > 0;
         (
             Reverse(trouble),
             Reverse(sums.oldest.map(|oldest| oldest.age)),
@@ -90,7 +90,7 @@ fn row(name: &Arc<str>, group: &Group, sums: Sums, lost: i64, resets: usize) -> 
         (lost > 0).then(|| format!("{lost} records deleted unread")),
         (resets > 0).then(|| format!("{resets} commits behind the end of their log")),
         group.fault.map(|fault| format!("cannot be read: {fault}")),
-        (group.unknown > 0).then(|| format!("{} partitions not known", group.unknown)),
+        (group.unknown() > 0).then(|| format!("{} partitions not known", group.unknown())),
     ];
     let all = group.topics.iter().flat_map(|(topic, lags)| lags.iter().map(move |(n, lag)| (topic, n, lag)));
     let worst = all.max_by_key(|(_, _, lag)| (lag.time.map(|time| time.age), lag.records));

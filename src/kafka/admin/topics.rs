@@ -20,7 +20,7 @@ use kafka_protocol::{
 };
 
 use super::{Topics, check, metadata, topic_name};
-use crate::kafka::{BrokerId, Error, fault::plain, wire};
+use crate::kafka::{BrokerId, Error, Fault, fault::plain, wire};
 
 const CREATE_TOPICS: wire::Range = wire::Range { lowest: 2, highest: 7 };
 const CREATE_PARTITIONS: wire::Range = wire::Range { lowest: 0, highest: 3 };
@@ -278,13 +278,15 @@ pub struct Policy {
     pub compacted: bool,
 }
 
-/// Policies of topics; one that may not be described is absent.
+/// Policies of topics, or why one may not be described.
 ///
 /// # Errors
-/// Where nothing may be described.
-pub async fn policies(cluster: &wire::Cluster, names: &[&str]) -> Result<BTreeMap<Arc<str>, Policy>, Error> {
+/// When no broker answered.
+pub async fn policies(
+    cluster: &wire::Cluster,
+    names: &[&str],
+) -> Result<BTreeMap<Arc<str>, Result<Policy, Fault>>, Error> {
     let mut found = BTreeMap::new();
-    let mut refused = None;
     for names in names.chunks(TOPICS_A_REQUEST) {
         let keys = [MIN_INSYNC, CLEANUP].map(StrBytes::from_static_str).to_vec();
         let resources = names.iter().map(|name| {
@@ -295,21 +297,15 @@ pub async fn policies(cluster: &wire::Cluster, names: &[&str]) -> Result<BTreeMa
         });
         let request = DescribeConfigsRequest::default().with_resources(resources.collect());
         for result in cluster.ask_any(&request, DESCRIBE_CONFIGS).await?.results {
-            match check(result.error_code, "settings of topics", result.error_message) {
-                Ok(()) => {
-                    let value =
-                        |name| result.configs.iter().find(|c| c.name.as_str() == name)?.value.as_ref();
-                    let compacted = value(CLEANUP)
-                        .is_some_and(|value| value.split(',').any(|word| word.trim() == "compact"));
-                    let min_isr = value(MIN_INSYNC).and_then(|value| value.parse().ok());
-                    found.insert(result.resource_name.as_str().into(), Policy { min_isr, compacted });
-                }
-                Err(error) => refused = Some(error),
-            }
+            let value = |name| result.configs.iter().find(|c| c.name.as_str() == name)?.value.as_ref();
+            let told = || Policy {
+                min_isr: value(MIN_INSYNC).and_then(|value| value.parse().ok()),
+                compacted: value(CLEANUP)
+                    .is_some_and(|value| value.split(',').any(|word| word.trim() == "compact")),
+            };
+            let checked = check(result.error_code, "", None).map_err(|error| error.fault());
+            found.insert(Arc::from(result.resource_name.as_str()), checked.map(|()| told()));
         }
     }
-    match refused {
-        Some(error) if found.is_empty() => Err(error),
-        _ => Ok(found),
-    }
+    Ok(found)
 }

@@ -83,14 +83,14 @@ pub static GROUP_TOPIC_SUM: Family<3> = family(
     "kafka_consumergroup_group_topic_sum_lag",
     Kind::Gauge,
     &["cluster_name", "group", "topic"],
-    "Records that the group has not read of the topic yet.",
+    "Records that the group has not read of the topic yet. Absent as the group's sum is.",
 );
 
 pub static GROUP_TOPIC_MAX_SECONDS: Family<3> = family(
     "kafka_consumergroup_group_topic_max_lag_seconds",
     Kind::Gauge,
     &["cluster_name", "group", "topic"],
-    "The largest time lag of the topic's partitions.",
+    "The largest time lag of the topic's partitions. Absent as the group's is.",
 );
 
 pub static GROUP_SUM: Family<2> = family(
@@ -111,7 +111,7 @@ pub static GROUP_MAX_SECONDS: Family<2> = family(
     "kafka_consumergroup_group_max_lag_seconds",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "The largest time lag of the group's partitions. Absent as the sum is.",
+    "The largest time lag of the group's partitions. Absent as the sum is, and while the age of one is not known.",
 );
 
 pub static GROUP_STATE: Family<4> = family(
@@ -132,7 +132,7 @@ pub static GROUP_UNKNOWN: Family<2> = family(
     "kafka_consumergroup_partitions_unknown",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "Partitions with a commit whose lag is not known.",
+    "Partitions with a commit that have no lag: an end or the commit could not be read, or it is behind the end of its log.",
 );
 
 pub static POLL_MS: Family<1> = family(

@@ -6,7 +6,7 @@ use crate::{
     collect::{
         Snapshot,
         freshness::{Freshness, State},
-        groups::{Group, Sums},
+        groups::Group,
         lag::{Lag, Method},
         topics::Topic,
         topology::Change,
@@ -94,10 +94,6 @@ fn groups<'a>(
 ) {
     let mut capped = Capped { sink: series, left: settings.lag.max_series, dropped: 0 };
     let partitions = settings.lag.partitions;
-    let watched = |topic: &str| partitions && settings.lag.topics.covers(topic);
-    for (topic, seen) in snapshot.topics.iter().filter(|(topic, _)| watched(topic)) {
-        ends(name, topic, seen, &mut capped);
-    }
     let (mut compacted, mut losing) = (0, 0);
     for (group, seen) in snapshot.groups.iter() {
         for (topic, lost) in &seen.lost {
@@ -105,15 +101,12 @@ fn groups<'a>(
             capped.sink.push(c::GROUP_TOPIC_LOST.series(at, Value::Count(*lost)));
         }
         summary(name, group, seen, settings.lag.partial_sums, capped.sink);
-        for member in seen.members.iter().flatten().filter(|_| partitions) {
-            reads(name, group, member, &mut capped);
-        }
         for (topic, lags) in &seen.topics {
             losing += lags.values().filter(|lag| lag.lost > Some(0)).count() as u64;
             if snapshot.topics.get(topic).is_some_and(|topic| topic.compacted) {
                 compacted += lags.len() as u64;
             }
-            let sums = Sums::of(lags.values());
+            let sums = seen.topic_sums(topic, settings.lag.partial_sums);
             let at = || [text(name), text(group), text(topic)];
             let (sum, oldest) = (sums.records, sums.oldest.map(|oldest| oldest.age.as_secs_f64()));
             capped.sink.take(sum.map(|sum| c::GROUP_TOPIC_SUM.series(at(), Value::Number(sum as f64))));
@@ -122,6 +115,16 @@ fn groups<'a>(
                 let at = [text(name), text(group), text(topic), number.to_string().into()];
                 lag_of(at, lag, &mut capped);
             }
+        }
+    }
+    // What nobody can do without comes first.
+    let watched = |topic: &str| partitions && settings.lag.topics.covers(topic);
+    for (topic, seen) in snapshot.topics.iter().filter(|(topic, _)| watched(topic)) {
+        ends(name, topic, seen, &mut capped);
+    }
+    for (group, seen) in snapshot.groups.iter().filter(|_| partitions) {
+        for member in seen.members.iter().flatten() {
+            reads(name, group, member, &mut capped);
         }
     }
     let dropped = capped.dropped;
@@ -164,11 +167,8 @@ fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, se
     if seen.fault.is_some() {
         return;
     }
-    series.push(c::GROUP_UNKNOWN.series(at(), Value::Count(seen.unknown as u64)));
-    if seen.unknown > 0 && !partial {
-        return;
-    }
-    let sums = Sums::of(seen.topics.values().flat_map(|lags| lags.values()));
+    series.push(c::GROUP_UNKNOWN.series(at(), Value::Count(seen.unknown() as u64)));
+    let sums = seen.sums(partial);
     series.take(sums.records.map(|sum| c::GROUP_SUM.series(at(), Value::Number(sum as f64))));
     series.take(sums.most.map(|most| c::GROUP_MAX.series(at(), Value::Number(most as f64))));
     series.take(
