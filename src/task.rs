@@ -42,6 +42,11 @@ pub trait Cycle: Send + 'static {
 
     /// Does the work once. May be dropped at any await: keep `self` valid across them.
     fn cycle(&mut self) -> impl Future<Output = Result<Self::Snapshot, kafka::Error>> + Send;
+
+    /// What is left to do when there will be no more cycles.
+    fn end(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// When a task runs.
@@ -169,6 +174,16 @@ impl<T> Clone for Latest<T> {
 /// Runs cycles until `stop`; a stop in the middle of a cycle drops it.
 pub async fn run<C: Cycle>(
     mut work: C,
+    schedule: Schedule,
+    publisher: watch::Sender<Latest<C::Snapshot>>,
+    stop: CancellationToken,
+) {
+    cycles(&mut work, schedule, publisher, stop).await;
+    work.end().await;
+}
+
+async fn cycles<C: Cycle>(
+    work: &mut C,
     schedule: Schedule,
     publisher: watch::Sender<Latest<C::Snapshot>>,
     stop: CancellationToken,

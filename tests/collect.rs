@@ -251,9 +251,20 @@ fn what_a_transaction_leaves_behind_is_nothing_to_read() {
     assert_ne!(told["time_lag"]["method"], "current", "a record is there to be read: {told}");
     // An open transaction: the high watermark moves, what readers of committed records can see does not.
     let committed = self::service(kafka, "isolation = read_committed");
+    wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 1);
+    let at = ["topic=\"lag-transaction\""];
+    let appended = || committed.series("kafka_topic_message_count_total", &at);
+    assert_eq!(appended(), Some(0.0));
     send(5);
     wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 6);
+    wait_for("records of the open transaction to be seen", PATIENCE, || (appended()? == 5.0).then_some(()));
     wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 1);
+    let ends = |service: &Service| {
+        let end = |name: &str| service.series(name, &at);
+        (end("kafka_partition_latest_offset"), end("kafka_partition_last_stable_offset"))
+    };
+    assert_eq!((ends(&service), ends(&committed)), ((Some(9.0), None), (Some(9.0), Some(4.0))));
+    assert!(committed.series("topic_last_append_timestamp_seconds", &at).is_some(), "something was written");
     producer.abort_transaction(PATIENCE).expect("aborted");
     // Five aborted records and a marker.
     wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 7);

@@ -173,6 +173,38 @@ fn what_is_not_known_is_absent_and_never_zero() {
 }
 
 #[test]
+fn what_is_too_much_is_left_out_and_counted_and_sums_stay() {
+    let told = |extra: &[(&'static str, &str)]| {
+        let settings =
+            extra.iter().map(|(key, value)| ("lag", (*key).to_owned(), (*value).to_owned(), "test"));
+        let sources =
+            Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
+        let mut readings = readings();
+        readings.truncate(1);
+        readings[0].settings = Arc::new(config::load(&sources).expect("good settings").clusters.remove(0));
+        parsed(&readings)
+    };
+    let count = |exposition: &Exposition, prefix: &str| {
+        exposition.samples().keys().filter(|(name, _)| name.starts_with(prefix)).count()
+    };
+    let dropped = |exposition: &Exposition| exposition.only("heartbeat_series_dropped");
+    let (all, topics) = (told(&[]), told(&[("granularity", "topic")]));
+    assert_eq!((dropped(&all), dropped(&topics)), (0.0, 0.0));
+    for family in ["kafka_consumergroup_group_lag", "kafka_partition_"] {
+        assert!(count(&all, family) > 0 && count(&topics, family) == 0, "{family}");
+    }
+    let sums = ["kafka_consumergroup_group_sum_lag", "kafka_consumergroup_group_topic_sum_lag"];
+    for family in sums {
+        assert_eq!(count(&topics, family), count(&all, family), "{family}");
+    }
+    let capped = told(&[("max.series", "7")]);
+    let lost = (all.samples().len() - capped.samples().len()) as f64;
+    assert!(lost > 10.0);
+    assert_eq!(dropped(&capped), lost, "every series is there or counted");
+    assert_eq!(count(&capped, sums[0]), count(&all, sums[0]));
+}
+
+#[test]
 fn a_stale_snapshot_takes_its_series_along_but_not_the_counts_of_cycles() {
     let mut readings = readings();
     let eu = &mut readings[0];

@@ -27,6 +27,8 @@ mod collect;
 mod fake;
 #[path = "wire/frames.rs"]
 mod frames;
+#[path = "wire/groups.rs"]
+mod groups;
 #[path = "wire/probes.rs"]
 mod probes;
 #[path = "wire/routing.rs"]
@@ -35,6 +37,8 @@ mod routing;
 mod sessions;
 #[path = "wire/tls.rs"]
 mod tls;
+#[path = "wire/topics.rs"]
+mod topics;
 
 use fake::Fake;
 

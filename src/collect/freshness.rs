@@ -62,16 +62,28 @@ pub(super) struct Newest {
     told_ms: Option<i64>,
     /// The end of the log when it did.
     told_at: Option<i64>,
-    /// What the last records said.
+    /// What the last records said, of those that were not dated in the future.
     seen_ms: Option<i64>,
+    /// What those said that were.
+    ahead_ms: Option<i64>,
     /// The end of the log when they did.
     seen_at: Option<i64>,
 }
 
 impl Newest {
-    /// The broker named a record, of which it may not know the time.
-    pub(super) fn told(&mut self, end: Option<i64>, newest_ms: Option<i64>) {
-        (self.told_at, self.told_ms) = (end, newest_ms);
+    /// The broker named a record, of which it may not know the time. Returns whether that is one from the future
+    /// which was not known.
+    pub(super) fn told(&mut self, end: Option<i64>, newest_ms: Option<i64>, latest_ms: i64) -> bool {
+        let before = std::mem::replace(&mut self.told_ms, newest_ms);
+        self.told_at = end;
+        newest_ms != before && newest_ms.is_some_and(|newest| newest > latest_ms)
+    }
+
+    /// Records from the future were seen, where the broker names none. Returns whether they were not known.
+    pub(super) fn ahead(&mut self, ahead_ms: Option<i64>) -> bool {
+        let before = self.ahead_ms;
+        self.ahead_ms = ahead_ms.or(before);
+        self.told_ms.is_none() && self.ahead_ms != before
     }
 
     /// The last records were looked at.
@@ -99,12 +111,13 @@ impl Newest {
     }
 
     fn is_future(&self, latest_ms: i64) -> bool {
-        self.told_ms.or(self.seen_ms).is_some_and(|newest| newest > latest_ms)
+        self.told_ms.or(self.ahead_ms).is_some_and(|newest| newest > latest_ms)
     }
 
     /// The newest timestamp that is not a wrong clock's.
     pub(super) fn credible_ms(&self, end: Option<i64>, latest_ms: i64) -> Option<i64> {
-        let seen = self.seen_ms.filter(|_| !self.is_told(end, latest_ms));
+        let seen = [self.seen_ms, self.ahead_ms].into_iter().flatten();
+        let seen = seen.filter(|_| !self.is_told(end, latest_ms));
         self.told_ms.into_iter().chain(seen).filter(|ms| *ms <= latest_ms).max()
     }
 }
@@ -157,7 +170,7 @@ mod tests {
 
     fn told(end: i64, ms: i64) -> Newest {
         let mut newest = Newest::default();
-        newest.told(Some(end), Some(ms));
+        _ = newest.told(Some(end), Some(ms), NOW);
         newest
     }
 
@@ -195,10 +208,25 @@ mod tests {
         assert!(!newest.is_open(5, NOW) && newest.is_open(6, NOW));
         assert_eq!(newest.credible_ms(Some(5), NOW), Some(700));
         assert!(newest.is_future(NOW), "and is flagged all the same");
-        newest.told(Some(6), Some(600));
+        assert!(!newest.told(Some(6), Some(600), NOW), "that is no record from the future");
         assert_eq!(newest.credible_ms(Some(6), NOW), Some(600), "what was seen once may be gone");
         assert_eq!(newest.credible_ms(Some(7), NOW), Some(700), "the broker has not spoken of this log yet");
         newest.none(8);
         assert!(!newest.is_open(8, NOW), "there is nothing to look at");
+    }
+
+    #[test]
+    fn a_record_from_the_future_is_counted_once_and_counts_when_its_time_has_come() {
+        let mut newest = Newest::default();
+        assert!(newest.told(Some(5), Some(NOW + 9), NOW));
+        assert!(!newest.told(Some(6), Some(NOW + 9), NOW), "it is the same");
+        assert!(!newest.ahead(Some(NOW + 9)), "the broker has named it");
+        // A broker that names none.
+        let mut newest = Newest::default();
+        assert!(newest.ahead(Some(NOW + 9)) && !newest.ahead(Some(NOW + 9)) && !newest.ahead(None));
+        newest.seen(Some(5), Some(700));
+        assert!(newest.is_future(NOW) && !newest.is_future(NOW + 9));
+        assert_eq!(newest.credible_ms(Some(5), NOW), Some(700));
+        assert_eq!(newest.credible_ms(Some(5), NOW + 9), Some(NOW + 9));
     }
 }

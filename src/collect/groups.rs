@@ -52,6 +52,15 @@ impl Group {
         Sums::of(lags, self.unread.get(topic).copied().unwrap_or(0)).told(parts)
     }
 
+    /// The partition whose next record is oldest, of those with something to read; where ages are not known, the
+    /// one that is furthest behind.
+    pub fn worst(&self) -> Option<(&str, i32)> {
+        let all = self.topics.iter().flat_map(|(topic, lags)| lags.iter().map(move |lag| (&**topic, lag)));
+        let unread = all.filter(|(_, (_, lag))| lag.records > Some(0) && lag.time != Some(NOTHING_UNREAD));
+        let worst = unread.max_by_key(|(_, (_, lag))| (lag.time.map(|time| time.age), lag.records));
+        worst.map(|(topic, (number, _))| (topic, *number))
+    }
+
     /// Partitions with a commit that have no lag.
     pub fn unknown(&self) -> usize {
         let lags = self.topics.values().flat_map(|lags| lags.values());

@@ -24,7 +24,7 @@ use crate::{
         admin::{self, Batch, PARTITIONS_A_FETCH, TimesByLeader},
         wire,
     },
-    probe::metadata,
+    probe::metadata::{self, Capability},
 };
 
 /// Further behind than this is behind.
@@ -65,8 +65,8 @@ struct Known {
 }
 
 impl Heads {
-    /// Begins a cycle, in which nothing is asked after `until`: what is not wanted in it is forgotten. Of a topic that is compacted everything is: what
-    /// was there may be there no more.
+    /// Begins a cycle, in which nothing is asked after `until`: what is not wanted in it is forgotten. Of a topic
+    /// that is compacted everything is: what was there may be there no more.
     pub(super) fn turn(&mut self, until: Instant, is_compacted: impl Fn(&str) -> bool) {
         self.until = Some(until);
         let known = std::mem::take(&mut self.known);
@@ -108,7 +108,7 @@ impl Heads {
             let (mut before, mut known) =
                 (self.before.remove(topic), self.known.remove(topic).unwrap_or_default());
             for (partition, offset) in places {
-                let Some(end) = logs.log(*partition).and_then(|log| log.ends.end) else { continue };
+                let Some(end) = logs.log(*partition).and_then(|log| log.high) else { continue };
                 let place = (*partition, *offset);
                 let kept = before.as_mut().and_then(|before| before.remove(&place));
                 if let Some(kept) = kept.filter(|kept| kept.holds(*offset, end)) {
@@ -175,12 +175,22 @@ impl Heads {
                         let known = self.known.entry(place.0).or_default();
                         known.insert((place.1, offset), Known { batches, end });
                     }
+                    // A search does instead.
                     Err(Fault::Authorization) => _ = self.denied.insert(place.0, Instant::now()),
                     Err(fault) => faults.count(Api::Fetch, fault),
                 }
             }
         }
         large
+    }
+
+    /// Whether heads may be read, of every topic of which they were wanted.
+    pub(super) fn capability(&self) -> Capability {
+        match (self.denied.is_empty(), self.known.values().any(|known| !known.is_empty())) {
+            (false, _) => Capability::Denied,
+            (true, true) => Capability::Ok,
+            (true, false) => Capability::Unknown,
+        }
     }
 
     /// What is known of a topic.
@@ -234,6 +244,12 @@ impl Of<'_> {
         let credible = |ms: &i64| *ms <= latest_ms;
         let newest = |batch: &Batch| batch.newest_ms.filter(credible).or(batch.asked_ms.filter(credible));
         records.filter_map(newest).max()
+    }
+
+    /// The newest timestamp from an offset on that is dated after `latest_ms`.
+    pub(super) fn ahead_ms(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<i64> {
+        let records = self.at(partition, offset)?.batches.iter().filter(|batch| !batch.control);
+        records.filter_map(|batch| batch.newest_ms.filter(|ms| *ms > latest_ms)).max()
     }
 }
 

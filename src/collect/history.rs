@@ -19,31 +19,38 @@ const UNIT_MS: u128 = 10;
 pub struct History {
     /// Offsets count from here.
     base: i64,
+    /// Times count from here, in hundredths of a second.
+    since: u64,
     samples: Vec<Sample>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sample {
-    /// Hundredths of a second.
+    /// Hundredths of a second since the beginning.
     at: u32,
     /// Records since the base.
     offset: u32,
 }
 
+/// Hundredths of a second.
+fn units(time: Duration) -> u64 {
+    u64::try_from(time.as_millis() / UNIT_MS).unwrap_or(u64::MAX)
+}
+
 impl History {
-    /// Adds a sample. An end that went back begins a new history: the log was made anew.
-    pub fn add(&mut self, at: Duration, end: i64) {
-        let at = u32::try_from(at.as_millis() / UNIT_MS).unwrap_or(u32::MAX);
+    /// Adds a sample. An end that went back begins a new history: the log was made anew. Returns whether that is
+    /// news: a plateau that goes on is none.
+    pub fn add(&mut self, at: Duration, end: i64) -> bool {
         if self.samples.is_empty() || end < self.end() {
-            (self.base, self.samples) = (end, Vec::new());
+            *self = Self { base: end, since: units(at), samples: Vec::new() };
         }
-        let offset = self.relative(end);
+        let Sample { at, offset } = self.relative(units(at), end);
         if let [.., before, last] = self.samples.as_mut_slice()
             && before.offset == offset
             && last.offset == offset
         {
             last.at = at;
-            return;
+            return false;
         }
         if self.samples.len() == self.samples.capacity() {
             // Doubling would end far above the most there are, and every partition has a history.
@@ -54,6 +61,13 @@ impl History {
         if self.samples.len() > MOST {
             self.thin(at);
         }
+        true
+    }
+
+    /// When the last sample was taken.
+    pub(super) fn last(&self) -> Option<Duration> {
+        let units = self.since + u64::from(self.samples.last()?.at);
+        Some(Duration::from_millis(units * UNIT_MS as u64))
     }
 
     /// How many samples there are.
@@ -66,9 +80,9 @@ impl History {
         self.samples.is_empty()
     }
 
-    /// For keeping: the base, then time and offset of each sample, all big-endian.
+    /// For keeping: what offsets and times count from, then time and offset of each sample, all big-endian.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.base.to_be_bytes().to_vec();
+        let mut bytes = [self.base.to_be_bytes(), self.since.to_be_bytes()].concat();
         for Sample { at, offset } in &self.samples {
             bytes.extend(at.to_be_bytes());
             bytes.extend(offset.to_be_bytes());
@@ -78,7 +92,8 @@ impl History {
 
     /// What was kept; `None` if it makes no sense.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (base, samples) = bytes.split_first_chunk::<8>()?;
+        let (base, rest) = bytes.split_first_chunk::<8>()?;
+        let (since, samples) = rest.split_first_chunk::<8>()?;
         let number = |bytes: &[u8]| Some(u32::from_be_bytes(bytes.try_into().ok()?));
         let (whole, rest) = samples.as_chunks::<8>();
         let samples = whole
@@ -86,24 +101,30 @@ impl History {
             .map(|sample| Some(Sample { at: number(&sample[..4])?, offset: number(&sample[4..])? }));
         let samples: Vec<_> = samples.collect::<Option<_>>()?;
         let ordered = samples.windows(2).all(|two| two[0].at <= two[1].at && two[0].offset <= two[1].offset);
-        (rest.is_empty() && ordered && samples.len() <= MOST)
-            .then_some(Self { base: i64::from_be_bytes(*base), samples })
+        let (base, since) = (i64::from_be_bytes(*base), u64::from_be_bytes(*since));
+        (rest.is_empty() && ordered && samples.len() <= MOST).then_some(Self { base, since, samples })
     }
 
     fn end(&self) -> i64 {
         self.samples.last().map_or(self.base, |last| self.base + i64::from(last.offset))
     }
 
-    /// The offset since the base. Samples four billion records away have no use any more.
-    fn relative(&mut self, end: i64) -> u32 {
+    /// Time and offset as a sample has them. Samples four billion records or a year away have no use any more.
+    fn relative(&mut self, at: u64, end: i64) -> Sample {
         loop {
-            if let Ok(offset) = u32::try_from(end - self.base) {
-                return offset;
+            let at_most = (u32::try_from(at.saturating_sub(self.since)), u32::try_from(end - self.base));
+            if let (Ok(at), Ok(offset)) = at_most {
+                return Sample { at, offset };
             }
             self.samples.remove(0);
-            let step = self.samples.first().map_or(0, |first| first.offset);
-            self.base = if self.samples.is_empty() { end } else { self.base + i64::from(step) };
-            self.samples.iter_mut().for_each(|sample| sample.offset -= step);
+            let Some(Sample { at: later, offset: more }) = self.samples.first().copied() else {
+                (self.since, self.base) = (at, end);
+                continue;
+            };
+            (self.since, self.base) = (self.since + u64::from(later), self.base + i64::from(more));
+            for sample in &mut self.samples {
+                (sample.at, sample.offset) = (sample.at - later, sample.offset - more);
+            }
         }
     }
 
@@ -122,7 +143,7 @@ impl History {
     /// Between two samples the log is taken to have grown evenly; the truth lies between them. What is older
     /// than the first sample is at least as old as that one; with nothing to compare there is no answer.
     pub fn age(&self, offset: i64, now: Duration) -> Option<TimeLag> {
-        let now = now.as_millis() / UNIT_MS;
+        let now = units(now).saturating_sub(self.since);
         let ago = |at: f64| Duration::from_secs_f64((now as f64 - at).max(0.0) * UNIT_MS as f64 / 1e3);
         let first = self.samples.first()?;
         let Ok(relative) = u32::try_from(offset - self.base) else {
@@ -152,7 +173,7 @@ mod tests {
 
     fn history(samples: &[(u64, i64)]) -> History {
         let mut history = History::default();
-        samples.iter().for_each(|(at, end)| history.add(seconds(*at), *end));
+        samples.iter().for_each(|(at, end)| _ = history.add(seconds(*at), *end));
         history
     }
 
@@ -192,9 +213,10 @@ mod tests {
     fn one_sample_says_nothing_and_a_log_made_anew_begins_again() {
         let mut history = history(&[(10, 500)]);
         assert_eq!((age(&history, 400, 20), age(&history, 500, 20)), (None, None));
-        history.add(seconds(40), 600);
+        assert!(history.add(seconds(40), 600) && history.add(seconds(50), 600));
+        assert!(!history.add(seconds(60), 600), "it goes on");
         assert!(age(&history, 550, 50).is_some());
-        history.add(seconds(70), 5);
+        assert!(history.add(seconds(70), 5));
         assert_eq!((history.len(), age(&history, 3, 80)), (1, None), "nothing of the old log is left");
     }
 
@@ -202,7 +224,7 @@ mod tests {
     fn hours_fit_into_three_hundred_samples_and_what_is_near_stays_exact() {
         let mut history = History::default();
         // Ten records a second, sampled every 30 s for a day.
-        (0..2880).for_each(|step| history.add(seconds(step * 30), step as i64 * 300));
+        (0..2880).for_each(|step| _ = history.add(seconds(step * 30), step as i64 * 300));
         assert!(history.len() <= MOST && history.samples.capacity() == MOST + 1);
         let now = 2880 * 30;
         for ago in [45, 600, 3600, 10 * 3600, 20 * 3600] {
@@ -225,7 +247,7 @@ mod tests {
             History::from_bytes(&bytes[..bytes.len() - 1]).is_none() && History::from_bytes(b"x").is_none()
         );
         let mut backwards = bytes.clone();
-        backwards[8..12].copy_from_slice(&u32::MAX.to_be_bytes());
+        backwards[16..20].copy_from_slice(&u32::MAX.to_be_bytes());
         assert!(History::from_bytes(&backwards).is_none(), "time does not go back");
     }
 
@@ -236,19 +258,34 @@ mod tests {
         assert!(age(&history, far + (1 << 31) + 5, 30).is_some());
     }
 
+    #[test]
+    fn years_of_service_do_not_stop_the_clock() {
+        const YEAR: u64 = 365 * 86_400;
+        let mut history = history(&[(0, 0), (YEAR, 100)]);
+        for later in 1..=600 {
+            history.add(seconds(3 * YEAR + later * 60), 100 + later as i64);
+        }
+        let now = 3 * YEAR + 600 * 60;
+        assert_eq!(history.last(), Some(seconds(now)));
+        let (age, error, _) = age(&history, 690, now).expect("within the last minutes");
+        assert!((age - 600.0).abs() < 0.1 && error.is_some_and(|error| error <= 60.0), "{age} {error:?}");
+        let again = History::from_bytes(&history.to_bytes()).expect("the same");
+        assert_eq!(again.last(), history.last());
+    }
+
     proptest! {
         /// Whatever the log did, the true age lies within the error, and samples are bounded.
         #[test]
         fn the_truth_lies_within_the_error(steps in prop::collection::vec((1u64..120, 0i64..1000), 2..600), pick in 0.0..1.0f64) {
             let (mut history, mut now, mut end) = (History::default(), 0u64, 0i64);
             let mut appended = Vec::new();
-            history.add(Duration::ZERO, 0);
+            _ = history.add(Duration::ZERO, 0);
             for (pause, records) in steps {
                 // All records of a step come at one moment within it, which the samples do not see.
                 let moment = now as f64 + pause as f64 * pick;
                 appended.push((end, end + records, moment));
                 (now, end) = (now + pause, end + records);
-                history.add(seconds(now), end);
+                _ = history.add(seconds(now), end);
             }
             prop_assert!(history.len() <= MOST);
             for (from, to, moment) in appended.into_iter().filter(|(from, to, _)| to > from) {

@@ -27,7 +27,7 @@ use crate::{
     config,
     kafka::{
         Error, Fault,
-        admin::{At, ByLeader, offsets},
+        admin::{At, ByLeader, FoundOffsets, offsets},
         wire,
     },
     probe::metadata::{self, Capability},
@@ -59,6 +59,8 @@ pub struct Snapshot {
     pub faults: BTreeMap<(Api, Fault), u64>,
     /// Whether groups may be listed.
     pub listing: Capability,
+    /// Whether heads of records may be read.
+    pub reading: Capability,
     /// How long the questions and the arithmetic took.
     pub duration: Duration,
 }
@@ -78,6 +80,10 @@ pub enum Api {
     ListOffsets,
     /// Heads of record batches.
     Fetch,
+    /// Settings of topics.
+    DescribeConfigs,
+    /// Partitions that are being moved.
+    ListPartitionReassignments,
 }
 
 impl Api {
@@ -90,6 +96,8 @@ impl Api {
             Api::DescribeGroups => "DescribeGroups",
             Api::ListOffsets => "ListOffsets",
             Api::Fetch => "Fetch",
+            Api::DescribeConfigs => "DescribeConfigs",
+            Api::ListPartitionReassignments => "ListPartitionReassignments",
         }
     }
 }
@@ -186,10 +194,18 @@ impl Probe {
 
     /// Writes what has changed, once a minute; a cycle waits for it, no answer does.
     async fn save(&mut self) {
-        let every = SAVE_EVERY.min(2 * self.cluster.lag.interval);
-        let Some(store) = self.store.clone().filter(|_| self.saved.elapsed() > every) else { return };
+        if self.saved.elapsed() > SAVE_EVERY.min(2 * self.cluster.lag.interval) {
+            self.write(false).await;
+        }
+    }
+
+    /// Writes what has changed, or everything.
+    async fn write(&mut self, all: bool) {
         self.saved = Instant::now();
-        let (name, rows) = (self.cluster.name.clone(), self.topics.unsaved());
+        let Some(store) = self.store.clone() else {
+            return self.topics.keep_nothing();
+        };
+        let (name, rows) = (self.cluster.name.clone(), self.topics.unsaved(all));
         let saved = tokio::task::spawn_blocking(move || store.save(&name, &rows)).await;
         if let Err(words) =
             saved.map_err(|error| error.to_string()).and_then(|saved| saved.map_err(|e| e.to_string()))
@@ -304,6 +320,10 @@ fn now_ms() -> i64 {
 impl Cycle for Probe {
     type Snapshot = Snapshot;
 
+    async fn end(&mut self) {
+        self.write(true).await;
+    }
+
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let cluster = self.cluster.clone();
         let metadata = self.metadata().await?;
@@ -324,21 +344,31 @@ impl Cycle for Probe {
                 false => groups::Commits::default(),
             }
         };
-        let (commits, ()) = tokio::join!(commits, topology.ask(&self.side, &metadata));
+        let (commits, failed) = tokio::join!(commits, topology.ask(&self.side, &metadata));
+        failed.into_iter().for_each(|(api, fault)| self.faults.count(api, fault));
         let (wanted, leaderless) = self.by_leader(&metadata);
         self.topics.list(&metadata, &leaderless, anew);
         // Who answers at all answers in a moment: a log's end is of about now, whoever hangs.
         let sampled = self.before + self.begin.elapsed();
-        let end = if cluster.lag.committed_only { At::Stable } else { At::Latest };
-        let (ends, starts) =
-            tokio::join!(offsets(&self.wire, &wanted, end), offsets(&self.wire, &wanted, At::Earliest));
-        let mut moved = self.topics.observe(&metadata, &ends, &starts, sampled, &mut self.faults);
+        let stable = async {
+            match cluster.lag.committed_only {
+                true => offsets(&self.wire, &wanted, At::Stable).await,
+                false => FoundOffsets::default(),
+            }
+        };
+        let (ends, starts, stable) = tokio::join!(
+            offsets(&self.wire, &wanted, At::Latest),
+            offsets(&self.wire, &wanted, At::Earliest),
+            stable
+        );
+        let found = [&ends, &starts, &stable];
+        let mut moved = self.topics.observe(&metadata, found, sampled, &mut self.faults);
         for topics in moved.values_mut() {
             topics.retain(|name, _| cluster.freshness.enabled && cluster.freshness.topics.covers(name));
         }
         moved.retain(|_, topics| !topics.is_empty());
         let newest = offsets(&self.wire, &moved, At::MaxTimestamp).await;
-        self.topics.date(&newest, &mut self.faults);
+        self.topics.date(&newest, latest_ms(), &mut self.faults);
         self.topics.compacted(|name| self.topology.is_compacted(name));
         let committed = commits.places(&cluster.lag);
         // What is slow to be told must not cost what is known: later is the next look's.
@@ -357,6 +387,7 @@ impl Cycle for Probe {
             topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),
             listing: self.groups.listing,
+            reading: self.heads.capability(),
             duration: begun.elapsed(),
         })
     }

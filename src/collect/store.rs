@@ -17,11 +17,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::history::History;
 use crate::kafka::TopicId;
 
-/// The schema that this program writes.
-const VERSION: i64 = 1;
-
-/// Times in the file count from the first start that used it; older than this they would not fit.
-const LONGEST: Duration = Duration::from_secs(400 * 86_400);
+/// The schema that this program writes. In the first one, samples did not tell what their times count from.
+const VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS epoch (cluster TEXT PRIMARY KEY, began_ms INTEGER NOT NULL) WITHOUT ROWID;
@@ -31,6 +28,10 @@ const SCHEMA: &str = "
         PRIMARY KEY (cluster, topic, partition)
     ) WITHOUT ROWID;
 ";
+
+/// From the first schema: times counted from the epoch.
+const FROM_FIRST: &str = "UPDATE history
+    SET samples = unhex(substr(hex(samples), 1, 16) || '0000000000000000' || substr(hex(samples), 17))";
 
 /// The file.
 #[derive(Debug)]
@@ -44,6 +45,13 @@ pub(super) struct Row {
     pub(super) id: Option<TopicId>,
     /// `None` for one that has gone.
     pub(super) history: Option<History>,
+}
+
+impl Row {
+    /// One that has gone.
+    pub(super) fn gone(topic: &Arc<str>, partition: i32) -> Self {
+        Self { topic: topic.clone(), partition, id: None, history: None }
+    }
 }
 
 /// What a file held of a cluster.
@@ -76,7 +84,7 @@ impl Store {
     }
 
     fn try_open(path: &Path) -> Result<Self, Refusal> {
-        let file = Connection::open(path)?;
+        let mut file = Connection::open(path)?;
         file.busy_timeout(Duration::from_secs(2))?;
         // Two programs that write one history would spoil it for both.
         file.pragma_update(None, "locking_mode", "exclusive")?;
@@ -90,8 +98,13 @@ impl Store {
         if version > VERSION {
             return Err(Refusal::Unusable(format!("it has schema {version}, this program knows {VERSION}")));
         }
-        file.execute_batch(SCHEMA)?;
-        file.pragma_update(None, "user_version", VERSION)?;
+        let change = file.transaction()?;
+        change.execute_batch(SCHEMA)?;
+        if version == 1 {
+            change.execute(FROM_FIRST, [])?;
+        }
+        change.pragma_update(None, "user_version", VERSION)?;
+        change.commit()?;
         Ok(Self(Mutex::new(file)))
     }
 
@@ -99,7 +112,8 @@ impl Store {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a cluster, with times that count from its epoch.
+    /// What is known of a cluster, with times that count from its epoch. Where the clock was set back to before
+    /// what is known, nothing is: nobody can say how long ago it was.
     pub(super) fn load(&self, cluster: &str) -> rusqlite::Result<Saved> {
         let file = self.file();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -108,26 +122,20 @@ impl Store {
             .query_row("SELECT began_ms FROM epoch WHERE cluster = ?1", [cluster], |row| row.get(0))
             .optional()?;
         let age = began.and_then(|began| u64::try_from(now_ms - began).ok()).map(Duration::from_millis);
-        let Some(age) = age.filter(|age| *age < LONGEST) else {
-            file.execute("DELETE FROM history WHERE cluster = ?1", [cluster])?;
-            file.execute("REPLACE INTO epoch VALUES (?1, ?2)", params![cluster, now_ms])?;
-            return Ok(Saved::default());
+        let saved = age.map(|age| read(&file, cluster).map(|rows| Saved { age, rows })).transpose()?;
+        let is_past = |saved: &Saved| {
+            let histories = saved.rows.iter().filter_map(|row| row.history.as_ref()?.last());
+            histories.max().is_none_or(|last| last <= saved.age)
         };
-        let mut rows =
-            file.prepare("SELECT topic, partition, topic_id, samples FROM history WHERE cluster = ?1")?;
-        let rows = rows.query_map([cluster], |row| {
-            let id: Option<Vec<u8>> = row.get(2)?;
-            let samples: Vec<u8> = row.get(3)?;
-            let id = id.and_then(|bytes| Some(TopicId(u128::from_be_bytes(bytes.try_into().ok()?))));
-            let topic: String = row.get(0)?;
-            Ok(Row {
-                topic: topic.into(),
-                partition: row.get(1)?,
-                id,
-                history: History::from_bytes(&samples),
-            })
-        })?;
-        Ok(Saved { age, rows: rows.filter_map(Result::ok).collect() })
+        if saved.as_ref().is_some_and(|saved| !is_past(saved)) {
+            tracing::warn!(cluster, "the clock was set back: the history begins anew");
+        }
+        if let Some(saved) = saved.filter(is_past) {
+            return Ok(saved);
+        }
+        file.execute("DELETE FROM history WHERE cluster = ?1", [cluster])?;
+        file.execute("REPLACE INTO epoch VALUES (?1, ?2)", params![cluster, now_ms])?;
+        Ok(Saved::default())
     }
 
     /// Writes histories that changed, all or none.
@@ -156,6 +164,20 @@ impl Store {
         }
         change.commit()
     }
+}
+
+/// All rows of a cluster that make sense.
+fn read(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<Row>> {
+    let mut rows =
+        file.prepare("SELECT topic, partition, topic_id, samples FROM history WHERE cluster = ?1")?;
+    let rows = rows.query_map([cluster], |row| {
+        let id: Option<Vec<u8>> = row.get(2)?;
+        let samples: Vec<u8> = row.get(3)?;
+        let id = id.and_then(|bytes| Some(TopicId(u128::from_be_bytes(bytes.try_into().ok()?))));
+        let topic: String = row.get(0)?;
+        Ok(Row { topic: topic.into(), partition: row.get(1)?, id, history: History::from_bytes(&samples) })
+    })?;
+    Ok(rows.filter_map(Result::ok).collect())
 }
 
 enum Refusal {
@@ -214,8 +236,16 @@ mod tests {
 
     fn history(ends: &[i64]) -> History {
         let mut history = History::default();
-        ends.iter().enumerate().for_each(|(n, end)| history.add(Duration::from_secs(60 * n as u64), *end));
+        for (n, end) in ends.iter().enumerate() {
+            history.add(Duration::from_secs(60 * n as u64), *end);
+        }
         history
+    }
+
+    /// As if the file had been begun an hour ago.
+    fn age(store: &Store) {
+        let older = "UPDATE epoch SET began_ms = began_ms - 3600000";
+        assert_eq!(store.file().execute(older, []).expect("a file"), 1);
     }
 
     fn row(topic: &str, id: u128, history: Option<History>) -> Row {
@@ -230,6 +260,7 @@ mod tests {
         {
             let store = Store::open(&path).expect("a new file");
             assert!(store.load("eu").expect("nothing yet").rows.is_empty());
+            age(&store);
             store
                 .save("eu", &[row("a", 7, Some(far.clone())), row("b", 8, Some(history(&[1, 2])))])
                 .expect("saved");
@@ -238,7 +269,7 @@ mod tests {
         }
         let store = Store::open(&path).expect("the same file");
         let saved = store.load("eu").expect("a cluster");
-        assert!(saved.age < Duration::from_secs(60));
+        assert!((3600..3660).contains(&saved.age.as_secs()), "{:?}", saved.age);
         let loaded = saved.by_topic();
         assert_eq!(loaded.keys().map(|topic| &**topic).collect::<Vec<_>>(), ["a"]);
         let (id, partitions) = &loaded["a"];
@@ -275,5 +306,41 @@ mod tests {
             assert_eq!(fs::read(aside).expect("a file").len(), before.len());
         }
         assert!(Store::open(&folder.path().join("missing/history.db")).is_err(), "a folder is not made up");
+    }
+
+    #[test]
+    fn a_file_of_the_first_schema_is_carried_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        drop(Store::open(&path).expect("a new file"));
+        let far = history(&[1 << 40, (1 << 40) + 5, (1 << 40) + 70]);
+        let mut bytes = far.to_bytes();
+        bytes.drain(8..16);
+        {
+            let file = Connection::open(&path).expect("a file");
+            file.pragma_update(None, "user_version", 1).expect("a version");
+            file.execute("INSERT INTO epoch VALUES ('eu', 0)", []).expect("an epoch");
+            let put = "INSERT INTO history VALUES ('eu', 'a', 3, NULL, ?1)";
+            file.execute(put, [bytes]).expect("a row");
+        }
+        for _ in 0..2 {
+            let loaded = Store::open(&path).expect("the same file").load("eu").expect("a cluster").by_topic();
+            assert_eq!(loaded["a"].1[&3].to_bytes(), far.to_bytes());
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing was set aside");
+    }
+
+    #[test]
+    fn of_samples_from_the_future_nobody_knows_how_old_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("history.db")).expect("a new file");
+        store.load("eu").expect("nothing yet");
+        age(&store);
+        let mut ahead = history(&[1, 2]);
+        ahead.add(Duration::from_secs(7200), 5);
+        store.save("eu", &[row("a", 7, Some(ahead))]).expect("saved");
+        assert!(store.load("eu").expect("a cluster").rows.is_empty(), "the clock was set back");
+        store.save("eu", &[row("a", 7, Some(history(&[1])))]).expect("saved");
+        assert_eq!(store.load("eu").expect("a cluster").rows.len(), 1, "and it begins anew");
     }
 }

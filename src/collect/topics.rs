@@ -20,7 +20,7 @@ use crate::{
     config,
     kafka::{
         Fault, TopicId,
-        admin::{ByLeader, FoundOffsets},
+        admin::{ByLeader, Found, FoundOffsets},
     },
     probe::metadata,
 };
@@ -41,13 +41,17 @@ pub struct Topic {
     pub appended: u64,
     /// Records a second between the last two looks.
     pub rate: Option<f64>,
+    /// Newest timestamps that lay in the future, since the topic is watched.
+    pub future: u64,
 }
 
 /// A partition as it was last seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Partition {
-    /// Both ends, as far as they are known.
+    /// Both ends, as far as they are known: the end is the high watermark.
     pub ends: Ends,
+    /// The last stable offset, where lag is counted to it: what comes later is of an open transaction.
+    pub stable: Option<i64>,
     /// The newest timestamp of a record that does not lie in the future, in milliseconds since 1970.
     pub newest_ms: Option<i64>,
 }
@@ -62,7 +66,7 @@ pub(super) struct Watched {
     /// Of deleted topics, to be forgotten in the file too.
     gone: Vec<Row>,
     anew: Vec<Arc<str>>,
-    /// Ends are those of committed records: our samples tell when a transaction ended, not when its records came.
+    /// Lag counts to the last stable offset.
     committed_only: bool,
 }
 
@@ -73,6 +77,8 @@ struct Memory {
     partitions: BTreeMap<i32, Seen>,
     appended: u64,
     appended_at: Option<SystemTime>,
+    /// Newest timestamps that lay in the future, each counted once.
+    future: u64,
     /// Two looks: when, and how many records were appended by then.
     rate: Option<(Duration, u64, Option<f64>)>,
     /// Answers of the cluster in a row that did not list it.
@@ -82,6 +88,7 @@ struct Memory {
 #[derive(Debug, Default)]
 struct Seen {
     ends: Ends,
+    stable: Option<i64>,
     /// The last end that was known.
     last: Option<i64>,
     history: History,
@@ -98,23 +105,26 @@ pub(super) struct Logs<'a>(&'a Memory, bool);
 impl<'a> Logs<'a> {
     pub(super) fn log(self, partition: i32) -> Option<Log<'a>> {
         let seen = self.0.partitions.get(&partition)?;
-        Some(Log { ends: seen.ends, history: &seen.history, poor: self.1 || self.0.compacted })
+        let end = if self.1 { seen.stable } else { seen.ends.end };
+        let ends = Ends { end, ..seen.ends };
+        Some(Log { ends, high: seen.ends.end, history: &seen.history, poor: self.0.compacted })
     }
 }
 
 /// What is known of a partition's log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Log<'a> {
-    /// Both ends.
+    /// Both ends, as lag counts them.
     pub(super) ends: Ends,
+    /// The high watermark.
+    pub(super) high: Option<i64>,
     history: &'a History,
     poor: bool,
 }
 
 impl Log<'_> {
     /// How old the record at an offset is by our own samples, and whether that is as good as wanted. Of a
-    /// compacted log it never is: the record may be gone, and a younger one the next to be read. Nor is it where
-    /// samples are of committed records.
+    /// compacted log it never is: the record may be gone, and a younger one the next to be read.
     pub(super) fn age(&self, offset: i64, now: Duration, max_error: Duration) -> Option<(TimeLag, bool)> {
         let age = self.history.age(offset, now)?;
         let error = age.error.filter(|_| !self.poor);
@@ -133,12 +143,12 @@ impl Watched {
         self.topics.get(topic).map(|memory| Logs(memory, self.committed_only))
     }
 
-    /// Topics that are another one since the last call, under the same name.
+    /// Topics of which a log is another one since the last call, under the same name.
     pub(super) fn anew(&mut self) -> Vec<Arc<str>> {
         std::mem::take(&mut self.anew)
     }
 
-    /// Ends are those of committed records alone.
+    /// Whether lag counts to the last stable offset.
     pub(super) fn committed_only(&mut self, committed_only: bool) {
         self.committed_only = committed_only;
     }
@@ -157,17 +167,24 @@ impl Watched {
         }
     }
 
-    /// What has changed since the last call; partitions that have gone are told once.
-    pub(super) fn unsaved(&mut self) -> Vec<Row> {
+    /// Histories with new samples since the last call, or all of them: a plateau that only goes on is no news
+    /// until the end. Partitions that have gone are told once.
+    pub(super) fn unsaved(&mut self, all: bool) -> Vec<Row> {
         let mut rows = std::mem::take(&mut self.gone);
         for (topic, memory) in &mut self.topics {
-            for (number, seen) in memory.partitions.iter_mut().filter(|(_, seen)| seen.changed) {
+            let wanted = |seen: &Seen| seen.changed || (all && !seen.history.is_empty());
+            for (number, seen) in memory.partitions.iter_mut().filter(|(_, seen)| wanted(seen)) {
                 seen.changed = false;
                 let history = Some(seen.history.clone());
                 rows.push(Row { topic: topic.clone(), partition: *number, id: memory.id, history });
             }
         }
         rows
+    }
+
+    /// Nobody asks what is to be saved.
+    pub(super) fn keep_nothing(&mut self) {
+        self.gone.clear();
     }
 
     /// Takes in which topics there are; `anew` says that nobody has looked at this answer before. A topic that one
@@ -182,9 +199,7 @@ impl Watched {
             };
             let stays = memory.missed < 2;
             if !stays {
-                let row =
-                    |number: &i32| Row { topic: name.clone(), partition: *number, id: None, history: None };
-                gone.extend(memory.partitions.keys().map(row));
+                gone.extend(memory.partitions.keys().map(|number| Row::gone(name, *number)));
             }
             stays
         });
@@ -196,12 +211,12 @@ impl Watched {
         }
     }
 
-    /// Takes in both ends of every log; returns the partitions whose newest record is another one than before.
+    /// Takes in both ends of every log, and the last stable offsets where they count; returns the partitions
+    /// whose newest record is another one than before.
     pub(super) fn observe(
         &mut self,
         metadata: &metadata::Snapshot,
-        ends: &FoundOffsets,
-        starts: &FoundOffsets,
+        [ends, starts, stable]: [&FoundOffsets; 3],
         now: Duration,
         faults: &mut Faults,
     ) -> ByLeader {
@@ -211,7 +226,7 @@ impl Watched {
             let asked = ends.get(name);
             for (number, seen) in &mut memory.partitions {
                 if asked.is_none_or(|asked| !asked.contains_key(number)) {
-                    (seen.ends, seen.fault) = (Ends::default(), Some(Fault::NoLeader));
+                    (seen.ends, seen.stable, seen.fault) = (Ends::default(), None, Some(Fault::NoLeader));
                 }
             }
         }
@@ -223,23 +238,29 @@ impl Watched {
             let anew = memory.id.zip(topic.id).is_some_and(|(before, now)| before != now);
             memory.id = topic.id.or(memory.id);
             if anew {
-                *memory = Memory { id: topic.id, ..Memory::default() };
+                let before = std::mem::replace(memory, Memory { id: topic.id, ..Memory::default() });
+                self.gone.extend(before.partitions.keys().map(|number| Row::gone(name, *number)));
                 self.anew.push(name.clone());
             }
             memory.partitions.retain(|number, _| topic.partitions.contains_key(number));
-            let starts = starts.get(name);
+            let (starts, stable) = (starts.get(name), stable.get(name));
             for (number, end) in partitions {
                 let start =
                     starts.and_then(|starts| starts.get(number)).copied().unwrap_or(Err(Fault::Protocol));
-                let offset = |found: Result<Option<crate::kafka::admin::Found>, Fault>,
-                              faults: &mut Faults| {
-                    found.map_err(|fault| faults.count(Api::ListOffsets, fault)).ok().flatten()
-                };
+                let stable = stable.and_then(|stable| stable.get(number)).copied().unwrap_or(Ok(None));
                 let fault = end.err().or(start.err());
-                let (end, start) = (offset(*end, faults), offset(start, faults));
-                let (end, start) = (end.map(|found| found.offset), start.map(|found| found.offset));
+                let mut offset = |found: Result<Option<Found>, Fault>| {
+                    Some(found.map_err(|fault| faults.count(Api::ListOffsets, fault)).ok()??.offset)
+                };
+                let (end, start) = (offset(*end), offset(start));
                 let seen = memory.partitions.entry(*number).or_default();
+                seen.stable = offset(stable);
                 let before = seen.last;
+                if end.zip(before).is_some_and(|(end, before)| end < before) {
+                    // Records were cut off, and others may come in their place.
+                    seen.newest = Newest::default();
+                    self.anew.push(name.clone());
+                }
                 seen.last = end.or(before);
                 let appended =
                     end.zip(before).map_or(0, |(end, before)| u64::try_from(end - before).unwrap_or(0));
@@ -249,8 +270,7 @@ impl Watched {
                 }
                 (seen.ends, seen.fault) = (Ends { start, end }, fault);
                 let Some(end) = end else { continue };
-                seen.history.add(now, end);
-                seen.changed = true;
+                seen.changed |= seen.history.add(now, end);
                 let holds_records = start.is_none_or(|start| start < end);
                 if !holds_records {
                     seen.newest.none(end);
@@ -266,7 +286,7 @@ impl Watched {
     }
 
     /// Takes in the newest timestamps.
-    pub(super) fn date(&mut self, newest: &FoundOffsets, faults: &mut Faults) {
+    pub(super) fn date(&mut self, newest: &FoundOffsets, latest_ms: i64, faults: &mut Faults) {
         for (name, partitions) in newest {
             let Some(memory) = self.topics.get_mut(name) else { continue };
             for (number, found) in partitions {
@@ -274,10 +294,16 @@ impl Watched {
                 match found {
                     // While the newest record is not yet readable the broker names none: asked again next time.
                     Ok(None) => {}
-                    Ok(Some(found)) => seen.newest.told(seen.ends.end, found.timestamp_ms),
+                    Ok(Some(found)) => {
+                        let ahead = seen.newest.told(seen.ends.end, found.timestamp_ms, latest_ms);
+                        memory.future += u64::from(ahead);
+                    }
                     // Brokers before 3.0 do not know the question, which is no fault.
                     Err(Fault::Unsupported) => {}
-                    Err(fault) => faults.count(Api::ListOffsets, *fault),
+                    Err(fault) => {
+                        faults.count(Api::ListOffsets, *fault);
+                        seen.fault = Some(*fault);
+                    }
                 }
             }
         }
@@ -308,6 +334,8 @@ impl Watched {
                 let Some(seen) = memory.partitions.get_mut(number) else { continue };
                 let newest = heads.newest_ms(*number, *offset, latest_ms);
                 let last = STEPS_BACK.last() == Some(&back) && heads.know(*number, *offset);
+                let ahead = heads.ahead_ms(*number, *offset, latest_ms);
+                memory.future += u64::from(seen.newest.ahead(ahead));
                 if newest.is_some() || last {
                     seen.newest.seen(seen.ends.end, newest);
                 }
@@ -320,7 +348,7 @@ impl Watched {
             let watched = settings.enabled && settings.topics.covers(name);
             let partitions = memory.partitions.iter().map(|(number, seen)| {
                 let newest_ms = seen.newest.credible_ms(seen.ends.end, latest_ms);
-                (*number, Partition { ends: seen.ends, newest_ms })
+                (*number, Partition { ends: seen.ends, stable: seen.stable, newest_ms })
             });
             let topic = Topic {
                 partitions: partitions.collect(),
@@ -333,6 +361,7 @@ impl Watched {
                 compacted: memory.compacted,
                 appended: memory.appended,
                 rate: memory.rate.and_then(|(_, _, rate)| rate),
+                future: memory.future,
             };
             (name.clone(), topic)
         };

@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::Api;
 use crate::{
     kafka::{
-        BrokerId, Fault, TopicId,
+        BrokerId, Error, Fault, TopicId,
         admin::{self, Topic},
         wire,
     },
@@ -241,18 +242,33 @@ impl Watched {
         });
     }
 
-    /// Asks what is being moved, where a replica is missing, and for settings of topics.
-    pub(super) async fn ask(&mut self, wire: &wire::Cluster, metadata: &metadata::Snapshot) {
+    /// Asks what is being moved, where a replica is missing, and for settings of topics. Returns what failed.
+    pub(super) async fn ask(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+    ) -> Vec<(Api, Fault)> {
+        let mut faults = Vec::new();
         let mut partitions = metadata.topics.values().flatten().flat_map(|topic| topic.partitions.values());
         self.moving = match partitions.any(is_under_replicated) {
             false => Some(BTreeMap::new()),
-            true => self.reassignments.ask(admin::all_reassignments(wire)).await.ok().flatten(),
+            true => {
+                let asked = self.reassignments.ask(admin::all_reassignments(wire)).await;
+                let failed = |error: Error| faults.push((Api::ListPartitionReassignments, error.fault()));
+                asked.map_err(failed).ok().flatten()
+            }
         };
-        self.ask_settings(wire, metadata).await;
+        self.ask_settings(wire, metadata, &mut faults).await;
+        faults
     }
 
     /// Asks for settings of topics, once in ten minutes and for topics that are new.
-    async fn ask_settings(&mut self, wire: &wire::Cluster, metadata: &metadata::Snapshot) {
+    async fn ask_settings(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+        faults: &mut Vec<(Api, Fault)>,
+    ) {
         let names: BTreeSet<&str> = metadata.topics.keys().map(String::as_str).collect();
         self.policies.retain(|name, _| names.contains(&**name));
         let due = self.asked.is_none_or(|asked| asked.elapsed() > CONFIGS_FOR);
@@ -260,7 +276,9 @@ impl Watched {
         if wanted.is_empty() {
             return;
         }
-        if let Ok(Some(found)) = self.configs.ask(admin::policies(wire, &wanted)).await {
+        let asked = self.configs.ask(admin::policies(wire, &wanted)).await;
+        let failed = |error: Error| faults.push((Api::DescribeConfigs, error.fault()));
+        if let Some(found) = asked.map_err(failed).ok().flatten() {
             self.refused.retain(|name| metadata.topics.contains_key(&**name) && !due);
             self.refused.extend(
                 wanted.iter().filter(|name| !found.contains_key(**name)).map(|name| Arc::from(*name)),
@@ -268,7 +286,10 @@ impl Watched {
             for (name, found) in found {
                 match found {
                     Ok(policy) => _ = self.policies.insert(name, policy),
-                    Err(_) => _ = self.refused.insert(name),
+                    Err(fault) => {
+                        faults.push((Api::DescribeConfigs, fault));
+                        self.refused.insert(name);
+                    }
                 }
             }
             if due {

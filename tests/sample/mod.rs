@@ -337,7 +337,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
     let ms_since_1970 = wall.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
     let newest_ms = i64::try_from(ms_since_1970).expect("small") - 2_500;
     let ends = |start, end| Ends { start: Some(start), end: Some(end) };
-    let partition = |ends, newest_ms| topics::Partition { ends, newest_ms };
+    let partition = |ends, newest_ms| topics::Partition { ends, stable: None, newest_ms };
     let busy = topics::Topic {
         partitions: BTreeMap::from([
             (0, partition(ends(10, 110), Some(newest_ms))),
@@ -352,9 +352,13 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         compacted: true,
         appended: 37,
         rate: Some(1.5),
+        future: 2,
     };
     let silent = topics::Topic {
-        partitions: BTreeMap::from([(0, partition(ends(0, 0), None))]),
+        partitions: BTreeMap::from([(
+            0,
+            topics::Partition { stable: Some(0), ..partition(ends(0, 0), None) },
+        )]),
         freshness: Some(Freshness {
             state: freshness::State::Empty,
             newest_ms: None,
@@ -364,6 +368,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         compacted: false,
         appended: 0,
         rate: None,
+        future: 0,
     };
     let aged = |age, error: Option<u64>, method, mut lag: Lag| {
         lag.time = Some(TimeLag { age: ms(age), error: error.map(ms), method });
@@ -416,6 +421,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             changes: BTreeMap::from([(Change::LeaderMoved, 3)]),
         },
         listing: Capability::Ok,
+        reading: Capability::Denied,
         faults: BTreeMap::from([((Api::OffsetFetch, Fault::NoLeader), 1)]),
         duration: ms(17),
     }

@@ -11,6 +11,7 @@ use kafka_heartbeat::{
         freshness::State,
         lag::{Method, TimeLag},
     },
+    probe::metadata::Capability,
     task::Cycle,
 };
 use kafka_protocol::messages::{
@@ -174,6 +175,7 @@ async fn what_may_not_be_read_is_searched_for_and_not_asked_again() {
             "a right that we do not need is no fault: {:?}",
             snapshot.faults
         );
+        assert_eq!(snapshot.reading, Capability::Denied, "but is told");
         if look == 0 {
             before = asked();
         }

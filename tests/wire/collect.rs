@@ -112,7 +112,7 @@ pub(crate) fn records(request: &FetchRequest, log: impl Fn(i64) -> Vec<u8>) -> F
 }
 
 /// Logs from 10 to 110; a partition may have an error.
-fn ends(request: &ListOffsetsRequest, code: impl Fn(i32) -> i16) -> ListOffsetsResponse {
+pub(crate) fn ends(request: &ListOffsetsRequest, code: impl Fn(i32) -> i16) -> ListOffsetsResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             let (offset, timestamp) = match partition.timestamp {

@@ -77,7 +77,7 @@ pub(in crate::http) async fn consumer_groups(state: Extract<Shared>, filter: Que
 }
 
 fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
-    let worst = worst(group);
+    let worst = group.worst();
     json!({
         "group": name,
         "state": group.state.as_str(),
@@ -103,16 +103,6 @@ fn members_json(members: &[Member]) -> Vec<Value> {
         })
     };
     members.iter().map(one).collect()
-}
-
-/// The partition whose next record is oldest.
-fn worst(group: &Group) -> Option<(&str, i32)> {
-    let all = group.topics.iter().flat_map(|(topic, lags)| {
-        lags.iter().filter_map(move |(number, lag)| Some((lag.time?.age, lag.records, &**topic, *number)))
-    });
-    let worst =
-        all.filter(|(age, ..)| *age > Duration::ZERO).max_by_key(|(age, records, ..)| (*age, *records));
-    worst.map(|(_, _, topic, number)| (topic, number))
 }
 
 fn partitions_json(group: &Group) -> Value {
@@ -186,6 +176,7 @@ fn health_json(health: Health) -> Value {
         "partitions": health.partitions,
         "offline": health.offline,
         "under_replicated": health.under_replicated,
+        "reassigning": health.reassigning,
         "under_min_isr": health.under_min_isr,
         "imbalanced": health.imbalanced,
     })

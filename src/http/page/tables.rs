@@ -92,16 +92,13 @@ fn row(name: &Arc<str>, group: &Group, sums: Sums, lost: i64, resets: usize) -> 
         group.fault.map(|fault| format!("cannot be read: {fault}")),
         (group.unknown() > 0).then(|| format!("{} partitions not known", group.unknown())),
     ];
-    let all = group.topics.iter().flat_map(|(topic, lags)| lags.iter().map(move |(n, lag)| (topic, n, lag)));
-    let worst = all.max_by_key(|(_, _, lag)| (lag.time.map(|time| time.age), lag.records));
-    let worst = worst.filter(|(_, _, lag)| lag.records.is_some_and(|records| records > 0));
     GroupRow {
         name: name.to_string(),
         state: group.state.as_str(),
         lag: sums.records.map_or_else(|| "–".to_owned(), |records| records.to_string()),
         time: sums.oldest.map_or_else(|| "–".to_owned(), age),
         method: sums.oldest.map_or_else(String::new, how),
-        worst: worst.map_or_else(String::new, |(topic, number, _)| format!("{topic}-{number}")),
+        worst: group.worst().map_or_else(String::new, |(topic, number)| format!("{topic}-{number}")),
         remark: remarks.into_iter().flatten().collect::<Vec<_>>().join(", "),
         bad: lost > 0 || resets > 0 || group.fault.is_some(),
     }
@@ -172,14 +169,16 @@ fn topic_row(name: &Arc<str>, topic: &Topic, now: SystemTime) -> TopicRow {
 pub(super) fn sick(topology: &Topology) -> String {
     let sum = Health::sum(topology.health.values());
     let counts = [
-        (sum.offline, "offline"),
-        (sum.under_min_isr.unwrap_or(0), "under min ISR"),
-        (sum.under_replicated, "under-replicated"),
+        (Some(sum.offline), "offline"),
+        (sum.under_min_isr, "under min ISR"),
+        (Some(sum.under_replicated), "under-replicated"),
+        (sum.reassigning, "of these being moved"),
     ];
-    let words: Vec<_> = counts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
+    let known =
+        counts.into_iter().filter_map(|(count, what)| Some((count.filter(|count| *count > 0)?, what)));
+    let mut words: Vec<_> = known.map(|(count, what)| format!("{count} {what}")).collect();
+    if sum.under_min_isr.is_none() {
+        words.push("under min ISR not known".to_owned());
+    }
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }

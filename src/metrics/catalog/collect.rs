@@ -6,7 +6,14 @@ pub static LATEST_OFFSET: Family<3> = family(
     "kafka_partition_latest_offset",
     Kind::Gauge,
     &["cluster_name", "topic", "partition"],
-    "The offset of the next record: the high watermark, or with [lag] isolation = read_committed the last stable offset.",
+    "The offset of the next record: the high watermark.",
+);
+
+pub static STABLE_OFFSET: Family<3> = family(
+    "kafka_partition_last_stable_offset",
+    Kind::Gauge,
+    &["cluster_name", "topic", "partition"],
+    "The end to which lag is counted with [lag] isolation = read_committed: what comes later is of a transaction that is open. Absent otherwise.",
 );
 
 pub static EARLIEST_OFFSET: Family<3> = family(
@@ -181,21 +188,21 @@ pub static COLLECT_ERRORS: Family<3> = family(
     "heartbeat_collect_errors_total",
     Kind::Counter,
     &["kafka_cluster", "api", "fault"],
-    "Partitions, groups and brokers that could not be asked, by request and fault.",
+    "Partitions, groups, topics and brokers that could not be asked, by request and fault.",
 );
 
 pub static SERIES_DROPPED: Family<1> = family(
     "heartbeat_series_dropped",
     Kind::Gauge,
     &["kafka_cluster"],
-    "Series of partitions left out because of [lag] max.series.",
+    "Series of groups by topic and of partitions that are left out because of [lag] max.series.",
 );
 
 pub static LAST_EVENT: Family<2> = family(
     "topic_last_event_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "The newest timestamp of a record of the topic that does not lie more than a minute in the future. Absent without such records.",
+    "The newest timestamp of a record of the topic that does not lie more than a minute in the future. Absent without such records; while the state is error, of what could be asked.",
 );
 
 pub static OLDEST_PARTITION_EVENT: Family<2> = family(
@@ -217,6 +224,13 @@ pub static FRESHNESS_STATE: Family<3> = family(
     Kind::Gauge,
     &["kafka_cluster", "topic", "state"],
     "1 for the topic's current state: ok, empty, drained, future, unknown or error.",
+);
+
+pub static FUTURE_TIMESTAMPS: Family<2> = family(
+    "topic_future_timestamps_total",
+    Kind::Counter,
+    &["kafka_cluster", "topic"],
+    "Newest timestamps that lay more than a minute in the future when they were seen. They do not count as the topic's age.",
 );
 
 pub static FRESHNESS_UP: Family<1> = family(
@@ -283,8 +297,9 @@ pub static CHANGES: Family<2> = family(
 );
 
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 40] = [
+pub static ALL: [&Description; 42] = [
     &LATEST_OFFSET.description,
+    &STABLE_OFFSET.description,
     &EARLIEST_OFFSET.description,
     &GROUP_OFFSET.description,
     &GROUP_LAG.description,
@@ -315,6 +330,7 @@ pub static ALL: [&Description; 40] = [
     &OLDEST_PARTITION_EVENT.description,
     &LAST_APPEND.description,
     &FRESHNESS_STATE.description,
+    &FUTURE_TIMESTAMPS.description,
     &FRESHNESS_UP.description,
     &TOPIC_APPENDED.description,
     &PARTITION_COUNT.description,

@@ -25,6 +25,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink
         capability(name, "ListGroups", snapshot.listing, series);
         groups(name, snapshot, settings, series);
     }
+    capability(name, "Fetch", snapshot.reading, series);
     let seconds = snapshot.duration.as_secs_f64();
     series.push(c::POLL_MS.series([text(name)], Value::Number(seconds * 1e3)));
     series.push(c::EXPORTER_DURATION.series([text(name)], Value::Number(seconds)));
@@ -38,6 +39,8 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink
     for (topic, seen) in &snapshot.topics {
         series.push(c::TOPIC_APPENDED.series([text(name), text(topic)], Value::Count(seen.appended)));
         if let Some(found) = &seen.freshness {
+            let count = Value::Count(seen.future);
+            series.push(c::FUTURE_TIMESTAMPS.series([text(name), text(topic)], count));
             freshness(name, topic, found, series);
             up = Some(up.unwrap_or(true) && found.state != State::Error);
         }
@@ -95,12 +98,15 @@ fn groups<'a>(
     let mut capped = Capped { sink: series, left: settings.lag.max_series, dropped: 0 };
     let partitions = settings.lag.partitions;
     let (mut compacted, mut losing) = (0, 0);
-    for (group, seen) in snapshot.groups.iter() {
+    for (group, seen) in &snapshot.groups {
+        summary(name, group, seen, settings.lag.partial_sums, capped.sink);
+    }
+    // Under the cap, what nobody can do without comes first.
+    for (group, seen) in &snapshot.groups {
         for (topic, lost) in &seen.lost {
             let at = [text(name), text(group), text(topic)];
-            capped.sink.push(c::GROUP_TOPIC_LOST.series(at, Value::Count(*lost)));
+            capped.push(c::GROUP_TOPIC_LOST.series(at, Value::Count(*lost)));
         }
-        summary(name, group, seen, settings.lag.partial_sums, capped.sink);
         for (topic, lags) in &seen.topics {
             losing += lags.values().filter(|lag| lag.lost > Some(0)).count() as u64;
             if snapshot.topics.get(topic).is_some_and(|topic| topic.compacted) {
@@ -109,15 +115,18 @@ fn groups<'a>(
             let sums = seen.topic_sums(topic, settings.lag.partial_sums);
             let at = || [text(name), text(group), text(topic)];
             let (sum, oldest) = (sums.records, sums.oldest.map(|oldest| oldest.age.as_secs_f64()));
-            capped.sink.take(sum.map(|sum| c::GROUP_TOPIC_SUM.series(at(), Value::Number(sum as f64))));
-            capped.sink.take(oldest.map(|age| c::GROUP_TOPIC_MAX_SECONDS.series(at(), Value::Number(age))));
-            for (number, lag) in lags.iter().filter(|_| partitions) {
+            capped.take(sum.map(|sum| c::GROUP_TOPIC_SUM.series(at(), Value::Number(sum as f64))));
+            capped.take(oldest.map(|age| c::GROUP_TOPIC_MAX_SECONDS.series(at(), Value::Number(age))));
+        }
+    }
+    for (group, seen) in snapshot.groups.iter().filter(|_| partitions) {
+        for (topic, lags) in &seen.topics {
+            for (number, lag) in lags {
                 let at = [text(name), text(group), text(topic), number.to_string().into()];
                 lag_of(at, lag, &mut capped);
             }
         }
     }
-    // What nobody can do without comes first.
     let watched = |topic: &str| partitions && settings.lag.topics.covers(topic);
     for (topic, seen) in snapshot.topics.iter().filter(|(topic, _)| watched(topic)) {
         ends(name, topic, seen, &mut capped);
@@ -133,7 +142,7 @@ fn groups<'a>(
     series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
 }
 
-/// Takes so many series of partitions, and counts the others.
+/// Takes so many series, and counts the others.
 struct Capped<'s, S> {
     sink: &'s mut S,
     left: usize,
@@ -156,6 +165,7 @@ fn ends<'a>(name: &'a str, topic: &'a str, seen: &Topic, series: &mut impl Sink<
         let at = || [text(name), text(topic), number.to_string().into()];
         let number = |offset: i64| Value::Number(offset as f64);
         series.take(partition.ends.end.map(|end| c::LATEST_OFFSET.series(at(), number(end))));
+        series.take(partition.stable.map(|stable| c::STABLE_OFFSET.series(at(), number(stable))));
         series.take(partition.ends.start.map(|start| c::EARLIEST_OFFSET.series(at(), number(start))));
     }
 }

@@ -1,0 +1,137 @@
+//! Topics against scripted brokers: logs that grow, are cut, and are dated by wrong clocks.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use kafka_heartbeat::{
+    collect::{Api, Snapshot, freshness::State},
+    task::Cycle,
+};
+use kafka_protocol::messages::{FetchRequest, ListOffsetsRequest, OffsetFetchRequest};
+
+use super::collect::{WRITTEN, batch, brokers, commits, coordinates, ends, probe, records};
+use crate::fake::{Fake, Reply};
+
+/// Where all logs of these brokers end, from now on.
+fn end(fakes: &[Fake; 3]) -> Arc<AtomicI64> {
+    let end = Arc::new(AtomicI64::new(110));
+    for fake in fakes {
+        let end = end.clone();
+        fake.on(move |request: ListOffsetsRequest, _| {
+            let mut answer = ends(&request, |_| 0);
+            for partition in answer.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                if partition.offset == 110 {
+                    partition.offset = end.load(Relaxed);
+                }
+            }
+            Reply::Answer(answer)
+        });
+    }
+    end
+}
+
+fn fetches(fakes: &[Fake; 3]) -> usize {
+    fakes.iter().map(Fake::count::<FetchRequest>).sum()
+}
+
+#[tokio::test]
+async fn what_was_appended_is_counted_and_told_by_the_second() {
+    let fakes = brokers(2, 3).await;
+    let end = end(&fakes);
+    let mut probe = probe(&fakes, &[]).await;
+    let begun = Instant::now();
+    let topic = |snapshot: &Snapshot| {
+        let topic = &snapshot.topics["topic-1"];
+        (topic.appended, topic.rate, topic.freshness.unwrap().appended_at.is_some())
+    };
+    assert_eq!(topic(&probe.cycle().await.unwrap()), (0, None, false), "one look tells no movement");
+    end.store(140, Relaxed);
+    let (appended, rate, moved) = topic(&probe.cycle().await.unwrap());
+    assert_eq!((appended, moved), (90, true), "thirty on each partition");
+    let rate = rate.unwrap();
+    assert!(rate >= 90.0 / begun.elapsed().as_secs_f64() && rate.is_finite(), "{rate}");
+    assert_eq!(topic(&probe.cycle().await.unwrap()).1, Some(0.0));
+}
+
+#[tokio::test]
+async fn an_age_that_the_broker_fails_to_tell_is_an_error_and_not_the_age_before() {
+    let fakes = brokers(1, 3).await;
+    let end = end(&fakes);
+    let mut probe = probe(&fakes, &[]).await;
+    let state = |snapshot: &Snapshot| snapshot.topics["topic-0"].freshness.unwrap().state;
+    assert_eq!(state(&probe.cycle().await.unwrap()), State::Ok);
+    end.store(111, Relaxed);
+    let healthy = end.clone();
+    fakes[1].on(move |request: ListOffsetsRequest, _| {
+        let newest = request.topics[0].partitions[0].timestamp == -3;
+        let mut answer = ends(&request, |_| if newest { 3 } else { 0 });
+        for partition in answer.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            if partition.offset == 110 {
+                partition.offset = healthy.load(Relaxed);
+            }
+        }
+        Reply::Answer(answer)
+    });
+    for look in 1..=2 {
+        let snapshot = probe.cycle().await.unwrap();
+        assert_eq!(state(&snapshot), State::Error);
+        let failed: u64 =
+            snapshot.faults.iter().filter(|((api, _), _)| *api == Api::ListOffsets).map(|(_, n)| n).sum();
+        assert_eq!(failed, look, "and is asked for again");
+    }
+    assert_eq!(probe.cycle().await.unwrap().topics["topic-0"].partitions[&1].ends.end, Some(111));
+}
+
+#[tokio::test]
+async fn of_a_log_that_was_cut_nothing_is_left_of_what_was_known() {
+    let fakes = brokers(1, 3).await;
+    let end = end(&fakes);
+    coordinates(&fakes[0], 0, 1);
+    for fake in &fakes {
+        fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 3)));
+    }
+    let mut probe = probe(&fakes, &[]).await;
+    let age =
+        |snapshot: &Snapshot| snapshot.groups["group-0"].topics["topic-0"][&0].time.unwrap().age.as_secs();
+    let before = age(&probe.cycle().await.unwrap());
+    let asked = fetches(&fakes);
+    _ = probe.cycle().await.unwrap();
+    assert_eq!(fetches(&fakes), asked, "what was read once is known");
+    // An unclean election: others were written where our records were.
+    end.store(100, Relaxed);
+    for fake in &fakes {
+        let log = |_| batch(10..=99, WRITTEN + 3_600_000..=WRITTEN + 3_600_000);
+        fake.on(move |request: FetchRequest, _| Reply::Answer(records(&request, log)));
+    }
+    let after = age(&probe.cycle().await.unwrap());
+    assert!((3590..=3610).contains(&(before - after)), "{before} s, then {after} s");
+}
+
+#[tokio::test]
+async fn a_record_from_the_future_is_flagged_and_counted_by_old_brokers_too() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let ahead = i64::try_from(now).unwrap() + 3_600_000;
+    let fakes = brokers(1, 3).await;
+    for fake in &fakes {
+        fake.versions::<ListOffsetsRequest>(0..=6);
+        fake.on(move |request: FetchRequest, _| {
+            Reply::Answer(records(&request, |offset| match offset {
+                ..=102 => batch(offset..=109, WRITTEN..=WRITTEN + 7),
+                _ => batch(offset..=109, ahead..=ahead),
+            }))
+        });
+    }
+    let mut probe = probe(&fakes, &[("lag", "enabled", "false")]).await;
+    for _ in 0..2 {
+        let snapshot = probe.cycle().await.unwrap();
+        let topic = &snapshot.topics["topic-0"];
+        let freshness = topic.freshness.unwrap();
+        assert_eq!((freshness.state, freshness.newest_ms), (State::Future, Some(WRITTEN + 7)));
+        assert_eq!(topic.future, 3, "one on each partition, once");
+    }
+}
