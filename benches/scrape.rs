@@ -76,7 +76,7 @@ fn partition(number: i32, pattern: &Partition) -> Partition {
     }
 }
 
-fn scrape(readings: &Readings, format: Format) -> String {
+fn scrape(readings: &Readings, format: Format) -> Vec<u8> {
     let mut all = Vec::new();
     let process = sample::process(SystemTime::UNIX_EPOCH);
     render::cluster(readings, &mut all);
@@ -91,17 +91,22 @@ fn main() {
     let rounds = number(&arguments, 0, 300);
     let config = sample::config();
     let readings = readings(&config);
-    for (name, format) in [("text", Format::Text), ("openmetrics", Format::OpenMetrics)] {
+    let series = {
+        let text = String::from_utf8_lossy(&scrape(&readings, Format::Text)).into_owned();
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    };
+    let formats =
+        [("text", Format::Text), ("openmetrics", Format::OpenMetrics), ("protobuf", Format::Protobuf)];
+    for (name, format) in formats {
         let body = scrape(&readings, format);
         let (mut encoded, mut copied) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             encoded.push(1e3 * seconds(|| drop(black_box(scrape(black_box(&readings), format)))));
-            copied.push(1e3 * seconds(|| drop(black_box(black_box(body.as_str()).to_owned()))));
+            copied.push(1e3 * seconds(|| drop(black_box(black_box(body.as_slice()).to_owned()))));
         }
         let (encoded_ms, floor_ms) = (median(&encoded), median(&copied));
         println!(
-            "{name}: {} series, {:.0} kB: {encoded_ms:.2} ms median, {:.2} ms p99 of {rounds}; floor (copy) {floor_ms:.3} ms, ratio {:.0}, {:.0} MB/s",
-            body.lines().filter(|line| !line.starts_with('#')).count(),
+            "{name}: {series} series, {:.0} kB: {encoded_ms:.2} ms median, {:.2} ms p99 of {rounds}; floor (copy) {floor_ms:.3} ms, ratio {:.0}, {:.0} MB/s",
             body.len() as f64 / 1e3,
             quantile(&encoded, 0.99),
             encoded_ms / floor_ms,
@@ -117,12 +122,14 @@ fn through_http(readings: &Readings, config: &kafka_heartbeat::config::Config, r
     let address = served.address;
     let agent: ureq::Agent = ureq::Agent::config_builder().build().into();
     let openmetrics = "application/openmetrics-text;version=1.0.0";
+    let protobuf = "application/vnd.google.protobuf";
     for (name, path, accept, encoding) in [
         ("http /livez (floor)", "/livez", "*/*", "identity"),
         ("http text", "/metrics", "*/*", "identity"),
         ("http text gzip", "/metrics", "*/*", "gzip"),
         ("http openmetrics", "/metrics", openmetrics, "identity"),
         ("http openmetrics gzip", "/metrics", openmetrics, "gzip"),
+        ("http protobuf gzip", "/metrics", protobuf, "gzip"),
     ] {
         let url = format!("http://{address}{path}");
         let mut size = 0;

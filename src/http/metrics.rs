@@ -1,4 +1,4 @@
-//! `/metrics`: text or OpenMetrics, plain or packed, as asked for.
+//! `/metrics`: text, OpenMetrics or protobuf, plain or packed, as asked for.
 //!
 //! What the collectors know may be a hundred thousand series. It changes twice a minute and any number of scrapers
 //! ask, so it is written once for each snapshot, as soon as that is there and in the forms that somebody asked for

@@ -70,6 +70,16 @@ pub struct Series<'a> {
     pub value: Value<'a>,
 }
 
+impl Series<'_> {
+    /// Its labels that say something. Prometheus knows no difference between an empty label and none; a cluster's
+    /// name is left out on purpose.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let labels = self.family.labels.iter().zip(&self.labels);
+        let told = labels.filter(|(name, value)| **name != "kafka_cluster" || !value.is_empty());
+        told.map(|(name, value)| (*name, &**value))
+    }
+}
+
 /// A series' number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {

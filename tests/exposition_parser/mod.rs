@@ -1,6 +1,8 @@
-//! A reader of both text formats that is stricter than Prometheus: whatever is not required is refused.
+//! A reader of all formats that is stricter than Prometheus: whatever is not required is refused.
 //!
 //! It knows the formats' grammars and nothing of the writer.
+
+pub(crate) mod protobuf;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,9 +18,21 @@ pub(crate) type Id = (String, Labels);
 pub(crate) struct Exposition {
     families: BTreeMap<String, String>,
     samples: BTreeMap<Id, f64>,
+    exemplars: BTreeMap<Id, (Labels, f64)>,
+    natives: BTreeMap<Id, protobuf::Native>,
 }
 
 impl Exposition {
+    /// Labels and value of each bucket's exemplar.
+    pub(crate) fn exemplars(&self) -> &BTreeMap<Id, (Labels, f64)> {
+        &self.exemplars
+    }
+
+    /// Native histograms, by name and labels.
+    pub(crate) fn natives(&self) -> &BTreeMap<Id, protobuf::Native> {
+        &self.natives
+    }
+
     /// Every sample; a bucket's bound is written as the shortest float.
     pub(crate) fn samples(&self) -> &BTreeMap<Id, f64> {
         &self.samples
@@ -57,6 +71,7 @@ pub(crate) fn parse(text: &str, format: Format) -> Result<Exposition, String> {
     let text = match format {
         Format::Text => text,
         Format::OpenMetrics => text.strip_suffix("# EOF\n").ok_or("no EOF at the end")?,
+        Format::Protobuf => return Err("is no text".to_owned()),
     };
     let mut read = Exposition::default();
     let mut family: Option<Family> = None;
@@ -89,7 +104,7 @@ fn begin(help: &str, kind: &str, format: Format, read: &mut Exposition) -> Resul
     let kind = kind.strip_prefix(' ').ok_or("no type")?;
     let kinds = match format {
         Format::Text => ["counter", "gauge", "histogram"].as_slice(),
-        Format::OpenMetrics => &["counter", "gauge", "histogram", "info", "unknown"],
+        _ => &["counter", "gauge", "histogram", "info", "unknown"],
     };
     if !kinds.contains(&kind) {
         return Err(format!("{kind} is no type"));
@@ -131,6 +146,13 @@ fn sample(line: &str, family: &mut Family, format: Format, read: &mut Exposition
     }
     let (mut labels, rest) = labels(rest)?;
     let text = rest.strip_prefix(' ').ok_or("no blank before the value")?;
+    let (text, exemplar) = match text.split_once(" # ") {
+        Some((text, exemplar)) if format == Format::OpenMetrics && name.ends_with("_bucket") => {
+            (text, Some(self::exemplar(exemplar)?))
+        }
+        Some(_) => return Err("an exemplar where none may be".to_owned()),
+        None => (text, None),
+    };
     let value = number(text)?;
     let counts = family.kind == "counter" || name.ends_with("_bucket") || name.ends_with("_count");
     if counts && (value.is_nan() || value < 0.0) || family.kind == "info" && value != 1.0 {
@@ -152,10 +174,29 @@ fn sample(line: &str, family: &mut Family, format: Format, read: &mut Exposition
     } else if labels.iter().any(|(label, _)| label == "le") {
         return Err("a bound outside of a bucket".to_owned());
     }
-    match read.samples.insert((name.to_owned(), labels), value) {
+    let id = (name.to_owned(), labels);
+    if let Some((names, seen, _)) = exemplar {
+        let bound = family.buckets.last().map_or(f64::NAN, |(_, bound, _)| *bound);
+        if seen > bound || value == 0.0 {
+            return Err("an exemplar of another bucket".to_owned());
+        }
+        read.exemplars.insert(id.clone(), (names, seen));
+    }
+    match read.samples.insert(id, value) {
         None => Ok(()),
         Some(_) => Err("the same series twice".to_owned()),
     }
+}
+
+/// `{a="b"} value timestamp`
+fn exemplar(text: &str) -> Result<(Labels, f64, f64), String> {
+    let (names, rest) = labels(text)?;
+    let length: usize = names.iter().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
+    let (value, at) = rest.strip_prefix(' ').and_then(|rest| rest.split_once(' ')).ok_or("no exemplar")?;
+    if names.is_empty() || length > 128 {
+        return Err(format!("{length} characters of labels"));
+    }
+    Ok((names, number(value)?, number(at)?))
 }
 
 /// `{a="b",c="d"}` and what follows.

@@ -198,7 +198,7 @@ fn partition(
     let account = ByBroker {
         outcomes,
         produce: buckets(&[ms(1), ms(2), deadline]),
-        end_to_end: buckets(&[ms(2), ms(5), deadline]),
+        end_to_end: events(&[ms(2), ms(5), deadline], wall),
         delivery: buckets(&[ms(2), ms(1) * 5 / 2]),
     };
     Partition {
@@ -430,6 +430,15 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
 fn buckets(durations: &[Duration]) -> Buckets {
     let mut buckets = Buckets::new(&Bounds::default());
     durations.iter().for_each(|duration| buckets.record(*duration));
+    buckets
+}
+
+fn events(durations: &[Duration], wall: SystemTime) -> Buckets {
+    let mut buckets = Buckets::new(&Bounds::default());
+    for (number, duration) in durations.iter().enumerate() {
+        let id = || format!("00000000000000ee-17-0-{number}").into();
+        buckets.record_event(*duration, wall + *duration, id);
+    }
     buckets
 }
 

@@ -31,12 +31,12 @@ impl Ledger {
                 return self.conclude(partition, sequence, entry, Outcome::Late);
             }
             Outcome::Ok => {
-                self.judge(partition, entry, Verdict::Good, after);
+                self.judge((partition, sequence), entry, Verdict::Good, after);
                 if let Some(book) = self.books.get_mut(&partition) {
                     book.last_success = Some(self.begin + Duration::from_nanos(entry.intended) + after);
                 }
             }
-            Outcome::Unsent => self.judge(partition, entry, Verdict::Bad, after),
+            Outcome::Unsent => self.judge((partition, sequence), entry, Verdict::Bad, after),
             _ => {}
         }
         self.conclude(partition, sequence, entry, outcome);
@@ -87,12 +87,18 @@ impl Ledger {
                 self.conclude(partition, sequence, entry, Outcome::Skipped);
             }
         } else {
-            self.judge(partition, entry, Verdict::Bad, self.settings.deadline);
+            self.judge((partition, sequence), entry, Verdict::Bad, self.settings.deadline);
         }
     }
 
     /// The one place where service-level counters and latency histograms move.
-    pub(super) fn judge(&mut self, partition: i32, entry: &mut Entry, verdict: Verdict, after: Duration) {
+    fn judge(
+        &mut self,
+        (partition, sequence): (i32, u64),
+        entry: &mut Entry,
+        verdict: Verdict,
+        after: Duration,
+    ) {
         if entry.verdict.is_some() {
             return;
         }
@@ -110,8 +116,9 @@ impl Ledger {
         if handed_over {
             self.sums.produce.record(at, produce);
         }
+        let (wall, identity) = (self.wall(at), self.settings.identity);
         let counts = self.by_broker(partition, entry.broker);
-        counts.end_to_end.record(end_to_end);
+        counts.end_to_end.record_event(end_to_end, wall, || identity.name(partition, sequence).into());
         if handed_over {
             counts.produce.record(produce);
         }

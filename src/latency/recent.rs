@@ -1,8 +1,6 @@
-//! Latencies: exact classic buckets for series, HDR histograms for percentiles.
+//! Percentiles and means of the last minutes.
 //!
-//! A duration is put into its bucket when it is recorded, so every `le` count is exact; percentiles
-//! of the last one and five minutes come from a ring of HDR histograms. Nothing here is reset by
-//! being read, so any number of readers see the same numbers.
+//! A ring of HDR histograms, and a mean where nobody asks for percentiles. Nothing is reset by being read.
 
 use std::{
     collections::VecDeque,
@@ -12,81 +10,11 @@ use std::{
 
 use hdrhistogram::Histogram;
 
-/// Bounds in seconds from a loopback round trip to a failover.
-const BOUNDS: [f64; 17] = [
-    0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
-];
-
 /// Percentiles are kept in slices of this length.
 const SLICE: Duration = Duration::from_secs(10);
 
 /// The longest window that can be asked for.
 const LONGEST: Duration = Duration::from_secs(300);
-
-/// The upper bounds of the classic buckets, in seconds, ascending, without `+Inf`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Bounds(Arc<[f64]>);
-
-impl Bounds {
-    /// The standard bounds and every duration somebody has an objective for, so that a rule finds
-    /// its threshold as an exact `le`.
-    pub fn with(thresholds: impl IntoIterator<Item = Duration>) -> Self {
-        let mut bounds: Vec<f64> =
-            BOUNDS.into_iter().chain(thresholds.into_iter().map(|t| t.as_secs_f64())).collect();
-        bounds.sort_by(f64::total_cmp);
-        bounds.dedup();
-        Self(bounds.into())
-    }
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self::with([])
-    }
-}
-
-/// A cumulative histogram of durations. Counts are per bucket, not cumulative over buckets; the last
-/// one is the bucket above every bound.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Buckets {
-    bounds: Bounds,
-    counts: Vec<u64>,
-    sum_nanos: u128,
-}
-
-impl Buckets {
-    /// An empty histogram.
-    pub fn new(bounds: &Bounds) -> Self {
-        Self { bounds: bounds.clone(), counts: vec![0; bounds.0.len() + 1], sum_nanos: 0 }
-    }
-
-    /// Counts one duration. A duration equal to a bound belongs to that bound's bucket, as `le` says.
-    pub fn record(&mut self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
-        let bucket = self.bounds.0.partition_point(|bound| *bound < seconds);
-        self.counts[bucket] += 1;
-        self.sum_nanos += duration.as_nanos();
-    }
-
-    /// How many durations were recorded.
-    pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
-    }
-
-    /// Their sum in seconds.
-    pub fn sum_seconds(&self) -> f64 {
-        self.sum_nanos as f64 / 1e9
-    }
-
-    /// (upper bound in seconds, durations at or below it), ascending; `+Inf` is last.
-    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
-        let bounds = self.bounds.0.iter().copied().chain([f64::INFINITY]);
-        bounds.zip(&self.counts).scan(0, |below, (bound, count)| {
-            *below += count;
-            Some((bound, *below))
-        })
-    }
-}
 
 /// The durations of the last five minutes, for percentiles and means.
 ///
@@ -228,27 +156,6 @@ mod tests {
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
-    }
-
-    #[test]
-    fn a_duration_equal_to_a_bound_is_at_or_below_it() {
-        let mut buckets = Buckets::new(&Bounds::with([ms(200)]));
-        for duration in [ms(200), Duration::from_nanos(200_000_001), ms(90_000)] {
-            buckets.record(duration);
-        }
-        let at = |bound: f64| buckets.cumulative().find(|(le, _)| *le == bound).map(|(_, count)| count);
-        assert_eq!(at(0.1), Some(0));
-        assert_eq!(at(0.2), Some(1));
-        assert_eq!(at(0.25), Some(2));
-        assert_eq!(at(60.0), Some(2));
-        assert_eq!(at(f64::INFINITY), Some(3));
-        assert_eq!(buckets.count(), 3);
-        assert!((buckets.sum_seconds() - 90.400_000_001).abs() < 1e-9);
-    }
-
-    #[test]
-    fn an_objective_that_is_a_standard_bound_adds_no_bucket() {
-        assert_eq!(Bounds::with([ms(100), ms(10_000)]), Bounds::default());
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! Prometheus' protobuf format: `io.prometheus.client.MetricFamily`, each behind its length.
+//!
+//! Histograms are written twice in one message, with classic buckets and as native ones of schema
+//! [`SCALE`](exponential::SCALE): who scrapes takes what he wants. A message is written field by field and not by way
+//! of generated types: these would copy every name of every label of a hundred thousand series.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prost::encoding::{WireType, double, encode_key, encode_varint, sint32, sint64, uint32, uint64};
+
+use crate::{
+    latency::{
+        Buckets, Exemplar,
+        exponential::{self, Exponential},
+    },
+    metrics::{Description, Kind, Series, Value},
+};
+
+/// The message of a family but for its metrics, which follow: `length` bytes of them.
+pub(super) fn head(out: &mut Vec<u8>, family: &Description, length: usize) {
+    let kind = match family.kind {
+        Kind::Counter | Kind::LegacyCounter => 0,
+        Kind::Gauge | Kind::Info => 1,
+        Kind::Histogram => 4,
+    };
+    let mut fields = Vec::with_capacity(300);
+    text(&mut fields, 1, family.name);
+    text(&mut fields, 2, family.help);
+    encode_key(3, WireType::Varint, &mut fields);
+    encode_varint(kind, &mut fields);
+    encode_varint((fields.len() + length) as u64, out);
+    out.extend_from_slice(&fields);
+}
+
+/// A series, as a field of its family.
+pub(super) fn metric(out: &mut Vec<u8>, constant: &[u8], one: &Series<'_>) {
+    let mut fields = Vec::with_capacity(256);
+    fields.extend_from_slice(constant);
+    one.named().for_each(|(name, value)| pair(&mut fields, name, value));
+    let simple = match one.family.kind {
+        Kind::Counter | Kind::LegacyCounter => 3,
+        Kind::Gauge | Kind::Info | Kind::Histogram => 2,
+    };
+    match one.value {
+        Value::Count(count) => {
+            message(&mut fields, simple, |value| double::encode(1, &(count as f64), value))
+        }
+        Value::Number(number) => message(&mut fields, simple, |value| double::encode(1, &number, value)),
+        Value::Buckets(buckets) => message(&mut fields, 7, |value| histogram(value, buckets)),
+    }
+    bytes(out, 4, &fields);
+}
+
+/// A label of a metric, as a field of it.
+pub(super) fn pair(out: &mut Vec<u8>, name: &str, value: &str) {
+    message(out, 1, |pair| {
+        text(pair, 1, name);
+        text(pair, 2, value);
+    });
+}
+
+fn histogram(out: &mut Vec<u8>, buckets: &Buckets) {
+    uint64::encode(1, &buckets.count(), out);
+    double::encode(2, &buckets.sum_seconds(), out);
+    for (place, (bound, count)) in buckets.cumulative().enumerate() {
+        message(out, 3, |bucket| {
+            uint64::encode(1, &count, bucket);
+            double::encode(2, &bound, bucket);
+            if let Some(kept) = buckets.exemplar(place) {
+                message(bucket, 3, |out| exemplar(out, kept));
+            }
+        });
+    }
+    native(out, buckets.exponential());
+    buckets.exemplars().for_each(|kept| message(out, 16, |out| exemplar(out, kept)));
+}
+
+/// Stretches of buckets that hold something, and the counts as differences from one to the next.
+fn native(out: &mut Vec<u8>, counts: &Exponential) {
+    sint32::encode(5, &exponential::SCALE, out);
+    double::encode(6, &exponential::ZERO_THRESHOLD, out);
+    uint64::encode(7, &counts.zeros(), out);
+    let (first, counts) = counts.buckets();
+    let (mut deltas, mut before, mut last) = (Vec::new(), 0, 0);
+    let mut spans: Vec<(i32, u32)> = Vec::new();
+    for (index, count) in (first..).zip(counts).filter(|(_, count)| **count > 0) {
+        // From the end of the last stretch, or from 0 in front of all.
+        match spans.last_mut() {
+            Some((_, length)) if index == last => *length += 1,
+            _ => spans.push((index - last, 1)),
+        }
+        last = index + 1;
+        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+        deltas.push(count - before);
+        before = count;
+    }
+    if spans.is_empty() {
+        // Tells a native histogram without values from a classic one.
+        spans.push((0, 0));
+    }
+    for (offset, length) in spans {
+        message(out, 12, |span| {
+            sint32::encode(1, &offset, span);
+            uint32::encode(2, &length, span);
+        });
+    }
+    sint64::encode_packed(13, &deltas, out);
+}
+
+fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
+    exemplar.labels().for_each(|(name, value)| pair(out, name, value));
+    double::encode(2, &exemplar.duration.as_secs_f64(), out);
+    message(out, 3, |out| timestamp(out, exemplar.at));
+}
+
+fn timestamp(out: &mut Vec<u8>, at: SystemTime) {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    uint64::encode(1, &since.as_secs(), out);
+    uint32::encode(2, &since.subsec_nanos(), out);
+}
+
+fn message(out: &mut Vec<u8>, tag: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut fields = Vec::with_capacity(64);
+    write(&mut fields);
+    bytes(out, tag, &fields);
+}
+
+fn text(out: &mut Vec<u8>, tag: u32, text: &str) {
+    bytes(out, tag, text.as_bytes());
+}
+
+fn bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
+    encode_key(tag, WireType::LengthDelimited, out);
+    encode_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
