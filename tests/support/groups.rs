@@ -8,6 +8,7 @@ use std::{
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
     producer::{BaseProducer, BaseRecord, Producer},
 };
 use serde_json::Value;
@@ -44,14 +45,22 @@ pub(crate) fn write(kafka: &Kafka, topic: &str, partition: i32, timestamps: impl
     producer.flush(PATIENCE).expect("written");
 }
 
-/// Commits offsets for a group that has no members.
+/// Commits offsets for a group that has no members; its coordinator may just be moving.
 pub(crate) fn commit(kafka: &Kafka, group: &str, topic: &str, offsets: &[(i32, i64)]) {
     let consumer: BaseConsumer = client(kafka).set("group.id", group).create().expect("a consumer");
     let mut list = TopicPartitionList::new();
     for (partition, offset) in offsets {
         list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).expect("an offset");
     }
-    consumer.commit(&list, CommitMode::Sync).expect("committed");
+    wait_for("a commit", PATIENCE, || match consumer.commit(&list, CommitMode::Sync) {
+        Ok(()) => Some(()),
+        Err(KafkaError::ConsumerCommit(
+            RDKafkaErrorCode::NotCoordinator
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::CoordinatorLoadInProgress,
+        )) => None,
+        Err(error) => panic!("{group} on {topic}: {error}"),
+    });
 }
 
 pub(crate) fn now_ms() -> i64 {
