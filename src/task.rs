@@ -288,6 +288,8 @@ fn words(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
     use super::*;
 
     /// Plays a script, one step a cycle; hangs when it is over.
@@ -356,6 +358,35 @@ mod tests {
         assert!(latest.tried());
         stop.cancel();
         task.await.expect("the task ends without a panic");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_it_is_doing_a_stopped_task_ends_in_order() {
+        struct Orderly(Step, Arc<AtomicBool>);
+        impl Cycle for Orderly {
+            type Snapshot = u32;
+            async fn cycle(&mut self) -> Result<u32, kafka::Error> {
+                match self.0 {
+                    Step::Hang => std::future::pending().await,
+                    _ => Ok(1),
+                }
+            }
+            async fn end(&mut self) {
+                self.1.store(true, Relaxed);
+            }
+        }
+        for step in [Step::Hang, Step::Good(1)] {
+            let ended = Arc::new(AtomicBool::new(false));
+            let (publisher, latest) = watch::channel(Latest::new(seconds(10)));
+            let stop = CancellationToken::new();
+            let schedule = Schedule::every("cluster/task", seconds(10), seconds(10));
+            let task = tokio::spawn(run(Orderly(step, ended.clone()), schedule, publisher, stop.clone()));
+            time::sleep(seconds(5)).await;
+            assert!(!ended.load(Relaxed) && latest.borrow().failure.is_none());
+            stop.cancel();
+            task.await.expect("the task ends without a panic");
+            assert!(ended.load(Relaxed));
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -258,7 +258,12 @@ fn what_a_transaction_leaves_behind_is_nothing_to_read() {
     send(5);
     wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 6);
     wait_for("records of the open transaction to be seen", PATIENCE, || (appended()? == 5.0).then_some(()));
-    wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 1);
+    let told = wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 1);
+    assert_eq!(told["time_lag"]["method"], "current", "nothing is there to be read yet: {told}");
+    // Who reads what is not committed is past the end that counts, and that is no reset.
+    commit(kafka, "bold", topic, &[(0, 9)]);
+    let told = wait_for_lag(&committed, "bold", topic, 0, |told| told["lag"] == 0);
+    assert_eq!(told["reset"], false, "{told}");
     let ends = |service: &Service| {
         let end = |name: &str| service.series(name, &at);
         (end("kafka_partition_latest_offset"), end("kafka_partition_last_stable_offset"))

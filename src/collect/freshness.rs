@@ -64,8 +64,8 @@ pub(super) struct Newest {
     told_at: Option<i64>,
     /// What the last records said, of those that were not dated in the future.
     seen_ms: Option<i64>,
-    /// What those said that were.
-    ahead_ms: Option<i64>,
+    /// What those said that were, and the end of the log then.
+    ahead: Option<(i64, i64)>,
     /// The end of the log when they did.
     seen_at: Option<i64>,
 }
@@ -79,11 +79,19 @@ impl Newest {
         newest_ms != before && newest_ms.is_some_and(|newest| newest > latest_ms)
     }
 
-    /// Records from the future were seen, where the broker names none. Returns whether they were not known.
-    pub(super) fn ahead(&mut self, ahead_ms: Option<i64>) -> bool {
-        let before = self.ahead_ms;
-        self.ahead_ms = ahead_ms.or(before);
-        self.told_ms.is_none() && self.ahead_ms != before
+    /// Records from the future were seen, where the broker names none. Returns whether they are news.
+    pub(super) fn ahead(&mut self, end: Option<i64>, ahead_ms: Option<i64>) -> bool {
+        let (Some(end), Some(ahead_ms)) = (end, ahead_ms) else { return false };
+        let is_news = self.ahead.is_none_or(|(before, _)| ahead_ms > before);
+        if is_news {
+            self.ahead = Some((ahead_ms, end));
+        }
+        is_news && self.told_ms.is_none()
+    }
+
+    /// The log begins here now: what was there before has gone.
+    pub(super) fn begins(&mut self, start: i64) {
+        self.ahead = self.ahead.filter(|(_, end)| start < *end);
     }
 
     /// The last records were looked at.
@@ -93,7 +101,7 @@ impl Newest {
 
     /// There are no records any more: what was known of the last one stays.
     pub(super) fn none(&mut self, end: i64) {
-        (self.told_at, self.seen_at) = (Some(end), Some(end));
+        (self.told_at, self.seen_at, self.ahead) = (Some(end), Some(end), None);
     }
 
     /// Whether the broker was asked about the log as it is.
@@ -111,12 +119,13 @@ impl Newest {
     }
 
     fn is_future(&self, latest_ms: i64) -> bool {
-        self.told_ms.or(self.ahead_ms).is_some_and(|newest| newest > latest_ms)
+        let ahead_ms = self.ahead.map(|(ahead_ms, _)| ahead_ms);
+        self.told_ms.or(ahead_ms).is_some_and(|newest| newest > latest_ms)
     }
 
     /// The newest timestamp that is not a wrong clock's.
     pub(super) fn credible_ms(&self, end: Option<i64>, latest_ms: i64) -> Option<i64> {
-        let seen = [self.seen_ms, self.ahead_ms].into_iter().flatten();
+        let seen = [self.seen_ms, self.ahead.map(|(ahead_ms, _)| ahead_ms)].into_iter().flatten();
         let seen = seen.filter(|_| !self.is_told(end, latest_ms));
         self.told_ms.into_iter().chain(seen).filter(|ms| *ms <= latest_ms).max()
     }
@@ -128,8 +137,8 @@ pub(super) fn records(ends: Ends) -> Option<(i64, i64)> {
 }
 
 impl Freshness {
-    /// Of a topic's partitions: their ends and newest timestamps. `failed` says that some could not be asked;
-    /// what is dated after `latest_ms` is dated by a wrong clock.
+    /// Of a topic's partitions, as far as they could be asked: their ends and newest timestamps. `failed` says that
+    /// there are others; what is dated after `latest_ms` is dated by a wrong clock.
     pub(super) fn of<'a>(
         partitions: impl Iterator<Item = (Ends, &'a Newest)> + Clone,
         failed: bool,
@@ -220,13 +229,20 @@ mod tests {
         let mut newest = Newest::default();
         assert!(newest.told(Some(5), Some(NOW + 9), NOW));
         assert!(!newest.told(Some(6), Some(NOW + 9), NOW), "it is the same");
-        assert!(!newest.ahead(Some(NOW + 9)), "the broker has named it");
-        // A broker that names none.
+        assert!(!newest.ahead(Some(6), Some(NOW + 9)), "the broker has named it");
+        // A broker that names none; one that is older was known or does not matter.
         let mut newest = Newest::default();
-        assert!(newest.ahead(Some(NOW + 9)) && !newest.ahead(Some(NOW + 9)) && !newest.ahead(None));
+        let mut ahead = |ms: Option<i64>| newest.ahead(Some(5), ms);
+        assert!(ahead(Some(NOW + 9)) && !ahead(Some(NOW + 9)) && !ahead(Some(NOW + 3)) && !ahead(None));
+        newest.begins(4);
         newest.seen(Some(5), Some(700));
         assert!(newest.is_future(NOW) && !newest.is_future(NOW + 9));
         assert_eq!(newest.credible_ms(Some(5), NOW), Some(700));
         assert_eq!(newest.credible_ms(Some(5), NOW + 9), Some(NOW + 9));
+        let mut gone = newest;
+        gone.begins(5);
+        assert!(!gone.is_future(NOW), "it was deleted");
+        newest.none(5);
+        assert!(!newest.is_future(NOW), "everything was");
     }
 }

@@ -355,7 +355,7 @@ impl Watched {
                         continue;
                     };
                     let log = dates.log(number);
-                    let ends = log.map(|log| log.ends).unwrap_or_default();
+                    let ends = log.map(|log| log.ends_for(committed)).unwrap_or_default();
                     let place = || (name.clone(), topic.clone(), number);
                     let behind = is_behind(committed, ends);
                     let mut found = lag(committed, ends, behind && before.contains(&place()));

@@ -43,6 +43,8 @@ pub(super) struct Heads {
     /// Of the cycle before: what is still wanted moves over.
     before: BTreeMap<Arc<str>, OfTopic>,
     denied: BTreeMap<Arc<str>, Instant>,
+    /// Whether any were ever read.
+    read: bool,
     /// Whose turn it is to be asked first, and to be asked alone.
     turns: usize,
     /// Whether the cycle before came to its end.
@@ -172,6 +174,7 @@ impl Heads {
                 match found.remove(&place).unwrap_or(Err(Fault::Protocol)) {
                     Ok(batches) if batches.is_empty() && !alone => large.push((leader, (place, offset, end))),
                     Ok(batches) => {
+                        self.read = true;
                         let known = self.known.entry(place.0).or_default();
                         known.insert((place.1, offset), Known { batches, end });
                     }
@@ -184,9 +187,9 @@ impl Heads {
         large
     }
 
-    /// Whether heads may be read, of every topic of which they were wanted.
+    /// Whether heads may be read, of every topic of which they were ever wanted.
     pub(super) fn capability(&self) -> Capability {
-        match (self.denied.is_empty(), self.known.values().any(|known| !known.is_empty())) {
+        match (self.denied.is_empty(), self.read) {
             (false, _) => Capability::Denied,
             (true, true) => Capability::Ok,
             (true, false) => Capability::Unknown,
@@ -296,7 +299,9 @@ fn date(batch: &Batch, offset: i64) -> Option<(i64, i64)> {
 /// Whether every offset from the commit to the end is a marker's.
 fn only_markers(batches: &[Batch], committed: i64, end: i64) -> bool {
     let mut next = committed;
-    for batch in batches.iter().filter(|batch| batch.last >= committed) {
+    // What comes behind the end does not count: with isolation = read_committed that may be an open transaction.
+    let between = batches.iter().filter(|batch| batch.last >= committed);
+    for batch in between.take_while(|batch| batch.first < end) {
         if !batch.control || batch.first > next {
             return false;
         }

@@ -66,8 +66,8 @@ impl History {
 
     /// When the last sample was taken.
     pub(super) fn last(&self) -> Option<Duration> {
-        let units = self.since + u64::from(self.samples.last()?.at);
-        Some(Duration::from_millis(units * UNIT_MS as u64))
+        let units = self.since.checked_add(u64::from(self.samples.last()?.at))?;
+        Some(Duration::from_millis(units.checked_mul(UNIT_MS as u64)?))
     }
 
     /// How many samples there are.
@@ -102,7 +102,9 @@ impl History {
         let samples: Vec<_> = samples.collect::<Option<_>>()?;
         let ordered = samples.windows(2).all(|two| two[0].at <= two[1].at && two[0].offset <= two[1].offset);
         let (base, since) = (i64::from_be_bytes(*base), u64::from_be_bytes(*since));
-        (rest.is_empty() && ordered && samples.len() <= MOST).then_some(Self { base, since, samples })
+        // Nobody has served for thousands of years.
+        let sensible = ordered && since < 1 << 43;
+        (rest.is_empty() && sensible && samples.len() <= MOST).then_some(Self { base, since, samples })
     }
 
     fn end(&self) -> i64 {

@@ -4,6 +4,7 @@
 //! group, partition or broker that cannot be asked is absent and counted; the others are as fresh as ever.
 
 mod ages;
+mod faults;
 pub mod freshness;
 pub mod groups;
 mod heads;
@@ -20,6 +21,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+pub use faults::Api;
+use faults::Faults;
 use store::Store;
 use tokio::sync::watch;
 
@@ -63,53 +66,6 @@ pub struct Snapshot {
     pub reading: Capability,
     /// How long the questions and the arithmetic took.
     pub duration: Duration,
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Api {
-    /// Groups of a broker.
-    ListGroups,
-    /// The coordinator of a group.
-    FindCoordinator,
-    /// Committed offsets of a group.
-    OffsetFetch,
-    /// Members of a group.
-    DescribeGroups,
-    /// Offsets of a partition.
-    ListOffsets,
-    /// Heads of record batches.
-    Fetch,
-    /// Settings of topics.
-    DescribeConfigs,
-    /// Partitions that are being moved.
-    ListPartitionReassignments,
-}
-
-impl Api {
-    /// The request as a label value, in Kafka's words.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Api::ListGroups => "ListGroups",
-            Api::FindCoordinator => "FindCoordinator",
-            Api::OffsetFetch => "OffsetFetch",
-            Api::DescribeGroups => "DescribeGroups",
-            Api::ListOffsets => "ListOffsets",
-            Api::Fetch => "Fetch",
-            Api::DescribeConfigs => "DescribeConfigs",
-            Api::ListPartitionReassignments => "ListPartitionReassignments",
-        }
-    }
-}
-
-/// Counts of failed questions.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Faults(BTreeMap<(Api, Fault), u64>);
-
-impl Faults {
-    pub(crate) fn count(&mut self, api: Api, fault: Fault) {
-        *self.0.entry((api, fault)).or_default() += 1;
-    }
 }
 
 /// The task.
@@ -183,8 +139,11 @@ impl Probe {
                     self.before = saved.age;
                     self.topics.remember(saved.by_topic());
                 }
+                // What is written now would count from another time than what is there.
                 Err(error) => {
-                    tracing::warn!(cluster = self.cluster.name, "the history cannot be read: {error}")
+                    let cluster = &self.cluster.name;
+                    tracing::warn!(cluster, "the history cannot be read, and is not kept: {error}");
+                    return self;
                 }
             }
         }
@@ -206,12 +165,16 @@ impl Probe {
             return self.topics.keep_nothing();
         };
         let (name, rows) = (self.cluster.name.clone(), self.topics.unsaved(all));
-        let saved = tokio::task::spawn_blocking(move || store.save(&name, &rows)).await;
-        if let Err(words) =
-            saved.map_err(|error| error.to_string()).and_then(|saved| saved.map_err(|e| e.to_string()))
-        {
-            tracing::warn!(cluster = self.cluster.name, "the history cannot be kept: {words}");
-        }
+        let saving = move || (store.save(&name, &rows), rows);
+        let words = match tokio::task::spawn_blocking(saving).await {
+            Ok((Ok(()), _)) => return,
+            Ok((Err(error), rows)) => {
+                self.topics.not_saved(rows);
+                error.to_string()
+            }
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(cluster = self.cluster.name, "the history cannot be kept: {words}");
     }
 
     /// Looks at the heads of the last records: what is newest, and what is left to read.
@@ -347,7 +310,9 @@ impl Cycle for Probe {
         let (commits, failed) = tokio::join!(commits, topology.ask(&self.side, &metadata));
         failed.into_iter().for_each(|(api, fault)| self.faults.count(api, fault));
         let (wanted, leaderless) = self.by_leader(&metadata);
-        self.topics.list(&metadata, &leaderless, anew);
+        let lags = |name: &str| cluster.lag.enabled && cluster.lag.topics.covers(name);
+        let ages = |name: &str| cluster.freshness.enabled && cluster.freshness.topics.covers(name);
+        self.topics.list(&metadata, &leaderless, anew, |name| lags(name) || ages(name));
         // Who answers at all answers in a moment: a log's end is of about now, whoever hangs.
         let sampled = self.before + self.begin.elapsed();
         let stable = async {

@@ -29,6 +29,9 @@ const SCHEMA: &str = "
     ) WITHOUT ROWID;
 ";
 
+/// A clock that is corrected may go back by so much.
+const CORRECTION: Duration = Duration::from_secs(60);
+
 /// From the first schema: times counted from the epoch.
 const FROM_FIRST: &str = "UPDATE history
     SET samples = unhex(substr(hex(samples), 1, 16) || '0000000000000000' || substr(hex(samples), 17))";
@@ -113,9 +116,9 @@ impl Store {
     }
 
     /// What is known of a cluster, with times that count from its epoch. Where the clock was set back to before
-    /// what is known, nothing is: nobody can say how long ago it was.
+    /// what is known, by more than clocks are corrected, nothing is: nobody can say how long ago it was.
     pub(super) fn load(&self, cluster: &str) -> rusqlite::Result<Saved> {
-        let file = self.file();
+        let mut file = self.file();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         let began: Option<i64> = file
@@ -123,18 +126,18 @@ impl Store {
             .optional()?;
         let age = began.and_then(|began| u64::try_from(now_ms - began).ok()).map(Duration::from_millis);
         let saved = age.map(|age| read(&file, cluster).map(|rows| Saved { age, rows })).transpose()?;
-        let is_past = |saved: &Saved| {
+        if let Some(saved) = saved {
             let histories = saved.rows.iter().filter_map(|row| row.history.as_ref()?.last());
-            histories.max().is_none_or(|last| last <= saved.age)
-        };
-        if saved.as_ref().is_some_and(|saved| !is_past(saved)) {
+            let last = histories.max().unwrap_or_default();
+            if last <= saved.age + CORRECTION {
+                return Ok(Saved { age: saved.age.max(last), ..saved });
+            }
             tracing::warn!(cluster, "the clock was set back: the history begins anew");
         }
-        if let Some(saved) = saved.filter(is_past) {
-            return Ok(saved);
-        }
-        file.execute("DELETE FROM history WHERE cluster = ?1", [cluster])?;
-        file.execute("REPLACE INTO epoch VALUES (?1, ?2)", params![cluster, now_ms])?;
+        let change = file.transaction()?;
+        change.execute("DELETE FROM history WHERE cluster = ?1", [cluster])?;
+        change.execute("REPLACE INTO epoch VALUES (?1, ?2)", params![cluster, now_ms])?;
+        change.commit()?;
         Ok(Saved::default())
     }
 
@@ -222,8 +225,11 @@ impl Saved {
     pub(super) fn by_topic(self) -> Loaded {
         let mut loaded = Loaded::new();
         for Row { topic, partition, id, history } in self.rows {
-            if let Some(history) = history {
-                loaded.entry(topic).or_insert_with(|| (id, BTreeMap::new())).1.insert(partition, history);
+            let Some(history) = history else { continue };
+            let (of, partitions) = loaded.entry(topic).or_insert_with(|| (id, BTreeMap::new()));
+            // Of two topics of one name nobody knows which is the one that is there.
+            if *of == id {
+                partitions.insert(partition, history);
             }
         }
         loaded
@@ -340,7 +346,11 @@ mod tests {
         ahead.add(Duration::from_secs(7200), 5);
         store.save("eu", &[row("a", 7, Some(ahead))]).expect("saved");
         assert!(store.load("eu").expect("a cluster").rows.is_empty(), "the clock was set back");
-        store.save("eu", &[row("a", 7, Some(history(&[1])))]).expect("saved");
-        assert_eq!(store.load("eu").expect("a cluster").rows.len(), 1, "and it begins anew");
+        let mut now = History::default();
+        now.add(CORRECTION / 2, 5);
+        store.save("eu", &[row("a", 7, Some(now.clone()))]).expect("saved");
+        let again = store.load("eu").expect("a cluster");
+        assert_eq!(again.rows.len(), 1, "it begins anew, and a clock may be corrected");
+        assert_eq!(Some(again.age), now.last());
     }
 }

@@ -288,6 +288,7 @@ impl Watched {
                     Ok(policy) => _ = self.policies.insert(name, policy),
                     Err(fault) => {
                         faults.push((Api::DescribeConfigs, fault));
+                        self.policies.remove(&name);
                         self.refused.insert(name);
                     }
                 }

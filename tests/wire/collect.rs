@@ -582,7 +582,7 @@ async fn of_a_group_whose_coordinator_does_not_list_it_the_state_is_not_known() 
 }
 
 /// The probe sees other metadata, of its own or the same topics.
-fn change(
+pub(crate) fn change(
     publish: &watch::Sender<Latest<metadata::Snapshot>>,
     change: impl FnOnce(&mut BTreeMap<String, Result<admin::Topic, Fault>>),
 ) {
@@ -652,6 +652,8 @@ async fn a_partition_without_a_leader_since_before_we_began_is_an_error_all_the_
         assert_eq!(state, collect::freshness::State::Error, "{topic}");
         assert_eq!(snapshot.topics[topic].rate, None);
     }
+    let newest = |topic: &str| snapshot.topics[topic].freshness.unwrap().newest_ms;
+    assert_eq!((newest("topic-0"), newest("topic-1")), (Some(WRITTEN), None));
     assert_eq!(snapshot.faults, BTreeMap::from([((Api::ListOffsets, Fault::NoLeader), 4)]));
 }
 

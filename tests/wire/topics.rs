@@ -14,7 +14,9 @@ use kafka_heartbeat::{
 };
 use kafka_protocol::messages::{FetchRequest, ListOffsetsRequest, OffsetFetchRequest};
 
-use super::collect::{WRITTEN, batch, brokers, commits, coordinates, ends, probe, records};
+use super::collect::{
+    WRITTEN, batch, brokers, change, commits, coordinates, ends, probe, probe_and_metadata, records,
+};
 use crate::fake::{Fake, Reply};
 
 /// Where all logs of these brokers end, from now on.
@@ -43,7 +45,7 @@ fn fetches(fakes: &[Fake; 3]) -> usize {
 async fn what_was_appended_is_counted_and_told_by_the_second() {
     let fakes = brokers(2, 3).await;
     let end = end(&fakes);
-    let mut probe = probe(&fakes, &[]).await;
+    let (mut probe, publish) = probe_and_metadata(&fakes, &[]).await;
     let begun = Instant::now();
     let topic = |snapshot: &Snapshot| {
         let topic = &snapshot.topics["topic-1"];
@@ -56,6 +58,13 @@ async fn what_was_appended_is_counted_and_told_by_the_second() {
     let rate = rate.unwrap();
     assert!(rate >= 90.0 / begun.elapsed().as_secs_f64() && rate.is_finite(), "{rate}");
     assert_eq!(topic(&probe.cycle().await.unwrap()).1, Some(0.0));
+    change(&publish, |topics| {
+        let partitions = &mut topics.get_mut("topic-1").unwrap().as_mut().unwrap().partitions;
+        partitions.values_mut().for_each(|partition| partition.leader = None);
+    });
+    let snapshot = probe.cycle().await.unwrap();
+    let freshness = snapshot.topics["topic-1"].freshness.unwrap();
+    assert_eq!((topic(&snapshot).1, freshness.newest_ms), (None, None), "nobody knows any more");
 }
 
 #[tokio::test]

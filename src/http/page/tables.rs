@@ -168,9 +168,10 @@ fn topic_row(name: &Arc<str>, topic: &Topic, now: SystemTime) -> TopicRow {
 /// What is wrong with partitions, in words.
 pub(super) fn sick(topology: &Topology) -> String {
     let sum = Health::sum(topology.health.values());
+    let under_min_isr = topology.health.values().filter_map(|health| health.under_min_isr).sum();
     let counts = [
         (Some(sum.offline), "offline"),
-        (sum.under_min_isr, "under min ISR"),
+        (Some(under_min_isr), "under min ISR"),
         (Some(sum.under_replicated), "under-replicated"),
         (sum.reassigning, "of these being moved"),
     ];
@@ -178,7 +179,8 @@ pub(super) fn sick(topology: &Topology) -> String {
         counts.into_iter().filter_map(|(count, what)| Some((count.filter(|count| *count > 0)?, what)));
     let mut words: Vec<_> = known.map(|(count, what)| format!("{count} {what}")).collect();
     if sum.under_min_isr.is_none() {
-        words.push("under min ISR not known".to_owned());
+        let unknown = topology.health.values().filter(|health| health.under_min_isr.is_none()).count();
+        words.push(format!("min.insync.replicas of {unknown} topics not known"));
     }
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }

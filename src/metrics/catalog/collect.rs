@@ -13,7 +13,7 @@ pub static STABLE_OFFSET: Family<3> = family(
     "kafka_partition_last_stable_offset",
     Kind::Gauge,
     &["cluster_name", "topic", "partition"],
-    "The end to which lag is counted with [lag] isolation = read_committed: what comes later is of a transaction that is open. Absent otherwise.",
+    "The end to which lag is counted with [lag] isolation = read_committed: the first record of a transaction that is open, or the high watermark. Absent otherwise.",
 );
 
 pub static EARLIEST_OFFSET: Family<3> = family(
@@ -230,7 +230,7 @@ pub static FUTURE_TIMESTAMPS: Family<2> = family(
     "topic_future_timestamps_total",
     Kind::Counter,
     &["kafka_cluster", "topic"],
-    "Newest timestamps that lay more than a minute in the future when they were seen. They do not count as the topic's age.",
+    "Newest timestamps that lay more than a minute in the future when they were seen. They do not count as the topic's age until their time has come.",
 );
 
 pub static FRESHNESS_UP: Family<1> = family(

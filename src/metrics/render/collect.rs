@@ -107,6 +107,8 @@ fn groups<'a>(
             let at = [text(name), text(group), text(topic)];
             capped.push(c::GROUP_TOPIC_LOST.series(at, Value::Count(*lost)));
         }
+    }
+    for (group, seen) in &snapshot.groups {
         for (topic, lags) in &seen.topics {
             losing += lags.values().filter(|lag| lag.lost > Some(0)).count() as u64;
             if snapshot.topics.get(topic).is_some_and(|topic| topic.compacted) {

@@ -2,6 +2,8 @@
 //!
 //! A deleted topic is forgotten with its history; one that is made anew under the same name is another one.
 
+mod kept;
+
 use std::{
     collections::BTreeMap,
     sync::Arc,
@@ -14,7 +16,7 @@ use super::{
     heads::Heads,
     history::History,
     lag::{Ends, TimeLag},
-    store::{Loaded, Row},
+    store::Row,
 };
 use crate::{
     config,
@@ -105,7 +107,12 @@ pub(super) struct Logs<'a>(&'a Memory, bool);
 impl<'a> Logs<'a> {
     pub(super) fn log(self, partition: i32) -> Option<Log<'a>> {
         let seen = self.0.partitions.get(&partition)?;
-        let end = if self.1 { seen.stable } else { seen.ends.end };
+        // Asked for at the same time, the last stable offset may be a moment younger.
+        let end = if self.1 {
+            seen.stable.map(|stable| stable.min(seen.ends.end.unwrap_or(stable)))
+        } else {
+            seen.ends.end
+        };
         let ends = Ends { end, ..seen.ends };
         Some(Log { ends, high: seen.ends.end, history: &seen.history, poor: self.0.compacted })
     }
@@ -123,6 +130,13 @@ pub(super) struct Log<'a> {
 }
 
 impl Log<'_> {
+    /// Both ends for who stands there. Whoever reads what is not committed yet may be past the last stable offset,
+    /// and has nothing left to read.
+    pub(super) fn ends_for(&self, committed: i64) -> Ends {
+        let read = self.high.map(|high| committed.min(high));
+        Ends { end: self.ends.end.map(|end| end.max(read.unwrap_or(end))), ..self.ends }
+    }
+
     /// How old the record at an offset is by our own samples, and whether that is as good as wanted. Of a
     /// compacted log it never is: the record may be gone, and a younger one the next to be read.
     pub(super) fn age(&self, offset: i64, now: Duration, max_error: Duration) -> Option<(TimeLag, bool)> {
@@ -158,38 +172,16 @@ impl Watched {
         self.topics.iter_mut().for_each(|(name, memory)| memory.compacted = is_compacted(name));
     }
 
-    /// Goes on where an earlier run ended.
-    pub(super) fn remember(&mut self, loaded: Loaded) {
-        for (topic, (id, partitions)) in loaded {
-            let seen = |(number, history)| (number, Seen { history, ..Seen::default() });
-            let partitions = partitions.into_iter().map(seen).collect();
-            self.topics.insert(topic, Memory { id, partitions, ..Memory::default() });
-        }
-    }
-
-    /// Histories with new samples since the last call, or all of them: a plateau that only goes on is no news
-    /// until the end. Partitions that have gone are told once.
-    pub(super) fn unsaved(&mut self, all: bool) -> Vec<Row> {
-        let mut rows = std::mem::take(&mut self.gone);
-        for (topic, memory) in &mut self.topics {
-            let wanted = |seen: &Seen| seen.changed || (all && !seen.history.is_empty());
-            for (number, seen) in memory.partitions.iter_mut().filter(|(_, seen)| wanted(seen)) {
-                seen.changed = false;
-                let history = Some(seen.history.clone());
-                rows.push(Row { topic: topic.clone(), partition: *number, id: memory.id, history });
-            }
-        }
-        rows
-    }
-
-    /// Nobody asks what is to be saved.
-    pub(super) fn keep_nothing(&mut self) {
-        self.gone.clear();
-    }
-
     /// Takes in which topics there are; `anew` says that nobody has looked at this answer before. A topic that one
-    /// answer does not list is not gone. Of partitions without a leader nothing is known.
-    pub(super) fn list(&mut self, metadata: &metadata::Snapshot, leaderless: &Leaderless, anew: bool) {
+    /// answer does not list is not gone; one that is not watched any more is. Of partitions without a leader
+    /// nothing is known.
+    pub(super) fn list(
+        &mut self,
+        metadata: &metadata::Snapshot,
+        leaderless: &Leaderless,
+        anew: bool,
+        is_watched: impl Fn(&str) -> bool,
+    ) {
         let known = &metadata.topics;
         let gone = &mut self.gone;
         self.topics.retain(|name, memory| {
@@ -197,7 +189,7 @@ impl Watched {
                 true => 0,
                 false => memory.missed + u8::from(anew),
             };
-            let stays = memory.missed < 2;
+            let stays = memory.missed < 2 && is_watched(name);
             if !stays {
                 gone.extend(memory.partitions.keys().map(|number| Row::gone(name, *number)));
             }
@@ -224,6 +216,9 @@ impl Watched {
         // Who has no leader was not asked: what was known before is not known now.
         for (name, memory) in &mut self.topics {
             let asked = ends.get(name);
+            if asked.is_none() {
+                memory.rate = None;
+            }
             for (number, seen) in &mut memory.partitions {
                 if asked.is_none_or(|asked| !asked.contains_key(number)) {
                     (seen.ends, seen.stable, seen.fault) = (Ends::default(), None, Some(Fault::NoLeader));
@@ -242,7 +237,13 @@ impl Watched {
                 self.gone.extend(before.partitions.keys().map(|number| Row::gone(name, *number)));
                 self.anew.push(name.clone());
             }
-            memory.partitions.retain(|number, _| topic.partitions.contains_key(number));
+            memory.partitions.retain(|number, _| {
+                let stays = topic.partitions.contains_key(number);
+                if !stays {
+                    self.gone.push(Row::gone(name, *number));
+                }
+                stays
+            });
             let (starts, stable) = (starts.get(name), stable.get(name));
             for (number, end) in partitions {
                 let start =
@@ -271,6 +272,7 @@ impl Watched {
                 (seen.ends, seen.fault) = (Ends { start, end }, fault);
                 let Some(end) = end else { continue };
                 seen.changed |= seen.history.add(now, end);
+                start.into_iter().for_each(|start| seen.newest.begins(start));
                 let holds_records = start.is_none_or(|start| start < end);
                 if !holds_records {
                     seen.newest.none(end);
@@ -335,7 +337,7 @@ impl Watched {
                 let newest = heads.newest_ms(*number, *offset, latest_ms);
                 let last = STEPS_BACK.last() == Some(&back) && heads.know(*number, *offset);
                 let ahead = heads.ahead_ms(*number, *offset, latest_ms);
-                memory.future += u64::from(seen.newest.ahead(ahead));
+                memory.future += u64::from(seen.newest.ahead(seen.ends.end, ahead));
                 if newest.is_some() || last {
                     seen.newest.seen(seen.ends.end, newest);
                 }
@@ -353,10 +355,10 @@ impl Watched {
             let topic = Topic {
                 partitions: partitions.collect(),
                 freshness: watched.then(|| {
-                    let seen = memory.partitions.values();
-                    let failed = seen.clone().any(|seen| seen.fault.is_some());
-                    let seen = seen.map(|seen| (seen.ends, &seen.newest));
-                    Freshness::of(seen, failed, memory.appended_at, latest_ms)
+                    let (failed, known): (Vec<_>, Vec<_>) =
+                        memory.partitions.values().partition(|seen| seen.fault.is_some());
+                    let known = known.into_iter().map(|seen| (seen.ends, &seen.newest));
+                    Freshness::of(known, !failed.is_empty(), memory.appended_at, latest_ms)
                 }),
                 compacted: memory.compacted,
                 appended: memory.appended,
