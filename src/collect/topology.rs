@@ -287,7 +287,10 @@ impl Watched {
                 match found {
                     Ok(policy) => _ = self.policies.insert(name, policy),
                     Err(fault) => {
-                        faults.push((Api::DescribeConfigs, fault));
+                        // Deleted since it was listed, which happens.
+                        faults.extend(
+                            Some((Api::DescribeConfigs, fault)).filter(|_| fault != Fault::UnknownTopic),
+                        );
                         self.policies.remove(&name);
                         self.refused.insert(name);
                     }
