@@ -322,10 +322,19 @@ async fn fill(wire: &Cluster, bootstrap: &str, topics: usize, groups: usize) {
             .with_generation_id_or_member_epoch(-1)
             .with_topics(read.collect());
         let broker = *coordinators[group].as_ref().expect("found");
-        let answer = wire.ask(broker, &request, Range { lowest: 2, highest: 8 }).await.expect("an answer");
-        let codes =
-            answer.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
-        assert!(codes.into_iter().all(|code| code == 0), "{answer:?}");
+        // A coordinator may still be loading what it coordinates.
+        loop {
+            let answer =
+                wire.ask(broker, &request, Range { lowest: 2, highest: 8 }).await.expect("an answer");
+            let codes = answer.topics.iter().flat_map(|topic| &topic.partitions);
+            let codes: Vec<i16> = codes.map(|partition| partition.error_code).collect();
+            if codes.iter().all(|code| *code == 0) {
+                break;
+            }
+            assert!(codes.iter().all(|code| [0, 14].contains(code)), "{answer:?}");
+            assert!(begun.elapsed() < Duration::from_secs(300), "the coordinator does not come up");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
     println!("filled in {:.0} s", begun.elapsed().as_secs_f64());
 }

@@ -168,6 +168,36 @@ fn everybody_gets_the_format_he_asks_for() {
 }
 
 #[test]
+fn what_is_kept_packed_alone_is_written_anew_for_who_takes_it_as_it_is() {
+    let server = Server::of(|all| {
+        // A family that is worth keeping packed.
+        let (snapshot, _) = all[0].collect.snapshot.as_mut().expect("a snapshot");
+        let changed = Arc::get_mut(snapshot).expect("the only one");
+        for group in changed.groups.values_mut() {
+            for lags in group.topics.values_mut() {
+                let one = *lags.values().next().expect("a partition");
+                lags.extend((10..400).map(|number| (number, one)));
+            }
+        }
+    });
+    let lags = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("kafka_consumergroup_"));
+        lines.map(str::to_owned).collect()
+    };
+    let packed = || {
+        let packed = server.get("/metrics", &[("accept-encoding", "gzip")]);
+        assert_eq!(header(&packed, "content-encoding"), "gzip");
+        let packed = packed.into_body().read_to_vec().expect("bytes");
+        let mut unpacked = String::new();
+        flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut unpacked).expect("a good stream");
+        lags(&unpacked)
+    };
+    let (first, plain, last) = (packed(), lags(&server.text("/metrics", "*/*")), packed());
+    assert!(first.len() > 1000, "{}", first.len());
+    assert!(first == plain && plain == last);
+}
+
+#[test]
 fn every_answer_is_fresh_and_trusts_nobody() {
     let server = Server::start();
     for path in PATHS.into_iter().chain(["/events", "/nowhere"]) {

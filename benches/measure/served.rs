@@ -34,11 +34,8 @@ pub(crate) fn serve(board: Board, config: &Config) -> Served {
         runtime.expect("a runtime").block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             tokio::spawn(http::write_ahead(state.clone()));
-            let served = axum::serve(listener, http::router(state));
-            tokio::select! {
-                ended = served => ended.expect("the server serves"),
-                () = stopped.cancelled() => {}
-            }
+            let served = http::listen::serve(listener, None, http::router(state), stopped);
+            served.await.expect("the server serves");
         });
     });
     Served { address, stop, thread: Some(thread) }

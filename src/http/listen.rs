@@ -10,7 +10,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::{Router, serve::Listener};
+use axum::{
+    Router,
+    serve::{Listener, ListenerExt},
+};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -46,13 +49,20 @@ pub async fn serve(
 ) -> io::Result<()> {
     let stopped = stopped.cancelled_owned();
     match tls {
-        None => axum::serve(listener, router).with_graceful_shutdown(stopped).await,
+        None => axum::serve(listener.tap_io(at_once), router).with_graceful_shutdown(stopped).await,
         Some(files) => {
             let certificate = Certificate::read(files).map_err(io::Error::other)?;
             let listener = TlsListener { tcp: listener, certificate, pending: FuturesUnordered::new() };
             axum::serve(listener, router).with_graceful_shutdown(stopped).await
         }
     }
+}
+
+/// The last piece of an answer is short: without this it would wait 40 ms for the client's word that it has the
+/// others.
+fn at_once(stream: &mut TcpStream) {
+    // Who cannot is slower, and no worse off.
+    _ = stream.set_nodelay(true);
 }
 
 /// Whether the certificate and its key can be served.
@@ -132,7 +142,8 @@ impl Listener for TlsListener {
     async fn accept(&mut self) -> Accepted {
         loop {
             tokio::select! {
-                (stream, address) = Listener::accept(&mut self.tcp), if self.pending.len() < MOST_HANDSHAKES => {
+                (mut stream, address) = Listener::accept(&mut self.tcp), if self.pending.len() < MOST_HANDSHAKES => {
+                    at_once(&mut stream);
                     let handshake = timeout(PATIENCE, self.certificate.latest().accept(stream));
                     self.pending.push(Box::pin(async move {
                         match handshake.await {

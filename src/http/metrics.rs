@@ -82,39 +82,65 @@ pub(super) struct Written {
     wanted: Mutex<BTreeMap<Form, Instant>>,
 }
 
-/// A snapshot, and when what was written of it.
-type WrittenOf = (Arc<collect::Snapshot>, Instant, Arc<[Block]>);
+/// What was written of a snapshot, and when.
+#[derive(Clone)]
+struct WrittenOf {
+    snapshot: Arc<collect::Snapshot>,
+    since: Instant,
+    blocks: Arc<[Block]>,
+    /// It can be sent as it is, too.
+    plain: bool,
+}
+
+impl WrittenOf {
+    fn suits(&self, form: Form) -> bool {
+        self.plain || form.gzip
+    }
+}
 
 impl Written {
-    fn of(&self, state: &State, board: usize, readings: &Readings, format: Format) -> Arc<[Block]> {
+    fn of(&self, state: &State, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some((snapshot, taken)) = readings.collect.snapshot.as_ref() else { return Arc::new([]) };
         if readings.collect.fresh().is_none() {
             return Arc::new([]);
         }
         let kept = 3 * readings.collect.interval;
-        if let Some((of, since, blocks)) = lock(&self.blocks).get(&(board, format))
-            && (Arc::ptr_eq(of, snapshot) || (taken.elapsed() < WRITING && since.elapsed() <= kept))
+        if let Some(written) = lock(&self.blocks).get(&(board, form.format))
+            && written.suits(form)
+            && (Arc::ptr_eq(&written.snapshot, snapshot)
+                || (taken.elapsed() < WRITING && written.since.elapsed() <= kept))
         {
-            return blocks.clone();
+            return written.blocks.clone();
         }
-        self.write(state, board, readings, Form { format, gzip: false })
+        self.write(state, board, readings, form)
     }
 
     /// Writes a snapshot, unless that was done.
     fn write(&self, state: &State, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some(snapshot) = readings.collect.fresh() else { return Arc::new([]) };
-        if let Some((of, _, blocks)) = lock(&self.blocks).get(&(board, form.format))
-            && Arc::ptr_eq(of, snapshot)
+        let before = lock(&self.blocks).get(&(board, form.format)).cloned();
+        if let Some(written) = &before
+            && Arc::ptr_eq(&written.snapshot, snapshot)
+            && written.suits(form)
         {
-            return blocks.clone();
+            return written.blocks.clone();
         }
-        let mut blocks = prometheus::Blocks::new(&state.labels, form.format);
+        let plain = lock(&self.wanted).contains_key(&Form { gzip: false, ..form });
+        let before = before.as_ref().map_or(&[][..], |written| &written.blocks);
+        let mut blocks = prometheus::Blocks::new(&state.labels, form.format).as_long_as(before);
         series::collected(readings, state.boards.len() == 1, &mut blocks);
-        let blocks: Arc<[Block]> = blocks.done().into();
+        let mut blocks = blocks.done();
         if form.gzip {
-            prometheus::pack(&blocks);
+            prometheus::pack(&mut blocks, plain);
         }
-        lock(&self.blocks).insert((board, form.format), (snapshot.clone(), Instant::now(), blocks.clone()));
+        let blocks: Arc<[Block]> = blocks.into();
+        let written = WrittenOf {
+            snapshot: snapshot.clone(),
+            since: Instant::now(),
+            blocks: blocks.clone(),
+            plain: plain || !form.gzip,
+        };
+        lock(&self.blocks).insert((board, form.format), written);
         blocks
     }
 
@@ -123,7 +149,7 @@ impl Written {
         let wanted: Vec<Form> = {
             let mut wanted = lock(&self.wanted);
             wanted.retain(|_, last| last.elapsed() < WANTED_FOR);
-            // Packed first: a plain answer takes what was written for it.
+            // Packed first: who takes it as it is takes what was written for that.
             wanted.keys().rev().copied().collect()
         };
         lock(&self.blocks).retain(|(_, format), _| wanted.iter().any(|form| form.format == *format));
@@ -163,7 +189,7 @@ fn scrape(state: &State, form: Form) -> Vec<Bytes> {
     let collected: Vec<_> = readings
         .iter()
         .enumerate()
-        .map(|(board, readings)| state.written.of(state, board, readings, form.format))
+        .map(|(board, readings)| state.written.of(state, board, readings, form))
         .collect();
     let mut all = Vec::with_capacity(1024);
     for readings in &readings {

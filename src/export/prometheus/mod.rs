@@ -73,7 +73,9 @@ const WORTH_KEEPING: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct Block {
     family: &'static Description,
+    /// Empty where only what is packed was kept.
     samples: Bytes,
+    length: usize,
     packed: OnceLock<Arc<Piece>>,
     count: usize,
 }
@@ -81,7 +83,7 @@ pub struct Block {
 impl Block {
     /// Packed once; `None` for what is packed together with its neighbours sooner than kept.
     fn packed(&self) -> Option<&Arc<Piece>> {
-        (self.samples.len() > WORTH_KEEPING).then(|| self.packed.get_or_init(|| Piece::of(&self.samples)))
+        (self.length > WORTH_KEEPING).then(|| self.packed.get_or_init(|| Piece::of(&self.samples)))
     }
 }
 
@@ -117,6 +119,17 @@ impl Blocks {
         Self { constant: written, format, written: BTreeMap::new() }
     }
 
+    /// Makes room for as much as was written the last time, and a little more: growing as it goes would take up to
+    /// three times the memory.
+    #[must_use]
+    pub fn as_long_as(mut self, before: &[Block]) -> Self {
+        for block in before {
+            let room = Vec::with_capacity(block.length + block.length / 32);
+            self.written.insert(block.family.name, (block.family, room, 0));
+        }
+        self
+    }
+
     fn write(&mut self, one: &Series<'_>) {
         let written = self.written.entry(one.family.name);
         let (_, samples, count) = written.or_insert_with(|| (one.family, Vec::new(), 0));
@@ -131,10 +144,13 @@ impl Blocks {
     /// What was written.
     pub fn done(self) -> Vec<Block> {
         let block = |(family, mut samples, count): (_, Vec<u8>, _)| {
-            samples.shrink_to_fit();
-            Block { family, samples: samples.into(), packed: OnceLock::new(), count }
+            if samples.capacity() > samples.len() + samples.len() / 16 {
+                samples.shrink_to_fit();
+            }
+            let (length, samples) = (samples.len(), samples.into());
+            Block { family, samples, length, packed: OnceLock::new(), count }
         };
-        self.written.into_values().map(block).collect()
+        self.written.into_values().filter(|(_, _, count)| *count > 0).map(block).collect()
     }
 }
 
@@ -169,7 +185,7 @@ impl<'a> Parts<'a> {
         for family in catalog::all() {
             if let Some(blocks) = families.get(family.name) {
                 let mut head = Vec::with_capacity(300);
-                let length = blocks.iter().map(|block| block.samples.len()).sum();
+                let length = blocks.iter().map(|block| block.length).sum();
                 match format {
                     Format::Protobuf => protobuf::head(&mut head, family, length),
                     Format::Text | Format::OpenMetrics => text::head(&mut head, family, format),
@@ -211,9 +227,13 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Packs what is worth it ahead of time.
-pub fn pack(blocks: &[Block]) {
-    blocks.iter().for_each(|block| _ = block.packed());
+/// Packs what is worth it ahead of time. Where nobody wants it as it is, a twentieth of the memory is enough.
+pub fn pack(blocks: &mut [Block], keep_plain: bool) {
+    for block in blocks {
+        if block.packed().is_some() && !keep_plain {
+            block.samples = Bytes::new();
+        }
+    }
 }
 
 #[cfg(test)]
