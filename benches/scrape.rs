@@ -82,7 +82,8 @@ fn scrape(readings: &Readings, format: Format) -> Vec<u8> {
     render::cluster(readings, &mut all);
     render::collected(readings, true, &mut all);
     compat::cc_heartbeat(std::slice::from_ref(readings), Instant::now(), &mut all);
-    render::process(&process, 0, &mut all);
+    render::process(&process, &mut all);
+    render::exposed(0, &mut all);
     prometheus::encode(&all, &BTreeMap::new(), format)
 }
 

@@ -24,6 +24,7 @@ use crate::{
     cli::Exit,
     collect::{self, store::Store},
     config::{self, Config, Errors, Problem},
+    export::otlp,
     http,
     kafka::{
         Error,
@@ -31,12 +32,14 @@ use crate::{
         native,
         wire::{self, PropertyError},
     },
+    metrics::render::Process,
     probe::{
         connectivity,
         heartbeat::threads::{Heartbeats, Needs},
         metadata, topic,
     },
     process::Monitor,
+    push::{self, Push},
     task::{self, Latest, Schedule},
     verdict::{self, Verdict},
 };
@@ -80,6 +83,9 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
         }
     }
     if let Some(Err(message)) = config.http.tls.as_ref().map(http::listen::check) {
+        errors.add(Problem { place: String::new(), message });
+    }
+    if let Some(Err(message)) = config.otlp.as_ref().map(otlp::check) {
         errors.add(Problem { place: String::new(), message });
     }
     errors.or(checked)
@@ -212,6 +218,7 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
             None
         }
     });
+    config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
     for checked in &checked {
         match Running::start(checked, store.clone()) {
             Ok(running) => clusters.push(running),
@@ -222,9 +229,18 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
         }
     }
     let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
-    let monitor = Monitor::new();
-    let boards = clusters.iter().map(|running| running.board.clone()).collect();
-    let state = http::State::new(boards, &config, Box::new(move || monitor.read()), stopping.clone());
+    let monitor = Arc::new(Monitor::new());
+    let boards: Vec<Board> = clusters.iter().map(|running| running.board.clone()).collect();
+    let push = match Push::start(&config, boards.clone(), monitor.clone()) {
+        Ok(push) => push,
+        Err(words) => {
+            tracing::error!("{words}");
+            return Exit::Internal;
+        }
+    };
+    let exports = push.latest.clone();
+    let process = move || Process { exports: push::read(exports.as_ref()), ..monitor.read() };
+    let state = http::State::new(boards, &config, Box::new(process), stopping.clone());
     let state = Arc::new(state);
     tokio::spawn(http::write_ahead(state.clone()));
     let router = http::router(state);
@@ -248,7 +264,7 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
     };
     tracing::info!("stopping");
     stopping.cancel();
-    let drain = drain(clusters, server, stopped, config.shutdown.grace);
+    let drain = drain(clusters, push, server, stopped, config.shutdown.grace);
     tokio::select! {
         () = drain => exit,
         _ = term.recv() => Exit::Internal,
@@ -256,18 +272,20 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
     }
 }
 
-/// Heartbeats first, HTTP last: what they end as can still be scraped.
+/// Heartbeats first, HTTP last: what they end as can still be pushed and scraped.
 async fn drain(
     clusters: Vec<Running>,
+    push: Push,
     server: tokio::task::JoinHandle<io::Result<()>>,
     stopped: CancellationToken,
     grace: Duration,
 ) {
-    let limit = grace.saturating_sub(HTTP_GRACE);
+    let limit = grace.saturating_sub(HTTP_GRACE + push.flush());
     let stops = clusters.into_iter().map(|running| running.stop(limit.mul_f32(0.8)));
     if timeout(limit, futures_util::future::join_all(stops)).await.is_err() {
         tracing::warn!("not everything stopped within shutdown.grace");
     }
+    push.stop().await;
     stopped.cancel();
     if timeout(HTTP_GRACE, server).await.is_err() {
         tracing::debug!("an HTTP connection was still open");

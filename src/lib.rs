@@ -24,6 +24,7 @@ pub mod export;
 pub mod http;
 
 pub mod process;
+pub mod push;
 
 pub mod app;
 pub mod demo;

@@ -61,6 +61,7 @@ impl Monitor {
             workers,
             cpu: cpu(),
             memory: memory(),
+            exports: None,
             fds: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
         }
     }

@@ -360,3 +360,69 @@ fn the_environment_of_the_freshness_exporter_suffices() {
     let config = load(env(&ours));
     assert!(config.clusters[0].heartbeat.enabled && config.http.listen.port() == 1, "our own words win");
 }
+
+#[test]
+fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ignored() {
+    let config = read(
+        &format!("{LEAST}[otlp]\nendpoint = http://file:4318\ntimeout = 7s\n"),
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318/"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=general"),
+            ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "authorization=Basic%20aHVzaA%3D%3D,b=c"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", ""),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "15000"),
+            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "lowmemory"),
+            ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "Explicit_bucket_histogram"),
+            ("OTEL_SERVICE_NAME", "beats"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,service.namespace=ops%2Fkafka"),
+        ],
+    );
+    let config = config.expect("valid");
+    let otlp = config.otlp.as_ref().expect("an endpoint");
+    assert_eq!(otlp.endpoint, "http://general:4318/v1/metrics");
+    let headers = [("authorization", "Basic aHVzaA=="), ("b", "c")];
+    assert_eq!(otlp.headers.0, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!((otlp.timeout, otlp.interval), (Duration::from_secs(7), Duration::from_secs(15)));
+    assert!(otlp.gzip && otlp.delta && !otlp.exponential && !otlp.grpc);
+    assert_eq!(
+        (&*otlp.resource["service.name"], &*otlp.resource["service.namespace"]),
+        ("beats", "ops/kafka")
+    );
+    let told = config.warnings.join("\n");
+    assert_eq!(config.warnings.len(), 2, "{told}");
+    assert!(
+        told.contains("OTEL_EXPORTER_OTLP_TIMEOUT") && told.contains("OTEL_EXPORTER_OTLP_PROTOCOL"),
+        "{told}"
+    );
+    let printed = config.redacted();
+    assert!(!printed.contains("aHVzaA") && printed.contains("headers = ***"), "{printed}");
+    let whole = [("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://whole:1/x")];
+    assert_eq!(read(LEAST, &whole).expect("valid").otlp.expect("an endpoint").endpoint, "http://whole:1/x");
+    let grpc = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://g:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    assert_eq!(read(LEAST, &grpc).expect("valid").otlp.expect("an endpoint").endpoint, "http://g:4317");
+    for off in [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_METRICS_EXPORTER", "none")] {
+        let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318"), off];
+        assert!(read(LEAST, &env).expect("valid").otlp.is_none(), "{off:?}");
+    }
+    assert!(read(LEAST, &[]).expect("valid").otlp.is_none(), "off unless an endpoint is set");
+}
+
+#[test]
+fn what_cannot_be_pushed_to_is_an_error_with_its_place_and_without_the_secret() {
+    let text = format!(
+        "{LEAST}[otlp]\nendpoint = collector:4318\nprotocol = http\nheaders = hush\ntls.key = k.pem\nintervall = 1s\n"
+    );
+    let errors = read(&text, &[]).expect_err("five errors");
+    for expected in [
+        "config.ini:4: [otlp] endpoint: expected a URL such as http://collector:4318",
+        "config.ini:5: [otlp] protocol: expected grpc or http/protobuf",
+        "config.ini:6: [otlp] headers: must be NAME=VALUE",
+        "config.ini:7: [otlp] tls.key: needs tls.certificate beside it",
+        "config.ini:8: [otlp] intervall: unknown key: did you mean interval?",
+    ] {
+        assert!(errors.contains(expected), "{expected} is not in\n{errors}");
+    }
+    assert!(!errors.contains("hush"), "{errors}");
+}

@@ -82,7 +82,8 @@ fn bytes(readings: &[Readings], format: Format) -> Vec<u8> {
         render::collected(one, readings.len() == 1, &mut series);
     }
     compat::cc_heartbeat(readings, Instant::now(), &mut series);
-    render::process(&process, 0, &mut series);
+    render::process(&process, &mut series);
+    render::exposed(0, &mut series);
     encode(&series, &config().labels, format)
 }
 
@@ -185,7 +186,9 @@ fn hostile_names_arrive_as_they_are() {
 #[test]
 fn what_is_not_known_is_absent_and_never_zero() {
     let unknown = parsed(&readings()[1..]);
-    let families: BTreeSet<_> = unknown.families().filter(|name| name.starts_with("heartbeat_")).collect();
+    // What was exported is known of the process, whatever is known of a cluster.
+    let of_cluster = |name: &&str| name.starts_with("heartbeat_") && !name.contains("_export");
+    let families: BTreeSet<_> = unknown.families().filter(of_cluster).collect();
     let expected = BTreeSet::from([
         "heartbeat_build_info",
         "heartbeat_cycle_faults_total",
@@ -376,7 +379,8 @@ fn every_family_keeps_the_rules_for_names() {
         assert!(family.labels.iter().all(|label| LABELS.contains(label)), "{name}: {:?}", family.labels);
         let distinct: BTreeSet<_> = family.labels.iter().collect();
         assert_eq!(distinct.len(), family.labels.len(), "{name}");
-        let ours = !family.labels.is_empty() && !legacy(help) && name != "heartbeat_build_info";
+        let of_process = ["heartbeat_build_info", "heartbeat_exports_total"].contains(&name);
+        let ours = !family.labels.is_empty() && !legacy(help) && !of_process;
         assert!(!ours || ["kafka_cluster", "cluster_name"].contains(&family.labels[0]), "{name}");
     }
 }

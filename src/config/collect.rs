@@ -83,13 +83,6 @@ impl Filter {
 
 impl Reader {
     pub(super) fn lag(&mut self) -> Lag {
-        let choices = |reader: &mut Self, key: &str, yes: &str, no: &str| {
-            let found = reader.text("lag", key);
-            if found != yes && found != no {
-                reader.expected("lag", key, &format!("{yes} or {no}"));
-            }
-            found == yes
-        };
         let names = self.text("lag", "groups");
         Lag {
             enabled: self.parsed("lag", "enabled", "true or false"),
@@ -97,8 +90,8 @@ impl Reader {
             groups: self.filter("lag", "groups"),
             names: names.split_whitespace().map(str::to_owned).collect(),
             topics: self.filter("lag", "topics"),
-            partitions: choices(self, "granularity", "partition", "topic"),
-            committed_only: choices(self, "isolation", "read_committed", "read_uncommitted"),
+            partitions: self.is_first("lag", "granularity", "partition", "topic"),
+            committed_only: self.is_first("lag", "isolation", "read_committed", "read_uncommitted"),
             max_error: self.duration("lag", "max.error"),
             members: self.parsed("lag", "members", "true or false"),
             partial_sums: self.parsed("lag", "partial_sums", "true or false"),

@@ -6,8 +6,8 @@ use super::{Basic, Http, ServerTls, load::Reader};
 
 impl Reader {
     pub(super) fn http(&mut self) -> Http {
-        let tls = self.pair("tls.certificate", "tls.key");
-        let basic = self.pair("basic.username", "basic.password");
+        let tls = self.pair("http", "tls.certificate", "tls.key");
+        let basic = self.pair("http", "basic.username", "basic.password");
         if basic.as_ref().is_some_and(|(username, _)| username.contains(':')) {
             self.expected("http", "basic.username", "a name without a colon");
         }
@@ -16,18 +16,6 @@ impl Reader {
             tls: tls.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into() }),
             basic: basic.map(|(username, password)| Basic { username, password }),
         }
-    }
-
-    /// Two keys of `[http]` that make sense together only.
-    fn pair(&mut self, first: &str, second: &str) -> Option<(String, String)> {
-        let (one, other) = (self.text("http", first), self.text("http", second));
-        match (one.is_empty(), other.is_empty()) {
-            (false, false) => return Some((one, other)),
-            (true, true) => {}
-            (true, false) => self.problem("http", second, &format!("needs {first} beside it")),
-            (false, true) => self.problem("http", first, &format!("needs {second} beside it")),
-        }
-        None
     }
 
     fn listen(&mut self) -> SocketAddr {

@@ -10,7 +10,7 @@ use super::{
     Shutdown, Topic,
     error::{Errors, Problem},
     layer::{Known, Layer},
-    legacy, rules, secret,
+    legacy, otlp, rules, secret,
 };
 
 /// Every key and its default.
@@ -72,6 +72,8 @@ pub fn read(sources: &Sources) -> (Config, Errors) {
         }
     }
     let environment = Layer::from_environment(&sources.env, &known, &mut errors);
+    let (standard, warnings) = otlp::variables(&sources.env);
+    layers.push(Layer::of(standard));
     layers.push(environment.resolved(&sources.env, &mut errors));
     layers.push(flags(sources).resolved(&sources.env, &mut errors));
     let mut builder = config::Config::builder();
@@ -84,7 +86,7 @@ pub fn read(sources: &Sources) -> (Config, Errors) {
     });
     let (sections, env) = (sections(merged), sources.env.clone());
     let mut reader = Reader { sections, env, bootstrap_flag: sources.bootstrap.is_some(), errors };
-    let config = reader.config(&known);
+    let config = Config { warnings, ..reader.config(&known) };
     rules::check(&config, &mut reader.errors);
     (config, reader.errors)
 }
@@ -165,6 +167,8 @@ impl Reader {
             clusters,
             history: Some(self.text("history", "path")).filter(|path| !path.is_empty()).map(Into::into),
             http: self.http(),
+            otlp: self.otlp(),
+            warnings: Vec::new(),
             labels: self.section("labels").into_iter().map(|(key, (value, _))| (key, value)).collect(),
             log: Log { format: self.log_format(), level: self.log_level() },
             compat: Compat { cc_heartbeat: self.parsed("compat", "cc_heartbeat", "true or false") },
@@ -282,6 +286,27 @@ impl Reader {
             self.expected(section, key, what);
             T::default()
         })
+    }
+
+    /// Two keys that make sense together only.
+    pub(super) fn pair(&mut self, section: &str, first: &str, second: &str) -> Option<(String, String)> {
+        let (one, other) = (self.text(section, first), self.text(section, second));
+        match (one.is_empty(), other.is_empty()) {
+            (false, false) => return Some((one, other)),
+            (true, true) => {}
+            (true, false) => self.problem(section, second, &format!("needs {first} beside it")),
+            (false, true) => self.problem(section, first, &format!("needs {second} beside it")),
+        }
+        None
+    }
+
+    /// Whether it is the first of two words.
+    pub(super) fn is_first(&mut self, section: &str, key: &str, first: &str, second: &str) -> bool {
+        let found = self.text(section, key);
+        if found != first && found != second {
+            self.expected(section, key, &format!("{first} or {second}"));
+        }
+        found == first
     }
 
     fn switch(&mut self, section: &str, key: &str) -> bool {

@@ -10,6 +10,7 @@ mod ini;
 mod layer;
 mod legacy;
 mod load;
+mod otlp;
 mod print;
 mod rules;
 pub mod secret;
@@ -20,6 +21,7 @@ pub use collect::{Filter, Freshness, Lag};
 pub use error::{Errors, Problem};
 pub use layer::did_you_mean;
 pub use load::{Sources, load, read};
+pub use otlp::{Headers, Otlp};
 
 /// Everything the service was told.
 #[derive(Debug, Clone)]
@@ -30,6 +32,10 @@ pub struct Config {
     pub history: Option<PathBuf>,
     /// `[http]`
     pub http: Http,
+    /// `[otlp]`, if it has an endpoint.
+    pub otlp: Option<Otlp>,
+    /// What was ignored, and why.
+    pub warnings: Vec<String>,
     /// `[labels]`: constant labels on every series.
     pub labels: BTreeMap<String, String>,
     /// `[log]`

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use super::{Cluster, Config, LogFormat, secret};
 
+/// Percent-encoded where a list of names and values would be misread.
+fn encoded(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"%,=;\"\\".contains(&byte);
+    value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
 impl Config {
     /// The configuration in force, as INI, without secrets.
     pub fn redacted(&self) -> String {
@@ -81,6 +87,35 @@ impl Config {
             lines.push(format!("basic.password = {}", secret::REDACTED));
         }
         lines.push(String::new());
+        if let Some(otlp) = &self.otlp {
+            let path = |path: Option<&std::path::PathBuf>| {
+                path.map_or_else(String::new, |p| p.display().to_string())
+            };
+            let word = |first: bool, one: &str, other: &str| if first { one } else { other }.to_owned();
+            let (certificate, key) =
+                (otlp.identity.as_ref().map(|own| &own.0), otlp.identity.as_ref().map(|own| &own.1));
+            let resource: Vec<_> =
+                otlp.resource.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+            let headers = if otlp.headers.0.is_empty() { "" } else { secret::REDACTED };
+            let endpoint = if otlp.grpc { "endpoint" } else { "metrics.endpoint" };
+            let settings = [
+                (endpoint, otlp.endpoint.clone()),
+                ("protocol", word(otlp.grpc, "grpc", "http/protobuf")),
+                ("headers", headers.to_owned()),
+                ("interval", time(otlp.interval)),
+                ("timeout", time(otlp.timeout)),
+                ("compression", word(otlp.gzip, "gzip", "none")),
+                ("tls.ca", path(otlp.ca.as_ref())),
+                ("tls.certificate", path(certificate)),
+                ("tls.key", path(key)),
+                ("temporality", word(otlp.delta, "delta", "cumulative")),
+                ("histograms", word(otlp.exponential, "exponential", "explicit")),
+                ("resource", resource.join(",")),
+            ];
+            lines.push("[otlp]".to_owned());
+            lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {value}")));
+            lines.push(String::new());
+        }
         if !self.labels.is_empty() {
             lines.push("[labels]".to_owned());
             lines.extend(self.labels.iter().map(|(key, value)| format!("{key} = {value}")));

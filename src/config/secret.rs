@@ -6,7 +6,8 @@ pub const REDACTED: &str = "***";
 /// Whether a key's value must never be printed: by its name, so that properties nobody thought of are covered.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    let telling = ["password", "secret", "token", "ssl.key.pem", "sasl.oauthbearer.config", "jaas"];
+    let telling =
+        ["password", "secret", "token", "ssl.key.pem", "sasl.oauthbearer.config", "jaas", "headers"];
     telling.iter().any(|word| key.contains(word)) && !key.ends_with(".file") && !key.ends_with(".url")
 }
 

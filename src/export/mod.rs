@@ -1,4 +1,6 @@
 //! Ways out: series to bytes.
 
 pub mod gzip;
+pub mod otlp;
 pub mod prometheus;
+mod proto;

@@ -199,7 +199,8 @@ fn scrape(state: &State, form: Form) -> Vec<Bytes> {
         compat::cc_heartbeat(&readings, Instant::now(), &mut all);
     }
     let parts: Vec<&[Block]> = collected.iter().map(AsRef::as_ref).collect();
-    series::process(&process, prometheus::count(&parts), &mut all);
+    series::process(&process, &mut all);
+    series::exposed(prometheus::count(&parts), &mut all);
     let own = prometheus::blocks(&all, &state.labels, form.format);
     let parts: Vec<&[Block]> = parts.into_iter().chain([own.as_slice()]).collect();
     let parts = Parts::of(&parts, form.format);

@@ -49,6 +49,18 @@ impl Exponential {
         self.counts[place] += 1;
     }
 
+    /// What came since; `None` if there is less than before.
+    pub(super) fn since(&self, before: &Exponential) -> Option<Exponential> {
+        let mut since = self.clone();
+        since.zeros = self.zeros.checked_sub(before.zeros)?;
+        for (index, count) in (before.first..).zip(&before.counts).filter(|(_, count)| **count > 0) {
+            let place = usize::try_from(index - self.first).ok()?;
+            let left = since.counts.get_mut(place)?;
+            *left = left.checked_sub(*count)?;
+        }
+        Some(since)
+    }
+
     /// Values that are 0.
     pub fn zeros(&self) -> u64 {
         self.zeros

@@ -114,6 +114,21 @@ impl Buckets {
         bucket
     }
 
+    /// What came since; `None` if there is less than before, or bounds are others: it began anew.
+    pub fn since(&self, before: &Buckets) -> Option<Buckets> {
+        let same = self.bounds == before.bounds;
+        let pairs = self.counts.iter().zip(&before.counts).filter(|_| same);
+        let counts: Vec<u64> = pairs.map(|(now, before)| now.checked_sub(*before)).collect::<Option<_>>()?;
+        (counts.len() == self.counts.len()).then_some(())?;
+        Some(Buckets {
+            bounds: self.bounds.clone(),
+            counts,
+            sum_nanos: self.sum_nanos.checked_sub(before.sum_nanos)?,
+            exponential: self.exponential.since(&before.exponential)?,
+            exemplars: self.exemplars.clone(),
+        })
+    }
+
     /// The same durations in exponential buckets.
     pub fn exponential(&self) -> &Exponential {
         &self.exponential

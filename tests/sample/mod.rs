@@ -23,7 +23,7 @@ use kafka_heartbeat::{
         wire,
     },
     latency::{Bounds, Buckets, Recent, RecentMean},
-    metrics::render::Process,
+    metrics::render::{Exports, Process},
     probe::{
         connectivity::{self, Check},
         heartbeat::{self, Bad, Beat, ByBroker, Outcome, Partition, Totals},
@@ -104,6 +104,14 @@ pub(crate) fn process(wall: SystemTime) -> Process {
         cpu: Some(Duration::from_millis(2250)),
         memory: Some(12_345_678),
         fds: None,
+        exports: Some(Exports {
+            cycles: [9, 1, 0, 0],
+            duration: Some(ms(34)),
+            requests: 12,
+            bytes: 34_567,
+            retries: 3,
+            rejected: 2,
+        }),
     }
 }
 

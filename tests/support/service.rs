@@ -58,6 +58,9 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kafka-heartbeat"));
     command.env_remove("RUST_LOG").env_remove("LOG_LEVEL").stdin(Stdio::null());
+    let standard = std::env::vars_os().map(|(name, _)| name);
+    let standard = standard.filter(|name| name.to_string_lossy().starts_with("OTEL_"));
+    standard.for_each(|name| _ = command.env_remove(name));
     command
 }
 

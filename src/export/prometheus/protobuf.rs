@@ -1,14 +1,14 @@
 //! Prometheus' protobuf format: `io.prometheus.client.MetricFamily`, each behind its length.
 //!
 //! Histograms are written twice in one message, with classic buckets and as native ones of schema
-//! [`SCALE`](exponential::SCALE): who scrapes takes what he wants. A message is written field by field and not by way
-//! of generated types: these would copy every name of every label of a hundred thousand series.
+//! [`SCALE`](exponential::SCALE): who scrapes takes what he wants.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::encoding::{WireType, double, encode_key, encode_varint, sint32, sint64, uint32, uint64};
 
 use crate::{
+    export::proto::{bytes, message, text},
     latency::{
         Buckets, Exemplar,
         exponential::{self, Exponential},
@@ -117,20 +117,4 @@ fn timestamp(out: &mut Vec<u8>, at: SystemTime) {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     uint64::encode(1, &since.as_secs(), out);
     uint32::encode(2, &since.subsec_nanos(), out);
-}
-
-fn message(out: &mut Vec<u8>, tag: u32, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut fields = Vec::with_capacity(64);
-    write(&mut fields);
-    bytes(out, tag, &fields);
-}
-
-fn text(out: &mut Vec<u8>, tag: u32, text: &str) {
-    bytes(out, tag, text.as_bytes());
-}
-
-fn bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
-    encode_key(tag, WireType::LengthDelimited, out);
-    encode_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
 }

@@ -314,6 +314,44 @@ pub static EXPOSED_SERIES: Family<0> = family(
     "Series in this answer, without this one; buckets of a histogram are not counted.",
 );
 
+pub static EXPORTS: Family<1> = family(
+    "heartbeat_exports_total",
+    Kind::Counter,
+    &["ending"],
+    "Exports to the collector of [otlp], by how they ended: ok, failed, timed_out or panicked. Absent where nothing is pushed.",
+);
+
+pub static EXPORT_DURATION: Family<0> = family(
+    "heartbeat_last_export_duration_seconds",
+    Kind::Gauge,
+    &[],
+    "How long the last export took, with the attempts that were repeated. Absent before there was one.",
+);
+
+pub static EXPORT_REQUESTS: Family<0> =
+    family("heartbeat_export_requests_total", Kind::Counter, &[], "Requests that the collector took.");
+
+pub static EXPORT_BYTES: Family<0> = family(
+    "heartbeat_export_bytes_total",
+    Kind::Counter,
+    &[],
+    "Bytes of these requests, before they were packed.",
+);
+
+pub static EXPORT_RETRIES: Family<0> = family(
+    "heartbeat_export_retries_total",
+    Kind::Counter,
+    &[],
+    "Requests that were sent again after a failure that may pass.",
+);
+
+pub static EXPORT_REJECTED: Family<0> = family(
+    "heartbeat_export_rejected_points_total",
+    Kind::Counter,
+    &[],
+    "Points that the collector did not take, by its own word.",
+);
+
 pub static PROCESS_CPU: Family<0> = family(
     "process_cpu_seconds_total",
     Kind::Counter,
@@ -399,7 +437,7 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
     ALL.into_iter().chain(collect::ALL)
 }
 
-static ALL: [&Description; 57] = [
+static ALL: [&Description; 63] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -445,6 +483,12 @@ static ALL: [&Description; 57] = [
     &BUSY.description,
     &WORKERS.description,
     &EXPOSED_SERIES.description,
+    &EXPORTS.description,
+    &EXPORT_DURATION.description,
+    &EXPORT_REQUESTS.description,
+    &EXPORT_BYTES.description,
+    &EXPORT_RETRIES.description,
+    &EXPORT_REJECTED.description,
     &PROCESS_CPU.description,
     &PROCESS_MEMORY.description,
     &PROCESS_FDS.description,

@@ -242,10 +242,29 @@ pub struct Process {
     pub memory: Option<u64>,
     /// Open file descriptors.
     pub fds: Option<u64>,
+    /// What became of what was pushed, where something is.
+    pub exports: Option<Exports>,
+}
+
+/// Exports since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Exports {
+    /// By ending, in the order of [`Ending::ALL`].
+    pub cycles: [u64; 4],
+    /// Of the last one.
+    pub duration: Option<Duration>,
+    /// Requests that were taken.
+    pub requests: u64,
+    /// Their bytes, before they were packed.
+    pub bytes: u64,
+    /// Attempts that were repeated.
+    pub retries: u64,
+    /// Points that were not taken.
+    pub rejected: u64,
 }
 
 /// The process's own series.
-pub fn process<'a>(process: &'a Process, beside: usize, series: &mut Vec<Series<'a>>) {
+pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
     let build = [text(process.version), text(process.revision), text(&process.librdkafka)];
     series.push(c::BUILD_INFO.series(build, Value::Count(1)));
     series.push(c::BUSY.series([], Value::Number(process.busy.as_secs_f64())));
@@ -257,6 +276,24 @@ pub fn process<'a>(process: &'a Process, beside: usize, series: &mut Vec<Series<
         (&c::PROCESS_START, process.started.map(|started| Value::Number(unix(started)))),
     ];
     series.extend(optional.into_iter().filter_map(|(family, value)| Some(family.series([], value?))));
+    if let Some(exports) = &process.exports {
+        for (ending, count) in Ending::ALL.iter().zip(exports.cycles) {
+            series.push(c::EXPORTS.series([text(ending.as_str())], Value::Count(count)));
+        }
+        let last = exports.duration.map(|last| Value::Number(last.as_secs_f64()));
+        series.extend(last.map(|last| c::EXPORT_DURATION.series([], last)));
+        let counts = [
+            (&c::EXPORT_REQUESTS, exports.requests),
+            (&c::EXPORT_BYTES, exports.bytes),
+            (&c::EXPORT_RETRIES, exports.retries),
+            (&c::EXPORT_REJECTED, exports.rejected),
+        ];
+        series.extend(counts.map(|(family, count)| family.series([], Value::Count(count))));
+    }
+}
+
+/// How many series are exposed: these, and so many beside them.
+pub fn exposed(beside: usize, series: &mut Vec<Series<'_>>) {
     let count = (series.len() + beside) as u64;
     series.push(c::EXPOSED_SERIES.series([], Value::Count(count)));
 }

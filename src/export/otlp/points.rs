@@ -1,0 +1,146 @@
+//! Data points of OTLP, each a message.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prost::encoding::{double, fixed64, int64, sfixed64, sint32, uint32, uint64};
+
+use crate::{
+    export::proto::{bytes, message, text},
+    latency::{Buckets, Exemplar, exponential},
+};
+
+/// Kinds of data points. They keep the same things in different fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// One number.
+    Number,
+    /// Buckets with bounds.
+    Explicit,
+    /// Exponential buckets.
+    Exponential,
+}
+
+impl Shape {
+    pub(super) const ALL: [Shape; 3] = [Shape::Number, Shape::Explicit, Shape::Exponential];
+
+    /// (attributes, exemplars, flags)
+    fn tags(self) -> (u32, u32, u32) {
+        match self {
+            Shape::Number => (7, 5, 8),
+            Shape::Explicit => (9, 8, 10),
+            Shape::Exponential => (1, 11, 10),
+        }
+    }
+}
+
+/// From when to when a point counts, in nanoseconds since 1970. What has no beginning has none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) start: Option<u64>,
+    pub(super) end: u64,
+}
+
+/// One number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Number {
+    Whole(i64),
+    Float(f64),
+}
+
+/// Nanoseconds since 1970.
+pub(super) fn nanos(at: SystemTime) -> u64 {
+    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A label as an attribute of a point of this shape.
+pub(super) fn attribute(out: &mut Vec<u8>, shape: Shape, name: &str, value: &str) {
+    pair(out, shape.tags().0, name, value);
+}
+
+/// The same with a whole number.
+pub(super) fn whole_attribute(out: &mut Vec<u8>, shape: Shape, name: &str, value: i64) {
+    message(out, shape.tags().0, |out| {
+        text(out, 1, name);
+        message(out, 2, |out| int64::encode(3, &value, out));
+    });
+}
+
+/// `KeyValue` of strings.
+pub(super) fn pair(out: &mut Vec<u8>, tag: u32, name: &str, value: &str) {
+    message(out, tag, |out| {
+        text(out, 1, name);
+        message(out, 2, |out| text(out, 1, value));
+    });
+}
+
+/// A series that has vanished: a point without a value.
+pub(super) fn nothing(out: &mut Vec<u8>, shape: Shape, attributes: &[u8], span: Span) {
+    begin(out, attributes, span);
+    uint32::encode(shape.tags().2, &1, out);
+}
+
+pub(super) fn number(out: &mut Vec<u8>, attributes: &[u8], span: Span, number: Number) {
+    begin(out, attributes, span);
+    match number {
+        Number::Whole(number) => sfixed64::encode(6, &number, out),
+        Number::Float(number) => double::encode(4, &number, out),
+    }
+}
+
+/// A histogram, with the exemplars that came in its span.
+pub(super) fn histogram(out: &mut Vec<u8>, shape: Shape, attributes: &[u8], span: Span, buckets: &Buckets) {
+    begin(out, attributes, span);
+    fixed64::encode(4, &buckets.count(), out);
+    double::encode(5, &buckets.sum_seconds(), out);
+    match shape {
+        Shape::Exponential => exponential(out, buckets),
+        Shape::Explicit | Shape::Number => explicit(out, buckets),
+    }
+    let tag = shape.tags().1;
+    for kept in buckets.exemplars().filter(|kept| Some(nanos(kept.at)) >= span.start) {
+        message(out, tag, |out| exemplar(out, kept));
+    }
+}
+
+fn explicit(out: &mut Vec<u8>, buckets: &Buckets) {
+    let (mut bounds, mut counts, mut before) = (Vec::new(), Vec::new(), 0);
+    for (bound, cumulative) in buckets.cumulative() {
+        counts.push(cumulative - before);
+        before = cumulative;
+        bounds.extend(Some(bound).filter(|bound| bound.is_finite()));
+    }
+    fixed64::encode_packed(6, &counts, out);
+    double::encode_packed(7, &bounds, out);
+}
+
+fn exponential(out: &mut Vec<u8>, buckets: &Buckets) {
+    let counts = buckets.exponential();
+    sint32::encode(6, &exponential::SCALE, out);
+    fixed64::encode(7, &counts.zeros(), out);
+    let (first, counts) = counts.buckets();
+    message(out, 8, |out| {
+        sint32::encode(1, &(first - 1), out);
+        uint64::encode_packed(2, counts, out);
+    });
+    double::encode(14, &exponential::ZERO_THRESHOLD, out);
+}
+
+fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
+    exemplar.labels().for_each(|(name, value)| pair(out, 7, name, value));
+    fixed64::encode(2, &nanos(exemplar.at), out);
+    double::encode(3, &exemplar.duration.as_secs_f64(), out);
+}
+
+/// Attributes and times are in the same fields, or are written already.
+fn begin(out: &mut Vec<u8>, attributes: &[u8], span: Span) {
+    out.extend_from_slice(attributes);
+    if let Some(start) = span.start {
+        fixed64::encode(2, &start, out);
+    }
+    fixed64::encode(3, &span.end, out);
+}
+
+/// A written point as a field of its metric's data.
+pub(super) fn field(out: &mut Vec<u8>, point: &[u8]) {
+    bytes(out, 1, point);
+}

@@ -1,0 +1,327 @@
+//! Requests to a collector: gRPC, or protobuf over HTTP. One attempt at a time; whether another makes sense is told.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use bytes::{Buf, BufMut, Bytes};
+use prost::Message;
+use reqwest::header;
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use tonic::{
+    Code, Request, Status,
+    client::Grpc,
+    codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codegen::http::uri::PathAndQuery,
+    metadata::{MetadataKey, MetadataMap, MetadataValue},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
+use tonic_types::StatusExt;
+
+use crate::{config::Otlp, export::gzip};
+
+const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// Of an answer no more is read: it says little.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// A way to a collector.
+pub(super) enum Transport {
+    Http { client: reqwest::Client, url: String, headers: header::HeaderMap, gzip: bool },
+    Grpc { client: Grpc<Channel>, headers: MetadataMap },
+}
+
+/// The request was taken.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Points that were not.
+    pub(super) rejected: u64,
+    /// What the collector says of it.
+    pub(super) words: String,
+}
+
+/// The request was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) words: String,
+    pub(super) again: Again,
+}
+
+/// Whether to try once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It would be refused again.
+    Never,
+    /// After a while of our choice.
+    Soon,
+    /// Not before.
+    After(Duration),
+}
+
+#[derive(Message)]
+struct Answer {
+    #[prost(message, optional, tag = "1")]
+    partial: Option<Partial>,
+}
+
+#[derive(Message)]
+struct Partial {
+    #[prost(int64, tag = "1")]
+    rejected: i64,
+    #[prost(string, tag = "2")]
+    words: String,
+}
+
+impl Transport {
+    /// Prepares the way; connects with the first request.
+    ///
+    /// # Errors
+    /// What of the settings cannot be used, in words.
+    pub(super) fn new(settings: &Otlp) -> Result<Self, String> {
+        if settings.grpc { grpc(settings) } else { http(settings) }
+    }
+
+    /// What [`Transport::new`] would say; needs no runtime.
+    pub(super) fn check(settings: &Otlp) -> Result<(), String> {
+        if settings.grpc { server(settings).map(drop) } else { http(settings).map(drop) }
+    }
+
+    /// Sends a request; the limit is that of the settings.
+    pub(super) async fn send(&self, request: Bytes) -> Result<Taken, Refused> {
+        match self {
+            Transport::Http { client, url, headers, gzip } => {
+                let body = if *gzip { packed(&request).await } else { request };
+                let asked = client.post(url).headers(headers.clone()).body(body).send().await;
+                answered(asked.map_err(|error| passing(error.without_url()))?).await
+            }
+            Transport::Grpc { client, headers } => {
+                let mut client = client.clone();
+                let refused = |error: tonic::transport::Error| passing(error);
+                client.ready().await.map_err(refused)?;
+                let mut request = Request::new(request);
+                *request.metadata_mut() = headers.clone();
+                let answer = client.unary(request, PathAndQuery::from_static(METHOD), Raw).await;
+                answer.map(|answer| taken(answer.into_inner())).map_err(|status| told(&status))
+            }
+        }
+    }
+}
+
+fn http(settings: &Otlp) -> Result<Transport, String> {
+    let mut headers = header::HeaderMap::new();
+    let fixed = [(header::CONTENT_TYPE, "application/x-protobuf")];
+    let packed = settings.gzip.then_some((header::CONTENT_ENCODING, "gzip"));
+    for (name, value) in fixed.into_iter().chain(packed) {
+        headers.insert(name, header::HeaderValue::from_static(value));
+    }
+    for (name, value) in &settings.headers.0 {
+        let malformed = |_| format!("headers: {name:?} cannot be sent in a request");
+        let name_of = header::HeaderName::try_from(name.as_str()).map_err(|_| malformed(()))?;
+        let mut value = header::HeaderValue::try_from(value.as_str()).map_err(|_| malformed(()))?;
+        value.set_sensitive(true);
+        headers.insert(name_of, value);
+    }
+    let builder = reqwest::Client::builder()
+        .timeout(settings.timeout)
+        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_backend_preconfigured(tls(settings)?);
+    let client = builder.build().map_err(|error| error.without_url().to_string())?;
+    let url = reqwest::Url::parse(&settings.endpoint).map_err(|error| format!("endpoint: {error}"))?;
+    Ok(Transport::Http { client, url: url.into(), headers, gzip: settings.gzip })
+}
+
+fn tls(settings: &Otlp) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    // A system without roots has none; what it cannot read is told when a server is not trusted.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = &settings.ca {
+        for certificate in certificates(path, "tls.ca")? {
+            roots.add(certificate).map_err(|error| format!("tls.ca: {}: {error}", path.display()))?;
+        }
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots);
+    let Some((certificate, key)) = &settings.identity else { return Ok(builder.with_no_client_auth()) };
+    let own = certificates(certificate, "tls.certificate")?;
+    let private = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| format!("tls.key: {} holds no private key: {error}", key.display()))?;
+    builder.with_client_auth_cert(own, private).map_err(|error| format!("tls.certificate: {error}"))
+}
+
+fn certificates(path: &std::path::Path, key: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).and_then(|found| found.collect::<Result<Vec<_>, _>>());
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(format!("{key}: {} holds no certificate", path.display())),
+        Err(error) => Err(format!("{key}: {}: {error}", path.display())),
+    }
+}
+
+fn grpc(settings: &Otlp) -> Result<Transport, String> {
+    let (endpoint, headers) = server(settings)?;
+    let mut client = Grpc::new(endpoint.connect_lazy());
+    if settings.gzip {
+        client = client.send_compressed(CompressionEncoding::Gzip);
+    }
+    Ok(Transport::Grpc { client, headers })
+}
+
+/// Where the server is, and what it is told with every request.
+fn server(settings: &Otlp) -> Result<(Endpoint, MetadataMap), String> {
+    let bad = |error: tonic::transport::Error| format!("endpoint: {}", chain(&error));
+    let mut endpoint = Endpoint::from_shared(settings.endpoint.clone())
+        .map_err(bad)?
+        .timeout(settings.timeout)
+        .connect_timeout(settings.timeout);
+    if settings.endpoint.starts_with("https://") {
+        // Checked by the same code as for HTTP: its errors name the file.
+        tls(settings)?;
+        let read =
+            |path: &std::path::Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        let mut tls = ClientTlsConfig::new().with_native_roots();
+        if let Some(path) = &settings.ca {
+            tls = tls.ca_certificate(Certificate::from_pem(read(path)?));
+        }
+        if let Some((certificate, key)) = &settings.identity {
+            tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+        }
+        endpoint = endpoint.tls_config(tls).map_err(bad)?;
+    }
+    let mut headers = MetadataMap::new();
+    for (name, value) in &settings.headers.0 {
+        let malformed = || format!("headers: {name:?} cannot be sent in a request");
+        let name_of = MetadataKey::from_bytes(name.to_lowercase().as_bytes()).map_err(|_| malformed())?;
+        let mut value = MetadataValue::try_from(value.as_str()).map_err(|_| malformed())?;
+        value.set_sensitive(true);
+        headers.insert(name_of, value);
+    }
+    Ok((endpoint, headers))
+}
+
+async fn packed(request: &Bytes) -> Bytes {
+    let plain = request.clone();
+    let packed = tokio::task::spawn_blocking(move || gzip::stream(&[gzip::Piece::of(&plain)]).concat());
+    packed.await.map(Bytes::from).unwrap_or_default()
+}
+
+async fn answered(mut answer: reqwest::Response) -> Result<Taken, Refused> {
+    let (status, after) = (answer.status(), retry_after(answer.headers()));
+    let mut body = Vec::new();
+    while let Ok(Some(more)) = answer.chunk().await {
+        body.extend_from_slice(&more);
+        if body.len() > LONGEST_ANSWER {
+            break;
+        }
+    }
+    if status.is_success() {
+        return Ok(taken(Bytes::from(body)));
+    }
+    let again = match (status.as_u16(), after) {
+        (429 | 502 | 503 | 504, Some(after)) => Again::After(after),
+        (429 | 502 | 503 | 504, None) => Again::Soon,
+        _ => Again::Never,
+    };
+    Err(Refused { words: format!("the collector answered {status}"), again })
+}
+
+/// Seconds; a date is as good as nothing, and means a while of our choice.
+fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
+    let after = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    after.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn taken(answer: impl Buf) -> Taken {
+    let partial = Answer::decode(answer).ok().and_then(|answer| answer.partial);
+    partial.map_or_else(Taken::default, |partial| Taken {
+        rejected: u64::try_from(partial.rejected).unwrap_or(0),
+        words: partial.words,
+    })
+}
+
+/// A connection that failed may work the next time.
+fn passing(error: impl std::error::Error) -> Refused {
+    Refused { words: chain(&error), again: Again::Soon }
+}
+
+fn told(status: &Status) -> Refused {
+    let after = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    let again = match (status.code(), after) {
+        (Code::ResourceExhausted, None) => Again::Never,
+        (
+            Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss,
+            after,
+        ) => after.map_or(Again::Soon, Again::After),
+        // The transport's own errors have no code.
+        (Code::Unknown, _) if std::error::Error::source(status).is_some() => Again::Soon,
+        _ => Again::Never,
+    };
+    let words = match std::error::Error::source(status) {
+        Some(source) => chain(source),
+        None => format!("the collector answered {:?}: {}", status.code(), status.message()),
+    };
+    Refused { words, again }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        cause = error.source();
+    }
+    words
+}
+
+/// Messages that are written already, and read later.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Raw;
+    type Decoder = Raw;
+
+    fn encoder(&mut self) -> Raw {
+        Raw
+    }
+
+    fn decoder(&mut self) -> Raw {
+        Raw
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let length = from.remaining().min(LONGEST_ANSWER);
+        Ok(Some(from.copy_to_bytes(length)))
+    }
+}

@@ -1,0 +1,51 @@
+//! Protobuf messages, written field by field.
+//!
+//! Generated types would copy every name of every label of a hundred thousand series. What they know is kept: the
+//! tests read what is written here by types of their own.
+
+use prost::encoding::{WireType, encode_key, encode_varint};
+
+/// A message as a field of another.
+pub(super) fn message(out: &mut Vec<u8>, tag: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    encode_key(tag, WireType::LengthDelimited, out);
+    // Most messages are short: one byte is kept for the length, and more room is made where that is too little.
+    let begin = out.len();
+    out.push(0);
+    write(out);
+    let length = out.len() - begin - 1;
+    if length < 0x80 {
+        out[begin] = length as u8;
+    } else {
+        let mut bytes = Vec::with_capacity(5);
+        encode_varint(length as u64, &mut bytes);
+        out.splice(begin..=begin, bytes);
+    }
+}
+
+/// Text as a field.
+pub(super) fn text(out: &mut Vec<u8>, tag: u32, text: &str) {
+    bytes(out, tag, text.as_bytes());
+}
+
+/// Bytes, or a message that is written already, as a field.
+pub(super) fn bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
+    encode_key(tag, WireType::LengthDelimited, out);
+    encode_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_any_length_is_behind_its_length() {
+        for length in [0, 1, 127, 128, 16_383, 16_384, 100_000] {
+            let body = vec![7; length];
+            let (mut nested, mut plain) = (Vec::new(), Vec::new());
+            message(&mut nested, 3, |out| out.extend_from_slice(&body));
+            bytes(&mut plain, 3, &body);
+            assert_eq!(nested, plain, "{length}");
+        }
+    }
+}

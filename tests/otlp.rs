@@ -1,0 +1,534 @@
+//! What is pushed, as a collector receives it: the same as on `/metrics`, and once where that matters.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[path = "otlp/collector.rs"]
+mod collector;
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
+mod exposition_parser;
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
+mod sample;
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use collector::{Answer, Collector, Point, metrics_of, points};
+use exposition_parser::{Id, parse};
+use kafka_heartbeat::{
+    config::{self, Otlp, Sources},
+    export::{
+        otlp::{
+            Exporter,
+            encode::{Encoder, Sent, Settings, Temporality},
+        },
+        prometheus::{Format, encode},
+    },
+    latency::{Bounds, Buckets},
+    metrics::{Sink, Value, catalog, render},
+};
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
+use support::{service::Service, wait_for};
+use tokio::time::Instant;
+
+/// Longer than anything takes that is not meant to fail.
+const AMPLE: Duration = Duration::from_secs(20);
+
+fn wall() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+/// When counters began.
+fn begun() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+}
+
+/// `[otlp]` with these settings.
+fn settings(pairs: &[(&str, &str)]) -> Otlp {
+    let settings = pairs.iter().map(|(key, value)| ("otlp", (*key).to_owned(), (*value).to_owned(), "test"));
+    let sources =
+        Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
+    config::load(&sources).unwrap().otlp.unwrap()
+}
+
+fn exporter(settings: &Otlp, source: impl Fn(&mut Encoder<'_>) + Send + Sync + 'static) -> Exporter {
+    Exporter::new(settings, &BTreeMap::new(), "one".to_owned(), Arc::new(source), begun()).unwrap()
+}
+
+async fn over_http(collector: &Collector, more: &[(&str, &str)]) -> Otlp {
+    let url = format!("http://{}", collector.http().await);
+    settings(&[&[("endpoint", url.as_str())], more].concat())
+}
+
+async fn over_grpc(collector: &Collector, more: &[(&str, &str)]) -> Otlp {
+    let url = format!("http://{}", collector.grpc().await);
+    settings(&[&[("endpoint", url.as_str()), ("protocol", "grpc")], more].concat())
+}
+
+/// One export with time enough.
+async fn export(exporter: &mut Exporter) -> Result<kafka_heartbeat::export::otlp::Report, String> {
+    exporter.export(Instant::now() + AMPLE).await
+}
+
+/// What Prometheus calls a metric, by its translation; the names of the collector's Kafka receiver are its own.
+fn translated(metric: &Metric) -> String {
+    let receiver = [
+        ("kafka.partition.current_offset", "kafka_partition_latest_offset"),
+        ("kafka.partition.oldest_offset", "kafka_partition_earliest_offset"),
+        ("kafka.consumer_group.offset", "kafka_consumergroup_group_offset"),
+        ("kafka.consumer_group.lag", "kafka_consumergroup_group_lag"),
+        ("kafka.consumer_group.lag_sum", "kafka_consumergroup_group_topic_sum_lag"),
+        ("kafka.topic.partitions", "kafka_topic_partition_count"),
+    ];
+    if let Some((_, ours)) = receiver.iter().find(|(theirs, _)| *theirs == metric.name) {
+        assert!(metric.unit.starts_with('{'), "a unit that the translation leaves out");
+        return (*ours).to_owned();
+    }
+    let unit = match metric.unit.as_str() {
+        "s" => "_seconds",
+        "By" => "_bytes",
+        "" => "",
+        other => panic!("{other}"),
+    };
+    let unit = if metric.name.ends_with(unit) { "" } else { unit };
+    let total = match metric.data.as_ref().unwrap() {
+        Data::Sum(sum) if sum.is_monotonic => "_total",
+        _ => "",
+    };
+    format!("{}{unit}{total}", metric.name.replace('.', "_"))
+}
+
+/// Names, labels and values of everything that was taken; of a histogram its count.
+fn samples(collector: &Collector) -> BTreeMap<Id, f64> {
+    let taken = collector.take();
+    let points = metrics_of(&taken).flat_map(|metric| {
+        let suffix = match metric.data.as_ref().unwrap() {
+            Data::Histogram(_) | Data::ExponentialHistogram(_) => "_count",
+            _ => "",
+        };
+        let name = format!("{}{suffix}", translated(metric));
+        points(metric).into_iter().map(move |point| ((name.clone(), point.attributes), point.value.unwrap()))
+    });
+    let points: Vec<_> = points.collect();
+    let samples: BTreeMap<_, _> = points.iter().cloned().collect();
+    assert_eq!(samples.len(), points.len(), "no series is there twice");
+    samples
+}
+
+#[tokio::test]
+async fn what_is_pushed_is_what_is_scraped() {
+    let (readings, process) = (Arc::new(sample::sample(&sample::config(), wall())), sample::process(wall()));
+    let mut series = Vec::new();
+    readings.iter().for_each(|one| render::cluster(one, &mut series));
+    readings.iter().for_each(|one| render::collected(one, false, &mut series));
+    render::process(&process, &mut series);
+    let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
+    let scraped = parse(&text, Format::Text).unwrap();
+    // Of histograms the count; buckets and sums have a test of their own.
+    let histograms: BTreeSet<_> =
+        scraped.samples().keys().filter_map(|(name, _)| name.strip_suffix("_bucket")).collect();
+    let part_of = |name: &str| {
+        let base = name.strip_suffix("_bucket").or(name.strip_suffix("_sum"));
+        base.is_some_and(|base| histograms.contains(base))
+    };
+    let scraped: BTreeMap<_, _> = scraped
+        .samples()
+        .iter()
+        .filter(|((name, _), _)| !part_of(name))
+        .map(|(id, value)| (id.clone(), *value))
+        .collect();
+    let collector = Collector::default();
+    for settings in [
+        over_http(&collector, &[]).await,
+        over_http(&collector, &[("compression", "none"), ("histograms", "explicit")]).await,
+        over_grpc(&collector, &[]).await,
+        over_grpc(&collector, &[("compression", "none")]).await,
+    ] {
+        let (readings, process) = (readings.clone(), process.clone());
+        let mut exporter = exporter(&settings, move |encoder| {
+            let mut own = Vec::new();
+            readings.iter().for_each(|one| render::cluster(one, &mut own));
+            render::process(&process, &mut own);
+            encoder.take(own);
+            readings.iter().for_each(|one| render::collected(one, false, encoder));
+        });
+        export(&mut exporter).await.unwrap();
+        let pushed = samples(&collector);
+        assert_eq!(pushed, scraped, "{settings:?}");
+        assert!(pushed.len() > 300);
+    }
+}
+
+/// Series that a test changes from one export to the next.
+#[derive(Clone, Default)]
+struct Script(Arc<Mutex<Vec<(u64, f64)>>>);
+
+impl Script {
+    /// A counter and a gauge of each partition.
+    fn set(&self, values: &[(u64, f64)]) {
+        *self.0.lock().unwrap() = values.to_vec();
+    }
+
+    fn source(&self) -> impl Fn(&mut Encoder<'_>) + Send + Sync + 'static {
+        let values = self.0.clone();
+        move |encoder| {
+            for (partition, (count, gauge)) in values.lock().unwrap().iter().enumerate() {
+                let at = || ["eu".into(), partition.to_string().into()];
+                encoder.push(catalog::SCHEDULED.series(at(), Value::Count(*count)));
+                encoder.push(catalog::IN_FLIGHT.series(at(), Value::Number(*gauge)));
+            }
+        }
+    }
+}
+
+/// Points of one metric, by partition.
+fn of(collector: &Collector, name: &str) -> BTreeMap<String, Point> {
+    let taken = collector.take();
+    let points = metrics_of(&taken).filter(|metric| metric.name == name).flat_map(points);
+    let partition = |point: &Point| {
+        point.attributes.iter().find(|(name, _)| name == "partition").map(|(_, value)| value.clone()).unwrap()
+    };
+    points.map(|point| (partition(&point), point)).collect()
+}
+
+#[tokio::test]
+async fn a_series_that_has_vanished_is_told_so_once_and_not_before_it_was_heard() {
+    let collector = Collector::default();
+    let script = Script::default();
+    script.set(&[(1, 0.5), (2, 0.5)]);
+    let mut exporter = exporter(&over_http(&collector, &[]).await, script.source());
+    export(&mut exporter).await.unwrap();
+    assert_eq!(of(&collector, "heartbeat.in_flight").len(), 2);
+    script.set(&[(3, 0.5)]);
+    collector.answer([Answer::Refuse(400, None)]);
+    assert!(export(&mut exporter).await.unwrap_err().contains("400"));
+    for (name, value) in [("heartbeat.in_flight", 0.5), ("heartbeat.scheduled", 3.0)] {
+        // Each look takes everything: the second name has an export of its own, in which nothing has vanished.
+        export(&mut exporter).await.unwrap();
+        let points = of(&collector, name);
+        assert_eq!((points["0"].flags, points["0"].value), (0, Some(value)));
+        if name == "heartbeat.in_flight" {
+            assert_eq!((points["1"].flags, points["1"].value), (1, None), "no recorded value");
+        } else {
+            assert!(!points.contains_key("1"), "it was told");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_counter_that_began_anew_says_since_when() {
+    let collector = Collector::default();
+    let script = Script::default();
+    let mut exporter = exporter(&over_http(&collector, &[]).await, script.source());
+    let mut starts = Vec::new();
+    for count in [5, 9, 2, 4] {
+        script.set(&[(count, 0.0)]);
+        export(&mut exporter).await.unwrap();
+        let point = of(&collector, "heartbeat.scheduled").remove("0").unwrap();
+        assert_eq!(point.value, Some(count as f64));
+        starts.push(point.start);
+    }
+    assert_eq!(starts[0], 1_700_000_000_000_000_000, "when the service began");
+    assert!(starts[0] == starts[1] && starts[1] != starts[2] && starts[2] == starts[3], "{starts:?}");
+}
+
+#[tokio::test]
+async fn differences_add_up_whatever_got_lost_on_the_way() {
+    let collector = Collector::default();
+    let script = Script::default();
+    let settings = over_http(&collector, &[("temporality", "delta")]).await;
+    let mut exporter = exporter(&settings, script.source());
+    let (mut sum, mut ends) = (0.0, Vec::new());
+    for (step, count) in [3, 10, 10, 25, 31].into_iter().enumerate() {
+        script.set(&[(count, 7.0)]);
+        if step == 1 {
+            collector.answer([Answer::Refuse(400, None)]);
+        }
+        let result = export(&mut exporter).await;
+        assert_eq!(result.is_err(), step == 1);
+        let taken = collector.take();
+        for metric in metrics_of(&taken) {
+            let is_sum = metric.name == "heartbeat.scheduled";
+            let point = points(metric).remove(0);
+            if let (true, Some(Data::Sum(data))) = (is_sum, &metric.data) {
+                assert_eq!(data.aggregation_temporality, AggregationTemporality::Delta as i32);
+                sum += point.value.unwrap();
+                ends.push(point.start);
+            } else {
+                assert_eq!(point.value, Some(7.0), "a gauge is what it is");
+            }
+        }
+    }
+    assert_eq!(sum, 31.0);
+    assert!(ends.windows(2).all(|two| two[0] < two[1]), "each begins where the one before ended: {ends:?}");
+    // Less than before: it began anew, and this is all of it.
+    script.set(&[(4, 7.0)]);
+    export(&mut exporter).await.unwrap();
+    assert_eq!(of(&collector, "heartbeat.scheduled")["0"].value, Some(4.0));
+}
+
+/// Encodes once, and reads the only metric back.
+fn metric(settings: &Settings, sent: &mut Sent, buckets: &Buckets) -> Metric {
+    let mut encoder = Encoder::new(settings, sent, begun(), wall() + AMPLE);
+    encoder.push(catalog::METADATA.series(["eu".into()], Value::Buckets(buckets)));
+    let requests = encoder.requests();
+    assert_eq!(requests.len(), 1);
+    sent.arrived(0, wall() + AMPLE);
+    let request = <opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest as prost::Message>::decode(&requests[0][..]).unwrap();
+    metrics_of(&request.resource_metrics).next().unwrap().clone()
+}
+
+fn plain(temporality: Temporality, exponential: bool) -> Settings {
+    Settings { temporality, exponential, resource: Vec::new(), constant: BTreeMap::new() }
+}
+
+#[test]
+fn a_histogram_has_the_same_buckets_however_it_is_pushed() {
+    let mut buckets = Buckets::new(&Bounds::default());
+    for step in 0..5000_u64 {
+        buckets.record(Duration::from_micros(300 + step * step * 7919 % 9001));
+    }
+    buckets.record(Duration::ZERO);
+    buckets.record_event(Duration::from_millis(700), wall(), || "slow".into());
+    let Some(Data::Histogram(explicit)) =
+        metric(&plain(Temporality::Cumulative, false), &mut Sent::default(), &buckets).data
+    else {
+        panic!("explicit buckets");
+    };
+    let point = &explicit.data_points[0];
+    let mut below = 0;
+    let cumulative = point.bucket_counts.iter().map(|count| {
+        below += count;
+        below
+    });
+    let cumulative: Vec<u64> = cumulative.collect();
+    assert_eq!(cumulative, buckets.cumulative().map(|(_, count)| count).collect::<Vec<_>>());
+    let bounds: Vec<f64> =
+        buckets.cumulative().map(|(bound, _)| bound).filter(|bound| bound.is_finite()).collect();
+    assert_eq!((point.explicit_bounds.clone(), point.count), (bounds, 5002));
+    assert!((point.sum.unwrap() - buckets.sum_seconds()).abs() < 1e-9);
+    assert_eq!((point.exemplars.len(), point.start_time_unix_nano), (1, 1_700_000_000_000_000_000));
+    assert_eq!(point.exemplars[0].filtered_attributes[0].key, "heartbeat_id");
+    let Some(Data::ExponentialHistogram(exponential)) =
+        metric(&plain(Temporality::Cumulative, true), &mut Sent::default(), &buckets).data
+    else {
+        panic!("exponential buckets");
+    };
+    let point = &exponential.data_points[0];
+    let positive = point.positive.as_ref().unwrap();
+    let (first, counts) = buckets.exponential().buckets();
+    assert_eq!((point.scale, point.zero_count, point.count), (4, 1, 5002));
+    assert_eq!((positive.offset, &positive.bucket_counts[..]), (first - 1, counts));
+    // The protocol's own rule: the bucket `i` is above base^i and at or below base^(i+1).
+    let slowest = positive.offset + i32::try_from(positive.bucket_counts.len()).unwrap() - 1;
+    let base = (1.0_f64 / 16.0).exp2();
+    assert!(base.powi(slowest) < 0.7 && 0.7 <= base.powi(slowest + 1));
+}
+
+#[test]
+fn differences_of_histograms_are_what_came_since() {
+    for exponential in [false, true] {
+        let settings = plain(Temporality::Delta, exponential);
+        let (mut sent, mut buckets) = (Sent::default(), Buckets::new(&Bounds::default()));
+        let mut counts = Vec::new();
+        for more in [10, 0, 25] {
+            (0..more).for_each(|step| buckets.record(Duration::from_millis(1 + step)));
+            let metric = metric(&settings, &mut sent, &buckets);
+            counts.push(points(&metric)[0].value.unwrap());
+        }
+        assert_eq!(counts, [10.0, 0.0, 25.0]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_large_is_sent_in_parts_that_every_receiver_takes() {
+    const COUNT: usize = 50_000;
+    let collector = Collector::default();
+    let settings = over_http(&collector, &[]).await;
+    let mut exporter = exporter(&settings, |encoder| {
+        for number in 0..COUNT {
+            let at = ["eu".into(), format!("group-{}", number / 25).into(), "a-topic-of-some-length".into()];
+            let [cluster, group, topic] = at;
+            let labels = [cluster, group, topic, (number % 25).to_string().into()];
+            encoder.push(catalog::collect::GROUP_LAG_SECONDS.series(labels, Value::Number(number as f64)));
+        }
+    });
+    let report = export(&mut exporter).await.unwrap();
+    let sizes = collector.sizes();
+    assert!(sizes.len() > 1 && sizes.iter().all(|size| *size < 4 << 20), "{sizes:?}");
+    assert_eq!((report.requests, report.bytes), (sizes.len() as u64, sizes.iter().sum::<usize>() as u64));
+    assert_eq!(samples(&collector).len(), COUNT);
+}
+
+#[tokio::test]
+async fn who_we_are_is_told_and_headers_are_sent() {
+    let collector = Collector::default();
+    let more = [
+        ("headers", "api-key=s3cret%3D1, x-scope=a%20b"),
+        ("resource", "deployment.environment.name=test,service.name=other"),
+        ("service.name", "mine"),
+    ];
+    for settings in [over_http(&collector, &more).await, over_grpc(&collector, &more).await] {
+        assert!(!format!("{settings:?}").contains("s3cret"), "not even for a developer's eyes");
+        let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
+        export(&mut exporter).await.unwrap();
+        let headers = collector.headers();
+        let sent = |name: &str, value: &str| headers.contains(&(name.to_owned(), value.to_owned()));
+        assert!(sent("api-key", "s3cret=1") && sent("x-scope", "a b"), "{headers:?}");
+        let taken = collector.take();
+        let attributes = &taken[0].resource.as_ref().unwrap().attributes;
+        let names: BTreeSet<_> = attributes.iter().map(|pair| pair.key.as_str()).collect();
+        let expected =
+            ["deployment.environment.name", "service.instance.id", "service.name", "service.version"];
+        assert_eq!(names, BTreeSet::from(expected));
+        let name = attributes.iter().find(|pair| pair.key == "service.name").unwrap();
+        assert!(format!("{:?}", name.value).contains("\"mine\""));
+    }
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again_and_what_may_not_is_not() {
+    let collector = Collector::default();
+    let (http, grpc) = (over_http(&collector, &[]).await, over_grpc(&collector, &[]).await);
+    // (transport, answer, whether it is tried again)
+    let table = [
+        (&http, Answer::Refuse(503, None), true),
+        (&http, Answer::Refuse(429, Some(1)), true),
+        (&http, Answer::Refuse(400, None), false),
+        (&http, Answer::Refuse(404, None), false),
+        (&http, Answer::Refuse(500, None), false),
+        (&grpc, Answer::Refuse(14, None), true),
+        (&grpc, Answer::Refuse(8, Some(1)), true),
+        (&grpc, Answer::Refuse(8, None), false),
+        (&grpc, Answer::Refuse(3, None), false),
+        (&grpc, Answer::Refuse(16, None), false),
+    ];
+    for (settings, answer, again) in table {
+        let mut exporter = exporter(settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
+        collector.answer([answer.clone()]);
+        let (before, begun) = (collector.asked(), Instant::now());
+        let result = export(&mut exporter).await;
+        assert_eq!((result.is_ok(), collector.asked() - before), (again, 1 + usize::from(again)));
+        if let (Ok(report), Answer::Refuse(_, after)) = (&result, &answer) {
+            assert_eq!((report.requests, report.retries), (1, 1));
+            let asked = Duration::from_secs(after.unwrap_or(0));
+            assert!(begun.elapsed() >= asked, "who names a time is not asked before");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_or_is_not_there_is_given_up_in_time_and_told_everything_later() {
+    let collector = Collector::default();
+    let free: SocketAddr = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let nobody = format!("http://{free}");
+    let short = [("timeout", "200ms"), ("temporality", "delta")];
+    for settings in [
+        over_http(&collector, &short).await,
+        over_grpc(&collector, &short).await,
+        settings(&[("endpoint", nobody.as_str())]),
+        settings(&[("endpoint", nobody.as_str()), ("protocol", "grpc")]),
+    ] {
+        let script = Script::default();
+        script.set(&[(5, 1.0)]);
+        let mut exporter = exporter(&settings, script.source());
+        collector.answer((0..9).map(|_| Answer::Hang));
+        let begun = Instant::now();
+        let words = exporter.export(begun + Duration::from_secs(1)).await.unwrap_err();
+        assert!(begun.elapsed() < Duration::from_secs(5), "{words}");
+        assert!(!words.is_empty() && !words.contains('\n'), "{words}");
+        collector.answer([]);
+        collector.forget();
+        if settings.endpoint.contains(&nobody) {
+            assert!(words.contains("refused"), "{words}");
+            continue;
+        }
+        script.set(&[(8, 1.0)]);
+        export(&mut exporter).await.unwrap();
+        assert_eq!(of(&collector, "heartbeat.scheduled")["0"].value, Some(8.0), "all since the start");
+    }
+}
+
+#[tokio::test]
+async fn what_a_collector_does_not_take_is_counted() {
+    let collector = Collector::default();
+    for settings in [over_http(&collector, &[]).await, over_grpc(&collector, &[]).await] {
+        collector.answer([Answer::Part(3), Answer::Part(4)]);
+        let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
+        export(&mut exporter).await.unwrap();
+        assert_eq!(export(&mut exporter).await.unwrap().rejected, 7);
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.display().to_string();
+    let table = [
+        (vec![("tls.ca", empty.as_str())], "tls.ca"),
+        (vec![("tls.ca", "/nowhere.pem")], "tls.ca"),
+        (vec![("tls.certificate", empty.as_str()), ("tls.key", empty.as_str())], "tls.certificate"),
+        (vec![("headers", "a b=c")], "headers"),
+    ];
+    for (pairs, word) in table {
+        for protocol in ["grpc", "http/protobuf"] {
+            let all =
+                [&[("endpoint", "https://collector:4317"), ("protocol", protocol)], &pairs[..]].concat();
+            let words = kafka_heartbeat::export::otlp::check(&settings(&all)).unwrap_err();
+            assert!(words.starts_with("[otlp] ") && words.contains(word), "{words}");
+        }
+    }
+}
+
+/// A service that reaches no Kafka and pushes once an hour: all it has to tell it tells at the end.
+fn service(collector: SocketAddr) -> Service {
+    Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[heartbeat]\ninterval = 100ms\ndeadline = 300ms\n\
+         [shutdown]\ngrace = 10s\n[otlp]\nendpoint = http://{collector}\ninterval = 1h\n"
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_heartbeats_ended_as_is_pushed_when_the_service_stops() {
+    let collector = Collector::default();
+    let service = service(collector.http().await);
+    wait_for("heartbeats that nobody took", AMPLE, || {
+        (service.sum("heartbeat_outcomes_total", &["outcome=\"unsent\""]) >= 5.0).then_some(())
+    });
+    let (ended, log) = service.stop();
+    assert!(ended.success() && !log.contains("export"), "{log}");
+    let pushed = samples(&collector);
+    let sum =
+        |name: &str| -> f64 { pushed.iter().filter(|((n, _), _)| n == name).map(|(_, value)| value).sum() };
+    assert!(sum("heartbeat_scheduled_total") >= 5.0);
+    assert_eq!(
+        sum("heartbeat_scheduled_total"),
+        sum("heartbeat_outcomes_total"),
+        "nothing is in flight any more"
+    );
+    assert_eq!(sum("heartbeat_in_flight"), 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_hangs_holds_up_no_stop_and_no_scrape() {
+    let collector = Collector::default();
+    collector.answer((0..99).map(|_| Answer::Hang));
+    let service = service(collector.http().await);
+    wait_for("an export under way", AMPLE, || (collector.asked() > 0).then_some(()));
+    assert!(service.sum("heartbeat_scheduled_total", &[]) > 0.0);
+    assert_eq!(service.sum("heartbeat_exports_total", &[]), 0.0, "it has not ended");
+    let begun = std::time::Instant::now();
+    let (ended, log) = service.stop();
+    assert!(ended.success() && begun.elapsed() < Duration::from_secs(10), "{log}");
+    assert!(log.contains("the last export"), "{log}");
+}

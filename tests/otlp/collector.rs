@@ -1,0 +1,240 @@
+//! A collector that keeps what it is sent, over both transports, and answers as it is told.
+
+use std::{
+    collections::VecDeque,
+    io::Read,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::{
+        ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+        metrics_service_server::{MetricsService, MetricsServiceServer},
+    },
+    metrics::v1::{Metric, ResourceMetrics, metric::Data, number_data_point},
+};
+use prost::Message;
+use tonic::{Request, Status, codec::CompressionEncoding};
+
+/// What the collector does with the next request.
+#[derive(Clone)]
+pub(crate) enum Answer {
+    /// Takes it.
+    Take,
+    /// Takes it but for so many points.
+    Part(i64),
+    /// Refuses it: an HTTP status and how long to wait, or a code of gRPC.
+    Refuse(u16, Option<u64>),
+    /// Says nothing.
+    Hang,
+}
+
+/// What was sent.
+#[derive(Clone, Default)]
+pub(crate) struct Collector(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    answers: VecDeque<Answer>,
+    requests: Vec<ExportMetricsServiceRequest>,
+    headers: Vec<(String, String)>,
+    sizes: Vec<usize>,
+    asked: usize,
+}
+
+impl Collector {
+    pub(crate) fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.0.lock().unwrap().answers.extend(answers);
+    }
+
+    /// Answers as it would if nothing had been said.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap().answers.clear();
+    }
+
+    /// How often somebody asked, taken or not.
+    pub(crate) fn asked(&self) -> usize {
+        self.0.lock().unwrap().asked
+    }
+
+    /// The headers of the last request.
+    pub(crate) fn headers(&self) -> Vec<(String, String)> {
+        self.0.lock().unwrap().headers.clone()
+    }
+
+    /// Bytes of each request that was taken, unpacked.
+    pub(crate) fn sizes(&self) -> Vec<usize> {
+        self.0.lock().unwrap().sizes.clone()
+    }
+
+    /// What was taken since the last call.
+    pub(crate) fn take(&self) -> Vec<ResourceMetrics> {
+        let requests = std::mem::take(&mut self.0.lock().unwrap().requests);
+        requests.into_iter().flat_map(|request| request.resource_metrics).collect()
+    }
+
+    fn note(&self, headers: Vec<(String, String)>) -> Answer {
+        let mut kept = self.0.lock().unwrap();
+        kept.asked += 1;
+        kept.headers = headers;
+        kept.answers.pop_front().unwrap_or(Answer::Take)
+    }
+
+    fn keep(&self, request: ExportMetricsServiceRequest) {
+        let mut kept = self.0.lock().unwrap();
+        kept.sizes.push(request.encoded_len());
+        kept.requests.push(request);
+    }
+
+    /// Listens for HTTP.
+    pub(crate) async fn http(&self) -> SocketAddr {
+        let router = Router::new().route("/v1/metrics", post(export)).with_state(self.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(axum::serve(listener, router).into_future());
+        address
+    }
+
+    /// Listens for gRPC.
+    pub(crate) async fn grpc(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = MetricsServiceServer::new(self.clone()).accept_compressed(CompressionEncoding::Gzip);
+        let incoming = tonic::transport::server::TcpIncoming::from(listener);
+        let server = tonic::transport::Server::builder().add_service(service);
+        tokio::spawn(server.serve_with_incoming(incoming));
+        address
+    }
+}
+
+fn response(rejected: i64) -> ExportMetricsServiceResponse {
+    let partial =
+        ExportMetricsPartialSuccess { rejected_data_points: rejected, error_message: "too\nmany".to_owned() };
+    ExportMetricsServiceResponse { partial_success: (rejected > 0).then_some(partial) }
+}
+
+async fn export(State(collector): State<Collector>, headers: HeaderMap, body: Bytes) -> Response {
+    let pairs = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let rejected = match collector.note(pairs.collect()) {
+        Answer::Hang => std::future::pending().await,
+        Answer::Refuse(status, after) => {
+            let after = after.map(|after| [("retry-after", after.to_string())]);
+            return (StatusCode::from_u16(status).unwrap(), after, "").into_response();
+        }
+        Answer::Take => 0,
+        Answer::Part(rejected) => rejected,
+    };
+    let mut plain = Vec::new();
+    match headers.get("content-encoding") {
+        Some(_) => _ = flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).unwrap(),
+        None => plain.extend_from_slice(&body),
+    }
+    collector.keep(ExportMetricsServiceRequest::decode(&plain[..]).unwrap());
+    response(rejected).encode_to_vec().into_response()
+}
+
+#[tonic::async_trait]
+impl MetricsService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<tonic::Response<ExportMetricsServiceResponse>, Status> {
+        let headers = request.metadata().clone().into_headers();
+        let pairs =
+            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        let rejected = match self.note(pairs.collect()) {
+            Answer::Hang => std::future::pending().await,
+            Answer::Refuse(code, after) => {
+                let code = tonic::Code::from_i32(i32::from(code));
+                return Err(match after {
+                    Some(after) => {
+                        let details =
+                            tonic_types::ErrorDetails::with_retry_info(Some(Duration::from_secs(after)));
+                        <Status as tonic_types::StatusExt>::with_error_details(code, "not now", details)
+                    }
+                    None => Status::new(code, "not now"),
+                });
+            }
+            Answer::Take => 0,
+            Answer::Part(rejected) => rejected,
+        };
+        self.keep(request.into_inner());
+        Ok(tonic::Response::new(response(rejected)))
+    }
+}
+
+/// Every metric of what was taken.
+pub(crate) fn metrics_of(taken: &[ResourceMetrics]) -> impl Iterator<Item = &Metric> {
+    taken.iter().flat_map(|resource| &resource.scope_metrics).flat_map(|scope| &scope.metrics)
+}
+
+/// A point of any kind: attributes, times, flags, and the number or count.
+pub(crate) struct Point {
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) start: u64,
+    pub(crate) flags: u32,
+    pub(crate) value: Option<f64>,
+}
+
+/// All points of a metric.
+pub(crate) fn points(metric: &Metric) -> Vec<Point> {
+    use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
+    let attributes = |attributes: &[KeyValue]| {
+        let mut pairs: Vec<_> = attributes
+            .iter()
+            .map(|pair| {
+                let value = match pair.value.as_ref().unwrap().value.as_ref().unwrap() {
+                    Value::StringValue(text) => text.clone(),
+                    Value::IntValue(number) => number.to_string(),
+                    other => panic!("{other:?}"),
+                };
+                (pair.key.clone(), value)
+            })
+            .collect();
+        pairs.sort();
+        pairs
+    };
+    let number = |point: &opentelemetry_proto::tonic::metrics::v1::NumberDataPoint| Point {
+        attributes: attributes(&point.attributes),
+        start: point.start_time_unix_nano,
+        flags: point.flags,
+        value: point.value.map(|value| match value {
+            number_data_point::Value::AsDouble(value) => value,
+            number_data_point::Value::AsInt(value) => value as f64,
+        }),
+    };
+    match metric.data.as_ref().unwrap() {
+        Data::Gauge(gauge) => gauge.data_points.iter().map(number).collect(),
+        Data::Sum(sum) => sum.data_points.iter().map(number).collect(),
+        Data::Histogram(histogram) => {
+            let point = |point: &opentelemetry_proto::tonic::metrics::v1::HistogramDataPoint| Point {
+                attributes: attributes(&point.attributes),
+                start: point.start_time_unix_nano,
+                flags: point.flags,
+                value: point.sum.map(|_| point.count as f64),
+            };
+            histogram.data_points.iter().map(point).collect()
+        }
+        Data::ExponentialHistogram(histogram) => {
+            let point =
+                |point: &opentelemetry_proto::tonic::metrics::v1::ExponentialHistogramDataPoint| Point {
+                    attributes: attributes(&point.attributes),
+                    start: point.start_time_unix_nano,
+                    flags: point.flags,
+                    value: point.sum.map(|_| point.count as f64),
+                };
+            histogram.data_points.iter().map(point).collect()
+        }
+        Data::Summary(_) => panic!("nothing is sent as a summary"),
+    }
+}
