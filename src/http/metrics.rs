@@ -118,28 +118,22 @@ impl Written {
     /// Writes a snapshot, unless that was done.
     fn write(&self, state: &State, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some(snapshot) = readings.collect.fresh() else { return Arc::new([]) };
-        let before = lock(&self.blocks).get(&(board, form.format)).cloned();
-        if let Some(written) = &before
+        if let Some(written) = lock(&self.blocks).get(&(board, form.format))
             && Arc::ptr_eq(&written.snapshot, snapshot)
             && written.suits(form)
         {
             return written.blocks.clone();
         }
-        let plain = lock(&self.wanted).contains_key(&Form { gzip: false, ..form });
-        let before = before.as_ref().map_or(&[][..], |written| &written.blocks);
-        let mut blocks = prometheus::Blocks::new(&state.labels, form.format).as_long_as(before);
+        let plain = !form.gzip || lock(&self.wanted).contains_key(&Form { gzip: false, ..form });
+        let mut blocks = prometheus::Blocks::new(&state.labels, form.format).only_packed(!plain);
         series::collected(readings, state.boards.len() == 1, &mut blocks);
-        let mut blocks = blocks.done();
+        let blocks = blocks.done();
         if form.gzip {
-            prometheus::pack(&mut blocks, plain);
+            prometheus::pack(&blocks);
         }
         let blocks: Arc<[Block]> = blocks.into();
-        let written = WrittenOf {
-            snapshot: snapshot.clone(),
-            since: Instant::now(),
-            blocks: blocks.clone(),
-            plain: plain || !form.gzip,
-        };
+        let written =
+            WrittenOf { snapshot: snapshot.clone(), since: Instant::now(), blocks: blocks.clone(), plain };
         lock(&self.blocks).insert((board, form.format), written);
         blocks
     }

@@ -109,7 +109,10 @@ impl Collector {
     pub(crate) async fn grpc(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = MetricsServiceServer::new(self.clone()).accept_compressed(CompressionEncoding::Gzip);
+        // As real ones do: who sends packed requests gets packed answers.
+        let service = MetricsServiceServer::new(self.clone())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip);
         let incoming = tonic::transport::server::TcpIncoming::from(listener);
         let server = tonic::transport::Server::builder().add_service(service);
         tokio::spawn(server.serve_with_incoming(incoming));

@@ -167,7 +167,9 @@ fn grpc(settings: &Otlp) -> Result<Transport, String> {
     let (endpoint, headers) = server(settings)?;
     let mut client = Grpc::new(endpoint.connect_lazy());
     if settings.gzip {
-        client = client.send_compressed(CompressionEncoding::Gzip);
+        // Who is asked so answers so.
+        client =
+            client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
     }
     Ok(Transport::Grpc { client, headers })
 }

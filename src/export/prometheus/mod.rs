@@ -69,21 +69,26 @@ impl Format {
 /// Blocks of more bytes are packed once, however often they are sent.
 const WORTH_KEEPING: usize = 16 * 1024;
 
+/// So much is packed at once where what is written is not kept as it is.
+const PACKED_AT_ONCE: usize = 256 * 1024;
+
 /// The samples of one family, written.
 #[derive(Debug)]
 pub struct Block {
     family: &'static Description,
-    /// Empty where only what is packed was kept.
+    /// What was packed as soon as it was written, and is not there as it is.
+    before: Vec<Arc<Piece>>,
+    /// All of it, or what comes behind that.
     samples: Bytes,
-    length: usize,
     packed: OnceLock<Arc<Piece>>,
+    length: usize,
     count: usize,
 }
 
 impl Block {
     /// Packed once; `None` for what is packed together with its neighbours sooner than kept.
     fn packed(&self) -> Option<&Arc<Piece>> {
-        (self.length > WORTH_KEEPING).then(|| self.packed.get_or_init(|| Piece::of(&self.samples)))
+        (self.samples.len() > WORTH_KEEPING).then(|| self.packed.get_or_init(|| Piece::of(&self.samples)))
     }
 }
 
@@ -103,7 +108,18 @@ pub fn blocks(series: &[Series<'_>], constant: &BTreeMap<String, String>, format
 pub struct Blocks {
     constant: Vec<u8>,
     format: Format,
-    written: BTreeMap<&'static str, (&'static Description, Vec<u8>, usize)>,
+    /// Nobody wants it as it is.
+    only_packed: bool,
+    written: BTreeMap<&'static str, Open>,
+}
+
+/// A block that is being written.
+struct Open {
+    family: &'static Description,
+    before: Vec<Arc<Piece>>,
+    samples: Vec<u8>,
+    length: usize,
+    count: usize,
 }
 
 impl Blocks {
@@ -116,41 +132,41 @@ impl Blocks {
                 Format::Text | Format::OpenMetrics => text::pair(&mut written, name, value),
             }
         }
-        Self { constant: written, format, written: BTreeMap::new() }
+        Self { constant: written, format, only_packed: false, written: BTreeMap::new() }
     }
 
-    /// Makes room for as much as was written the last time, and a little more: growing as it goes would take up to
-    /// three times the memory.
+    /// What is written is packed as it comes and not kept as it is: a twentieth of the memory is enough.
     #[must_use]
-    pub fn as_long_as(mut self, before: &[Block]) -> Self {
-        for block in before {
-            let room = Vec::with_capacity(block.length + block.length / 32);
-            self.written.insert(block.family.name, (block.family, room, 0));
-        }
-        self
+    pub fn only_packed(self, only_packed: bool) -> Self {
+        Self { only_packed, ..self }
     }
 
     fn write(&mut self, one: &Series<'_>) {
-        let written = self.written.entry(one.family.name);
-        let (_, samples, count) = written.or_insert_with(|| (one.family, Vec::new(), 0));
-        *count += 1;
-        let (constant, format) = (&self.constant, self.format);
+        let family = one.family;
+        let open = || Open { family, before: Vec::new(), samples: Vec::new(), length: 0, count: 0 };
+        let block = self.written.entry(family.name).or_insert_with(open);
+        let (out, constant, format) = (&mut block.samples, &self.constant, self.format);
+        block.count += 1;
         match format {
-            Format::Protobuf => protobuf::metric(samples, constant, one),
-            Format::Text | Format::OpenMetrics => text::Writer { out: samples, constant, format }.series(one),
+            Format::Protobuf => protobuf::metric(out, constant, one),
+            Format::Text | Format::OpenMetrics => text::Writer { out, constant, format }.series(one),
+        }
+        if self.only_packed && block.samples.len() > PACKED_AT_ONCE {
+            block.before.push(Piece::of(&block.samples));
+            block.length += block.samples.len();
+            block.samples.clear();
         }
     }
 
     /// What was written.
     pub fn done(self) -> Vec<Block> {
-        let block = |(family, mut samples, count): (_, Vec<u8>, _)| {
-            if samples.capacity() > samples.len() + samples.len() / 16 {
-                samples.shrink_to_fit();
-            }
-            let (length, samples) = (samples.len(), samples.into());
-            Block { family, samples, length, packed: OnceLock::new(), count }
+        let block = |open: Open| {
+            let Open { family, before, mut samples, length, count } = open;
+            samples.shrink_to_fit();
+            let length = length + samples.len();
+            Block { family, before, samples: samples.into(), packed: OnceLock::new(), length, count }
         };
-        self.written.into_values().filter(|(_, _, count)| *count > 0).map(block).collect()
+        self.written.into_values().map(block).collect()
     }
 }
 
@@ -213,10 +229,13 @@ impl<'a> Parts<'a> {
     pub fn packed(self) -> Vec<Bytes> {
         let (mut pieces, mut loose) = (Vec::new(), Vec::new());
         for part in self.0 {
-            let (text, kept) = match &part {
-                Part::Head(head) => (&head[..], None),
-                Part::Samples(block) => (&block.samples[..], block.packed()),
+            let (before, text, kept) = match &part {
+                Part::Head(head) => (&[][..], &head[..], None),
+                Part::Samples(block) => (&block.before[..], &block.samples[..], block.packed()),
             };
+            for kept in before {
+                pieces.extend([Piece::of(&std::mem::take(&mut loose)), kept.clone()]);
+            }
             match kept {
                 None => loose.extend_from_slice(text),
                 Some(kept) => pieces.extend([Piece::of(&std::mem::take(&mut loose)), kept.clone()]),
@@ -227,13 +246,9 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Packs what is worth it ahead of time. Where nobody wants it as it is, a twentieth of the memory is enough.
-pub fn pack(blocks: &mut [Block], keep_plain: bool) {
-    for block in blocks {
-        if block.packed().is_some() && !keep_plain {
-            block.samples = Bytes::new();
-        }
-    }
+/// Packs what is worth it ahead of time.
+pub fn pack(blocks: &[Block]) {
+    blocks.iter().for_each(|block| _ = block.packed());
 }
 
 #[cfg(test)]

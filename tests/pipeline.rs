@@ -1,0 +1,233 @@
+//! What is pushed, behind a real OpenTelemetry Collector: the same names, labels and values as on `/metrics`, and
+//! the same histograms where it passes them on.
+//!
+//! The collector is built by `.ci/run`, which tells where it is in `OTELCOL`; without it these tests say so and pass,
+//! except under `CI=true`.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
+#[path = "otlp/collector.rs"]
+mod collector;
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
+mod exposition_parser;
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
+mod sample;
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use collector::{Collector, metrics_of};
+use exposition_parser::{Id, parse};
+use kafka_heartbeat::{
+    board::Readings,
+    config::{self, Sources},
+    export::{
+        otlp::{Exporter, encode::Encoder},
+        prometheus::{Format, encode},
+    },
+    metrics::{Series, Sink, render},
+};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use support::{service::free_port, wait_for};
+use tokio::time::Instant;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running collector with a folder of its own; dropping it kills it.
+struct Real {
+    child: Child,
+    http: u16,
+    grpc: u16,
+    prometheus: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Real {
+    /// `None` where there is none to start.
+    fn start(behind: SocketAddr) -> Option<Self> {
+        let Some(program) = std::env::var_os("OTELCOL").map(PathBuf::from) else {
+            let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+            assert!(!strict, "OTELCOL does not say where the collector is");
+            eprintln!("no OTELCOL: the collector is not tried");
+            return None;
+        };
+        // A port that is free now may be somebody's a moment later: then the program ends, and others are tried.
+        (0..5)
+            .find_map(|_| Self::listening(&program, behind))
+            .or_else(|| panic!("the collector does not start"))
+    }
+
+    fn listening(program: &Path, behind: SocketAddr) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let (http, grpc, prometheus) = (free_port(), free_port(), free_port());
+        let text = format!(
+            "receivers:\n  otlp:\n    protocols:\n      http: {{ endpoint: '127.0.0.1:{http}' }}\n      \
+             grpc: {{ endpoint: '127.0.0.1:{grpc}' }}\n\
+             exporters:\n  prometheus: {{ endpoint: '127.0.0.1:{prometheus}' }}\n  \n  otlp_http: {{ endpoint: 'http://{behind}' }}\n\
+             service:\n  telemetry: {{ metrics: {{ level: none }} }}\n  pipelines:\n    \
+             metrics: {{ receivers: [otlp], exporters: [prometheus, otlp_http] }}\n"
+        );
+        let config = folder.path().join("collector.yaml");
+        fs::write(&config, text).unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(program)
+            .args(["--config", config.to_str().unwrap()])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut collector = Self { child, http, grpc, prometheus, folder };
+        wait_for("the collector to listen or end", PATIENCE, || {
+            let connects = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok();
+            let ended = collector.child.try_wait().unwrap().is_some();
+            (ended || [http, grpc, prometheus].iter().all(connects)).then_some(())
+        });
+        collector.child.try_wait().unwrap().is_none().then_some(collector)
+    }
+
+    /// What Prometheus would scrape from it.
+    fn scraped(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.prometheus);
+        ureq::get(&url).call().unwrap().body_mut().with_config().limit(1 << 28).read_to_string().unwrap()
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("{}", fs::read_to_string(self.folder.path().join("log")).unwrap_or_default());
+        }
+    }
+}
+
+/// Everything that is served but the older programs' names.
+fn push<'a>(readings: &'a [Readings], process: &'a render::Process, sink: &mut impl Sink<'a>) {
+    let mut own: Vec<Series<'a>> = Vec::new();
+    readings.iter().for_each(|one| render::cluster(one, &mut own));
+    render::process(process, &mut own);
+    sink.take(own);
+    readings.iter().for_each(|one| render::collected(one, false, sink));
+}
+
+/// An exporter of the sample, and the same as text.
+fn exporter(settings: &[(&'static str, String)]) -> (Exporter, String) {
+    let wall = SystemTime::now();
+    let (readings, process) = (sample::sample(&sample::config(), wall), sample::process(wall));
+    let mut series = Vec::new();
+    push(&readings, &process, &mut series);
+    let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
+    drop(series);
+    let settings = settings.iter().map(|(key, value)| ("otlp", (*key).to_owned(), value.clone(), "test"));
+    let sources =
+        Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
+    let otlp = config::load(&sources).unwrap().otlp.unwrap();
+    let source = move |encoder: &mut Encoder<'_>| push(&readings, &process, encoder);
+    let begun = wall - Duration::from_secs(6000);
+    let exporter = Exporter::new(&otlp, &BTreeMap::new(), "one".to_owned(), Arc::new(source), begun).unwrap();
+    (exporter, text)
+}
+
+/// The collector's Kafka receiver has names of its own for these.
+const RECEIVER: [(&str, &str); 6] = [
+    ("kafka_partition_current_offset", "kafka_partition_latest_offset"),
+    ("kafka_partition_oldest_offset", "kafka_partition_earliest_offset"),
+    ("kafka_consumer_group_offset", "kafka_consumergroup_group_offset"),
+    ("kafka_consumer_group_lag", "kafka_consumergroup_group_lag"),
+    ("kafka_consumer_group_lag_sum", "kafka_consumergroup_group_topic_sum_lag"),
+    ("kafka_topic_partitions", "kafka_topic_partition_count"),
+];
+
+/// Samples of the collector under our names, without what it adds to them.
+fn ours(text: &str) -> BTreeMap<Id, f64> {
+    let read = parse(text, Format::Text).unwrap();
+    let added = |label: &str| ["job", "instance"].contains(&label) || label.starts_with("otel_scope_");
+    let samples = read.samples().iter().filter(|((name, _), _)| name != "target_info");
+    samples
+        .map(|((name, labels), value)| {
+            let name =
+                RECEIVER.iter().find(|(theirs, _)| theirs == name).map_or(name.as_str(), |(_, ours)| ours);
+            let labels = labels.iter().filter(|(label, _)| !added(label)).cloned().collect();
+            ((name.to_owned(), labels), *value)
+        })
+        .collect()
+}
+
+/// An empty label and none are the same to Prometheus.
+fn told(samples: BTreeMap<Id, f64>) -> BTreeMap<Id, f64> {
+    let told = samples.into_iter().map(|((name, labels), value)| {
+        ((name, labels.into_iter().filter(|(_, value)| !value.is_empty()).collect()), value)
+    });
+    told.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_real_collector_everything_has_its_name_its_labels_and_its_value() {
+    let behind = Collector::default();
+    let Some(collector) = Real::start(behind.http().await) else { return };
+    for (protocol, port) in [("http/protobuf", collector.http), ("grpc", collector.grpc)] {
+        let (mut exporter, text) = exporter(&[
+            ("endpoint", format!("http://127.0.0.1:{port}")),
+            ("protocol", protocol.to_owned()),
+            ("histograms", "explicit".to_owned()),
+        ]);
+        exporter.export(Instant::now() + PATIENCE).await.unwrap();
+        let expected = told(parse(&text, Format::Text).unwrap().samples().clone());
+        let found = told(ours(&collector.scraped()));
+        let names = |samples: &BTreeMap<Id, f64>| {
+            samples.keys().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(names(&found), names(&expected), "{protocol}");
+        assert_eq!(found.len(), expected.len());
+        for (id, value) in &expected {
+            assert_eq!(found.get(id), Some(value), "{protocol}: {id:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_collector_passes_exponential_histograms_on_as_they_are() {
+    let behind = Collector::default();
+    let Some(collector) = Real::start(behind.http().await) else { return };
+    let direct = Collector::default();
+    let mut found = Vec::new();
+    for (receiver, port) in [(&direct, direct.grpc().await.port()), (&behind, collector.grpc)] {
+        let (mut exporter, _) =
+            exporter(&[("endpoint", format!("http://127.0.0.1:{port}")), ("protocol", "grpc".to_owned())]);
+        let report = exporter.export(Instant::now() + PATIENCE).await.unwrap();
+        assert_eq!(report.rejected, 0);
+        let taken = wait_for("what was passed on", PATIENCE, || {
+            Some(receiver.take()).filter(|taken| !taken.is_empty())
+        });
+        let histograms: BTreeMap<_, _> = metrics_of(&taken)
+            .filter_map(|metric| match metric.data.as_ref()? {
+                Data::ExponentialHistogram(histogram) => {
+                    Some((metric.name.clone(), histogram.data_points.clone()))
+                }
+                _ => None,
+            })
+            .map(|(name, points)| {
+                let points = points.into_iter().map(|point| {
+                    let positive = point.positive.unwrap();
+                    (point.count, point.sum.unwrap(), point.scale, positive.offset, positive.bucket_counts)
+                });
+                (name, points.collect::<Vec<_>>())
+            })
+            .collect();
+        assert!(histograms.len() >= 5, "{histograms:?}");
+        found.push(histograms);
+    }
+    assert_eq!(found[0], found[1]);
+}
