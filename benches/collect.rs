@@ -66,6 +66,7 @@ const WARM_UP: usize = 6;
 
 fn main() {
     let Some(arguments) = measure::arguments() else { return };
+    kafka_heartbeat::process::give_memory_back();
     let rounds = number(&arguments, 0, 20);
     let topics = number(&arguments, 1, 200) as usize;
     let groups = number(&arguments, 2, 500) as usize;

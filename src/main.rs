@@ -21,6 +21,7 @@ use kafka_heartbeat::{
 const WORKERS: usize = 2;
 
 fn main() -> ExitCode {
+    process::give_memory_back();
     let cli = Cli::parse();
     let exit = if cli.version {
         let (version, revision) = (env!("CARGO_PKG_VERSION"), process::revision());

@@ -15,6 +15,21 @@ const TICKS_PER_SECOND: u64 = 100;
 /// `/proc` tells memory in KiB.
 const KIB: u64 = 1024;
 
+/// What the C library keeps of freed memory at the top of each of its heaps.
+#[cfg(target_env = "gnu")]
+const KEPT_AT_MOST: libc::c_int = 128 * 1024;
+
+/// Lets the C library give freed memory back. It raises what it keeps to twice the largest block ever freed, for each
+/// of its heaps: a look at 25,000 commits would hold 30 MB more between looks than it needs. To be called first.
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "there is no safe name for this")]
+    // SAFETY: takes two numbers, and no other thread runs yet. What it refuses stays as it was.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_AT_MOST);
+    }
+}
+
 /// Reads on demand.
 pub struct Monitor {
     started: SystemTime,

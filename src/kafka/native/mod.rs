@@ -3,7 +3,7 @@
 //! Settings become a producer and a consumer here; nothing else in the program touches librdkafka.
 //! The two handles never share a connection. Nothing blocks but [`Consumer::next`], which belongs to a
 //! thread of its own, and no admin call is ever made: librdkafka's abort the process when a broker is
-//! sick. The one `unsafe` call of the program asks a message whether it may have been written.
+//! sick. The one `unsafe` call asks a message whether it may have been written.
 
 mod settings;
 
