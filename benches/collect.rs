@@ -61,6 +61,8 @@ const PARTITIONS: i32 = 25;
 /// Commits of each group: two topics.
 const TOPICS_A_GROUP: usize = 2;
 const RECORDS: usize = 20;
+/// The service has dated what is committed, a share with each look.
+const SETTLED: Duration = Duration::from_secs(135);
 /// Looks before anything counts.
 const WARM_UP: usize = 6;
 
@@ -129,12 +131,13 @@ fn main() {
     }
 }
 
-/// Heartbeats of the service beside its collectors, which look every ten seconds and are scraped every four.
+/// Heartbeats of the service beside its collectors, which look as often as they do unless told otherwise and are scraped
+/// every four seconds.
 fn beside(bootstrap: &str, pairs: u64) {
     let config = |collects: bool| {
         format!(
             "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = beside\ninterval = 100ms\n\
-             [lag]\nenabled = {collects}\ninterval = 10s\n[freshness]\nenabled = {collects}\ninterval = 10s\n"
+             [lag]\nenabled = {collects}\n[freshness]\nenabled = {collects}\n"
         )
     };
     rounds::create(&config(false));
@@ -145,7 +148,8 @@ fn beside(bootstrap: &str, pairs: u64) {
                 let url = format!("http://{}/metrics", service.address());
                 served::get(&ureq::agent(), &url, "text/plain", "gzip");
             };
-            let round = rounds::service(&config(collects), Duration::from_secs(30), scrape);
+            let settle = if collects { SETTLED } else { rounds::WARM_UP };
+            let round = rounds::service(&config(collects), settle, Duration::from_secs(60), scrape);
             round.print(&format!("{pair} {}", if collects { "with collectors" } else { "without" }));
             p99[usize::from(collects)].push(quantile(&round.latencies, 0.99));
         }

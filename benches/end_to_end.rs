@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use measure::{median, number, pause, processor_seconds, quantile, resident_mb};
+use measure::{median, number, pause, peak_mb, processor_seconds, quantile};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
@@ -71,7 +71,7 @@ fn main() {
         let round = bare(&bootstrap, time);
         round.print(&format!("{pair} bare   "));
         bare_rounds.push(round);
-        let round = rounds::service(&config(&bootstrap, "bench-service"), time, |_| {});
+        let round = rounds::service(&config(&bootstrap, "bench-service"), WARM_UP, time, |_| {});
         round.print(&format!("{pair} service"));
         service_rounds.push(round);
     }
@@ -160,7 +160,7 @@ fn send(
     }
     let (since, used) = warm.expect("a round is longer than its warm-up");
     let processor = 100.0 * (processor_seconds(process::id()) - used) / since.elapsed().as_secs_f64();
-    Round { latencies: Vec::new(), processor, resident: resident_mb(process::id()) }
+    Round { latencies: Vec::new(), processor, resident: peak_mb(process::id()) }
 }
 
 /// Milliseconds of each record of this run that was due after the warm-up.

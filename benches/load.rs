@@ -16,6 +16,7 @@ use support::{
     service::{Service, Totals},
 };
 
+#[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;
 #[path = "../tests/support/mod.rs"]
 #[expect(dead_code, reason = "made for tests")]

@@ -50,8 +50,17 @@ pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
 
 /// Resident memory of a process in MB.
 pub(crate) fn resident_mb(pid: u32) -> f64 {
+    memory(pid, "VmRSS:")
+}
+
+/// The most that was ever resident of a process, in megabytes.
+pub(crate) fn peak_mb(pid: u32) -> f64 {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, field: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a process has memory");
     let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("the kernel writes a number");
     kib * 1024.0 / 1e6
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    measure::{pause, processor_seconds, quantile, resident_mb},
+    measure::{pause, peak_mb, processor_seconds, quantile},
     support::service::{Service, program},
 };
 
@@ -21,14 +21,14 @@ pub(crate) struct Round {
     pub(crate) latencies: Vec<f64>,
     /// Of a core, in percent.
     pub(crate) processor: f64,
-    /// Megabytes.
+    /// Megabytes at the most.
     pub(crate) resident: f64,
 }
 
 impl Round {
     pub(crate) fn print(&self, name: &str) {
         println!(
-            "{name}: p50 {:.2} ms, p99 {:.2} ms, mean {:.2} ms, max {:.1} ms of {}; {:.1} % of a core, {:.1} MB",
+            "{name}: p50 {:.2} ms, p99 {:.2} ms, mean {:.2} ms, max {:.1} ms of {}; {:.1} % of a core, at most {:.1} MB",
             quantile(&self.latencies, 0.5),
             quantile(&self.latencies, 0.99),
             self.latencies.iter().sum::<f64>() / self.latencies.len() as f64,
@@ -49,11 +49,11 @@ pub(crate) fn create(config: &str) {
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
 }
 
-/// The service itself for a while; `meanwhile` is done every four seconds.
-pub(crate) fn service(config: &str, time: Duration, meanwhile: impl Fn(&Service)) -> Round {
+/// The service itself for a while, when it has settled; `meanwhile` is done every four seconds.
+pub(crate) fn service(config: &str, settle: Duration, time: Duration, meanwhile: impl Fn(&Service)) -> Round {
     let service = Service::start(config);
     service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 3);
-    pause(WARM_UP);
+    pause(settle);
     let old = beats(&service);
     let (begun, used) = (Instant::now(), processor_seconds(service.pid()));
     let mut seen = BTreeMap::new();
@@ -63,7 +63,7 @@ pub(crate) fn service(config: &str, time: Duration, meanwhile: impl Fn(&Service)
         meanwhile(&service);
     }
     let processor = 100.0 * (processor_seconds(service.pid()) - used) / begun.elapsed().as_secs_f64();
-    let resident = resident_mb(service.pid());
+    let resident = peak_mb(service.pid());
     let totals = service.totals("k");
     assert_eq!(totals.bad() + totals.of("skipped"), 0, "{totals:?}");
     service.stop();
