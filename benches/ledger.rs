@@ -140,7 +140,7 @@ fn book(stream: &Stream, ticks: u64, ledger: &mut Ledger) -> Pass {
                 now,
                 SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + (now - stream.begin),
             );
-            ledger.take_bad().for_each(drop);
+            ledger.take_ended().for_each(drop);
             black_box((ledger.bad_events(), ledger.oldest_waiting()));
         }
     });
@@ -157,11 +157,12 @@ fn ledger(stream: &Stream) -> Ledger {
         deadline: Duration::from_secs(10),
         horizon: HORIZON,
         bounds: Bounds::default(),
+        traces: None,
     };
     let mut ledger = Ledger::new(settings, stream.begin, SystemTime::now());
     let leader = |partition| Leader { broker: Some(BrokerId(1 + partition % 3)), rack: None };
     let leaders: BTreeMap<_, _> = (0..PARTITIONS).map(|partition| (partition, leader(partition))).collect();
-    ledger.apply(Event::Partitions(leaders));
+    ledger.apply(Event::Partitions { leaders, at: stream.begin });
     ledger
 }
 

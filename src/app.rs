@@ -35,11 +35,14 @@ use crate::{
     metrics::render::Process,
     probe::{
         connectivity,
-        heartbeat::threads::{Heartbeats, Needs},
+        heartbeat::{
+            threads::{Heartbeats, Needs},
+            trace::Outlet,
+        },
         metadata, topic,
     },
     process::Monitor,
-    push::{self, Push},
+    push::Push,
     task::{self, Latest, Schedule},
     verdict::{self, Verdict},
 };
@@ -85,7 +88,7 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
     if let Some(Err(message)) = config.http.tls.as_ref().map(http::listen::check) {
         errors.add(Problem { place: String::new(), message });
     }
-    if let Some(Err(message)) = config.otlp.as_ref().map(otlp::check) {
+    if let Err(message) = otlp::check(&config.otlp) {
         errors.add(Problem { place: String::new(), message });
     }
     errors.or(checked)
@@ -105,7 +108,11 @@ impl Running {
     ///
     /// # Errors
     /// What [`Heartbeats::start`] refuses.
-    pub fn start(checked: &Checked, store: Option<Arc<Store>>) -> Result<Self, Error> {
+    pub fn start(
+        checked: &Checked,
+        store: Option<Arc<Store>>,
+        outlet: Option<Outlet>,
+    ) -> Result<Self, Error> {
         let Checked { cluster, wire: settings } = checked;
         let config::Cluster { name, metadata: look, topic: duty, connectivity: check, .. } = &**cluster;
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
@@ -147,8 +154,8 @@ impl Running {
         }
 
         let (cluster, nudge) = (cluster.clone(), look_again);
-        let heartbeats =
-            Heartbeats::start(Needs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge })?;
+        let needs = Needs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, outlet };
+        let heartbeats = Heartbeats::start(needs)?;
         let heartbeat = heartbeats.snapshot();
 
         let (publish, verdict) = watch::channel(Arc::new(Verdict::unknown()));
@@ -219,8 +226,10 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
         }
     });
     config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
+    let traces = config.otlp.traces.as_ref();
+    let (outlet, inlet) = traces.map(|traces| Outlet::new(traces.share)).unzip();
     for checked in &checked {
-        match Running::start(checked, store.clone()) {
+        match Running::start(checked, store.clone(), outlet.clone()) {
             Ok(running) => clusters.push(running),
             Err(error) => {
                 tracing::error!("cluster {}: {}", checked.cluster.name, Chain(&error));
@@ -231,15 +240,18 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
     let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
     let monitor = Arc::new(Monitor::new());
     let boards: Vec<Board> = clusters.iter().map(|running| running.board.clone()).collect();
-    let push = match Push::start(&config, boards.clone(), monitor.clone()) {
+    let push = match Push::start(&config, boards.clone(), monitor.clone(), inlet) {
         Ok(push) => push,
         Err(words) => {
             tracing::error!("{words}");
             return Exit::Internal;
         }
     };
-    let exports = push.latest.clone();
-    let process = move || Process { exports: push::read(exports.as_ref()), ..monitor.read() };
+    let results = push.results.clone();
+    let process = move || {
+        let (exports, traces) = results.read();
+        Process { exports, traces, ..monitor.read() }
+    };
     let state = http::State::new(boards, &config, Box::new(process), stopping.clone());
     let state = Arc::new(state);
     tokio::spawn(http::write_ahead(state.clone()));

@@ -58,7 +58,7 @@ pub async fn probe(mut config: Config, wanted: Wanted) -> Result<(String, Exit),
     let checked = app::check(&config).map_err(|errors| errors.to_string())?;
     let mut reports = Vec::new();
     for checked in &checked {
-        let running = Running::start(checked, None).map_err(|error| Chain(&error).to_string())?;
+        let running = Running::start(checked, None, None).map_err(|error| Chain(&error).to_string())?;
         wait(&running.board, wanted).await;
         let board = running.stop(Duration::from_secs(1)).await;
         reports.push(board.read());

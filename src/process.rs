@@ -77,6 +77,7 @@ impl Monitor {
             cpu: cpu(),
             memory: memory(),
             exports: None,
+            traces: None,
             fds: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
         }
     }

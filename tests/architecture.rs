@@ -13,7 +13,7 @@ const LAYERS: [&str; 11] = [
 ];
 const WIRING: [&str; 10] =
     ["main", "lib", "app", "cli", "demo", "logs", "oneshot", "healthcheck", "process", "push"];
-/// Not named although they lie to the left: exporters see series, never the cluster.
+/// Not named although they lie to the left: exporters see what was measured, never the cluster.
 const FORBIDDEN: [(&str, &str); 1] = [("export", "kafka")];
 const MOST_LINES: usize = 400;
 /// A table, not code: it grows by a row for each metric.

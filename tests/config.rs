@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use kafka_heartbeat::{
-    config::{Config, Sources, load},
+    config::{self, Config, Sources, load},
     kafka::{native, wire},
 };
 
@@ -375,21 +375,30 @@ fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ign
             ("OTEL_METRIC_EXPORT_INTERVAL", "15000"),
             ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "lowmemory"),
             ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "Explicit_bucket_histogram"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://only:4317"),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none"),
+            ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
             ("OTEL_SERVICE_NAME", "beats"),
             ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other,service.namespace=ops%2Fkafka"),
         ],
     );
     let config = config.expect("valid");
-    let otlp = config.otlp.as_ref().expect("an endpoint");
-    assert_eq!(otlp.endpoint, "http://general:4318/v1/metrics");
-    let headers = [("authorization", "Basic aHVzaA=="), ("b", "c")];
-    assert_eq!(otlp.headers.0, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    assert_eq!((otlp.timeout, otlp.interval), (Duration::from_secs(7), Duration::from_secs(15)));
-    assert!(otlp.gzip && otlp.delta && !otlp.exponential && !otlp.grpc);
-    assert_eq!(
-        (&*otlp.resource["service.name"], &*otlp.resource["service.namespace"]),
-        ("beats", "ops/kafka")
-    );
+    let config::Otlp { metrics: Some(metrics), traces: Some(traces) } = &config.otlp else {
+        panic!("both have an endpoint")
+    };
+    let config::Target { endpoint, headers, timeout, gzip, grpc, resource, .. } = &metrics.target;
+    assert_eq!(endpoint, "http://general:4318/v1/metrics");
+    let expected = [("authorization", "Basic aHVzaA=="), ("b", "c")];
+    assert_eq!(headers.0, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!((*timeout, metrics.interval), (Duration::from_secs(7), Duration::from_secs(15)));
+    assert!(*gzip && metrics.delta && !metrics.exponential && !grpc);
+    assert_eq!((&*resource["service.name"], &*resource["service.namespace"]), ("beats", "ops/kafka"));
+    let config::Target { endpoint, headers, timeout, gzip, grpc, .. } = &traces.target;
+    assert_eq!(endpoint, "http://only:4317", "as it is, for traces alone");
+    assert_eq!(headers.0, [("a".to_owned(), "general".to_owned())]);
+    assert_eq!((*timeout, *gzip, *grpc, traces.share), (Duration::from_secs(7), false, true, 0.5));
     let told = config.warnings.join("\n");
     assert_eq!(config.warnings.len(), 2, "{told}");
     assert!(
@@ -398,29 +407,53 @@ fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ign
     );
     let printed = config.redacted();
     assert!(!printed.contains("aHVzaA") && printed.contains("headers = ***"), "{printed}");
+    let otlp = |env: &[(&str, &str)]| read(LEAST, env).expect("valid").otlp;
+    let endpoints = |env: &[(&str, &str)]| {
+        let otlp = otlp(env);
+        (otlp.metrics.map(|one| one.target.endpoint), otlp.traces.map(|one| one.target.endpoint))
+    };
     let whole = [("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://whole:1/x")];
-    assert_eq!(read(LEAST, &whole).expect("valid").otlp.expect("an endpoint").endpoint, "http://whole:1/x");
+    assert_eq!(endpoints(&whole), (Some("http://whole:1/x".to_owned()), None));
     let grpc = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://g:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
-    assert_eq!(read(LEAST, &grpc).expect("valid").otlp.expect("an endpoint").endpoint, "http://g:4317");
-    for off in [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_METRICS_EXPORTER", "none")] {
-        let env = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318"), off];
-        assert!(read(LEAST, &env).expect("valid").otlp.is_none(), "{off:?}");
+    assert_eq!(endpoints(&grpc), (Some("http://g:4317".to_owned()), Some("http://g:4317".to_owned())));
+    for (name, value, metrics, traces) in [
+        ("OTEL_SDK_DISABLED", "TRUE", false, false),
+        ("OTEL_METRICS_EXPORTER", "none", false, true),
+        ("OTEL_TRACES_EXPORTER", "none", true, false),
+    ] {
+        let told = endpoints(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318"), (name, value)]);
+        assert_eq!((told.0.is_some(), told.1.is_some()), (metrics, traces), "{name}");
     }
-    assert!(read(LEAST, &[]).expect("valid").otlp.is_none(), "off unless an endpoint is set");
+    assert_eq!(endpoints(&[]), (None, None), "off unless an endpoint is set");
+    let share = |sampler, argument| {
+        let env = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318"),
+            ("OTEL_TRACES_SAMPLER", sampler),
+            ("OTEL_TRACES_SAMPLER_ARG", argument),
+        ];
+        let config = read(LEAST, &env).expect("valid");
+        (config.otlp.traces.expect("an endpoint").share, config.warnings.len())
+    };
+    assert_eq!(share("always_on", ""), (1.0, 0));
+    assert_eq!(share("parentbased_always_off", ""), (0.0, 0));
+    assert_eq!(share("traceidratio", "0.25"), (0.25, 0));
+    assert_eq!(share("traceidratio", "2"), (0.01, 1), "told and ignored");
+    assert_eq!(share("jaeger_remote", ""), (0.01, 1));
 }
 
 #[test]
 fn what_cannot_be_pushed_to_is_an_error_with_its_place_and_without_the_secret() {
     let text = format!(
-        "{LEAST}[otlp]\nendpoint = collector:4318\nprotocol = http\nheaders = hush\ntls.key = k.pem\nintervall = 1s\n"
+        "{LEAST}[otlp]\nendpoint = collector:4318\nprotocol = http\nheaders = hush\ntls.key = k.pem\nintervall = 1s\ntraces.share = 2\n"
     );
-    let errors = read(&text, &[]).expect_err("five errors");
+    let errors = read(&text, &[]).expect_err("six errors");
     for expected in [
         "config.ini:4: [otlp] endpoint: expected a URL such as http://collector:4318",
         "config.ini:5: [otlp] protocol: expected grpc or http/protobuf",
         "config.ini:6: [otlp] headers: must be NAME=VALUE",
         "config.ini:7: [otlp] tls.key: needs tls.certificate beside it",
         "config.ini:8: [otlp] intervall: unknown key: did you mean interval?",
+        "config.ini:9: [otlp] traces.share: expected a share from 0 to 1",
     ] {
         assert!(errors.contains(expected), "{expected} is not in\n{errors}");
     }

@@ -187,7 +187,9 @@ fn hostile_names_arrive_as_they_are() {
 fn what_is_not_known_is_absent_and_never_zero() {
     let unknown = parsed(&readings()[1..]);
     // What was exported is known of the process, whatever is known of a cluster.
-    let of_cluster = |name: &&str| name.starts_with("heartbeat_") && !name.contains("_export");
+    let of_cluster = |name: &&str| {
+        name.starts_with("heartbeat_") && !name.contains("_export") && *name != "heartbeat_traces_total"
+    };
     let families: BTreeSet<_> = unknown.families().filter(of_cluster).collect();
     let expected = BTreeSet::from([
         "heartbeat_build_info",
@@ -379,7 +381,8 @@ fn every_family_keeps_the_rules_for_names() {
         assert!(family.labels.iter().all(|label| LABELS.contains(label)), "{name}: {:?}", family.labels);
         let distinct: BTreeSet<_> = family.labels.iter().collect();
         assert_eq!(distinct.len(), family.labels.len(), "{name}");
-        let of_process = ["heartbeat_build_info", "heartbeat_exports_total"].contains(&name);
+        let of_process =
+            ["heartbeat_build_info", "heartbeat_exports_total", "heartbeat_traces_total"].contains(&name);
         let ours = !family.labels.is_empty() && !legacy(help) && !of_process;
         assert!(!ours || ["kafka_cluster", "cluster_name"].contains(&family.labels[0]), "{name}");
     }

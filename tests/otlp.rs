@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
 #[path = "otlp/collector.rs"]
 mod collector;
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
@@ -21,7 +22,7 @@ use std::{
 use collector::{Answer, Collector, Point, metrics_of, points};
 use exposition_parser::{Id, parse};
 use kafka_heartbeat::{
-    config::{self, Otlp, Sources},
+    config::{self, Metrics, Otlp, Sources},
     export::{
         otlp::{
             Exporter,
@@ -29,7 +30,7 @@ use kafka_heartbeat::{
         },
         prometheus::{Format, encode},
     },
-    latency::{Bounds, Buckets},
+    latency::{Bounds, Buckets, Trace},
     metrics::{Sink, Value, catalog, render},
 };
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
@@ -49,23 +50,27 @@ fn begun() -> SystemTime {
 }
 
 /// `[otlp]` with these settings.
-fn settings(pairs: &[(&str, &str)]) -> Otlp {
+fn settings(pairs: &[(&str, &str)]) -> Metrics {
+    otlp(pairs).metrics.unwrap()
+}
+
+fn otlp(pairs: &[(&str, &str)]) -> Otlp {
     let settings = pairs.iter().map(|(key, value)| ("otlp", (*key).to_owned(), (*value).to_owned(), "test"));
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
-    config::load(&sources).unwrap().otlp.unwrap()
+    config::load(&sources).unwrap().otlp
 }
 
-fn exporter(settings: &Otlp, source: impl Fn(&mut Encoder<'_>) + Send + Sync + 'static) -> Exporter {
+fn exporter(settings: &Metrics, source: impl Fn(&mut Encoder<'_>) + Send + Sync + 'static) -> Exporter {
     Exporter::new(settings, &BTreeMap::new(), "one".to_owned(), Arc::new(source), begun()).unwrap()
 }
 
-async fn over_http(collector: &Collector, more: &[(&str, &str)]) -> Otlp {
+async fn over_http(collector: &Collector, more: &[(&str, &str)]) -> Metrics {
     let url = format!("http://{}", collector.http().await);
     settings(&[&[("endpoint", url.as_str())], more].concat())
 }
 
-async fn over_grpc(collector: &Collector, more: &[(&str, &str)]) -> Otlp {
+async fn over_grpc(collector: &Collector, more: &[(&str, &str)]) -> Metrics {
     let url = format!("http://{}", collector.grpc().await);
     settings(&[&[("endpoint", url.as_str()), ("protocol", "grpc")], more].concat())
 }
@@ -294,7 +299,9 @@ fn a_histogram_has_the_same_buckets_however_it_is_pushed() {
         buckets.record(Duration::from_micros(300 + step * step * 7919 % 9001));
     }
     buckets.record(Duration::ZERO);
-    buckets.record_event(Duration::from_millis(700), wall(), || "slow".into());
+    buckets.record_event(Duration::from_millis(700), wall(), AMPLE, || {
+        ("slow".into(), Some(Trace { id: 7, span: 9 }))
+    });
     let Some(Data::Histogram(explicit)) =
         metric(&plain(Temporality::Cumulative, false), &mut Sent::default(), &buckets).data
     else {
@@ -313,7 +320,11 @@ fn a_histogram_has_the_same_buckets_however_it_is_pushed() {
     assert_eq!((point.explicit_bounds.clone(), point.count), (bounds, 5002));
     assert!((point.sum.unwrap() - buckets.sum_seconds()).abs() < 1e-9);
     assert_eq!((point.exemplars.len(), point.start_time_unix_nano), (1, 1_700_000_000_000_000_000));
-    assert_eq!(point.exemplars[0].filtered_attributes[0].key, "heartbeat_id");
+    let exemplar = &point.exemplars[0];
+    let names: Vec<_> = exemplar.filtered_attributes.iter().map(|pair| &pair.key).collect();
+    assert_eq!(names, ["heartbeat_id"]);
+    assert_eq!((exemplar.trace_id.last(), exemplar.trace_id.len()), (Some(&7), 16));
+    assert_eq!((exemplar.span_id.last(), exemplar.span_id.len()), (Some(&9), 8));
     let Some(Data::ExponentialHistogram(exponential)) =
         metric(&plain(Temporality::Cumulative, true), &mut Sent::default(), &buckets).data
     else {
@@ -447,7 +458,7 @@ async fn who_says_nothing_or_is_not_there_is_given_up_in_time_and_told_everythin
         assert!(!words.is_empty() && !words.contains('\n'), "{words}");
         collector.answer([]);
         collector.forget();
-        if settings.endpoint.contains(&nobody) {
+        if settings.target.endpoint.contains(&nobody) {
             assert!(words.contains("refused"), "{words}");
             continue;
         }
@@ -484,7 +495,7 @@ fn what_cannot_be_used_is_refused_by_name() {
         for protocol in ["grpc", "http/protobuf"] {
             let all =
                 [&[("endpoint", "https://collector:4317"), ("protocol", protocol)], &pairs[..]].concat();
-            let words = kafka_heartbeat::export::otlp::check(&settings(&all)).unwrap_err();
+            let words = kafka_heartbeat::export::otlp::check(&otlp(&all)).unwrap_err();
             assert!(words.starts_with("[otlp] ") && words.contains(word), "{words}");
         }
     }

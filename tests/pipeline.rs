@@ -9,6 +9,8 @@
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
 #[path = "otlp/collector.rs"]
 mod collector;
+#[path = "otlp/ended.rs"]
+mod ended;
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
 mod exposition_parser;
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
@@ -75,7 +77,8 @@ impl Real {
              grpc: {{ endpoint: '127.0.0.1:{grpc}' }}\n\
              exporters:\n  prometheus: {{ endpoint: '127.0.0.1:{prometheus}' }}\n  \n  otlp_http: {{ endpoint: 'http://{behind}' }}\n\
              service:\n  telemetry: {{ metrics: {{ level: none }} }}\n  pipelines:\n    \
-             metrics: {{ receivers: [otlp], exporters: [prometheus, otlp_http] }}\n"
+             metrics: {{ receivers: [otlp], exporters: [prometheus, otlp_http] }}\n    \
+             traces: {{ receivers: [otlp], exporters: [otlp_http] }}\n"
         );
         let config = folder.path().join("collector.yaml");
         fs::write(&config, text).unwrap();
@@ -133,7 +136,7 @@ fn exporter(settings: &[(&'static str, String)]) -> (Exporter, String) {
     let settings = settings.iter().map(|(key, value)| ("otlp", (*key).to_owned(), value.clone(), "test"));
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
-    let otlp = config::load(&sources).unwrap().otlp.unwrap();
+    let otlp = config::load(&sources).unwrap().otlp.metrics.unwrap();
     let source = move |encoder: &mut Encoder<'_>| push(&readings, &process, encoder);
     let begun = wall - Duration::from_secs(6000);
     let exporter = Exporter::new(&otlp, &BTreeMap::new(), "one".to_owned(), Arc::new(source), begun).unwrap();
@@ -230,4 +233,31 @@ async fn a_real_collector_passes_exponential_histograms_on_as_they_are() {
         found.push(histograms);
     }
     assert_eq!(found[0], found[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_collector_passes_traces_on_as_they_are() {
+    let behind = Collector::default();
+    let Some(collector) = Real::start(behind.http().await) else { return };
+    let direct = Collector::default();
+    for protocol in ["http/protobuf", "grpc"] {
+        let mut found = Vec::new();
+        let port = |ports: (u16, u16)| if protocol == "grpc" { ports.1 } else { ports.0 };
+        let ports = (direct.http().await.port(), direct.grpc().await.port());
+        for (receiver, port) in [(&direct, port(ports)), (&behind, port((collector.http, collector.grpc)))] {
+            let endpoint = match protocol {
+                "grpc" => format!("http://127.0.0.1:{port}"),
+                _ => format!("http://127.0.0.1:{port}/v1/traces"),
+            };
+            let exporter = ended::exporter(&[("traces.endpoint", &endpoint), ("traces.protocol", protocol)]);
+            let told: Vec<_> = ended::every_outcome().collect();
+            exporter.export(&told).await.unwrap();
+            let spans = wait_for("what was passed on", PATIENCE, || {
+                Some(collector::spans(&receiver.take_spans())).filter(|spans| !spans.is_empty())
+            });
+            found.push(spans);
+        }
+        assert!(found[0].len() > 15, "{found:?}");
+        assert_eq!(found[0], found[1], "{protocol}");
+    }
 }

@@ -21,7 +21,7 @@ pub use collect::{Filter, Freshness, Lag};
 pub use error::{Errors, Problem};
 pub use layer::did_you_mean;
 pub use load::{Sources, load, read};
-pub use otlp::{Headers, Otlp};
+pub use otlp::{Headers, Metrics, Otlp, Target, Traces};
 
 /// Everything the service was told.
 #[derive(Debug, Clone)]
@@ -32,8 +32,8 @@ pub struct Config {
     pub history: Option<PathBuf>,
     /// `[http]`
     pub http: Http,
-    /// `[otlp]`, if it has an endpoint.
-    pub otlp: Option<Otlp>,
+    /// `[otlp]`
+    pub otlp: Otlp,
     /// What was ignored, and why.
     pub warnings: Vec<String>,
     /// `[labels]`: constant labels on every series.

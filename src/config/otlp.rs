@@ -1,20 +1,49 @@
-//! `[otlp]`: where metrics are pushed, and how. The variables that OpenTelemetry has for it are understood too.
+//! `[otlp]`: where metrics and traces are pushed, and how. The variables that OpenTelemetry has for it are understood too.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use super::{layer::Entries, load::Reader};
 
-/// `[otlp]`, with an endpoint.
-#[derive(Debug, Clone)]
+/// `[otlp]`: what has an endpoint, and is not switched off, is pushed.
+#[derive(Debug, Clone, Default)]
 pub struct Otlp {
-    /// The URL of metrics: whole for HTTP, for gRPC the server's.
+    /// Series.
+    pub metrics: Option<Metrics>,
+    /// Single heartbeats.
+    pub traces: Option<Traces>,
+}
+
+/// How series are pushed.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Where to.
+    pub target: Target,
+    /// From one export to the next.
+    pub interval: Duration,
+    /// What came since the last request, instead of everything since the start.
+    pub delta: bool,
+    /// Exponential buckets, else the classic ones.
+    pub exponential: bool,
+}
+
+/// How heartbeats are pushed.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    /// Where to.
+    pub target: Target,
+    /// Of the heartbeats that nothing else speaks for, this share: from 0 to 1.
+    pub share: f64,
+}
+
+/// A collector, and how it is spoken to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The URL of the signal: whole for HTTP, for gRPC the server's.
     pub endpoint: String,
     /// gRPC, else protobuf over HTTP.
     pub grpc: bool,
     /// Sent with every request.
     pub headers: Headers,
-    /// From one export to the next.
-    pub interval: Duration,
     /// For one request.
     pub timeout: Duration,
     /// Requests are packed.
@@ -23,10 +52,6 @@ pub struct Otlp {
     pub ca: Option<PathBuf>,
     /// Our own certificate and its key: PEM files.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// What came since the last request, instead of everything since the start.
-    pub delta: bool,
-    /// Exponential buckets, else the classic ones.
-    pub exponential: bool,
     /// Who we are, by the semantic conventions.
     pub resource: BTreeMap<String, String>,
 }
@@ -42,43 +67,62 @@ impl fmt::Debug for Headers {
 }
 
 impl Reader {
-    /// `None` where nothing is to be pushed.
-    pub(super) fn otlp(&mut self) -> Option<Otlp> {
-        let (base, exact) = (self.text("otlp", "endpoint"), self.text("otlp", "metrics.endpoint"));
-        let grpc = self.is_first("otlp", "protocol", "grpc", "http/protobuf");
-        let key = if exact.is_empty() { "endpoint" } else { "metrics.endpoint" };
-        let endpoint = match (exact.is_empty(), grpc) {
-            (false, _) => exact,
-            (true, true) => base,
-            (true, false) if base.is_empty() => base,
-            (true, false) => format!("{}/v1/metrics", base.trim_end_matches('/')),
-        };
-        let file = |path: String| Some(path).filter(|path| !path.is_empty()).map(PathBuf::from);
-        let identity = self.pair("otlp", "tls.certificate", "tls.key");
+    pub(super) fn otlp(&mut self) -> Otlp {
         let name = Some(self.text("otlp", "service.name")).filter(|name| !name.is_empty());
         let mut resource = vec![("service.name".to_owned(), env!("CARGO_PKG_NAME").to_owned())];
         resource.extend(self.pairs("otlp", "resource"));
         resource.extend(name.map(|name| ("service.name".to_owned(), name)));
-        let otlp = Otlp {
+        let resource: BTreeMap<_, _> = resource.into_iter().collect();
+        let (interval, delta, exponential) = (
+            self.duration("otlp", "interval"),
+            self.is_first("otlp", "temporality", "delta", "cumulative"),
+            self.is_first("otlp", "histograms", "exponential", "explicit"),
+        );
+        let share = self.parsed("otlp", "traces.share", "a share from 0 to 1, such as 0.01");
+        if !(0.0..=1.0).contains(&share) {
+            self.expected("otlp", "traces.share", "a share from 0 to 1, such as 0.01");
+        }
+        let metrics = self.target("metrics", &resource);
+        let traces = self.target("traces", &resource);
+        Otlp {
+            metrics: metrics.map(|target| Metrics { target, interval, delta, exponential }),
+            traces: traces.map(|target| Traces { target, share }),
+        }
+    }
+
+    /// Where a signal goes; `None` where it is not to be pushed.
+    fn target(&mut self, signal: &str, resource: &BTreeMap<String, String>) -> Option<Target> {
+        let enabled: bool = self.parsed("otlp", &format!("{signal}.enabled"), "true or false");
+        // What is set for the signal wins.
+        let key = |reader: &Self, key: &str| {
+            let own = format!("{signal}.{key}");
+            if reader.text("otlp", &own).is_empty() { key.to_owned() } else { own }
+        };
+        let grpc = self.is_first("otlp", &key(self, "protocol"), "grpc", "http/protobuf");
+        let address = key(self, "endpoint");
+        let mut endpoint = self.text("otlp", &address);
+        if address == "endpoint" && !endpoint.is_empty() && !grpc {
+            endpoint = format!("{}/v1/{signal}", endpoint.trim_end_matches('/'));
+        }
+        let file = |path: String| Some(path).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let identity = self.pair("otlp", &key(self, "tls.certificate"), &key(self, "tls.key"));
+        let target = Target {
             grpc,
-            headers: Headers(self.pairs("otlp", "headers")),
-            interval: self.duration("otlp", "interval"),
-            timeout: self.duration("otlp", "timeout"),
-            gzip: self.is_first("otlp", "compression", "gzip", "none"),
-            ca: file(self.text("otlp", "tls.ca")),
+            headers: Headers(self.pairs("otlp", &key(self, "headers"))),
+            timeout: self.duration("otlp", &key(self, "timeout")),
+            gzip: self.is_first("otlp", &key(self, "compression"), "gzip", "none"),
+            ca: file(self.text("otlp", &key(self, "tls.ca"))),
             identity: identity.map(|(certificate, key)| (certificate.into(), key.into())),
-            delta: self.is_first("otlp", "temporality", "delta", "cumulative"),
-            exponential: self.is_first("otlp", "histograms", "exponential", "explicit"),
-            resource: resource.into_iter().collect(),
+            resource: resource.clone(),
             endpoint,
         };
-        if otlp.endpoint.is_empty() {
+        if !enabled || target.endpoint.is_empty() {
             return None;
         }
-        if !otlp.endpoint.starts_with("http://") && !otlp.endpoint.starts_with("https://") {
-            self.expected("otlp", key, "a URL such as http://collector:4318");
+        if !target.endpoint.starts_with("http://") && !target.endpoint.starts_with("https://") {
+            self.expected("otlp", &address, "a URL such as http://collector:4318");
         }
-        Some(otlp)
+        Some(target)
     }
 
     /// `NAME=VALUE`, separated by commas; values are percent-encoded.
@@ -124,14 +168,12 @@ pub(super) fn variables(env: &BTreeMap<String, String>) -> (Entries, Vec<String>
     let mut set = |name: &str, key: &str, value: String| {
         entries.insert(("otlp".to_owned(), key.to_owned()), (value, format!("environment {name}")));
     };
-    // Of the two variables of a setting, the one for metrics alone wins.
-    for signal in ["", "METRICS_"] {
+    for (variable, signal) in [("", ""), ("METRICS_", "metrics."), ("TRACES_", "traces.")] {
         for (suffix, key, takes) in TRANSPORT {
-            let name = format!("OTEL_EXPORTER_OTLP_{signal}{suffix}");
+            let name = format!("OTEL_EXPORTER_OTLP_{variable}{suffix}");
             let Some(value) = get(&name) else { continue };
-            let key = if (signal, *key) == ("METRICS_", "endpoint") { "metrics.endpoint" } else { key };
             match takes(value) {
-                Some(value) => set(&name, key, value),
+                Some(value) => set(&name, &format!("{signal}{key}"), value),
                 None => warnings.push(format!("{name} is ignored: its value is not one that is known here")),
             }
         }
@@ -143,10 +185,27 @@ pub(super) fn variables(env: &BTreeMap<String, String>) -> (Entries, Vec<String>
             None => warnings.push(format!("{name} is ignored: its value is not one that is known here")),
         }
     }
-    let disabled = [("OTEL_SDK_DISABLED", "true"), ("OTEL_METRICS_EXPORTER", "none")];
-    for (name, _) in disabled.into_iter().filter(|(name, value)| is(name, value)) {
-        set(name, "endpoint", String::new());
-        set(name, "metrics.endpoint", String::new());
+    let disabled = [
+        ("OTEL_SDK_DISABLED", "true", &["metrics.enabled", "traces.enabled"][..]),
+        ("OTEL_METRICS_EXPORTER", "none", &["metrics.enabled"]),
+        ("OTEL_TRACES_EXPORTER", "none", &["traces.enabled"]),
+    ];
+    for (name, _, keys) in disabled.into_iter().filter(|(name, value, _)| is(name, value)) {
+        keys.iter().for_each(|key| set(name, key, false.to_string()));
+    }
+    // The share is the argument of one sampler; the others say it by their name. A parent there never is.
+    let sampler = get("OTEL_TRACES_SAMPLER").map(|sampler| sampler.trim_start_matches("parentbased_"));
+    let (name, argument) = ("OTEL_TRACES_SAMPLER", get("OTEL_TRACES_SAMPLER_ARG").unwrap_or("1"));
+    match sampler {
+        None => {}
+        Some("always_on") => set(name, "traces.share", "1".to_owned()),
+        Some("always_off") => set(name, "traces.share", "0".to_owned()),
+        Some("traceidratio") if argument.parse().is_ok_and(|share: f64| (0.0..=1.0).contains(&share)) => {
+            set(name, "traces.share", argument.to_owned());
+        }
+        Some(_) => {
+            warnings.push(format!("{name} is ignored: it or its argument is not one that is known here"))
+        }
     }
     (entries, warnings)
 }
@@ -154,7 +213,7 @@ pub(super) fn variables(env: &BTreeMap<String, String>) -> (Entries, Vec<String>
 /// What a variable's value is in our words; `None` if it is none that may be.
 type Takes = fn(&str) -> Option<String>;
 
-/// For all signals, or with `METRICS_` for metrics alone.
+/// For all signals, or with `METRICS_` or `TRACES_` for one alone.
 const TRANSPORT: &[(&str, &str, Takes)] = &[
     ("ENDPOINT", "endpoint", any),
     ("PROTOCOL", "protocol", |value| among(value, &["grpc", "http/protobuf"])),

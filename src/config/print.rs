@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cluster, Config, LogFormat, secret};
+use super::{Cluster, Config, LogFormat, Otlp, secret};
 
 /// Percent-encoded where a list of names and values would be misread.
 fn encoded(value: &str) -> String {
@@ -10,11 +10,14 @@ fn encoded(value: &str) -> String {
     value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
+fn time(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string().replace(' ', "")
+}
+
 impl Config {
     /// The configuration in force, as INI, without secrets.
     pub fn redacted(&self) -> String {
         let mut lines = Vec::new();
-        let time = |duration: Duration| humantime::format_duration(duration).to_string().replace(' ', "");
         let auto = |value: Option<String>| value.unwrap_or_else(|| "auto".to_owned());
         for cluster in &self.clusters {
             let Cluster { heartbeat, topic, connectivity, metadata, lag, freshness, .. } = cluster;
@@ -87,35 +90,9 @@ impl Config {
             lines.push(format!("basic.password = {}", secret::REDACTED));
         }
         lines.push(String::new());
-        if let Some(otlp) = &self.otlp {
-            let path = |path: Option<&std::path::PathBuf>| {
-                path.map_or_else(String::new, |p| p.display().to_string())
-            };
-            let word = |first: bool, one: &str, other: &str| if first { one } else { other }.to_owned();
-            let (certificate, key) =
-                (otlp.identity.as_ref().map(|own| &own.0), otlp.identity.as_ref().map(|own| &own.1));
-            let resource: Vec<_> =
-                otlp.resource.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-            let headers = if otlp.headers.0.is_empty() { "" } else { secret::REDACTED };
-            let endpoint = if otlp.grpc { "endpoint" } else { "metrics.endpoint" };
-            let settings = [
-                (endpoint, otlp.endpoint.clone()),
-                ("protocol", word(otlp.grpc, "grpc", "http/protobuf")),
-                ("headers", headers.to_owned()),
-                ("interval", time(otlp.interval)),
-                ("timeout", time(otlp.timeout)),
-                ("compression", word(otlp.gzip, "gzip", "none")),
-                ("tls.ca", path(otlp.ca.as_ref())),
-                ("tls.certificate", path(certificate)),
-                ("tls.key", path(key)),
-                ("temporality", word(otlp.delta, "delta", "cumulative")),
-                ("histograms", word(otlp.exponential, "exponential", "explicit")),
-                ("resource", resource.join(",")),
-            ];
-            lines.push("[otlp]".to_owned());
-            lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {value}")));
-            lines.push(String::new());
-        }
+        lines.push("[otlp]".to_owned());
+        lines.extend(self.otlp.lines());
+        lines.push(String::new());
         if !self.labels.is_empty() {
             lines.push("[labels]".to_owned());
             lines.extend(self.labels.iter().map(|(key, value)| format!("{key} = {value}")));
@@ -139,5 +116,47 @@ impl Config {
             String::new(),
         ]);
         lines.join("\n")
+    }
+}
+
+impl Otlp {
+    fn lines(&self) -> Vec<String> {
+        let word = |first: bool, one: &str, other: &str| if first { one } else { other }.to_owned();
+        let path =
+            |path: Option<&std::path::PathBuf>| path.map_or_else(String::new, |p| p.display().to_string());
+        let targets = [
+            ("metrics", self.metrics.as_ref().map(|metrics| &metrics.target)),
+            ("traces", self.traces.as_ref().map(|traces| &traces.target)),
+        ];
+        let mut lines = Vec::new();
+        for (signal, target) in targets {
+            lines.push(format!("{signal}.enabled = {}", target.is_some()));
+            let Some(target) = target else { continue };
+            let identity = target.identity.as_ref();
+            let settings = [
+                ("endpoint", target.endpoint.clone()),
+                ("protocol", word(target.grpc, "grpc", "http/protobuf")),
+                ("headers", if target.headers.0.is_empty() { "" } else { secret::REDACTED }.to_owned()),
+                ("timeout", time(target.timeout)),
+                ("compression", word(target.gzip, "gzip", "none")),
+                ("tls.ca", path(target.ca.as_ref())),
+                ("tls.certificate", path(identity.map(|own| &own.0))),
+                ("tls.key", path(identity.map(|own| &own.1))),
+            ];
+            lines.extend(settings.into_iter().map(|(key, value)| format!("{signal}.{key} = {value}")));
+        }
+        if let Some(metrics) = &self.metrics {
+            lines.extend([
+                format!("interval = {}", time(metrics.interval)),
+                format!("temporality = {}", word(metrics.delta, "delta", "cumulative")),
+                format!("histograms = {}", word(metrics.exponential, "exponential", "explicit")),
+            ]);
+        }
+        lines.extend(self.traces.as_ref().map(|traces| format!("traces.share = {}", traces.share)));
+        let resource = targets.into_iter().find_map(|(_, target)| Some(&target?.resource));
+        let pairs = resource.into_iter().flatten().map(|(name, value)| format!("{name}={}", encoded(value)));
+        let pairs: Vec<_> = pairs.collect();
+        lines.extend((!pairs.is_empty()).then(|| format!("resource = {}", pairs.join(","))));
+        lines
     }
 }

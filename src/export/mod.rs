@@ -1,6 +1,7 @@
-//! Ways out: series to bytes.
+//! Ways out: series, and single heartbeats, to bytes.
 
 pub mod gzip;
 pub mod otlp;
 pub mod prometheus;
 mod proto;
+pub mod traces;

@@ -8,6 +8,7 @@ pub mod exponential;
 mod recent;
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -60,21 +61,30 @@ pub struct Buckets {
 pub struct Exemplar {
     /// Its name.
     pub id: Arc<str>,
+    /// Where it is told in full, if it is.
+    pub trace: Option<Trace>,
     /// The duration itself.
     pub duration: Duration,
     /// When it was recorded.
     pub at: SystemTime,
 }
 
-impl Exemplar {
-    /// Its labels: at most 128 characters, as OpenMetrics wants it.
-    pub fn labels(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [("heartbeat_id", &*self.id)].into_iter()
-    }
+/// A span of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    /// The trace's id.
+    pub id: u128,
+    /// The span's.
+    pub span: u64,
 }
 
-/// An exemplar stays for so long at least: where there are thousands, one is as good as the next.
-const EXEMPLAR_FOR: Duration = Duration::from_secs(1);
+impl Exemplar {
+    /// Its labels: at most 128 characters, as OpenMetrics wants it.
+    pub fn labels(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        let trace = self.trace.map(|trace| ("trace_id", format!("{:032x}", trace.id).into()));
+        [("heartbeat_id", (&*self.id).into())].into_iter().chain(trace)
+    }
+}
 
 impl Buckets {
     /// An empty histogram.
@@ -93,15 +103,25 @@ impl Buckets {
         self.count_one(duration);
     }
 
-    /// The same, and remembers which event it was, unless the bucket has one of the last second.
-    pub fn record_event(&mut self, duration: Duration, at: SystemTime, id: impl FnOnce() -> Arc<str>) {
+    /// The same, and remembers which event it was, unless the bucket has a younger one than `stays`: where there are
+    /// thousands, one is as good as the next. Returns whether it does.
+    pub fn record_event(
+        &mut self,
+        duration: Duration,
+        at: SystemTime,
+        stays: Duration,
+        name: impl FnOnce() -> (Arc<str>, Option<Trace>),
+    ) -> bool {
         let bucket = self.count_one(duration);
         self.exemplars.resize(self.counts.len(), None);
         let kept = &mut self.exemplars[bucket];
-        let is_young = |kept: &Exemplar| at.duration_since(kept.at).is_ok_and(|age| age < EXEMPLAR_FOR);
-        if !kept.as_ref().is_some_and(is_young) {
-            *kept = Some(Exemplar { id: id(), duration, at });
+        let is_young = |kept: &Exemplar| at.duration_since(kept.at).is_ok_and(|age| age < stays);
+        if kept.as_ref().is_some_and(is_young) {
+            return false;
         }
+        let (id, trace) = name();
+        *kept = Some(Exemplar { id, trace, duration, at });
+        true
     }
 
     /// Returns the bucket.

@@ -17,11 +17,18 @@ use axum::{
     routing::post,
 };
 use opentelemetry_proto::tonic::{
-    collector::metrics::v1::{
-        ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-        metrics_service_server::{MetricsService, MetricsServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     metrics::v1::{Metric, ResourceMetrics, metric::Data, number_data_point},
+    trace::v1::{ResourceSpans, Span},
 };
 use prost::Message;
 use tonic::{Request, Status, codec::CompressionEncoding};
@@ -47,6 +54,7 @@ pub(crate) struct Collector(Arc<Mutex<Kept>>);
 struct Kept {
     answers: VecDeque<Answer>,
     requests: Vec<ExportMetricsServiceRequest>,
+    spans: Vec<ResourceSpans>,
     headers: Vec<(String, String)>,
     sizes: Vec<usize>,
     asked: usize,
@@ -83,6 +91,11 @@ impl Collector {
         requests.into_iter().flat_map(|request| request.resource_metrics).collect()
     }
 
+    /// Spans that were taken since the last call.
+    pub(crate) fn take_spans(&self) -> Vec<ResourceSpans> {
+        std::mem::take(&mut self.0.lock().unwrap().spans)
+    }
+
     fn note(&self, headers: Vec<(String, String)>) -> Answer {
         let mut kept = self.0.lock().unwrap();
         kept.asked += 1;
@@ -98,7 +111,10 @@ impl Collector {
 
     /// Listens for HTTP.
     pub(crate) async fn http(&self) -> SocketAddr {
-        let router = Router::new().route("/v1/metrics", post(export)).with_state(self.clone());
+        let router = Router::new()
+            .route("/v1/metrics", post(metrics))
+            .route("/v1/traces", post(traces))
+            .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(axum::serve(listener, router).into_future());
@@ -110,11 +126,11 @@ impl Collector {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // As real ones do: who sends packed requests gets packed answers.
-        let service = MetricsServiceServer::new(self.clone())
-            .accept_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Gzip);
+        let gzip = CompressionEncoding::Gzip;
+        let metrics = MetricsServiceServer::new(self.clone()).accept_compressed(gzip).send_compressed(gzip);
+        let traces = TraceServiceServer::new(self.clone()).accept_compressed(gzip).send_compressed(gzip);
         let incoming = tonic::transport::server::TcpIncoming::from(listener);
-        let server = tonic::transport::Server::builder().add_service(service);
+        let server = tonic::transport::Server::builder().add_service(metrics).add_service(traces);
         tokio::spawn(server.serve_with_incoming(incoming));
         address
     }
@@ -126,13 +142,14 @@ fn response(rejected: i64) -> ExportMetricsServiceResponse {
     ExportMetricsServiceResponse { partial_success: (rejected > 0).then_some(partial) }
 }
 
-async fn export(State(collector): State<Collector>, headers: HeaderMap, body: Bytes) -> Response {
+/// The body of a request that is taken, unpacked, and how many points of it are not; or the answer.
+async fn body(collector: &Collector, headers: &HeaderMap, body: &Bytes) -> Result<(Vec<u8>, i64), Response> {
     let pairs = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let rejected = match collector.note(pairs.collect()) {
         Answer::Hang => std::future::pending().await,
         Answer::Refuse(status, after) => {
             let after = after.map(|after| [("retry-after", after.to_string())]);
-            return (StatusCode::from_u16(status).unwrap(), after, "").into_response();
+            return Err((StatusCode::from_u16(status).unwrap(), after, "").into_response());
         }
         Answer::Take => 0,
         Answer::Part(rejected) => rejected,
@@ -140,10 +157,53 @@ async fn export(State(collector): State<Collector>, headers: HeaderMap, body: By
     let mut plain = Vec::new();
     match headers.get("content-encoding") {
         Some(_) => _ = flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).unwrap(),
-        None => plain.extend_from_slice(&body),
+        None => plain.extend_from_slice(body),
     }
+    Ok((plain, rejected))
+}
+
+async fn metrics(State(collector): State<Collector>, headers: HeaderMap, packed: Bytes) -> Response {
+    let (plain, rejected) = match body(&collector, &headers, &packed).await {
+        Ok(taken) => taken,
+        Err(answer) => return answer,
+    };
     collector.keep(ExportMetricsServiceRequest::decode(&plain[..]).unwrap());
     response(rejected).encode_to_vec().into_response()
+}
+
+async fn traces(State(collector): State<Collector>, headers: HeaderMap, packed: Bytes) -> Response {
+    let (plain, _) = match body(&collector, &headers, &packed).await {
+        Ok(taken) => taken,
+        Err(answer) => return answer,
+    };
+    let request = ExportTraceServiceRequest::decode(&plain[..]).unwrap();
+    collector.0.lock().unwrap().spans.extend(request.resource_spans);
+    ExportTraceServiceResponse::default().encode_to_vec().into_response()
+}
+
+impl Collector {
+    /// How many points of a request are not taken; or why none is.
+    async fn judge(&self, metadata: &tonic::metadata::MetadataMap) -> Result<i64, Status> {
+        let headers = metadata.clone().into_headers();
+        let pairs =
+            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        match self.note(pairs.collect()) {
+            Answer::Hang => std::future::pending().await,
+            Answer::Refuse(code, after) => {
+                let code = tonic::Code::from_i32(i32::from(code));
+                Err(match after {
+                    Some(after) => {
+                        let details =
+                            tonic_types::ErrorDetails::with_retry_info(Some(Duration::from_secs(after)));
+                        <Status as tonic_types::StatusExt>::with_error_details(code, "not now", details)
+                    }
+                    None => Status::new(code, "not now"),
+                })
+            }
+            Answer::Take => Ok(0),
+            Answer::Part(rejected) => Ok(rejected),
+        }
+    }
 }
 
 #[tonic::async_trait]
@@ -152,28 +212,27 @@ impl MetricsService for Collector {
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<tonic::Response<ExportMetricsServiceResponse>, Status> {
-        let headers = request.metadata().clone().into_headers();
-        let pairs =
-            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
-        let rejected = match self.note(pairs.collect()) {
-            Answer::Hang => std::future::pending().await,
-            Answer::Refuse(code, after) => {
-                let code = tonic::Code::from_i32(i32::from(code));
-                return Err(match after {
-                    Some(after) => {
-                        let details =
-                            tonic_types::ErrorDetails::with_retry_info(Some(Duration::from_secs(after)));
-                        <Status as tonic_types::StatusExt>::with_error_details(code, "not now", details)
-                    }
-                    None => Status::new(code, "not now"),
-                });
-            }
-            Answer::Take => 0,
-            Answer::Part(rejected) => rejected,
-        };
+        let rejected = self.judge(request.metadata()).await?;
         self.keep(request.into_inner());
         Ok(tonic::Response::new(response(rejected)))
     }
+}
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
+        self.judge(request.metadata()).await?;
+        self.0.lock().unwrap().spans.extend(request.into_inner().resource_spans);
+        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+/// Every span of what was taken.
+pub(crate) fn spans(taken: &[ResourceSpans]) -> Vec<Span> {
+    taken.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans).cloned().collect()
 }
 
 /// Every metric of what was taken.

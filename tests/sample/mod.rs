@@ -22,11 +22,11 @@ use kafka_heartbeat::{
         admin::{self, Broker, GroupKind, GroupState, Member, Quorum},
         wire,
     },
-    latency::{Bounds, Buckets, Recent, RecentMean},
-    metrics::render::{Exports, Process},
+    latency::{Bounds, Buckets, Recent, RecentMean, Trace},
+    metrics::render::{Exports, Process, Traces},
     probe::{
         connectivity::{self, Check},
-        heartbeat::{self, Bad, Beat, ByBroker, Outcome, Partition, Totals},
+        heartbeat::{self, Beat, ByBroker, Ended, Outcome, Partition, Totals},
         metadata::{self, Capability},
         topic::{self, Action, Blocked},
     },
@@ -112,6 +112,7 @@ pub(crate) fn process(wall: SystemTime) -> Process {
             retries: 3,
             rejected: 2,
         }),
+        traces: Some(Traces { exported: 7, failed: 2, dropped: 1 }),
     }
 }
 
@@ -240,9 +241,9 @@ fn beat(index: u64, wall: SystemTime) -> Beat {
     }
 }
 
-fn bad(number: u64, wall: SystemTime) -> Bad {
+fn bad(number: u64, wall: SystemTime) -> Ended {
     let late = number.is_multiple_of(2);
-    Bad {
+    Ended {
         id: format!("{HOSTILE}-1-0-{number}"),
         partition: 0,
         sequence: number,
@@ -253,6 +254,12 @@ fn bad(number: u64, wall: SystemTime) -> Bad {
         produce: late.then(|| ms(11_000)),
         end_to_end: late.then(|| ms(11_500)),
         fault: (!late).then_some(Fault::Timeout),
+        failed: None,
+        offset: None,
+        ended: ms(11_500),
+        moves: Vec::new(),
+        unread: None,
+        trace: None,
     }
 }
 
@@ -444,8 +451,11 @@ fn buckets(durations: &[Duration]) -> Buckets {
 fn events(durations: &[Duration], wall: SystemTime) -> Buckets {
     let mut buckets = Buckets::new(&Bounds::default());
     for (number, duration) in durations.iter().enumerate() {
-        let id = || format!("00000000000000ee-17-0-{number}").into();
-        buckets.record_event(*duration, wall + *duration, id);
+        let name = || {
+            let trace = Trace { id: 0xee << 64 | number as u128, span: 1 + number as u64 };
+            (format!("00000000000000ee-17-0-{number}").into(), (number % 2 == 1).then_some(trace))
+        };
+        buckets.record_event(*duration, wall + *duration, Duration::ZERO, name);
     }
     buckets
 }

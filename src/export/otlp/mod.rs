@@ -7,7 +7,7 @@
 pub mod encode;
 pub mod names;
 mod points;
-mod transport;
+pub(super) mod transport;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -57,7 +57,9 @@ pub struct Exporter {
 /// # Errors
 /// What cannot, in words.
 pub fn check(otlp: &config::Otlp) -> Result<(), String> {
-    Transport::check(otlp).map_err(|words| format!("[otlp] {words}"))
+    let targets = [otlp.metrics.as_ref().map(|one| &one.target), otlp.traces.as_ref().map(|one| &one.target)];
+    let mut checked = targets.into_iter().flatten().map(Transport::check);
+    checked.find(Result::is_err).unwrap_or(Ok(())).map_err(|words| format!("[otlp] {words}"))
 }
 
 impl Exporter {
@@ -66,7 +68,7 @@ impl Exporter {
     /// # Errors
     /// What of the settings cannot be used, in words.
     pub fn new(
-        otlp: &config::Otlp,
+        otlp: &config::Metrics,
         constant: &std::collections::BTreeMap<String, String>,
         instance: String,
         source: Source,
@@ -76,14 +78,14 @@ impl Exporter {
             ("service.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("service.instance.id".to_owned(), instance),
         ];
-        let own = own.into_iter().filter(|(name, _)| !otlp.resource.contains_key(name));
+        let own = own.into_iter().filter(|(name, _)| !otlp.target.resource.contains_key(name));
         let settings = Settings {
             temporality: if otlp.delta { Temporality::Delta } else { Temporality::Cumulative },
             exponential: otlp.exponential,
-            resource: otlp.resource.clone().into_iter().chain(own).collect(),
+            resource: otlp.target.resource.clone().into_iter().chain(own).collect(),
             constant: constant.clone(),
         };
-        let transport = Transport::new(otlp).map_err(|words| format!("[otlp] {words}"))?;
+        let transport = Transport::new(&otlp.target).map_err(|words| format!("[otlp] {words}"))?;
         Ok(Self {
             settings: Arc::new(settings),
             transport,

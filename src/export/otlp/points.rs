@@ -126,9 +126,15 @@ fn exponential(out: &mut Vec<u8>, buckets: &Buckets) {
 }
 
 fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
-    exemplar.labels().for_each(|(name, value)| pair(out, 7, name, value));
+    for (name, value) in exemplar.labels().filter(|(name, _)| *name != "trace_id") {
+        pair(out, 7, name, &value);
+    }
     fixed64::encode(2, &nanos(exemplar.at), out);
     double::encode(3, &exemplar.duration.as_secs_f64(), out);
+    if let Some(trace) = exemplar.trace {
+        bytes(out, 4, &trace.span.to_be_bytes());
+        bytes(out, 5, &trace.id.to_be_bytes());
+    }
 }
 
 /// Attributes and times are in the same fields, or are written already.

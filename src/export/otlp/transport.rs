@@ -20,7 +20,7 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use crate::{config::Otlp, export::gzip};
+use crate::{config::Target, export::gzip};
 
 const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
@@ -28,7 +28,7 @@ const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/E
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// A way to a collector.
-pub(super) enum Transport {
+pub(in crate::export) enum Transport {
     Http { client: reqwest::Client, url: String, headers: header::HeaderMap, gzip: bool },
     Grpc { client: Grpc<Channel>, headers: MetadataMap },
 }
@@ -79,12 +79,12 @@ impl Transport {
     ///
     /// # Errors
     /// What of the settings cannot be used, in words.
-    pub(super) fn new(settings: &Otlp) -> Result<Self, String> {
+    pub(super) fn new(settings: &Target) -> Result<Self, String> {
         if settings.grpc { grpc(settings) } else { http(settings) }
     }
 
     /// What [`Transport::new`] would say; needs no runtime.
-    pub(super) fn check(settings: &Otlp) -> Result<(), String> {
+    pub(in crate::export) fn check(settings: &Target) -> Result<(), String> {
         if settings.grpc { server(settings).map(drop) } else { http(settings).map(drop) }
     }
 
@@ -109,7 +109,7 @@ impl Transport {
     }
 }
 
-fn http(settings: &Otlp) -> Result<Transport, String> {
+fn http(settings: &Target) -> Result<Transport, String> {
     let mut headers = header::HeaderMap::new();
     let fixed = [(header::CONTENT_TYPE, "application/x-protobuf")];
     let packed = settings.gzip.then_some((header::CONTENT_ENCODING, "gzip"));
@@ -123,6 +123,12 @@ fn http(settings: &Otlp) -> Result<Transport, String> {
         value.set_sensitive(true);
         headers.insert(name_of, value);
     }
+    let (client, url) = client(settings)?;
+    Ok(Transport::Http { client, url, headers, gzip: settings.gzip })
+}
+
+/// An HTTP client as the settings want it, and the URL.
+pub(in crate::export) fn client(settings: &Target) -> Result<(reqwest::Client, String), String> {
     let builder = reqwest::Client::builder()
         .timeout(settings.timeout)
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
@@ -130,10 +136,10 @@ fn http(settings: &Otlp) -> Result<Transport, String> {
         .tls_backend_preconfigured(tls(settings)?);
     let client = builder.build().map_err(|error| error.without_url().to_string())?;
     let url = reqwest::Url::parse(&settings.endpoint).map_err(|error| format!("endpoint: {error}"))?;
-    Ok(Transport::Http { client, url: url.into(), headers, gzip: settings.gzip })
+    Ok((client, url.into()))
 }
 
-fn tls(settings: &Otlp) -> Result<ClientConfig, String> {
+fn tls(settings: &Target) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     // A system without roots has none; what it cannot read is told when a server is not trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -163,7 +169,7 @@ fn certificates(path: &std::path::Path, key: &str) -> Result<Vec<CertificateDer<
     }
 }
 
-fn grpc(settings: &Otlp) -> Result<Transport, String> {
+fn grpc(settings: &Target) -> Result<Transport, String> {
     let (endpoint, headers) = server(settings)?;
     let mut client = Grpc::new(endpoint.connect_lazy());
     if settings.gzip {
@@ -175,7 +181,7 @@ fn grpc(settings: &Otlp) -> Result<Transport, String> {
 }
 
 /// Where the server is, and what it is told with every request.
-fn server(settings: &Otlp) -> Result<(Endpoint, MetadataMap), String> {
+pub(in crate::export) fn server(settings: &Target) -> Result<(Endpoint, MetadataMap), String> {
     let bad = |error: tonic::transport::Error| format!("endpoint: {}", chain(&error));
     let mut endpoint = Endpoint::from_shared(settings.endpoint.clone())
         .map_err(bad)?

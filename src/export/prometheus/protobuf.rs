@@ -108,7 +108,7 @@ fn native(out: &mut Vec<u8>, counts: &Exponential) {
 }
 
 fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
-    exemplar.labels().for_each(|(name, value)| pair(out, name, value));
+    exemplar.labels().for_each(|(name, value)| pair(out, name, &value));
     double::encode(2, &exemplar.duration.as_secs_f64(), out);
     message(out, 3, |out| timestamp(out, exemplar.at));
 }

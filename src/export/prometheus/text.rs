@@ -104,7 +104,7 @@ impl Writer<'_> {
 
     fn exemplar(&mut self, exemplar: &Exemplar) {
         self.out.extend_from_slice(b" # {");
-        exemplar.labels().for_each(|(name, value)| pair(self.out, name, value));
+        exemplar.labels().for_each(|(name, value)| pair(self.out, name, &value));
         self.out.pop();
         let value = self.number(exemplar.duration.as_secs_f64());
         let at = exemplar.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();

@@ -19,7 +19,7 @@ use super::{Shared, State};
 use crate::{
     board::Readings,
     latency::{Recent, Summary},
-    probe::heartbeat::{Bad, Outcome},
+    probe::heartbeat::{Ended, Outcome},
 };
 
 /// `?cluster=NAME&outcome=bad&limit=N&search=PART&group=NAME`
@@ -206,7 +206,7 @@ fn bad_request(words: &'static str) -> Response {
     (StatusCode::BAD_REQUEST, Json(json!({ "error": words }))).into_response()
 }
 
-fn bad_json(bad: &Bad) -> Value {
+fn bad_json(bad: &Ended) -> Value {
     json!({
         "id": bad.id,
         "partition": bad.partition,
@@ -218,6 +218,7 @@ fn bad_json(bad: &Bad) -> Value {
         "schedule_delay_seconds": seconds(bad.schedule_delay),
         "produce_seconds": seconds(bad.produce),
         "end_to_end_seconds": seconds(bad.end_to_end),
+        "trace_id": bad.trace.map(|ids| ids.trace_id()),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::{
     latency::{Recent, Summary},
     probe::{
         connectivity::Check,
-        heartbeat::{Bad, Beat, Outcome, Partition},
+        heartbeat::{Beat, Ended, Outcome, Partition},
     },
     verdict::State,
 };
@@ -382,7 +382,7 @@ fn topic(readings: &Readings) -> Topic {
     }
 }
 
-fn bad_row(bad: &Bad) -> BadRow {
+fn bad_row(bad: &Ended) -> BadRow {
     let time = |time: Option<Duration>| time.map_or_else(|| UNKNOWN.to_owned(), millis);
     BadRow {
         when: clock(bad.intended),

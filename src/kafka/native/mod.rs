@@ -20,7 +20,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode as Code},
-    message::BorrowedMessage,
+    message::{BorrowedMessage, Header, OwnedHeaders},
     producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
     statistics::Statistics,
 };
@@ -66,6 +66,19 @@ pub trait Listener: Send + Sync + 'static {
     fn throttled(&self, api: &'static str, time: Duration);
 }
 
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Where.
+    pub topic: &'a str,
+    /// Where.
+    pub partition: i32,
+    /// Its name and its value.
+    pub header: Option<(&'a str, &'a str)>,
+    /// What.
+    pub payload: &'a [u8],
+}
+
 /// The heartbeat producer: cheap to send to, reports on a thread of its own.
 pub struct Producer<L: Listener> {
     native: ThreadedProducer<Context<L>>,
@@ -86,9 +99,14 @@ impl<L: Listener> Producer<L> {
     ///
     /// # Errors
     /// Why the client did not take it.
-    pub fn send(&self, topic: &str, partition: i32, token: u64, payload: &[u8]) -> Result<(), Fault> {
-        let record = BaseRecord::<(), [u8], Box<u64>>::with_opaque_to(topic, Box::new(token));
-        self.native.send(record.partition(partition).payload(payload)).map_err(|(error, _)| fault(&error))
+    pub fn send(&self, record: &Record<'_>, token: u64) -> Result<(), Fault> {
+        let mut native = BaseRecord::<(), [u8], Box<u64>>::with_opaque_to(record.topic, Box::new(token))
+            .partition(record.partition)
+            .payload(record.payload);
+        native.headers = record.header.map(|(key, value)| {
+            OwnedHeaders::new_with_capacity(1).insert(Header { key, value: Some(value) })
+        });
+        self.native.send(native).map_err(|(error, _)| fault(&error))
     }
 
     /// Asks for the topic's partitions, so that the client knows where to send before it has to; blocks, at

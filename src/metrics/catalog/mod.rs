@@ -352,6 +352,13 @@ pub static EXPORT_REJECTED: Family<0> = family(
     "Points that the collector did not take, by its own word.",
 );
 
+pub static TRACES: Family<1> = family(
+    "heartbeat_traces_total",
+    Kind::Counter,
+    &["ending"],
+    "Heartbeats that were to be told in traces: exported, failed (the collector would not take them) or dropped (too many waited). Absent without an endpoint.",
+);
+
 pub static PROCESS_CPU: Family<0> = family(
     "process_cpu_seconds_total",
     Kind::Counter,
@@ -437,7 +444,7 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
     ALL.into_iter().chain(collect::ALL)
 }
 
-static ALL: [&Description; 63] = [
+static ALL: [&Description; 64] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -489,6 +496,7 @@ static ALL: [&Description; 63] = [
     &EXPORT_BYTES.description,
     &EXPORT_RETRIES.description,
     &EXPORT_REJECTED.description,
+    &TRACES.description,
     &PROCESS_CPU.description,
     &PROCESS_MEMORY.description,
     &PROCESS_FDS.description,

@@ -244,6 +244,19 @@ pub struct Process {
     pub fds: Option<u64>,
     /// What became of what was pushed, where something is.
     pub exports: Option<Exports>,
+    /// What became of heartbeats that were to be told in traces, where they are.
+    pub traces: Option<Traces>,
+}
+
+/// Heartbeats that were to be told in traces, since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traces {
+    /// The collector has them.
+    pub exported: u64,
+    /// It would not take them.
+    pub failed: u64,
+    /// Too many waited.
+    pub dropped: u64,
 }
 
 /// Exports since the start.
@@ -289,6 +302,10 @@ pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
             (&c::EXPORT_REJECTED, exports.rejected),
         ];
         series.extend(counts.map(|(family, count)| family.series([], Value::Count(count))));
+    }
+    if let Some(Traces { exported, failed, dropped }) = process.traces {
+        let endings = [("exported", exported), ("failed", failed), ("dropped", dropped)];
+        series.extend(endings.map(|(ending, count)| c::TRACES.series([text(ending)], Value::Count(count))));
     }
 }
 

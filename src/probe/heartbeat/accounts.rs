@@ -14,8 +14,9 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    Bad, Snapshot,
+    Ended, Snapshot,
     ledger::{Event, Ledger},
+    trace::{Outlet, Told},
 };
 
 /// The ticker.
@@ -44,6 +45,9 @@ pub(super) struct Accounts {
     /// A tick later than this is a stall.
     pub(super) tolerance: Duration,
     pub(super) log: BadLog,
+    /// Where heartbeats are told in traces.
+    pub(super) outlet: Option<Outlet>,
+    pub(super) topic: Arc<str>,
 }
 
 impl Accounts {
@@ -72,7 +76,9 @@ impl Accounts {
                 woken.checked_sub(HEARD).unwrap_or(woken),
                 SystemTime::now() - (now - woken) - HEARD,
             );
-            self.log.write(self.ledger.take_bad(), now);
+            let ended: Vec<_> = self.ledger.take_ended().collect();
+            self.tell(&ended);
+            self.log.write(ended.into_iter().filter(|ended| ended.outcome.is_bad()), now);
             let trouble = self.ledger.bad_events() != bad_seen
                 || self
                     .ledger
@@ -96,6 +102,18 @@ impl Accounts {
     }
 }
 
+impl Accounts {
+    fn tell(&self, ended: &[Arc<Ended>]) {
+        let Some(outlet) = &self.outlet else { return };
+        for ended in ended {
+            if let Some(ids) = ended.trace {
+                let (cluster, topic) = (self.log.cluster.clone(), self.topic.clone());
+                outlet.tell(Told { cluster, topic, ended: ended.clone(), ids });
+            }
+        }
+    }
+}
+
 /// One log line for each bad heartbeat, but not for thousands of them.
 pub(super) struct BadLog {
     pub(super) cluster: Arc<str>,
@@ -112,7 +130,7 @@ impl BadLog {
         Self { cluster, begin: Instant::now(), written: 0, left_out: 0 }
     }
 
-    fn write(&mut self, bad: impl Iterator<Item = Arc<Bad>>, now: Instant) {
+    fn write(&mut self, bad: impl Iterator<Item = Arc<Ended>>, now: Instant) {
         if now - self.begin > Self::WINDOW {
             if self.left_out > 0 {
                 let (cluster, left_out) = (&*self.cluster, self.left_out);
@@ -134,6 +152,7 @@ impl BadLog {
                 broker = bad.broker.map(|broker| broker.0),
                 outcome = bad.outcome.as_str(),
                 fault = bad.fault.map(|fault| fault.as_str()),
+                trace_id = bad.trace.map(|ids| ids.trace_id()),
                 produce_ms = millis(bad.produce),
                 end_to_end_ms = millis(bad.end_to_end),
                 "bad heartbeat",

@@ -13,6 +13,7 @@ mod reports;
 pub mod schedule;
 mod targets;
 pub mod threads;
+pub mod trace;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,6 +21,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use self::trace::Ids;
 use crate::{
     kafka::{BrokerId, Fault},
     latency::{Buckets, Recent, RecentMean},
@@ -154,7 +156,7 @@ pub struct Snapshot {
     /// Received minus intended of those that were, in time or not, of the last minute.
     pub received_mean: RecentMean,
     /// The last bad heartbeats, newest last, at most [`Snapshot::BAD_KEPT`].
-    pub bad: VecDeque<Arc<Bad>>,
+    pub bad: VecDeque<Arc<Ended>>,
     /// Heartbeats acknowledged since the start.
     pub acked: u64,
     /// Heartbeats of ours received since the start.
@@ -235,9 +237,9 @@ pub struct Beat {
     pub end_to_end: Option<Duration>,
 }
 
-/// A heartbeat that ended badly, for the page, the log and the API.
+/// A heartbeat that ended, for the page, the log, the API and traces.
 #[derive(Debug, Clone)]
-pub struct Bad {
+pub struct Ended {
     /// `instance-epoch-partition-sequence`.
     pub id: String,
     /// The partition.
@@ -258,4 +260,27 @@ pub struct Bad {
     pub end_to_end: Option<Duration>,
     /// Why the client refused it or the delivery failed.
     pub fault: Option<Fault>,
+    /// Delivery failed minus intended.
+    pub failed: Option<Duration>,
+    /// Where its record was first seen.
+    pub offset: Option<i64>,
+    /// The moment when its outcome was certain, minus intended.
+    pub ended: Duration,
+    /// What happened to its partition meanwhile.
+    pub moves: Vec<Moved>,
+    /// The last complaint of the consumer meanwhile, and when.
+    pub unread: Option<(SystemTime, Fault)>,
+    /// Its ids, where it is told in a trace.
+    pub trace: Option<Ids>,
+}
+
+/// A partition got another leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// When we learnt it.
+    pub at: SystemTime,
+    /// Before.
+    pub from: Option<BrokerId>,
+    /// Since.
+    pub to: Option<BrokerId>,
 }

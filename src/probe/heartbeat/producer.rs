@@ -19,6 +19,7 @@ use super::{
     reports::Reports,
     schedule::{Slot, Slots},
     targets::{Target, Targets},
+    trace::{HEADER, Ids, Share},
 };
 use crate::{
     config,
@@ -37,6 +38,8 @@ pub(super) struct Sending {
     pub(super) events: Sender<Event>,
     pub(super) grace: Duration,
     pub(super) buffer: Vec<u8>,
+    /// Heartbeats are told in traces: of good ones this share.
+    pub(super) traces: Option<Share>,
 }
 
 impl Sending {
@@ -93,9 +96,17 @@ impl Sending {
                 self.encode(partition, sequence, intended);
                 let at = Instant::now();
                 self.tell(Event::Sent { partition, sequence, intended, at, broker });
-                let topic = &self.settings.topic;
-                let sent =
-                    ready.and_then(|()| self.native.borrow().send(topic, partition, sequence, &self.buffer));
+                let header = self.traces.map(|share| {
+                    let ids = Ids::of(self.identity, partition, sequence);
+                    (HEADER, ids.header(share.takes(&ids)))
+                });
+                let record = native::Record {
+                    topic: &self.settings.topic,
+                    partition,
+                    header: header.as_ref().map(|(name, value)| (*name, value.as_str())),
+                    payload: &self.buffer,
+                };
+                let sent = ready.and_then(|()| self.native.borrow().send(&record, sequence));
                 if let Err(fault) = sent {
                     self.tell(Event::Refused { partition, sequence, at: Instant::now(), fault });
                 }

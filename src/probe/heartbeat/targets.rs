@@ -266,7 +266,7 @@ impl Follower {
             return;
         }
         let leaders = targets.0.iter().map(|(number, target)| (*number, target.leader.clone())).collect();
-        if self.events.send(Event::Partitions(leaders)).is_err() {
+        if self.events.send(Event::Partitions { leaders, at: Instant::now() }).is_err() {
             tracing::debug!("the ledger has stopped");
         }
         self.targets.send_replace(Arc::new(targets));

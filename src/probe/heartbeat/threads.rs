@@ -23,6 +23,7 @@ use super::{
     reports::Reports,
     schedule::Slots,
     targets::{Follower, LONGEST_GRACE, Progress, Renew, Targets},
+    trace::Outlet,
 };
 use crate::{
     config,
@@ -42,6 +43,8 @@ pub struct Needs {
     pub metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     /// Asks for fresh metadata.
     pub nudge: Arc<Notify>,
+    /// Where heartbeats are told in traces, if they are.
+    pub outlet: Option<Outlet>,
 }
 
 /// The running heartbeats of one cluster.
@@ -73,7 +76,8 @@ impl Heartbeats {
         let identity = Identity::new(&settings.instance, wall);
         let bounds = Bounds::with(settings.objectives.iter().copied().chain([settings.deadline]));
         let (deadline, horizon) = (settings.deadline, settings.horizon);
-        let ledger = Ledger::new(Settings { identity, deadline, horizon, bounds }, begin, wall);
+        let traces = needs.outlet.as_ref().map(|outlet| outlet.share);
+        let ledger = Ledger::new(Settings { identity, deadline, horizon, bounds, traces }, begin, wall);
         let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin)));
         let (events, booked) = mpsc::channel();
         let accounts = Accounts {
@@ -83,6 +87,8 @@ impl Heartbeats {
             nudge: needs.nudge.clone(),
             tolerance: Slots::tolerance(settings.interval),
             log: BadLog::new(needs.cluster.name.as_str().into()),
+            outlet: needs.outlet.clone(),
+            topic: settings.topic.as_str().into(),
         };
         let ended = CancellationToken::new();
         let mut heartbeats = Self { snapshot, clients: None, events, threads: Vec::new(), ended };
@@ -95,6 +101,7 @@ impl Heartbeats {
 
     fn start_clients(&mut self, needs: Needs, identity: Identity) -> Result<(), Error> {
         let settings = needs.cluster.heartbeat.clone();
+        let traces = needs.outlet.map(|outlet| outlet.share);
         let reports = Arc::new(Reports(self.events.clone()));
         let (cluster, to) = (needs.cluster.clone(), reports.clone());
         let renew: Renew = Box::new(move || native::Producer::new(&cluster, to.clone()));
@@ -125,7 +132,7 @@ impl Heartbeats {
         self.spawn("consumer", move || consumer::run(&cluster, consumer, connect, &assigned, &events))?;
         let (native, events) = (producer.clone(), self.events.clone());
         let sending_thread =
-            Sending { settings, identity, native, targets, events, grace, buffer: Vec::new() };
+            Sending { settings, identity, native, targets, events, grace, buffer: Vec::new(), traces };
         self.spawn("producer", move || sending_thread.run(&until))?;
         self.clients = Some(Clients { producer, sending, follower });
         Ok(())

@@ -26,6 +26,8 @@ pub(super) struct Entry {
     pub(super) verdict: Option<Verdict>,
     /// Set once.
     pub(super) outcome: Option<Outcome>,
+    /// An exemplar leads to it.
+    pub(super) shown: bool,
 }
 
 /// What the broker said.
@@ -41,6 +43,8 @@ pub(super) enum Ack {
         fault: Fault,
         /// The client is certain that nothing was written.
         definite: bool,
+        /// When.
+        at: Micros,
     },
 }
 
@@ -69,6 +73,10 @@ impl Offset {
     pub(super) fn new(offset: i64) -> Option<Self> {
         u64::try_from(offset).ok().and_then(|offset| std::num::NonZeroU64::new(offset + 1)).map(Self)
     }
+
+    pub(super) fn get(self) -> i64 {
+        (self.0.get() - 1).cast_signed()
+    }
 }
 
 impl Micros {
@@ -94,6 +102,7 @@ impl Entry {
             refused: None,
             verdict: None,
             outcome: None,
+            shown: false,
         }
     }
 
@@ -102,6 +111,14 @@ impl Entry {
         match self.ack {
             Ack::At(time) => time.get(),
             Ack::Waiting | Ack::Failed { .. } => None,
+        }
+    }
+
+    /// When its delivery failed, if it did.
+    pub(super) fn failed(&self) -> Option<Duration> {
+        match self.ack {
+            Ack::Failed { at, .. } => at.get(),
+            Ack::Waiting | Ack::At(_) => None,
         }
     }
 

@@ -14,7 +14,12 @@ use crate::{
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The topic's partitions and their leaders, as known from now on.
-    Partitions(BTreeMap<i32, Leader>),
+    Partitions {
+        /// All there are.
+        leaders: BTreeMap<i32, Leader>,
+        /// When we learnt it.
+        at: Instant,
+    },
     /// A heartbeat is about to be handed to the client.
     Sent {
         /// Where.

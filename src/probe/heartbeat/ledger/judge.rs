@@ -11,8 +11,14 @@ use super::{
 };
 use crate::{
     kafka::BrokerId,
-    probe::heartbeat::{Outcome, Snapshot},
+    latency::Trace,
+    probe::heartbeat::{Outcome, Snapshot, trace::Ids},
 };
+
+/// An exemplar stays for so long at least …
+const EXEMPLAR_FOR: Duration = Duration::from_secs(1);
+/// … and for so long where every one of them is told in a trace.
+const TRACED_EXEMPLAR_FOR: Duration = Duration::from_secs(60);
 
 impl Ledger {
     /// What is certain now?
@@ -117,8 +123,15 @@ impl Ledger {
             self.sums.produce.record(at, produce);
         }
         let (wall, identity) = (self.wall(at), self.settings.identity);
+        let traced = self.settings.traces.is_some();
+        let name = || {
+            let ids = traced.then(|| Ids::of(identity, partition, sequence));
+            let trace = ids.map(|ids| Trace { id: ids.trace, span: ids.root });
+            (identity.name(partition, sequence).into(), trace)
+        };
+        let stays = if traced { TRACED_EXEMPLAR_FOR } else { EXEMPLAR_FOR };
         let counts = self.by_broker(partition, entry.broker);
-        counts.end_to_end.record_event(end_to_end, wall, || identity.name(partition, sequence).into());
+        entry.shown = counts.end_to_end.record_event(end_to_end, wall, stays, name);
         if handed_over {
             counts.produce.record(produce);
         }
@@ -131,15 +144,26 @@ impl Ledger {
         }
         self.totals.in_flight -= 1;
         self.finish(partition, entry.broker, outcome);
+        let trace = self.traced(partition, sequence, entry, outcome);
+        if trace.is_none() && !outcome.is_bad() {
+            return;
+        }
+        let ended = Arc::new(self.ended(partition, sequence, entry, outcome, trace));
+        self.ended.push(ended.clone());
         if outcome.is_bad() {
-            let bad = self.bad(partition, sequence, entry, outcome);
-            let bad = Arc::new(bad);
-            self.fresh_bad.push(bad.clone());
-            self.sums.bad.push_back(bad);
+            self.sums.bad.push_back(ended);
             if self.sums.bad.len() > Snapshot::BAD_KEPT {
                 self.sums.bad.pop_front();
             }
         }
+    }
+
+    /// Its ids, if it is told in a trace: whatever is bad, whatever an exemplar leads to, and a share of the others.
+    fn traced(&self, partition: i32, sequence: u64, entry: &Entry, outcome: Outcome) -> Option<Ids> {
+        let share = self.settings.traces?;
+        let ids = Ids::of(self.settings.identity, partition, sequence);
+        let bad = outcome.is_bad() || entry.verdict == Some(Verdict::Bad);
+        (bad || entry.shown || (outcome == Outcome::Ok && share.takes(&ids))).then_some(ids)
     }
 
     pub(super) fn finish(&mut self, partition: i32, broker: Option<BrokerId>, outcome: Outcome) {

@@ -14,6 +14,7 @@ mod book;
 mod entry;
 mod event;
 mod judge;
+mod sums;
 mod view;
 
 use std::{
@@ -25,21 +26,20 @@ use std::{
 use book::{Book, by_broker};
 use entry::{Ack, Entry, Micros, Offset, Verdict};
 pub use event::{Event, Leader};
+use sums::Sums;
 
 use super::{
-    Anomaly, Bad, ByBroker, Outcome, Totals,
+    Anomaly, ByBroker, Ended, Outcome, Totals,
     record::{Identity, NotAHeartbeat, Record},
+    trace::Share,
 };
 use crate::{
-    kafka::{BrokerId, Fault},
-    latency::{Bounds, Buckets, Recent, RecentMean},
+    kafka::BrokerId,
+    latency::{Bounds, Buckets},
 };
 
 /// The prober counts as unhealthy for this long after it stalled, so that a scrape can see it.
 const UNHEALTHY_FOR: Duration = Duration::from_secs(30);
-
-/// The means of what arrived are of this window.
-const MEAN_WINDOW: Duration = Duration::from_secs(60);
 
 /// What the ledger goes by.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub struct Settings {
     pub horizon: Duration,
     /// Of every histogram.
     pub bounds: Bounds,
+    /// Where heartbeats are told in traces: of the good ones, this share at least.
+    pub traces: Option<Share>,
 }
 
 /// The accounting of one cluster.
@@ -68,48 +70,16 @@ pub struct Ledger {
     stopped: bool,
     totals: Totals,
     sums: Sums,
-    /// Ended badly since somebody last asked.
-    fresh_bad: Vec<Arc<Bad>>,
-}
-
-/// What is counted over all partitions.
-struct Sums {
-    events: u64,
-    bad_events: u64,
-    schedule_delay: Buckets,
-    produce_errors: BTreeMap<Fault, u64>,
-    fetch_errors: BTreeMap<Fault, u64>,
-    last_unread: Option<(Instant, Fault)>,
-    throttle: BTreeMap<&'static str, Buckets>,
-    produce: Recent,
-    end_to_end: Recent,
-    acked_mean: RecentMean,
-    received_mean: RecentMean,
-    bad: VecDeque<Arc<Bad>>,
-    acked: u64,
-    received: u64,
+    /// Ended badly, or to be told in a trace, since somebody last asked.
+    ended: Vec<Arc<Ended>>,
+    /// (when, partition, leader before, leader since), of the last horizon.
+    moves: VecDeque<(Instant, i32, Option<BrokerId>, Option<BrokerId>)>,
 }
 
 impl Ledger {
     /// An empty ledger.
     pub fn new(settings: Settings, begin: Instant, wall: SystemTime) -> Self {
-        let empty = Buckets::new(&settings.bounds);
-        let sums = Sums {
-            events: 0,
-            bad_events: 0,
-            schedule_delay: empty.clone(),
-            produce_errors: BTreeMap::new(),
-            fetch_errors: BTreeMap::new(),
-            last_unread: None,
-            throttle: ["fetch", "produce"].map(|api| (api, empty.clone())).into(),
-            produce: Recent::new(begin),
-            end_to_end: Recent::new(begin),
-            acked_mean: RecentMean::over(MEAN_WINDOW),
-            received_mean: RecentMean::over(MEAN_WINDOW),
-            bad: VecDeque::new(),
-            acked: 0,
-            received: 0,
-        };
+        let sums = Sums::new(&settings.bounds, begin);
         Self {
             settings,
             begin,
@@ -121,7 +91,8 @@ impl Ledger {
             stopped: false,
             totals: Totals::default(),
             sums,
-            fresh_bad: Vec::new(),
+            ended: Vec::new(),
+            moves: VecDeque::new(),
         }
     }
 
@@ -131,7 +102,7 @@ impl Ledger {
             return;
         }
         match event {
-            Event::Partitions(leaders) => self.set_partitions(leaders),
+            Event::Partitions { leaders, at } => self.set_partitions(leaders, at),
             Event::Sent { partition, sequence, intended, at, broker } => {
                 self.sent(partition, sequence, intended, at, broker);
             }
@@ -152,7 +123,9 @@ impl Ledger {
             }
             Event::Failed { partition, sequence, at, fault, definite } => {
                 *self.sums.produce_errors.entry(fault).or_default() += 1;
-                self.change(partition, sequence, at, |entry, _| entry.ack = Ack::Failed { fault, definite });
+                self.change(partition, sequence, at, |entry, after| {
+                    entry.ack = Ack::Failed { fault, definite, at: Micros::new(after) };
+                });
             }
             Event::Received { partition, offset, at, record } => self.received(partition, offset, at, record),
             Event::Throttled { api, time } => {
@@ -182,6 +155,9 @@ impl Ledger {
         let oldest = now.checked_sub(self.settings.horizon);
         while self.stalls.front().is_some_and(|(_, to)| oldest.is_some_and(|oldest| *to < oldest)) {
             self.stalls.pop_front();
+        }
+        while self.moves.front().is_some_and(|(at, ..)| oldest.is_some_and(|oldest| *at < oldest)) {
+            self.moves.pop_front();
         }
         self.drop_gone_partitions();
     }
@@ -222,9 +198,9 @@ impl Ledger {
         deadlines.chain(horizons).min()
     }
 
-    /// The heartbeats that ended badly since the last call.
-    pub fn take_bad(&mut self) -> impl Iterator<Item = Arc<Bad>> {
-        std::mem::take(&mut self.fresh_bad).into_iter()
+    /// The heartbeats that ended since the last call: bad ones, and those with ids, which are to be told in a trace.
+    pub fn take_ended(&mut self) -> impl Iterator<Item = Arc<Ended>> {
+        std::mem::take(&mut self.ended).into_iter()
     }
 
     /// Heartbeats without an outcome.
@@ -252,8 +228,12 @@ impl Ledger {
         self.begin + Duration::from_nanos(nanos)
     }
 
-    fn set_partitions(&mut self, leaders: BTreeMap<i32, Leader>) {
+    fn set_partitions(&mut self, leaders: BTreeMap<i32, Leader>, at: Instant) {
         for (partition, leader) in &leaders {
+            let before = self.leaders.get(partition).map(|before| before.broker);
+            if let Some(before) = before.filter(|before| *before != leader.broker) {
+                self.moves.push_back((at, *partition, before, leader.broker));
+            }
             let bounds = &self.settings.bounds;
             let book = self.books.entry(*partition).or_default();
             book.by_broker.entry(leader.broker).or_insert_with(|| by_broker(bounds));

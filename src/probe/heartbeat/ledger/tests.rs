@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::probe::heartbeat::Snapshot;
+use crate::{
+    kafka::Fault,
+    probe::heartbeat::{Snapshot, trace::Ids},
+};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const HORIZON: Duration = Duration::from_secs(120);
@@ -21,14 +24,19 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
+        Self::traced(None)
+    }
+
+    fn traced(traces: Option<Share>) -> Self {
         let begin = Instant::now();
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let identity = Identity { instance: 1, epoch: 2 };
-        let settings =
-            Settings { identity, deadline: DEADLINE, horizon: HORIZON, bounds: Bounds::with([DEADLINE]) };
+        let bounds = Bounds::with([DEADLINE]);
+        let settings = Settings { identity, deadline: DEADLINE, horizon: HORIZON, bounds, traces };
         let mut ledger = Ledger::new(settings, begin, wall);
         let leader = |id| Leader { broker: Some(BrokerId(id)), rack: Some(format!("rack-{id}")) };
-        ledger.apply(Event::Partitions(BTreeMap::from([(0, leader(1)), (1, leader(2))])));
+        let leaders = BTreeMap::from([(0, leader(1)), (1, leader(2))]);
+        ledger.apply(Event::Partitions { leaders, at: begin });
         Self { ledger, begin }
     }
 
@@ -328,7 +336,8 @@ fn foreign_stale_and_corrupt_records_are_counted_and_never_judged() {
 #[test]
 fn a_partition_that_left_the_topic_stays_until_nothing_of_it_is_in_flight() {
     let story = Story::new().sent(0, 0);
-    let story = story.apply(|_| Event::Partitions(BTreeMap::from([(1, Leader::default())])));
+    let leaders = BTreeMap::from([(1, Leader::default())]);
+    let story = story.apply(|story| Event::Partitions { leaders, at: story.at(1) });
     assert!(story.snapshot().partitions.contains_key(&0));
     let story = story.until(120_001);
     let snapshot = story.snapshot();
@@ -438,4 +447,70 @@ proptest! {
         prop_assert!(snapshot.events + excused >= snapshot.totals.scheduled, "all others are judged");
         prop_assert_eq!(story.ledger.next_deadline(), None, "nothing is left to wait for");
     }
+}
+
+/// (sequence, outcome, told in a trace) of what has ended and is talked about.
+fn ended(story: &mut Story) -> Vec<(u64, Outcome, bool)> {
+    story.ledger.take_ended().map(|ended| (ended.sequence, ended.outcome, ended.trace.is_some())).collect()
+}
+
+#[test]
+fn without_traces_only_what_is_bad_is_talked_about() {
+    let mut story = Story::new().sent(0, 0).sent(1, 0).acked(0, 5).received(0, 9).failed(1, 7, true);
+    assert_eq!(ended(&mut story), [(1, Outcome::Rejected, false)]);
+    assert_eq!(ended(&mut story), [], "once");
+}
+
+#[test]
+fn told_is_what_is_bad_what_an_exemplar_leads_to_and_a_share_of_the_rest() {
+    for (share, expected) in [(0.0, false), (1.0, true)] {
+        let mut story = Story::traced(Some(Share::new(share)));
+        for sequence in 0..3 {
+            story = story.sent(sequence, 10 * sequence).acked(sequence, 10 * sequence + 5);
+            story = story.received(sequence, 10 * sequence + 9);
+        }
+        let told = ended(&mut story);
+        assert_eq!(told[0], (0, Outcome::Ok, true), "the first of its bucket");
+        assert_eq!(told.len(), if expected { 3 } else { 1 });
+        // A minute later another one may be shown.
+        let mut story = story.sent(3, 60_100).acked(3, 60_105).received(3, 60_109);
+        assert_eq!(ended(&mut story), [(3, Outcome::Ok, true)]);
+        let exemplars = story.snapshot().partitions[&0].by_broker[&Some(BrokerId(1))]
+            .end_to_end
+            .exemplars()
+            .map(|exemplar| exemplar.trace.expect("each of them is told").id)
+            .collect::<Vec<_>>();
+        let identity = Identity { instance: 1, epoch: 2 };
+        assert_eq!(exemplars, [Ids::of(identity, 0, 3).trace]);
+        let mut story = story.sent(4, 70_000).acked(4, 70_005).received(4, 81_000);
+        assert_eq!(ended(&mut story), [(4, Outcome::Late, true)]);
+    }
+}
+
+#[test]
+fn a_bad_verdict_is_told_although_we_stopped_before_its_outcome() {
+    let story = Story::traced(Some(Share::new(0.0))).sent(0, 0).until(10_500).sent(1, 10_400);
+    let mut story = story.apply(|_| Event::Stopped);
+    assert_eq!(ended(&mut story), [(0, Outcome::Skipped, true)]);
+}
+
+#[test]
+fn what_ended_knows_when_and_what_happened_meanwhile() {
+    let lead = |broker| BTreeMap::from([(0, Leader { broker, rack: None }), (1, Leader::default())]);
+    let story = Story::new().apply(|story| Event::Partitions { leaders: lead(None), at: story.at(50) });
+    let story = story.sent(0, 100);
+    let story =
+        story.apply(|story| Event::Partitions { leaders: lead(Some(BrokerId(3))), at: story.at(400) });
+    let story = story.apply(|story| Event::Unread { at: story.at(450), fault: Fault::Disconnected });
+    let mut story = story.failed(0, 800, true);
+    let bad = story.ledger.take_ended().next().expect("it was refused");
+    assert_eq!((bad.failed, bad.ended, bad.fault), (Some(ms(700)), ms(700), Some(Fault::Timeout)));
+    let after = |at: SystemTime| at.duration_since(bad.intended).expect("later");
+    let moves: Vec<_> = bad.moves.iter().map(|moved| (after(moved.at), moved.from, moved.to)).collect();
+    assert_eq!(moves, [(ms(300), None, Some(BrokerId(3)))], "not the one before it was sent");
+    assert_eq!(bad.unread.map(|(at, fault)| (after(at), fault)), Some((ms(350), Fault::Disconnected)));
+    let story = story.sent(1, 1_000).acked(1, 1_005);
+    let mut story = story.until(121_001);
+    let lost = story.ledger.take_ended().next().expect("it is lost");
+    assert_eq!((lost.outcome, lost.ended, lost.produce), (Outcome::Lost, HORIZON, Some(ms(5))));
 }

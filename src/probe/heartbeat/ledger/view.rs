@@ -1,13 +1,13 @@
-//! What the ledger shows: snapshots, and the record of a bad heartbeat.
+//! What the ledger shows: snapshots, and the record of a heartbeat that ended.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     Ledger, UNHEALTHY_FOR,
     book::Book,
-    entry::{Ack, Entry, Verdict},
+    entry::{Ack, Entry, Offset, Verdict},
 };
-use crate::probe::heartbeat::{Bad, Beat, Outcome, Partition, Snapshot};
+use crate::probe::heartbeat::{Beat, Ended, Moved, Outcome, Partition, Snapshot, trace::Ids};
 
 impl Ledger {
     /// Everything, consistent at one instant.
@@ -61,10 +61,23 @@ impl Ledger {
         }
     }
 
-    pub(super) fn bad(&self, partition: i32, sequence: u64, entry: &Entry, outcome: Outcome) -> Bad {
+    pub(super) fn ended(
+        &self,
+        partition: i32,
+        sequence: u64,
+        entry: &Entry,
+        outcome: Outcome,
+        trace: Option<Ids>,
+    ) -> Ended {
         let intended = self.instant(entry.intended);
-        let unread = self.sums.last_unread.filter(|(at, _)| outcome == Outcome::Lost && *at >= intended);
-        Bad {
+        let unread = self.sums.last_unread.filter(|(at, _)| *at >= intended);
+        let lost_to = unread.filter(|_| outcome == Outcome::Lost);
+        let ended = self.certain_after(entry, outcome);
+        let moves = self
+            .moves
+            .iter()
+            .filter(|(at, moved, ..)| *moved == partition && intended <= *at && *at <= intended + ended);
+        Ended {
             id: self.settings.identity.name(partition, sequence),
             partition,
             sequence,
@@ -76,8 +89,31 @@ impl Ledger {
             end_to_end: entry.received.get(),
             fault: match entry.ack {
                 Ack::Failed { fault, .. } => Some(fault),
-                Ack::Waiting | Ack::At(_) => entry.refused.or(unread.map(|(_, fault)| fault)),
+                Ack::Waiting | Ack::At(_) => entry.refused.or(lost_to.map(|(_, fault)| fault)),
             },
+            failed: entry.failed(),
+            offset: entry.offset.map(Offset::get),
+            ended,
+            moves: moves
+                .map(|(at, _, from, to)| Moved { at: self.wall(*at), from: *from, to: *to })
+                .collect(),
+            unread: unread.map(|(at, fault)| (self.wall(at), fault)),
+            trace,
+        }
+    }
+
+    /// When its outcome was certain: with the last thing that happened to it, or when nothing more was waited for.
+    fn certain_after(&self, entry: &Entry, outcome: Outcome) -> Duration {
+        let last = [entry.sent.get(), entry.acked(), entry.failed(), entry.received.get()].into_iter().max();
+        let last = last.flatten().unwrap_or_default();
+        match (outcome, entry.ack) {
+            (Outcome::Skipped, _) => {
+                last.max(self.clock.0.saturating_duration_since(self.instant(entry.intended)))
+            }
+            (Outcome::Lost | Outcome::UnackedMissing, _) | (Outcome::UnackedReceived, Ack::Waiting) => {
+                self.settings.horizon
+            }
+            _ => last,
         }
     }
 }

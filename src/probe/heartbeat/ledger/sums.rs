@@ -1,0 +1,56 @@
+//! What the ledger counts over all partitions.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    kafka::Fault,
+    latency::{Bounds, Buckets, Recent, RecentMean},
+    probe::heartbeat::Ended,
+};
+
+/// The means of what arrived are of this window.
+const MEAN_WINDOW: Duration = Duration::from_secs(60);
+
+/// What is counted over all partitions.
+pub(super) struct Sums {
+    pub(super) events: u64,
+    pub(super) bad_events: u64,
+    pub(super) schedule_delay: Buckets,
+    pub(super) produce_errors: BTreeMap<Fault, u64>,
+    pub(super) fetch_errors: BTreeMap<Fault, u64>,
+    pub(super) last_unread: Option<(Instant, Fault)>,
+    pub(super) throttle: BTreeMap<&'static str, Buckets>,
+    pub(super) produce: Recent,
+    pub(super) end_to_end: Recent,
+    pub(super) acked_mean: RecentMean,
+    pub(super) received_mean: RecentMean,
+    pub(super) bad: VecDeque<Arc<Ended>>,
+    pub(super) acked: u64,
+    pub(super) received: u64,
+}
+
+impl Sums {
+    pub(super) fn new(bounds: &Bounds, begin: Instant) -> Self {
+        let empty = Buckets::new(bounds);
+        Self {
+            events: 0,
+            bad_events: 0,
+            schedule_delay: empty.clone(),
+            produce_errors: BTreeMap::new(),
+            fetch_errors: BTreeMap::new(),
+            last_unread: None,
+            throttle: ["fetch", "produce"].map(|api| (api, empty.clone())).into(),
+            produce: Recent::new(begin),
+            end_to_end: Recent::new(begin),
+            acked_mean: RecentMean::over(MEAN_WINDOW),
+            received_mean: RecentMean::over(MEAN_WINDOW),
+            bad: VecDeque::new(),
+            acked: 0,
+            received: 0,
+        }
+    }
+}

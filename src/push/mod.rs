@@ -1,0 +1,154 @@
+//! Metrics and traces pushed by OpenTelemetry's protocol, by the same loop that looks at clusters.
+
+mod traces;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::future::join_all;
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+use traces::{Counts, Telling};
+
+use crate::{
+    board::Board,
+    config::Config,
+    export::otlp::{Exporter, Report, Source},
+    kafka::{Error, Fault},
+    metrics::{
+        Sink,
+        render::{self, Exports, Traces},
+    },
+    probe::heartbeat::trace::Inlet,
+    process::Monitor,
+    task::{self, Cycle, Latest, Schedule},
+};
+
+/// For the last export, of what heartbeats ended as while the service stopped.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// The running tasks.
+pub struct Push {
+    /// What became of the exports.
+    pub results: Results,
+    tasks: Vec<JoinHandle<()>>,
+    stop: CancellationToken,
+}
+
+/// What became of the exports, where there are some.
+#[derive(Clone, Default)]
+pub struct Results {
+    metrics: Option<watch::Receiver<Latest<Report>>>,
+    traces: Option<Arc<Counts>>,
+}
+
+impl Push {
+    /// Starts to push what has somewhere to go. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// What of the settings cannot be used, in words.
+    pub fn start(
+        config: &Config,
+        boards: Vec<Board>,
+        monitor: Arc<Monitor>,
+        inlet: Option<Inlet>,
+    ) -> Result<Self, String> {
+        let (stop, begun) = (CancellationToken::new(), SystemTime::now());
+        let instance = instance(config, begun);
+        let mut push = Self { results: Results::default(), tasks: Vec::new(), stop };
+        if let Some(metrics) = &config.otlp.metrics {
+            let exporter =
+                Exporter::new(metrics, &config.labels, instance.clone(), source(boards, monitor), begun)?;
+            let (publish, latest) = watch::channel(Latest::new(metrics.interval));
+            let work = Pushing { exporter, interval: metrics.interval };
+            // The first export has something to tell, and services that start together do not push together.
+            let schedule = Schedule {
+                delay: metrics.interval.min(FIRST),
+                ..Schedule::every("otlp", metrics.interval, metrics.interval)
+            };
+            push.results.metrics = Some(latest);
+            push.tasks.push(tokio::spawn(task::run(work, schedule, publish, push.stop.clone())));
+        }
+        if let (Some(traces), Some(inlet)) = (&config.otlp.traces, inlet) {
+            let counts = Arc::new(Counts::default());
+            let work = Telling::new(traces, &instance, inlet, counts.clone())?;
+            let schedule = Telling::schedule();
+            let (publish, _) = watch::channel(Latest::new(schedule.interval));
+            push.results.traces = Some(counts);
+            push.tasks.push(tokio::spawn(task::run(work, schedule, publish, push.stop.clone())));
+        }
+        Ok(push)
+    }
+
+    /// How long [`Push::stop`] may take.
+    pub fn flush(&self) -> Duration {
+        if self.tasks.is_empty() { Duration::ZERO } else { FLUSH }
+    }
+
+    /// Exports once more, and ends.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if tokio::time::timeout(FLUSH, join_all(self.tasks)).await.is_err() {
+            tracing::warn!("the last export did not get through in time");
+        }
+    }
+}
+
+/// From the start to the first export.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// Tells processes apart, and runs of one: by the instance's name and when it began.
+fn instance(config: &Config, begun: SystemTime) -> String {
+    let name = config.clusters.first().map_or("", |cluster| cluster.heartbeat.instance.as_str());
+    let since = begun.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{name}-{:x}", since.as_nanos())
+}
+
+/// Everything that is served is pushed, but for the names that are there for older dashboards.
+fn source(boards: Vec<Board>, monitor: Arc<Monitor>) -> Source {
+    Arc::new(move |encoder| {
+        let readings: Vec<_> = boards.iter().map(Board::read).collect();
+        let process = monitor.read();
+        let mut own = Vec::new();
+        readings.iter().for_each(|readings| render::cluster(readings, &mut own));
+        render::process(&process, &mut own);
+        encoder.take(own);
+        readings.iter().for_each(|one| render::collected(one, readings.len() == 1, encoder));
+    })
+}
+
+struct Pushing {
+    exporter: Exporter,
+    interval: Duration,
+}
+
+impl Cycle for Pushing {
+    type Snapshot = Report;
+
+    async fn cycle(&mut self) -> Result<Report, Error> {
+        let until = Instant::now() + self.interval.mul_f32(0.9);
+        self.exporter.export(until).await.map_err(|words| Error::new(Fault::Other, words))
+    }
+
+    async fn end(&mut self) {
+        if let Err(words) = self.exporter.export(Instant::now() + FLUSH).await {
+            tracing::warn!("the last export failed: {words}");
+        }
+    }
+}
+
+impl Results {
+    /// What is told of them.
+    pub fn read(&self) -> (Option<Exports>, Option<Traces>) {
+        let exports = self.metrics.as_ref().map(|latest| {
+            let latest = latest.borrow();
+            let report = latest.snapshot.as_ref().map(|(report, _)| **report).unwrap_or_default();
+            let Report { requests, bytes, retries, rejected } = report;
+            let (cycles, duration) = (latest.cycles, latest.last_duration);
+            Exports { cycles, duration, requests, bytes, retries, rejected }
+        });
+        (exports, self.traces.as_ref().map(|counts| counts.read()))
+    }
+}

@@ -1,0 +1,85 @@
+//! Heartbeats that ended in every way there is, and an exporter for them.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use kafka_heartbeat::{
+    config::{self, Sources},
+    export::traces::Exporter,
+    kafka::{BrokerId, Fault},
+    probe::heartbeat::{
+        Ended, Moved, Outcome,
+        record::Identity,
+        trace::{Ids, Told},
+    },
+};
+
+pub(crate) const PARTITION: i32 = 3;
+
+pub(crate) fn intended() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+pub(crate) fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// An exporter of traces with these settings of `[otlp]`.
+pub(crate) fn exporter(pairs: &[(&str, &str)]) -> Exporter {
+    let settings = pairs.iter().map(|(key, value)| ("otlp", (*key).to_owned(), (*value).to_owned(), "test"));
+    let sources =
+        Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
+    let config = config::load(&sources).unwrap();
+    Exporter::new(&config.otlp.traces.unwrap().target, "one").unwrap()
+}
+
+/// One heartbeat for each outcome, its sequence the outcome's place.
+pub(crate) fn every_outcome() -> impl Iterator<Item = Told> {
+    Outcome::ALL.into_iter().map(told)
+}
+
+/// A heartbeat that ended so. It was sent after 2 ms, acknowledged after 5 and received after 9, where it was.
+pub(crate) fn told(outcome: Outcome) -> Told {
+    use Outcome::{Lost, Rejected, UnackedMissing, UnackedReceived, Unsent};
+    let sequence = outcome as u64;
+    let failed = matches!(outcome, Rejected | UnackedReceived).then(|| ms(7));
+    let ended = match outcome {
+        Lost | UnackedMissing => ms(120_000),
+        Outcome::Late => ms(11_000),
+        Rejected => ms(7),
+        Unsent => ms(2),
+        _ => ms(9),
+    };
+    let received = match outcome {
+        Outcome::Late => Some(ms(11_000)),
+        Outcome::Ok | UnackedReceived => Some(ms(9)),
+        _ => None,
+    };
+    let identity = Identity { instance: 1, epoch: 2 };
+    let ended = Ended {
+        id: identity.name(PARTITION, sequence),
+        partition: PARTITION,
+        sequence,
+        broker: Some(BrokerId(1)),
+        intended: intended(),
+        outcome,
+        schedule_delay: Some(ms(2)),
+        produce: matches!(outcome, Outcome::Ok | Outcome::Late | Lost).then(|| ms(5)),
+        end_to_end: received,
+        fault: match outcome {
+            Rejected | UnackedReceived => Some(Fault::Timeout),
+            Unsent => Some(Fault::QueueFull),
+            _ => None,
+        },
+        failed,
+        offset: received.map(|_| 42),
+        ended,
+        moves: vec![Moved { at: intended() + ms(6), from: Some(BrokerId(1)), to: None }],
+        unread: (outcome == Lost).then(|| (intended() + ms(4), Fault::Disconnected)),
+        trace: None,
+    };
+    let ids = Ids::of(identity, PARTITION, sequence);
+    Told { cluster: "eu".into(), topic: "beats".into(), ended: Arc::new(ended), ids }
+}

@@ -1,0 +1,352 @@
+//! Heartbeats as traces: their spans, and the same id in the record's header, in the log and on the exemplar.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+#[expect(dead_code, reason = "every test uses a part of what is shared")]
+#[path = "otlp/collector.rs"]
+mod collector;
+#[path = "otlp/ended.rs"]
+mod ended;
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use collector::{Answer, Collector, spans};
+use ended::{PARTITION, every_outcome, exporter, intended, ms, told};
+use kafka_heartbeat::probe::heartbeat::Outcome;
+use opentelemetry_proto::tonic::{
+    common::v1::{KeyValue, any_value::Value},
+    trace::v1::{Span, span::SpanKind, status::StatusCode},
+};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    message::Headers,
+};
+use support::{
+    kafka::{Kafka, Listener},
+    service::Service,
+    wait_for,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    let pair = attributes.iter().find(|pair| pair.key == key)?;
+    Some(match pair.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => text.clone(),
+        Value::IntValue(number) => number.to_string(),
+        Value::DoubleValue(number) => number.to_string(),
+        other => panic!("{other:?}"),
+    })
+}
+
+/// Milliseconds since the heartbeat was meant to be sent.
+fn after(nanos: u64) -> u64 {
+    let begun = intended().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from((Duration::from_nanos(nanos) - begun).as_millis()).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Of each span: kind, name, from, to, failed as.
+type Row = (SpanKind, String, u64, u64, Option<String>);
+
+fn rows(spans: &[Span]) -> Vec<Row> {
+    let row = |span: &Span| {
+        let failed = span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error);
+        let kind = text(&span.attributes, "error.type");
+        assert_eq!(failed, kind.is_some(), "{span:?}");
+        (
+            span.kind(),
+            span.name.clone(),
+            after(span.start_time_unix_nano),
+            after(span.end_time_unix_nano),
+            kind,
+        )
+    };
+    spans.iter().map(row).collect()
+}
+
+/// What a collector makes of one heartbeat.
+async fn sent(collector: &Collector, url: &str, outcome: Outcome) -> Vec<Span> {
+    exporter(&[("traces.endpoint", url)]).export(&[told(outcome)]).await.unwrap();
+    spans(&collector.take_spans())
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_told_as_what_became_of_it() {
+    use SpanKind::{Consumer, Internal, Producer};
+    let collector = Collector::default();
+    let url = format!("http://{}/v1/traces", collector.http().await);
+    let failed = |kind: &str| Some(kind.to_owned());
+    let (root, send, receive) = ("heartbeat", "send beats", "receive beats");
+    let row = |kind: SpanKind, name: &str, from: u64, to: u64, failed: Option<String>| -> Row {
+        (kind, name.to_owned(), from, to, failed)
+    };
+    let table = [
+        (
+            Outcome::Ok,
+            vec![
+                row(Internal, root, 0, 9, None),
+                row(Producer, send, 2, 5, None),
+                row(Consumer, receive, 2, 9, None),
+            ],
+        ),
+        (
+            Outcome::Late,
+            vec![
+                row(Internal, root, 0, 11_000, failed("late")),
+                row(Producer, send, 2, 5, None),
+                row(Consumer, receive, 2, 11_000, None),
+            ],
+        ),
+        (
+            Outcome::Lost,
+            vec![
+                row(Internal, root, 0, 120_000, failed("lost")),
+                row(Producer, send, 2, 5, None),
+                row(Consumer, receive, 2, 120_000, failed("lost")),
+            ],
+        ),
+        (
+            Outcome::Rejected,
+            vec![row(Internal, root, 0, 7, failed("timeout")), row(Producer, send, 2, 7, failed("timeout"))],
+        ),
+        (
+            Outcome::UnackedReceived,
+            vec![
+                row(Internal, root, 0, 9, failed("timeout")),
+                row(Producer, send, 2, 7, failed("timeout")),
+                row(Consumer, receive, 2, 9, None),
+            ],
+        ),
+        (
+            Outcome::UnackedMissing,
+            vec![
+                row(Internal, root, 0, 120_000, failed("unacked_missing")),
+                row(Producer, send, 2, 120_000, failed("timeout")),
+            ],
+        ),
+        (Outcome::Unsent, vec![row(Internal, root, 0, 2, failed("queue_full"))]),
+        (
+            Outcome::Skipped,
+            vec![row(Internal, root, 0, 9, None), row(Producer, send, 2, 9, failed("timeout"))],
+        ),
+    ];
+    for (outcome, expected) in table {
+        let spans = sent(&collector, &url, outcome).await;
+        assert_eq!(rows(&spans), expected, "{outcome:?}");
+        let (root, parts) = spans.split_first().unwrap();
+        assert!(root.parent_span_id.is_empty());
+        assert!(parts.iter().all(|span| span.parent_span_id == root.span_id), "{outcome:?}");
+        assert!(spans.iter().all(|span| span.trace_id == root.trace_id), "{outcome:?}");
+        let ids: BTreeSet<_> = spans.iter().map(|span| &span.span_id).collect();
+        assert_eq!(ids.len(), spans.len());
+        assert_eq!(text(&root.attributes, "heartbeat.outcome").as_deref(), Some(outcome.as_str()));
+        assert_eq!(root.events.last().map(|event| after(event.time_unix_nano)), Some(6));
+        let names: Vec<_> = root.events.iter().map(|event| event.name.as_str()).collect();
+        match outcome {
+            Outcome::Lost => assert_eq!(names, ["records could not be read", "leader moved"]),
+            Outcome::Unsent => assert_eq!(names, ["refused by the client", "leader moved"]),
+            _ => assert_eq!(names, ["leader moved"]),
+        }
+        let moved = &root.events.last().unwrap().attributes;
+        assert_eq!(text(moved, "heartbeat.leader.from").as_deref(), Some("1"));
+        assert_eq!(text(moved, "heartbeat.leader.to").as_deref(), Some("none"));
+    }
+}
+
+#[tokio::test]
+async fn spans_are_described_by_the_messaging_conventions() {
+    let collector = Collector::default();
+    let url = format!("http://{}/v1/traces", collector.http().await);
+    let spans = sent(&collector, &url, Outcome::Ok).await;
+    for (span, operation) in spans.iter().zip([None, Some("send"), Some("receive")]) {
+        let of = |key| text(&span.attributes, key);
+        assert_eq!(of("messaging.system").as_deref(), Some("kafka"));
+        assert_eq!(of("messaging.destination.name").as_deref(), Some("beats"));
+        assert_eq!(of("messaging.destination.partition.id"), Some(PARTITION.to_string()));
+        assert_eq!(of("messaging.kafka.offset").as_deref(), Some("42"));
+        assert_eq!(of("messaging.operation.name").as_deref(), operation);
+        assert_eq!(of("messaging.operation.type").as_deref(), operation);
+        assert_eq!(of("kafka_cluster").as_deref(), Some("eu"));
+    }
+    let (produce, deliver) = (&spans[1], &spans[2]);
+    assert_eq!(deliver.links[0].span_id, produce.span_id, "what is received was sent by that");
+}
+
+#[tokio::test]
+async fn over_grpc_it_is_the_same_and_says_who_we_are() {
+    let collector = Collector::default();
+    let (http, grpc) = (collector.http().await, collector.grpc().await);
+    let mut found = Vec::new();
+    for (endpoint, protocol, compression) in [
+        (format!("http://{http}/v1/traces"), "http/protobuf", "gzip"),
+        (format!("http://{http}/v1/traces"), "http/protobuf", "none"),
+        (format!("http://{grpc}"), "grpc", "gzip"),
+        (format!("http://{grpc}"), "grpc", "none"),
+    ] {
+        let exporter = exporter(&[
+            ("traces.endpoint", &endpoint),
+            ("traces.protocol", protocol),
+            ("compression", compression),
+            ("headers", "api-key=s3cret%3D1"),
+            ("resource", "deployment.environment.name=test"),
+            ("service.name", "mine"),
+        ]);
+        exporter.export(&every_outcome().collect::<Vec<_>>()).await.unwrap();
+        let headers = collector.headers();
+        assert!(headers.contains(&("api-key".to_owned(), "s3cret=1".to_owned())), "{headers:?}");
+        let taken = collector.take_spans();
+        let resource = &taken[0].resource.as_ref().unwrap().attributes;
+        assert_eq!(text(resource, "service.name").as_deref(), Some("mine"));
+        assert_eq!(text(resource, "deployment.environment.name").as_deref(), Some("test"));
+        assert_eq!(text(resource, "service.instance.id").as_deref(), Some("one"));
+        assert!(text(resource, "service.version").is_some());
+        found.push(spans(&taken));
+    }
+    assert_eq!(found[0].len(), 19);
+    assert!(found.windows(2).all(|two| two[0] == two[1]));
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again_and_what_may_not_is_an_error_without_secrets() {
+    let collector = Collector::default();
+    let url = format!("http://{}/v1/traces", collector.http().await);
+    let exporter = exporter(&[("traces.endpoint", &url), ("headers", "api-key=s3cret")]);
+    collector.answer([Answer::Refuse(503, None), Answer::Refuse(429, Some(0))]);
+    exporter.export(&[told(Outcome::Ok)]).await.unwrap();
+    assert_eq!((collector.asked(), spans(&collector.take_spans()).len()), (3, 3));
+    collector.answer([Answer::Refuse(400, None)]);
+    let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+    assert_eq!(collector.asked(), 4, "not again");
+    assert!(!words.contains("s3cret"), "{words}");
+}
+
+/// `traceparent` of the records of a topic, by value: trace and parent.
+fn headers(kafka: &Kafka, topic: &str) -> BTreeMap<String, String> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.bootstrap(Listener::Plaintext)).set("group.id", "traces-headers");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for (partition, _) in kafka.leaders(topic) {
+        list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    let mut found = BTreeMap::new();
+    wait_for("the records", PATIENCE, || {
+        while let Some(record) = consumer.poll(Duration::from_millis(200)) {
+            let record = record.unwrap();
+            let header = record.headers().unwrap().get(0);
+            assert_eq!(header.key, "traceparent");
+            let value = std::str::from_utf8(header.value.unwrap()).unwrap();
+            let parts: Vec<_> = value.split('-').collect();
+            assert_eq!((parts.len(), parts[0], parts[3]), (4, "00", "01"), "{value}");
+            found.insert(parts[1].to_owned(), parts[2].to_owned());
+        }
+        (found.len() >= 30).then_some(())
+    });
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_has_one_id_in_its_record_its_trace_its_exemplar_and_its_log_line() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let collector = Collector::default();
+    let service = Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = {}\n[heartbeat]\ntopic = traced\ninterval = 100ms\n\
+         deadline = 1ms\n[otlp]\ntraces.endpoint = http://{}/v1/traces\ntraces.share = 1\n",
+        kafka.bootstrap(Listener::Plaintext),
+        collector.http().await,
+    ));
+    // Nothing is back within a millisecond: all are late, and told.
+    service.wait("k", "late heartbeats", 60, |totals| totals.of("late") >= 30);
+    let text_of = |service: &Service| service.request("/metrics", "application/openmetrics-text").unwrap().2;
+    let exposed = text_of(&service);
+    let (ended, log) = service.stop();
+    assert!(ended.success(), "{log}");
+    let all = spans(&collector.take_spans());
+    let roots: BTreeMap<String, &Span> =
+        all.iter().filter(|span| span.name == "heartbeat").map(|span| (hex(&span.trace_id), span)).collect();
+    let sends: BTreeMap<String, String> = all
+        .iter()
+        .filter(|span| span.name == "send traced")
+        .map(|span| (hex(&span.trace_id), hex(&span.span_id)))
+        .collect();
+    assert!(roots.len() >= 30);
+    let written = headers(kafka, "traced");
+    assert!(written.iter().all(|(trace, span)| sends.get(trace) == Some(span)));
+    let ids: Vec<_> = log.lines().filter_map(|line| line.split("trace_id=").nth(1)).collect();
+    assert!(!ids.is_empty(), "{log}");
+    for id in ids {
+        let id: String = id.chars().filter(char::is_ascii_hexdigit).take(32).collect();
+        assert!(roots.contains_key(&id), "{id} of the log");
+    }
+    let exemplars: Vec<_> = exposed.lines().filter(|line| line.contains("trace_id=\"")).collect();
+    assert!(!exemplars.is_empty(), "{exposed}");
+    for line in exemplars {
+        let value = |name: &str| line.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+        let root = roots.get(value("trace_id")).unwrap_or_else(|| panic!("{line}"));
+        assert_eq!(text(&root.attributes, "heartbeat.id").as_deref(), Some(value("heartbeat_id")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn good_heartbeats_are_told_where_an_exemplar_leads_to_them_and_by_their_share() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let collector = Collector::default();
+    let service = Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = {}\n[heartbeat]\ntopic = hardly-traced\ninterval = 50ms\n\
+         [otlp]\ntraces.endpoint = http://{}/v1/traces\ntraces.share = 0\n",
+        kafka.bootstrap(Listener::Plaintext),
+        collector.http().await,
+    ));
+    service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 100);
+    let totals = service.totals("k");
+    let exposed = service.request("/metrics", "application/openmetrics-text").unwrap().2;
+    let (ended, log) = service.stop();
+    assert!(ended.success(), "{log}");
+    let roots: BTreeSet<String> = spans(&collector.take_spans())
+        .iter()
+        .filter(|span| span.name == "heartbeat")
+        .map(|span| hex(&span.trace_id))
+        .collect();
+    let exemplars: BTreeSet<String> = exposed
+        .lines()
+        .filter_map(|line| line.split("trace_id=\"").nth(1))
+        .map(|rest| rest.chars().take(32).collect())
+        .collect();
+    assert!(!exemplars.is_empty() && exemplars.is_subset(&roots), "{exemplars:?} {roots:?}");
+    assert!((roots.len() as u64) < totals.of("ok"), "a bucket's exemplar stays for a minute");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_away_costs_a_bounded_queue_and_is_counted() {
+    let collector = Collector::default();
+    collector.answer((0..999).map(|_| Answer::Refuse(400, None)));
+    let service = Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[heartbeat]\ninterval = 10ms\ndeadline = 300ms\n\
+         [otlp]\ntraces.endpoint = http://{}/v1/traces\n",
+        collector.http().await,
+    ));
+    wait_for("traces that were not taken", Duration::from_secs(60), || {
+        (service.series("heartbeat_traces_total", &["ending=\"failed\""])? > 0.0).then_some(())
+    });
+    assert_eq!(service.series("heartbeat_traces_total", &["ending=\"exported\""]), Some(0.0));
+    collector.forget();
+    wait_for("traces that were", Duration::from_secs(60), || {
+        (service.series("heartbeat_traces_total", &["ending=\"exported\""])? > 0.0).then_some(())
+    });
+    let (ended, log) = service.stop();
+    assert!(ended.success(), "{log}");
+    let told = spans(&collector.take_spans());
+    assert!(told.iter().all(|span| span.name == "heartbeat"), "nothing was ever sent");
+    assert!(ms(0).is_zero() && !told.is_empty());
+}
