@@ -20,7 +20,7 @@ use std::{
 use kafka_heartbeat::{
     board::{Board, Readings},
     collect::{Probe, Snapshot},
-    config::{self, Config, Sources},
+    config::{self, Compat, Config, Sources},
     export::prometheus::{self, Format, Parts},
     kafka::{
         BrokerId,
@@ -218,7 +218,7 @@ fn encode(config: &Config, snapshot: Snapshot, rounds: u64) {
     readings.collect.snapshot = Some((Arc::new(snapshot), tokio::time::Instant::now()));
     let blocks = || {
         let mut blocks = prometheus::Blocks::new(&BTreeMap::new(), Format::Text);
-        render::collected(&readings, true, &mut blocks);
+        render::collected(&readings, true, Compat::default(), &mut blocks);
         blocks.done()
     };
     let written = blocks();

@@ -80,7 +80,7 @@ fn scrape(readings: &Readings, format: Format) -> Vec<u8> {
     let mut all = Vec::new();
     let process = sample::process(SystemTime::UNIX_EPOCH);
     render::cluster(readings, &mut all);
-    render::collected(readings, true, &mut all);
+    render::collected(readings, true, kafka_heartbeat::config::Compat::default(), &mut all);
     compat::cc_heartbeat(std::slice::from_ref(readings), Instant::now(), &mut all);
     render::process(&process, &mut all);
     render::exposed(0, &mut all);

@@ -71,6 +71,8 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Print every metric with its labels and its meaning, as Markdown
+    Metrics,
     /// Check a configuration and tell everything that is wrong with it
     CheckConfig {
         /// The file

@@ -14,6 +14,7 @@ use kafka_heartbeat::{
     cli::{Cli, Command, Connection, Exit, Run, TopicAction},
     config::{self, Config, LogFormat, Sources},
     demo::Demo,
+    export::reference,
     healthcheck, logs, oneshot, process,
 };
 
@@ -43,6 +44,10 @@ fn main() -> ExitCode {
                 TopicAction::Plan(connection) => report(&connection, |config| oneshot::topic(config, false)),
                 TopicAction::Apply(connection) => report(&connection, |config| oneshot::topic(config, true)),
             },
+            Some(Command::Metrics) => {
+                say(&reference::markdown());
+                Exit::Ok
+            }
             Some(Command::CheckConfig { file }) => check_config(file),
             Some(Command::Healthcheck { url }) => check_health(&url),
         }

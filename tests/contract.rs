@@ -9,9 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use kafka_heartbeat::probe::{
-    heartbeat::{Anomaly, Outcome},
-    topic::Blocked,
+use kafka_heartbeat::{
+    metrics::{Kind, catalog},
+    probe::{
+        heartbeat::{Anomaly, Outcome},
+        topic::Blocked,
+    },
 };
 use serde_json::{Value, json};
 
@@ -381,4 +384,53 @@ fn list(value: &Value) -> &[Value] {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+#[test]
+fn the_page_of_metrics_is_what_the_program_prints() {
+    let printed = kafka_heartbeat::export::reference::markdown();
+    let hint = "run `cargo run -- metrics > docs/metrics.md`";
+    assert!(read("docs/metrics.md") == printed, "docs/metrics.md is not what is declared: {hint}");
+}
+
+#[test]
+fn older_names_are_computed_from_ours_or_said_not_to_be() {
+    let rules: Value = serde_norway::from_str(&read("prometheus/compat.yml")).expect("YAML");
+    let rules: Vec<&Value> = rules["groups"]
+        .as_array()
+        .expect("groups")
+        .iter()
+        .flat_map(|group| group["rules"].as_array().expect("rules"))
+        .collect();
+    let recorded: BTreeSet<_> = rules.iter().map(|rule| text(&rule["record"]).to_owned()).collect();
+    let legacy: BTreeSet<_> = catalog::compat::ALL.iter().map(|family| family.name).collect();
+    let families: BTreeSet<_> =
+        known_families().into_iter().filter(|name| !legacy.contains(&**name)).collect();
+    for rule in &rules {
+        assert_known(text(&rule["expr"]), &families, "compat.yml");
+    }
+    let mut without = BTreeSet::new();
+    for family in catalog::compat::ALL {
+        let suffixes: &[&str] =
+            if family.kind == Kind::Histogram { &["_bucket", "_sum", "_count"] } else { &[""] };
+        if !suffixes.iter().all(|suffix| recorded.contains(&format!("{}{suffix}", family.name))) {
+            without.insert(family.name);
+        }
+    }
+    // A broker's id as a value, and what is not told of single partitions.
+    let expected = [
+        "heartbeat_controller",
+        "kafka_consumergroup_members",
+        "kafka_topic_partition_in_sync_replica",
+        "kafka_topic_partition_leader",
+        "kafka_topic_partition_leader_is_preferred",
+        "kafka_topic_partition_replicas",
+        "kafka_topic_partition_under_replicated_partition",
+    ];
+    assert_eq!(without, BTreeSet::from(expected));
+    for family in catalog::compat::ALL {
+        let instead =
+            family.help.trim_start_matches("Compatibility. Use ").split('.').next().expect("a name");
+        assert!(families.contains(instead), "{}: {instead}", family.name);
+    }
 }

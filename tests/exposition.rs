@@ -17,7 +17,7 @@ use std::{
 use exposition_parser::{Exposition, parse, protobuf};
 use kafka_heartbeat::{
     board::Readings,
-    config::{self, Sources},
+    config::{self, Compat, Sources},
     export::prometheus::{Format, encode},
     kafka::Fault,
     latency::{Bounds, Buckets, Recent, RecentMean},
@@ -28,7 +28,19 @@ use sample::{HOSTILE, config, process, sample};
 
 const FORMATS: [Format; 2] = [Format::Text, Format::OpenMetrics];
 /// Labels a family of ours may carry; a new one needs a thought about how many values it has.
-const LABELS: [&str; 29] = [
+const COMPAT: Compat = Compat {
+    cc_heartbeat: true,
+    kafka_exporter: true,
+    kafka_consumer_lag: true,
+    kminion: true,
+    member_labels: false,
+};
+
+const LABELS: [&str; 33] = [
+    "address",
+    "consumergroup",
+    "id",
+    "partition_id",
     "member_host",
     "consumer_id",
     "client_id",
@@ -79,9 +91,11 @@ fn bytes(readings: &[Readings], format: Format) -> Vec<u8> {
         render::cluster(readings, &mut series);
     }
     for one in readings {
-        render::collected(one, readings.len() == 1, &mut series);
+        render::collected(one, readings.len() == 1, COMPAT, &mut series);
     }
     compat::cc_heartbeat(readings, Instant::now(), &mut series);
+    let kminion = compat::Kminion::of(readings);
+    kminion.series(&mut series);
     render::process(&process, &mut series);
     render::exposed(0, &mut series);
     encode(&series, &config().labels, format)
@@ -361,7 +375,7 @@ fn two_names_for_one_kafka_are_told_once_under_the_older_programs_names() {
 
 #[test]
 fn every_family_keeps_the_rules_for_names() {
-    let legacy = |help: &str| help.starts_with("Compatibility. Use heartbeat_");
+    let legacy = |help: &str| help.starts_with("Compatibility. Use ");
     let mut names = BTreeSet::new();
     for family in catalog::all() {
         let (name, help) = (family.name, family.help);
@@ -390,10 +404,138 @@ fn every_family_keeps_the_rules_for_names() {
 
 #[test]
 fn no_family_is_declared_and_forgotten() {
-    let files =
-        [include_str!("../src/metrics/catalog/mod.rs"), include_str!("../src/metrics/catalog/collect.rs")];
-    let declared: usize = files.iter().map(|file| file.matches(": Family<").count()).sum();
-    assert_eq!(declared, catalog::all().count());
+    let files = [
+        include_str!("../src/metrics/catalog/mod.rs"),
+        include_str!("../src/metrics/catalog/collect.rs"),
+        include_str!("../src/metrics/catalog/compat.rs"),
+    ];
+    let statics = |file: &&str| {
+        file.lines().filter(|line| line.starts_with("pub static ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let declared = files.iter().flat_map(statics).filter(|line| line.contains(": Family<")).count();
+    assert_eq!(declared, catalog::all().count() + catalog::compat::MEMBERS.len());
+    // Each older name is of one program.
+    let of_sets = catalog::compat::SETS.iter().flat_map(|set| set.families.iter().map(|family| family.name));
+    let of_sets: Vec<_> = of_sets.collect();
+    assert_eq!(of_sets, catalog::compat::ALL.map(|family| family.name));
+}
+
+#[test]
+fn klag_exporters_labels_come_with_a_switch_and_in_place_of_ours() {
+    let readings = readings();
+    let wanted = Compat { member_labels: true, ..Compat::default() };
+    let mut series = Vec::new();
+    render::collected(&readings[0], false, wanted, &mut series);
+    let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).expect("text");
+    let exposition = parse(&text, Format::Text).expect("the text format");
+    let ours = parsed(&readings);
+    let labels = |exposition: &Exposition, name: &str| -> BTreeSet<Vec<String>> {
+        let of = exposition.samples().keys().filter(|(of, _)| of == name);
+        of.map(|(_, labels)| labels.iter().map(|(label, _)| label.clone()).collect()).collect()
+    };
+    let values = |exposition: &Exposition, name: &str| -> Vec<f64> {
+        let of = exposition.samples().iter().filter(|((of, _), _)| of == name);
+        let mut values: Vec<f64> = of.map(|(_, value)| *value).collect();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    for family in catalog::compat::MEMBERS {
+        let mut expected: Vec<String> = family.labels.iter().map(|label| (*label).to_owned()).collect();
+        expected.sort();
+        assert_eq!(labels(&exposition, family.name), BTreeSet::from([expected]), "{}", family.name);
+        assert_eq!(values(&exposition, family.name), values(&ours, family.name), "{}", family.name);
+    }
+    let lag_seconds = "kafka_consumergroup_group_lag_seconds";
+    assert!(exposition.labels_of(lag_seconds, "member_host").contains("10.0.0.7"));
+    assert!(exposition.labels_of(lag_seconds, "compaction_detected").contains("true"));
+}
+
+/// Values of a family by the values of these labels.
+fn by(exposition: &Exposition, name: &str, labels: &[&str]) -> BTreeMap<Vec<String>, f64> {
+    let of = exposition.samples().iter().filter(|((of, _), _)| of == name);
+    of.map(|((_, all), value)| {
+        let value_of =
+            |label: &&str| all.iter().find(|(name, _)| name == label).expect("the label").1.clone();
+        (labels.iter().map(value_of).collect(), *value)
+    })
+    .collect()
+}
+
+#[test]
+fn older_names_have_the_values_of_ours() {
+    let exposition = parsed(&readings());
+    let (group, partition) = (["cluster_name", "group", "topic"], ["cluster_name", "topic", "partition"]);
+    let (theirs, place) =
+        (["kafka_cluster", "consumergroup", "topic"], ["kafka_cluster", "topic", "partition"]);
+    let more = |labels: [&'static str; 3]| [&labels[..], &["partition"]].concat();
+    for (old, old_labels, new, labels) in [
+        ("kafka_consumergroup_current_offset", more(theirs), "kafka_consumergroup_group_offset", more(group)),
+        ("kafka_consumergroup_lag", more(theirs), "kafka_consumergroup_group_lag", more(group)),
+        (
+            "kafka_consumergroup_lag_sum",
+            theirs.to_vec(),
+            "kafka_consumergroup_group_topic_sum_lag",
+            group.to_vec(),
+        ),
+        (
+            "kafka_consumer_lag",
+            more(["kafka_cluster", "group", "topic"]),
+            "kafka_consumergroup_group_lag",
+            more(group),
+        ),
+        (
+            "kafka_topic_partition_current_offset",
+            place.to_vec(),
+            "kafka_partition_latest_offset",
+            partition.to_vec(),
+        ),
+        (
+            "kafka_topic_partition_oldest_offset",
+            place.to_vec(),
+            "kafka_partition_earliest_offset",
+            partition.to_vec(),
+        ),
+        ("kafka_brokers", vec!["kafka_cluster"], "heartbeat_brokers", vec!["kafka_cluster"]),
+        (
+            "kafka_topic_partitions",
+            vec!["kafka_cluster", "topic"],
+            "kafka_topic_partition_count",
+            vec!["kafka_cluster", "topic"],
+        ),
+        (
+            "kminion_end_to_end_messages_produced_in_flight",
+            vec!["kafka_cluster", "partition_id"],
+            "heartbeat_in_flight",
+            vec!["kafka_cluster", "partition"],
+        ),
+    ] {
+        let found = by(&exposition, old, &old_labels);
+        assert!(!found.is_empty(), "{old}");
+        assert_eq!(found, by(&exposition, new, &labels), "{old}");
+    }
+    let sum = |name: &str, holds: &dyn Fn(&str) -> bool| -> f64 {
+        let outcomes = by(&exposition, name, &["outcome", "kafka_cluster", "partition", "broker"]);
+        outcomes.iter().filter(|(labels, _)| holds(&labels[0])).map(|(_, value)| value).sum()
+    };
+    let all = |name: &str| by(&exposition, name, &["kafka_cluster", "partition_id"]).values().sum::<f64>();
+    let of =
+        |outcomes: &'static [&str]| sum("heartbeat_outcomes_total", &|outcome| outcomes.contains(&outcome));
+    for (old, outcomes) in [
+        ("produced_failed", &["rejected", "unacked_received", "unacked_missing", "unsent"][..]),
+        ("received", &["ok", "unacked_received"]),
+        ("lost", &["late", "lost"]),
+        ("produced", &["ok", "late", "lost", "rejected", "unacked_received", "unacked_missing", "unsent"]),
+    ] {
+        let old = format!("kminion_end_to_end_messages_{old}_total");
+        assert!(all(&old) > 0.0 || of(outcomes) == 0.0);
+        assert_eq!(all(&old), of(outcomes), "{old}");
+    }
+    let brokers = by(
+        &exposition,
+        "heartbeat_produce_duration_seconds_count",
+        &["kafka_cluster", "partition", "broker"],
+    );
+    assert_eq!(all("kminion_end_to_end_produce_latency_seconds_count"), brokers.values().sum::<f64>());
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::{
 use collector::{Answer, Collector, Point, metrics_of, points};
 use exposition_parser::{Id, parse};
 use kafka_heartbeat::{
-    config::{self, Metrics, Otlp, Sources},
+    config::{self, Compat, Metrics, Otlp, Sources},
     export::{
         otlp::{
             Exporter,
@@ -130,7 +130,7 @@ async fn what_is_pushed_is_what_is_scraped() {
     let (readings, process) = (Arc::new(sample::sample(&sample::config(), wall())), sample::process(wall()));
     let mut series = Vec::new();
     readings.iter().for_each(|one| render::cluster(one, &mut series));
-    readings.iter().for_each(|one| render::collected(one, false, &mut series));
+    readings.iter().for_each(|one| render::collected(one, false, Compat::default(), &mut series));
     render::process(&process, &mut series);
     let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
     let scraped = parse(&text, Format::Text).unwrap();
@@ -160,7 +160,7 @@ async fn what_is_pushed_is_what_is_scraped() {
             readings.iter().for_each(|one| render::cluster(one, &mut own));
             render::process(&process, &mut own);
             encoder.take(own);
-            readings.iter().for_each(|one| render::collected(one, false, encoder));
+            readings.iter().for_each(|one| render::collected(one, false, Compat::default(), encoder));
         });
         export(&mut exporter).await.unwrap();
         let pushed = samples(&collector);

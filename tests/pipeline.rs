@@ -32,7 +32,7 @@ use collector::{Collector, metrics_of};
 use exposition_parser::{Id, parse};
 use kafka_heartbeat::{
     board::Readings,
-    config::{self, Sources},
+    config::{self, Compat, Sources},
     export::{
         otlp::{Exporter, encode::Encoder},
         prometheus::{Format, encode},
@@ -122,7 +122,7 @@ fn push<'a>(readings: &'a [Readings], process: &'a render::Process, sink: &mut i
     readings.iter().for_each(|one| render::cluster(one, &mut own));
     render::process(process, &mut own);
     sink.take(own);
-    readings.iter().for_each(|one| render::collected(one, false, sink));
+    readings.iter().for_each(|one| render::collected(one, false, Compat::default(), sink));
 }
 
 /// An exporter of the sample, and the same as text.

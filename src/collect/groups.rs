@@ -8,7 +8,7 @@ use std::{
 use super::{
     Api, Faults, Places,
     ages::{Dates, NOTHING_UNREAD, Sources},
-    lag::{Lag, TimeLag, is_behind, lag, lost_since},
+    lag::{Lag, Sums, is_behind, lag, lost_since},
 };
 use crate::{
     config,
@@ -61,61 +61,21 @@ impl Group {
         worst.map(|(topic, (number, _))| (topic, *number))
     }
 
+    /// Who reads what, as far as that is known.
+    pub fn readers(&self) -> BTreeMap<(&str, i32), &Member> {
+        let partitions = self.members.iter().flatten().flat_map(|member| {
+            let of = member.partitions.iter();
+            of.flat_map(move |(topic, numbers)| {
+                numbers.iter().map(move |number| ((&**topic, *number), member))
+            })
+        });
+        partitions.collect()
+    }
+
     /// Partitions with a commit that have no lag.
     pub fn unknown(&self) -> usize {
         let lags = self.topics.values().flat_map(|lags| lags.values());
         Sums::of(lags, self.unread.values().sum()).lacking
-    }
-}
-
-/// Sums over partitions.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Sums {
-    /// Of all partitions.
-    pub records: Option<i64>,
-    /// Of the one that is furthest behind.
-    pub most: Option<i64>,
-    /// Of the one whose next record is oldest.
-    pub oldest: Option<TimeLag>,
-    /// Partitions that have no lag, or of which a part is not known.
-    lacking: usize,
-    /// Of these, those that ought to have one.
-    unknown: usize,
-    /// Partitions with something to read of which it is not known how old it is.
-    undated: usize,
-}
-
-impl Sums {
-    /// Over these partitions, and so many of which nothing is known; absent if there are none.
-    fn of<'a>(lags: impl Iterator<Item = &'a Lag>, unread: usize) -> Self {
-        let mut sums = Self { lacking: unread, unknown: unread, ..Self::default() };
-        for lag in lags {
-            sums.lacking += usize::from(lag.records.is_none() || lag.lost.is_none());
-            // A commit behind the end of its log is known, and has no lag.
-            let known = lag.behind || (lag.records.is_some() && lag.lost.is_some());
-            sums.unknown += usize::from(!known);
-            sums.undated += usize::from(lag.time.is_none() && !lag.behind);
-            if let Some(records) = lag.records {
-                sums.records = Some(sums.records.unwrap_or(0) + records);
-                sums.most = sums.most.max(Some(records));
-            }
-            if let Some(time) = lag.time
-                && sums.oldest.is_none_or(|oldest| time.age > oldest.age)
-            {
-                sums.oldest = Some(time);
-            }
-        }
-        sums
-    }
-
-    fn told(self, parts: bool) -> Self {
-        let whole = parts || self.unknown == 0;
-        Self {
-            records: self.records.filter(|_| whole),
-            most: self.most.filter(|_| whole),
-            oldest: self.oldest.filter(|_| parts || self.unknown + self.undated == 0),
-            ..self
-        }
     }
 }
 
@@ -341,7 +301,7 @@ impl Watched {
                 fault,
             };
             for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
-                let mut lags = BTreeMap::new();
+                let mut lags = Vec::with_capacity(partitions.len());
                 let dates = Dates::of(sources, &topic);
                 if sources.topics.of(&topic).is_none() {
                     // A commit outlives its topic.
@@ -371,10 +331,11 @@ impl Watched {
                         let last = losses.last.insert(number, (committed, start));
                         losses.total += last.map_or(0, |last| lost_since(last, (committed, start)));
                     }
-                    lags.insert(number, found);
+                    lags.push((number, found));
                 }
                 if !lags.is_empty() {
-                    group.topics.insert(topic, lags);
+                    // A tree that is made of all at once has no room to spare, and snapshots live long.
+                    group.topics.insert(topic, lags.into_iter().collect());
                 }
             }
             group.lost = losses.iter().map(|(topic, losses)| (topic.clone(), losses.total)).collect();

@@ -116,6 +116,58 @@ pub fn is_behind(committed: i64, ends: Ends) -> bool {
     ends.end.is_some_and(|end| committed > end)
 }
 
+/// Sums over partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sums {
+    /// Of all partitions.
+    pub records: Option<i64>,
+    /// Of the one that is furthest behind.
+    pub most: Option<i64>,
+    /// Of the one whose next record is oldest.
+    pub oldest: Option<TimeLag>,
+    /// Partitions that have no lag, or of which a part is not known.
+    pub(super) lacking: usize,
+    /// Of these, those that ought to have one.
+    unknown: usize,
+    /// Partitions with something to read of which it is not known how old it is.
+    undated: usize,
+}
+
+impl Sums {
+    /// Over these partitions, and so many of which nothing is known; absent if there are none.
+    pub(super) fn of<'a>(lags: impl Iterator<Item = &'a Lag>, unread: usize) -> Self {
+        let mut sums = Self { lacking: unread, unknown: unread, ..Self::default() };
+        for lag in lags {
+            sums.lacking += usize::from(lag.records.is_none() || lag.lost.is_none());
+            // A commit behind the end of its log is known, and has no lag.
+            let known = lag.behind || (lag.records.is_some() && lag.lost.is_some());
+            sums.unknown += usize::from(!known);
+            sums.undated += usize::from(lag.time.is_none() && !lag.behind);
+            if let Some(records) = lag.records {
+                sums.records = Some(sums.records.unwrap_or(0) + records);
+                sums.most = sums.most.max(Some(records));
+            }
+            if let Some(time) = lag.time
+                && sums.oldest.is_none_or(|oldest| time.age > oldest.age)
+            {
+                sums.oldest = Some(time);
+            }
+        }
+        sums
+    }
+
+    /// What is told of it: parts, only if they are good enough.
+    pub(super) fn told(self, parts: bool) -> Self {
+        let whole = parts || self.unknown == 0;
+        Self {
+            records: self.records.filter(|_| whole),
+            most: self.most.filter(|_| whole),
+            oldest: self.oldest.filter(|_| parts || self.unknown + self.undated == 0),
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

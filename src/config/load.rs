@@ -163,6 +163,10 @@ impl Reader {
             clusters.push(self.cluster(name));
         }
         self.sections = common;
+        let compat = self.compat();
+        for cluster in &mut clusters {
+            cluster.lag.members |= compat.needs_members();
+        }
         Config {
             clusters,
             history: Some(self.text("history", "path")).filter(|path| !path.is_empty()).map(Into::into),
@@ -171,7 +175,7 @@ impl Reader {
             warnings: Vec::new(),
             labels: self.section("labels").into_iter().map(|(key, (value, _))| (key, value)).collect(),
             log: Log { format: self.log_format(), level: self.log_level() },
-            compat: Compat { cc_heartbeat: self.parsed("compat", "cc_heartbeat", "true or false") },
+            compat,
             shutdown: Shutdown { grace: self.duration("shutdown", "grace") },
         }
     }
@@ -222,6 +226,16 @@ impl Reader {
             },
             lag: self.lag(),
             freshness: self.freshness(),
+        }
+    }
+
+    fn compat(&mut self) -> Compat {
+        Compat {
+            cc_heartbeat: self.switch("compat", "cc_heartbeat"),
+            kafka_exporter: self.switch("compat", "kafka_exporter"),
+            kafka_consumer_lag: self.switch("compat", "kafka_consumer_lag"),
+            kminion: self.switch("compat", "kminion"),
+            member_labels: self.switch("compat", "member_labels"),
         }
     }
 

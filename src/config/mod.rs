@@ -212,11 +212,26 @@ pub enum LogFormat {
     Json,
 }
 
-/// `[compat]`
-#[derive(Debug, Clone)]
+/// `[compat]`: names that other programs have for metrics.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Compat {
-    /// The names of the cc-heartbeat program.
+    /// Those of the cc-heartbeat program.
     pub cc_heartbeat: bool,
+    /// Those of kafka_exporter.
+    pub kafka_exporter: bool,
+    /// The one of the Prometheus monitoring solution that is not ours.
+    pub kafka_consumer_lag: bool,
+    /// Those of kminion's end-to-end probe.
+    pub kminion: bool,
+    /// klag-exporter's labels on lags.
+    pub member_labels: bool,
+}
+
+impl Compat {
+    /// Whether it has to be known who is in a group.
+    pub fn needs_members(&self) -> bool {
+        self.kafka_exporter || self.member_labels
+    }
 }
 
 /// `[shutdown]`

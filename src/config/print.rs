@@ -108,6 +108,10 @@ impl Config {
         lines.extend([
             "[compat]".to_owned(),
             format!("cc_heartbeat = {}", self.compat.cc_heartbeat),
+            format!("kafka_exporter = {}", self.compat.kafka_exporter),
+            format!("kminion = {}", self.compat.kminion),
+            format!("kafka_consumer_lag = {}", self.compat.kafka_consumer_lag),
+            format!("member_labels = {}", self.compat.member_labels),
             String::new(),
         ]);
         lines.extend([

@@ -8,8 +8,14 @@ use super::{
 };
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 31] = [
+const RESERVED_LABELS: [&str; 37] = [
     "member_host",
+    "compaction_detected",
+    "data_loss_detected",
+    "consumergroup",
+    "partition_id",
+    "id",
+    "address",
     "consumer_id",
     "client_id",
     "kafka_cluster",

@@ -4,4 +4,5 @@ pub mod gzip;
 pub mod otlp;
 pub mod prometheus;
 mod proto;
+pub mod reference;
 pub mod traces;

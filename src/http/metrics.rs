@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -28,8 +28,11 @@ use crate::{
     metrics::{compat, render as series},
 };
 
-/// A form that nobody has asked for so long is not written any more.
+/// A form that nobody has asked for so long is not written ahead any more …
 const WANTED_FOR: Duration = Duration::from_secs(300);
+
+/// … nor one that was only asked for within so short a time, as by somebody who looks.
+const REGULAR_AFTER: Duration = Duration::from_secs(10);
 
 /// While a snapshot is younger, it may be being written; meanwhile what was written before is served.
 const WRITING: Duration = Duration::from_secs(2);
@@ -79,13 +82,27 @@ pub(super) async fn metrics(state: Extract<Shared>, headers: HeaderMap) -> Respo
 #[derive(Default)]
 pub(super) struct Written {
     blocks: Mutex<BTreeMap<(usize, Format), WrittenOf>>,
-    wanted: Mutex<BTreeMap<Form, Instant>>,
+    wanted: Mutex<BTreeMap<Form, Wanted>>,
+}
+
+/// When a form was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    first: Instant,
+    last: Instant,
+}
+
+impl Wanted {
+    fn is_regular(self) -> bool {
+        self.last - self.first > REGULAR_AFTER
+    }
 }
 
 /// What was written of a snapshot, and when.
 #[derive(Clone)]
 struct WrittenOf {
-    snapshot: Arc<collect::Snapshot>,
+    /// Which: not held, so that it goes as soon as there is another one.
+    snapshot: Weak<collect::Snapshot>,
     since: Instant,
     blocks: Arc<[Block]>,
     /// It can be sent as it is, too.
@@ -96,9 +113,18 @@ impl WrittenOf {
     fn suits(&self, form: Form) -> bool {
         self.plain || form.gzip
     }
+
+    fn is_of(&self, snapshot: &Arc<collect::Snapshot>) -> bool {
+        self.snapshot.as_ptr() == Arc::as_ptr(snapshot)
+    }
 }
 
 impl Written {
+    fn ask(&self, form: Form) {
+        let now = Instant::now();
+        lock(&self.wanted).entry(form).or_insert(Wanted { first: now, last: now }).last = now;
+    }
+
     fn of(&self, state: &State, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some((snapshot, taken)) = readings.collect.snapshot.as_ref() else { return Arc::new([]) };
         if readings.collect.fresh().is_none() {
@@ -107,8 +133,7 @@ impl Written {
         let kept = 3 * readings.collect.interval;
         if let Some(written) = lock(&self.blocks).get(&(board, form.format))
             && written.suits(form)
-            && (Arc::ptr_eq(&written.snapshot, snapshot)
-                || (taken.elapsed() < WRITING && written.since.elapsed() <= kept))
+            && (written.is_of(snapshot) || (taken.elapsed() < WRITING && written.since.elapsed() <= kept))
         {
             return written.blocks.clone();
         }
@@ -119,21 +144,26 @@ impl Written {
     fn write(&self, state: &State, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some(snapshot) = readings.collect.fresh() else { return Arc::new([]) };
         if let Some(written) = lock(&self.blocks).get(&(board, form.format))
-            && Arc::ptr_eq(&written.snapshot, snapshot)
+            && written.is_of(snapshot)
             && written.suits(form)
         {
             return written.blocks.clone();
         }
-        let plain = !form.gzip || lock(&self.wanted).contains_key(&Form { gzip: false, ..form });
+        let plain = Form { gzip: false, ..form };
+        let plain = !form.gzip || lock(&self.wanted).get(&plain).is_some_and(|wanted| wanted.is_regular());
         let mut blocks = prometheus::Blocks::new(&state.labels, form.format).only_packed(!plain);
-        series::collected(readings, state.boards.len() == 1, &mut blocks);
+        series::collected(readings, state.boards.len() == 1, state.compat, &mut blocks);
         let blocks = blocks.done();
         if form.gzip {
             prometheus::pack(&blocks);
         }
         let blocks: Arc<[Block]> = blocks.into();
-        let written =
-            WrittenOf { snapshot: snapshot.clone(), since: Instant::now(), blocks: blocks.clone(), plain };
+        let written = WrittenOf {
+            snapshot: Arc::downgrade(snapshot),
+            since: Instant::now(),
+            blocks: blocks.clone(),
+            plain,
+        };
         lock(&self.blocks).insert((board, form.format), written);
         blocks
     }
@@ -142,9 +172,10 @@ impl Written {
     fn ahead(&self, state: &State, board: usize) {
         let wanted: Vec<Form> = {
             let mut wanted = lock(&self.wanted);
-            wanted.retain(|_, last| last.elapsed() < WANTED_FOR);
+            wanted.retain(|_, asked| asked.last.elapsed() < WANTED_FOR);
             // Packed first: who takes it as it is takes what was written for that.
-            wanted.keys().rev().copied().collect()
+            let regular = wanted.iter().rev().filter(|(_, asked)| asked.is_regular());
+            regular.map(|(form, _)| *form).collect()
         };
         lock(&self.blocks).retain(|(_, format), _| wanted.iter().any(|form| form.format == *format));
         let readings = state.boards[board].read();
@@ -177,7 +208,7 @@ pub async fn write_ahead(state: Shared) {
 
 /// Everything, of one moment.
 fn scrape(state: &State, form: Form) -> Vec<Bytes> {
-    lock(&state.written.wanted).insert(form, Instant::now());
+    state.written.ask(form);
     let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
     let process = (state.process)();
     let collected: Vec<_> = readings
@@ -189,9 +220,11 @@ fn scrape(state: &State, form: Form) -> Vec<Bytes> {
     for readings in &readings {
         series::cluster(readings, &mut all);
     }
-    if state.cc_heartbeat {
+    if state.compat.cc_heartbeat {
         compat::cc_heartbeat(&readings, Instant::now(), &mut all);
     }
+    let kminion = state.compat.kminion.then(|| compat::Kminion::of(&readings));
+    kminion.iter().for_each(|kminion| kminion.series(&mut all));
     let parts: Vec<&[Block]> = collected.iter().map(AsRef::as_ref).collect();
     series::process(&process, &mut all);
     series::exposed(prometheus::count(&parts), &mut all);

@@ -27,7 +27,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-use crate::{board::Board, config::Config, metrics::render::Process};
+use crate::{
+    board::Board,
+    config::{Compat, Config},
+    metrics::render::Process,
+};
 
 /// What requests are answered from.
 pub struct State {
@@ -35,8 +39,8 @@ pub struct State {
     pub boards: Vec<Board>,
     /// `[labels]`
     pub labels: BTreeMap<String, String>,
-    /// Serve the names of the cc-heartbeat program too.
-    pub cc_heartbeat: bool,
+    /// `[compat]`
+    pub compat: Compat,
     /// What the process knows of itself.
     pub process: ReadProcess,
     /// Cancelled when the service stops: not ready any more, event streams end.
@@ -57,7 +61,7 @@ impl State {
         Self {
             boards,
             labels: config.labels.clone(),
-            cc_heartbeat: config.compat.cc_heartbeat,
+            compat: config.compat,
             process,
             stop,
             watchers: Arc::new(Semaphore::new(events::MOST_WATCHERS)),

@@ -33,7 +33,19 @@ impl Exponential {
             self.zeros += 1;
             return;
         }
-        let index = index(value);
+        *self.bucket(index(value)) += 1;
+    }
+
+    /// Counts what another counted.
+    pub(super) fn add(&mut self, other: &Exponential) {
+        self.zeros += other.zeros;
+        for (index, count) in (other.first..).zip(&other.counts).filter(|(_, count)| **count > 0) {
+            *self.bucket(index) += count;
+        }
+    }
+
+    /// The count of a bucket; the stretch grows to hold it.
+    fn bucket(&mut self, index: i32) -> &mut u64 {
         if self.counts.is_empty() {
             self.first = index;
         }
@@ -46,7 +58,7 @@ impl Exponential {
         if place >= self.counts.len() {
             self.counts.resize(place + 1, 0);
         }
-        self.counts[place] += 1;
+        &mut self.counts[place]
     }
 
     /// What came since; `None` if there is less than before.

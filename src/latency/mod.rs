@@ -149,6 +149,20 @@ impl Buckets {
         })
     }
 
+    /// All together, without exemplars; `None` of none, or if their bounds are not the same.
+    pub fn sum<'a>(all: impl IntoIterator<Item = &'a Buckets>) -> Option<Buckets> {
+        all.into_iter().try_fold(None, |sum: Option<Buckets>, one| {
+            let Some(mut sum) = sum else {
+                return Some(Some(Buckets { exemplars: Vec::new(), ..one.clone() }));
+            };
+            (sum.bounds == one.bounds).then_some(())?;
+            sum.counts.iter_mut().zip(&one.counts).for_each(|(sum, one)| *sum += one);
+            sum.sum_nanos += one.sum_nanos;
+            sum.exponential.add(&one.exponential);
+            Some(Some(sum))
+        })?
+    }
+
     /// The same durations in exponential buckets.
     pub fn exponential(&self) -> &Exponential {
         &self.exponential
@@ -206,6 +220,23 @@ mod tests {
         assert_eq!(at(f64::INFINITY), Some(3));
         assert_eq!(buckets.count(), 3);
         assert!((buckets.sum_seconds() - 90.400_000_001).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_sum_is_as_if_one_had_recorded_everything() {
+        let bounds = Bounds::with([ms(200)]);
+        let (mut one, mut other, mut both) =
+            (Buckets::new(&bounds), Buckets::new(&bounds), Buckets::new(&bounds));
+        for step in 0..500 {
+            let (one_of, other_of) = (ms(step * step), Duration::from_micros(step));
+            one.record(one_of);
+            other.record(other_of);
+            [one_of, other_of].into_iter().for_each(|duration| both.record(duration));
+        }
+        assert_eq!(Buckets::sum([&one, &other]), Some(both.clone()));
+        assert_eq!(Buckets::sum([&other, &one]), Some(both));
+        assert_eq!(Buckets::sum([]), None);
+        assert_eq!(Buckets::sum([&one, &Buckets::new(&Bounds::default())]), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use traces::{Counts, Telling};
 
 use crate::{
     board::Board,
-    config::Config,
+    config::{Compat, Config},
     export::otlp::{Exporter, Report, Source},
     kafka::{Error, Fault},
     metrics::{
@@ -115,7 +115,9 @@ fn source(boards: Vec<Board>, monitor: Arc<Monitor>) -> Source {
         readings.iter().for_each(|readings| render::cluster(readings, &mut own));
         render::process(&process, &mut own);
         encoder.take(own);
-        readings.iter().for_each(|one| render::collected(one, readings.len() == 1, encoder));
+        readings
+            .iter()
+            .for_each(|one| render::collected(one, readings.len() == 1, Compat::default(), encoder));
     })
 }
 

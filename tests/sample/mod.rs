@@ -324,7 +324,13 @@ fn metadata() -> metadata::Snapshot {
     metadata::Snapshot {
         cluster_id: Some(HOSTILE.to_owned()),
         brokers: BTreeMap::from([(BrokerId(1), broker(HOSTILE)), (BrokerId(2), broker("broker-2.example"))]),
-        topics: Arc::new((0..12).map(|number| (format!("topic-{number}"), Ok(topic.clone()))).collect()),
+        topics: Arc::new(
+            (0..11)
+                .map(|number| format!("topic-{number}"))
+                .chain([HOSTILE.to_owned()])
+                .map(|name| (name, Ok(topic.clone())))
+                .collect(),
+        ),
         controller: Some(BrokerId(2)),
         quorum: Some(Quorum { leader: BrokerId(1), epoch: 17 }),
         quorum_capability: Capability::Ok,

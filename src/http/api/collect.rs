@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::{Filter, Shared, each, seconds, time};
 use crate::{
     collect::{
-        groups::{Group, Sums},
-        lag::{Lag, TimeLag},
+        groups::Group,
+        lag::{Lag, Sums, TimeLag},
         topics::Topic,
         topology::{Change, Health},
     },

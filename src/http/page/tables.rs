@@ -11,8 +11,8 @@ use crate::{
     board::Readings,
     collect::{
         freshness::State,
-        groups::{Group, Sums},
-        lag::{Method, TimeLag},
+        groups::Group,
+        lag::{Method, Sums, TimeLag},
         topics::Topic,
         topology::{Health, Topology},
     },

@@ -195,7 +195,7 @@ pub static SERIES_DROPPED: Family<1> = family(
     "heartbeat_series_dropped",
     Kind::Gauge,
     &["kafka_cluster"],
-    "Series of groups by topic and of partitions that are left out because of [lag] max.series.",
+    "Series of groups by topic and of partitions, and under older names, that are left out because of [lag] max.series.",
 );
 
 pub static LAST_EVENT: Family<2> = family(

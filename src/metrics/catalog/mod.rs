@@ -5,6 +5,7 @@
 #![expect(missing_docs, reason = "every family's help says it")]
 
 pub mod collect;
+pub mod compat;
 
 use super::{Description, Family, Kind, family};
 
@@ -383,68 +384,12 @@ pub static PROCESS_FDS: Family<0> = family(
 pub static PROCESS_START: Family<0> =
     family("process_start_time_seconds", Kind::Gauge, &[], "When the process started.");
 
-pub static CC_CONTROLLER: Family<1> = family(
-    "heartbeat_controller",
-    Kind::Gauge,
-    &["cluster_id"],
-    "Compatibility. Use heartbeat_quorum_leader_info. The quorum leader if known, else what the metadata says. Absent while neither is known.",
-);
-
-pub static CC_PRODUCED: Family<1> = family(
-    "heartbeat_messages_produced",
-    Kind::LegacyCounter,
-    &["cluster_id"],
-    "Compatibility. Use heartbeat_outcomes_total. Heartbeats acknowledged since the start.",
-);
-
-pub static CC_PRODUCE_MS: Family<1> = family(
-    "heartbeat_avg_produce_latency_ms",
-    Kind::Gauge,
-    &["cluster_id"],
-    "Compatibility. Use heartbeat_produce_duration_seconds. Mean of what was acknowledged by its deadline in the last minute. Absent if nothing was.",
-);
-
-pub static CC_CONSUMED: Family<1> = family(
-    "heartbeat_messages_consumed",
-    Kind::LegacyCounter,
-    &["cluster_id"],
-    "Compatibility. Use heartbeat_outcomes_total. Heartbeats read back since the start.",
-);
-
-pub static CC_CONSUME_MS: Family<1> = family(
-    "heartbeat_avg_consume_latency_ms",
-    Kind::Gauge,
-    &["cluster_id"],
-    "Compatibility. Use heartbeat_end_to_end_duration_seconds. Mean of what was read back by its deadline in the last minute. Absent if nothing was.",
-);
-
-pub static CC_BROKERS: Family<1> = family(
-    "heartbeat_broker_count",
-    Kind::LegacyCounter,
-    &["cluster_id"],
-    "Compatibility. Use heartbeat_brokers. Brokers in the metadata. Absent while it is not known.",
-);
-
-pub static CC_CHECKS: Family<1> = family(
-    "heartbeat_connection_check_count",
-    Kind::LegacyCounter,
-    &["cluster_id"],
-    "Compatibility. Use heartbeat_broker_checks_total. Fresh sessions tried with the brokers of now.",
-);
-
-pub static CC_CONNECT_MS: Family<3> = family(
-    "heartbeat_connection_latency_ms",
-    Kind::Gauge,
-    &["broker", "cluster_id", "broker_ip"],
-    "Compatibility. Use heartbeat_broker_connect_duration_seconds. Mean of the last minute. Absent if no session could be opened.",
-);
-
 /// Every family, in the order in which they are served.
 pub fn all() -> impl Iterator<Item = &'static Description> {
-    ALL.into_iter().chain(collect::ALL)
+    ALL.into_iter().chain(collect::ALL).chain(compat::ALL)
 }
 
-static ALL: [&Description; 64] = [
+static ALL: [&Description; 56] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -501,12 +446,4 @@ static ALL: [&Description; 64] = [
     &PROCESS_MEMORY.description,
     &PROCESS_FDS.description,
     &PROCESS_START.description,
-    &CC_CONTROLLER.description,
-    &CC_PRODUCED.description,
-    &CC_PRODUCE_MS.description,
-    &CC_CONSUMED.description,
-    &CC_CONSUME_MS.description,
-    &CC_BROKERS.description,
-    &CC_CHECKS.description,
-    &CC_CONNECT_MS.description,
 ];

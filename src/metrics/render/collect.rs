@@ -1,5 +1,7 @@
 //! Real topics and groups as series.
 
+use std::collections::BTreeMap;
+
 use super::{capability, flag, text, unix};
 use crate::{
     board::Readings,
@@ -11,19 +13,36 @@ use crate::{
         topics::Topic,
         topology::Change,
     },
+    config::{self, Compat},
     kafka::admin::Member,
-    metrics::{Label, Series, Sink, Value, catalog::collect as c},
+    metrics::{
+        Label, Series, Sink, Value,
+        catalog::{collect as c, compat as k},
+        compat,
+    },
 };
 
-/// What is known of a cluster's topics and groups. Of the only cluster there is, the names that older dashboards
-/// know carry no `kafka_cluster`.
-pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink<'a>) {
+/// What is known of a cluster's topics and groups, and the names of older programs that are wanted. Of the only
+/// cluster there is, what older dashboards know carries no `kafka_cluster`.
+pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series: &mut impl Sink<'a>) {
     let Some(snapshot) = readings.collect.fresh() else { return };
     let name: &'a str = &readings.name;
     let settings = &readings.settings;
+    let shown = if alone { "" } else { name };
+    let mut capped = Capped { sink: series, left: settings.lag.max_series, dropped: 0 };
     if settings.lag.enabled {
-        capability(name, "ListGroups", snapshot.listing, series);
-        groups(name, snapshot, settings, series);
+        capability(name, "ListGroups", snapshot.listing, capped.sink);
+        groups(name, snapshot, settings, wanted.member_labels, &mut capped);
+    }
+    if wanted.kafka_exporter {
+        compat::kafka_exporter(shown, readings, snapshot, &mut capped);
+    }
+    if wanted.kafka_consumer_lag {
+        compat::consumer_lag(shown, snapshot, &mut capped);
+    }
+    let dropped = capped.dropped;
+    if settings.lag.enabled {
+        series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
     }
     capability(name, "Fetch", snapshot.reading, series);
     let seconds = snapshot.duration.as_secs_f64();
@@ -33,7 +52,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink
         let labels = [text(name), text(api.as_str()), text(fault.as_str())];
         series.push(c::COLLECT_ERRORS.series(labels, Value::Count(*count)));
     }
-    let name = if alone { "" } else { name };
+    let name = shown;
     topology(name, snapshot, series);
     let mut up = None;
     for (topic, seen) in &snapshot.topics {
@@ -92,10 +111,10 @@ fn freshness<'a>(name: &'a str, topic: &'a str, found: &Freshness, series: &mut 
 fn groups<'a>(
     name: &'a str,
     snapshot: &'a Snapshot,
-    settings: &crate::config::Cluster,
-    series: &mut impl Sink<'a>,
+    settings: &config::Cluster,
+    member_labels: bool,
+    capped: &mut Capped<'_, impl Sink<'a>>,
 ) {
-    let mut capped = Capped { sink: series, left: settings.lag.max_series, dropped: 0 };
     let partitions = settings.lag.partitions;
     let (mut compacted, mut losing) = (0, 0);
     for (group, seen) in &snapshot.groups {
@@ -122,26 +141,32 @@ fn groups<'a>(
         }
     }
     for (group, seen) in snapshot.groups.iter().filter(|_| partitions) {
+        let readers = if member_labels { seen.readers() } else { BTreeMap::new() };
         for (topic, lags) in &seen.topics {
+            let compacted = snapshot.topics.get(topic).is_some_and(|topic| topic.compacted);
             for (number, lag) in lags {
-                let at = [text(name), text(group), text(topic), number.to_string().into()];
-                lag_of(at, lag, &mut capped);
+                let at = || [text(name), text(group), text(topic), number.to_string().into()];
+                if member_labels {
+                    let reader = readers.get(&(&**topic, *number)).copied();
+                    read_by(at(), reader, compacted, lag, capped);
+                } else {
+                    lag_of(at(), lag, capped);
+                }
+                age_of(at(), lag, capped);
             }
         }
     }
     let watched = |topic: &str| partitions && settings.lag.topics.covers(topic);
     for (topic, seen) in snapshot.topics.iter().filter(|(topic, _)| watched(topic)) {
-        ends(name, topic, seen, &mut capped);
+        ends(name, topic, seen, capped);
     }
     for (group, seen) in snapshot.groups.iter().filter(|_| partitions) {
         for member in seen.members.iter().flatten() {
-            reads(name, group, member, &mut capped);
+            reads(name, group, member, capped);
         }
     }
-    let dropped = capped.dropped;
-    series.push(c::EXPORTER_COMPACTED.series([text(name)], Value::Count(compacted)));
-    series.push(c::EXPORTER_LOST.series([text(name)], Value::Count(losing)));
-    series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
+    capped.sink.push(c::EXPORTER_COMPACTED.series([text(name)], Value::Count(compacted)));
+    capped.sink.push(c::EXPORTER_LOST.series([text(name)], Value::Count(losing)));
 }
 
 /// Takes so many series, and counts the others.
@@ -201,21 +226,64 @@ fn reads<'a>(name: &'a str, group: &'a str, member: &'a Member, series: &mut imp
     }
 }
 
-fn lag_of<'a>(at: [Label<'a>; 4], lag: &Lag, series: &mut impl Sink<'a>) {
+/// What is told of a lag but its age, in the order of the families.
+fn numbers(lag: &Lag) -> [Option<Value<'static>>; 5] {
     let whole = |number: i64| Value::Number(number as f64);
-    let values = [
-        (&c::GROUP_OFFSET, Some(whole(lag.committed))),
-        (&c::GROUP_LAG, lag.records.map(whole)),
-        (&c::GROUP_LAG_SECONDS, lag.time.map(|time| Value::Number(time.age.as_secs_f64()))),
-        (&c::GROUP_LOST, lag.lost.map(whole)),
-        (&c::GROUP_MARGIN, lag.retention_margin.map(whole)),
-        (&c::GROUP_RATIO, lag.retention_ratio.map(Value::Number)),
-        (&c::GROUP_RESET, lag.reset.then_some(Value::Count(1))),
-    ];
-    for (family, value) in values {
+    [
+        Some(whole(lag.committed)),
+        lag.records.map(whole),
+        lag.lost.map(whole),
+        lag.retention_margin.map(whole),
+        lag.retention_ratio.map(Value::Number),
+    ]
+}
+
+fn age(lag: &Lag) -> Option<Value<'static>> {
+    lag.time.map(|time| Value::Number(time.age.as_secs_f64()))
+}
+
+fn lag_of<'a>(at: [Label<'a>; 4], lag: &Lag, series: &mut impl Sink<'a>) {
+    let families = [&c::GROUP_OFFSET, &c::GROUP_LAG, &c::GROUP_LOST, &c::GROUP_MARGIN, &c::GROUP_RATIO];
+    for (family, value) in families.into_iter().zip(numbers(lag)) {
         if let Some(value) = value {
             series.push(family.series(at.clone(), value));
         }
+    }
+    series.take(age(lag).map(|age| c::GROUP_LAG_SECONDS.series(at, age)));
+}
+
+/// The same with klag-exporter's labels: who reads, and whether numbers are to be trusted.
+fn read_by<'a>(
+    at: [Label<'a>; 4],
+    reader: Option<&'a Member>,
+    compacted: bool,
+    lag: &Lag,
+    series: &mut impl Sink<'a>,
+) {
+    let [name, group, topic, partition] = at;
+    let of = |part: fn(&'a Member) -> &'a str| text(reader.map_or("", part));
+    let who = [of(|member| &member.host), of(|member| &member.id), of(|member| &member.client)];
+    let [host, id, client] = who;
+    let at = [name, group, topic, partition, host, id, client];
+    let families = [&k::MEMBER_OFFSET, &k::MEMBER_LAG, &k::MEMBER_LOST, &k::MEMBER_MARGIN, &k::MEMBER_RATIO];
+    for (family, value) in families.into_iter().zip(numbers(lag)) {
+        if let Some(value) = value {
+            series.push(family.series(at.clone(), value));
+        }
+    }
+    if let Some(age) = age(lag) {
+        let [name, group, topic, partition, host, id, client] = at;
+        let holds = |holds: bool| text(if holds { "true" } else { "false" });
+        let (compacted, lost) = (holds(compacted), holds(lag.lost > Some(0)));
+        let labels = [name, group, topic, partition, host, id, client, compacted, lost];
+        series.push(k::MEMBER_LAG_SECONDS.series(labels, age));
+    }
+}
+
+/// What only we tell of a lag.
+fn age_of<'a>(at: [Label<'a>; 4], lag: &Lag, series: &mut impl Sink<'a>) {
+    if lag.reset {
+        series.push(c::GROUP_RESET.series(at.clone(), Value::Count(1)));
     }
     if let Some(time) = lag.time.filter(|time| time.method != Method::Current) {
         let [name, group, topic, partition] = at;

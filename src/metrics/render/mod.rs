@@ -324,7 +324,7 @@ pub(super) fn broker(id: Option<BrokerId>) -> Label<'static> {
     id.map_or(Cow::Borrowed("unknown"), |id| Cow::Owned(id.to_string()))
 }
 
-fn flag(holds: bool) -> Value<'static> {
+pub(super) fn flag(holds: bool) -> Value<'static> {
     Value::Count(u64::from(holds))
 }
 

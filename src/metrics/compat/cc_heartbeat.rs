@@ -6,11 +6,15 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use super::{
-    Series, Value, catalog as c,
-    render::{broker, text},
+use crate::{
+    board::Readings,
+    latency::RecentMean,
+    metrics::{
+        Series, Value,
+        catalog::compat as c,
+        render::{broker, text},
+    },
 };
-use crate::{board::Readings, latency::RecentMean};
 
 /// The family of all clusters.
 pub fn cc_heartbeat<'a>(clusters: &'a [Readings], now: Instant, series: &mut Vec<Series<'a>>) {

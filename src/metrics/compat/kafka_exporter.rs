@@ -1,0 +1,116 @@
+//! The names of kafka_exporter, and the one of the Prometheus monitoring solution that we have not.
+//!
+//! What is not known is absent: there is no -1 for what was never committed and no 0 for what could not be asked.
+
+use crate::{
+    board::Readings,
+    collect::{Snapshot, groups::Group, topics::Topic},
+    kafka::admin,
+    metrics::{
+        Label, Sink, Value,
+        catalog::compat as c,
+        render::{broker, flag, text},
+    },
+};
+
+/// The family of one cluster, which the label names where there are several.
+pub fn kafka_exporter<'a>(
+    name: &'a str,
+    readings: &'a Readings,
+    snapshot: &'a Snapshot,
+    series: &mut impl Sink<'a>,
+) {
+    let metadata = readings.metadata.fresh();
+    if let Some(metadata) = metadata {
+        series.push(c::KE_BROKERS.series([text(name)], Value::Count(metadata.brokers.len() as u64)));
+        for (id, known) in &metadata.brokers {
+            let labels = [text(name), broker(Some(*id)), format!("{}:{}", known.host, known.port).into()];
+            series.push(c::KE_BROKER_INFO.series(labels, Value::Count(1)));
+        }
+    }
+    for (topic, health) in &snapshot.topology.health {
+        let count = Value::Count(health.partitions as u64);
+        series.push(c::KE_PARTITIONS.series([text(name), text(topic)], count));
+        if !readings.settings.lag.partitions {
+            continue;
+        }
+        if let Some(Ok(described)) = metadata.and_then(|metadata| metadata.topics.get(&**topic)) {
+            for (number, partition) in &described.partitions {
+                replicas([text(name), text(topic), number.to_string().into()], partition, series);
+            }
+        }
+    }
+    let settings = &readings.settings.lag;
+    for (topic, seen) in &snapshot.topics {
+        if settings.partitions && settings.topics.covers(topic) {
+            ends(name, topic, seen, series);
+        }
+    }
+    for (group, seen) in &snapshot.groups {
+        commits(name, group, seen, readings, series);
+    }
+}
+
+fn replicas<'a>(at: [Label<'a>; 3], partition: &admin::Partition, series: &mut impl Sink<'a>) {
+    let admin::Partition { leader, replicas, isr } = partition;
+    let count = |all: &[_]| Value::Count(all.len() as u64);
+    let values = [
+        (&c::KE_LEADER, leader.map(|leader| Value::Number(f64::from(leader.0)))),
+        (&c::KE_PREFERRED, leader.map(|leader| flag(replicas.first() == Some(&leader)))),
+        (&c::KE_REPLICAS, Some(count(replicas))),
+        (&c::KE_IN_SYNC, Some(count(isr))),
+        (&c::KE_UNDER, Some(flag(isr.len() < replicas.len()))),
+    ];
+    series.take(values.into_iter().filter_map(|(family, value)| Some(family.series(at.clone(), value?))));
+}
+
+fn ends<'a>(name: &'a str, topic: &'a str, seen: &Topic, series: &mut impl Sink<'a>) {
+    for (number, partition) in &seen.partitions {
+        let at = || [text(name), text(topic), number.to_string().into()];
+        let whole = |offset: i64| Value::Number(offset as f64);
+        series.take(partition.ends.end.map(|end| c::KE_CURRENT.series(at(), whole(end))));
+        series.take(partition.ends.start.map(|start| c::KE_OLDEST.series(at(), whole(start))));
+    }
+}
+
+fn commits<'a>(
+    name: &'a str,
+    group: &'a str,
+    seen: &'a Group,
+    readings: &Readings,
+    series: &mut impl Sink<'a>,
+) {
+    let whole = |number: i64| Value::Number(number as f64);
+    if let Some(members) = &seen.members {
+        let count = Value::Count(members.len() as u64);
+        series.push(c::KE_MEMBERS.series([text(name), text(group)], count));
+    }
+    for (topic, lags) in &seen.topics {
+        let at = || [text(name), text(group), text(topic)];
+        // A commit that could not be read is missing in the sum.
+        if !seen.unread.contains_key(topic) {
+            let sum = lags.values().map(|lag| lag.committed).sum();
+            series.push(c::KE_COMMITTED_SUM.series(at(), whole(sum)));
+        }
+        let sums = seen.topic_sums(topic, readings.settings.lag.partial_sums);
+        series.take(sums.records.map(|sum| c::KE_LAG_SUM.series(at(), whole(sum))));
+        for (number, lag) in lags.iter().filter(|_| readings.settings.lag.partitions) {
+            let at = || [text(name), text(group), text(topic), number.to_string().into()];
+            series.push(c::KE_COMMITTED.series(at(), whole(lag.committed)));
+            series.take(lag.records.map(|records| c::KE_LAG.series(at(), whole(records))));
+        }
+    }
+}
+
+/// Lag by partition, once more.
+pub fn consumer_lag<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl Sink<'a>) {
+    for (group, seen) in &snapshot.groups {
+        for (topic, lags) in &seen.topics {
+            for (number, lag) in lags {
+                let at = [text(name), text(group), text(topic), number.to_string().into()];
+                let lag = lag.records.map(|records| Value::Number(records as f64));
+                series.take(lag.map(|lag| c::CONSUMER_LAG.series(at, lag)));
+            }
+        }
+    }
+}
