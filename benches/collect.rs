@@ -12,8 +12,10 @@
 use std::{
     collections::BTreeMap,
     hint::black_box,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -63,6 +65,8 @@ const TOPICS_A_GROUP: usize = 2;
 const RECORDS: usize = 20;
 /// The service has dated what is committed, a share with each look.
 const SETTLED: Duration = Duration::from_secs(135);
+/// A form of the answer is written ahead once it was asked for after so many looks.
+const IRREGULAR: u64 = 2;
 /// Looks before anything counts.
 const WARM_UP: usize = 6;
 
@@ -132,30 +136,68 @@ fn main() {
 }
 
 /// Heartbeats of the service beside its collectors, which look as often as they do unless told otherwise and are scraped
-/// every four seconds.
+/// every four seconds; and beside two scrapers and a collector that it pushes to as often.
 fn beside(bootstrap: &str, pairs: u64) {
-    let config = |collects: bool| {
+    let sink = sink();
+    let config = |mode: Mode| {
+        let collects = mode != Mode::Without;
+        let push = if mode == Mode::Exported { format!("endpoint = http://{sink}") } else { String::new() };
         format!(
             "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = beside\ninterval = 100ms\n\
-             [lag]\nenabled = {collects}\n[freshness]\nenabled = {collects}\n"
+             [lag]\nenabled = {collects}\n[freshness]\nenabled = {collects}\n[otlp]\ninterval = 4s\n{push}\n"
         )
     };
-    rounds::create(&config(false));
-    let mut p99 = [Vec::new(), Vec::new()];
+    rounds::create(&config(Mode::Without));
+    let mut p99 = [Vec::new(), Vec::new(), Vec::new()];
     for pair in 1..=pairs {
-        for collects in [false, true] {
+        for mode in [Mode::Without, Mode::Collecting, Mode::Exported] {
             let scrape = |service: &support::service::Service| {
                 let url = format!("http://{}/metrics", service.address());
-                served::get(&ureq::agent(), &url, "text/plain", "gzip");
+                let scrapers = if mode == Mode::Exported { 2 } else { 1 };
+                thread::scope(|scope| {
+                    for _ in 0..scrapers {
+                        scope.spawn(|| served::get(&ureq::agent(), &url, "text/plain", "gzip"));
+                    }
+                });
             };
-            let settle = if collects { SETTLED } else { rounds::WARM_UP };
-            let round = rounds::service(&config(collects), settle, Duration::from_secs(60), scrape);
-            round.print(&format!("{pair} {}", if collects { "with collectors" } else { "without" }));
-            p99[usize::from(collects)].push(quantile(&round.latencies, 0.99));
+            let settle = if mode == Mode::Without { rounds::WARM_UP } else { SETTLED };
+            let round = rounds::service(&config(mode), settle, Duration::from_secs(60), scrape);
+            round.print(&format!("{pair} {mode:?}"));
+            p99[mode as usize].push(quantile(&round.latencies, 0.99));
         }
     }
-    let [without, with] = p99.map(|all| median(&all));
-    println!("p99: without {without:.2} ms, with collectors {with:.2} ms, ratio {:.2}", with / without);
+    let [without, with, exported] = p99.map(|all| median(&all));
+    println!(
+        "p99: without {without:.2} ms, with collectors {with:.2} ms, ratio {:.2}; exported too {exported:.2} ms, ratio {:.2}",
+        with / without,
+        exported / with
+    );
+}
+
+/// What the service does beside its heartbeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Without,
+    Collecting,
+    Exported,
+}
+
+/// A collector that takes everything and keeps nothing.
+fn sink() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.set_nonblocking(true).expect("a listener without blocking");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            let taken = async |_: axum::body::Bytes| ();
+            let router =
+                axum::Router::new().fallback(taken).layer(axum::extract::DefaultBodyLimit::disable());
+            axum::serve(listener, router).await.expect("the sink serves");
+        });
+    });
+    address
 }
 
 fn config(bootstrap: &str) -> Config {
@@ -252,14 +294,18 @@ fn through_http(config: &Config, readings: Readings, rounds: u64) {
         let first = scrape();
         let (mut new, mut later) = (Vec::new(), Vec::new());
         let used = processor_seconds(process::id());
-        for _ in 0..rounds {
+        for round in 0..rounds + IRREGULAR {
             publish.send_modify(|latest| {
                 let snapshot = latest.snapshot.as_mut().expect("a snapshot");
                 *snapshot = (Arc::new((*snapshot.0).clone()), tokio::time::Instant::now());
             });
-            new.push(scrape());
+            let behind = scrape();
             pause(Duration::from_millis(400));
-            later.push(scrape());
+            let after = scrape();
+            if round >= IRREGULAR {
+                new.push(behind);
+                later.push(after);
+            }
         }
         let used = 1e3 * (processor_seconds(process::id()) - used) / rounds as f64;
         println!(

@@ -247,12 +247,12 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
             return Exit::Internal;
         }
     };
-    let results = push.results.clone();
+    let (results, scrapes) = (push.results.clone(), monitor.scrapes.clone());
     let process = move || {
         let (exports, traces) = results.read();
         Process { exports, traces, ..monitor.read() }
     };
-    let state = http::State::new(boards, &config, Box::new(process), stopping.clone());
+    let state = http::State::new(boards, &config, Box::new(process), scrapes, stopping.clone());
     let state = Arc::new(state);
     tokio::spawn(http::write_ahead(state.clone()));
     let router = http::router(state);

@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
 
-use crate::metrics::render::Process;
+use crate::{latency::Shared, metrics::render::Process};
 
 /// Clock ticks a second in `/proc`: 100 on every Linux there is.
 const TICKS_PER_SECOND: u64 = 100;
@@ -34,6 +34,8 @@ pub fn give_memory_back() {
 pub struct Monitor {
     started: SystemTime,
     runtime: Mutex<Busy>,
+    /// How long answers to scrapes take to put together.
+    pub scrapes: Arc<Shared>,
 }
 
 /// The runtime tells differences; we tell sums.
@@ -54,7 +56,7 @@ impl Monitor {
     pub fn new() -> Self {
         let intervals = RuntimeMonitor::new(&tokio::runtime::Handle::current()).intervals();
         let runtime = Mutex::new(Busy { intervals, busy: Duration::ZERO, workers: 0 });
-        Self { started: SystemTime::now(), runtime }
+        Self { started: SystemTime::now(), runtime, scrapes: Arc::default() }
     }
 
     /// As it is now.
@@ -78,6 +80,7 @@ impl Monitor {
             memory: memory(),
             exports: None,
             traces: None,
+            scrapes: Some(self.scrapes.read()),
             fds: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
         }
     }

@@ -19,6 +19,7 @@ use tokio::{
     sync::{Notify, watch},
     time::{self, Instant, MissedTickBehavior},
 };
+use tokio_metrics::{TaskMetrics, TaskMonitor};
 use tokio_util::sync::CancellationToken;
 
 use crate::kafka::{
@@ -129,6 +130,19 @@ pub struct Latest<T> {
     pub last_duration: Option<Duration>,
     /// Why the last cycle failed; `None` after a good one.
     pub failure: Option<Failure>,
+    /// How all cycles went about it.
+    pub polls: Polls,
+}
+
+/// How a task used its turns on the workers: long ones hold up others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Polls {
+    /// Turns.
+    pub count: u64,
+    /// Of these, the ones that were longer than [`tokio_metrics`] finds good, 50 µs.
+    pub slow: u64,
+    /// All of them together.
+    pub busy: Duration,
 }
 
 impl<T> Latest<T> {
@@ -142,6 +156,7 @@ impl<T> Latest<T> {
             faults: BTreeMap::new(),
             last_duration: None,
             failure: None,
+            polls: Polls::default(),
         }
     }
 
@@ -167,6 +182,7 @@ impl<T> Clone for Latest<T> {
             faults: self.faults.clone(),
             last_duration: self.last_duration,
             failure: self.failure.clone(),
+            polls: self.polls,
         }
     }
 }
@@ -192,6 +208,7 @@ async fn cycles<C: Cycle>(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut log = Log { name: &schedule.name, failures: 0 };
     let mut login_refused = false;
+    let turns = TaskMonitor::new();
     loop {
         tokio::select! {
             biased;
@@ -201,7 +218,7 @@ async fn cycles<C: Cycle>(
             () = schedule.nudge.notified(), if !login_refused => ticks.reset(),
         }
         let begun = Instant::now();
-        let guarded = AssertUnwindSafe(work.cycle()).catch_unwind();
+        let guarded = AssertUnwindSafe(turns.instrument(work.cycle())).catch_unwind();
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -219,12 +236,26 @@ async fn cycles<C: Cycle>(
         };
         log.note(&result);
         login_refused = result.as_ref().is_err_and(|error| error.fault() == Fault::Authentication);
-        publisher.send_modify(|latest| latest.record(ending, result, took));
+        let polls = Polls::of(&turns.cumulative());
+        publisher.send_modify(|latest| {
+            latest.record(ending, result, took);
+            latest.polls = polls;
+        });
         // A nudge that came meanwhile is granted, but not at once.
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             () = time::sleep(NUDGE_GAP.min(schedule.interval).saturating_sub(took)) => {}
+        }
+    }
+}
+
+impl Polls {
+    fn of(turns: &TaskMetrics) -> Self {
+        Self {
+            count: turns.total_poll_count,
+            slow: turns.total_slow_poll_count,
+            busy: turns.total_poll_duration,
         }
     }
 }

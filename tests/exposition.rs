@@ -9,7 +9,9 @@ mod sample;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::Write,
     path::Path,
+    process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -18,10 +20,10 @@ use exposition_parser::{Exposition, parse, protobuf};
 use kafka_heartbeat::{
     board::Readings,
     config::{self, Compat, Sources},
-    export::prometheus::{Format, encode},
+    export::prometheus::{Blocks, Format, Parts, encode},
     kafka::Fault,
     latency::{Bounds, Buckets, Recent, RecentMean},
-    metrics::{Kind, Value, catalog, compat, render},
+    metrics::{Kind, Series, Sink, Value, catalog, compat, render},
     probe::heartbeat::{self, Anomaly, Outcome},
 };
 use sample::{HOSTILE, config, process, sample};
@@ -202,7 +204,9 @@ fn what_is_not_known_is_absent_and_never_zero() {
     let unknown = parsed(&readings()[1..]);
     // What was exported is known of the process, whatever is known of a cluster.
     let of_cluster = |name: &&str| {
-        name.starts_with("heartbeat_") && !name.contains("_export") && *name != "heartbeat_traces_total"
+        name.starts_with("heartbeat_")
+            && !name.contains("_export")
+            && !["heartbeat_traces_total", "heartbeat_scrape_duration_seconds"].contains(name)
     };
     let families: BTreeSet<_> = unknown.families().filter(of_cluster).collect();
     let expected = BTreeSet::from([
@@ -221,6 +225,9 @@ fn what_is_not_known_is_absent_and_never_zero() {
         "heartbeat_schedule_delay_seconds",
         "heartbeat_slo_bad_events_total",
         "heartbeat_slo_events_total",
+        "heartbeat_task_busy_seconds_total",
+        "heartbeat_task_polls_total",
+        "heartbeat_task_slow_polls_total",
     ]);
     assert_eq!(families, expected);
     let known = parsed(&readings());
@@ -418,6 +425,77 @@ fn no_family_is_declared_and_forgotten() {
     let of_sets = catalog::compat::SETS.iter().flat_map(|set| set.families.iter().map(|family| family.name));
     let of_sets: Vec<_> = of_sets.collect();
     assert_eq!(of_sets, catalog::compat::ALL.map(|family| family.name));
+}
+
+/// Everything there is, with labels that hold anything, as OpenMetrics with `_created`; and how many series count.
+fn with_created() -> (String, usize) {
+    let (readings, process) = (readings(), process(wall()));
+    let mut series = Vec::new();
+    readings.iter().for_each(|one| render::cluster(one, &mut series));
+    readings.iter().for_each(|one| render::collected(one, false, COMPAT, &mut series));
+    compat::cc_heartbeat(&readings, Instant::now(), &mut series);
+    let kminion = compat::Kminion::of(&readings);
+    kminion.series(&mut series);
+    render::process(&process, &mut series);
+    let counts = |one: &&Series<'_>| matches!(one.family.kind, Kind::Counter | Kind::Histogram);
+    let count = series.iter().filter(counts).count();
+    let mut blocks = Blocks::new(&config().labels, Format::OpenMetrics).created(Some(wall()));
+    blocks.take(series);
+    let text = Parts::of(&[&blocks.done()], Format::OpenMetrics).plain().concat();
+    (String::from_utf8(text).expect("text"), count)
+}
+
+#[test]
+fn counters_say_since_when_they_count_only_where_that_is_wanted() {
+    let (text, counters) = with_created();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("_created{")).collect();
+    assert!(lines.iter().all(|line| line.ends_with(" 1800000000.000")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("heartbeat_outcomes_created{")), "without _total");
+    assert_eq!((lines.len(), counters > 100), (counters, true));
+    assert!(!expose(&readings(), Format::OpenMetrics).contains("_created{"));
+}
+
+/// How many samples the parser of Prometheus' Python client finds; `None` where there is none.
+fn python(text: &str) -> Option<Result<usize, String>> {
+    // The one on the path may be another than the system's, which has the packages.
+    ["python3", "/usr/bin/python3"].into_iter().find_map(|program| python_of(program, text))
+}
+
+fn python_of(program: &str, text: &str) -> Option<Result<usize, String>> {
+    const PROGRAM: &str = "import sys\nfrom prometheus_client.openmetrics.parser import text_string_to_metric_families as parse\n\
+        print(sum(len(family.samples) for family in parse(sys.stdin.buffer.read().decode())))";
+    let mut child = Command::new(program)
+        .args(["-c", PROGRAM])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
+    child.stdin.take().expect("a pipe").write_all(text.as_bytes()).ok();
+    let output = child.wait_with_output().expect("an end");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    if errors.contains("No module named") {
+        return None;
+    }
+    let count = String::from_utf8_lossy(&output.stdout).trim().parse();
+    Some(count.map_err(|_| errors))
+}
+
+#[test]
+fn the_strict_parser_of_prometheus_python_client_accepts_everything() {
+    let plain = expose(&readings(), Format::OpenMetrics);
+    for text in [plain, with_created().0] {
+        let Some(found) = python(&text) else {
+            let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+            assert!(!strict, "python3 with prometheus_client is missing");
+            return;
+        };
+        let samples = text.lines().filter(|line| !line.starts_with('#')).count();
+        assert_eq!(found, Ok(samples));
+    }
+    // A parser that accepts anything would prove nothing.
+    let broken = "# TYPE a counter\na 1\n# EOF\n";
+    assert!(python(broken).expect("it was there").is_err());
 }
 
 #[test]

@@ -34,7 +34,7 @@ use kafka_heartbeat::{
     metrics::{Sink, Value, catalog, render},
 };
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
-use support::{service::Service, wait_for};
+use support::{certs::Authority, groups, kafka::Kafka, service::Service, wait_for};
 use tokio::time::Instant;
 
 /// Longer than anything takes that is not meant to fail.
@@ -542,4 +542,112 @@ async fn a_collector_that_hangs_holds_up_no_stop_and_no_scrape() {
     let (ended, log) = service.stop();
     assert!(ended.success() && begun.elapsed() < Duration::from_secs(10), "{log}");
     assert!(log.contains("the last export"), "{log}");
+}
+
+/// Values of a topic's and a group's series of what was pushed last, by name; `None` where it was told to be gone.
+fn of_topic(collector: &Collector, topic: &str) -> BTreeMap<String, Option<f64>> {
+    let taken = collector.take();
+    let points = metrics_of(&taken)
+        .flat_map(|metric| points(metric).into_iter().map(move |point| (metric.name.clone(), point)));
+    points
+        .filter(|(_, point)| point.attributes.contains(&("topic".to_owned(), topic.to_owned())))
+        .map(|(name, point)| (name, point.value))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_topic_and_group_are_gone_from_both_ways_out_with_the_same_look() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let (topic, group) = ("pushed-and-deleted", "reads-what-is-pushed");
+    kafka.create_topic(topic, 1);
+    groups::write(kafka, topic, 0, (0..9).map(|_| groups::now_ms()));
+    groups::commit(kafka, group, topic, &[(0, 4)]);
+    let collector = Collector::default();
+    let url = collector.http().await;
+    let service = groups::service(
+        kafka,
+        &format!("[otlp]\nendpoint = http://{url}\ninterval = 500ms\ntraces.enabled = false\n"),
+    );
+    let pushed = wait_for("the lag to be pushed", AMPLE, || {
+        let pushed = of_topic(&collector, topic);
+        pushed.get("kafka.consumer_group.lag").is_some_and(|lag| *lag == Some(5.0)).then_some(pushed)
+    });
+    assert!(pushed.len() > 8 && pushed.values().all(Option::is_some), "{pushed:?}");
+    kafka.delete_topic(topic);
+    let label = format!("topic=\"{topic}\"");
+    let mut told = BTreeMap::new();
+    wait_for("the topic to be gone", Duration::from_secs(60), || {
+        told.append(&mut of_topic(&collector, topic));
+        (!service.get("/metrics").ok()?.contains(&label)).then_some(())
+    });
+    // What is told from here on was read after the look that missed it.
+    let gone = wait_for("every series to be told gone", AMPLE, || {
+        told.append(&mut of_topic(&collector, topic));
+        told.values().all(Option::is_none).then(|| told.clone())
+    });
+    assert_eq!(gone.keys().collect::<BTreeSet<_>>(), pushed.keys().collect::<BTreeSet<_>>());
+    let before = collector.asked();
+    wait_for("two more exports", AMPLE, || (collector.asked() >= before + 2).then_some(()));
+    assert_eq!(of_topic(&collector, topic), BTreeMap::new(), "once is enough");
+    assert!(!service.get("/metrics").unwrap().contains(&label));
+}
+
+/// A collector behind TLS that wants to know its clients, and the files to be known by.
+async fn guarded(collector: &Collector) -> (SocketAddr, tempfile::TempDir) {
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("another"));
+    let server = authority.server(Duration::from_secs(3600));
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("ca.pem", authority.pem()), ("other-ca.pem", stranger.pem())] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    for (name, identity) in [("client", authority.client("us")), ("other", stranger.client("them"))] {
+        std::fs::write(folder.path().join(format!("{name}.pem")), identity.certificate).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.key")), identity.key).unwrap();
+    }
+    let address = collector.guarded(&server.certificate, &server.key, authority.pem()).await;
+    (address, folder)
+}
+
+#[tokio::test]
+async fn over_tls_both_sides_know_each_other_or_nothing_is_pushed() {
+    let collector = Collector::default();
+    let (address, folder) = guarded(&collector).await;
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let url = format!("https://localhost:{}", address.port());
+    for (ca, identity, works) in [
+        ("ca.pem", Some("client"), true),
+        ("ca.pem", Some("other"), false),
+        ("ca.pem", None, false),
+        ("other-ca.pem", Some("client"), false),
+    ] {
+        let mut pairs = vec![
+            ("endpoint", url.clone()),
+            ("protocol", "grpc".to_owned()),
+            ("timeout", "2s".to_owned()),
+            ("tls.ca", file(ca)),
+        ];
+        if let Some(identity) = identity {
+            pairs.push(("tls.certificate", file(&format!("{identity}.pem"))));
+            pairs.push(("tls.key", file(&format!("{identity}.key"))));
+        }
+        let pairs: Vec<_> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let mut exporter = exporter(&settings(&pairs), Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
+        let result = exporter.export(Instant::now() + Duration::from_secs(3)).await;
+        assert_eq!(result.is_ok(), works, "{ca} {identity:?}: {result:?}");
+        assert_eq!(collector.take().len(), usize::from(works));
+        // Over HTTP the same files are used by another client.
+        let over_http: Vec<_> = pairs
+            .iter()
+            .map(
+                |(key, value)| {
+                    if *key == "protocol" { ("protocol", "http/protobuf") } else { (*key, *value) }
+                },
+            )
+            .collect();
+        let mut exporter =
+            self::exporter(&settings(&over_http), Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
+        let words = exporter.export(Instant::now() + Duration::from_secs(3)).await.unwrap_err();
+        // It listens for HTTP/2 alone: that it says so came through the handshake.
+        assert_eq!(words.contains("invalid HTTP version"), works, "{ca} {identity:?}: {words}");
+    }
 }

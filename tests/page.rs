@@ -68,7 +68,8 @@ impl Server {
         let mut readings = sample(&config, wall);
         change(&mut readings);
         let boards = readings.into_iter().map(board).collect();
-        let state = http::State::new(boards, &config, Box::new(move || process(wall)), stop.clone());
+        let state =
+            http::State::new(boards, &config, Box::new(move || process(wall)), Arc::default(), stop.clone());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a listener without blocking");
         let address = listener.local_addr().expect("an address");

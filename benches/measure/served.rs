@@ -24,7 +24,8 @@ pub(crate) struct Served {
 pub(crate) fn serve(board: Board, config: &Config) -> Served {
     let stop = CancellationToken::new();
     let process = || sample::process(SystemTime::UNIX_EPOCH);
-    let state = Arc::new(http::State::new(vec![board], config, Box::new(process), stop.clone()));
+    let state =
+        Arc::new(http::State::new(vec![board], config, Box::new(process), Arc::default(), stop.clone()));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.set_nonblocking(true).expect("a listener without blocking");
     let address = listener.local_addr().expect("an address");

@@ -15,6 +15,7 @@ impl Reader {
             listen: self.listen(),
             tls: tls.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into() }),
             basic: basic.map(|(username, password)| Basic { username, password }),
+            created_timestamps: self.parsed("http", "created_timestamps", "true or false"),
         }
     }
 

@@ -168,6 +168,8 @@ pub struct Http {
     pub tls: Option<ServerTls>,
     /// Ask who is there.
     pub basic: Option<Basic>,
+    /// Counters say since when they count.
+    pub created_timestamps: bool,
 }
 
 /// PEM files.

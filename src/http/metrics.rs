@@ -25,14 +25,14 @@ use crate::{
     board::Readings,
     collect,
     export::prometheus::{self, Block, Format, Parts},
-    metrics::{compat, render as series},
+    metrics::{Sink, compat, render as series},
 };
 
 /// A form that nobody has asked for so long is not written ahead any more …
 const WANTED_FOR: Duration = Duration::from_secs(300);
 
-/// … nor one that was only asked for within so short a time, as by somebody who looks.
-const REGULAR_AFTER: Duration = Duration::from_secs(10);
+/// … nor one that was asked for in fewer looks than that, as by somebody who is curious.
+const REGULAR: u32 = 2;
 
 /// While a snapshot is younger, it may be being written; meanwhile what was written before is served.
 const WRITING: Duration = Duration::from_secs(2);
@@ -85,16 +85,19 @@ pub(super) struct Written {
     wanted: Mutex<BTreeMap<Form, Wanted>>,
 }
 
-/// When a form was asked for.
+/// How a form was asked for.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
-    first: Instant,
     last: Instant,
+    /// Since the last look.
+    lately: bool,
+    /// Looks after which it was asked for.
+    looks: u32,
 }
 
 impl Wanted {
     fn is_regular(self) -> bool {
-        self.last - self.first > REGULAR_AFTER
+        self.looks >= REGULAR
     }
 }
 
@@ -121,8 +124,10 @@ impl WrittenOf {
 
 impl Written {
     fn ask(&self, form: Form) {
-        let now = Instant::now();
-        lock(&self.wanted).entry(form).or_insert(Wanted { first: now, last: now }).last = now;
+        let last = Instant::now();
+        let mut wanted = lock(&self.wanted);
+        let looks = wanted.get(&form).map_or(0, |before| before.looks);
+        wanted.insert(form, Wanted { last, lately: true, looks });
     }
 
     fn of(&self, state: &State, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
@@ -151,7 +156,8 @@ impl Written {
         }
         let plain = Form { gzip: false, ..form };
         let plain = !form.gzip || lock(&self.wanted).get(&plain).is_some_and(|wanted| wanted.is_regular());
-        let mut blocks = prometheus::Blocks::new(&state.labels, form.format).only_packed(!plain);
+        let mut blocks =
+            prometheus::Blocks::new(&state.labels, form.format).created(state.created).only_packed(!plain);
         series::collected(readings, state.boards.len() == 1, state.compat, &mut blocks);
         let blocks = blocks.done();
         if form.gzip {
@@ -173,6 +179,9 @@ impl Written {
         let wanted: Vec<Form> = {
             let mut wanted = lock(&self.wanted);
             wanted.retain(|_, asked| asked.last.elapsed() < WANTED_FOR);
+            for asked in wanted.values_mut() {
+                asked.looks += u32::from(std::mem::take(&mut asked.lately));
+            }
             // Packed first: who takes it as it is takes what was written for that.
             let regular = wanted.iter().rev().filter(|(_, asked)| asked.is_regular());
             regular.map(|(form, _)| *form).collect()
@@ -208,6 +217,7 @@ pub async fn write_ahead(state: Shared) {
 
 /// Everything, of one moment.
 fn scrape(state: &State, form: Form) -> Vec<Bytes> {
+    let begun = Instant::now();
     state.written.ask(form);
     let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
     let process = (state.process)();
@@ -228,10 +238,14 @@ fn scrape(state: &State, form: Form) -> Vec<Bytes> {
     let parts: Vec<&[Block]> = collected.iter().map(AsRef::as_ref).collect();
     series::process(&process, &mut all);
     series::exposed(prometheus::count(&parts), &mut all);
-    let own = prometheus::blocks(&all, &state.labels, form.format);
+    let mut own = prometheus::Blocks::new(&state.labels, form.format).created(state.created);
+    own.take(all);
+    let own = own.done();
     let parts: Vec<&[Block]> = parts.into_iter().chain([own.as_slice()]).collect();
     let parts = Parts::of(&parts, form.format);
-    if form.gzip { parts.packed() } else { parts.plain() }
+    let answer = if form.gzip { parts.packed() } else { parts.plain() };
+    state.scrapes.record(begun.elapsed());
+    answer
 }
 
 #[cfg(test)]

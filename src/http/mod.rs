@@ -13,7 +13,7 @@ mod page;
 
 pub use metrics::write_ahead;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
@@ -30,6 +30,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 use crate::{
     board::Board,
     config::{Compat, Config},
+    latency,
     metrics::render::Process,
 };
 
@@ -41,8 +42,12 @@ pub struct State {
     pub labels: BTreeMap<String, String>,
     /// `[compat]`
     pub compat: Compat,
+    /// Since when counters count, where that is to be told.
+    pub created: Option<SystemTime>,
     /// What the process knows of itself.
     pub process: ReadProcess,
+    /// How long answers to scrapes take to put together.
+    pub scrapes: Arc<latency::Shared>,
     /// Cancelled when the service stops: not ready any more, event streams end.
     pub stop: CancellationToken,
     /// Pages that may be watched at the same time.
@@ -57,12 +62,20 @@ pub type ReadProcess = Box<dyn Fn() -> Process + Send + Sync>;
 
 impl State {
     /// The state of a service with these clusters.
-    pub fn new(boards: Vec<Board>, config: &Config, process: ReadProcess, stop: CancellationToken) -> Self {
+    pub fn new(
+        boards: Vec<Board>,
+        config: &Config,
+        process: ReadProcess,
+        scrapes: Arc<latency::Shared>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             boards,
             labels: config.labels.clone(),
             compat: config.compat,
+            created: config.http.created_timestamps.then(SystemTime::now),
             process,
+            scrapes,
             stop,
             watchers: Arc::new(Semaphore::new(events::MOST_WATCHERS)),
             written: metrics::Written::default(),

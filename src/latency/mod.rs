@@ -9,7 +9,7 @@ mod recent;
 
 use std::{
     borrow::Cow,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -54,6 +54,32 @@ pub struct Buckets {
     exponential: Exponential,
     /// One for each bucket, from the first that was recorded with one.
     exemplars: Vec<Option<Exemplar>>,
+}
+
+/// Buckets that several record into.
+#[derive(Debug)]
+pub struct Shared(Mutex<Buckets>);
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self(Mutex::new(Buckets::new(&Bounds::default())))
+    }
+}
+
+impl Shared {
+    /// Counts one duration.
+    pub fn record(&self, duration: Duration) {
+        self.lock().record(duration);
+    }
+
+    /// As they are now.
+    pub fn read(&self) -> Buckets {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One of the events behind a bucket.

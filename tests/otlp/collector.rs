@@ -31,7 +31,11 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, Span},
 };
 use prost::Message;
-use tonic::{Request, Status, codec::CompressionEncoding};
+use tonic::{
+    Request, Status,
+    codec::CompressionEncoding,
+    transport::{Certificate, Identity, Server, ServerTlsConfig},
+};
 
 /// What the collector does with the next request.
 #[derive(Clone)]
@@ -121,8 +125,20 @@ impl Collector {
         address
     }
 
+    /// Listens for gRPC over TLS, for clients with a certificate of this authority.
+    pub(crate) async fn guarded(&self, certificate: &str, key: &str, authority: &str) -> SocketAddr {
+        let tls = ServerTlsConfig::new()
+            .identity(Identity::from_pem(certificate, key))
+            .client_ca_root(Certificate::from_pem(authority));
+        self.serve(Server::builder().tls_config(tls).unwrap()).await
+    }
+
     /// Listens for gRPC.
     pub(crate) async fn grpc(&self) -> SocketAddr {
+        self.serve(Server::builder()).await
+    }
+
+    async fn serve(&self, mut server: Server) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // As real ones do: who sends packed requests gets packed answers.
@@ -130,7 +146,7 @@ impl Collector {
         let metrics = MetricsServiceServer::new(self.clone()).accept_compressed(gzip).send_compressed(gzip);
         let traces = TraceServiceServer::new(self.clone()).accept_compressed(gzip).send_compressed(gzip);
         let incoming = tonic::transport::server::TcpIncoming::from(listener);
-        let server = tonic::transport::Server::builder().add_service(metrics).add_service(traces);
+        let server = server.add_service(metrics).add_service(traces);
         tokio::spawn(server.serve_with_incoming(incoming));
         address
     }

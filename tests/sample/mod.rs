@@ -30,7 +30,7 @@ use kafka_heartbeat::{
         metadata::{self, Capability},
         topic::{self, Action, Blocked},
     },
-    task::{Failure, Latest},
+    task::{Failure, Latest, Polls},
     verdict::{State, Verdict},
 };
 use tokio::sync::watch;
@@ -112,6 +112,7 @@ pub(crate) fn process(wall: SystemTime) -> Process {
             retries: 3,
             rejected: 2,
         }),
+        scrapes: Some(buckets(&[ms(3), ms(17)])),
         traces: Some(Traces { exported: 7, failed: 2, dropped: 1 }),
     }
 }
@@ -121,6 +122,7 @@ fn latest<T>(snapshot: T, wall: SystemTime) -> Latest<T> {
     latest.snapshot = Some((Arc::new(snapshot), tokio::time::Instant::now()));
     latest.succeeded = Some(wall);
     latest.cycles = [40, 0, 0, 0];
+    latest.polls = Polls { count: 400, slow: 3, busy: ms(12) };
     latest.last_duration = Some(ms(12));
     latest
 }

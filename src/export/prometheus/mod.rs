@@ -8,6 +8,7 @@ mod text;
 use std::{
     collections::BTreeMap,
     sync::{Arc, OnceLock},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -94,20 +95,17 @@ impl Block {
 
 /// Writes all series. `constant` labels go in front of every series' own.
 pub fn encode(series: &[Series<'_>], constant: &BTreeMap<String, String>, format: Format) -> Vec<u8> {
-    Parts::of(&[&blocks(series, constant, format)], format).plain().concat()
-}
-
-/// Writes series by family, to be assembled with others: what changes seldom is written once.
-pub fn blocks(series: &[Series<'_>], constant: &BTreeMap<String, String>, format: Format) -> Vec<Block> {
     let mut blocks = Blocks::new(constant, format);
     series.iter().for_each(|one| blocks.write(one));
-    blocks.done()
+    Parts::of(&[&blocks.done()], format).plain().concat()
 }
 
 /// Writes series as they come, each to its family's block.
 pub struct Blocks {
     constant: Vec<u8>,
     format: Format,
+    /// Since when counters count, where that is to be told.
+    created: Option<SystemTime>,
     /// Nobody wants it as it is.
     only_packed: bool,
     written: BTreeMap<&'static str, Open>,
@@ -132,7 +130,13 @@ impl Blocks {
                 Format::Text | Format::OpenMetrics => text::pair(&mut written, name, value),
             }
         }
-        Self { constant: written, format, only_packed: false, written: BTreeMap::new() }
+        Self { constant: written, format, created: None, only_packed: false, written: BTreeMap::new() }
+    }
+
+    /// Tells since when counters count: in `_created` of OpenMetrics, and in protobuf.
+    #[must_use]
+    pub fn created(self, created: Option<SystemTime>) -> Self {
+        Self { created, ..self }
     }
 
     /// What is written is packed as it comes and not kept as it is: a twentieth of the memory is enough.
@@ -145,11 +149,12 @@ impl Blocks {
         let family = one.family;
         let open = || Open { family, before: Vec::new(), samples: Vec::new(), length: 0, count: 0 };
         let block = self.written.entry(family.name).or_insert_with(open);
-        let (out, constant, format) = (&mut block.samples, &self.constant, self.format);
+        let (out, constant, format, created) =
+            (&mut block.samples, &self.constant, self.format, self.created);
         block.count += 1;
         match format {
-            Format::Protobuf => protobuf::metric(out, constant, one),
-            Format::Text | Format::OpenMetrics => text::Writer { out, constant, format }.series(one),
+            Format::Protobuf => protobuf::metric(out, constant, one, created),
+            Format::Text | Format::OpenMetrics => text::Writer { out, constant, format, created }.series(one),
         }
         if self.only_packed && block.samples.len() > PACKED_AT_ONCE {
             block.before.push(Piece::of(&block.samples));

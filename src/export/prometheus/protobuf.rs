@@ -33,7 +33,7 @@ pub(super) fn head(out: &mut Vec<u8>, family: &Description, length: usize) {
 }
 
 /// A series, as a field of its family.
-pub(super) fn metric(out: &mut Vec<u8>, constant: &[u8], one: &Series<'_>) {
+pub(super) fn metric(out: &mut Vec<u8>, constant: &[u8], one: &Series<'_>, created: Option<SystemTime>) {
     let mut fields = Vec::with_capacity(256);
     fields.extend_from_slice(constant);
     one.named().for_each(|(name, value)| pair(&mut fields, name, value));
@@ -41,12 +41,22 @@ pub(super) fn metric(out: &mut Vec<u8>, constant: &[u8], one: &Series<'_>) {
         Kind::Counter | Kind::LegacyCounter => 3,
         Kind::Gauge | Kind::Info | Kind::Histogram => 2,
     };
-    match one.value {
-        Value::Count(count) => {
-            message(&mut fields, simple, |value| double::encode(1, &(count as f64), value))
+    let begun = |value: &mut Vec<u8>, tag: u32| {
+        if let (Some(created), Kind::Counter | Kind::Histogram) = (created, one.family.kind) {
+            message(value, tag, |out| timestamp(out, created));
         }
-        Value::Number(number) => message(&mut fields, simple, |value| double::encode(1, &number, value)),
-        Value::Buckets(buckets) => message(&mut fields, 7, |value| histogram(value, buckets)),
+    };
+    let number = |value: &mut Vec<u8>, number: f64| {
+        double::encode(1, &number, value);
+        begun(value, 3);
+    };
+    match one.value {
+        Value::Count(count) => message(&mut fields, simple, |value| number(value, count as f64)),
+        Value::Number(of) => message(&mut fields, simple, |value| number(value, of)),
+        Value::Buckets(buckets) => message(&mut fields, 7, |value| {
+            histogram(value, buckets);
+            begun(value, 15);
+        }),
     }
     bytes(out, 4, &fields);
 }

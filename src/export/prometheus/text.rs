@@ -1,6 +1,6 @@
 //! The two text formats: 0.0.4 for everybody, OpenMetrics 1.0 with exemplars.
 
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Format;
 use crate::{
@@ -48,6 +48,8 @@ pub(super) struct Writer<'a> {
     /// Labels in front of every series' own, written.
     pub(super) constant: &'a [u8],
     pub(super) format: Format,
+    /// Since when counters count, where that is to be told.
+    pub(super) created: Option<SystemTime>,
 }
 
 impl Writer<'_> {
@@ -56,6 +58,12 @@ impl Writer<'_> {
             Value::Count(count) => self.sample(one, "", None, &count.to_string(), None),
             Value::Number(value) => self.sample(one, "", None, &self.number(value), None),
             Value::Buckets(buckets) => self.histogram(one, buckets),
+        }
+        if let (Format::OpenMetrics, Kind::Counter | Kind::Histogram, Some(created)) =
+            (self.format, one.family.kind, self.created)
+        {
+            let seconds = created.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+            self.sample(one, "_created", None, &format!("{seconds:.3}"), None);
         }
     }
 
@@ -78,7 +86,12 @@ impl Writer<'_> {
         value: &str,
         exemplar: Option<&Exemplar>,
     ) {
-        self.out.extend_from_slice(series.family.name.as_bytes());
+        let name = if suffix == "_created" {
+            series.family.name.trim_end_matches("_total")
+        } else {
+            series.family.name
+        };
+        self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(suffix.as_bytes());
         let begin = self.out.len();
         self.out.push(b'{');

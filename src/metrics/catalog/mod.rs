@@ -289,6 +289,27 @@ pub static CYCLE_SNAPSHOT: Family<2> = family(
     "When a cycle last ended ok. Absent before the first.",
 );
 
+pub static TASK_POLLS: Family<2> = family(
+    "heartbeat_task_polls_total",
+    Kind::Counter,
+    &["kafka_cluster", "task"],
+    "Turns that the task's cycles had on an async worker.",
+);
+
+pub static TASK_SLOW_POLLS: Family<2> = family(
+    "heartbeat_task_slow_polls_total",
+    Kind::Counter,
+    &["kafka_cluster", "task"],
+    "Of these, the ones of 50 microseconds and more: others wait meanwhile.",
+);
+
+pub static TASK_BUSY: Family<2> = family(
+    "heartbeat_task_busy_seconds_total",
+    Kind::Counter,
+    &["kafka_cluster", "task"],
+    "Time of all these turns together.",
+);
+
 pub static LEDGER_TICK: Family<1> = family(
     "heartbeat_ledger_last_tick_timestamp_seconds",
     Kind::Gauge,
@@ -313,6 +334,13 @@ pub static EXPOSED_SERIES: Family<0> = family(
     Kind::Gauge,
     &[],
     "Series in this answer, without this one; buckets of a histogram are not counted.",
+);
+
+pub static SCRAPE: Family<0> = family(
+    "heartbeat_scrape_duration_seconds",
+    Kind::Histogram,
+    &[],
+    "How long answers of /metrics took to put together. Sending them is not in it.",
 );
 
 pub static EXPORTS: Family<1> = family(
@@ -389,7 +417,7 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
     ALL.into_iter().chain(collect::ALL).chain(compat::ALL)
 }
 
-static ALL: [&Description; 56] = [
+static ALL: [&Description; 60] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -430,11 +458,15 @@ static ALL: [&Description; 56] = [
     &CYCLE_FAULTS.description,
     &CYCLE_DURATION.description,
     &CYCLE_SNAPSHOT.description,
+    &TASK_POLLS.description,
+    &TASK_SLOW_POLLS.description,
+    &TASK_BUSY.description,
     &LEDGER_TICK.description,
     &BUILD_INFO.description,
     &BUSY.description,
     &WORKERS.description,
     &EXPOSED_SERIES.description,
+    &SCRAPE.description,
     &EXPORTS.description,
     &EXPORT_DURATION.description,
     &EXPORT_REQUESTS.description,

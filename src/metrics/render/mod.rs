@@ -18,13 +18,14 @@ use super::{Label, Series, Sink, Value, catalog as c};
 use crate::{
     board::Readings,
     kafka::{BrokerId, Fault, Stage},
+    latency::Buckets,
     probe::{
         connectivity,
         heartbeat::{self, Anomaly, Outcome},
         metadata::{self, Capability},
         topic::{self, Action, Blocked},
     },
-    task::{Ending, Latest},
+    task::{Ending, Latest, Polls},
 };
 
 /// Faults to expect in each stage: there from the start with 0.
@@ -213,6 +214,11 @@ fn task<'a, T>(name: &'a str, task: &'static str, latest: &Latest<T>, series: &m
             c::CYCLE_FAULTS.series([text(name), text(task), text(fault.as_str())], Value::Count(count)),
         );
     }
+    let Polls { count, slow, busy } = latest.polls;
+    let at = || [text(name), text(task)];
+    series.push(c::TASK_POLLS.series(at(), Value::Count(count)));
+    series.push(c::TASK_SLOW_POLLS.series(at(), Value::Count(slow)));
+    series.push(c::TASK_BUSY.series(at(), Value::Number(busy.as_secs_f64())));
     if let Some(took) = latest.last_duration {
         series.push(c::CYCLE_DURATION.series([text(name), text(task)], Value::Number(took.as_secs_f64())));
     }
@@ -246,6 +252,8 @@ pub struct Process {
     pub exports: Option<Exports>,
     /// What became of heartbeats that were to be told in traces, where they are.
     pub traces: Option<Traces>,
+    /// How long answers to scrapes took to put together.
+    pub scrapes: Option<Buckets>,
 }
 
 /// Heartbeats that were to be told in traces, since the start.
@@ -302,6 +310,9 @@ pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
             (&c::EXPORT_REJECTED, exports.rejected),
         ];
         series.extend(counts.map(|(family, count)| family.series([], Value::Count(count))));
+    }
+    if let Some(scrapes) = &process.scrapes {
+        series.push(c::SCRAPE.series([], Value::Buckets(scrapes)));
     }
     if let Some(Traces { exported, failed, dropped }) = process.traces {
         let endings = [("exported", exported), ("failed", failed), ("dropped", dropped)];
