@@ -651,3 +651,26 @@ async fn over_tls_both_sides_know_each_other_or_nothing_is_pushed() {
         assert_eq!(words.contains("invalid HTTP version"), works, "{ca} {identity:?}: {words}");
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_is_reset_is_tried_again() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let accepted = Arc::new(Mutex::new(0));
+        let count = accepted.clone();
+        let server = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                *count.lock().unwrap() += 1;
+                // Closed with something unread: the peer is told with a reset.
+                stream.readable().await.unwrap();
+            }
+        });
+        let settings = settings(&[("endpoint", url.as_str()), ("protocol", protocol)]);
+        let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
+        let words = exporter.export(Instant::now() + Duration::from_secs(4)).await.unwrap_err();
+        assert!(!words.is_empty() && !words.contains('\n'), "{words}");
+        assert!(*accepted.lock().unwrap() >= 2, "{protocol}: once is not again");
+        server.abort();
+    }
+}

@@ -36,7 +36,8 @@ kafka_consumergroup_group_lag
 kafka_consumergroup_member_info
 ```
 
-The names of the topic freshness exporter are our own too.
+The names of the topic freshness exporter are our own too. What promtool finds wrong with names that are kept is in
+`prometheus/metrics.lint`; of the others it finds nothing.
 ";
 
 /// The page, in Markdown.
