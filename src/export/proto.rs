@@ -22,6 +22,12 @@ pub(super) fn message(out: &mut Vec<u8>, tag: u32, write: impl FnOnce(&mut Vec<u
     }
 }
 
+/// The beginning of a message as a field of another: so many bytes of it follow. For long ones.
+pub(super) fn begin(out: &mut Vec<u8>, tag: u32, length: usize) {
+    encode_key(tag, WireType::LengthDelimited, out);
+    encode_varint(length as u64, out);
+}
+
 /// Text as a field.
 pub(super) fn text(out: &mut Vec<u8>, tag: u32, text: &str) {
     bytes(out, tag, text.as_bytes());
@@ -29,8 +35,7 @@ pub(super) fn text(out: &mut Vec<u8>, tag: u32, text: &str) {
 
 /// Bytes, or a message that is written already, as a field.
 pub(super) fn bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
-    encode_key(tag, WireType::LengthDelimited, out);
-    encode_varint(bytes.len() as u64, out);
+    begin(out, tag, bytes.len());
     out.extend_from_slice(bytes);
 }
 

@@ -7,6 +7,8 @@
 pub mod encode;
 pub mod names;
 mod points;
+mod requests;
+mod sent;
 pub(super) mod transport;
 
 use std::{
