@@ -420,6 +420,8 @@ fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ign
         ("OTEL_SDK_DISABLED", "TRUE", false, false),
         ("OTEL_METRICS_EXPORTER", "none", false, true),
         ("OTEL_TRACES_EXPORTER", "none", true, false),
+        ("OTEL_TRACES_SAMPLER", "parentbased_always_off", true, false),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "no-url:4317", true, true),
     ] {
         let told = endpoints(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318"), (name, value)]);
         assert_eq!((told.0.is_some(), told.1.is_some()), (metrics, traces), "{name}");
@@ -435,7 +437,6 @@ fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ign
         (config.otlp.traces.expect("an endpoint").share, config.warnings.len())
     };
     assert_eq!(share("always_on", ""), (1.0, 0));
-    assert_eq!(share("parentbased_always_off", ""), (0.0, 0));
     assert_eq!(share("traceidratio", "0.25"), (0.25, 0));
     assert_eq!(share("traceidratio", "2"), (0.01, 1), "told and ignored");
     assert_eq!(share("jaeger_remote", ""), (0.01, 1));

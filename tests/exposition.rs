@@ -96,6 +96,7 @@ fn bytes(readings: &[Readings], format: Format) -> Vec<u8> {
         render::collected(one, readings.len() == 1, COMPAT, &mut series);
     }
     compat::cc_heartbeat(readings, Instant::now(), &mut series);
+    compat::brokers(readings, &mut series);
     let kminion = compat::Kminion::of(readings);
     kminion.series(&mut series);
     render::process(&process, &mut series);
@@ -434,6 +435,7 @@ fn with_created() -> (String, usize) {
     readings.iter().for_each(|one| render::cluster(one, &mut series));
     readings.iter().for_each(|one| render::collected(one, false, COMPAT, &mut series));
     compat::cc_heartbeat(&readings, Instant::now(), &mut series);
+    compat::brokers(&readings, &mut series);
     let kminion = compat::Kminion::of(&readings);
     kminion.series(&mut series);
     render::process(&process, &mut series);

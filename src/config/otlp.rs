@@ -193,13 +193,19 @@ pub(super) fn variables(env: &BTreeMap<String, String>) -> (Entries, Vec<String>
     for (name, _, keys) in disabled.into_iter().filter(|(name, value, _)| is(name, value)) {
         keys.iter().for_each(|key| set(name, key, false.to_string()));
     }
+    for name in ["OTEL_METRICS_EXPORTER", "OTEL_TRACES_EXPORTER"] {
+        let known = |value: &str| ["otlp", "none", "prometheus"].contains(&value.to_lowercase().as_str());
+        if get(name).is_some_and(|value| !value.split(',').map(str::trim).all(known)) {
+            warnings.push(format!("{name} is ignored: there is no such exporter here"));
+        }
+    }
     // The share is the argument of one sampler; the others say it by their name. A parent there never is.
     let sampler = get("OTEL_TRACES_SAMPLER").map(|sampler| sampler.trim_start_matches("parentbased_"));
     let (name, argument) = ("OTEL_TRACES_SAMPLER", get("OTEL_TRACES_SAMPLER_ARG").unwrap_or("1"));
     match sampler {
         None => {}
         Some("always_on") => set(name, "traces.share", "1".to_owned()),
-        Some("always_off") => set(name, "traces.share", "0".to_owned()),
+        Some("always_off") => set(name, "traces.enabled", false.to_string()),
         Some("traceidratio") if argument.parse().is_ok_and(|share: f64| (0.0..=1.0).contains(&share)) => {
             set(name, "traces.share", argument.to_owned());
         }
@@ -215,7 +221,7 @@ type Takes = fn(&str) -> Option<String>;
 
 /// For all signals, or with `METRICS_` or `TRACES_` for one alone.
 const TRANSPORT: &[(&str, &str, Takes)] = &[
-    ("ENDPOINT", "endpoint", any),
+    ("ENDPOINT", "endpoint", url),
     ("PROTOCOL", "protocol", |value| among(value, &["grpc", "http/protobuf"])),
     ("HEADERS", "headers", any),
     ("TIMEOUT", "timeout", milliseconds),
@@ -237,6 +243,10 @@ const OTHERS: &[(&str, &str, Takes)] = &[
     ("OTEL_SERVICE_NAME", "service.name", any),
     ("OTEL_RESOURCE_ATTRIBUTES", "resource", any),
 ];
+
+fn url(value: &str) -> Option<String> {
+    (value.starts_with("http://") || value.starts_with("https://")).then(|| value.to_owned())
+}
 
 fn any(value: &str) -> Option<String> {
     Some(value.to_owned())

@@ -233,6 +233,9 @@ fn scrape(state: &State, form: Form) -> Vec<Bytes> {
     if state.compat.cc_heartbeat {
         compat::cc_heartbeat(&readings, Instant::now(), &mut all);
     }
+    if state.compat.kafka_exporter {
+        compat::brokers(&readings, &mut all);
+    }
     let kminion = state.compat.kminion.then(|| compat::Kminion::of(&readings));
     kminion.iter().for_each(|kminion| kminion.series(&mut all));
     let parts: Vec<&[Block]> = collected.iter().map(AsRef::as_ref).collect();

@@ -94,21 +94,17 @@ impl Telling {
         self.take();
         while !self.waiting.is_empty() {
             let batch: Vec<Told> = self.waiting.iter().take(BATCH).cloned().collect();
-            let result = self.exporter.export(&batch).await;
             let count = batch.len() as u64;
-            match result {
-                Ok(()) => self.counts.exported.fetch_add(count, Ordering::Relaxed),
-                Err(words) if self.failures + 1 < ATTEMPTS => {
-                    self.failures += 1;
-                    return Err(words);
-                }
-                Err(words) => {
-                    self.counts.failed.fetch_add(count, Ordering::Relaxed);
-                    self.waiting.drain(..batch.len());
-                    self.failures = 0;
-                    return Err(words);
-                }
-            };
+            if self.failures == ATTEMPTS {
+                self.counts.failed.fetch_add(count, Ordering::Relaxed);
+                self.waiting.drain(..batch.len());
+                self.failures = 0;
+                continue;
+            }
+            // Before: who hangs until the cycle is dropped has failed too.
+            self.failures += 1;
+            self.exporter.export(&batch).await?;
+            self.counts.exported.fetch_add(count, Ordering::Relaxed);
             self.failures = 0;
             self.waiting.drain(..batch.len());
         }

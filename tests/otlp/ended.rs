@@ -74,6 +74,7 @@ pub(crate) fn told(outcome: Outcome) -> Told {
             _ => None,
         },
         failed,
+        missed: outcome.is_bad(),
         offset: received.map(|_| 42),
         ended,
         moves: vec![Moved { at: intended() + ms(6), from: Some(BrokerId(1)), to: None }],

@@ -257,6 +257,7 @@ fn bad(number: u64, wall: SystemTime) -> Ended {
         end_to_end: late.then(|| ms(11_500)),
         fault: (!late).then_some(Fault::Timeout),
         failed: None,
+        missed: true,
         offset: None,
         ended: ms(11_500),
         moves: Vec::new(),

@@ -48,6 +48,8 @@ impl Spans<'_> {
         if ended.outcome.is_bad() {
             let fault = ended.fault.map_or(ended.outcome.as_str(), |fault| fault.as_str());
             fail(&mut span, fault, ended.outcome.as_str());
+        } else if ended.missed {
+            fail(&mut span, "timeout", "not back by the deadline, and then we stopped");
         }
         for moved in &ended.moves {
             let broker = |id: Option<_>| id.map_or(Value::from("none"), |id| number(&id));
@@ -58,8 +60,12 @@ impl Spans<'_> {
             event(&mut span, "leader moved", moved.at, attributes);
         }
         if let (Some(fault), Outcome::Unsent) = (ended.fault, ended.outcome) {
-            let at = ended.intended + ended.schedule_delay.unwrap_or_default();
-            event(&mut span, "refused by the client", at, vec![KeyValue::new("error.type", fault.as_str())]);
+            event(
+                &mut span,
+                "refused by the client",
+                ended.intended + ended.ended,
+                vec![KeyValue::new("error.type", fault.as_str())],
+            );
         }
         if let Some((at, fault)) = ended.unread {
             event(

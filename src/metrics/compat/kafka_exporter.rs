@@ -7,13 +7,26 @@ use crate::{
     collect::{Snapshot, groups::Group, topics::Topic},
     kafka::admin,
     metrics::{
-        Label, Sink, Value,
+        Label, Series, Sink, Value,
         catalog::compat as c,
         render::{broker, flag, text},
     },
 };
 
-/// The family of one cluster, which the label names where there are several.
+/// The brokers of clusters, of now. Of the only cluster there is, series carry no name.
+pub fn brokers<'a>(clusters: &'a [Readings], series: &mut Vec<Series<'a>>) {
+    for readings in clusters {
+        let name = if clusters.len() == 1 { "" } else { &*readings.name };
+        let Some(metadata) = readings.metadata.fresh() else { continue };
+        series.push(c::KE_BROKERS.series([text(name)], Value::Count(metadata.brokers.len() as u64)));
+        for (id, known) in &metadata.brokers {
+            let labels = [text(name), broker(Some(*id)), format!("{}:{}", known.host, known.port).into()];
+            series.push(c::KE_BROKER_INFO.series(labels, Value::Count(1)));
+        }
+    }
+}
+
+/// What a look saw of one cluster, which the label names where there are several; but for its brokers.
 pub fn kafka_exporter<'a>(
     name: &'a str,
     readings: &'a Readings,
@@ -21,13 +34,6 @@ pub fn kafka_exporter<'a>(
     series: &mut impl Sink<'a>,
 ) {
     let metadata = readings.metadata.fresh();
-    if let Some(metadata) = metadata {
-        series.push(c::KE_BROKERS.series([text(name)], Value::Count(metadata.brokers.len() as u64)));
-        for (id, known) in &metadata.brokers {
-            let labels = [text(name), broker(Some(*id)), format!("{}:{}", known.host, known.port).into()];
-            series.push(c::KE_BROKER_INFO.series(labels, Value::Count(1)));
-        }
-    }
     for (topic, health) in &snapshot.topology.health {
         let count = Value::Count(health.partitions as u64);
         series.push(c::KE_PARTITIONS.series([text(name), text(topic)], count));

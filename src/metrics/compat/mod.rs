@@ -5,5 +5,5 @@ mod kafka_exporter;
 mod kminion;
 
 pub use cc_heartbeat::cc_heartbeat;
-pub use kafka_exporter::{consumer_lag, kafka_exporter};
+pub use kafka_exporter::{brokers, consumer_lag, kafka_exporter};
 pub use kminion::Kminion;

@@ -41,7 +41,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series
         compat::consumer_lag(shown, snapshot, &mut capped);
     }
     let dropped = capped.dropped;
-    if settings.lag.enabled {
+    if settings.lag.enabled || dropped > 0 {
         series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
     }
     capability(name, "Fetch", snapshot.reading, series);

@@ -90,6 +90,9 @@ impl Accounts {
             }
             if closed {
                 self.ledger.apply(Event::Stopped);
+                // What was bad before we stopped is told, although nobody knows how it would have ended.
+                let ended: Vec<_> = self.ledger.take_ended().collect();
+                self.tell(&ended);
                 self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
                 return;
             }

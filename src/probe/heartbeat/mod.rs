@@ -252,6 +252,8 @@ pub struct Ended {
     pub intended: SystemTime,
     /// How it ended.
     pub outcome: Outcome,
+    /// Its verdict was bad: it missed its deadline, or nobody took it.
+    pub missed: bool,
     /// Sent minus intended; `None` if never handed over.
     pub schedule_delay: Option<Duration>,
     /// Acknowledged minus intended.

@@ -70,9 +70,9 @@ impl Ledger {
         trace: Option<Ids>,
     ) -> Ended {
         let intended = self.instant(entry.intended);
-        let unread = self.sums.last_unread.filter(|(at, _)| *at >= intended);
-        let lost_to = unread.filter(|_| outcome == Outcome::Lost);
         let ended = self.certain_after(entry, outcome);
+        let unread = self.sums.last_unread.filter(|(at, _)| intended <= *at && *at <= intended + ended);
+        let lost_to = self.sums.last_unread.filter(|(at, _)| outcome == Outcome::Lost && *at >= intended);
         let moves = self
             .moves
             .iter()
@@ -84,6 +84,7 @@ impl Ledger {
             broker: entry.broker,
             intended: self.wall(intended),
             outcome,
+            missed: entry.verdict == Some(Verdict::Bad),
             schedule_delay: entry.handed_over().then(|| entry.sent.get()).flatten(),
             produce: entry.acked(),
             end_to_end: entry.received.get(),
