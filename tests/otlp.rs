@@ -62,7 +62,7 @@ fn otlp(pairs: &[(&str, &str)]) -> Otlp {
 }
 
 fn exporter(settings: &Metrics, source: impl Fn(&mut Encoder<'_>) + Send + Sync + 'static) -> Exporter {
-    Exporter::new(settings, &BTreeMap::new(), "one".to_owned(), Arc::new(source), begun()).unwrap()
+    Exporter::new(settings, &BTreeMap::new(), "one", Arc::new(source), begun()).unwrap()
 }
 
 async fn over_http(collector: &Collector, more: &[(&str, &str)]) -> Metrics {

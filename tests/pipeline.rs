@@ -139,7 +139,7 @@ fn exporter(settings: &[(&'static str, String)]) -> (Exporter, String) {
     let otlp = config::load(&sources).unwrap().otlp.metrics.unwrap();
     let source = move |encoder: &mut Encoder<'_>| push(&readings, &process, encoder);
     let begun = wall - Duration::from_secs(6000);
-    let exporter = Exporter::new(&otlp, &BTreeMap::new(), "one".to_owned(), Arc::new(source), begun).unwrap();
+    let exporter = Exporter::new(&otlp, &BTreeMap::new(), "one", Arc::new(source), begun).unwrap();
     (exporter, text)
 }
 

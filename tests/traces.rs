@@ -16,7 +16,7 @@ use std::{
 };
 
 use collector::{Answer, Collector, spans};
-use ended::{PARTITION, every_outcome, exporter, intended, ms, told};
+use ended::{PARTITION, every_outcome, exporter, intended, told};
 use kafka_heartbeat::probe::heartbeat::Outcome;
 use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
@@ -348,5 +348,5 @@ async fn a_collector_that_is_away_costs_a_bounded_queue_and_is_counted() {
     assert!(ended.success(), "{log}");
     let told = spans(&collector.take_spans());
     assert!(told.iter().all(|span| span.name == "heartbeat"), "nothing was ever sent");
-    assert!(ms(0).is_zero() && !told.is_empty());
+    assert!(!told.is_empty());
 }

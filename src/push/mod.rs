@@ -59,8 +59,7 @@ impl Push {
         let instance = instance(config, begun);
         let mut push = Self { results: Results::default(), tasks: Vec::new(), stop };
         if let Some(metrics) = &config.otlp.metrics {
-            let exporter =
-                Exporter::new(metrics, &config.labels, instance.clone(), source(boards, monitor), begun)?;
+            let exporter = Exporter::new(metrics, &config.labels, &instance, source(boards, monitor), begun)?;
             let (publish, latest) = watch::channel(Latest::new(metrics.interval));
             let work = Pushing { exporter, interval: metrics.interval };
             // The first export has something to tell, and services that start together do not push together.

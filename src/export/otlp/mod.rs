@@ -2,7 +2,8 @@
 //!
 //! An export is encoded once and sent in requests of bounded size. What fails in a way that may pass is tried again
 //! until the next export is due; then that one tells more, and the old one is dropped. So nothing piles up, however
-//! long the collector is away, and with delta temporality nothing is lost or told twice: see [`encode::Sent`].
+//! long the collector is away, and with delta temporality nothing is lost or told twice, but for a series that was gone
+//! and has come back, which is told as if it were new: see [`encode::Sent`].
 
 pub mod encode;
 pub mod names;
@@ -64,6 +65,14 @@ pub fn check(otlp: &config::Otlp) -> Result<(), String> {
     checked.find(Result::is_err).unwrap_or(Ok(())).map_err(|words| format!("[otlp] {words}"))
 }
 
+/// Who we are: what was configured, and the rest.
+pub(super) fn resource(target: &config::Target, instance: &str) -> Vec<(String, String)> {
+    let own = [("service.version", env!("CARGO_PKG_VERSION")), ("service.instance.id", instance)];
+    let own = own.into_iter().filter(|(name, _)| !target.resource.contains_key(*name));
+    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    target.resource.clone().into_iter().chain(own).collect()
+}
+
 impl Exporter {
     /// Prepares everything; connects with the first export. `begun` is when counters began.
     ///
@@ -72,19 +81,14 @@ impl Exporter {
     pub fn new(
         otlp: &config::Metrics,
         constant: &std::collections::BTreeMap<String, String>,
-        instance: String,
+        instance: &str,
         source: Source,
         begun: SystemTime,
     ) -> Result<Self, String> {
-        let own = [
-            ("service.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ("service.instance.id".to_owned(), instance),
-        ];
-        let own = own.into_iter().filter(|(name, _)| !otlp.target.resource.contains_key(name));
         let settings = Settings {
             temporality: if otlp.delta { Temporality::Delta } else { Temporality::Cumulative },
             exponential: otlp.exponential,
-            resource: otlp.target.resource.clone().into_iter().chain(own).collect(),
+            resource: resource(&otlp.target, instance),
             constant: constant.clone(),
         };
         let transport = Transport::new(&otlp.target).map_err(|words| format!("[otlp] {words}"))?;

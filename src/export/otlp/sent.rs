@@ -109,16 +109,6 @@ impl Sent {
             self.series.len() - 1
         })
     }
-
-    /// How many series are known to the receiver, or soon will be.
-    pub fn len(&self) -> usize {
-        self.series.iter().filter(|state| !state.gone).count()
-    }
-
-    /// Whether nothing was ever sent.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// What is sent of a value.

@@ -28,7 +28,7 @@ const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/E
 const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// A way to a collector.
-pub(in crate::export) enum Transport {
+pub(super) enum Transport {
     Http { client: reqwest::Client, url: String, headers: header::HeaderMap, gzip: bool },
     Grpc { client: Grpc<Channel>, headers: MetadataMap },
 }
@@ -84,7 +84,7 @@ impl Transport {
     }
 
     /// What [`Transport::new`] would say; needs no runtime.
-    pub(in crate::export) fn check(settings: &Target) -> Result<(), String> {
+    pub(super) fn check(settings: &Target) -> Result<(), String> {
         if settings.grpc { server(settings).map(drop) } else { http(settings).map(drop) }
     }
 

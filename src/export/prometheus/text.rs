@@ -63,7 +63,8 @@ impl Writer<'_> {
             (self.format, one.family.kind, self.created)
         {
             let seconds = created.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-            self.sample(one, "_created", None, &format!("{seconds:.3}"), None);
+            let name = one.family.name.trim_end_matches("_total");
+            self.line((name, "_created"), one, None, &format!("{seconds:.3}"), None);
         }
     }
 
@@ -86,11 +87,17 @@ impl Writer<'_> {
         value: &str,
         exemplar: Option<&Exemplar>,
     ) {
-        let name = if suffix == "_created" {
-            series.family.name.trim_end_matches("_total")
-        } else {
-            series.family.name
-        };
+        self.line((series.family.name, suffix), series, le, value, exemplar);
+    }
+
+    fn line(
+        &mut self,
+        (name, suffix): (&str, &str),
+        series: &Series<'_>,
+        le: Option<&str>,
+        value: &str,
+        exemplar: Option<&Exemplar>,
+    ) {
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(suffix.as_bytes());
         let begin = self.out.len();

@@ -3,7 +3,7 @@
 //! A trace is written when its heartbeat has ended: what became of it decides whether it is told. So spans are not
 //! recorded but made, and the part of the SDK that samples and collects is not needed.
 
-pub mod spans;
+mod spans;
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Compression, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig};
 use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
 
-use super::otlp::transport;
+use super::otlp::{resource, transport};
 use crate::{config::Target, probe::heartbeat::trace::Told};
 
 /// Sends traces.
@@ -28,11 +28,7 @@ impl Exporter {
     pub fn new(target: &Target, instance: &str) -> Result<Self, String> {
         let built = if target.grpc { grpc(target) } else { http(target) };
         let mut native = built.map_err(|words| format!("[otlp] {words}"))?;
-        let own = [("service.version", env!("CARGO_PKG_VERSION")), ("service.instance.id", instance)];
-        let own = own.into_iter().filter(|(name, _)| !target.resource.contains_key(*name));
-        let own = own.map(|(name, value)| KeyValue::new(name, value.to_owned()));
-        let resource =
-            target.resource.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone())).chain(own);
+        let resource = resource(target, instance).into_iter().map(|(name, value)| KeyValue::new(name, value));
         native.set_resource(&Resource::builder_empty().with_attributes(resource).build());
         let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
             .with_version(env!("CARGO_PKG_VERSION"))

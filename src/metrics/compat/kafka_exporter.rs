@@ -9,14 +9,14 @@ use crate::{
     metrics::{
         Label, Series, Sink, Value,
         catalog::compat as c,
-        render::{broker, flag, text},
+        render::{broker, flag, shown, text},
     },
 };
 
 /// The brokers of clusters, of now. Of the only cluster there is, series carry no name.
 pub fn brokers<'a>(clusters: &'a [Readings], series: &mut Vec<Series<'a>>) {
     for readings in clusters {
-        let name = if clusters.len() == 1 { "" } else { &*readings.name };
+        let name = shown(readings, clusters.len() == 1);
         let Some(metadata) = readings.metadata.fresh() else { continue };
         series.push(c::KE_BROKERS.series([text(name)], Value::Count(metadata.brokers.len() as u64)));
         for (id, known) in &metadata.brokers {

@@ -3,7 +3,11 @@
 use crate::{
     board::Readings,
     latency::Buckets,
-    metrics::{Series, Value, catalog::compat as c, render::text},
+    metrics::{
+        Series, Value,
+        catalog::compat as c,
+        render::{shown, text},
+    },
     probe::heartbeat::{Outcome, Partition},
 };
 
@@ -22,7 +26,7 @@ impl<'a> Kminion<'a> {
     /// Of all clusters. Of the only one there is, series carry no name.
     pub fn of(clusters: &'a [Readings]) -> Self {
         let partitions = clusters.iter().flat_map(|readings| {
-            let cluster = if clusters.len() == 1 { "" } else { &*readings.name };
+            let cluster = shown(readings, clusters.len() == 1);
             readings.heartbeat.partitions.iter().map(move |(number, partition)| (cluster, number, partition))
         });
         let row = |(cluster, number, partition): (&'a str, &i32, &'a Partition)| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{capability, flag, text, unix};
+use super::{capability, flag, shown, text, unix};
 use crate::{
     board::Readings,
     collect::{
@@ -28,7 +28,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series
     let Some(snapshot) = readings.collect.fresh() else { return };
     let name: &'a str = &readings.name;
     let settings = &readings.settings;
-    let shown = if alone { "" } else { name };
+    let shown = shown(readings, alone);
     let mut capped = Capped { sink: series, left: settings.lag.max_series, dropped: 0 };
     if settings.lag.enabled {
         capability(name, "ListGroups", snapshot.listing, capped.sink);

@@ -326,6 +326,11 @@ pub fn exposed(beside: usize, series: &mut Vec<Series<'_>>) {
     series.push(c::EXPOSED_SERIES.series([], Value::Count(count)));
 }
 
+/// A cluster's name under names that older dashboards know: none, if it is the only one.
+pub(super) fn shown(readings: &Readings, alone: bool) -> &str {
+    if alone { "" } else { &readings.name }
+}
+
 pub(super) fn text(text: &str) -> Label<'_> {
     Cow::Borrowed(text)
 }

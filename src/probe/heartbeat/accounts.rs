@@ -76,9 +76,7 @@ impl Accounts {
                 woken.checked_sub(HEARD).unwrap_or(woken),
                 SystemTime::now() - (now - woken) - HEARD,
             );
-            let ended: Vec<_> = self.ledger.take_ended().collect();
-            self.tell(&ended);
-            self.log.write(ended.into_iter().filter(|ended| ended.outcome.is_bad()), now);
+            self.tell_ended(now);
             let trouble = self.ledger.bad_events() != bad_seen
                 || self
                     .ledger
@@ -91,8 +89,7 @@ impl Accounts {
             if closed {
                 self.ledger.apply(Event::Stopped);
                 // What was bad before we stopped is told, although nobody knows how it would have ended.
-                let ended: Vec<_> = self.ledger.take_ended().collect();
-                self.tell(&ended);
+                self.tell_ended(now);
                 self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
                 return;
             }
@@ -103,17 +100,17 @@ impl Accounts {
             }
         }
     }
-}
 
-impl Accounts {
-    fn tell(&self, ended: &[Arc<Ended>]) {
-        let Some(outlet) = &self.outlet else { return };
-        for ended in ended {
-            if let Some(ids) = ended.trace {
+    /// In traces and in the log, each what belongs there.
+    fn tell_ended(&mut self, now: Instant) {
+        let ended: Vec<_> = self.ledger.take_ended().collect();
+        if let Some(outlet) = &self.outlet {
+            for (ended, ids) in ended.iter().filter_map(|ended| Some((ended, ended.trace?))) {
                 let (cluster, topic) = (self.log.cluster.clone(), self.topic.clone());
                 outlet.tell(Told { cluster, topic, ended: ended.clone(), ids });
             }
         }
+        self.log.write(ended.into_iter().filter(|ended| ended.outcome.is_bad()), now);
     }
 }
 
