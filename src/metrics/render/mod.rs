@@ -14,7 +14,10 @@ use std::{
 
 pub use collect::collected;
 
-use super::{Label, Series, Sink, Value, catalog as c};
+use super::{
+    Label, Series, Sink, Value,
+    catalog::{self as c, process as p},
+};
 use crate::{
     board::Readings,
     kafka::{BrokerId, Fault, Stage},
@@ -287,43 +290,43 @@ pub struct Exports {
 /// The process's own series.
 pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
     let build = [text(process.version), text(process.revision), text(&process.librdkafka)];
-    series.push(c::BUILD_INFO.series(build, Value::Count(1)));
-    series.push(c::BUSY.series([], Value::Number(process.busy.as_secs_f64())));
-    series.push(c::WORKERS.series([], Value::Count(process.workers as u64)));
+    series.push(p::BUILD_INFO.series(build, Value::Count(1)));
+    series.push(p::BUSY.series([], Value::Number(process.busy.as_secs_f64())));
+    series.push(p::WORKERS.series([], Value::Count(process.workers as u64)));
     let optional = [
-        (&c::PROCESS_CPU, process.cpu.map(|cpu| Value::Number(cpu.as_secs_f64()))),
-        (&c::PROCESS_MEMORY, process.memory.map(Value::Count)),
-        (&c::PROCESS_FDS, process.fds.map(Value::Count)),
-        (&c::PROCESS_START, process.started.map(|started| Value::Number(unix(started)))),
+        (&p::PROCESS_CPU, process.cpu.map(|cpu| Value::Number(cpu.as_secs_f64()))),
+        (&p::PROCESS_MEMORY, process.memory.map(Value::Count)),
+        (&p::PROCESS_FDS, process.fds.map(Value::Count)),
+        (&p::PROCESS_START, process.started.map(|started| Value::Number(unix(started)))),
     ];
     series.extend(optional.into_iter().filter_map(|(family, value)| Some(family.series([], value?))));
     if let Some(exports) = &process.exports {
         for (ending, count) in Ending::ALL.iter().zip(exports.cycles) {
-            series.push(c::EXPORTS.series([text(ending.as_str())], Value::Count(count)));
+            series.push(p::EXPORTS.series([text(ending.as_str())], Value::Count(count)));
         }
         let last = exports.duration.map(|last| Value::Number(last.as_secs_f64()));
-        series.extend(last.map(|last| c::EXPORT_DURATION.series([], last)));
+        series.extend(last.map(|last| p::EXPORT_DURATION.series([], last)));
         let counts = [
-            (&c::EXPORT_REQUESTS, exports.requests),
-            (&c::EXPORT_BYTES, exports.bytes),
-            (&c::EXPORT_RETRIES, exports.retries),
-            (&c::EXPORT_REJECTED, exports.rejected),
+            (&p::EXPORT_REQUESTS, exports.requests),
+            (&p::EXPORT_BYTES, exports.bytes),
+            (&p::EXPORT_RETRIES, exports.retries),
+            (&p::EXPORT_REJECTED, exports.rejected),
         ];
         series.extend(counts.map(|(family, count)| family.series([], Value::Count(count))));
     }
     if let Some(scrapes) = &process.scrapes {
-        series.push(c::SCRAPE.series([], Value::Buckets(scrapes)));
+        series.push(p::SCRAPE.series([], Value::Buckets(scrapes)));
     }
     if let Some(Traces { exported, failed, dropped }) = process.traces {
         let endings = [("exported", exported), ("failed", failed), ("dropped", dropped)];
-        series.extend(endings.map(|(ending, count)| c::TRACES.series([text(ending)], Value::Count(count))));
+        series.extend(endings.map(|(ending, count)| p::TRACES.series([text(ending)], Value::Count(count))));
     }
 }
 
 /// How many series are exposed: these, and so many beside them.
 pub fn exposed(beside: usize, series: &mut Vec<Series<'_>>) {
     let count = (series.len() + beside) as u64;
-    series.push(c::EXPOSED_SERIES.series([], Value::Count(count)));
+    series.push(p::EXPOSED_SERIES.series([], Value::Count(count)));
 }
 
 /// A cluster's name under names that older dashboards know: none, if it is the only one.
