@@ -277,6 +277,29 @@ async fn differences_add_up_whatever_got_lost_on_the_way() {
     assert_eq!(of(&collector, "heartbeat.scheduled")["0"].value, Some(4.0));
 }
 
+#[tokio::test]
+async fn what_comes_back_goes_on_where_it_was() {
+    for (temporality, expected) in [("delta", 2.0), ("cumulative", 7.0)] {
+        let collector = Collector::default();
+        let script = Script::default();
+        let settings = over_http(&collector, &[("temporality", temporality)]).await;
+        let mut exporter = exporter(&settings, script.source());
+        script.set(&[(1, 0.0), (5, 0.0)]);
+        export(&mut exporter).await.unwrap();
+        assert_eq!(of(&collector, "heartbeat.scheduled")["1"].value, Some(5.0));
+        script.set(&[(1, 0.0)]);
+        let mut flags = Vec::new();
+        for _ in 0..4 {
+            export(&mut exporter).await.unwrap();
+            flags.push(of(&collector, "heartbeat.scheduled").get("1").map(|point| point.flags));
+        }
+        assert_eq!(flags, [Some(1), None, None, None], "{temporality}: told once");
+        script.set(&[(1, 0.0), (7, 0.0)]);
+        export(&mut exporter).await.unwrap();
+        assert_eq!(of(&collector, "heartbeat.scheduled")["1"].value, Some(expected), "{temporality}");
+    }
+}
+
 /// Encodes once, and reads the only metric back.
 fn metric(settings: &Settings, sent: &mut Sent, buckets: &Buckets) -> Metric {
     let mut encoder = Encoder::new(settings, sent, begun(), wall() + AMPLE);

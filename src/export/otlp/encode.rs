@@ -56,7 +56,7 @@ pub struct Encoder<'s> {
 impl<'s> Encoder<'s> {
     /// Begins a round. `begun` is when counters began, `now` the time of every point.
     pub fn new(settings: &'s Settings, sent: &'s mut Sent, begun: SystemTime, now: SystemTime) -> Self {
-        sent.begin();
+        sent.begin(settings.temporality == Temporality::Delta);
         let constant = Shape::ALL.map(|shape| {
             let mut written = Vec::new();
             for (name, value) in &settings.constant {
@@ -99,13 +99,10 @@ impl<'s> Encoder<'s> {
         self.next = number + 1;
         let round = self.sent.round;
         let state = &mut self.sent.series[number];
-        state.round = round;
+        (state.round, state.gone) = (round, false);
         let is_delta = self.settings.temporality == Temporality::Delta;
-        let value = match one.family.kind {
-            Kind::Counter | Kind::Histogram => state.tell(one.value, is_delta),
-            _ => Telling::of(one.value),
-        };
-        let counts = matches!(one.family.kind, Kind::Counter | Kind::Histogram);
+        let counts = state.counts();
+        let value = if counts { state.tell(one.value, is_delta) } else { Telling::of(one.value) };
         let span = Span { start: counts.then_some(state.since), end: self.now };
         match &value {
             Telling::Number(number) => points::number(point, attributes, span, *number),
@@ -122,7 +119,8 @@ impl<'s> Encoder<'s> {
     /// The requests of this round, in order. What is not among the series any more is in them without a value.
     pub fn requests(mut self) -> Vec<Bytes> {
         let round = self.sent.round;
-        for (number, state) in self.sent.series.iter().enumerate().filter(|(_, state)| state.round != round) {
+        let vanished = |state: &State| state.round != round && !state.gone;
+        for (number, state) in self.sent.series.iter().enumerate().filter(|(_, state)| vanished(state)) {
             let is_new = || Family::new(state.family, self.settings.exponential);
             let family = self.families.entry(place(state.family)).or_insert_with(is_new);
             let point = &mut self.scratch.1;

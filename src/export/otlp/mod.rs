@@ -2,8 +2,7 @@
 //!
 //! An export is encoded once and sent in requests of bounded size. What fails in a way that may pass is tried again
 //! until the next export is due; then that one tells more, and the old one is dropped. So nothing piles up, however
-//! long the collector is away, and with delta temporality nothing is lost or told twice, but for a series that was gone
-//! and has come back, which is told as if it were new: see [`encode::Sent`].
+//! long the collector is away, and with delta temporality nothing is lost or told twice: see [`encode::Sent`].
 
 pub mod encode;
 pub mod names;

@@ -9,7 +9,7 @@ use std::{
 use super::points::{Number, nanos};
 use crate::{
     latency::Buckets,
-    metrics::{Description, Value},
+    metrics::{Description, Kind, Value},
 };
 
 /// What the receiver knows of each series.
@@ -82,19 +82,28 @@ impl Sent {
         for place in places {
             let state = &mut self.series[place];
             let telling = std::mem::replace(&mut state.telling, Told::Nothing);
-            state.told = Some((telling, at));
             // What has vanished was told so.
             state.gone = state.round != round;
-            self.gone |= state.gone;
+            if state.gone {
+                self.gone = true;
+            } else {
+                state.told = Some((telling, at));
+            }
         }
     }
 
-    /// Begins a round.
-    pub(super) fn begin(&mut self) {
+    /// Begins a round. Where only differences are told, who comes back is to go on from what was told of it: so much
+    /// is kept of those who are gone, though of no more than there are others.
+    pub(super) fn begin(&mut self, is_delta: bool) {
         self.round += 1;
         self.requests.clear();
         if std::mem::take(&mut self.gone) {
-            self.series.retain(|state| !state.gone);
+            let mut room = if is_delta { self.series.iter().filter(|state| !state.gone).count() } else { 0 };
+            self.series.retain(|state| {
+                let kept = !state.gone || (room > 0 && state.counts());
+                room -= usize::from(kept && state.gone);
+                kept
+            });
             self.places = self.series.iter().enumerate().map(|(place, state)| (state.hash, place)).collect();
         }
     }
@@ -129,6 +138,10 @@ impl<'a> Telling<'a> {
 }
 
 impl State {
+    pub(super) fn counts(&self) -> bool {
+        matches!(self.family.kind, Kind::Counter | Kind::Histogram)
+    }
+
     /// What to send of a counter or histogram; notes what the receiver will know then.
     pub(super) fn tell<'a>(&mut self, value: Value<'a>, is_delta: bool) -> Telling<'a> {
         let told = self.told.as_ref().map(|(told, _)| told);
