@@ -289,9 +289,8 @@ impl Reader {
     }
 
     pub(super) fn expected(&mut self, section: &str, key: &str, what: &str) {
-        let found = self.text(section, key);
-        let found = if secret::is_secret(key) { secret::REDACTED.to_owned() } else { format!("{found:?}") };
-        self.problem(section, key, &format!("expected {what}, found {found}"));
+        let found = secret::shown(key, &self.text(section, key));
+        self.problem(section, key, &format!("expected {what}, found {found:?}"));
     }
 
     pub(super) fn parsed<T: FromStr + Default>(&mut self, section: &str, key: &str, what: &str) -> T {

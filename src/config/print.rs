@@ -26,8 +26,7 @@ impl Config {
                 [("", &cluster.kafka), ("producer.", &cluster.producer), ("consumer.", &cluster.consumer)];
             for (prefix, properties) in properties {
                 for (key, property) in &properties.0 {
-                    let value = if secret::is_secret(key) { secret::REDACTED } else { &property.value };
-                    lines.push(format!("{prefix}{key} = {value}"));
+                    lines.push(format!("{prefix}{key} = {}", secret::shown(key, &property.value)));
                 }
             }
             let objectives: Vec<_> = heartbeat.objectives.iter().copied().map(time).collect();
@@ -139,7 +138,7 @@ impl Otlp {
             let Some(target) = target else { continue };
             let identity = target.identity.as_ref();
             let settings = [
-                ("endpoint", target.endpoint.clone()),
+                ("endpoint", secret::shown("endpoint", &target.endpoint)),
                 ("protocol", word(target.grpc, "grpc", "http/protobuf")),
                 ("headers", if target.headers.0.is_empty() { "" } else { secret::REDACTED }.to_owned()),
                 ("timeout", time(target.timeout)),
