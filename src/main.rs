@@ -21,8 +21,12 @@ use kafka_heartbeat::{
 /// Async workers: rendering and questions; heartbeats have threads of their own.
 const WORKERS: usize = 2;
 
+/// The process's variables.
+type Environment = BTreeMap<String, String>;
+
 fn main() -> ExitCode {
     process::give_memory_back();
+    let environment = process::take_environment();
     let cli = Cli::parse();
     let exit = if cli.version {
         let (version, revision) = (env!("CARGO_PKG_VERSION"), process::revision());
@@ -33,31 +37,35 @@ fn main() -> ExitCode {
         Exit::Ok
     } else {
         match cli.command {
-            None => run(&cli.run),
-            Some(Command::Run(arguments)) => run(&arguments),
-            Some(Command::Demo { listen, faults }) => demo(listen.as_deref(), faults),
+            None => run(&cli.run, environment),
+            Some(Command::Run(arguments)) => run(&arguments, environment),
+            Some(Command::Demo { listen, faults }) => demo(listen.as_deref(), faults, environment),
             Some(Command::Probe { connection, count, deadline, format }) => {
                 let wanted = oneshot::Wanted { count, deadline, format };
-                report(&connection, |config| oneshot::probe(config, wanted))
+                report(&connection, environment, |config| oneshot::probe(config, wanted))
             }
             Some(Command::Topic { action }) => match action {
-                TopicAction::Plan(connection) => report(&connection, |config| oneshot::topic(config, false)),
-                TopicAction::Apply(connection) => report(&connection, |config| oneshot::topic(config, true)),
+                TopicAction::Plan(connection) => {
+                    report(&connection, environment, |config| oneshot::topic(config, false))
+                }
+                TopicAction::Apply(connection) => {
+                    report(&connection, environment, |config| oneshot::topic(config, true))
+                }
             },
             Some(Command::Metrics) => {
                 say(&reference::markdown());
                 Exit::Ok
             }
-            Some(Command::CheckConfig { file }) => check_config(file),
+            Some(Command::CheckConfig { file }) => check_config(file, environment),
             Some(Command::Healthcheck { url }) => check_health(&url),
         }
     };
     ExitCode::from(exit as u8)
 }
 
-fn run(arguments: &Run) -> Exit {
+fn run(arguments: &Run, environment: Environment) -> Exit {
     let nothing = arguments.connection.config.is_none() && arguments.connection.bootstrap_servers.is_none();
-    let sources = arguments.sources(environment());
+    let sources = arguments.sources(environment);
     match load(&sources) {
         Ok((config, _)) if arguments.print_config => {
             say(&config.redacted());
@@ -81,7 +89,7 @@ fn serve(config: Config, checked: Vec<Checked>) -> Exit {
     on_runtime(app::run(config, checked)).unwrap_or(Exit::Internal)
 }
 
-fn demo(listen: Option<&str>, faults: bool) -> Exit {
+fn demo(listen: Option<&str>, faults: bool, environment: Environment) -> Exit {
     let quiet = config::Log { format: LogFormat::Text, level: "info".to_owned() };
     if let Err(error) = logs::init(&quiet) {
         complain(&error);
@@ -93,7 +101,7 @@ fn demo(listen: Option<&str>, faults: bool) -> Exit {
             return Exit::Internal;
         }
     };
-    let config = demo.config(listen, environment());
+    let config = demo.config(listen, environment);
     match config.and_then(|config| Ok((app::check(&config)?, config))) {
         Ok((checked, config)) => {
             say(&format!(
@@ -111,11 +119,11 @@ fn demo(listen: Option<&str>, faults: bool) -> Exit {
     }
 }
 
-fn report<F>(connection: &Connection, work: impl FnOnce(Config) -> F) -> Exit
+fn report<F>(connection: &Connection, environment: Environment, work: impl FnOnce(Config) -> F) -> Exit
 where
     F: Future<Output = Result<(String, Exit), String>>,
 {
-    let mut config = match load(&connection.sources(environment())) {
+    let mut config = match load(&connection.sources(environment)) {
         Ok((config, _)) => config,
         Err(exit) => return exit,
     };
@@ -140,8 +148,8 @@ where
     }
 }
 
-fn check_config(file: PathBuf) -> Exit {
-    let sources = Sources { file: Some(file), env: environment(), ..Sources::default() };
+fn check_config(file: PathBuf, environment: Environment) -> Exit {
+    let sources = Sources { file: Some(file), env: environment, ..Sources::default() };
     match load(&sources) {
         Ok((config, _)) => {
             say(&format!("ok: {} cluster(s): {}\n", config.clusters.len(), names(&config)));
@@ -180,13 +188,6 @@ fn load(sources: &Sources) -> Result<(Config, Vec<Checked>), Exit> {
         complain(&errors.to_string());
         Exit::Config
     })
-}
-
-fn environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    std::env::vars_os().filter_map(text).collect()
 }
 
 fn on_runtime<T>(work: impl Future<Output = T>) -> Option<T> {

@@ -230,6 +230,50 @@ async fn what_may_pass_is_tried_again_and_what_may_not_is_an_error_without_secre
     assert!(!words.contains("s3cret"), "{words}");
 }
 
+#[tokio::test]
+async fn a_url_is_not_told_with_what_is_secret_in_it() {
+    for (scheme, protocol) in [("http", "http/protobuf"), ("http", "grpc")] {
+        let url = format!("{scheme}://me:s3cret@127.0.0.1:1/v1/traces?key=s3cret");
+        let exporter = exporter(&[("traces.endpoint", &url), ("traces.protocol", protocol)]);
+        let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+        assert!(!words.is_empty() && !words.contains("s3cret"), "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_is_sent_whatever_the_environment_has_for_others() {
+    for (grpc, compression) in [(false, "gzip"), (true, "gzip"), (false, "zstd"), (true, "zstd")] {
+        let environment = [
+            ("OTEL_EXPORTER_OTLP_HEADERS", "general=s3cret"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", compression),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", if grpc { "http/protobuf" } else { "grpc" }),
+        ];
+        let collector = Collector::default();
+        let (address, protocol) = if grpc {
+            (collector.grpc().await.to_string(), "grpc")
+        } else {
+            (format!("{}/v1/traces", collector.http().await), "http/protobuf")
+        };
+        let service = Service::start_in(
+            &environment,
+            &format!(
+                "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[heartbeat]\ninterval = 100ms\n\
+                 deadline = 300ms\n[otlp]\nmetrics.enabled = false\ntraces.endpoint = http://{address}\n\
+                 traces.protocol = {protocol}\ntraces.headers = own=1\ntraces.compression = none\n"
+            ),
+        );
+        wait_for("heartbeats that nobody took", PATIENCE, || (collector.asked() > 0).then_some(()));
+        let (ended, log) = service.stop();
+        assert!(ended.success(), "{log}");
+        assert_eq!(log.contains("OTEL_EXPORTER_OTLP_COMPRESSION is ignored"), compression == "zstd", "{log}");
+        assert!(!collector.take_spans().is_empty(), "{log}");
+        let headers = collector.headers();
+        let has = |name: &str| headers.iter().any(|(header, _)| header == name);
+        assert!(has("own") && !has("general"), "{headers:?}");
+        assert!(!has("content-encoding") && !has("grpc-encoding"), "{headers:?}");
+    }
+}
+
 /// `traceparent` of the records of a topic, by value: trace and parent.
 fn headers(kafka: &Kafka, topic: &str) -> BTreeMap<String, String> {
     let mut config = ClientConfig::new();

@@ -74,6 +74,11 @@ impl Service {
 
     /// Starts a service that does not let everybody in: waits until it listens.
     pub(crate) fn start_guarded(config: &str) -> Self {
+        Self::start_in(&[], config)
+    }
+
+    /// Starts a service with these variables in its environment: waits until it listens.
+    pub(crate) fn start_in(environment: &[(&str, &str)], config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.ini");
         std::fs::write(&file, config).unwrap();
@@ -82,6 +87,7 @@ impl Service {
         let begun = Instant::now();
         let child = program()
             .args(["--config", file.to_str().unwrap(), "--listen", &address])
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
