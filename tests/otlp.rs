@@ -568,6 +568,20 @@ async fn a_collector_that_hangs_holds_up_no_stop_and_no_scrape() {
 }
 
 /// Values of a topic's and a group's series of what was pushed last, by name; `None` where it was told to be gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_are_counted_though_none_gets_through() {
+    let collector = Collector::default();
+    collector.answer((0..999).map(|_| Answer::Refuse(429, Some(1))));
+    let service = Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[otlp]\nendpoint = http://{}\ninterval = 3s\n",
+        collector.http().await
+    ));
+    wait_for("an attempt after the first", AMPLE, || {
+        (service.sum("heartbeat_export_retries_total", &[]) > 0.0).then_some(())
+    });
+    assert_eq!(service.sum("heartbeat_exports_total", &["ending=\"ok\""]), 0.0);
+}
+
 fn of_topic(collector: &Collector, topic: &str) -> BTreeMap<String, Option<f64>> {
     let taken = collector.take();
     let points = metrics_of(&taken)

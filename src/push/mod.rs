@@ -3,7 +3,7 @@
 mod traces;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -40,8 +40,14 @@ pub struct Push {
 /// What became of the exports, where there are some.
 #[derive(Clone, Default)]
 pub struct Results {
-    metrics: Option<watch::Receiver<Latest<Report>>>,
+    metrics: Option<Pushed>,
     traces: Option<Arc<Counts>>,
+}
+
+#[derive(Clone)]
+struct Pushed {
+    latest: watch::Receiver<Latest<()>>,
+    report: Arc<Mutex<Report>>,
 }
 
 impl Push {
@@ -61,13 +67,13 @@ impl Push {
         if let Some(metrics) = &config.otlp.metrics {
             let exporter = Exporter::new(metrics, &config.labels, &instance, source(boards, monitor), begun)?;
             let (publish, latest) = watch::channel(Latest::new(metrics.interval));
+            push.results.metrics = Some(Pushed { latest, report: exporter.report() });
             let work = Pushing { exporter, interval: metrics.interval };
             // The first export has something to tell, and services that start together do not push together.
             let schedule = Schedule {
                 delay: metrics.interval.min(FIRST),
                 ..Schedule::every("otlp", metrics.interval, metrics.interval)
             };
-            push.results.metrics = Some(latest);
             push.tasks.push(tokio::spawn(task::run(work, schedule, publish, push.stop.clone())));
         }
         if let (Some(traces), Some(inlet)) = (&config.otlp.traces, inlet) {
@@ -126,11 +132,12 @@ struct Pushing {
 }
 
 impl Cycle for Pushing {
-    type Snapshot = Report;
+    type Snapshot = ();
 
-    async fn cycle(&mut self) -> Result<Report, Error> {
+    async fn cycle(&mut self) -> Result<(), Error> {
         let until = Instant::now() + self.interval.mul_f32(0.9);
-        self.exporter.export(until).await.map_err(|words| Error::new(Fault::Other, words))
+        let done = self.exporter.export(until).await;
+        done.map(drop).map_err(|words| Error::new(Fault::Other, words))
     }
 
     async fn end(&mut self) {
@@ -143,9 +150,9 @@ impl Cycle for Pushing {
 impl Results {
     /// What is told of them.
     pub fn read(&self) -> (Option<Exports>, Option<Traces>) {
-        let exports = self.metrics.as_ref().map(|latest| {
+        let exports = self.metrics.as_ref().map(|Pushed { latest, report }| {
             let latest = latest.borrow();
-            let report = latest.snapshot.as_ref().map(|(report, _)| **report).unwrap_or_default();
+            let report = *report.lock().unwrap_or_else(PoisonError::into_inner);
             let Report { requests, bytes, retries, rejected } = report;
             let (cycles, duration) = (latest.cycles, latest.last_duration);
             Exports { cycles, duration, requests, bytes, retries, rejected }

@@ -51,7 +51,7 @@ pub struct Exporter {
     sent: Arc<Mutex<Sent>>,
     source: Source,
     begun: SystemTime,
-    report: Report,
+    report: Arc<Mutex<Report>>,
 }
 
 /// Whether the settings can be used.
@@ -97,7 +97,7 @@ impl Exporter {
             sent: Arc::default(),
             source,
             begun,
-            report: Report::default(),
+            report: Arc::default(),
         })
     }
 
@@ -121,10 +121,16 @@ impl Exporter {
             let length = request.len() as u64;
             self.send(request, until).await?;
             lock(&self.sent).arrived(number, now);
-            self.report.requests += 1;
-            self.report.bytes += length;
+            let mut report = lock(&self.report);
+            report.requests += 1;
+            report.bytes += length;
         }
-        Ok(self.report)
+        Ok(*lock(&self.report))
+    }
+
+    /// What became of all exports so far, whether the one under way ends well or not.
+    pub fn report(&self) -> Arc<Mutex<Report>> {
+        self.report.clone()
     }
 
     async fn send(&mut self, request: Bytes, until: Instant) -> Result<(), String> {
@@ -133,7 +139,7 @@ impl Exporter {
             let limit = tokio::time::timeout_at(until, self.transport.send(request.clone())).await;
             let Refused { words, again } = match limit {
                 Ok(Ok(taken)) => {
-                    self.report.rejected += taken.rejected;
+                    lock(&self.report).rejected += taken.rejected;
                     if taken.rejected > 0 || !taken.words.is_empty() {
                         let (rejected, words) = (taken.rejected, plain(&taken.words));
                         tracing::warn!(rejected, words, "the collector did not take everything");
@@ -154,13 +160,13 @@ impl Exporter {
             tracing::debug!(words = plain(&words), ?pause, "an export is tried again");
             tokio::time::sleep(pause).await;
             wait = (2 * wait).min(LONGEST_WAIT);
-            self.report.retries += 1;
+            lock(&self.report).retries += 1;
         }
     }
 }
 
-fn lock(sent: &Mutex<Sent>) -> std::sync::MutexGuard<'_, Sent> {
-    sent.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// From 0 up to 1: so that those who failed together do not come back together. A new hasher's keys are random.
