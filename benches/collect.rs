@@ -21,7 +21,7 @@ use std::{
 
 use kafka_heartbeat::{
     board::{Board, Readings},
-    collect::{Probe, Snapshot},
+    collect::{Probe, Snapshot, store::Store},
     config::{self, Compat, Config, Sources},
     export::prometheus::{self, Format, Parts},
     kafka::{
@@ -89,7 +89,11 @@ fn main() {
         let metadata = metadata::Probe::new(cluster.clone(), wire.clone()).cycle().await.expect("metadata");
         let mut latest = Latest::new(Duration::from_secs(3600));
         latest.snapshot = Some((Arc::new(metadata), tokio::time::Instant::now()));
-        let mut probe = Probe::new(cluster, wire.clone(), watch::channel(latest).1);
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("history.db");
+        let store = Store::open(&file).expect("a file");
+        let mut probe =
+            Probe::new(cluster, wire.clone(), watch::channel(latest).1).with(Some(Arc::new(store)));
         let before = settings.requests();
         let begun = Instant::now();
         let first = probe.cycle().await.expect("a look");
@@ -105,6 +109,7 @@ fn main() {
         }
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
         let (mut used, mut floor_used) = (Vec::new(), Vec::new());
+        let (mut judged, mut saved) = (Vec::new(), Vec::new());
         let mut snapshot = first;
         for _ in 0..rounds {
             let (took, cost) = timed(floor(&wire)).await;
@@ -114,6 +119,8 @@ fn main() {
             let (took, cost) = timed(async { snapshot = Box::pin(probe.cycle()).await.expect("a look") }).await;
             ours.push(took);
             used.push(cost);
+            judged.push(snapshot.judging.as_secs_f64() * 1e3);
+            saved.push(snapshot.saving.as_secs_f64() * 1e3);
             if ours.len() == 1 {
                 println!("requests of a warm look: {}", settings.requests() - before);
             }
@@ -126,6 +133,19 @@ fn main() {
             median(&floor_used),
             median(&ours) / median(&floors),
             resident_mb(process::id()),
+        );
+        let begun = Instant::now();
+        probe.end().await;
+        let all = begun.elapsed().as_secs_f64() * 1e3;
+        // What is written lies beside the file until it is put into it.
+        let bytes = |end: &str| std::fs::metadata(format!("{}{end}", file.display())).map_or(0, |file| file.len());
+        println!(
+            "judging: {:.1} ms, at most {:.1}; writing what is kept: {:.1} ms, at most {:.1}; all of it {all:.0} ms, {:.1} MB",
+            median(&judged),
+            judged.iter().copied().fold(0.0, f64::max),
+            median(&saved),
+            saved.iter().copied().fold(0.0, f64::max),
+            (bytes("") + bytes("-wal")) as f64 / 1e6,
         );
         encode(&config, snapshot, rounds);
     });

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     board::Board,
     cli::Exit,
-    collect::{self, store::Store},
+    collect::{self, log_dirs, store::Store, transactions},
     config::{self, Config, Errors, Problem},
     export::otlp,
     http,
@@ -153,6 +153,22 @@ impl Running {
             tasks.spawn(task::run(probe, every, publish, stop.clone()));
         }
 
+        let every = cluster.transactions.interval;
+        let (publish, transactions) = watch::channel(Latest::new(every));
+        if cluster.transactions.enabled {
+            let probe = transactions::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
+            let every = Schedule::every(format!("{name}/transactions"), every, cluster.transactions.timeout);
+            tasks.spawn(task::run(probe, every, publish, stop.clone()));
+        }
+
+        let every = cluster.log_dirs.interval;
+        let (publish, log_dirs) = watch::channel(Latest::new(every));
+        if cluster.log_dirs.enabled {
+            let probe = log_dirs::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
+            let every = Schedule::every(format!("{name}/log_dirs"), every, cluster.log_dirs.timeout);
+            tasks.spawn(task::run(probe, every, publish, stop.clone()));
+        }
+
         let (cluster, nudge) = (cluster.clone(), look_again);
         let needs = Needs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, outlet };
         let heartbeats = Heartbeats::start(needs)?;
@@ -178,6 +194,8 @@ impl Running {
             metadata,
             topic,
             collect,
+            transactions,
+            log_dirs,
             verdict,
         };
         Ok(Self { board, heartbeats, stop, tasks })

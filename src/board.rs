@@ -11,7 +11,8 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    collect, config,
+    collect::{self, log_dirs, transactions},
+    config,
     kafka::wire,
     probe::{connectivity, heartbeat, metadata, topic},
     task::Latest,
@@ -39,6 +40,10 @@ pub struct Board {
     pub topic: watch::Receiver<Latest<topic::Snapshot>>,
     /// Real topics and groups.
     pub collect: watch::Receiver<Latest<collect::Snapshot>>,
+    /// Who holds back readers of committed records.
+    pub transactions: watch::Receiver<Latest<transactions::Snapshot>>,
+    /// Where brokers keep their logs.
+    pub log_dirs: watch::Receiver<Latest<log_dirs::Snapshot>>,
     /// All of it in one word.
     pub verdict: watch::Receiver<Arc<Verdict>>,
 }
@@ -66,6 +71,10 @@ pub struct Readings {
     pub topic: Latest<topic::Snapshot>,
     /// Real topics and groups.
     pub collect: Latest<collect::Snapshot>,
+    /// Who holds back readers of committed records.
+    pub transactions: Latest<transactions::Snapshot>,
+    /// Where brokers keep their logs.
+    pub log_dirs: Latest<log_dirs::Snapshot>,
     /// All of it in one word.
     pub verdict: Arc<Verdict>,
 }
@@ -84,6 +93,8 @@ impl Board {
             metadata: self.metadata.borrow().clone(),
             topic: self.topic.borrow().clone(),
             collect: self.collect.borrow().clone(),
+            transactions: self.transactions.borrow().clone(),
+            log_dirs: self.log_dirs.borrow().clone(),
             verdict: self.verdict.borrow().clone(),
         }
     }

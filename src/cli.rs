@@ -73,6 +73,16 @@ pub enum Command {
     },
     /// Print every metric with its labels and its meaning, as Markdown
     Metrics,
+    /// Take over the database of the time lag monitor, as the file that the history is kept in
+    ImportHistory {
+        /// The cluster's name in the configuration
+        #[arg(long, default_value = "default")]
+        cluster: String,
+        /// The old database; it is only read
+        from: PathBuf,
+        /// The new file
+        into: PathBuf,
+    },
     /// Check a configuration and tell everything that is wrong with it
     CheckConfig {
         /// The file

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -12,6 +12,7 @@ use clap::{CommandFactory, Parser};
 use kafka_heartbeat::{
     app::{self, Checked},
     cli::{Cli, Command, Connection, Exit, Run, TopicAction},
+    collect::store::import::{Imported, import},
     config::{self, Config, LogFormat, Sources},
     demo::Demo,
     export::reference,
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
                 say(&reference::markdown());
                 Exit::Ok
             }
+            Some(Command::ImportHistory { cluster, from, into }) => import_history(&from, &cluster, &into),
             Some(Command::CheckConfig { file }) => check_config(file, environment),
             Some(Command::Healthcheck { url }) => check_health(&url),
         }
@@ -145,6 +147,22 @@ where
             Exit::Config
         }
         None => Exit::Internal,
+    }
+}
+
+fn import_history(from: &Path, cluster: &str, into: &Path) -> Exit {
+    match import(from, cluster, into) {
+        Ok(Imported { partitions, statuses, excluded }) => {
+            say(&format!("taken over: {partitions} histories, {statuses} statuses\n"));
+            if !excluded.is_empty() {
+                say(&format!("for the file of [lag] exclude.file:\n{}\n", excluded.join("\n")));
+            }
+            Exit::Ok
+        }
+        Err(words) => {
+            complain(&words);
+            Exit::Config
+        }
     }
 }
 

@@ -15,13 +15,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kafka_heartbeat::{board::Readings, http};
+use kafka_heartbeat::{board::Readings, collect, http};
 use sample::{HOSTILE, board, config, process, sample};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use ureq::{Agent, Body, http::Response};
 
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 23] = [
     "/",
     "/metrics",
     "/livez",
@@ -43,6 +43,8 @@ const PATHS: [&str; 21] = [
     "/api/v1/groups",
     "/api/v1/topics",
     "/api/v1/cluster",
+    "/api/v1/events",
+    "/api/v1/report",
 ];
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const PROMETHEUS: &str =
@@ -457,4 +459,61 @@ fn groups_and_topics_have_lists_that_can_be_searched() {
     assert!(!page("/groups?search=%22%3E%3Cb%3E").contains("\"><b>"), "what is searched for is text too");
     assert!(page("/topics").contains("never-written"));
     assert!(!page("/topics?page=7").contains("never-written"));
+}
+
+#[test]
+fn the_report_has_the_fields_its_readers_expect_and_never_null_for_an_age() {
+    let server = Server::start();
+    let report = server.json("/api/v1/report");
+    assert!(humantime::parse_rfc3339(report["generated_at"].as_str().expect("a time")).is_ok());
+    let rows = report["consumers"].as_array().expect("a list");
+    let row = |group: &str| rows.iter().find(|row| row["group_id"] == group).expect("a row").clone();
+    let mut lost = row(HOSTILE);
+    assert!(humantime::parse_rfc3339(lost["calculated_at"].take().as_str().expect("a time")).is_ok());
+    let expected = serde_json::json!({
+        "cluster": "eu", "group_id": HOSTILE, "topic": HOSTILE, "lag_seconds": 7200,
+        "lag_display": "2 hours", "worst_partition": 1, "status": "offline", "data_resolution": "coarse",
+        "partitions_monitored": 4, "calculated_at": null, "method": "clamped", "max_error_seconds": null,
+    });
+    assert_eq!(lost, expected);
+    let near = row("whole");
+    assert_eq!((&near["lag_seconds"], &near["lag_display"]), (&5.into(), &"< 1 minute".into()));
+    assert_eq!((&near["status"], &near["data_resolution"]), (&"online".into(), &"fine".into()));
+    let told = (&near["method"], &near["max_error_seconds"]);
+    assert_eq!(told, (&"record".into(), &Value::Null), "of a partition nothing is known");
+    let gone = row("gone");
+    assert_eq!((&gone["lag_display"], &gone["worst_partition"]), (&"1 hour 1 minute".into(), &2.into()));
+    // Of whom nothing is known, 0 is told, and that nothing is known.
+    let unknown = Server::of(|readings| {
+        let (snapshot, at) = readings[0].collect.snapshot.take().expect("collected");
+        let mut snapshot = collect::Snapshot::clone(&snapshot);
+        snapshot.groups.clear();
+        readings[0].collect.snapshot = Some((Arc::new(snapshot), at));
+    });
+    let rows = unknown.json("/api/v1/report")["consumers"].take();
+    let row =
+        rows.as_array().and_then(|rows| rows.iter().find(|row| row["group_id"] == "whole")).expect("a row");
+    assert_eq!((&row["lag_seconds"], &row["worst_partition"]), (&0.into(), &Value::Null));
+    assert_eq!((&row["method"], &row["lag_display"]), (&"no_data".into(), &"< 1 minute".into()));
+    let nobody = Server::of(|readings| readings.truncate(0));
+    assert_eq!(nobody.get("/api/v1/report", &[]).status(), 503);
+}
+
+#[test]
+fn what_happened_is_told_as_annotations() {
+    let server = Server::start();
+    let events = server.json("/api/v1/events");
+    let [event] = events.as_array().expect("a list").as_slice() else { panic!("{events}") };
+    let at = event["time"].as_u64().expect("milliseconds");
+    assert_eq!(event["tags"], serde_json::json!(["kafka-heartbeat", "eu", "topic_created"]));
+    let text = event["text"].as_str().expect("words");
+    assert!(text.starts_with(HOSTILE) && text.ends_with(": a topic that was not there"), "{text}");
+    let told =
+        |query: String| server.json(&format!("/api/v1/events?{query}")).as_array().expect("a list").len();
+    assert_eq!([format!("from={at}"), format!("to={at}"), format!("from={}", at + 1)].map(told), [1, 1, 0]);
+    let queries = ["kind=topic_created", "kind=topic_deleted", "cluster=eu", "cluster=us"];
+    assert_eq!(queries.map(|query| told(query.to_owned())), [1, 0, 1, 0]);
+    let page = server.text("/", BROWSER);
+    assert!(page.contains("What happened") && page.contains("topic created"), "{page}");
+    assert!(page.contains("offline, lost") && !page.contains("<script>alert"), "escaped");
 }

@@ -29,6 +29,8 @@ mod fake;
 mod frames;
 #[path = "wire/groups.rs"]
 mod groups;
+#[path = "wire/held.rs"]
+mod held;
 #[path = "wire/probes.rs"]
 mod probes;
 #[path = "wire/routing.rs"]

@@ -13,6 +13,12 @@ pub enum Api {
     FindCoordinator,
     /// Committed offsets of a group.
     OffsetFetch,
+    /// From where on a share group has something to do.
+    DescribeShareGroupOffsets,
+    /// Who has a transaction open on a partition.
+    DescribeProducers,
+    /// What coordinators know of transactions.
+    ListTransactions,
     /// Members of a group.
     DescribeGroups,
     /// Offsets of a partition.
@@ -32,6 +38,9 @@ impl Api {
             Api::ListGroups => "ListGroups",
             Api::FindCoordinator => "FindCoordinator",
             Api::OffsetFetch => "OffsetFetch",
+            Api::DescribeShareGroupOffsets => "DescribeShareGroupOffsets",
+            Api::DescribeProducers => "DescribeProducers",
+            Api::ListTransactions => "ListTransactions",
             Api::DescribeGroups => "DescribeGroups",
             Api::ListOffsets => "ListOffsets",
             Api::Fetch => "Fetch",

@@ -106,6 +106,8 @@ pub(super) struct Watched {
     brokers: Vec<BrokerId>,
     /// Whether groups may be listed.
     pub(super) listing: Capability,
+    /// Every broker has listed its groups in this look.
+    pub(super) listed: bool,
     known: BTreeMap<Arc<str>, Known>,
     /// Commits that were behind the end of their log in the last cycle.
     behind: BTreeSet<(Arc<str>, Arc<str>, i32)>,
@@ -146,6 +148,7 @@ impl Watched {
             // Other brokers may let us.
             (self.listing, self.brokers) = (Capability::Unknown, brokers);
         }
+        self.listed = false;
         if !self.listing.is_refusal() {
             let listing = admin::list_groups(wire, &self.brokers).await;
             for fault in listing.failed.values() {
@@ -160,7 +163,8 @@ impl Watched {
             };
             self.take_in(listing, settings);
         }
-        for name in &settings.names {
+        self.known.retain(|name, _| settings.watches(name));
+        for name in settings.names.iter().filter(|name| settings.watches(name)) {
             self.known.entry(name.as_str().into()).or_insert(Known {
                 state: GroupState::Unknown,
                 kind: GroupKind::Classic,
@@ -170,18 +174,35 @@ impl Watched {
             });
         }
         self.find_coordinators(wire, faults).await;
-        let mut by_coordinator = BTreeMap::<BrokerId, Vec<Arc<str>>>::new();
-        // Share groups have no committed offsets.
-        for (name, known) in self.known.iter().filter(|(_, known)| known.kind != GroupKind::Share) {
-            if let Some(coordinator) = known.coordinator {
-                by_coordinator.entry(coordinator).or_default().push(name.clone());
+        let of_kind = |is_share: bool| {
+            let mut by_coordinator = BTreeMap::<BrokerId, Vec<Arc<str>>>::new();
+            for (name, known) in &self.known {
+                if let Some(coordinator) =
+                    known.coordinator.filter(|_| is_share == (known.kind == GroupKind::Share))
+                {
+                    by_coordinator.entry(coordinator).or_default().push(name.clone());
+                }
             }
-        }
+            by_coordinator
+        };
+        // Share groups commit nothing: what they are done with is asked for in other words.
+        let (by_coordinator, sharing) = (of_kind(false), of_kind(true));
+        let sharing_names: BTreeSet<_> = sharing.values().flatten().cloned().collect();
         // Who cannot list groups may not know either what "everything a group has committed" means.
         let named = (self.listing == Capability::Unsupported).then(|| partitions(metadata, settings));
-        let offsets = admin::group_offsets(wire, &by_coordinator, named.as_ref()).await;
+        let (mut offsets, mut shared) = tokio::join!(
+            admin::group_offsets(wire, &by_coordinator, named.as_ref()),
+            admin::share_offsets(wire, &sharing)
+        );
+        // Brokers before 4.1 have no such question, which is no fault.
+        for read in shared.values_mut().filter(|read| matches!(read, Err(Fault::Unsupported))) {
+            *read = Ok(Offsets::new());
+        }
+        offsets.append(&mut shared);
         for (name, fault) in offsets.iter().filter_map(|(name, read)| Some((name, read.as_ref().err()?))) {
-            faults.count(Api::OffsetFetch, *fault);
+            let api =
+                if sharing_names.contains(name) { Api::DescribeShareGroupOffsets } else { Api::OffsetFetch };
+            faults.count(api, *fault);
             // It may have moved: looked for anew.
             if let Some(known) = self.known.get_mut(name) {
                 known.coordinator = None;
@@ -215,6 +236,7 @@ impl Watched {
 
     fn take_in(&mut self, listing: admin::Listing, settings: &config::Lag) {
         let whole = listing.failed.is_empty();
+        self.listed = whole;
         for (name, known) in &mut self.known {
             known.missing = match listing.groups.contains_key(name) {
                 true => 0,
@@ -228,7 +250,7 @@ impl Watched {
         let named = |name: &str| settings.names.iter().any(|named| named == name);
         self.known.retain(|name, known| known.missing < 2 || named(name));
         for (name, listed) in listing.groups {
-            if !settings.groups.covers(&name) && !named(&name) {
+            if !settings.watches(&name) {
                 continue;
             }
             let coordinator = match listed.brokers[..] {
@@ -286,7 +308,6 @@ impl Watched {
             let (read, fault) = match offsets.remove(name) {
                 Some(Ok(read)) => (read, None),
                 Some(Err(fault)) => (Offsets::new(), Some(fault)),
-                None if known.kind == GroupKind::Share => (Offsets::new(), None),
                 None => (Offsets::new(), Some(known.fault.unwrap_or(Fault::NoLeader))),
             };
             let losses = self.losses.entry(name.clone()).or_default();

@@ -79,6 +79,17 @@ impl Method {
     }
 }
 
+impl Lag {
+    /// Records that there are to read. What only markers are left of, or nothing at all, is nothing to read, though
+    /// offsets are left. Absent where that is not known.
+    pub fn unread(&self) -> Option<i64> {
+        let records = self.records?;
+        let is_read = self.time.is_some_and(|time| time.method == Method::Current);
+        let is_gone = self.lost.is_some_and(|lost| records <= lost);
+        Some(if is_read || is_gone { 0 } else { records })
+    }
+}
+
 /// Where a commit stands between the ends of its log. `was_behind` says that it was behind the end in the
 /// cycle before: once may be a leader that has not caught up yet, twice is a reset.
 pub fn lag(committed: i64, ends: Ends, was_behind: bool) -> Lag {

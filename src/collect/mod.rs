@@ -4,16 +4,22 @@
 //! group, partition or broker that cannot be asked is absent and counted; the others are as fresh as ever.
 
 mod ages;
+pub mod events;
+mod excluded;
 mod faults;
 pub mod freshness;
 pub mod groups;
 mod heads;
 pub mod history;
+pub mod judge;
 pub mod lag;
+pub mod log_dirs;
+mod saved;
 mod search;
 pub mod store;
 pub mod topics;
 pub mod topology;
+pub mod transactions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,9 +43,6 @@ use crate::{
     task::{Cycle, Latest},
 };
 
-/// Histories are written this often, or after two looks.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
-
 /// A timestamp further in the future than this is a wrong clock's.
 const MAX_SKEW: Duration = Duration::from_secs(60);
 
@@ -58,6 +61,10 @@ pub struct Snapshot {
     pub groups: BTreeMap<Arc<str>, groups::Group>,
     /// Partitions that are not where they should be, and changes.
     pub topology: topology::Topology,
+    /// Who is alive, who gets on, and which traffic is odd.
+    pub judged: judge::Judged,
+    /// What has happened, the oldest first.
+    pub events: events::Events,
     /// Questions that failed since the start, one for each item and question, by request and kind.
     pub faults: BTreeMap<(Api, Fault), u64>,
     /// Whether groups may be listed.
@@ -66,6 +73,10 @@ pub struct Snapshot {
     pub reading: Capability,
     /// How long the questions and the arithmetic took.
     pub duration: Duration,
+    /// Of that, judging.
+    pub judging: Duration,
+    /// Of that, writing what is kept.
+    pub saving: Duration,
 }
 
 /// The task.
@@ -85,11 +96,17 @@ pub struct Probe {
     before: Duration,
     store: Option<Arc<Store>>,
     saved: Instant,
+    /// What was last to be saved, could not be.
+    unsaved: bool,
+    writing: Option<saved::Writing>,
     topics: topics::Watched,
     groups: groups::Watched,
     searches: search::Searches,
     heads: heads::Heads,
     topology: topology::Watched,
+    judge: judge::Judge,
+    events: events::Log,
+    excluded: Option<excluded::Excluded>,
     faults: Faults,
 }
 
@@ -110,6 +127,8 @@ impl Probe {
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
         let topology = topology::Watched::default();
         let heads = heads::Heads::default();
+        let excluded = cluster.lag.exclude_file.as_deref().map(excluded::Excluded::of);
+        let (judge, events) = (judge::Judge::default(), events::Log::default());
         Self {
             cluster,
             wire,
@@ -121,60 +140,18 @@ impl Probe {
             before,
             store,
             saved,
+            unsaved: false,
+            writing: None,
             topics,
             groups,
             searches,
             heads,
             topology,
+            judge,
+            events,
+            excluded,
             faults,
         }
-    }
-
-    /// Goes on with the histories of an earlier run, and keeps them.
-    #[must_use]
-    pub fn with(mut self, store: Option<Arc<Store>>) -> Self {
-        if let Some(store) = &store {
-            match store.load(&self.cluster.name) {
-                Ok(saved) => {
-                    self.before = saved.age;
-                    self.topics.remember(saved.by_topic());
-                }
-                // What is written now would count from another time than what is there.
-                Err(error) => {
-                    let cluster = &self.cluster.name;
-                    tracing::warn!(cluster, "the history cannot be read, and is not kept: {error}");
-                    return self;
-                }
-            }
-        }
-        self.store = store;
-        self
-    }
-
-    /// Writes what has changed, once a minute; a cycle waits for it, no answer does.
-    async fn save(&mut self) {
-        if self.saved.elapsed() > SAVE_EVERY.min(2 * self.cluster.lag.interval) {
-            self.write(false).await;
-        }
-    }
-
-    /// Writes what has changed, or everything.
-    async fn write(&mut self, all: bool) {
-        self.saved = Instant::now();
-        let Some(store) = self.store.clone() else {
-            return self.topics.keep_nothing();
-        };
-        let (name, rows) = (self.cluster.name.clone(), self.topics.unsaved(all));
-        let saving = move || (store.save(&name, &rows), rows);
-        let words = match tokio::task::spawn_blocking(saving).await {
-            Ok((Ok(()), _)) => return,
-            Ok((Err(error), rows)) => {
-                self.topics.not_saved(rows);
-                error.to_string()
-            }
-            Err(error) => error.to_string(),
-        };
-        tracing::warn!(cluster = self.cluster.name, "the history cannot be kept: {words}");
     }
 
     /// Looks at the heads of the last records: what is newest, and what is left to read.
@@ -252,6 +229,21 @@ impl Probe {
         (wanted, leaderless)
     }
 
+    /// What is to be made of it all.
+    fn judged(
+        &mut self,
+        groups: &BTreeMap<Arc<str>, groups::Group>,
+        topics: &BTreeMap<Arc<str>, topics::Topic>,
+        own: Duration,
+    ) -> judge::Judged {
+        let at = judge::Moment { own, wall: SystemTime::now() };
+        let age = |topic: &str, partition, offset| self.topics.age(topic, partition, offset, own);
+        let seen = judge::Seen { groups, listed: self.groups.listed, topics, age: &age, at };
+        let (judged, changes) = self.judge.judge(&seen, &self.cluster);
+        self.events.judged(at.wall, &self.cluster.name, changes);
+        judged
+    }
+
     /// What the cluster looks like now; nothing, while that is not known any more.
     async fn metadata(&mut self) -> Result<Arc<metadata::Snapshot>, Error> {
         let patience = self.cluster.metadata.timeout.min(interval(&self.cluster) / 2);
@@ -284,10 +276,13 @@ impl Cycle for Probe {
     type Snapshot = Snapshot;
 
     async fn end(&mut self) {
-        self.write(true).await;
+        self.save_all().await;
     }
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
+        if let Some(excluded) = &mut self.excluded {
+            excluded.apply(Arc::make_mut(&mut self.cluster)).await;
+        }
         let cluster = self.cluster.clone();
         let metadata = self.metadata().await?;
         let begun = Instant::now();
@@ -296,7 +291,8 @@ impl Cycle for Probe {
         self.side.learn_from(&self.known);
         let anew = !self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &metadata));
         if anew {
-            self.topology.observe(&cluster.name, &metadata);
+            let changes = self.topology.observe(&metadata);
+            self.events.topology(SystemTime::now(), &cluster.name, changes);
             self.seen = Some(metadata.clone());
         }
         // Commits before ends: else a group that reads on in between would be ahead of its log.
@@ -345,14 +341,22 @@ impl Cycle for Probe {
         let known =
             ages::Sources { topics: &self.topics, heads: &self.heads, searches: &self.searches, now, now_ms };
         let groups = self.groups.judge(commits, &known, &cluster.lag, &mut self.faults);
+        let topics = self.topics.views(&cluster.freshness, latest_ms());
+        let asked = begun.elapsed();
+        let judged = self.judged(&groups, &topics, now);
+        let judging = begun.elapsed() - asked;
         self.save().await;
         Ok(Snapshot {
-            topics: self.topics.views(&cluster.freshness, latest_ms()),
+            topics,
             groups,
+            judged,
+            events: self.events.view(),
             topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),
             listing: self.groups.listing,
             reading: self.heads.capability(),
+            judging,
+            saving: begun.elapsed() - asked - judging,
             duration: begun.elapsed(),
         })
     }

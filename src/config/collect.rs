@@ -1,6 +1,6 @@
 //! `[lag]` and `[freshness]`: which topics and groups are watched.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use regex::Regex;
 
@@ -19,6 +19,8 @@ pub struct Lag {
     pub names: Vec<String>,
     /// Topics to watch.
     pub topics: Filter,
+    /// Names groups and topics that are left out while the service runs.
+    pub exclude_file: Option<PathBuf>,
     /// Series for each partition, or for each topic alone.
     pub partitions: bool,
     /// Count up to the last stable offset instead of the high watermark.
@@ -33,6 +35,14 @@ pub struct Lag {
     pub max_series: usize,
 }
 
+impl Lag {
+    /// Whether a group is watched, if it is listed.
+    pub fn watches(&self, group: &str) -> bool {
+        let named = self.names.iter().any(|name| name == group);
+        self.groups.covers(group) || (named && !self.groups.left_out.contains(group))
+    }
+}
+
 /// `[freshness]`
 #[derive(Debug, Clone)]
 pub struct Freshness {
@@ -44,12 +54,37 @@ pub struct Freshness {
     pub topics: Filter,
 }
 
+/// `[log_dirs]`
+#[derive(Debug, Clone, Copy)]
+pub struct LogDirs {
+    /// Whether brokers are asked for the sizes of their logs.
+    pub enabled: bool,
+    /// From one look to the next.
+    pub interval: Duration,
+    /// For one look.
+    pub timeout: Duration,
+}
+
+/// `[transactions]`
+#[derive(Debug, Clone, Copy)]
+pub struct Transactions {
+    /// Whether it is watched where transactions hold back readers.
+    pub enabled: bool,
+    /// From one look to the next.
+    pub interval: Duration,
+    /// For one look.
+    pub timeout: Duration,
+    /// Who holds back readers for less is not asked for.
+    pub least: Duration,
+}
+
 /// A choice of names.
 #[derive(Debug, Clone)]
 pub struct Filter {
     include: Option<Expression>,
     exclude: Option<Expression>,
     prefixes: Vec<String>,
+    left_out: BTreeSet<String>,
 }
 
 /// An expression as it was written, and as it is matched.
@@ -66,6 +101,12 @@ impl Filter {
         begins
             && self.include.as_ref().is_none_or(|include| include.whole.is_match(name))
             && !self.exclude.as_ref().is_some_and(|exclude| exclude.whole.is_match(name))
+            && !self.left_out.contains(name)
+    }
+
+    /// Leaves these names out, and no longer those of before.
+    pub fn leave_out(&mut self, names: BTreeSet<String>) {
+        self.left_out = names;
     }
 
     pub(super) fn include(&self) -> String {
@@ -90,12 +131,32 @@ impl Reader {
             groups: self.filter("lag", "groups"),
             names: names.split_whitespace().map(str::to_owned).collect(),
             topics: self.filter("lag", "topics"),
+            exclude_file: Some(self.text("lag", "exclude.file"))
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
             partitions: self.is_first("lag", "granularity", "partition", "topic"),
             committed_only: self.is_first("lag", "isolation", "read_committed", "read_uncommitted"),
             max_error: self.duration("lag", "max.error"),
             members: self.parsed("lag", "members", "true or false"),
             partial_sums: self.parsed("lag", "partial_sums", "true or false"),
             max_series: self.parsed("lag", "max.series", "a number"),
+        }
+    }
+
+    pub(super) fn log_dirs(&mut self) -> LogDirs {
+        LogDirs {
+            enabled: self.parsed("log_dirs", "enabled", "true or false"),
+            interval: self.duration("log_dirs", "interval"),
+            timeout: self.timeout("log_dirs"),
+        }
+    }
+
+    pub(super) fn transactions(&mut self) -> Transactions {
+        Transactions {
+            enabled: self.parsed("transactions", "enabled", "true or false"),
+            interval: self.duration("transactions", "interval"),
+            timeout: self.timeout("transactions"),
+            least: self.duration("transactions", "min.age"),
         }
     }
 
@@ -129,6 +190,6 @@ impl Reader {
             Some(Expression { written: text, whole: whole.ok()? })
         };
         let (include, exclude) = (expression("include"), expression("exclude"));
-        Filter { include, exclude, prefixes: Vec::new() }
+        Filter { include, exclude, prefixes: Vec::new(), left_out: BTreeSet::new() }
     }
 }

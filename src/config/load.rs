@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, str::FromStr, time::Duration};
 
 use config::{Map, Source, Value, ValueKind};
-use tracing_subscriber::EnvFilter;
 
 use super::{
-    Cluster, Compat, Config, Connectivity, Heartbeat, Log, LogFormat, Metadata, Properties, Property,
-    Shutdown, Topic,
+    Cluster, Compat, Config, Connectivity, Heartbeat, Metadata, Properties, Property, Shutdown, Topic,
     error::{Errors, Problem},
     layer::{Known, Layer},
     legacy, otlp, rules, secret,
@@ -17,11 +15,23 @@ use super::{
 pub(super) const EXAMPLE: &str = include_str!("../../config.example.ini");
 
 /// Sections that a cluster may set for itself, with the section in front of the key.
-const TASK_SECTIONS: [&str; 8] =
-    ["heartbeat", "topic", "connectivity", "metadata", "lag", "freshness", "producer", "consumer"];
+const TASK_SECTIONS: [&str; 11] = [
+    "heartbeat",
+    "topic",
+    "connectivity",
+    "metadata",
+    "lag",
+    "freshness",
+    "anomaly",
+    "log_dirs",
+    "transactions",
+    "producer",
+    "consumer",
+];
 
 /// Of these, the ones with which no property of librdkafka begins; there is `topic.metadata.refresh.sparse`.
-const OURS_ALONE: [&str; 4] = ["heartbeat", "connectivity", "lag", "freshness"];
+const OURS_ALONE: [&str; 7] =
+    ["heartbeat", "connectivity", "lag", "freshness", "anomaly", "log_dirs", "transactions"];
 
 /// What the process was given.
 #[derive(Debug, Clone, Default)]
@@ -127,10 +137,10 @@ fn sections(merged: Map<String, Value>) -> BTreeMap<String, Section> {
 
 pub(super) struct Reader {
     sections: BTreeMap<String, Section>,
-    env: BTreeMap<String, String>,
+    pub(super) env: BTreeMap<String, String>,
     /// Brokers were named on the command line.
     bootstrap_flag: bool,
-    errors: Errors,
+    pub(super) errors: Errors,
 }
 
 impl Reader {
@@ -170,11 +180,12 @@ impl Reader {
         Config {
             clusters,
             history: Some(self.text("history", "path")).filter(|path| !path.is_empty()).map(Into::into),
+            report: self.report(),
             http: self.http(),
             otlp: self.otlp(),
             warnings: Vec::new(),
             labels: self.section("labels").into_iter().map(|(key, (value, _))| (key, value)).collect(),
-            log: Log { format: self.log_format(), level: self.log_level() },
+            log: self.log(),
             compat,
             shutdown: Shutdown { grace: self.duration("shutdown", "grace") },
         }
@@ -226,6 +237,10 @@ impl Reader {
             },
             lag: self.lag(),
             freshness: self.freshness(),
+            log_dirs: self.log_dirs(),
+            transactions: self.transactions(),
+            liveness: self.liveness(),
+            anomaly: self.anomaly(),
         }
     }
 
@@ -343,43 +358,8 @@ impl Reader {
     }
 
     /// A cycle that lasts longer than the interval would always be late: the shorter of the two counts.
-    fn timeout(&mut self, section: &str) -> Duration {
+    pub(super) fn timeout(&mut self, section: &str) -> Duration {
         self.duration(section, "timeout").min(self.duration(section, "interval"))
-    }
-
-    /// A level, or a filter with a target. An unknown word would be taken for a target, and silence everything.
-    fn log_level(&mut self) -> String {
-        let set = |name: &&str| self.env.get(*name).filter(|level| !level.is_empty());
-        let variable = ["RUST_LOG", "LOG_LEVEL"].into_iter().find(|name| set(name).is_some());
-        let level = variable.as_ref().and_then(set).cloned();
-        let level = legacy::level(&level.unwrap_or_else(|| self.text("log", "level")));
-        let levels = ["off", "error", "warn", "info", "debug", "trace"];
-        let strange = level
-            .split(',')
-            .map(str::trim)
-            .find(|word| !word.contains(['=', '[', ':']) && !levels.contains(&word.to_lowercase().as_str()));
-        if strange.is_some() || EnvFilter::try_new(&level).is_err() {
-            let what = format!("{}, or a filter such as kafka_heartbeat=debug,info", levels.join(", "));
-            match variable {
-                Some(name) => self.errors.add(Problem {
-                    place: format!("environment {name}"),
-                    message: format!("expected {what}, found {level:?}"),
-                }),
-                None => self.expected("log", "level", &what),
-            }
-        }
-        level
-    }
-
-    fn log_format(&mut self) -> LogFormat {
-        match self.text("log", "format").as_str() {
-            "text" => LogFormat::Text,
-            "json" => LogFormat::Json,
-            _ => {
-                self.expected("log", "format", "text or json");
-                LogFormat::Text
-            }
-        }
     }
 }
 

@@ -7,9 +7,11 @@ mod collect;
 mod error;
 mod http;
 mod ini;
+mod judge;
 mod layer;
 mod legacy;
 mod load;
+mod log;
 mod otlp;
 mod print;
 mod rules;
@@ -17,8 +19,9 @@ pub mod secret;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use collect::{Filter, Freshness, Lag};
+pub use collect::{Filter, Freshness, Lag, LogDirs, Transactions};
 pub use error::{Errors, Problem};
+pub use judge::{Anomaly, Liveness, Report};
 pub use layer::did_you_mean;
 pub use load::{Sources, load, read};
 pub use otlp::{Headers, Metrics, Otlp, Target, Traces};
@@ -30,6 +33,8 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// `[history]` path
     pub history: Option<PathBuf>,
+    /// `[report]` path
+    pub report: Option<Report>,
     /// `[http]`
     pub http: Http,
     /// `[otlp]`
@@ -69,6 +74,14 @@ pub struct Cluster {
     pub lag: Lag,
     /// `[freshness]`
     pub freshness: Freshness,
+    /// `[log_dirs]`
+    pub log_dirs: LogDirs,
+    /// `[transactions]`
+    pub transactions: Transactions,
+    /// `[history]`
+    pub liveness: Liveness,
+    /// `[anomaly]`
+    pub anomaly: Anomaly,
 }
 
 /// Client properties by librdkafka's names.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cluster, Config, LogFormat, Otlp, secret};
+use super::{Cluster, Config, Liveness, LogFormat, Otlp, secret};
 
 /// Percent-encoded where a list of names and values would be misread.
 fn encoded(value: &str) -> String {
@@ -20,7 +20,18 @@ impl Config {
         let mut lines = Vec::new();
         let auto = |value: Option<String>| value.unwrap_or_else(|| "auto".to_owned());
         for cluster in &self.clusters {
-            let Cluster { heartbeat, topic, connectivity, metadata, lag, freshness, .. } = cluster;
+            let Cluster {
+                heartbeat,
+                topic,
+                connectivity,
+                metadata,
+                lag,
+                freshness,
+                anomaly,
+                log_dirs,
+                transactions,
+                ..
+            } = cluster;
             lines.push(format!("[cluster:{}]", cluster.name));
             let properties =
                 [("", &cluster.kafka), ("producer.", &cluster.producer), ("consumer.", &cluster.consumer)];
@@ -58,6 +69,10 @@ impl Config {
                 ("lag.groups", lag.names.join(" ")),
                 ("lag.topics.include", lag.topics.include()),
                 ("lag.topics.exclude", lag.topics.exclude()),
+                (
+                    "lag.exclude.file",
+                    lag.exclude_file.as_ref().map_or_else(String::new, |path| path.display().to_string()),
+                ),
                 ("lag.granularity", if lag.partitions { "partition" } else { "topic" }.to_owned()),
                 (
                     "lag.isolation",
@@ -72,12 +87,32 @@ impl Config {
                 ("freshness.topics.include", freshness.topics.include()),
                 ("freshness.topics.exclude", freshness.topics.exclude()),
                 ("freshness.topics.prefix", freshness.topics.prefix()),
+                ("log_dirs.enabled", log_dirs.enabled.to_string()),
+                ("log_dirs.interval", time(log_dirs.interval)),
+                ("log_dirs.timeout", time(log_dirs.timeout)),
+                ("transactions.enabled", transactions.enabled.to_string()),
+                ("transactions.interval", time(transactions.interval)),
+                ("transactions.timeout", time(transactions.timeout)),
+                ("transactions.min.age", time(transactions.least)),
+                ("anomaly.score", anomaly.score.to_string()),
+                ("anomaly.min.rate", anomaly.least.to_string()),
             ];
             lines.extend(settings.into_iter().map(|(key, value)| format!("{key} = {value}")));
             lines.push(String::new());
         }
+        lines.push("[history]".to_owned());
+        lines.extend(self.clusters.first().map(|cluster| cluster.liveness.lines()).into_iter().flatten());
         if let Some(path) = &self.history {
-            lines.extend(["[history]".to_owned(), format!("path = {}", path.display()), String::new()]);
+            lines.push(format!("path = {}", path.display()));
+        }
+        lines.push(String::new());
+        if let Some(report) = &self.report {
+            lines.extend([
+                "[report]".to_owned(),
+                format!("path = {}", report.path.display()),
+                format!("interval = {}", time(report.interval)),
+                String::new(),
+            ]);
         }
         lines.extend(["[http]".to_owned(), format!("listen = {}", self.http.listen)]);
         if let Some(tls) = &self.http.tls {
@@ -120,6 +155,18 @@ impl Config {
             String::new(),
         ]);
         lines.join("\n")
+    }
+}
+
+impl Liveness {
+    fn lines(self) -> [String; 5] {
+        [
+            format!("sample_interval_seconds = {}", self.sample.as_secs()),
+            format!("offline_detection_consecutive_samples = {}", self.samples),
+            format!("recovering_minimum_duration_seconds = {}", self.recovering.as_secs()),
+            format!("online_lag_threshold_seconds = {}", self.near.as_secs()),
+            format!("absent_group_retention_seconds = {}", self.retention.as_secs()),
+        ]
     }
 }
 

@@ -8,7 +8,12 @@ use super::{
 };
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 37] = [
+const RESERVED_LABELS: [&str; 42] = [
+    "producer_id",
+    "transactional_id",
+    "log_dir",
+    "status",
+    "verdict",
     "member_host",
     "compaction_detected",
     "data_loss_detected",

@@ -5,4 +5,5 @@ pub mod otlp;
 pub mod prometheus;
 mod proto;
 pub mod reference;
+pub mod report;
 pub mod traces;

@@ -106,6 +106,8 @@ pub fn router(state: Shared) -> Router {
         .route("/api/v1/groups", get(api::groups))
         .route("/api/v1/topics", get(api::all_topics))
         .route("/api/v1/cluster", get(api::cluster))
+        .route("/api/v1/events", get(api::all_events))
+        .route("/api/v1/report", get(api::written))
         .route("/consumer-groups", get(api::consumer_groups))
         .route("/events", get(events::events))
         .route("/assets/page.css", get(page::style))
@@ -143,7 +145,7 @@ fn is_browser(headers: &HeaderMap) -> bool {
 }
 
 async fn not_found() -> Response {
-    let words = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups, /api/v1/topics or /api/v1/cluster\n";
+    let words = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events or /api/v1/report\n";
     (StatusCode::NOT_FOUND, words).into_response()
 }
 

@@ -1,5 +1,7 @@
-//! Metrics and traces pushed by OpenTelemetry's protocol, by the same loop that looks at clusters.
+//! What goes out by itself, by the same loop that looks at clusters: metrics and traces by OpenTelemetry's protocol, and
+//! the report as a file.
 
+mod report;
 mod traces;
 
 use std::{
@@ -8,6 +10,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use report::Writing;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use traces::{Counts, Telling};
@@ -64,6 +67,12 @@ impl Push {
         let (stop, begun) = (CancellationToken::new(), SystemTime::now());
         let instance = instance(config, begun);
         let mut push = Self { results: Results::default(), tasks: Vec::new(), stop };
+        if let Some(report) = &config.report {
+            let schedule = Writing::schedule(report);
+            let (publish, _) = watch::channel(Latest::new(schedule.interval));
+            let work = Writing::new(report, boards.clone());
+            push.tasks.push(tokio::spawn(task::run(work, schedule, publish, push.stop.clone())));
+        }
         if let Some(metrics) = &config.otlp.metrics {
             let exporter = Exporter::new(metrics, &config.labels, &instance, source(boards, monitor), begun)?;
             let (publish, latest) = watch::channel(Latest::new(metrics.interval));

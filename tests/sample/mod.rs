@@ -10,11 +10,15 @@ use kafka_heartbeat::{
     board::{Board, Readings},
     collect::{
         self, Api,
+        events::Event,
         freshness::{self, Freshness},
         groups::Group,
+        judge::{self, Judged, Rate, Status},
         lag::{Ends, Lag, Method, TimeLag, lag},
+        log_dirs::{self, LogDir},
         topics,
         topology::{Change, Health, Topology},
+        transactions,
     },
     config::{self, Config, Sources},
     kafka::{
@@ -66,6 +70,8 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             metadata: latest(metadata(), wall),
             topic: failing(latest(topic(), wall), wall),
             collect: latest(collected(wall), wall),
+            transactions: latest(transactions(), wall),
+            log_dirs: latest(log_dirs(), wall),
             verdict: Arc::new(Verdict {
                 state: State::Degraded,
                 reasons: vec!["2 of 60 heartbeats were bad".to_owned(), format!("broker 2: {HOSTILE}")],
@@ -83,6 +89,8 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             metadata: Latest::new(minute),
             topic: Latest::new(minute),
             collect: Latest::new(minute),
+            transactions: Latest::new(minute),
+            log_dirs: Latest::new(minute),
             verdict: Arc::new(Verdict {
                 state: State::Unknown,
                 reasons: vec!["nothing judged yet".to_owned()],
@@ -444,10 +452,88 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             )]),
             changes: BTreeMap::from([(Change::LeaderMoved, 3)]),
         },
+        judged: judged(wall),
+        events: Arc::new(VecDeque::from([Arc::new(Event {
+            at: wall - Duration::from_secs(300),
+            kind: "topic_created".into(),
+            subject: HOSTILE.to_owned(),
+            words: "a topic that was not there".to_owned(),
+        })])),
         listing: Capability::Ok,
         reading: Capability::Denied,
         faults: BTreeMap::from([((Api::OffsetFetch, Fault::NoLeader), 1)]),
         duration: ms(17),
+        judging: ms(2),
+        saving: ms(1),
+    }
+}
+
+/// One that hangs, one that is only slow, and one of whom nobody may know anything.
+fn transactions() -> transactions::Snapshot {
+    let held = |by| transactions::Held { time: ms(90_500), records: 17, by };
+    let by =
+        |id: Option<&str>, hanging| transactions::By { producer: 4711, id: id.map(str::to_owned), hanging };
+    transactions::Snapshot {
+        held: BTreeMap::from([
+            ((HOSTILE.into(), 0), held(Some(by(None, Some(true))))),
+            ((HOSTILE.into(), 1), held(Some(by(Some(HOSTILE), Some(false))))),
+            ((HOSTILE.into(), 2), held(Some(by(None, None)))),
+            (("secret".into(), 0), held(None)),
+        ]),
+        faults: BTreeMap::from([((Api::DescribeProducers, Fault::Authorization), 1)]),
+    }
+}
+
+/// Two brokers, one of which has a folder for each disk.
+fn log_dirs() -> log_dirs::Snapshot {
+    let dir = |path: &str| LogDir {
+        path: path.to_owned(),
+        fault: None,
+        total: Some(1 << 40),
+        usable: Some(1 << 30),
+        topics: BTreeMap::from([(HOSTILE.into(), 12_345)]),
+        moving: 1,
+    };
+    let (first, second) = (vec![dir(HOSTILE), dir("/disk-2")], vec![dir("/disk-1")]);
+    log_dirs::Snapshot {
+        brokers: BTreeMap::from([(BrokerId(1), Ok(first)), (BrokerId(2), Ok(second))]),
+        whole: true,
+    }
+}
+
+/// A group that has stopped, one that keeps up, one that Kafka does not know any more; a topic that has fallen silent.
+fn judged(wall: SystemTime) -> Judged {
+    let topic = |status, verdicts: &[(i32, judge::Verdict)]| judge::Topic {
+        status,
+        since: wall - Duration::from_secs(600),
+        advanced: Some(wall - Duration::from_secs(900)),
+        stuck: verdicts.iter().filter(|(_, verdict)| *verdict == judge::Verdict::Stop).count(),
+        verdicts: verdicts.iter().copied().collect(),
+        partitions: 4,
+        left: None,
+    };
+    let group = |verdict, topics: &[(&str, judge::Topic)]| judge::Group {
+        verdict,
+        since: wall - Duration::from_secs(60),
+        topics: topics.iter().map(|(name, topic)| ((*name).into(), topic.clone())).collect(),
+        absent: verdict.is_none(),
+    };
+    let bad = [(0, judge::Verdict::Stop), (1, judge::Verdict::Lost), (3, judge::Verdict::Reset)];
+    let left = TimeLag { age: ms(3_700_000), error: None, method: Method::Clamped };
+    let gone = judge::Topic { left: Some((2, left)), ..topic(Status::Offline, &[]) };
+    Judged {
+        groups: BTreeMap::from([
+            (HOSTILE.into(), group(Some(judge::Verdict::Lost), &[(HOSTILE, topic(Status::Offline, &bad))])),
+            (
+                "whole".into(),
+                group(Some(judge::Verdict::Ok), &[("never-written", topic(Status::Online, &[]))]),
+            ),
+            ("gone".into(), group(None, &[(HOSTILE, gone)])),
+        ]),
+        rates: BTreeMap::from([(
+            HOSTILE.into(),
+            Rate { actual: 0.0, expected: 12.5, score: -5.0, kind: Some(judge::Kind::Drop) },
+        )]),
     }
 }
 
@@ -486,6 +572,8 @@ pub(crate) fn board(readings: Readings) -> Board {
         metadata: watch::channel(readings.metadata).1,
         topic: watch::channel(readings.topic).1,
         collect: watch::channel(readings.collect).1,
+        transactions: watch::channel(readings.transactions).1,
+        log_dirs: watch::channel(readings.log_dirs).1,
         verdict: watch::channel(readings.verdict).1,
     }
 }

@@ -10,8 +10,9 @@ use kafka_heartbeat::{
 };
 use kafka_protocol::{
     messages::{
-        self, FindCoordinatorRequest, FindCoordinatorResponse, ListGroupsRequest, ListGroupsResponse,
-        OffsetFetchRequest, find_coordinator_response::Coordinator, list_groups_response::ListedGroup,
+        self, DescribeShareGroupOffsetsRequest, FindCoordinatorRequest, FindCoordinatorResponse,
+        ListGroupsRequest, ListGroupsResponse, OffsetFetchRequest, find_coordinator_response::Coordinator,
+        list_groups_response::ListedGroup,
     },
     protocol::StrBytes,
 };
@@ -69,6 +70,8 @@ async fn share_groups_are_listed_and_not_asked_for_commits_they_do_not_have() {
             .with_group_type(StrBytes::from_static_str("share"));
         Reply::Answer(ListGroupsResponse::default().with_groups(vec![group]))
     });
+    // As before Kafka 4.1.
+    fakes.iter().for_each(Fake::without::<DescribeShareGroupOffsetsRequest>);
     let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.unwrap();
     let group = &snapshot.groups["shared"];
     assert_eq!((group.state, group.kind, group.fault), (GroupState::Stable, GroupKind::Share, None));

@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     Api, Faults, Places,
+    ages::NOTHING_UNREAD,
     freshness::{self, Freshness, Newest},
     heads::Heads,
     history::History,
@@ -155,6 +156,16 @@ impl Watched {
     /// What is known of a topic's logs.
     pub(super) fn of(&self, topic: &str) -> Option<Logs<'_>> {
         self.topics.get(topic).map(|memory| Logs(memory, self.committed_only))
+    }
+
+    /// How old the record at an offset is, by our own samples alone.
+    pub(super) fn age(&self, topic: &str, partition: i32, offset: i64, now: Duration) -> Option<TimeLag> {
+        let log = self.of(topic)?.log(partition)?;
+        let (start, end) = (log.ends.start?, log.ends.end?);
+        match offset < end {
+            true => Some(log.age(offset.max(start), now, Duration::ZERO)?.0),
+            false => Some(NOTHING_UNREAD),
+        }
     }
 
     /// Topics of which a log is another one since the last call, under the same name.

@@ -1,6 +1,9 @@
 //! Topics and groups as JSON.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     extract::{Query, State as Extract},
@@ -12,6 +15,7 @@ use super::{Filter, Shared, each, seconds, time};
 use crate::{
     collect::{
         groups::Group,
+        judge::{self, Verdict},
         lag::{Lag, Sums, TimeLag},
         topics::Topic,
         topology::{Change, Health},
@@ -34,7 +38,10 @@ pub(in crate::http) async fn groups(state: Extract<Shared>, filter: Query<Filter
         });
         let limit = filter.limit.unwrap_or(usize::MAX);
         let groups = chosen.iter().take(limit).map(|(name, group, sums)| {
+            let judged = snapshot.judged.groups.get(*name);
             let mut told = group_json(name, group, *sums);
+            told["verdict"] = judged.and_then(|judged| judged.verdict).map(Verdict::as_str).into();
+            told["statuses"] = judged.map(statuses_json).into();
             if filter.group.is_some() {
                 told["topics"] = partitions_json(group);
                 told["members"] = group.members.as_ref().map(|members| members_json(members)).into();
@@ -50,11 +57,19 @@ pub(in crate::http) async fn topics(state: Extract<Shared>, filter: Query<Filter
     each(&state, &filter, |readings| {
         let Some(snapshot) = readings.collect.fresh() else { return json!({ "topics": null }) };
         let mut chosen: Vec<_> = snapshot.topics.iter().filter(|(name, _)| filter.finds(name)).collect();
+        let rates = &snapshot.judged.rates;
         // What has no date is no older than what has one.
         let newest = |topic: &Topic| topic.freshness.and_then(|found| found.newest_ms).unwrap_or(i64::MAX);
         chosen.sort_by_key(|(_, topic)| newest(topic));
         let limit = filter.limit.unwrap_or(usize::MAX);
-        let topics = chosen.iter().take(limit).map(|(name, topic)| topic_json(name, topic));
+        let topics = chosen.iter().take(limit).map(|(name, topic)| {
+            let mut told = topic_json(name, topic);
+            told["expected_rate"] = rates.get(*name).map(|rate| rate.expected).into();
+            told["rate_score"] = rates.get(*name).map(|rate| rate.score).into();
+            told["rate_anomaly"] =
+                rates.get(*name).and_then(|rate| rate.kind).map(judge::Kind::as_str).into();
+            told
+        });
         json!({ "count": chosen.len(), "topics": topics.collect::<Vec<_>>() })
     })
 }
@@ -89,6 +104,22 @@ fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
         "partitions_unknown": group.unknown(),
         "fault": group.fault.map(|fault| fault.as_str()),
     })
+}
+
+fn statuses_json(judged: &judge::Group) -> Vec<Value> {
+    let one = |(topic, judged): (&Arc<str>, &judge::Topic)| {
+        let bad =
+            judged.verdicts.iter().map(|(number, verdict)| (number.to_string(), verdict.as_str().into()));
+        json!({
+            "topic": &**topic,
+            "status": judged.status.as_str(),
+            "since": time(judged.since),
+            "last_advance": judged.advanced.map(time),
+            "stuck_partitions": judged.stuck,
+            "verdicts": bad.collect::<serde_json::Map<String, Value>>(),
+        })
+    };
+    judged.topics.iter().map(one).collect()
 }
 
 fn members_json(members: &[Member]) -> Vec<Value> {

@@ -1,6 +1,7 @@
 //! The JSON twins of the page. Times are seconds; instants are RFC 3339 in UTC; what is not known is null.
 
 mod collect;
+mod events;
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub(super) use collect::{cluster, consumer_groups, groups, topics as all_topics};
+pub(super) use events::{events as all_events, written};
 
 use super::{Shared, State};
 use crate::{

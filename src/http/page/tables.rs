@@ -10,8 +10,10 @@ use super::words::{ago, before};
 use crate::{
     board::Readings,
     collect::{
+        events::Event,
         freshness::State,
         groups::Group,
+        judge::{self, Status, Verdict},
         lag::{Method, Sums, TimeLag},
         topics::Topic,
         topology::{Health, Topology},
@@ -24,6 +26,9 @@ pub(super) const WORST: usize = 10;
 pub(super) struct GroupRow {
     pub(super) name: String,
     pub(super) state: &'static str,
+    /// Its verdict, and on how many topics it is not online.
+    pub(super) reads: String,
+    pub(super) offline: bool,
     pub(super) lag: String,
     pub(super) time: String,
     pub(super) method: String,
@@ -40,6 +45,13 @@ pub(super) struct TopicRow {
     pub(super) rate: String,
     pub(super) partitions: usize,
     pub(super) bad: bool,
+}
+
+pub(super) struct EventRow {
+    pub(super) when: String,
+    pub(super) kind: String,
+    pub(super) subject: String,
+    pub(super) words: String,
 }
 
 /// Rows, and how many there would be without a limit.
@@ -80,12 +92,23 @@ pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usiz
     let count = found.len();
     let rows = found.into_iter().skip(skip).take(limit);
     Rows {
-        rows: rows.map(|(name, group, sums, lost, resets)| row(name, group, sums, lost, resets)).collect(),
+        rows: rows
+            .map(|(name, group, sums, lost, resets)| {
+                let judged = snapshot.judged.groups.get(name);
+                row(name, group, judged, (sums, lost, resets))
+            })
+            .collect(),
         count,
     }
 }
 
-fn row(name: &Arc<str>, group: &Group, sums: Sums, lost: i64, resets: usize) -> GroupRow {
+fn row(
+    name: &Arc<str>,
+    group: &Group,
+    judged: Option<&judge::Group>,
+    (sums, lost, resets): (Sums, i64, usize),
+) -> GroupRow {
+    let (reads, offline) = judged.map_or_else(|| ("–".to_owned(), false), reads);
     let remarks = [
         (lost > 0).then(|| format!("{lost} records deleted unread")),
         (resets > 0).then(|| format!("{resets} commits behind the end of their log")),
@@ -95,12 +118,34 @@ fn row(name: &Arc<str>, group: &Group, sums: Sums, lost: i64, resets: usize) -> 
     GroupRow {
         name: name.to_string(),
         state: group.state.as_str(),
+        reads,
+        offline,
         lag: sums.records.map_or_else(|| "–".to_owned(), |records| records.to_string()),
         time: sums.oldest.map_or_else(|| "–".to_owned(), age),
         method: sums.oldest.map_or_else(String::new, how),
         worst: group.worst().map_or_else(String::new, |(topic, number)| format!("{topic}-{number}")),
         remark: remarks.into_iter().flatten().collect::<Vec<_>>().join(", "),
         bad: lost > 0 || resets > 0 || group.fault.is_some(),
+    }
+}
+
+/// How a group gets on, in words, and whether it does not read something that it should.
+fn reads(judged: &judge::Group) -> (String, bool) {
+    let count = |status| judged.topics.values().filter(|topic| topic.status == status).count();
+    let (offline, recovering) = (count(Status::Offline), count(Status::Recovering));
+    let all = judged.topics.len();
+    let part = |count: usize, words: &str| match count {
+        0 => None,
+        count if count == all => Some(words.to_owned()),
+        count => Some(format!("{words} on {count} of {all} topics")),
+    };
+    let verdict = judged.verdict.filter(|verdict| *verdict != Verdict::Ok).map(|verdict| verdict.as_str());
+    let parts = [part(offline, "offline"), part(recovering, "recovering"), verdict.map(str::to_owned)];
+    let words: Vec<_> = parts.into_iter().flatten().collect();
+    match (words.is_empty(), judged.verdict) {
+        (true, None) => ("–".to_owned(), false),
+        (true, Some(_)) => ("ok".to_owned(), false),
+        _ => (words.join(", "), offline > 0),
     }
 }
 
@@ -143,6 +188,19 @@ pub(super) fn topics(
     let count = found.len();
     let rows = found.into_iter().skip(skip).take(limit).map(|(name, topic)| topic_row(name, topic, now));
     Rows { rows: rows.collect(), count }
+}
+
+/// The last events, the newest first; told also while nothing newer is known.
+pub(super) fn events(readings: &Readings) -> Vec<EventRow> {
+    let row = |event: &Arc<Event>| EventRow {
+        when: humantime::format_rfc3339_seconds(event.at).to_string().replace('T', " ").replace('Z', ""),
+        kind: event.kind.replace('_', " "),
+        subject: event.subject.clone(),
+        words: event.words.clone(),
+    };
+    let snapshot = readings.collect.snapshot.as_ref();
+    snapshot
+        .map_or_else(Vec::new, |(snapshot, _)| snapshot.events.iter().rev().take(WORST).map(row).collect())
 }
 
 fn in_trouble(state: State) -> bool {

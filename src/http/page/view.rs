@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
-    tables::{self, GroupRow, Rows, TopicRow},
+    tables::{self, EventRow, GroupRow, Rows, TopicRow},
     words::{ago, before, clock, expires, millis},
 };
 use crate::{
@@ -53,6 +53,7 @@ pub(super) struct Cluster {
     pub(super) deadline: String,
     pub(super) groups: Rows<GroupRow>,
     pub(super) topics: Rows<TopicRow>,
+    pub(super) events: Vec<EventRow>,
 }
 
 pub(super) struct Latency {
@@ -215,6 +216,7 @@ impl Cluster {
             deadline: humantime::format_duration(readings.settings.heartbeat.deadline).to_string(),
             groups: tables::groups(readings, "", 0, tables::WORST),
             topics: tables::topics(readings, "", 0, tables::WORST, wall),
+            events: tables::events(readings),
         }
     }
 }

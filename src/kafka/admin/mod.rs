@@ -24,21 +24,27 @@ use super::{
 
 mod fetch;
 mod groups;
+mod log_dirs;
 mod members;
 mod offsets;
 mod pages;
+mod share;
 mod topics;
+mod transactions;
 
 pub use fetch::{Batch, PARTITIONS_A_FETCH, batches};
 pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
+pub use log_dirs::{LogDir, log_dirs};
 pub use members::{Described, Member, members};
 pub use offsets::{At, ByLeader, Found, FoundOffsets, TimesByLeader, list_offsets, offsets, offsets_at};
 pub use pages::PARTITIONS_A_PAGE;
 use pages::pages;
+pub use share::share_offsets;
 pub use topics::{
     Policy, all_reassignments, alter_topic_configs, create_partitions, create_topic, elect_preferred,
     policies, reassign, reassignments, topic_configs,
 };
+pub use transactions::{Transaction, Writer, Writers, transactions, writers};
 
 const METADATA: Range = Range { lowest: 4, highest: 12 };
 const DESCRIBE_QUORUM: Range = Range { lowest: 0, highest: 1 };

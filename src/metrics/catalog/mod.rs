@@ -6,7 +6,10 @@
 
 pub mod collect;
 pub mod compat;
+pub mod judge;
+pub mod log_dirs;
 pub mod process;
+pub mod transactions;
 
 use super::{Description, Family, Kind, family};
 
@@ -320,7 +323,13 @@ pub static LEDGER_TICK: Family<1> = family(
 
 /// Every family, in the order in which they are served.
 pub fn all() -> impl Iterator<Item = &'static Description> {
-    ALL.into_iter().chain(process::ALL).chain(collect::ALL).chain(compat::ALL)
+    ALL.into_iter()
+        .chain(process::ALL)
+        .chain(collect::ALL)
+        .chain(judge::ALL)
+        .chain(log_dirs::ALL)
+        .chain(transactions::ALL)
+        .chain(compat::ALL)
 }
 
 static ALL: [&Description; 44] = [

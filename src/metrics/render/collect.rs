@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{capability, flag, shown, text, unix};
+use super::{capability, flag, judge, log_dirs::log_dirs, shown, text, transactions::transactions, unix};
 use crate::{
     board::Readings,
     collect::{
@@ -25,6 +25,8 @@ use crate::{
 /// What is known of a cluster's topics and groups, and the names of older programs that are wanted. Of the only
 /// cluster there is, what older dashboards know carries no `kafka_cluster`.
 pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series: &mut impl Sink<'a>) {
+    log_dirs(readings, alone, series);
+    transactions(readings, series);
     let Some(snapshot) = readings.collect.fresh() else { return };
     let name: &'a str = &readings.name;
     let settings = &readings.settings;
@@ -54,6 +56,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series
     }
     let name = shown;
     topology(name, snapshot, series);
+    judge::rates(name, &snapshot.judged, series);
     let mut up = None;
     for (topic, seen) in &snapshot.topics {
         series.push(c::TOPIC_APPENDED.series([text(name), text(topic)], Value::Count(seen.appended)));
@@ -127,6 +130,8 @@ fn groups<'a>(
             capped.push(c::GROUP_TOPIC_LOST.series(at, Value::Count(*lost)));
         }
     }
+    judge::groups(name, &snapshot.judged, capped.sink);
+    judge::topics(name, &snapshot.judged, partitions, capped);
     for (group, seen) in &snapshot.groups {
         for (topic, lags) in &seen.topics {
             losing += lags.values().filter(|lag| lag.lost > Some(0)).count() as u64;

@@ -5,6 +5,9 @@
 //! only while the cluster has them. A snapshot older than three intervals is not rendered.
 
 mod collect;
+mod judge;
+mod log_dirs;
+mod transactions;
 
 use std::{
     borrow::Cow,
@@ -73,6 +76,12 @@ pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     task(name, "metadata", &readings.metadata, series);
     task(name, "topic", &readings.topic, series);
     task(name, "collect", &readings.collect, series);
+    if readings.settings.transactions.enabled {
+        task(name, "transactions", &readings.transactions, series);
+    }
+    if readings.settings.log_dirs.enabled {
+        task(name, "log_dirs", &readings.log_dirs, series);
+    }
     let written = Value::Number(unix(readings.heartbeat.written));
     series.push(c::LEDGER_TICK.series([text(name)], written));
 }

@@ -4,11 +4,16 @@
 //! and what is being moved where a replica is missing. The first answer is the baseline; a topic or broker that
 //! one answer leaves out is not gone.
 
+mod change;
+mod kept;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
+
+pub use change::Change;
 
 use super::Api;
 use crate::{
@@ -88,55 +93,6 @@ fn is_under_replicated(partition: &admin::Partition) -> bool {
     partition.isr.len() < partition.replicas.len()
 }
 
-/// What changed between two looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
-    /// A topic that was not there.
-    TopicCreated,
-    /// A topic that has gone.
-    TopicDeleted,
-    /// Another topic under the same name.
-    TopicRecreated,
-    /// More partitions.
-    PartitionsAdded,
-    /// Another number of replicas.
-    ReplicationChanged,
-    /// A leader that moved.
-    LeaderMoved,
-    /// A broker that was not there.
-    BrokerJoined,
-    /// A broker that has gone.
-    BrokerLeft,
-}
-
-impl Change {
-    /// Every kind, in the order of the labels.
-    pub const ALL: [Change; 8] = [
-        Change::TopicCreated,
-        Change::TopicDeleted,
-        Change::TopicRecreated,
-        Change::PartitionsAdded,
-        Change::ReplicationChanged,
-        Change::LeaderMoved,
-        Change::BrokerJoined,
-        Change::BrokerLeft,
-    ];
-
-    /// The kind as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Change::TopicCreated => "topic_created",
-            Change::TopicDeleted => "topic_deleted",
-            Change::TopicRecreated => "topic_recreated",
-            Change::PartitionsAdded => "partitions_added",
-            Change::ReplicationChanged => "replication_changed",
-            Change::LeaderMoved => "leader_moved",
-            Change::BrokerJoined => "broker_joined",
-            Change::BrokerLeft => "broker_left",
-        }
-    }
-}
-
 /// The cluster as it was last seen.
 #[derive(Debug, Clone, Default)]
 pub struct Topology {
@@ -150,9 +106,16 @@ pub struct Topology {
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     topics: BTreeMap<Arc<str>, Seen>,
-    brokers: BTreeMap<BrokerId, u8>,
+    /// Looks in a row without it, and its rack.
+    brokers: BTreeMap<BrokerId, (u8, Option<String>)>,
+    /// Settings that changed since the last look.
+    changed: Vec<String>,
     changes: BTreeMap<Change, u64>,
     began: bool,
+    /// What was there before the start is known.
+    remembered: bool,
+    /// Topics that are other ones since they were last saved.
+    unsaved: BTreeSet<Arc<str>>,
     policies: BTreeMap<Arc<str>, admin::Policy>,
     /// Topics whose settings we may not see.
     refused: BTreeSet<Arc<str>>,
@@ -181,14 +144,19 @@ impl Seen {
 }
 
 impl Watched {
-    /// Compares with the look before.
-    pub(super) fn observe(&mut self, cluster: &str, metadata: &metadata::Snapshot) {
-        let mut changes = Vec::new();
+    /// Compares with the look before; tells what has changed, and what to.
+    pub(super) fn observe(&mut self, metadata: &metadata::Snapshot) -> Vec<(Change, String)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        let mut changes: Vec<_> = changed.map(|name| (Change::ConfigChanged, name)).collect();
         self.brokers(metadata, &mut changes);
         for (name, topic) in metadata.topics.iter() {
             match (self.topics.get_mut(name.as_str()), topic) {
                 (Some(seen), Ok(topic)) => {
-                    changes.extend(differences(seen, topic).into_iter().map(|change| (change, name.clone())));
+                    let found = differences(seen, topic);
+                    if found.iter().any(|change| *change != Change::LeaderMoved) {
+                        self.unsaved.insert(name.as_str().into());
+                    }
+                    changes.extend(found.into_iter().map(|change| (change, name.clone())));
                     let before = std::mem::replace(seen, Seen::of(topic));
                     seen.id = seen.id.or(before.id);
                     // A leader that comes back has not moved.
@@ -199,6 +167,7 @@ impl Watched {
                 // Asked at a bad moment: it is there all the same.
                 (Some(seen), Err(_)) => seen.missed = 0,
                 (None, Ok(topic)) => {
+                    self.unsaved.insert(name.as_str().into());
                     self.topics.insert(name.as_str().into(), Seen::of(topic));
                     changes.push((Change::TopicCreated, name.clone()));
                 }
@@ -211,26 +180,31 @@ impl Watched {
             }
             let gone = seen.missed >= MISSES;
             if gone {
+                self.unsaved.insert(name.clone());
                 changes.push((Change::TopicDeleted, name.to_string()));
             }
             !gone
         });
-        if std::mem::replace(&mut self.began, true) {
-            for (change, what) in changes {
-                *self.changes.entry(change).or_default() += 1;
-                let what = crate::kafka::fault::plain(&what);
-                tracing::info!(cluster, change = change.as_str(), what, "the cluster has changed");
-            }
+        if !std::mem::replace(&mut self.began, true) {
+            // Brokers come and go with their numbers; topics are remembered.
+            let is_news = |change: Change| self.remembered && change.is_of_topic();
+            changes.retain(|(change, _)| is_news(*change));
         }
+        for (change, _) in &changes {
+            *self.changes.entry(*change).or_default() += 1;
+        }
+        changes
     }
 
     fn brokers(&mut self, metadata: &metadata::Snapshot, changes: &mut Vec<(Change, String)>) {
-        for broker in metadata.brokers.keys() {
-            if self.brokers.insert(*broker, 0).is_none() {
-                changes.push((Change::BrokerJoined, broker.to_string()));
+        for (id, broker) in &metadata.brokers {
+            match self.brokers.insert(*id, (0, broker.rack.clone())) {
+                None => changes.push((Change::BrokerJoined, id.to_string())),
+                Some((_, rack)) if rack != broker.rack => changes.push((Change::RackChanged, id.to_string())),
+                Some(_) => {}
             }
         }
-        self.brokers.retain(|broker, missed| {
+        self.brokers.retain(|broker, (missed, _)| {
             if !metadata.brokers.contains_key(broker) {
                 *missed += 1;
             }
@@ -285,7 +259,11 @@ impl Watched {
             );
             for (name, found) in found {
                 match found {
-                    Ok(policy) => _ = self.policies.insert(name, policy),
+                    Ok(policy) => {
+                        let before = self.policies.insert(name.clone(), policy);
+                        self.changed
+                            .extend(before.filter(|before| *before != policy).map(|_| name.to_string()));
+                    }
                     Err(fault) => {
                         // Deleted since it was listed, which happens.
                         faults.extend(
@@ -414,7 +392,7 @@ mod tests {
         let mut watched = Watched::default();
         let mut told = Vec::new();
         let mut look = |metadata: metadata::Snapshot| {
-            watched.observe("k", &metadata);
+            watched.observe(&metadata);
             let now = watched.view(&metadata).changes;
             let new: Vec<_> = Change::ALL
                 .into_iter()
@@ -434,5 +412,27 @@ mod tests {
         );
         assert_eq!(look(metadata(&[1, 3], &[("a", Ok(again.clone()))])), ["topic_deleted"]);
         assert_eq!(look(metadata(&[1, 3], &[("a", Ok(again))])), ["broker_left"]);
+    }
+
+    #[test]
+    fn what_changed_while_nobody_looked_is_told() {
+        let one = topic(1, &[(Some(1), &[1, 2], &[1, 2])]);
+        let mut first = Watched::default();
+        assert_eq!(first.observe(&metadata(&[1, 2], &[("a", Ok(one.clone())), ("b", Ok(one.clone()))])), []);
+        let rows = first.unsaved();
+        assert_eq!((rows.len(), first.unsaved().len()), (2, 0));
+        first.not_saved(rows);
+        let mut second = Watched::default();
+        second.remember(first.unsaved());
+        let wider = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(2), &[1, 2], &[1, 2])]);
+        let mut now = metadata(&[1, 2, 3], &[("a", Ok(wider)), ("c", Ok(one))]);
+        let told = |change: Change, name: &str| (change, name.to_owned());
+        let expected = [told(Change::PartitionsAdded, "a"), told(Change::TopicCreated, "c")];
+        assert_eq!(second.observe(&now), expected, "of brokers and leaders nothing is remembered");
+        now.brokers.get_mut(&BrokerId(3)).expect("a broker").rack = Some("r".to_owned());
+        assert_eq!(second.observe(&now), [told(Change::RackChanged, "3"), told(Change::TopicDeleted, "b")]);
+        let saved = second.unsaved();
+        let names: Vec<_> = saved.iter().map(|(name, topic)| (&**name, topic.is_some())).collect();
+        assert_eq!(names, [("a", true), ("b", false), ("c", true)]);
     }
 }

@@ -1,0 +1,260 @@
+//! Whether a topic's traffic is what it is at this hour. Pure.
+//!
+//! A robust baseline: the median of the hours of the last weeks that are like this one, and the median of their distances
+//! from it (MAD). Alike are the same hour of the week and its two neighbours; until a week is known, those of every day.
+//! What is odd once does not move a median, and a deviation is measured in what is usual, so that no topic needs numbers
+//! of its own.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::config::Anomaly as Settings;
+
+/// Hours that are kept: five weeks.
+pub(in crate::collect) const HOURS: usize = 5 * WEEK as usize;
+const WEEK: u32 = 7 * DAY;
+const DAY: u32 = 24;
+
+/// The rate of the moment is that of the last so many minutes.
+const WINDOW: Duration = Duration::from_secs(600);
+
+/// Of a window or an hour, so much must have been seen.
+const ENOUGH: f64 = 0.5;
+
+/// Standard deviations in one MAD, for what is normally distributed.
+const SIGMAS: f64 = 1.4826;
+
+/// What is usual is at least this part of the expected: with one week known, and with more. Few hours look more alike
+/// than they are.
+const LEAST_SPREAD: (f64, f64) = (0.5, 0.2);
+
+/// Fewer hours are no baseline.
+const LEAST_HOURS: usize = 3;
+
+/// What is odd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// More than there should be.
+    High,
+    /// Less.
+    Low,
+    /// Nothing at all, all of a sudden.
+    Drop,
+}
+
+impl Kind {
+    /// Every kind, in the order of the labels.
+    pub const ALL: [Kind; 3] = [Kind::High, Kind::Low, Kind::Drop];
+
+    /// The kind as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::High => "high",
+            Kind::Low => "low",
+            Kind::Drop => "drop",
+        }
+    }
+}
+
+/// The traffic of a moment against what it usually is. Records a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// What there is.
+    pub actual: f64,
+    /// What there should be.
+    pub expected: f64,
+    /// The distance in what is usual: of normal traffic, one in 15,000 is above 4.
+    pub score: f64,
+    /// What is odd about it.
+    pub kind: Option<Kind>,
+}
+
+/// The hours of a topic.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::collect) struct Baseline {
+    /// The hour behind the last one that is kept, since 1970.
+    next: u32,
+    /// Records a second; NaN for hours that were not seen.
+    rates: VecDeque<f32>,
+}
+
+/// What a topic does, and what it did.
+#[derive(Debug, Clone, Default)]
+pub(in crate::collect) struct Traffic {
+    pub(in crate::collect) baseline: Baseline,
+    /// The hour that is under way: which one, records, seconds that were seen.
+    hour: Option<(u32, f64, f64)>,
+    /// Of the last minutes: when, records, and the seconds in which they came.
+    recent: VecDeque<(Duration, u64, f64)>,
+    last: Option<Duration>,
+    odd: Option<Kind>,
+}
+
+impl Baseline {
+    /// Adds an hour; those between it and the last one were not seen.
+    fn add(&mut self, hour: u32, rate: f32) {
+        if self.rates.is_empty() {
+            self.next = hour;
+        }
+        // A clock that was set back, or far ahead.
+        let Some(gap) = hour.checked_sub(self.next) else { return };
+        if gap as usize >= HOURS {
+            self.rates.clear();
+        } else {
+            self.rates.extend(std::iter::repeat_n(f32::NAN, gap as usize));
+        }
+        self.rates.push_back(rate);
+        self.next = hour + 1;
+        while self.rates.len() > HOURS {
+            self.rates.pop_front();
+        }
+    }
+
+    fn at(&self, hour: u32) -> Option<f64> {
+        let back = self.next.checked_sub(hour)? as usize;
+        let place = self.rates.len().checked_sub(back)?;
+        self.rates.get(place).filter(|rate| !rate.is_nan()).map(|rate| f64::from(*rate))
+    }
+
+    /// The hours like this one, and whether they are of more than one week.
+    fn alike(&self, hour: u32) -> (Vec<f64>, bool) {
+        let every = |step: u32, most: u32| -> Vec<f64> {
+            let back = (1..=most).map(|times| times * step);
+            back.flat_map(|back| [back + 1, back, back - 1])
+                .filter_map(|back| self.at(hour.checked_sub(back)?))
+                .collect()
+        };
+        let weekly = every(WEEK, HOURS as u32 / WEEK);
+        if weekly.len() >= LEAST_HOURS {
+            let many = weekly.len() >= 2 * LEAST_HOURS;
+            return (weekly, many);
+        }
+        (every(DAY, 7), false)
+    }
+
+    /// What is usual at this hour, and how far from it is usual too; nothing, as long as too little is known.
+    fn expected(&self, hour: u32) -> Option<(f64, f64)> {
+        let (mut alike, many) = self.alike(hour);
+        if alike.len() < LEAST_HOURS {
+            return None;
+        }
+        let middle = median(&mut alike);
+        let mut distances: Vec<f64> = alike.iter().map(|rate| (rate - middle).abs()).collect();
+        let least = if many { LEAST_SPREAD.1 } else { LEAST_SPREAD.0 };
+        Some((middle, (SIGMAS * median(&mut distances)).max(least * middle)))
+    }
+
+    /// The same for the minutes before a moment, which may have begun in the hour before.
+    fn expected_until(&self, hour: u32, into: Duration) -> Option<(f64, f64)> {
+        let now = self.expected(hour);
+        let part = into.as_secs_f64() / WINDOW.as_secs_f64();
+        if part >= 1.0 {
+            return now;
+        }
+        let (before, spread_before) = self.expected(hour.checked_sub(1)?)?;
+        let (now, spread) = now?;
+        Some((part * now + (1.0 - part) * before, spread.max(spread_before)))
+    }
+
+    /// As it is stored: the next hour and the rates, each in four bytes.
+    pub(in crate::collect) fn to_bytes(&self) -> Vec<u8> {
+        let rates = self.rates.iter().flat_map(|rate| rate.to_le_bytes());
+        self.next.to_le_bytes().into_iter().chain(rates).collect()
+    }
+
+    /// What [`Baseline::to_bytes`] says; nothing, for what it never says.
+    pub(in crate::collect) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (numbers, rest) = bytes.as_chunks::<4>();
+        let (next, rates) = numbers.split_first()?;
+        let rates: VecDeque<f32> = rates.iter().map(|rate| f32::from_le_bytes(*rate)).collect();
+        let valid = rates.iter().all(|rate| rate.is_nan() || (rate.is_finite() && *rate >= 0.0));
+        (rest.is_empty() && valid && rates.len() <= HOURS)
+            .then(|| Self { next: u32::from_le_bytes(*next), rates })
+    }
+}
+
+impl Traffic {
+    /// Of a topic of which it is known what is usual.
+    pub(in crate::collect) fn of(baseline: Baseline) -> Self {
+        Self { baseline, ..Self::default() }
+    }
+
+    /// Takes in that so many records came since the last look; `hour` is the hour since 1970. Tells whether an hour has
+    /// been completed.
+    pub(in crate::collect) fn add(&mut self, now: Duration, hour: u32, records: u64) -> bool {
+        let Some(last) = self.last.replace(now) else { return false };
+        let seconds = now.saturating_sub(last).as_secs_f64();
+        self.recent.push_back((now, records, seconds));
+        self.forget(now);
+        let (of, before, seen) = self.hour.unwrap_or((hour, 0.0, 0.0));
+        if of == hour {
+            self.hour = Some((of, before + records as f64, seen + seconds));
+            return false;
+        }
+        self.hour = Some((hour, records as f64, seconds));
+        let whole = seen >= 3600.0 * ENOUGH;
+        if whole {
+            self.baseline.add(of, (before / seen) as f32);
+        }
+        whole
+    }
+
+    /// It was not seen just now, or is another topic: what came since the last look is not known.
+    pub(in crate::collect) fn pause(&mut self, now: Duration) {
+        self.last = Some(now);
+        self.forget(now);
+    }
+
+    fn forget(&mut self, now: Duration) {
+        while self.recent.front().is_some_and(|(at, ..)| now.saturating_sub(*at) >= WINDOW) {
+            self.recent.pop_front();
+        }
+    }
+
+    /// What is odd about it.
+    pub(in crate::collect) fn odd(&self) -> Option<Kind> {
+        self.odd
+    }
+
+    /// How it is, if it is known how it should be. `at` is in seconds since 1970.
+    pub(in crate::collect) fn judge(&mut self, at: u64, settings: &Settings) -> Option<Rate> {
+        let seconds: f64 = self.recent.iter().map(|(.., seconds)| seconds).sum();
+        if seconds < WINDOW.as_secs_f64() * ENOUGH {
+            self.odd = None;
+            return None;
+        }
+        let records: u64 = self.recent.iter().map(|(_, records, _)| records).sum();
+        let actual = records as f64 / seconds;
+        let (hour, into) = hour(at);
+        let (expected, spread) = self.baseline.expected_until(hour, into)?;
+        let score = (actual - expected) / spread.max(settings.least);
+        // It has fallen silent: within the last hour it was still as it should be, or it was silent before for that
+        // reason. A topic that rests over its first weekend has done so for longer.
+        let awake = || self.baseline.at(hour.wrapping_sub(1)).is_some_and(|before| before >= expected / 2.0);
+        let dropped = records == 0 && expected >= settings.least;
+        let kind = match self.odd {
+            _ if dropped && (self.odd == Some(Kind::Drop) || awake()) => Some(Kind::Drop),
+            _ if score >= settings.score => Some(Kind::High),
+            _ if score <= -settings.score => Some(Kind::Low),
+            // What has been found is kept until it is over: else one that lies at the limit would come and go.
+            Some(Kind::High) if score >= settings.score / 2.0 => Some(Kind::High),
+            Some(Kind::Low) if score <= -settings.score / 2.0 => Some(Kind::Low),
+            _ => None,
+        };
+        self.odd = kind;
+        Some(Rate { actual, expected, score, kind })
+    }
+}
+
+/// The hour since 1970 of a moment in seconds since then, and how long ago it began.
+pub(in crate::collect) fn hour(at: u64) -> (u32, Duration) {
+    (u32::try_from(at / 3600).unwrap_or(u32::MAX), Duration::from_secs(at % 3600))
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}

@@ -1,0 +1,386 @@
+//! What is to be made of the numbers: who is alive, who gets on, and which traffic is odd.
+//!
+//! Judged after every look, from what that look saw and what is remembered. Nothing is asked here, and what could not
+//! be asked changes no judgement.
+
+mod anomaly;
+mod kept;
+mod progress;
+mod status;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+pub(super) use anomaly::Baseline;
+use anomaly::Traffic;
+pub use anomaly::{Kind, Rate};
+pub use progress::Verdict;
+use progress::Window;
+pub(super) use status::Life;
+use status::Look;
+pub use status::Status;
+
+use super::{
+    groups,
+    lag::{Lag, TimeLag},
+    store::{BaselineRow, LifeRow},
+    topics,
+};
+use crate::{config, kafka::admin::GroupState};
+
+/// Who is missing once may be missed by accident.
+const MISSES: u8 = 2;
+
+/// What is usual on a topic is forgotten after so many looks without it: who is away for an hour may come back.
+const GONE: u32 = 120;
+
+/// A moment on both clocks: our own does not step, the wall's is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) own: Duration,
+    pub(super) wall: SystemTime,
+}
+
+impl Default for Moment {
+    fn default() -> Self {
+        Self { own: Duration::ZERO, wall: UNIX_EPOCH }
+    }
+}
+
+/// What is made of one look.
+#[derive(Debug, Clone, Default)]
+pub struct Judged {
+    /// By group.
+    pub groups: BTreeMap<Arc<str>, Group>,
+    /// By topic, where it is known what is usual.
+    pub rates: BTreeMap<Arc<str>, Rate>,
+}
+
+/// What is made of a group.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The worst of its partitions; absent while nothing is known of it.
+    pub verdict: Option<Verdict>,
+    /// Since when it has had that verdict.
+    pub since: SystemTime,
+    /// By topic.
+    pub topics: BTreeMap<Arc<str>, Topic>,
+    /// Kafka knows it no more.
+    pub absent: bool,
+}
+
+/// What is made of a group on a topic.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// Whether it is alive there.
+    pub status: Status,
+    /// Since when.
+    pub since: SystemTime,
+    /// When it was last seen to move on.
+    pub advanced: Option<SystemTime>,
+    /// Partitions on which it stands still with something to read.
+    pub stuck: usize,
+    /// Partitions that are not well.
+    pub verdicts: BTreeMap<i32, Verdict>,
+    /// Partitions of which it has committed something.
+    pub partitions: usize,
+    /// What a group that is gone has left to read: the partition with the oldest record, and how old that is.
+    pub left: Option<(i32, TimeLag)>,
+}
+
+/// A status that has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Transition {
+    pub(super) group: Arc<str>,
+    pub(super) topic: Arc<str>,
+    pub(super) from: Status,
+    pub(super) to: Status,
+}
+
+/// What survives a restart of a group on a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Kept {
+    pub(super) life: Life,
+    /// Partitions that are not well.
+    pub(super) verdicts: BTreeMap<i32, Verdict>,
+    /// Since when the group has had its verdict.
+    pub(super) judged: Option<SystemTime>,
+}
+
+/// Everything that is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    groups: BTreeMap<Arc<str>, Known>,
+    traffic: BTreeMap<Arc<str>, Flow>,
+    /// To be forgotten in the file too.
+    gone: (Vec<LifeRow>, Vec<BaselineRow>),
+}
+
+/// A topic's traffic.
+#[derive(Debug, Default)]
+struct Flow {
+    /// Records appended by the last look.
+    appended: Option<u64>,
+    traffic: Traffic,
+    /// Its baseline has changed since it was last saved.
+    changed: bool,
+    /// Looks in a row without it.
+    missing: u32,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    verdict: Option<Verdict>,
+    since: Option<SystemTime>,
+    topics: BTreeMap<Arc<str>, Read>,
+    /// Whole listings in a row without it.
+    missing: u8,
+}
+
+/// A topic that a group reads.
+#[derive(Debug, Default)]
+struct Read {
+    life: Life,
+    windows: BTreeMap<i32, Window>,
+    /// Of the last look.
+    verdicts: BTreeMap<i32, Verdict>,
+    /// Looks in a row without a commit.
+    missing: u8,
+    /// It has another status since it was last saved, or is nearer to one.
+    turned: bool,
+    /// It has moved on since.
+    moved: bool,
+}
+
+/// What a look saw.
+pub(super) struct Seen<'a> {
+    pub(super) groups: &'a BTreeMap<Arc<str>, groups::Group>,
+    /// Every broker has listed its groups.
+    pub(super) listed: bool,
+    pub(super) topics: &'a BTreeMap<Arc<str>, topics::Topic>,
+    /// How old the record of a topic and a partition at an offset is, as far as that is known without asking.
+    pub(super) age: &'a dyn Fn(&str, i32, i64) -> Option<TimeLag>,
+    pub(super) at: Moment,
+}
+
+/// What has changed with a look.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) statuses: Vec<Transition>,
+    /// Topics whose traffic has become odd, or is not any more.
+    pub(super) traffic: Vec<(Arc<str>, Option<Kind>)>,
+}
+
+impl Judge {
+    /// Judges a look.
+    pub(super) fn judge(&mut self, seen: &Seen<'_>, settings: &config::Cluster) -> (Judged, Changes) {
+        let mut changes = Changes::default();
+        for (name, group) in seen.groups {
+            let known = self.groups.entry(name.clone()).or_default();
+            known.missing = 0;
+            if group.fault.is_none() {
+                let gone = known.look(name, group, seen.at, &settings.liveness, &mut changes.statuses);
+                self.gone.0.extend(gone.into_iter().map(|topic| (name.clone(), topic, None)));
+            }
+        }
+        self.groups.retain(|name, known| {
+            if seen.groups.contains_key(name) || !seen.listed {
+                return true;
+            }
+            known.missing = known.missing.saturating_add(1);
+            let stays = known.missing < MISSES
+                || (settings.lag.watches(name)
+                    && known.gone(name, seen.at, &settings.liveness, &mut changes.statuses));
+            if !stays {
+                self.gone.0.extend(known.topics.keys().map(|topic| (name.clone(), topic.clone(), None)));
+            }
+            stays
+        });
+        let groups = self.groups.iter().map(|(name, known)| (name.clone(), known.view(seen.age))).collect();
+        let rates = self.rates(seen, &settings.anomaly, &mut changes);
+        (Judged { groups, rates }, changes)
+    }
+
+    fn rates(
+        &mut self,
+        seen: &Seen<'_>,
+        settings: &config::Anomaly,
+        changes: &mut Changes,
+    ) -> BTreeMap<Arc<str>, Rate> {
+        self.traffic.retain(|name, flow| {
+            flow.missing = if seen.topics.contains_key(name) { 0 } else { flow.missing.saturating_add(1) };
+            let stays = flow.missing < GONE;
+            if !stays {
+                self.gone.1.push((name.clone(), None));
+            }
+            stays
+        });
+        let since = seen.at.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (hour, _) = anomaly::hour(since.as_secs());
+        let mut rates = BTreeMap::new();
+        for (name, topic) in seen.topics {
+            let known = self.traffic.entry(name.clone()).or_default();
+            let before = known.appended.replace(topic.appended);
+            let more = before.and_then(|before| topic.appended.checked_sub(before));
+            match more.filter(|_| topic.rate.is_some()) {
+                Some(records) => known.changed |= known.traffic.add(seen.at.own, hour, records),
+                // It was not asked, or is another one.
+                None => known.traffic.pause(seen.at.own),
+            }
+            let was = known.traffic.odd();
+            if let Some(rate) = known.traffic.judge(since.as_secs(), settings) {
+                rates.insert(name.clone(), rate);
+            }
+            let is = known.traffic.odd();
+            if was != is {
+                changes.traffic.push((name.clone(), is));
+            }
+        }
+        rates
+    }
+}
+
+impl Known {
+    fn look(
+        &mut self,
+        name: &Arc<str>,
+        group: &groups::Group,
+        at: Moment,
+        settings: &config::Liveness,
+        statuses: &mut Vec<Transition>,
+    ) -> Vec<Arc<str>> {
+        // Where nobody says, somebody may be there.
+        let lives = !matches!(group.state, GroupState::Empty | GroupState::Dead);
+        let patience = settings.sample * settings.samples;
+        for (topic, lags) in &group.topics {
+            let whole = !group.unread.contains_key(topic);
+            let read = self.topics.entry(topic.clone()).or_insert_with(|| Read::begin(at));
+            read.missing = 0;
+            let before = (read.life.status, read.life.still);
+            let from = read.life.look(Look { lags, whole }, at, settings);
+            read.turned |= before != (read.life.status, read.life.still);
+            read.moved = true;
+            statuses.extend(from.map(|from| Transition {
+                group: name.clone(),
+                topic: topic.clone(),
+                from,
+                to: read.life.status,
+            }));
+            for (number, lag) in lags {
+                let window = read.windows.entry(*number).or_default();
+                // What is not known now, or not yet, is what it was.
+                let said = verdict(window, lag, at.own, lives, patience);
+                let said = said.or_else(|| read.verdicts.get(number).copied()).unwrap_or_default();
+                let before = read.verdicts.insert(*number, said).unwrap_or_default();
+                read.turned |= before != said;
+            }
+            if whole {
+                read.windows.retain(|number, _| lags.contains_key(number));
+                read.verdicts.retain(|number, _| lags.contains_key(number));
+            }
+        }
+        let mut gone = Vec::new();
+        self.topics.retain(|topic, read| {
+            if group.topics.contains_key(topic) || group.unread.contains_key(topic) {
+                return true;
+            }
+            // The topic is gone, or what was committed has expired.
+            read.missing = read.missing.saturating_add(1);
+            if read.missing >= MISSES {
+                gone.push(topic.clone());
+            }
+            read.missing < MISSES
+        });
+        let verdict = self.topics.values().flat_map(|read| read.verdicts.values()).max().copied();
+        if verdict != self.verdict {
+            self.since = Some(at.wall);
+        }
+        self.verdict = verdict;
+        gone
+    }
+
+    /// Kafka does not list it any more. Returns whether it is still to be remembered.
+    fn gone(
+        &mut self,
+        name: &Arc<str>,
+        at: Moment,
+        settings: &config::Liveness,
+        statuses: &mut Vec<Transition>,
+    ) -> bool {
+        self.verdict = None;
+        for (topic, read) in &mut self.topics {
+            read.verdicts.clear();
+            read.windows.clear();
+            let from = read.life.gone(at);
+            read.turned |= from.is_some();
+            statuses.extend(from.map(|from| Transition {
+                group: name.clone(),
+                topic: topic.clone(),
+                from,
+                to: read.life.status,
+            }));
+        }
+        let last = self.topics.values().map(|read| read.life.since.own).max();
+        last.is_some_and(|last| at.own.saturating_sub(last) < settings.retention)
+    }
+
+    fn view(&self, age: &dyn Fn(&str, i32, i64) -> Option<TimeLag>) -> Group {
+        let absent = self.missing >= MISSES;
+        let topics = self.topics.iter().map(|(topic, read)| {
+            let left = || {
+                let commits = read.life.committed.iter();
+                let ages = commits.filter_map(|(number, at)| Some((*number, age(topic, *number, *at)?)));
+                ages.max_by_key(|(_, lag)| lag.age)
+            };
+            let left = (self.missing > 0).then(left).flatten();
+            (topic.clone(), Topic { left, ..read.view() })
+        });
+        Group {
+            verdict: self.verdict,
+            since: self.since.unwrap_or(UNIX_EPOCH),
+            topics: topics.collect(),
+            absent,
+        }
+    }
+}
+
+impl Read {
+    fn begin(at: Moment) -> Self {
+        Self { life: Life::begin(at), ..Self::default() }
+    }
+
+    fn view(&self) -> Topic {
+        let is_stuck = |verdict: &&Verdict| matches!(verdict, Verdict::Stall | Verdict::Stop);
+        let bad = self.verdicts.iter().filter(|(_, verdict)| **verdict != Verdict::Ok);
+        Topic {
+            status: self.life.status,
+            since: self.life.since.wall,
+            advanced: self.life.advanced,
+            stuck: self.verdicts.values().filter(is_stuck).count(),
+            verdicts: bad.map(|(number, verdict)| (*number, *verdict)).collect(),
+            partitions: self.life.committed.len(),
+            left: None,
+        }
+    }
+}
+
+/// What is to be said of a partition; nothing, where it is not known how far it is from the end.
+fn verdict(
+    window: &mut Window,
+    lag: &Lag,
+    now: Duration,
+    lives: bool,
+    patience: Duration,
+) -> Option<Verdict> {
+    if lag.behind {
+        return Some(if lag.reset { Verdict::Reset } else { Verdict::Ok });
+    }
+    let said = window.look(now, (lag.committed, lag.unread()?), lives, patience);
+    if lag.lost > Some(0) { Some(Verdict::Lost) } else { said }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! Whole stories: a month of a cluster, and what happens to a memory that is lost, written or late.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{
+    collect::{
+        lag::{Ends, Method, lag},
+        topics::{Partition, Topic as Log},
+    },
+    config::{Anomaly, Cluster, Liveness, Sources},
+    kafka::{Fault, admin::GroupKind},
+};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// A Monday, midnight.
+const MONDAY: u64 = 1_780_272_000;
+
+fn cluster() -> Cluster {
+    let sources = Sources { bootstrap: Some("b:1".to_owned()), ..Sources::default() };
+    crate::config::load(&sources).expect("valid").clusters.remove(0)
+}
+
+/// A topic of one partition, and who reads it.
+#[derive(Debug, Default)]
+struct World {
+    /// By topic: records, and when each look found how many.
+    ends: BTreeMap<&'static str, i64>,
+    /// By group and topic.
+    commits: BTreeMap<(&'static str, &'static str), i64>,
+    /// Nobody is in the group.
+    empty: BTreeSet<&'static str>,
+    /// Commits of the group cannot be read.
+    failing: BTreeSet<&'static str>,
+    /// Nobody knows where the log ends.
+    unknown: BTreeSet<&'static str>,
+    /// Brokers do not list their groups.
+    unlisted: bool,
+}
+
+impl World {
+    /// What a look at it sees. Each record is as old as `age` says.
+    fn groups(&self, age: impl Fn(&str, i64) -> Duration) -> BTreeMap<Arc<str>, groups::Group> {
+        let mut found = BTreeMap::<Arc<str>, groups::Group>::new();
+        for ((name, topic), committed) in &self.commits {
+            let end = Some(self.ends[topic]).filter(|_| !self.unknown.contains(topic));
+            let ends = Ends { start: Some(0), end };
+            let mut lag = lag(*committed, ends, true);
+            let method = Method::History;
+            lag.time = lag.records.map(|records| TimeLag { age: age(topic, records), error: None, method });
+            let failing = self.failing.contains(name);
+            let state = if self.empty.contains(name) { GroupState::Empty } else { GroupState::Stable };
+            let group = found.entry((*name).into()).or_insert_with(|| groups::Group {
+                state,
+                kind: GroupKind::Consumer,
+                members: None,
+                topics: BTreeMap::new(),
+                lost: BTreeMap::new(),
+                unread: BTreeMap::new(),
+                fault: failing.then_some(Fault::Timeout),
+            });
+            if !failing {
+                group.topics.entry((*topic).into()).or_default().insert(0, lag);
+            }
+        }
+        found
+    }
+
+    fn topics(&self) -> BTreeMap<Arc<str>, Log> {
+        let log = |(name, end): (&&str, &i64)| {
+            let ends = Ends { start: Some(0), end: Some(*end) };
+            let log = Log {
+                partitions: BTreeMap::from([(0, Partition { ends, stable: None, newest_ms: None })]),
+                freshness: None,
+                compacted: false,
+                appended: u64::try_from(*end).expect("some"),
+                rate: Some(0.0),
+                future: 0,
+            };
+            ((*name).into(), log)
+        };
+        self.ends.iter().map(log).collect()
+    }
+}
+
+/// Judges one look of a world.
+fn look(judge: &mut Judge, world: &World, own: u64, wall: u64, settings: &Cluster) -> (Judged, Changes) {
+    let moment = Moment { own: Duration::from_secs(own), wall: UNIX_EPOCH + Duration::from_secs(wall) };
+    // A record a second.
+    let age = |_: &str, records: i64| Duration::from_secs(u64::try_from(records).unwrap_or(0));
+    let (groups, topics) = (world.groups(age), world.topics());
+    let left = |_: &str, _: i32, _: i64| None;
+    let seen = Seen { groups: &groups, listed: !world.unlisted, topics: &topics, age: &left, at: moment };
+    judge.judge(&seen, settings)
+}
+
+/// A number from 0.9 to 1.1 that looks like chance.
+fn noise(second: u64) -> f64 {
+    let hash = second.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    0.9 + 0.2 * (hash >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Records a second that are usual: most of them at noon, few at night and at weekends.
+fn usual(second: u64) -> f64 {
+    let (day, of_day) = (second / DAY % 7, (second % DAY) as f64 / DAY as f64);
+    let daily = 60.0 - 40.0 * (of_day * std::f64::consts::TAU).cos();
+    daily * if day >= 5 { 0.3 } else { 1.0 } * noise(second)
+}
+
+#[test]
+fn a_month_has_the_incidents_it_had_and_no_other() {
+    let settings = cluster();
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends = BTreeMap::from([("orders", 0), ("idle", 100)]);
+    world.commits =
+        BTreeMap::from([(("billing", "orders"), 0), (("billing", "idle"), 100), (("auditor", "idle"), 90)]);
+    let at = |week: u64, day: u64, hour: u64, minute: u64| {
+        (7 * (week - 1) + day) * DAY + hour * HOUR + minute * MINUTE
+    };
+    let within = |from: u64, minutes: u64, now: u64| (from..from + minutes * MINUTE).contains(&now);
+    let (wednesday, outage, replay) = (at(3, 2, 10, 0), at(3, 1, 12, 0), at(4, 3, 9, 0));
+    let mut told = Vec::new();
+    for now in (0..30 * DAY).step_by(60) {
+        // Nothing was written for half an hour one day, and ten times as much for an hour another day.
+        let factor = match now {
+            now if within(outage, 30, now) => 0.0,
+            now if within(replay, 60, now) => 10.0,
+            _ => 1.0,
+        };
+        *world.ends.get_mut("orders").expect("a topic") += (usual(now) * factor * 60.0) as i64;
+        // Every Wednesday the consumer is deployed anew, which takes three minutes, and once it took twenty.
+        let deploys = (1..=4).any(|week| within(at(week, 2, 10, 0), 3, now)) || within(wednesday, 20, now);
+        let (end, read) = (world.ends["orders"], 60 * 2000);
+        if !deploys {
+            let committed = world.commits.get_mut(&("billing", "orders")).expect("a group");
+            *committed = (*committed + read).min(end);
+        }
+        let (_, changes) = look(&mut judge, &world, now, MONDAY + now, &settings);
+        let when = |what: String| {
+            let (day, minute) = (now / DAY, now % DAY / 60);
+            format!("day {day} {:02}:{:02} {what}", minute / 60, minute % 60)
+        };
+        told.extend(
+            changes
+                .statuses
+                .iter()
+                .map(|change| when(format!("{} on {}: {}", change.group, change.topic, change.to.as_str()))),
+        );
+        told.extend(
+            changes
+                .traffic
+                .iter()
+                .map(|(topic, odd)| when(format!("{topic}: {}", odd.map_or("usual", Kind::as_str)))),
+        );
+    }
+    let expected = [
+        // Four minutes after the first look, which is the first of five samples.
+        "day 0 00:04 auditor on idle: offline",
+        // Of ten minutes eight without a record are a fifth of what is usual, ten are a drop; six with records are
+        // more than half way back.
+        "day 15 12:07 orders: low",
+        "day 15 12:09 orders: drop",
+        "day 15 12:30 orders: low",
+        "day 15 12:36 orders: usual",
+        "day 16 10:04 billing on orders: offline",
+        "day 16 10:20 billing on orders: recovering",
+        "day 16 10:35 billing on orders: online",
+        // One minute of ten with ten times as much is nearly twice as much.
+        "day 24 09:00 orders: high",
+        "day 24 10:09 orders: usual",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn neither_a_failed_look_nor_a_clock_that_steps_changes_a_status() {
+    let settings = cluster();
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends.insert("t", 1000);
+    world.commits.insert(("g", "t"), 10);
+    let mut changes = Vec::new();
+    let mut step = |judge: &mut Judge, world: &World, own: u64, wall: u64| {
+        let (judged, found) = look(judge, world, own, wall, &settings);
+        changes.extend(found.statuses);
+        judged
+    };
+    for minute in 0..3 {
+        step(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE);
+    }
+    // The wall's clock goes back and forth by an hour, offsets cannot be read, groups are not listed.
+    for (minute, skew) in (3..300).zip([0, HOUR, 2 * HOUR].into_iter().cycle()) {
+        world.failing.insert("g");
+        let judged = step(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE + skew - HOUR);
+        assert_eq!(judged.groups["g"].topics["t"].status, Status::Online);
+        let nobody = World { unlisted: true, ends: world.ends.clone(), ..World::default() };
+        let judged = step(&mut judge, &nobody, minute * MINUTE + 30, MONDAY);
+        assert!(!judged.groups["g"].absent);
+    }
+    assert_eq!(changes, []);
+}
+
+#[test]
+fn who_is_gone_is_offline_is_remembered_and_is_forgotten_in_time() {
+    let mut settings = cluster();
+    settings.liveness = Liveness { retention: Duration::from_secs(HOUR), ..settings.liveness };
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends.insert("t", 1000);
+    world.commits.insert(("g", "t"), 1000);
+    let nobody = World { ends: world.ends.clone(), ..World::default() };
+    look(&mut judge, &world, 0, MONDAY, &settings);
+    let (once, changes) = look(&mut judge, &nobody, 60, MONDAY + 60, &settings);
+    assert!(!once.groups["g"].absent && changes.statuses.is_empty(), "missed once is not gone");
+    let (gone, changes) = look(&mut judge, &nobody, 120, MONDAY + 120, &settings);
+    assert!(gone.groups["g"].absent && gone.groups["g"].verdict.is_none());
+    assert_eq!((gone.groups["g"].topics["t"].status, changes.statuses.len()), (Status::Offline, 1));
+    let (later, changes) = look(&mut judge, &nobody, 120 + HOUR - 1, MONDAY, &settings);
+    assert!(later.groups.contains_key("g") && changes.statuses.is_empty());
+    let (end, _) = look(&mut judge, &nobody, 120 + HOUR, MONDAY, &settings);
+    assert!(end.groups.is_empty());
+    let (lives, _) = judge.unsaved(true);
+    assert_eq!(lives, [("g".into(), "t".into(), None)], "and in the file, too");
+}
+
+#[test]
+fn verdicts_are_of_the_worst_partition_and_since_they_were_reached() {
+    let settings = cluster();
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends = BTreeMap::from([("a", 1000), ("b", 1000)]);
+    world.commits = BTreeMap::from([(("g", "a"), 1000), (("g", "b"), 900)]);
+    let mut last = None;
+    for minute in 0..9 {
+        let (judged, _) = look(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+        last = Some(judged.groups["g"].clone());
+    }
+    let group = last.take().expect("judged");
+    assert_eq!(group.verdict, Some(Verdict::Stall), "it has members");
+    assert_eq!(group.since, UNIX_EPOCH + Duration::from_secs(MONDAY + 4 * MINUTE));
+    assert_eq!((group.topics["a"].stuck, group.topics["b"].stuck), (0, 1));
+    assert_eq!(group.topics["b"].verdicts, BTreeMap::from([(0, Verdict::Stall)]));
+    // What is not known for a while is what it was, and so is what an earlier run knew.
+    world.unknown.insert("b");
+    let (judged, _) = look(&mut judge, &world, 540, MONDAY + 540, &settings);
+    assert_eq!((judged.groups["g"].verdict, judged.groups["g"].since), (group.verdict, group.since));
+    world.unknown.clear();
+    let mut again = Judge::default();
+    again.remember(judge.unsaved(true).0, Vec::new());
+    for minute in 10..13 {
+        let (judged, _) = look(&mut again, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+        let told = &judged.groups["g"];
+        assert_eq!((told.verdict, told.since), (group.verdict, group.since));
+        assert_eq!(told.topics["b"].verdicts, group.topics["b"].verdicts);
+    }
+    world.commits.insert(("g", "b"), 950);
+    let (judged, _) = look(&mut again, &world, 800, MONDAY + 800, &settings);
+    assert_eq!(judged.groups["g"].verdict, Some(Verdict::Ok), "it moves");
+    // Behind the end of its log is a reset, whatever else is.
+    world.commits.insert(("g", "a"), 2000);
+    let (judged, _) = look(&mut judge, &world, 900, MONDAY + 900, &settings);
+    assert_eq!(judged.groups["g"].verdict, Some(Verdict::Reset));
+}
+
+#[test]
+fn what_is_remembered_goes_on_where_it_was() {
+    let settings = cluster();
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends.insert("t", 1000);
+    world.commits.insert(("g", "t"), 10);
+    for minute in 0..3 {
+        look(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+    }
+    let (lives, baselines) = judge.unsaved(false);
+    assert_eq!(lives.len(), 1, "nearer to offline");
+    let mut again = Judge::default();
+    again.remember(lives, baselines);
+    let statuses: Vec<_> = (3..5)
+        .map(|minute| {
+            let (judged, _) = look(&mut again, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+            judged.groups["g"].topics["t"].status
+        })
+        .collect();
+    assert_eq!(statuses, [Status::Online, Status::Offline], "three samples before, two after");
+    let (lives, _) = again.unsaved(false);
+    assert_eq!((lives.len(), again.unsaved(false).0.len()), (1, 0), "told once");
+    again.not_saved(lives, Vec::new());
+    assert_eq!(again.unsaved(false).0.len(), 1, "and once more, if it was not saved");
+}
+
+#[test]
+fn odd_traffic_is_found_though_the_service_was_away_for_a_while() {
+    let settings = Anomaly { score: 4.0, least: 1.0 };
+    let mut traffic = Traffic::default();
+    let mut odd = Vec::new();
+    for now in (0..4 * DAY).step_by(60) {
+        let hour = u32::try_from((MONDAY + now) / HOUR).expect("an hour");
+        let own = Duration::from_secs(now);
+        match now / HOUR {
+            // For five hours nobody looked.
+            50..=54 => traffic.pause(own),
+            80 => _ = traffic.add(own, hour, 0),
+            _ => _ = traffic.add(own, hour, 6000),
+        }
+        odd.extend(
+            traffic.judge(MONDAY + now, &settings).and_then(|rate| rate.kind).map(|kind| (now / HOUR, kind)),
+        );
+    }
+    assert!(!odd.is_empty() && odd.iter().all(|(hour, kind)| *hour == 80 && *kind == Kind::Drop), "{odd:?}");
+    let again = Baseline::from_bytes(&traffic.baseline.to_bytes()).expect("the same");
+    assert_eq!(again.to_bytes(), traffic.baseline.to_bytes());
+    assert!(Baseline::from_bytes(&[0, 0, 0]).is_none() && Baseline::from_bytes(&[0; 4]).is_some());
+    let negative = [[1, 0, 0, 0], (-1.0f32).to_le_bytes()].concat();
+    assert!(Baseline::from_bytes(&negative).is_none());
+}
+
+#[test]
+fn little_traffic_is_never_odd() {
+    let settings = Anomaly { score: 4.0, least: 1.0 };
+    let mut traffic = Traffic::default();
+    for now in (0..10 * DAY).step_by(60) {
+        let hour = u32::try_from((MONDAY + now) / HOUR).expect("an hour");
+        // A record a minute or two, and none for whole days.
+        let records = if now / DAY % 3 == 2 { 0 } else { now / 60 % 3 };
+        traffic.add(Duration::from_secs(now), hour, records);
+        assert_eq!(traffic.judge(MONDAY + now, &settings).and_then(|rate| rate.kind), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! How much room logs take, and how much is left: asked only where it is switched on.
+//!
+//! Brokers walk all their folders for the answer, so it is asked for rarely. One broker that does not tell is absent.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::sync::watch;
+
+pub use crate::kafka::admin::LogDir;
+use crate::{
+    config,
+    kafka::{BrokerId, Error, Fault, admin, wire},
+    probe::metadata,
+    task::{Cycle, Latest},
+};
+
+/// One cycle's word.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The folders of each broker, or why it does not tell.
+    pub brokers: BTreeMap<BrokerId, Result<Vec<LogDir>, Fault>>,
+    /// Every broker that holds a replica was there to be asked.
+    pub whole: bool,
+}
+
+impl Snapshot {
+    /// Bytes by topic, all replicas together; nothing, while a broker does not tell: what is on it would be missing.
+    pub fn topics(&self) -> BTreeMap<&str, u64> {
+        let mut sums = BTreeMap::new();
+        if !self.whole {
+            return sums;
+        }
+        for dirs in self.brokers.values() {
+            let Ok(dirs) = dirs else { return BTreeMap::new() };
+            if dirs.iter().any(|dir| dir.fault.is_some()) {
+                return BTreeMap::new();
+            }
+            for (topic, bytes) in dirs.iter().flat_map(|dir| &dir.topics) {
+                *sums.entry(&**topic).or_default() += bytes;
+            }
+        }
+        sums
+    }
+}
+
+/// The task.
+pub struct Probe {
+    cluster: Arc<config::Cluster>,
+    wire: wire::Cluster,
+    known: Arc<wire::Cluster>,
+    metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+}
+
+impl Probe {
+    /// A probe that has asked nothing yet.
+    pub fn new(
+        cluster: Arc<config::Cluster>,
+        known: Arc<wire::Cluster>,
+        metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    ) -> Self {
+        let wire = known.beside(cluster.log_dirs.timeout / 2);
+        Self { cluster, wire, known, metadata }
+    }
+}
+
+impl Cycle for Probe {
+    type Snapshot = Snapshot;
+
+    async fn cycle(&mut self) -> Result<Snapshot, Error> {
+        let metadata = metadata::first(&mut self.metadata, self.cluster.metadata.timeout).await?;
+        self.wire.learn_from(&self.known);
+        let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
+        let told = admin::log_dirs(&self.wire, &brokers).await;
+        match told.values().find_map(|told| told.as_ref().err()) {
+            // Nobody tells: that is the task's own failure.
+            Some(fault) if told.values().all(Result::is_err) => Err(Error::new(*fault, "log folders")),
+            _ => {
+                let topics = metadata.topics.values().flatten();
+                let mut replicas =
+                    topics.flat_map(|topic| topic.partitions.values()).flat_map(|one| &one.replicas);
+                let whole = replicas.all(|broker| told.contains_key(broker));
+                Ok(Snapshot { brokers: told, whole })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_of_which_a_part_is_missing_is_not_told() {
+        let dir = |fault, bytes| LogDir {
+            path: "/d".to_owned(),
+            fault,
+            total: None,
+            usable: None,
+            topics: BTreeMap::from([("t".into(), bytes)]),
+            moving: 0,
+        };
+        let of = |second: Result<Vec<LogDir>, Fault>| {
+            let first = Ok(vec![dir(None, 1), dir(None, 2)]);
+            let brokers = BTreeMap::from([(BrokerId(1), first), (BrokerId(2), second)]);
+            let told = |whole| Snapshot { brokers: brokers.clone(), whole }.topics().get("t").copied();
+            assert_eq!(told(false), None, "a broker that is away was not asked");
+            told(true)
+        };
+        assert_eq!(of(Ok(vec![dir(None, 4)])), Some(7));
+        assert_eq!(of(Ok(vec![dir(Some(Fault::Other), 0)])), None, "what is on it is not known");
+        assert_eq!(of(Err(Fault::Timeout)), None);
+    }
+}

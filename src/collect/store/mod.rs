@@ -1,0 +1,472 @@
+//! What survives a restart: one SQLite file for all clusters, written after a look, never on the path of an answer.
+//!
+//! A file that is damaged, or of a newer program, is set aside under another name and never deleted. Without
+//! a file, or when it cannot be written, histories live in memory alone.
+
+pub mod import;
+mod tables;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub(super) use tables::{BaselineRow, Changes, LifeRow, Row, TopicRow};
+
+use super::{events::Event, history::History};
+use crate::kafka::TopicId;
+
+/// The schema that this program writes. In the first one, samples did not tell what their times count from; in the second
+/// there were no judgements.
+const VERSION: i64 = 3;
+
+/// A clock that is corrected may go back by so much.
+const CORRECTION: Duration = Duration::from_secs(60);
+
+/// From the first schema: times counted from the epoch.
+const FROM_FIRST: &str = "UPDATE history
+    SET samples = unhex(substr(hex(samples), 1, 16) || '0000000000000000' || substr(hex(samples), 17))";
+
+/// The file.
+#[derive(Debug)]
+pub struct Store(Mutex<Connection>);
+
+/// What a file held of a cluster.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    /// From the time that histories count from to now.
+    pub(super) age: Duration,
+    pub(super) rows: Vec<Row>,
+    pub(super) lives: Vec<LifeRow>,
+    pub(super) baselines: Vec<BaselineRow>,
+    pub(super) events: Vec<Event>,
+    pub(super) topics: Vec<TopicRow>,
+}
+
+impl Store {
+    /// Opens or makes the file.
+    ///
+    /// # Errors
+    /// Why neither it nor another in its place can be used.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        match Self::try_open(path) {
+            Ok(store) => Ok(store),
+            Err(Refusal::Locked(words)) => Err(format!("{} is in use: {words}", path.display())),
+            Err(Refusal::Unusable(words)) => {
+                let aside =
+                    set_aside(path).map_err(|error| format!("{}: {words}; {error}", path.display()))?;
+                let (path, aside) = (path.display().to_string(), aside.display().to_string());
+                tracing::warn!(path, aside, "the history cannot be used and was set aside: {words}");
+                Self::try_open(Path::new(&path)).map_err(|refusal| match refusal {
+                    Refusal::Locked(words) | Refusal::Unusable(words) => format!("{path}: {words}"),
+                })
+            }
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Self, Refusal> {
+        let mut file = Connection::open(path)?;
+        file.busy_timeout(Duration::from_secs(2))?;
+        // Two programs that write one history would spoil it for both.
+        file.pragma_update(None, "locking_mode", "exclusive")?;
+        // Of a file that is there already it changes nothing.
+        file.pragma_update(None, "auto_vacuum", "incremental")?;
+        file.pragma_update(None, "journal_mode", "wal")?;
+        file.pragma_update(None, "synchronous", "normal")?;
+        let sound: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if sound != "ok" {
+            return Err(Refusal::Unusable(sound));
+        }
+        let version: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version > VERSION {
+            return Err(Refusal::Unusable(format!("it has schema {version}, this program knows {VERSION}")));
+        }
+        let change = file.transaction()?;
+        change.execute_batch(tables::SCHEMA)?;
+        if version == 1 {
+            change.execute(FROM_FIRST, [])?;
+        }
+        change.pragma_update(None, "user_version", VERSION)?;
+        change.commit()?;
+        Ok(Self(Mutex::new(file)))
+    }
+
+    fn file(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of a cluster, with times that count from its epoch. Where the clock was set back to before
+    /// what is known, by more than clocks are corrected, nothing is: nobody can say how long ago it was.
+    pub(super) fn load(&self, cluster: &str) -> rusqlite::Result<Saved> {
+        let mut file = self.file();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        let began: Option<i64> = file
+            .query_row("SELECT began_ms FROM epoch WHERE cluster = ?1", [cluster], |row| row.get(0))
+            .optional()?;
+        let age = began.and_then(|began| u64::try_from(now_ms - began).ok()).map(Duration::from_millis);
+        let saved = others(&file, cluster, age.unwrap_or_default())?;
+        let rows = if age.is_some() { tables::histories(&file, cluster)? } else { Vec::new() };
+        let histories = rows.iter().filter_map(|row| row.history.as_ref()?.last());
+        let last = histories.max().unwrap_or_default();
+        if age.is_some() && last <= saved.age + CORRECTION {
+            return Ok(Saved { age: saved.age.max(last), rows, ..saved });
+        }
+        if age.is_some() {
+            tracing::warn!(cluster, "the clock was set back: the history begins anew");
+        }
+        // Who was alive and what is usual does not depend on how long ago it was.
+        let saved = others(&file, cluster, Duration::ZERO)?;
+        let change = file.transaction()?;
+        change.execute("DELETE FROM history WHERE cluster = ?1", [cluster])?;
+        change.execute("REPLACE INTO epoch VALUES (?1, ?2)", params![cluster, now_ms])?;
+        change.commit()?;
+        Ok(saved)
+    }
+
+    /// Writes what changed, all of it or nothing.
+    pub(super) fn save(&self, cluster: &str, changes: &Changes) -> rusqlite::Result<()> {
+        let mut file = self.file();
+        let transaction = file.transaction()?;
+        changes.put(cluster, &transaction)?;
+        transaction.commit()?;
+        // What rows left empty goes back a little at a time.
+        let mut vacuum = file.prepare("PRAGMA incremental_vacuum(100)")?;
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Everything but histories.
+fn others(file: &Connection, cluster: &str, age: Duration) -> rusqlite::Result<Saved> {
+    Ok(Saved {
+        age,
+        rows: Vec::new(),
+        lives: tables::lives(file, cluster, age)?,
+        baselines: tables::baselines(file, cluster)?,
+        events: tables::events(file, cluster)?,
+        topics: tables::topics(file, cluster)?,
+    })
+}
+
+enum Refusal {
+    /// Somebody else has it.
+    Locked(String),
+    /// Damaged, or not ours.
+    Unusable(String),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(Code::NotADatabase | Code::DatabaseCorrupt) => Refusal::Unusable(error.to_string()),
+            // A folder that is missing or read-only is no reason to rename anything.
+            _ => Refusal::Locked(error.to_string()),
+        }
+    }
+}
+
+/// Renames the file and what SQLite keeps beside it.
+fn set_aside(path: &Path) -> Result<PathBuf, String> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let aside = beside(&format!(".aside-{since}"));
+    fs::rename(path, &aside).map_err(|error| format!("it cannot be set aside: {error}"))?;
+    for end in ["-wal", "-shm"] {
+        // Often there is none.
+        _ = fs::rename(beside(end), beside(&format!(".aside-{since}{end}")));
+    }
+    Ok(aside)
+}
+
+/// Histories by topic and partition.
+pub(super) type Loaded = BTreeMap<Arc<str>, (Option<TopicId>, BTreeMap<i32, History>)>;
+
+/// Histories, by topic.
+pub(super) fn by_topic(rows: Vec<Row>) -> Loaded {
+    let mut loaded = Loaded::new();
+    for Row { topic, partition, id, history } in rows {
+        let Some(history) = history else { continue };
+        let (of, partitions) = loaded.entry(topic).or_insert_with(|| (id, BTreeMap::new()));
+        // Of two topics of one name nobody knows which is the one that is there.
+        if *of == id {
+            partitions.insert(partition, history);
+        }
+    }
+    loaded
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, Write};
+
+    use super::*;
+    use crate::collect::{
+        events::MOST,
+        judge::{Baseline, Kept, Life, Moment, Status, Verdict},
+    };
+
+    fn history(ends: &[i64]) -> History {
+        let mut history = History::default();
+        for (n, end) in ends.iter().enumerate() {
+            history.add(Duration::from_secs(60 * n as u64), *end);
+        }
+        history
+    }
+
+    /// As if the file had been begun an hour ago.
+    fn age(store: &Store) {
+        let older = "UPDATE epoch SET began_ms = began_ms - 3600000";
+        assert_eq!(store.file().execute(older, []).expect("a file"), 1);
+    }
+
+    fn changes<const N: usize>(histories: [Row; N]) -> Changes {
+        Changes { histories: histories.into(), ..Changes::default() }
+    }
+
+    fn row(topic: &str, id: u128, history: Option<History>) -> Row {
+        Row { topic: topic.into(), partition: 3, id: Some(TopicId(id)), history }
+    }
+
+    #[test]
+    fn what_was_saved_is_there_after_a_restart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let far = history(&[1 << 40, (1 << 40) + 5, (1 << 40) + 70]);
+        {
+            let store = Store::open(&path).expect("a new file");
+            assert!(store.load("eu").expect("nothing yet").rows.is_empty());
+            age(&store);
+            store
+                .save("eu", &changes([row("a", 7, Some(far.clone())), row("b", 8, Some(history(&[1, 2])))]))
+                .expect("saved");
+            store.save("us", &changes([row("a", 9, Some(history(&[5])))])).expect("saved");
+            store.save("eu", &changes([row("b", 8, None)])).expect("saved");
+        }
+        let store = Store::open(&path).expect("the same file");
+        let saved = store.load("eu").expect("a cluster");
+        assert!((3600..3660).contains(&saved.age.as_secs()), "{:?}", saved.age);
+        let loaded = by_topic(saved.rows);
+        assert_eq!(loaded.keys().map(|topic| &**topic).collect::<Vec<_>>(), ["a"]);
+        let (id, partitions) = &loaded["a"];
+        assert_eq!(*id, Some(TopicId(7)));
+        let now = Duration::from_secs(200);
+        assert_eq!(partitions[&3].age((1 << 40) + 7, now), far.age((1 << 40) + 7, now));
+        assert!(far.age((1 << 40) + 7, now).is_some());
+    }
+
+    #[test]
+    fn a_damaged_or_newer_file_is_set_aside_and_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let damages: [fn(&Path); 2] = [
+            |path| {
+                fs::write(path, "no database at all, and long enough to be read as one".repeat(40))
+                    .expect("a file")
+            },
+            |path| {
+                let file = Connection::open(path).expect("a file");
+                file.pragma_update(None, "user_version", VERSION + 1).expect("a version");
+            },
+        ];
+        for (number, damage) in damages.iter().enumerate() {
+            let path = path.with_extension(number.to_string());
+            damage(&path);
+            let before = fs::read(&path).expect("a file");
+            let store = Store::open(&path).expect("a fresh one");
+            store.save("eu", &changes([row("a", 1, Some(history(&[1, 2])))])).expect("it works");
+            let aside = fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.path());
+            let prefix = format!("{}.aside-", path.display());
+            let aside =
+                aside.filter(|path| path.display().to_string().starts_with(&prefix)).min().expect("kept");
+            assert_eq!(fs::read(aside).expect("a file").len(), before.len());
+        }
+        assert!(Store::open(&folder.path().join("missing/history.db")).is_err(), "a folder is not made up");
+    }
+
+    #[test]
+    fn a_file_of_the_first_schema_is_carried_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        drop(Store::open(&path).expect("a new file"));
+        let far = history(&[1 << 40, (1 << 40) + 5, (1 << 40) + 70]);
+        let mut bytes = far.to_bytes();
+        bytes.drain(8..16);
+        {
+            let file = Connection::open(&path).expect("a file");
+            file.pragma_update(None, "user_version", 1).expect("a version");
+            file.execute("INSERT INTO epoch VALUES ('eu', 0)", []).expect("an epoch");
+            let put = "INSERT INTO history VALUES ('eu', 'a', 3, NULL, ?1)";
+            file.execute(put, [bytes]).expect("a row");
+        }
+        for _ in 0..2 {
+            let loaded =
+                by_topic(Store::open(&path).expect("the same file").load("eu").expect("a cluster").rows);
+            assert_eq!(loaded["a"].1[&3].to_bytes(), far.to_bytes());
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing was set aside");
+    }
+
+    #[test]
+    fn of_samples_from_the_future_nobody_knows_how_old_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("history.db")).expect("a new file");
+        store.load("eu").expect("nothing yet");
+        age(&store);
+        let mut ahead = history(&[1, 2]);
+        ahead.add(Duration::from_secs(7200), 5);
+        store.save("eu", &changes([row("a", 7, Some(ahead))])).expect("saved");
+        assert!(store.load("eu").expect("a cluster").rows.is_empty(), "the clock was set back");
+        let mut now = History::default();
+        now.add(CORRECTION / 2, 5);
+        store.save("eu", &changes([row("a", 7, Some(now.clone()))])).expect("saved");
+        let again = store.load("eu").expect("a cluster");
+        assert_eq!(again.rows.len(), 1, "it begins anew, and a clock may be corrected");
+        assert_eq!(Some(again.age), now.last());
+    }
+
+    fn life(still: u32) -> Kept {
+        let since =
+            Moment { own: Duration::from_secs(40), wall: UNIX_EPOCH + Duration::from_secs(1_780_000_000) };
+        let committed = BTreeMap::from([(0, 1 << 40), (7, i64::from(still))]);
+        let (status, counted) = (Status::Recovering, Duration::from_secs(60));
+        let life = Life { status, since, advanced: Some(since.wall), still, counted, committed };
+        let verdicts = BTreeMap::from([(0, Verdict::Lost), (7, Verdict::Stop)]);
+        Kept { life, verdicts, judged: Some(since.wall) }
+    }
+
+    #[test]
+    fn what_was_judged_is_there_after_a_restart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let baseline =
+            Baseline::from_bytes(&[[9, 0, 0, 0], 1.5f32.to_le_bytes()].concat()).expect("one hour");
+        let event = |second| Event {
+            at: UNIX_EPOCH + Duration::from_secs(second),
+            kind: "topic_created".into(),
+            subject: "t\n'\"".to_owned(),
+            words: String::new(),
+        };
+        {
+            let store = Store::open(&path).expect("a new file");
+            store.load("eu").expect("nothing yet");
+            age(&store);
+            let changes = Changes {
+                topics: vec![("a".into(), Some((Some(TopicId(7)), 3, 2))), ("b".into(), Some((None, 1, 1)))],
+                lives: vec![("g".into(), "a".into(), Some(life(3))), ("g".into(), "b".into(), Some(life(1)))],
+                baselines: vec![("a".into(), Some(baseline.clone())), ("b".into(), Some(baseline.clone()))],
+                events: [5, 4].map(|second| Arc::new(event(second))).into(),
+                ..Changes::default()
+            };
+            store.save("eu", &changes).expect("saved");
+            let changes = Changes {
+                lives: vec![("g".into(), "b".into(), None)],
+                baselines: vec![("b".into(), None)],
+                topics: vec![("b".into(), None)],
+                events: (10..10 + MOST as u64).map(|second| Arc::new(event(second))).collect(),
+                ..Changes::default()
+            };
+            store.save("us", &changes).expect("of another cluster");
+            store.save("eu", &Changes { events: Vec::new(), ..changes }).expect("saved");
+        }
+        let store = Store::open(&path).expect("the same file");
+        let saved = store.load("eu").expect("a cluster");
+        assert_eq!(saved.lives, [("g".into(), "a".into(), Some(life(3)))]);
+        assert_eq!(saved.baselines, [("a".into(), Some(baseline))]);
+        assert_eq!(saved.events, [event(4), event(5)]);
+        assert_eq!(saved.topics, [("a".into(), Some((Some(TopicId(7)), 3, 2)))]);
+        let us = store.load("us").expect("a cluster");
+        assert_eq!((us.lives.len(), us.events.len()), (0, MOST));
+        store
+            .save("us", &Changes { events: vec![Arc::new(event(2_000))], ..Changes::default() })
+            .expect("saved");
+        let us = store.load("us").expect("a cluster").events;
+        assert_eq!((us.len(), us[0].clone(), us[MOST - 1].clone()), (MOST, event(11), event(2_000)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_costs_histories_and_no_status() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("history.db")).expect("a new file");
+        store.load("eu").expect("nothing yet");
+        let mut ahead = history(&[1, 2]);
+        ahead.add(Duration::from_secs(7200), 5);
+        let lives = vec![("g".into(), "a".into(), Some(life(3)))];
+        let rows = [row("a", 7, Some(ahead))].into();
+        store.save("eu", &Changes { histories: rows, lives, ..Changes::default() }).expect("saved");
+        let saved = store.load("eu").expect("a cluster");
+        let (_, _, life) = &saved.lives[0];
+        let life = &life.as_ref().expect("a life").life;
+        assert_eq!((saved.rows.len(), life.status, life.still), (0, Status::Recovering, 3));
+        assert_eq!(
+            (life.since.own, life.counted),
+            (Duration::ZERO, Duration::ZERO),
+            "it begins to count now"
+        );
+    }
+
+    /// Where a writer is to write, of the program that runs these tests.
+    const WRITES_TO: &str = "KAFKA_HEARTBEAT_TEST_WRITES_TO";
+
+    /// Writes one number after the other, and tells each when it is written, until it is killed.
+    #[test]
+    fn who_writes_until_he_is_killed() {
+        let Some(path) = std::env::var_os(WRITES_TO) else { return };
+        let store = Store::open(Path::new(&path)).expect("a file");
+        let before = store.load("eu").expect("a cluster");
+        let before =
+            before.lives.first().and_then(|(_, _, life)| Some(life.as_ref()?.life.still)).unwrap_or(0);
+        for number in before + 1.. {
+            let end = i64::from(number);
+            let rows = (0..20).map(|_| row("a", 7, Some(history(&[end, end + 1])))).collect();
+            let lives = vec![("g".into(), "a".into(), Some(life(number)))];
+            store.save("eu", &Changes { histories: rows, lives, ..Changes::default() }).expect("saved");
+            std::io::stdout().write_all(format!("wrote {number}\n").as_bytes()).expect("told");
+        }
+    }
+
+    #[test]
+    fn killed_at_any_moment_it_loses_nothing_that_was_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let mut last = 0;
+        for round in 0..100 {
+            let mut writer = std::process::Command::new(std::env::current_exe().expect("this program"))
+                .args(["--exact", "collect::store::tests::who_writes_until_he_is_killed", "--nocapture"])
+                .env(WRITES_TO, &path)
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .expect("started");
+            let told = std::io::BufReader::new(writer.stdout.take().expect("piped"));
+            let mut numbers = told
+                .lines()
+                .map_while(Result::ok)
+                .filter_map(|line| line.strip_prefix("wrote ")?.parse::<u32>().ok());
+            let enough = numbers.nth(round % 7).expect("it writes");
+            writer.kill().expect("killed");
+            last = numbers.last().unwrap_or(enough).max(last);
+            writer.wait().expect("ended");
+            let store = Store::open(&path).expect("it opens");
+            let saved = store.load("eu").expect("a cluster");
+            let (_, _, life) = &saved.lives[0];
+            let written = life.as_ref().expect("a life").life.still;
+            assert!((last..=last + 1).contains(&written), "round {round}: told {last}, found {written}");
+            assert_eq!(saved.rows.len(), 1, "both tables are of one moment");
+            last = written;
+        }
+        let left = fs::read_dir(folder.path()).expect("a folder").flatten();
+        assert!(left.into_iter().all(|entry| !entry.path().display().to_string().contains("aside")));
+    }
+}

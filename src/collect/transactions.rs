@@ -1,0 +1,295 @@
+//! Who holds back readers of committed records: transactions that are open for long, and those that nobody will end.
+//!
+//! Where the last stable offset stays behind the end of a log, its leader is asked who has a transaction open there, and the
+//! coordinators, what they know of it. One that none of them knows is hanging: it will be open until somebody aborts it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use super::{Api, Faults, Place};
+use crate::{
+    config,
+    kafka::{
+        BrokerId, Error, Fault,
+        admin::{self, At, ByLeader, FoundOffsets, Transaction, Writer, offsets},
+        wire,
+    },
+    probe::metadata,
+    task::{Cycle, Latest},
+};
+
+/// No transaction may last longer, unless brokers are told so: `transaction.max.timeout.ms`.
+const LONGEST: Duration = Duration::from_secs(900);
+
+/// One cycle's word.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Partitions whose last stable offset has been behind their end for long.
+    pub held: BTreeMap<Place, Held>,
+    /// Questions that failed since the start.
+    pub faults: BTreeMap<(Api, Fault), u64>,
+}
+
+/// A partition whose readers of committed records are held back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// For how long the last stable offset has been seen where it is.
+    pub time: Duration,
+    /// Records from there to the end.
+    pub records: i64,
+    /// Who it is; absent where that may not be asked.
+    pub by: Option<By>,
+}
+
+/// Who holds back readers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// The producer's id.
+    pub producer: i64,
+    /// Its transactional id: hostile text; absent where no coordinator knows one, or could be asked.
+    pub id: Option<String>,
+    /// Nobody will end it: its coordinator says so in two looks, or it has lasted for longer than any may. Absent where
+    /// that is not known: coordinators do not name transactions that we may not see.
+    pub hanging: Option<bool>,
+}
+
+/// The task.
+pub struct Probe {
+    cluster: Arc<config::Cluster>,
+    wire: wire::Cluster,
+    known: Arc<wire::Cluster>,
+    metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    /// Where last stable offsets stand that are behind, and since when.
+    behind: BTreeMap<Place, (i64, Instant)>,
+    /// Transactions that seemed to hang in the last look.
+    suspects: BTreeSet<(Place, i64)>,
+    faults: Faults,
+}
+
+impl Probe {
+    /// A probe that has asked nothing yet.
+    pub fn new(
+        cluster: Arc<config::Cluster>,
+        known: Arc<wire::Cluster>,
+        metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    ) -> Self {
+        let wire = known.beside(cluster.transactions.timeout / 4);
+        Self {
+            cluster,
+            wire,
+            known,
+            metadata,
+            behind: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+            faults: Faults::default(),
+        }
+    }
+
+    /// Takes in where logs end; returns the partitions that have been held back for long.
+    fn observe(&mut self, ends: &FoundOffsets, stable: &FoundOffsets) -> BTreeMap<Place, Held> {
+        let offset = |all: &FoundOffsets, topic: &str, number: i32| {
+            all.get(topic)?.get(&number)?.as_ref().ok()?.map(|found| found.offset)
+        };
+        let (now, mut held) = (Instant::now(), BTreeMap::new());
+        for (topic, partitions) in stable {
+            for number in partitions.keys() {
+                let (stable, end) = (offset(stable, topic, *number), offset(ends, topic, *number));
+                // Not known now: it may be where it was.
+                let Some((stable, end)) = stable.zip(end) else { continue };
+                let (place, records) = ((topic.clone(), *number), end.saturating_sub(stable));
+                if records <= 0 {
+                    self.behind.remove(&place);
+                    continue;
+                }
+                let (at, since) = self.behind.entry(place.clone()).or_insert((stable, now));
+                if *at != stable {
+                    (*at, *since) = (stable, now);
+                }
+                let time = now - *since;
+                if time >= self.cluster.transactions.least {
+                    held.insert(place, Held { time, records, by: None });
+                }
+            }
+        }
+        held
+    }
+
+    /// Who holds a partition back, by the leaders and by the coordinators.
+    async fn ask(
+        &mut self,
+        metadata: &metadata::Snapshot,
+        held: BTreeMap<Place, Held>,
+    ) -> BTreeMap<Place, Held> {
+        let mut wanted = ByLeader::new();
+        for (topic, number) in held.keys() {
+            let leader = metadata
+                .topics
+                .get(&**topic)
+                .and_then(|topic| topic.as_ref().ok()?.partitions.get(number)?.leader);
+            if let Some(leader) = leader {
+                wanted.entry(leader).or_default().entry(topic.clone()).or_default().push(*number);
+            }
+        }
+        let told = admin::writers(&self.wire, &wanted).await;
+        let mut writers = BTreeMap::<Place, Writer>::new();
+        for (topic, partitions) in told {
+            for (number, told) in partitions {
+                match told {
+                    // The one that began first holds back all others.
+                    Ok(told) => {
+                        let first = told.into_iter().min_by_key(|writer| writer.first);
+                        writers.extend(first.map(|writer| ((topic.clone(), number), writer)));
+                    }
+                    Err(fault) => self.faults.count(Api::DescribeProducers, fault),
+                }
+            }
+        }
+        let producers: BTreeSet<i64> = writers.values().map(|writer| writer.producer).collect();
+        let known = self.transactions(metadata, &producers).await;
+        let suspects = std::mem::take(&mut self.suspects);
+        held.into_iter()
+            .map(|(place, held)| {
+                let by = writers.get(&place).map(|writer| {
+                    let (id, ended) = coordinated(&place, writer, known.as_deref());
+                    let suspect = (place.clone(), writer.producer);
+                    // It may just have ended between the two questions.
+                    let hanging = match ended {
+                        Some(true) => Some(true).filter(|_| suspects.contains(&suspect)),
+                        None if held.time >= LONGEST => Some(true),
+                        known => known,
+                    };
+                    if ended == Some(true) {
+                        self.suspects.insert(suspect);
+                    }
+                    By { producer: writer.producer, id, hanging }
+                });
+                (place, Held { by, ..held })
+            })
+            .collect()
+    }
+
+    /// What the coordinators know; nothing, where one could not be asked.
+    async fn transactions(
+        &mut self,
+        metadata: &metadata::Snapshot,
+        producers: &BTreeSet<i64>,
+    ) -> Option<Vec<Transaction>> {
+        if producers.is_empty() {
+            return Some(Vec::new());
+        }
+        let brokers: Vec<BrokerId> = metadata.brokers.keys().copied().collect();
+        let producers: Vec<i64> = producers.iter().copied().collect();
+        let told = admin::transactions(&self.wire, &brokers, &producers).await;
+        told.map_err(|fault| self.faults.count(Api::ListTransactions, fault)).ok()
+    }
+}
+
+/// The writer's transactional id, and whether its coordinator says that it has no transaction open there; nothing, where no
+/// coordinator names it.
+fn coordinated(
+    (topic, number): &Place,
+    writer: &Writer,
+    known: Option<&[Transaction]>,
+) -> (Option<String>, Option<bool>) {
+    let Some(of) = known.and_then(|known| known.iter().find(|one| one.producer == writer.producer)) else {
+        return (None, None);
+    };
+    let is_there = of.partitions.get(topic).is_some_and(|partitions| partitions.contains(number));
+    (Some(of.id.clone()), Some(of.since_ms.is_none() || !is_there))
+}
+
+impl Cycle for Probe {
+    type Snapshot = Snapshot;
+
+    async fn cycle(&mut self) -> Result<Snapshot, Error> {
+        let metadata = metadata::first(&mut self.metadata, self.cluster.metadata.timeout).await?;
+        self.wire.learn_from(&self.known);
+        let mut wanted = ByLeader::new();
+        for (name, topic) in metadata.topics.iter().filter(|(name, _)| self.cluster.lag.topics.covers(name)) {
+            let (name, Ok(topic)) = (Arc::<str>::from(name.as_str()), topic) else { continue };
+            for (number, leader) in
+                topic.partitions.iter().filter_map(|(number, one)| Some((*number, one.leader?)))
+            {
+                wanted.entry(leader).or_default().entry(name.clone()).or_default().push(number);
+            }
+        }
+        // Stable offsets first: else what is written in between would seem to be held back.
+        let stable = offsets(&self.wire, &wanted, At::Stable).await;
+        let ends = offsets(&self.wire, &wanted, At::Latest).await;
+        self.behind.retain(|(topic, number), _| match metadata.topics.get(&**topic) {
+            Some(Ok(topic)) => topic.partitions.contains_key(number),
+            Some(Err(_)) => true,
+            None => false,
+        });
+        let held = self.observe(&ends, &stable);
+        let held = if held.is_empty() { BTreeMap::new() } else { self.ask(&metadata, held).await };
+        Ok(Snapshot { held, faults: self.faults.0.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_coordinator_that_names_it_can_say_that_it_has_ended() {
+        let (topic, writer) = (Arc::<str>::from("t"), Writer { producer: 7, first: 3, last_ms: 0 });
+        let place = (topic.clone(), 1);
+        let transaction = |producer, since_ms, partitions: &[i32]| Transaction {
+            id: "tx".to_owned(),
+            producer,
+            state: "Ongoing".to_owned(),
+            since_ms,
+            partitions: BTreeMap::from([(topic.clone(), partitions.to_vec())]),
+        };
+        let judged = |known: Option<&[Transaction]>| {
+            let (id, ended) = coordinated(&place, &writer, known);
+            (id.is_some(), ended)
+        };
+        assert_eq!(judged(None), (false, None), "nobody could be asked");
+        assert_eq!(judged(Some(&[])), (false, None), "we may not see it");
+        assert_eq!(judged(Some(&[transaction(8, Some(1), &[1])])), (false, None));
+        assert_eq!(judged(Some(&[transaction(7, Some(1), &[0, 1])])), (true, Some(false)));
+        assert_eq!(judged(Some(&[transaction(7, Some(1), &[0])])), (true, Some(true)), "it is elsewhere");
+        assert_eq!(judged(Some(&[transaction(7, None, &[0, 1])])), (true, Some(true)), "it is over");
+    }
+
+    fn probe() -> Probe {
+        let settings = [("transactions", "min.age".to_owned(), "1ms".to_owned(), "test")];
+        let sources = config::Sources {
+            bootstrap: Some("b:1".to_owned()),
+            settings: settings.into(),
+            ..config::Sources::default()
+        };
+        let cluster = Arc::new(config::load(&sources).expect("valid").clusters.remove(0));
+        let settings = Arc::new(wire::Settings::parse(&cluster.kafka).expect("good settings"));
+        let known = Arc::new(wire::Cluster::new(settings, Duration::from_secs(1)));
+        Probe::new(cluster, known, watch::channel(Latest::new(Duration::from_secs(1))).1)
+    }
+
+    #[test]
+    fn a_failed_question_does_not_begin_the_wait_anew() {
+        let mut probe = probe();
+        let offsets = |found: Result<i64, Fault>| {
+            let found = found.map(|offset| Some(admin::Found { offset, timestamp_ms: None }));
+            FoundOffsets::from([("t".into(), BTreeMap::from([(0, found)]))])
+        };
+        let place = (Arc::<str>::from("t"), 0);
+        assert!(probe.observe(&offsets(Ok(9)), &offsets(Ok(5))).is_empty(), "only just");
+        let hour_ago = Instant::now().checked_sub(Duration::from_secs(3600)).expect("an hour");
+        probe.behind.get_mut(&place).expect("behind").1 = hour_ago;
+        for (end, stable) in [(Err(Fault::Timeout), Ok(5)), (Ok(9), Err(Fault::NoLeader))] {
+            assert!(probe.observe(&offsets(end), &offsets(stable)).is_empty(), "not known now");
+        }
+        assert!(probe.observe(&FoundOffsets::new(), &FoundOffsets::new()).is_empty(), "there is no leader");
+        let held = probe.observe(&offsets(Ok(12)), &offsets(Ok(5)));
+        assert!(held[&place].time >= Duration::from_secs(3600) && held[&place].records == 7);
+        assert!(probe.observe(&offsets(Ok(12)), &offsets(Ok(6))).is_empty(), "it moved");
+        assert!(probe.observe(&offsets(Ok(12)), &offsets(Ok(12))).is_empty() && probe.behind.is_empty());
+    }
+}

@@ -1,0 +1,73 @@
+//! Share groups (KIP-932): from where on they have something left to do.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::future::join_all;
+use kafka_protocol::messages::{
+    DescribeShareGroupOffsetsRequest,
+    describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup,
+};
+
+use super::{
+    check,
+    groups::{Offsets, group_id},
+};
+use crate::kafka::{BrokerId, Fault, fault::Chain, wire};
+
+const DESCRIBE_OFFSETS: wire::Range = wire::Range { lowest: 0, highest: 0 };
+
+/// Answers stay small even where groups read thousands of partitions.
+const GROUPS_A_REQUEST: usize = 50;
+
+/// The start offsets of share groups, asked of the brokers that coordinate them: everything before them is done with.
+/// A group that cannot be read has the fault: [`Fault::Unsupported`] before Kafka 4.1.
+pub async fn share_offsets(
+    cluster: &wire::Cluster,
+    by_coordinator: &BTreeMap<BrokerId, Vec<Arc<str>>>,
+) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
+    let asked = by_coordinator.iter().map(async |(broker, groups)| {
+        let mut found = BTreeMap::new();
+        for chunk in groups.chunks(GROUPS_A_REQUEST) {
+            found.extend(ask(cluster, *broker, chunk).await);
+        }
+        found
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+async fn ask(
+    cluster: &wire::Cluster,
+    broker: BrokerId,
+    groups: &[Arc<str>],
+) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
+    let wanted = groups.iter().map(|group| {
+        DescribeShareGroupOffsetsRequestGroup::default().with_group_id(group_id(group)).with_topics(None)
+    });
+    let request = DescribeShareGroupOffsetsRequest::default().with_groups(wanted.collect());
+    let answer = match cluster.ask(broker, &request, DESCRIBE_OFFSETS).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::debug!(%broker, "share groups: {}", Chain(&error));
+            return groups.iter().map(|group| (group.clone(), Err(error.fault()))).collect();
+        }
+    };
+    let mut found: BTreeMap<_, _> =
+        groups.iter().map(|group| (group.clone(), Err(Fault::Protocol))).collect();
+    for told in answer.groups {
+        let Some(group) = found.get_mut(told.group_id.0.as_str()) else { continue };
+        *group = check(told.error_code, "", None).map_err(|error| error.fault()).map(|()| {
+            let topics = told.topics.into_iter().map(|topic| {
+                let partitions = topic.partitions.into_iter();
+                let partitions = partitions.filter_map(|partition| {
+                    let failed = check(partition.error_code, "", None).err().map(|error| error.fault());
+                    // Kafka writes -1 for a partition that the group has not begun.
+                    let begun = (partition.start_offset >= 0).then_some(Ok(partition.start_offset));
+                    Some((partition.partition_index, failed.map(Err).or(begun)?))
+                });
+                (Arc::from(topic.topic_name.0.as_str()), partitions.collect::<BTreeMap<_, _>>())
+            });
+            topics.filter(|(_, partitions)| !partitions.is_empty()).collect()
+        });
+    }
+    found
+}

@@ -1,0 +1,59 @@
+//! Judgements as series.
+
+use super::{flag, text, unix};
+use crate::{
+    collect::judge::{Group, Judged, Kind, Rate, Status, Verdict},
+    metrics::{Sink, Value, catalog::judge as c},
+};
+
+/// What concerns a group as a whole.
+pub(super) fn groups<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sink<'a>) {
+    for (group, judged) in present(judged) {
+        let Some(verdict) = judged.verdict else { continue };
+        for one in Verdict::ALL {
+            let labels = [text(name), text(group), text(one.as_str())];
+            series.push(c::VERDICT.series(labels, flag(one == verdict)));
+        }
+        let since = Value::Number(unix(judged.since));
+        series.push(c::VERDICT_SINCE.series([text(name), text(group)], since));
+    }
+}
+
+/// What concerns a group on a topic, and on its partitions if these are wanted.
+pub(super) fn topics<'a>(name: &'a str, judged: &'a Judged, partitions: bool, series: &mut impl Sink<'a>) {
+    for (group, judged) in present(judged) {
+        for (topic, judged) in &judged.topics {
+            for status in Status::ALL {
+                let labels = [text(name), text(group), text(topic), text(status.as_str())];
+                series.push(c::STATUS.series(labels, flag(status == judged.status)));
+            }
+            let at = || [text(name), text(group), text(topic)];
+            series.push(c::STATUS_SINCE.series(at(), Value::Number(unix(judged.since))));
+            series.push(c::STUCK.series(at(), Value::Count(judged.stuck as u64)));
+            for (number, verdict) in judged.verdicts.iter().filter(|_| partitions) {
+                let number = number.to_string().into();
+                let labels = [text(name), text(group), text(topic), number, text(verdict.as_str())];
+                series.push(c::PARTITION_VERDICT.series(labels, Value::Count(1)));
+            }
+        }
+    }
+}
+
+/// What concerns the traffic of topics.
+pub(super) fn rates<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sink<'a>) {
+    for (topic, Rate { actual, expected, score, kind }) in &judged.rates {
+        let at = || [text(name), text(topic)];
+        series.push(c::RATE.series(at(), Value::Number(*actual)));
+        series.push(c::RATE_EXPECTED.series(at(), Value::Number(*expected)));
+        series.push(c::RATE_SCORE.series(at(), Value::Number(*score)));
+        for one in Kind::ALL {
+            let labels = [text(name), text(topic), text(one.as_str())];
+            series.push(c::RATE_ODD.series(labels, flag(*kind == Some(one))));
+        }
+    }
+}
+
+/// A group that Kafka does not know any more is in the report alone.
+fn present(judged: &Judged) -> impl Iterator<Item = (&str, &Group)> {
+    judged.groups.iter().filter(|(_, group)| !group.absent).map(|(name, group)| (&**name, group))
+}

@@ -1,0 +1,80 @@
+//! The report as a file: written anew each time, so that whoever reads it reads a whole one.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    board::Board,
+    config,
+    export::report::report,
+    kafka::{Error, Fault},
+    task::{Cycle, Schedule},
+};
+
+/// Before the first one: by then groups have been looked at.
+const FIRST: Duration = Duration::from_secs(15);
+
+pub(super) struct Writing {
+    path: PathBuf,
+    boards: Vec<Board>,
+    /// One that a cycle did not wait for may still be writing.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Writing {
+    pub(super) fn new(settings: &config::Report, boards: Vec<Board>) -> Self {
+        Self { path: settings.path.clone(), boards, turn: Arc::default() }
+    }
+
+    pub(super) fn schedule(settings: &config::Report) -> Schedule {
+        let interval = settings.interval;
+        Schedule { delay: interval.min(FIRST), ..Schedule::every("report", interval, interval) }
+    }
+
+    async fn write(&self) -> Result<(), Error> {
+        let readings: Vec<_> = self.boards.iter().map(Board::read).collect();
+        let Some(report) = report(&readings, SystemTime::now()) else {
+            return Err(Error::new(Fault::NotReady, "no cluster's groups have been looked at lately"));
+        };
+        let (path, turn) = (self.path.clone(), self.turn.clone());
+        let writing = move || {
+            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let done = replace(&path, &format!("{report:#}\n"));
+            done.map_err(|error| format!("{} cannot be written: {error}", path.display()))
+        };
+        let done = tokio::task::spawn_blocking(writing).await.map_err(|error| error.to_string());
+        done.and_then(|done| done).map_err(|words| Error::new(Fault::Other, words))
+    }
+}
+
+/// Writes a file beside it, and puts that in its place.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let write = || {
+        let mut file = File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().inspect_err(|_| _ = fs::remove_file(&beside))
+}
+
+impl Cycle for Writing {
+    type Snapshot = ();
+
+    async fn cycle(&mut self) -> Result<(), Error> {
+        self.write().await
+    }
+
+    async fn end(&mut self) {
+        if let Err(error) = self.write().await {
+            tracing::warn!("the last report was not written: {error}");
+        }
+    }
+}

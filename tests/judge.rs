@@ -1,0 +1,254 @@
+//! Judgements on a real Apache Kafka: who is alive, across restarts; what happened; and the report.
+
+use std::{path::Path, time::Duration};
+
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::Value;
+use support::{
+    groups::{client, commit, now_ms, write},
+    kafka::{Kafka, Listener},
+    service::Service,
+    wait_for,
+};
+
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service that judges in seconds what it judges in minutes as a rule.
+fn service(kafka: &Kafka, group: &str, topic: &str, folder: &Path) -> Service {
+    let (bootstrap, folder) = (kafka.bootstrap(Listener::Plaintext), folder.display());
+    Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\nenabled = false\n\
+         [metadata]\ninterval = 1s\n[freshness]\ninterval = 1s\ntopics.include = {topic}\n\
+         [lag]\ninterval = 1s\ngroups.include = {group}\ntopics.include = {topic}\n\
+         exclude.file = {folder}/excluded\n\
+         [history]\npath = {folder}/history.db\nsample_interval_seconds = 1\n\
+         recovering_minimum_duration_seconds = 3\n[report]\npath = {folder}/report.json\ninterval = 1s\n"
+    ))
+}
+
+/// What the service makes of a group on its only topic.
+fn status(service: &Service, group: &str) -> Option<Value> {
+    let told = service.api(&format!("/api/v1/groups?group={group}"), "k");
+    let group = told["groups"].as_array()?.first()?;
+    Some(group["statuses"].as_array()?.first()?.clone())
+}
+
+fn wait_for_status(service: &Service, group: &str, wanted: &str) -> Value {
+    wait_for(&format!("{group} to be {wanted}"), PATIENCE, || {
+        status(service, group).filter(|told| told["status"] == wanted)
+    })
+}
+
+/// The row of the report as a file, once it is as wanted.
+fn wait_for_report(folder: &Path, group: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    wait_for("the report", PATIENCE, || {
+        // Always whole: it is put in place of the one before.
+        let text = std::fs::read_to_string(folder.join("report.json")).ok()?;
+        let report: Value = serde_json::from_str(&text).expect("a whole report");
+        let row = report["consumers"].as_array()?.iter().find(|row| row["group_id"] == group)?.clone();
+        wanted(&row).then_some(row)
+    })
+}
+
+/// Kinds of what happened to somebody, in order.
+fn happened(service: &Service, subject: &str) -> Vec<String> {
+    let events: Value = serde_json::from_str(&service.get("/api/v1/events").expect("events")).expect("JSON");
+    let events = events.as_array().expect("a list").iter().filter(|event| event["subject"] == subject);
+    events.map(|event| event["kind"].as_str().expect("a word").to_owned()).collect()
+}
+
+#[test]
+fn a_group_that_stops_is_offline_across_a_crash_and_recovers() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let (group, topic) = ("judged-stops", "judged-stops-topic");
+    let folder = tempfile::tempdir().expect("a folder");
+    kafka.create_topic(topic, 1);
+    write(kafka, topic, 0, (0..50).map(|_| now_ms()));
+    commit(kafka, group, topic, &[(0, 50)]);
+    let first = service(kafka, group, topic, folder.path());
+    let told = wait_for_status(&first, group, "online");
+    assert_eq!(told["stuck_partitions"], 0, "{told}");
+    write(kafka, topic, 0, (0..50).map(|_| now_ms()));
+    let offline = wait_for_status(&first, group, "offline");
+    let series =
+        first.series("kafka_consumergroup_status", &[&format!("group=\"{group}\""), "status=\"offline\""]);
+    assert_eq!(series, Some(1.0));
+    let row = wait_for_report(folder.path(), group, |row| row["status"] == "offline");
+    assert!(row["lag_seconds"].as_u64().is_some_and(|seconds| seconds >= 3), "{row}");
+    assert_eq!(
+        (&row["topic"], &row["worst_partition"], &row["data_resolution"]),
+        (&topic.into(), &0.into(), &"coarse".into())
+    );
+    assert_eq!((&row["lag_display"], &row["partitions_monitored"]), (&"< 1 minute".into(), &1.into()));
+    drop(first);
+    let second = service(kafka, group, topic, folder.path());
+    let again = wait_for("a first look", PATIENCE, || status(&second, group));
+    assert_eq!(
+        (&again["status"], &again["since"]),
+        (&"offline".into(), &offline["since"]),
+        "as if nothing had been"
+    );
+    commit(kafka, group, topic, &[(0, 90)]);
+    wait_for_status(&second, group, "recovering");
+    commit(kafka, group, topic, &[(0, 100)]);
+    wait_for_status(&second, group, "online");
+    let events = happened(&second, &format!("{group} on {topic}"));
+    assert_eq!(events, ["group_offline", "group_recovering", "group_online"], "also of before the crash");
+    std::fs::write(folder.path().join("excluded"), format!("group {group}\n")).expect("a file");
+    let offset = || second.series("kafka_consumergroup_group_offset", &[&format!("group=\"{group}\"")]);
+    wait_for("it to be left out", PATIENCE, || offset().is_none().then_some(()));
+    wait_for("the report without it", PATIENCE, || {
+        let report = std::fs::read_to_string(folder.path().join("report.json")).expect("a report");
+        (!report.contains(group)).then_some(())
+    });
+    std::fs::remove_file(folder.path().join("excluded")).expect("it was there");
+    wait_for("it to be back", PATIENCE, offset);
+    let (ended, log) = second.stop();
+    assert!(ended.success(), "{log}");
+}
+
+#[test]
+fn a_group_that_is_set_back_rewinds_and_one_that_is_deleted_stays_in_the_report() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let (group, topic) = ("judged-rewinds", "judged-rewinds-topic");
+    let folder = tempfile::tempdir().expect("a folder");
+    kafka.create_topic(topic, 1);
+    write(kafka, topic, 0, (0..50).map(|_| now_ms()));
+    commit(kafka, group, topic, &[(0, 40)]);
+    let service = service(kafka, group, topic, folder.path());
+    wait_for("a first look", PATIENCE, || status(&service, group));
+    commit(kafka, group, topic, &[(0, 10)]);
+    let verdict = |wanted: &str| {
+        let of = [format!("group=\"{group}\""), format!("verdict=\"{wanted}\"")];
+        service.series("kafka_consumergroup_verdict", &[&of[0], &of[1]]) == Some(1.0)
+    };
+    wait_for("the verdict", PATIENCE, || verdict("rewind").then_some(()));
+    let labels =
+        [format!("topic=\"{topic}\""), "partition=\"0\"".to_owned(), "verdict=\"rewind\"".to_owned()];
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    assert_eq!(service.series("kafka_consumergroup_partition_verdict", &labels), Some(1.0));
+    commit(kafka, group, topic, &[(0, 45)]);
+    wait_for("it to be where it was", PATIENCE, || verdict("ok").then_some(()));
+    kafka
+        .admin("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", &["--delete", "--group", group]);
+    wait_for("it to be gone", PATIENCE, || {
+        service
+            .series("kafka_consumergroup_status", &[&format!("group=\"{group}\""), "status=\"online\""])
+            .is_none()
+            .then_some(())
+    });
+    let row = wait_for_report(folder.path(), group, |row| row["status"] == "offline");
+    assert!(row["lag_seconds"].is_u64() && row["partitions_monitored"] == 1, "{row}");
+    let kept: Value =
+        serde_json::from_str(&service.get("/api/v1/report").expect("the report")).expect("JSON");
+    assert!(
+        kept["consumers"].as_array().is_some_and(|rows| rows.iter().any(|row| row["group_id"] == group)),
+        "{kept}"
+    );
+}
+
+#[test]
+fn what_is_made_anew_is_told_and_a_folder_that_is_missing_stops_nothing_else() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "judged-anew-topic";
+    kafka.create_topic(topic, 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let nowhere = folder.path().join("missing");
+    let service = service(kafka, "judged-anew", topic, &nowhere);
+    wait_for("a first look", PATIENCE, || {
+        service.series("kafka_topic_partition_count", &[&format!("topic=\"{topic}\"")])
+    });
+    kafka.delete_topic(topic);
+    kafka.create_topic(topic, 2);
+    let told = wait_for("the event", PATIENCE, || {
+        let told = happened(&service, topic);
+        told.iter().any(|kind| ["topic_recreated", "topic_created"].contains(&kind.as_str())).then_some(told)
+    });
+    assert!(told.iter().all(|kind| kind.starts_with("topic_")), "{told:?}");
+    assert!(!nowhere.exists(), "no folder is made up");
+    let (ended, log) = service.stop();
+    assert!(ended.success(), "{log}");
+    assert_eq!(log.matches("report.json cannot be written").count(), 2, "once, and once at the end: {log}");
+    assert!(log.contains("histories are kept in memory alone"), "{log}");
+}
+
+#[test]
+fn the_room_that_logs_take_is_what_kafkas_own_program_says() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "judged-sizes";
+    kafka.create_topic(topic, 3);
+    for partition in 0..3 {
+        write(kafka, topic, partition, (0..100).map(|_| now_ms()));
+    }
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    let service = Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\nenabled = false\n\
+         [log_dirs]\nenabled = true\ninterval = 1s\n"
+    ));
+    let truth = || {
+        let brokers = (1..=3).map(|id: i32| id.to_string()).collect::<Vec<_>>().join(",");
+        let arguments = ["--describe", "--topic-list", topic, "--broker-list", &brokers];
+        let told = kafka.admin("org.apache.kafka.tools.LogDirsCommand", &arguments);
+        let line = told.lines().find(|line| line.starts_with('{')).expect("JSON");
+        let told: Value = serde_json::from_str(line).expect("JSON");
+        let all = |value: &Value, key: &str| value[key].as_array().expect("a list").clone();
+        let dirs = all(&told, "brokers").into_iter().flat_map(|broker| all(&broker, "logDirs"));
+        let replicas = dirs.flat_map(|dir| all(&dir, "partitions"));
+        replicas.map(|replica| replica["size"].as_f64().expect("bytes")).sum::<f64>()
+    };
+    let label = format!("topic=\"{topic}\"");
+    // Followers may still be fetching.
+    wait_for("sizes to agree", PATIENCE, || {
+        let told = service.series("kafka_topic_log_size_bytes", &[&label])?;
+        (told > 0.0 && told == truth()).then_some(())
+    });
+    for broker in 1..=3 {
+        let label = format!("broker=\"{broker}\"");
+        let told =
+            |name: &str| service.series(name, &[&label]).unwrap_or_else(|| panic!("{name} of {broker}"));
+        assert_eq!(told("kafka_log_dir_up"), 1.0);
+        let (size, usable, total) = (
+            told("kafka_log_dir_size_bytes"),
+            told("kafka_log_dir_usable_bytes"),
+            told("kafka_log_dir_total_bytes"),
+        );
+        assert!(size > 0.0 && usable > 0.0 && total >= usable + size, "{size} {usable} {total}");
+    }
+}
+
+#[test]
+fn who_leaves_a_transaction_open_is_named_until_it_ends() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let topic = "judged-transactions";
+    kafka.create_topic(topic, 1);
+    let bootstrap = kafka.bootstrap(Listener::Plaintext);
+    let service = Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\nenabled = false\n\
+         [lag]\ntopics.include = {topic}\n[transactions]\ninterval = 1s\nmin.age = 2s\n"
+    ));
+    let producer: BaseProducer =
+        client(kafka).set("transactional.id", "judged-tx").create().expect("a producer");
+    producer.init_transactions(PATIENCE).expect("begun");
+    producer.begin_transaction().expect("begun");
+    for _ in 0..3 {
+        let record = BaseRecord::<(), _>::to(topic).partition(0).payload("x");
+        producer.send(record).map_err(|(error, _)| error).expect("sent");
+    }
+    producer.flush(PATIENCE).expect("written");
+    let label = format!("topic=\"{topic}\"");
+    let told = |name: &str, more: &str| service.series(name, &[&label, more]);
+    wait_for("who it is", PATIENCE, || {
+        told("kafka_partition_transaction_info", "transactional_id=\"judged-tx\"")
+    });
+    let held = told("kafka_partition_stable_offset_held_seconds", "partition=\"0\"");
+    assert!(held.is_some_and(|seconds| seconds >= 2.0), "{held:?}");
+    assert_eq!(told("kafka_partition_held_back_records", "partition=\"0\""), Some(3.0));
+    assert_eq!(told("kafka_partition_hanging_transaction", "partition=\"0\""), Some(0.0), "it is only slow");
+    producer.abort_transaction(PATIENCE).expect("aborted");
+    wait_for("readers to go on", PATIENCE, || {
+        told("kafka_partition_stable_offset_held_seconds", "partition=\"0\"").is_none().then_some(())
+    });
+}

@@ -1,0 +1,177 @@
+//! Share groups, folders of logs and transactions against scripted brokers: what cannot be had here from a real one.
+
+use kafka_heartbeat::{
+    collect::{Api, judge::Status},
+    kafka::{
+        BrokerId, Fault,
+        admin::{self, ByLeader, Topics, Writer},
+    },
+    task::Cycle,
+};
+use kafka_protocol::{
+    messages::{
+        self, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeProducersRequest,
+        DescribeProducersResponse, DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
+        DescribeTransactionsRequest, DescribeTransactionsResponse, ListGroupsRequest, ListGroupsResponse,
+        ListTransactionsRequest, ListTransactionsResponse,
+        describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
+        describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
+        describe_share_group_offsets_response::{
+            DescribeShareGroupOffsetsResponseGroup, DescribeShareGroupOffsetsResponsePartition,
+            DescribeShareGroupOffsetsResponseTopic,
+        },
+        describe_transactions_response::{self, TopicData},
+        list_groups_response::ListedGroup,
+        list_transactions_response,
+    },
+    protocol::StrBytes,
+};
+
+use super::{
+    collect::{brokers, lag_of, probe, text},
+    *,
+};
+use crate::fake::Reply;
+
+fn topic(name: &str) -> messages::TopicName {
+    messages::TopicName(text(name.to_owned()))
+}
+
+#[tokio::test]
+async fn a_share_group_lags_from_where_it_has_something_left_to_do() {
+    let fakes = brokers(1, 3).await;
+    fakes[1].on(|_: ListGroupsRequest, _| {
+        let group = ListedGroup::default()
+            .with_group_id(messages::GroupId(text("shared".to_owned())))
+            .with_protocol_type(StrBytes::from_static_str("share"))
+            .with_group_state(StrBytes::from_static_str("Stable"))
+            .with_group_type(StrBytes::from_static_str("share"));
+        Reply::Answer(ListGroupsResponse::default().with_groups(vec![group]))
+    });
+    fakes[1].on(|request: DescribeShareGroupOffsetsRequest, _| {
+        assert!(request.groups[0].topics.is_none(), "all that it reads");
+        let partition = |number: i32, start: i64, code: i16| {
+            DescribeShareGroupOffsetsResponsePartition::default()
+                .with_partition_index(number)
+                .with_start_offset(start)
+                .with_error_code(code)
+        };
+        let partitions = vec![partition(0, 60, 0), partition(1, -1, 0), partition(2, -1, 6)];
+        let topic = DescribeShareGroupOffsetsResponseTopic::default()
+            .with_topic_name(topic("topic-0"))
+            .with_partitions(partitions);
+        let group = DescribeShareGroupOffsetsResponseGroup::default()
+            .with_group_id(request.groups[0].group_id.clone())
+            .with_topics(vec![topic]);
+        Reply::Answer(DescribeShareGroupOffsetsResponse::default().with_groups(vec![group]))
+    });
+    let mut probe = probe(&fakes, &[]).await;
+    let snapshot = probe.cycle().await.unwrap();
+    let group = &snapshot.groups["shared"];
+    assert_eq!(lag_of(&snapshot, "shared", "topic-0", 0), Some(50));
+    assert_eq!((group.topics["topic-0"].len(), group.unread["topic-0"]), (1, 1), "one has not begun");
+    assert_eq!(snapshot.judged.groups["shared"].topics["topic-0"].status, Status::Online);
+    // A broker that fails changes no status, and is counted under its own question.
+    fakes[1].on(|_: DescribeShareGroupOffsetsRequest, _| Reply::Silence);
+    let snapshot = probe.cycle().await.unwrap();
+    assert_eq!(snapshot.groups["shared"].fault, Some(Fault::Timeout));
+    assert_eq!(snapshot.faults[&(Api::DescribeShareGroupOffsets, Fault::Timeout)], 1);
+    assert_eq!(snapshot.judged.groups["shared"].topics["topic-0"].status, Status::Online);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_offline_has_a_fault_and_a_broker_that_may_not_tell_has_another() {
+    let fakes = brokers(1, 3).await;
+    fakes[0].on(|request: DescribeLogDirsRequest, _| {
+        assert!(request.topics.is_none());
+        let replica = |size: i64, moving: bool| {
+            DescribeLogDirsPartition::default().with_partition_size(size).with_is_future_key(moving)
+        };
+        let good = DescribeLogDirsResult::default()
+            .with_log_dir(text("/data".to_owned()))
+            .with_total_bytes(1000)
+            .with_usable_bytes(-1)
+            .with_topics(vec![
+                DescribeLogDirsTopic::default()
+                    .with_name(topic("t"))
+                    .with_partitions(vec![replica(7, false), replica(5, true)]),
+            ]);
+        let broken =
+            DescribeLogDirsResult::default().with_log_dir(text("/broken".to_owned())).with_error_code(57);
+        Reply::Answer(DescribeLogDirsResponse::default().with_results(vec![good, broken]))
+    });
+    // Who may not ask is told nothing at all.
+    fakes[1].on(|_: DescribeLogDirsRequest, _| Reply::Answer(DescribeLogDirsResponse::default()));
+    fakes[2].without::<DescribeLogDirsRequest>();
+    let cluster = cluster(&[&fakes[0], &fakes[1], &fakes[2]], AMPLE);
+    admin::metadata(&cluster, Topics::All).await.unwrap();
+    let mut told = admin::log_dirs(&cluster, &[1, 2, 3].map(BrokerId)).await;
+    let dirs = told.remove(&BrokerId(1)).unwrap().unwrap();
+    assert_eq!((dirs[0].total, dirs[0].usable, dirs[0].moving), (Some(1000), None, 1));
+    assert_eq!((dirs[0].topics["t"], dirs[0].fault), (12, None));
+    assert!(dirs[1].fault.is_some() && dirs[1].path == "/broken");
+    assert_eq!(told[&BrokerId(2)], Err(Fault::Authorization));
+    assert_eq!(told[&BrokerId(3)], Err(Fault::Unsupported));
+}
+
+#[tokio::test]
+async fn only_open_transactions_are_told_and_one_coordinator_that_fails_leaves_all_unknown() {
+    let fakes = brokers(1, 3).await;
+    for fake in &fakes {
+        fake.on(|request: DescribeProducersRequest, _| {
+            let number = request.topics[0].partition_indexes[0];
+            let producer = |id: i64, first: i64| {
+                ProducerState::default()
+                    .with_producer_id(messages::ProducerId(id))
+                    .with_current_txn_start_offset(first)
+                    .with_last_timestamp(77)
+            };
+            let partition = PartitionResponse::default()
+                .with_partition_index(number)
+                .with_error_code(if number == 2 { 29 } else { 0 })
+                .with_active_producers(vec![producer(1, -1), producer(2, 40)]);
+            let told = TopicResponse::default().with_name(topic("topic-0")).with_partitions(vec![partition]);
+            Reply::Answer(DescribeProducersResponse::default().with_topics(vec![told]))
+        });
+        fake.on(|_: ListTransactionsRequest, _| Reply::Answer(ListTransactionsResponse::default()));
+    }
+    fakes[1].on(|request: ListTransactionsRequest, _| {
+        assert_eq!(request.producer_id_filters, [messages::ProducerId(2)]);
+        let one = list_transactions_response::TransactionState::default()
+            .with_transactional_id(messages::TransactionalId(text("tx".to_owned())));
+        Reply::Answer(ListTransactionsResponse::default().with_transaction_states(vec![one]))
+    });
+    let described = |code: i16| {
+        move |_: DescribeTransactionsRequest, _: &fake::Call| {
+            let one = describe_transactions_response::TransactionState::default()
+                .with_transactional_id(messages::TransactionalId(text("tx".to_owned())))
+                .with_error_code(code)
+                .with_producer_id(messages::ProducerId(2))
+                .with_transaction_start_time_ms(5)
+                .with_topics(vec![
+                    TopicData::default().with_topic(topic("topic-0")).with_partitions(vec![0]),
+                ]);
+            Reply::Answer(DescribeTransactionsResponse::default().with_transaction_states(vec![one]))
+        }
+    };
+    fakes[1].on(described(0));
+    let cluster = cluster(&[&fakes[0], &fakes[1], &fakes[2]], AMPLE);
+    admin::metadata(&cluster, Topics::All).await.unwrap();
+    let wanted: ByLeader =
+        (0..3).map(|n| (BrokerId(n + 1), BTreeMap::from([("topic-0".into(), vec![n])]))).collect();
+    let told = admin::writers(&cluster, &wanted).await;
+    let writer = Writer { producer: 2, first: 40, last_ms: 77 };
+    let expected =
+        BTreeMap::from([(0, Ok(vec![writer])), (1, Ok(vec![writer])), (2, Err(Fault::Authorization))]);
+    assert_eq!(told["topic-0"], expected);
+    let brokers = [1, 2, 3].map(BrokerId);
+    let told = admin::transactions(&cluster, &brokers, &[2]).await.unwrap();
+    assert_eq!((told.len(), &*told[0].id, told[0].since_ms), (1, "tx", Some(5)));
+    assert_eq!(told[0].partitions["topic-0"], [0]);
+    fakes[1].on(described(53));
+    assert_eq!(admin::transactions(&cluster, &brokers, &[2]).await, Err(Fault::Authorization));
+    fakes[2].on(|_: ListTransactionsRequest, _| {
+        Reply::Answer(ListTransactionsResponse::default().with_error_code(14))
+    });
+    assert!(admin::transactions(&cluster, &brokers, &[2]).await.is_err(), "what it has is not known");
+}
