@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::Read,
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -12,6 +11,7 @@ use std::{
 
 use serde_json::Value;
 
+pub(crate) use super::kafka::free_port;
 use super::{try_wait, wait_for};
 
 /// A running service; dropping it kills it.
@@ -47,11 +47,6 @@ impl Totals {
             .map(|(_, n)| n)
             .sum()
     }
-}
-
-/// A port nobody has at the moment.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The program, without the environment's own settings.
