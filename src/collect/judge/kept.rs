@@ -12,8 +12,10 @@ impl Judge {
         for (group, topic, kept) in lives {
             let Some(Kept { life, verdicts, judged }) = kept else { continue };
             let known = self.groups.entry(group).or_default();
-            known.verdict = known.verdict.max(Some(verdicts.values().max().copied().unwrap_or_default()));
-            known.since = known.since.max(judged);
+            if judged.is_some() {
+                let worst = verdicts.values().max().copied().unwrap_or_default();
+                (known.verdict, known.since) = (known.verdict.max(Some(worst)), known.since.max(judged));
+            }
             known.topics.insert(topic, Read { life, verdicts, ..Read::default() });
         }
         for (topic, baseline) in baselines {

@@ -289,6 +289,19 @@ fn what_is_remembered_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_status_without_a_verdict_gets_one_with_the_first_look() {
+    let (settings, mut world) = (cluster(), World::default());
+    world.ends.insert("t", 1000);
+    world.commits.insert(("g", "t"), 1000);
+    let mut judge = Judge::default();
+    let kept = Kept { life: Life::begin(Moment::default()), verdicts: BTreeMap::new(), judged: None };
+    judge.remember(vec![("g".into(), "t".into(), Some(kept))], Vec::new());
+    let (judged, _) = look(&mut judge, &world, 60, MONDAY, &settings);
+    let group = &judged.groups["g"];
+    assert_eq!((group.verdict, group.since), (Some(Verdict::Ok), UNIX_EPOCH + Duration::from_secs(MONDAY)));
+}
+
+#[test]
 fn odd_traffic_is_found_though_the_service_was_away_for_a_while() {
     let settings = Anomaly { score: 4.0, least: 1.0 };
     let mut traffic = Traffic::default();
