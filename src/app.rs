@@ -43,7 +43,7 @@ use crate::{
     },
     process::Monitor,
     push::Push,
-    task::{self, Latest, Schedule},
+    task::{self, Cycle, Latest, Schedule},
     verdict::{self, Verdict},
 };
 
@@ -99,8 +99,25 @@ pub struct Running {
     /// What its tasks publish.
     pub board: Board,
     heartbeats: Heartbeats,
+    tasks: Tasks,
+}
+
+/// A cluster's tasks, and what ends them.
+#[derive(Default)]
+struct Tasks {
+    all: JoinSet<()>,
     stop: CancellationToken,
-    tasks: JoinSet<()>,
+}
+
+impl Tasks {
+    /// Starts a task; returns where its last word is. Of one that is switched off there is none.
+    fn spawn<C: Cycle>(&mut self, every: Schedule, work: Option<C>) -> watch::Receiver<Latest<C::Snapshot>> {
+        let (publish, latest) = watch::channel(Latest::new(every.interval));
+        if let Some(work) = work {
+            self.all.spawn(task::run(work, every, publish, self.stop.clone()));
+        }
+        latest
+    }
 }
 
 impl Running {
@@ -115,59 +132,43 @@ impl Running {
     ) -> Result<Self, Error> {
         let Checked { cluster, wire: settings } = checked;
         let config::Cluster { name, metadata: look, topic: duty, connectivity: check, .. } = &**cluster;
-        let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
+        let mut tasks = Tasks::default();
         let wire = Arc::new(wire::Cluster::new(settings.clone(), look.timeout));
+        let schedule = |task, interval, limit| Schedule::every(format!("{name}/{task}"), interval, limit);
 
-        let every = Schedule::every(format!("{name}/metadata"), look.interval, look.timeout);
+        let every = schedule("metadata", look.interval, look.timeout);
         let look_again = every.nudge.clone();
-        let (publish, metadata) = watch::channel(Latest::new(look.interval));
-        tasks.spawn(task::run(
-            metadata::Probe::new(cluster.clone(), wire.clone()),
-            every,
-            publish,
-            stop.clone(),
-        ));
+        let metadata = tasks.spawn(every, Some(metadata::Probe::new(cluster.clone(), wire.clone())));
 
-        let every = Schedule::every(format!("{name}/connectivity"), check.interval, check.interval);
-        let (publish, connectivity) = watch::channel(Latest::new(check.interval));
-        if check.enabled {
-            let probe = connectivity::Probe::new(cluster.clone(), settings.clone(), metadata.clone());
-            tasks.spawn(task::run(probe, every, publish, stop.clone()));
-        }
+        let every = schedule("connectivity", check.interval, check.interval);
+        let probe = || connectivity::Probe::new(cluster.clone(), settings.clone(), metadata.clone());
+        let connectivity = tasks.spawn(every, check.enabled.then(probe));
 
-        let every = Schedule::every(format!("{name}/topic"), duty.interval, duty.timeout);
-        let (publish, topic) = watch::channel(Latest::new(duty.interval));
         // Who sends no heartbeats wants no topic for them.
-        if cluster.heartbeat.enabled {
-            tasks.spawn(topic::watch(metadata.clone(), topic.clone(), every.nudge.clone(), stop.clone()));
-            let probe =
-                topic::Probe::new(cluster.clone(), wire.clone(), metadata.clone(), look_again.clone());
-            tasks.spawn(task::run(probe, every, publish, stop.clone()));
+        let sends = cluster.heartbeat.enabled;
+        let every = schedule("topic", duty.interval, duty.timeout);
+        let again = every.nudge.clone();
+        let probe = || topic::Probe::new(cluster.clone(), wire.clone(), metadata.clone(), look_again.clone());
+        let topic = tasks.spawn(every, sends.then(probe));
+        if sends {
+            let watch = topic::watch(metadata.clone(), topic.clone(), again, tasks.stop.clone());
+            tasks.all.spawn(watch);
         }
 
         let every = collect::interval(cluster);
-        let (publish, collect) = watch::channel(Latest::new(every));
-        if cluster.lag.enabled || cluster.freshness.enabled {
-            let probe = collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(store);
-            let every = Schedule::every(format!("{name}/collect"), every, every);
-            tasks.spawn(task::run(probe, every, publish, stop.clone()));
-        }
+        let probe = || collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(store);
+        let wanted = cluster.lag.enabled || cluster.freshness.enabled;
+        let collect = tasks.spawn(schedule("collect", every, every), wanted.then(probe));
 
-        let every = cluster.transactions.interval;
-        let (publish, transactions) = watch::channel(Latest::new(every));
-        if cluster.transactions.enabled {
-            let probe = transactions::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
-            let every = Schedule::every(format!("{name}/transactions"), every, cluster.transactions.timeout);
-            tasks.spawn(task::run(probe, every, publish, stop.clone()));
-        }
+        let asks = &cluster.transactions;
+        let probe = || transactions::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
+        let every = schedule("transactions", asks.interval, asks.timeout);
+        let transactions = tasks.spawn(every, asks.enabled.then(probe));
 
-        let every = cluster.log_dirs.interval;
-        let (publish, log_dirs) = watch::channel(Latest::new(every));
-        if cluster.log_dirs.enabled {
-            let probe = log_dirs::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
-            let every = Schedule::every(format!("{name}/log_dirs"), every, cluster.log_dirs.timeout);
-            tasks.spawn(task::run(probe, every, publish, stop.clone()));
-        }
+        let asks = &cluster.log_dirs;
+        let probe = || log_dirs::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
+        let every = schedule("log_dirs", asks.interval, asks.timeout);
+        let log_dirs = tasks.spawn(every, asks.enabled.then(probe));
 
         let (cluster, nudge) = (cluster.clone(), look_again);
         let needs = Needs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, outlet };
@@ -182,7 +183,7 @@ impl Running {
             metadata: metadata.clone(),
             topic: topic.clone(),
         };
-        tasks.spawn(verdict::run(inputs, publish, stop.clone()));
+        tasks.all.spawn(verdict::run(inputs, publish, tasks.stop.clone()));
 
         let board = Board {
             name: cluster.name.as_str().into(),
@@ -198,22 +199,22 @@ impl Running {
             log_dirs,
             verdict,
         };
-        Ok(Self { board, heartbeats, stop, tasks })
+        Ok(Self { board, heartbeats, tasks })
     }
 
     /// Returns when a task or a thread has ended, which none should.
     async fn broken(&mut self) {
         tokio::select! {
             () = self.heartbeats.ended().cancelled_owned() => tracing::error!("a heartbeat thread has ended"),
-            Some(ended) = self.tasks.join_next() => tracing::error!("a task has ended: {ended:?}"),
+            Some(ended) = self.tasks.all.join_next() => tracing::error!("a task has ended: {ended:?}"),
         }
     }
 
     /// Ends the heartbeats in order, then the tasks.
     pub async fn stop(mut self, limit: Duration) -> Board {
         self.heartbeats.stop(limit).await;
-        self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.tasks.stop.cancel();
+        while self.tasks.all.join_next().await.is_some() {}
         self.board
     }
 }

@@ -67,7 +67,7 @@ impl Cycle for Probe {
     type Snapshot = Snapshot;
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
-        let metadata = metadata::first(&mut self.metadata, self.cluster.metadata.timeout).await?;
+        let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
         self.wire.learn_from(&self.known);
         let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
         let told = admin::log_dirs(&self.wire, &brokers).await;

@@ -243,14 +243,6 @@ impl Probe {
         self.events.judged(at.wall, &self.cluster.name, changes);
         judged
     }
-
-    /// What the cluster looks like now; nothing, while that is not known any more.
-    async fn metadata(&mut self) -> Result<Arc<metadata::Snapshot>, Error> {
-        let patience = self.cluster.metadata.timeout.min(interval(&self.cluster) / 2);
-        metadata::first(&mut self.metadata, patience).await?;
-        let fresh = self.metadata.borrow().fresh().cloned();
-        fresh.ok_or_else(|| Error::new(Fault::NotReady, "the metadata are older than three intervals"))
-    }
 }
 
 /// What is dated later is dated by a wrong clock.
@@ -284,7 +276,8 @@ impl Cycle for Probe {
             excluded.apply(Arc::make_mut(&mut self.cluster)).await;
         }
         let cluster = self.cluster.clone();
-        let metadata = self.metadata().await?;
+        let patience = cluster.metadata.timeout.min(interval(&cluster) / 2);
+        let metadata = metadata::fresh(&mut self.metadata, patience).await?;
         let begun = Instant::now();
         self.wire.forgive();
         self.wire.learn_from(&self.known);

@@ -207,7 +207,7 @@ impl Cycle for Probe {
     type Snapshot = Snapshot;
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
-        let metadata = metadata::first(&mut self.metadata, self.cluster.metadata.timeout).await?;
+        let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
         self.wire.learn_from(&self.known);
         let mut wanted = ByLeader::new();
         for (name, topic) in metadata.topics.iter().filter(|(name, _)| self.cluster.lag.topics.covers(name)) {
@@ -238,12 +238,11 @@ mod tests {
 
     #[test]
     fn only_a_coordinator_that_names_it_can_say_that_it_has_ended() {
-        let (topic, writer) = (Arc::<str>::from("t"), Writer { producer: 7, first: 3, last_ms: 0 });
+        let (topic, writer) = (Arc::<str>::from("t"), Writer { producer: 7, first: 3 });
         let place = (topic.clone(), 1);
         let transaction = |producer, since_ms, partitions: &[i32]| Transaction {
             id: "tx".to_owned(),
             producer,
-            state: "Ongoing".to_owned(),
             since_ms,
             partitions: BTreeMap::from([(topic.clone(), partitions.to_vec())]),
         };

@@ -72,10 +72,10 @@ impl Reader {
 
     fn at_least(&mut self, section: &str, key: &str, least: u32) -> u32 {
         let what = format!("a whole number of at least {least}");
-        let number: u32 = self.text(section, key).parse().unwrap_or(0);
-        if number < least || self.text(section, key).parse::<u32>().is_err() {
+        let number = self.text(section, key).parse().ok().filter(|number: &u32| *number >= least);
+        number.unwrap_or_else(|| {
             self.expected(section, key, &what);
-        }
-        number
+            least
+        })
     }
 }

@@ -212,3 +212,16 @@ pub(crate) async fn first(
     let missing = || Error::new(Fault::NotReady, "the brokers are not known before the first metadata");
     known.map(|(snapshot, _)| snapshot).ok_or_else(missing)
 }
+
+/// As [`first`], for those to whom what the cluster once looked like says nothing.
+///
+/// # Errors
+/// [`Fault::NotReady`] if there is none, or what there is is older than three intervals.
+pub(crate) async fn fresh(
+    metadata: &mut watch::Receiver<Latest<Snapshot>>,
+    limit: Duration,
+) -> Result<Arc<Snapshot>, Error> {
+    first(metadata, limit).await?;
+    let fresh = metadata.borrow().fresh().cloned();
+    fresh.ok_or_else(|| Error::new(Fault::NotReady, "the metadata are older than three intervals"))
+}

@@ -47,6 +47,18 @@ pub(crate) fn text(text: String) -> StrBytes {
     StrBytes::from_string(text)
 }
 
+/// A broker that coordinates a share group, `shared`.
+pub(crate) fn lists_a_share_group(fake: &Fake) {
+    fake.on(|_: ListGroupsRequest, _| {
+        let group = ListedGroup::default()
+            .with_group_id(messages::GroupId(text("shared".to_owned())))
+            .with_protocol_type(StrBytes::from_static_str("share"))
+            .with_group_state(StrBytes::from_static_str("Stable"))
+            .with_group_type(StrBytes::from_static_str("share"));
+        Reply::Answer(ListGroupsResponse::default().with_groups(vec![group]))
+    });
+}
+
 /// Three brokers that know these topics of so many partitions each, led in turn.
 pub(crate) async fn brokers(topics: usize, partitions: i32) -> [Fake; 3] {
     let fakes = [Fake::start().await, Fake::start().await, Fake::start().await];

@@ -8,16 +8,12 @@ use kafka_heartbeat::{
     },
     task::Cycle,
 };
-use kafka_protocol::{
-    messages::{
-        self, DescribeShareGroupOffsetsRequest, FindCoordinatorRequest, FindCoordinatorResponse,
-        ListGroupsRequest, ListGroupsResponse, OffsetFetchRequest, find_coordinator_response::Coordinator,
-        list_groups_response::ListedGroup,
-    },
-    protocol::StrBytes,
+use kafka_protocol::messages::{
+    self, DescribeShareGroupOffsetsRequest, FindCoordinatorRequest, FindCoordinatorResponse,
+    OffsetFetchRequest, find_coordinator_response::Coordinator,
 };
 
-use super::collect::{brokers, commits, coordinates, lag_of, probe, text};
+use super::collect::{brokers, commits, coordinates, lag_of, lists_a_share_group, probe};
 use crate::fake::{Fake, Reply};
 
 #[tokio::test]
@@ -62,14 +58,7 @@ async fn a_coordinator_that_never_is_one_costs_a_few_questions_and_spoils_no_oth
 #[tokio::test]
 async fn share_groups_are_listed_and_not_asked_for_commits_they_do_not_have() {
     let fakes = brokers(1, 3).await;
-    fakes[1].on(|_: ListGroupsRequest, _| {
-        let group = ListedGroup::default()
-            .with_group_id(messages::GroupId(text("shared".to_owned())))
-            .with_protocol_type(StrBytes::from_static_str("share"))
-            .with_group_state(StrBytes::from_static_str("Stable"))
-            .with_group_type(StrBytes::from_static_str("share"));
-        Reply::Answer(ListGroupsResponse::default().with_groups(vec![group]))
-    });
+    lists_a_share_group(&fakes[1]);
     // As before Kafka 4.1.
     fakes.iter().for_each(Fake::without::<DescribeShareGroupOffsetsRequest>);
     let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.unwrap();

@@ -8,27 +8,23 @@ use kafka_heartbeat::{
     },
     task::Cycle,
 };
-use kafka_protocol::{
-    messages::{
-        self, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeProducersRequest,
-        DescribeProducersResponse, DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
-        DescribeTransactionsRequest, DescribeTransactionsResponse, ListGroupsRequest, ListGroupsResponse,
-        ListTransactionsRequest, ListTransactionsResponse,
-        describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
-        describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
-        describe_share_group_offsets_response::{
-            DescribeShareGroupOffsetsResponseGroup, DescribeShareGroupOffsetsResponsePartition,
-            DescribeShareGroupOffsetsResponseTopic,
-        },
-        describe_transactions_response::{self, TopicData},
-        list_groups_response::ListedGroup,
-        list_transactions_response,
+use kafka_protocol::messages::{
+    self, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeProducersRequest,
+    DescribeProducersResponse, DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
+    DescribeTransactionsRequest, DescribeTransactionsResponse, ListTransactionsRequest,
+    ListTransactionsResponse,
+    describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
+    describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
+    describe_share_group_offsets_response::{
+        DescribeShareGroupOffsetsResponseGroup, DescribeShareGroupOffsetsResponsePartition,
+        DescribeShareGroupOffsetsResponseTopic,
     },
-    protocol::StrBytes,
+    describe_transactions_response::{self, TopicData},
+    list_transactions_response,
 };
 
 use super::{
-    collect::{brokers, lag_of, probe, text},
+    collect::{brokers, lag_of, lists_a_share_group, probe, text},
     *,
 };
 use crate::fake::Reply;
@@ -40,14 +36,7 @@ fn topic(name: &str) -> messages::TopicName {
 #[tokio::test]
 async fn a_share_group_lags_from_where_it_has_something_left_to_do() {
     let fakes = brokers(1, 3).await;
-    fakes[1].on(|_: ListGroupsRequest, _| {
-        let group = ListedGroup::default()
-            .with_group_id(messages::GroupId(text("shared".to_owned())))
-            .with_protocol_type(StrBytes::from_static_str("share"))
-            .with_group_state(StrBytes::from_static_str("Stable"))
-            .with_group_type(StrBytes::from_static_str("share"));
-        Reply::Answer(ListGroupsResponse::default().with_groups(vec![group]))
-    });
+    lists_a_share_group(&fakes[1]);
     fakes[1].on(|request: DescribeShareGroupOffsetsRequest, _| {
         assert!(request.groups[0].topics.is_none(), "all that it reads");
         let partition = |number: i32, start: i64, code: i16| {
@@ -160,7 +149,7 @@ async fn only_open_transactions_are_told_and_one_coordinator_that_fails_leaves_a
     let wanted: ByLeader =
         (0..3).map(|n| (BrokerId(n + 1), BTreeMap::from([("topic-0".into(), vec![n])]))).collect();
     let told = admin::writers(&cluster, &wanted).await;
-    let writer = Writer { producer: 2, first: 40, last_ms: 77 };
+    let writer = Writer { producer: 2, first: 40 };
     let expected =
         BTreeMap::from([(0, Ok(vec![writer])), (1, Ok(vec![writer])), (2, Err(Fault::Authorization))]);
     assert_eq!(told["topic-0"], expected);

@@ -1,6 +1,6 @@
 //! What survives a restart: taken in at the start, told whenever something is new.
 
-use super::{Flow, Judge, Kept, Read, Traffic, Verdict};
+use super::{Flow, Judge, Kept, Read, Traffic};
 use crate::collect::store::{BaselineRow, LifeRow};
 
 /// So many baselines are told at once: each is some kilobytes, and all are new when an hour ends.
@@ -32,9 +32,8 @@ impl Judge {
             for (topic, read) in &mut known.topics {
                 if read.turned || (all && read.moved) {
                     (read.turned, read.moved) = (false, false);
-                    let bad = read.verdicts.iter().filter(|(_, verdict)| **verdict != Verdict::Ok);
-                    let verdicts = bad.map(|(number, verdict)| (*number, *verdict)).collect();
-                    let kept = Kept { life: read.life.clone(), verdicts, judged: known.since };
+                    let (life, verdicts) = (read.life.clone(), read.bad());
+                    let kept = Kept { life, verdicts, judged: known.since };
                     lives.push((group.clone(), topic.clone(), Some(kept)));
                 }
             }

@@ -145,13 +145,13 @@ struct Known {
 struct Read {
     life: Life,
     windows: BTreeMap<i32, Window>,
-    /// Of the last look.
+    /// What is not known now is as it was.
     verdicts: BTreeMap<i32, Verdict>,
     /// Looks in a row without a commit.
     missing: u8,
     /// It has another status since it was last saved, or is nearer to one.
     turned: bool,
-    /// It has moved on since.
+    /// Another sample of it was taken since.
     moved: bool,
 }
 
@@ -259,16 +259,11 @@ impl Known {
             let whole = !group.unread.contains_key(topic);
             let read = self.topics.entry(topic.clone()).or_insert_with(|| Read::begin(at));
             read.missing = 0;
-            let before = (read.life.status, read.life.still);
+            let (before, counted) = ((read.life.status, read.life.still), read.life.counted);
             let from = read.life.look(Look { lags, whole }, at, settings);
             read.turned |= before != (read.life.status, read.life.still);
-            read.moved = true;
-            statuses.extend(from.map(|from| Transition {
-                group: name.clone(),
-                topic: topic.clone(),
-                from,
-                to: read.life.status,
-            }));
+            read.moved |= counted != read.life.counted;
+            statuses.extend(read.transition(name, topic, from));
             for (number, lag) in lags {
                 let window = read.windows.entry(*number).or_default();
                 // What is not known now, or not yet, is what it was.
@@ -316,12 +311,7 @@ impl Known {
             read.windows.clear();
             let from = read.life.gone(at);
             read.turned |= from.is_some();
-            statuses.extend(from.map(|from| Transition {
-                group: name.clone(),
-                topic: topic.clone(),
-                from,
-                to: read.life.status,
-            }));
+            statuses.extend(read.transition(name, topic, from));
         }
         let last = self.topics.values().map(|read| read.life.since.own).max();
         last.is_some_and(|last| at.own.saturating_sub(last) < settings.retention)
@@ -352,15 +342,25 @@ impl Read {
         Self { life: Life::begin(at), ..Self::default() }
     }
 
+    fn transition(&self, group: &Arc<str>, topic: &Arc<str>, from: Option<Status>) -> Option<Transition> {
+        let (group, topic, to) = (group.clone(), topic.clone(), self.life.status);
+        from.map(|from| Transition { group, topic, from, to })
+    }
+
+    /// Partitions that are not well.
+    fn bad(&self) -> BTreeMap<i32, Verdict> {
+        let bad = self.verdicts.iter().filter(|(_, verdict)| **verdict != Verdict::Ok);
+        bad.map(|(number, verdict)| (*number, *verdict)).collect()
+    }
+
     fn view(&self) -> Topic {
         let is_stuck = |verdict: &&Verdict| matches!(verdict, Verdict::Stall | Verdict::Stop);
-        let bad = self.verdicts.iter().filter(|(_, verdict)| **verdict != Verdict::Ok);
         Topic {
             status: self.life.status,
             since: self.life.since.wall,
             advanced: self.life.advanced,
             stuck: self.verdicts.values().filter(is_stuck).count(),
-            verdicts: bad.map(|(number, verdict)| (*number, *verdict)).collect(),
+            verdicts: self.bad(),
             partitions: self.life.committed.len(),
             left: None,
         }

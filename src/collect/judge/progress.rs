@@ -86,8 +86,9 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Takes a look at the partition in, and says what is to be made of it; nothing, while too little was seen. `lives` says that somebody is in the group:
-    /// who is not is said to have stopped after a silence that is longer than `patience`.
+    /// Takes a look at the partition in, and says what is to be made of it; nothing, while too little was seen.
+    /// `lives` says that somebody is in the group: who is not is said to have stopped after a silence that is longer
+    /// than `patience`.
     pub(super) fn look(
         &mut self,
         now: Duration,

@@ -110,23 +110,32 @@ impl Store {
             .query_row("SELECT began_ms FROM epoch WHERE cluster = ?1", [cluster], |row| row.get(0))
             .optional()?;
         let age = began.and_then(|began| u64::try_from(now_ms - began).ok()).map(Duration::from_millis);
-        let saved = others(&file, cluster, age.unwrap_or_default())?;
-        let rows = if age.is_some() { tables::histories(&file, cluster)? } else { Vec::new() };
+        let mut rows = if age.is_some() { tables::histories(&file, cluster)? } else { Vec::new() };
         let histories = rows.iter().filter_map(|row| row.history.as_ref()?.last());
         let last = histories.max().unwrap_or_default();
-        if age.is_some() && last <= saved.age + CORRECTION {
-            return Ok(Saved { age: saved.age.max(last), rows, ..saved });
-        }
-        if age.is_some() {
-            tracing::warn!(cluster, "the clock was set back: the history begins anew");
-        }
-        // Who was alive and what is usual does not depend on how long ago it was.
-        let saved = others(&file, cluster, Duration::ZERO)?;
-        let change = file.transaction()?;
-        change.execute("DELETE FROM history WHERE cluster = ?1", [cluster])?;
-        change.execute("REPLACE INTO epoch VALUES (?1, ?2)", params![cluster, now_ms])?;
-        change.commit()?;
-        Ok(saved)
+        let age = match age {
+            Some(age) if last <= age + CORRECTION => age.max(last),
+            // Who was alive and what is usual does not depend on how long ago it was.
+            unknown => {
+                if unknown.is_some() {
+                    tracing::warn!(cluster, "the clock was set back: the history begins anew");
+                }
+                let change = file.transaction()?;
+                change.execute("DELETE FROM history WHERE cluster = ?1", [cluster])?;
+                change.execute("REPLACE INTO epoch VALUES (?1, ?2)", params![cluster, now_ms])?;
+                change.commit()?;
+                rows.clear();
+                Duration::ZERO
+            }
+        };
+        Ok(Saved {
+            age,
+            rows,
+            lives: tables::lives(&file, cluster, age)?,
+            baselines: tables::baselines(&file, cluster)?,
+            events: tables::events(&file, cluster)?,
+            topics: tables::topics(&file, cluster)?,
+        })
     }
 
     /// Writes what changed, all of it or nothing.
@@ -141,18 +150,6 @@ impl Store {
         while pages.next()?.is_some() {}
         Ok(())
     }
-}
-
-/// Everything but histories.
-fn others(file: &Connection, cluster: &str, age: Duration) -> rusqlite::Result<Saved> {
-    Ok(Saved {
-        age,
-        rows: Vec::new(),
-        lives: tables::lives(file, cluster, age)?,
-        baselines: tables::baselines(file, cluster)?,
-        events: tables::events(file, cluster)?,
-        topics: tables::topics(file, cluster)?,
-    })
 }
 
 enum Refusal {

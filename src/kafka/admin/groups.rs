@@ -29,8 +29,8 @@ const LIST_GROUPS: wire::Range = wire::Range { lowest: 0, highest: 5 };
 const FETCH_MANY: wire::Range = wire::Range { lowest: 8, highest: 9 };
 const FETCH_ONE: wire::Range = wire::Range { lowest: 2, highest: 7 };
 
-/// Answers stay below a few megabytes even where groups read thousands of partitions.
-const GROUPS_A_REQUEST: usize = 50;
+/// Answers stay below a few megabytes even where groups read thousands of partitions, or have hundreds of members.
+pub(super) const GROUPS_A_REQUEST: usize = 50;
 
 /// Kafka's number for a consumer group among what has a coordinator.
 const GROUP: i8 = 0;

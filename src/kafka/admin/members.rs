@@ -8,16 +8,13 @@ use kafka_protocol::messages::{ConsumerGroupDescribeRequest, DescribeGroupsReque
 
 use super::{
     check,
-    groups::{GroupKind, group_id},
+    groups::{GROUPS_A_REQUEST, GroupKind, group_id},
 };
 use crate::kafka::{BrokerId, Error, Fault, wire};
 
 const DESCRIBE: wire::Range = wire::Range { lowest: 0, highest: 5 };
 /// Of groups that speak KIP-848 (Kafka 4.0).
 const DESCRIBE_CONSUMER: wire::Range = wire::Range { lowest: 0, highest: 1 };
-
-/// Answers hold all members with their assignments.
-const GROUPS_A_REQUEST: usize = 50;
 
 /// A member of a group. All of it is hostile text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,14 +10,11 @@ use kafka_protocol::messages::{
 
 use super::{
     check,
-    groups::{Offsets, group_id},
+    groups::{GROUPS_A_REQUEST, Offsets, group_id},
 };
 use crate::kafka::{BrokerId, Fault, fault::Chain, wire};
 
 const DESCRIBE_OFFSETS: wire::Range = wire::Range { lowest: 0, highest: 0 };
-
-/// Answers stay small even where groups read thousands of partitions.
-const GROUPS_A_REQUEST: usize = 50;
 
 /// The start offsets of share groups, asked of the brokers that coordinate them: everything before them is done with.
 /// A group that cannot be read has the fault: [`Fault::Unsupported`] before Kafka 4.1.

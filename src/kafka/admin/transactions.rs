@@ -3,13 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::join_all;
-use kafka_protocol::{
-    messages::{
-        self, DescribeProducersRequest, DescribeTransactionsRequest, ListTransactionsRequest,
-        TransactionalId, describe_producers_request::TopicRequest,
-        describe_transactions_response::TransactionState,
-    },
-    protocol::StrBytes,
+use kafka_protocol::messages::{
+    self, DescribeProducersRequest, DescribeTransactionsRequest, ListTransactionsRequest, TransactionalId,
+    describe_producers_request::TopicRequest, describe_transactions_response::TransactionState,
 };
 
 use super::{ByLeader, check, topic_name};
@@ -26,8 +22,6 @@ pub struct Writer {
     pub producer: i64,
     /// The transaction's first record on the partition.
     pub first: i64,
-    /// When it last wrote to the partition, in milliseconds since 1970.
-    pub last_ms: i64,
 }
 
 /// What a coordinator knows of a transaction.
@@ -37,8 +31,6 @@ pub struct Transaction {
     pub id: String,
     /// The producer's id.
     pub producer: i64,
-    /// Its state, in Kafka's words.
-    pub state: String,
     /// When it began, in milliseconds since 1970; absent for one that is over.
     pub since_ms: Option<i64>,
     /// Partitions that it has written to, by topic.
@@ -75,11 +67,8 @@ pub async fn writers(cluster: &wire::Cluster, wanted: &ByLeader) -> Writers {
                 let Some(partition) = partitions.get_mut(&told.partition_index) else { continue };
                 // Kafka writes -1 for a producer without a transaction.
                 let open = told.active_producers.iter().filter(|one| one.current_txn_start_offset >= 0);
-                let writers = open.map(|one| Writer {
-                    producer: one.producer_id.0,
-                    first: one.current_txn_start_offset,
-                    last_ms: one.last_timestamp,
-                });
+                let writers = open
+                    .map(|one| Writer { producer: one.producer_id.0, first: one.current_txn_start_offset });
                 let checked = check(told.error_code, "", None).map_err(|error| error.fault());
                 *partition = checked.map(|()| writers.collect());
             }
@@ -125,11 +114,9 @@ async fn describe(
 ) -> Result<Vec<Transaction>, Fault> {
     let request = DescribeTransactionsRequest::default().with_transactional_ids(ids);
     let answer = cluster.ask(broker, &request, DESCRIBE).await.map_err(|error| error.fault())?;
-    let text = |text: StrBytes| text.to_string();
     let transaction = |told: TransactionState| Transaction {
-        id: text(told.transactional_id.0),
+        id: told.transactional_id.0.to_string(),
         producer: told.producer_id.0,
-        state: text(told.transaction_state),
         since_ms: (told.transaction_start_time_ms >= 0).then_some(told.transaction_start_time_ms),
         partitions: told
             .topics
