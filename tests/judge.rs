@@ -2,15 +2,16 @@
 
 use std::{path::Path, time::Duration};
 
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::Value;
 use support::{
-    groups::{client, commit, now_ms, write},
+    groups::{commit, now_ms, write},
     kafka::{Kafka, Listener},
     service::Service,
     wait_for,
 };
 
+#[path = "judge/held.rs"]
+mod held;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
@@ -173,82 +174,4 @@ fn what_is_made_anew_is_told_and_a_folder_that_is_missing_stops_nothing_else() {
     assert!(ended.success(), "{log}");
     assert_eq!(log.matches("report.json cannot be written").count(), 2, "once, and once at the end: {log}");
     assert!(log.contains("histories are kept in memory alone"), "{log}");
-}
-
-#[test]
-fn the_room_that_logs_take_is_what_kafkas_own_program_says() {
-    let Some(kafka) = Kafka::shared() else { return };
-    let topic = "judged-sizes";
-    kafka.create_topic(topic, 3);
-    for partition in 0..3 {
-        write(kafka, topic, partition, (0..100).map(|_| now_ms()));
-    }
-    let bootstrap = kafka.bootstrap(Listener::Plaintext);
-    let service = Service::start(&format!(
-        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\nenabled = false\n\
-         [log_dirs]\nenabled = true\ninterval = 1s\n"
-    ));
-    let truth = || {
-        let brokers = (1..=3).map(|id: i32| id.to_string()).collect::<Vec<_>>().join(",");
-        let arguments = ["--describe", "--topic-list", topic, "--broker-list", &brokers];
-        let told = kafka.admin("org.apache.kafka.tools.LogDirsCommand", &arguments);
-        let line = told.lines().find(|line| line.starts_with('{')).expect("JSON");
-        let told: Value = serde_json::from_str(line).expect("JSON");
-        let all = |value: &Value, key: &str| value[key].as_array().expect("a list").clone();
-        let dirs = all(&told, "brokers").into_iter().flat_map(|broker| all(&broker, "logDirs"));
-        let replicas = dirs.flat_map(|dir| all(&dir, "partitions"));
-        replicas.map(|replica| replica["size"].as_f64().expect("bytes")).sum::<f64>()
-    };
-    let label = format!("topic=\"{topic}\"");
-    // Followers may still be fetching.
-    wait_for("sizes to agree", PATIENCE, || {
-        let told = service.series("kafka_topic_log_size_bytes", &[&label])?;
-        (told > 0.0 && told == truth()).then_some(())
-    });
-    for broker in 1..=3 {
-        let label = format!("broker=\"{broker}\"");
-        let told =
-            |name: &str| service.series(name, &[&label]).unwrap_or_else(|| panic!("{name} of {broker}"));
-        assert_eq!(told("kafka_log_dir_up"), 1.0);
-        let (size, usable, total) = (
-            told("kafka_log_dir_size_bytes"),
-            told("kafka_log_dir_usable_bytes"),
-            told("kafka_log_dir_total_bytes"),
-        );
-        assert!(size > 0.0 && usable > 0.0 && total >= usable + size, "{size} {usable} {total}");
-    }
-}
-
-#[test]
-fn who_leaves_a_transaction_open_is_named_until_it_ends() {
-    let Some(kafka) = Kafka::shared() else { return };
-    let topic = "judged-transactions";
-    kafka.create_topic(topic, 1);
-    let bootstrap = kafka.bootstrap(Listener::Plaintext);
-    let service = Service::start(&format!(
-        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\nenabled = false\n\
-         [lag]\ntopics.include = {topic}\n[transactions]\ninterval = 1s\nmin.age = 2s\n"
-    ));
-    let producer: BaseProducer =
-        client(kafka).set("transactional.id", "judged-tx").create().expect("a producer");
-    producer.init_transactions(PATIENCE).expect("begun");
-    producer.begin_transaction().expect("begun");
-    for _ in 0..3 {
-        let record = BaseRecord::<(), _>::to(topic).partition(0).payload("x");
-        producer.send(record).map_err(|(error, _)| error).expect("sent");
-    }
-    producer.flush(PATIENCE).expect("written");
-    let label = format!("topic=\"{topic}\"");
-    let told = |name: &str, more: &str| service.series(name, &[&label, more]);
-    wait_for("who it is", PATIENCE, || {
-        told("kafka_partition_transaction_info", "transactional_id=\"judged-tx\"")
-    });
-    let held = told("kafka_partition_stable_offset_held_seconds", "partition=\"0\"");
-    assert!(held.is_some_and(|seconds| seconds >= 2.0), "{held:?}");
-    assert_eq!(told("kafka_partition_held_back_records", "partition=\"0\""), Some(3.0));
-    assert_eq!(told("kafka_partition_hanging_transaction", "partition=\"0\""), Some(0.0), "it is only slow");
-    producer.abort_transaction(PATIENCE).expect("aborted");
-    wait_for("readers to go on", PATIENCE, || {
-        told("kafka_partition_stable_offset_held_seconds", "partition=\"0\"").is_none().then_some(())
-    });
 }

@@ -108,3 +108,49 @@ impl Probe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::{collect::topology::Change, config, kafka::wire, task::Latest};
+
+    fn probe(store: &Arc<Store>) -> Probe {
+        let sources = config::Sources { bootstrap: Some("b:1".to_owned()), ..config::Sources::default() };
+        let cluster = Arc::new(config::load(&sources).expect("valid").clusters.remove(0));
+        let settings = Arc::new(wire::Settings::parse(&cluster.kafka).expect("good settings"));
+        let known = Arc::new(wire::Cluster::new(settings, Duration::from_secs(1)));
+        let metadata = watch::channel(Latest::new(Duration::from_secs(1))).1;
+        Probe::new(cluster, known, metadata).with(Some(store.clone()))
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_costs_nothing_that_was_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let store = Arc::new(Store::open(&path).expect("a new file"));
+        let mut first = probe(&store);
+        store.limit(1);
+        // More than what pages there are have room for.
+        let topics = ["a", "b"].map(|name| name.repeat(100_000));
+        for topic in &topics {
+            let created = vec![(Change::TopicCreated, topic.clone())];
+            first.events.topology(SystemTime::now(), "k", created);
+            first.save().await;
+            assert!(first.unsaved, "the disk is full");
+        }
+        store.limit(1 << 20);
+        first.save().await;
+        assert!(!first.unsaved, "there is room again");
+        drop((first, store));
+        let second = probe(&Arc::new(Store::open(&path).expect("the same file")));
+        let events = second.events.view();
+        assert_eq!(
+            events.iter().map(|event| &event.subject).collect::<Vec<_>>(),
+            topics.iter().collect::<Vec<_>>()
+        );
+    }
+}

@@ -152,6 +152,14 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+impl Store {
+    /// As if the disk had no more room than for so many pages, or than it has.
+    pub(super) fn limit(&self, pages: u32) {
+        self.file().pragma_update(None, "max_page_count", pages).expect("a limit");
+    }
+}
+
 enum Refusal {
     /// Somebody else has it.
     Locked(String),
@@ -292,27 +300,46 @@ mod tests {
         assert!(Store::open(&folder.path().join("missing/history.db")).is_err(), "a folder is not made up");
     }
 
+    /// The first two schemas, as programs wrote them that are not this one.
+    const OLD: &str = "
+        CREATE TABLE epoch (cluster TEXT PRIMARY KEY, began_ms INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE history (
+            cluster TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
+            topic_id BLOB, samples BLOB NOT NULL,
+            PRIMARY KEY (cluster, topic, partition)
+        ) WITHOUT ROWID;
+        INSERT INTO epoch VALUES ('eu', 0);
+    ";
+
     #[test]
-    fn a_file_of_the_first_schema_is_carried_over() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("history.db");
-        drop(Store::open(&path).expect("a new file"));
+    fn a_file_of_an_older_schema_is_carried_over() {
         let far = history(&[1 << 40, (1 << 40) + 5, (1 << 40) + 70]);
-        let mut bytes = far.to_bytes();
-        bytes.drain(8..16);
-        {
-            let file = Connection::open(&path).expect("a file");
-            file.pragma_update(None, "user_version", 1).expect("a version");
-            file.execute("INSERT INTO epoch VALUES ('eu', 0)", []).expect("an epoch");
-            let put = "INSERT INTO history VALUES ('eu', 'a', 3, NULL, ?1)";
-            file.execute(put, [bytes]).expect("a row");
+        for version in [1, 2] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("history.db");
+            let mut bytes = far.to_bytes();
+            if version == 1 {
+                bytes.drain(8..16);
+            }
+            {
+                let file = Connection::open(&path).expect("a file");
+                file.execute_batch(OLD).expect("tables");
+                file.pragma_update(None, "user_version", version).expect("a version");
+                let put = "INSERT INTO history VALUES ('eu', 'a', 3, NULL, ?1)";
+                file.execute(put, [bytes]).expect("a row");
+            }
+            let lives = vec![("g".into(), "a".into(), Some(life(3)))];
+            for before in 0..2 {
+                let store = Store::open(&path).expect("the same file");
+                let saved = store.load("eu").expect("a cluster");
+                assert_eq!(saved.lives.len(), before, "of version {version}");
+                assert_eq!(by_topic(saved.rows)["a"].1[&3].to_bytes(), far.to_bytes());
+                let changes = Changes { lives: lives.clone(), ..Changes::default() };
+                store.save("eu", &changes).expect("there is a place for what is judged");
+            }
+            let files = fs::read_dir(folder.path()).expect("a folder").count();
+            assert_eq!(files, 1, "nothing was set aside");
         }
-        for _ in 0..2 {
-            let loaded =
-                by_topic(Store::open(&path).expect("the same file").load("eu").expect("a cluster").rows);
-            assert_eq!(loaded["a"].1[&3].to_bytes(), far.to_bytes());
-        }
-        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing was set aside");
     }
 
     #[test]

@@ -87,10 +87,12 @@ share.coordinator.state.topic.min.isr=1
 }
 
 /// What does not depend on the node: nothing happens unasked, failover is quick, memory is small.
+/// Transactions are not verified: one that hangs can be made.
 const FIXED: &str = "auto.create.topics.enable=false
 auto.leader.rebalance.enable=false
 offsets.topic.num.partitions=12
 transaction.state.log.num.partitions=4
+transaction.partition.verification.enable=false
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=1000
