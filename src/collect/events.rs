@@ -115,8 +115,9 @@ impl Log {
 
     /// Groups and traffic are not what they were.
     pub(super) fn judged(&mut self, at: SystemTime, cluster: &str, changes: Changes) {
-        for Transition { group, topic, from, to } in changes.statuses {
+        for Transition { group, topic, from, to, gone } in changes.statuses {
             let (kind, words) = match to {
+                Status::Offline if gone => ("group_offline", "is not known to Kafka any more"),
                 Status::Online => ("group_online", "reads and keeps up"),
                 Status::Offline => ("group_offline", "does not read what there is to read"),
                 Status::Recovering => ("group_recovering", "reads again"),

@@ -160,6 +160,7 @@ impl Probe {
         for topic in self.topics.anew() {
             self.heads.forget(&topic);
             self.searches.forget(&topic);
+            self.judge.forget(&topic);
         }
         let almost = ages::almost(committed, &self.topics);
         self.heads.ask(&self.wire, metadata, &almost, &self.topics, &mut self.faults).await;

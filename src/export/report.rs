@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The report on all clusters whose groups have been looked at lately; nothing, if there is none.
+/// The report on all clusters whose groups are looked at, and have been lately; nothing, if there is none.
 pub fn report(readings: &[Readings], now: SystemTime) -> Option<Value> {
     let several = readings.len() > 1;
     let mut consumers = Vec::new();
@@ -27,6 +27,9 @@ pub fn report(readings: &[Readings], now: SystemTime) -> Option<Value> {
         let (Some(snapshot), Some(at)) = (readings.collect.fresh(), readings.collect.succeeded) else {
             continue;
         };
+        if !readings.settings.lag.enabled {
+            continue;
+        }
         any = true;
         for (group, judged) in &snapshot.judged.groups {
             for (topic, judged) in &judged.topics {

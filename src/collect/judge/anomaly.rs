@@ -75,6 +75,10 @@ pub(in crate::collect) struct Baseline {
     next: u32,
     /// Records a second; NaN for hours that were not seen.
     rates: VecDeque<f32>,
+    /// What was odd about the topic when it was last judged: that is so until it is judged again.
+    odd: Option<Kind>,
+    /// Hours in a row that do not go with those that are kept.
+    strange: u32,
 }
 
 /// What a topic does, and what it did.
@@ -86,7 +90,6 @@ pub(in crate::collect) struct Traffic {
     /// Of the last minutes: when, records, and the seconds in which they came.
     recent: VecDeque<(Duration, u64, f64)>,
     last: Option<Duration>,
-    odd: Option<Kind>,
 }
 
 impl Baseline {
@@ -95,18 +98,28 @@ impl Baseline {
         if self.rates.is_empty() {
             self.next = hour;
         }
-        // A clock that was set back, or far ahead.
-        let Some(gap) = hour.checked_sub(self.next) else { return };
-        if gap as usize >= HOURS {
-            self.rates.clear();
-        } else {
-            self.rates.extend(std::iter::repeat_n(f32::NAN, gap as usize));
-        }
+        let gap = hour.checked_sub(self.next).filter(|gap| (*gap as usize) < HOURS);
+        let Some(gap) = gap.or_else(|| self.anew(hour)) else { return };
+        self.strange = 0;
+        self.rates.extend(std::iter::repeat_n(f32::NAN, gap as usize));
         self.rates.push_back(rate);
         self.next = hour + 1;
         while self.rates.len() > HOURS {
             self.rates.pop_front();
         }
+    }
+
+    /// An hour that is there already, or is weeks away: a clock that is wrong, or was. If it stays like that for a day,
+    /// it was: what is later than this hour is forgotten, and so is everything that is too long ago.
+    fn anew(&mut self, hour: u32) -> Option<u32> {
+        self.strange += 1;
+        if self.strange < DAY {
+            return None;
+        }
+        let kept = self.rates.len().checked_sub(self.next.saturating_sub(hour) as usize);
+        self.rates.truncate(kept.filter(|_| hour < self.next).unwrap_or(0));
+        self.next = hour;
+        Some(0)
     }
 
     fn at(&self, hour: u32) -> Option<f64> {
@@ -155,10 +168,11 @@ impl Baseline {
         Some((part * now + (1.0 - part) * before, spread.max(spread_before)))
     }
 
-    /// As it is stored: the next hour and the rates, each in four bytes.
+    /// As it is stored: the next hour and the rates, each in four bytes, and one for what is odd.
     pub(in crate::collect) fn to_bytes(&self) -> Vec<u8> {
         let rates = self.rates.iter().flat_map(|rate| rate.to_le_bytes());
-        self.next.to_le_bytes().into_iter().chain(rates).collect()
+        let odd = self.odd.map_or(0, |odd| odd as u8 + 1);
+        self.next.to_le_bytes().into_iter().chain(rates).chain([odd]).collect()
     }
 
     /// What [`Baseline::to_bytes`] says; nothing, for what it never says.
@@ -167,8 +181,17 @@ impl Baseline {
         let (next, rates) = numbers.split_first()?;
         let rates: VecDeque<f32> = rates.iter().map(|rate| f32::from_le_bytes(*rate)).collect();
         let valid = rates.iter().all(|rate| rate.is_nan() || (rate.is_finite() && *rate >= 0.0));
-        (rest.is_empty() && valid && rates.len() <= HOURS)
-            .then(|| Self { next: u32::from_le_bytes(*next), rates })
+        let odd = match rest {
+            [] | [0] => None,
+            [odd] => Some(*Kind::ALL.get(usize::from(odd - 1))?),
+            _ => return None,
+        };
+        (valid && rates.len() <= HOURS).then(|| Self {
+            next: u32::from_le_bytes(*next),
+            rates,
+            odd,
+            strange: 0,
+        })
     }
 }
 
@@ -212,14 +235,13 @@ impl Traffic {
 
     /// What is odd about it.
     pub(in crate::collect) fn odd(&self) -> Option<Kind> {
-        self.odd
+        self.baseline.odd
     }
 
-    /// How it is, if it is known how it should be. `at` is in seconds since 1970.
+    /// How it is, if that is known, and how it should be. `at` is in seconds since 1970.
     pub(in crate::collect) fn judge(&mut self, at: u64, settings: &Settings) -> Option<Rate> {
         let seconds: f64 = self.recent.iter().map(|(.., seconds)| seconds).sum();
         if seconds < WINDOW.as_secs_f64() * ENOUGH {
-            self.odd = None;
             return None;
         }
         let records: u64 = self.recent.iter().map(|(_, records, _)| records).sum();
@@ -231,8 +253,9 @@ impl Traffic {
         // reason. A topic that rests over its first weekend has done so for longer.
         let awake = || self.baseline.at(hour.wrapping_sub(1)).is_some_and(|before| before >= expected / 2.0);
         let dropped = records == 0 && expected >= settings.least;
-        let kind = match self.odd {
-            _ if dropped && (self.odd == Some(Kind::Drop) || awake()) => Some(Kind::Drop),
+        let odd = self.baseline.odd;
+        let kind = match odd {
+            _ if dropped && (odd == Some(Kind::Drop) || awake()) => Some(Kind::Drop),
             _ if score >= settings.score => Some(Kind::High),
             _ if score <= -settings.score => Some(Kind::Low),
             // What has been found is kept until it is over: else one that lies at the limit would come and go.
@@ -240,7 +263,7 @@ impl Traffic {
             Some(Kind::Low) if score <= -settings.score / 2.0 => Some(Kind::Low),
             _ => None,
         };
-        self.odd = kind;
+        self.baseline.odd = kind;
         Some(Rate { actual, expected, score, kind })
     }
 }

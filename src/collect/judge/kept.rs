@@ -33,7 +33,7 @@ impl Judge {
                 if read.turned || (all && read.moved) {
                     (read.turned, read.moved) = (false, false);
                     let (life, verdicts) = (read.life.clone(), read.bad());
-                    let kept = Kept { life, verdicts, judged: known.since };
+                    let kept = Kept { life, verdicts, judged: known.verdict.and(known.since) };
                     lives.push((group.clone(), topic.clone(), Some(kept)));
                 }
             }

@@ -98,6 +98,8 @@ pub(super) struct Transition {
     pub(super) topic: Arc<str>,
     pub(super) from: Status,
     pub(super) to: Status,
+    /// Kafka does not list the group any more.
+    pub(super) gone: bool,
 }
 
 /// What survives a restart of a group on a topic.
@@ -135,6 +137,8 @@ struct Flow {
 struct Known {
     verdict: Option<Verdict>,
     since: Option<SystemTime>,
+    /// Whether somebody was in it when Kafka last said so.
+    lives: Option<bool>,
     topics: BTreeMap<Arc<str>, Read>,
     /// Whole listings in a row without it.
     missing: u8,
@@ -175,6 +179,15 @@ pub(super) struct Changes {
 }
 
 impl Judge {
+    /// A topic is another one under the same name: offsets of the old one say nothing of it.
+    pub(super) fn forget(&mut self, topic: &str) {
+        for read in self.groups.values_mut().filter_map(|known| known.topics.get_mut(topic)) {
+            read.life.committed.clear();
+            read.windows.clear();
+            read.verdicts.clear();
+        }
+    }
+
     /// Judges a look.
     pub(super) fn judge(&mut self, seen: &Seen<'_>, settings: &config::Cluster) -> (Judged, Changes) {
         let mut changes = Changes::default();
@@ -187,13 +200,14 @@ impl Judge {
             }
         }
         self.groups.retain(|name, known| {
-            if seen.groups.contains_key(name) || !seen.listed {
+            if seen.groups.contains_key(name) {
                 return true;
             }
-            known.missing = known.missing.saturating_add(1);
-            let stays = known.missing < MISSES
-                || (settings.lag.watches(name)
-                    && known.gone(name, seen.at, &settings.liveness, &mut changes.statuses));
+            // Only who could list them all can say that one is gone; who is left out goes at once.
+            known.missing = known.missing.saturating_add(u8::from(seen.listed));
+            let stays = settings.lag.watches(name)
+                && (known.missing < MISSES
+                    || known.gone(name, seen.at, &settings.liveness, &mut changes.statuses));
             if !stays {
                 self.gone.0.extend(known.topics.keys().map(|topic| (name.clone(), topic.clone(), None)));
             }
@@ -236,6 +250,7 @@ impl Judge {
             }
             let is = known.traffic.odd();
             if was != is {
+                known.changed = true;
                 changes.traffic.push((name.clone(), is));
             }
         }
@@ -252,9 +267,14 @@ impl Known {
         settings: &config::Liveness,
         statuses: &mut Vec<Transition>,
     ) -> Vec<Arc<str>> {
-        // Where nobody says, somebody may be there.
-        let lives = !matches!(group.state, GroupState::Empty | GroupState::Dead);
-        let patience = settings.sample * settings.samples;
+        self.lives = match group.state {
+            GroupState::Empty | GroupState::Dead => Some(false),
+            // A listing that failed: it is as it was.
+            GroupState::Unknown => self.lives,
+            _ => Some(true),
+        };
+        // Where nobody ever says, somebody may be there.
+        let lives = self.lives.unwrap_or(true);
         for (topic, lags) in &group.topics {
             let whole = !group.unread.contains_key(topic);
             let read = self.topics.entry(topic.clone()).or_insert_with(|| Read::begin(at));
@@ -267,7 +287,7 @@ impl Known {
             for (number, lag) in lags {
                 let window = read.windows.entry(*number).or_default();
                 // What is not known now, or not yet, is what it was.
-                let said = verdict(window, lag, at.own, lives, patience);
+                let said = verdict(window, lag, at.own, lives, settings);
                 let said = said.or_else(|| read.verdicts.get(number).copied()).unwrap_or_default();
                 let before = read.verdicts.insert(*number, said).unwrap_or_default();
                 read.turned |= before != said;
@@ -305,13 +325,14 @@ impl Known {
         settings: &config::Liveness,
         statuses: &mut Vec<Transition>,
     ) -> bool {
-        self.verdict = None;
+        let was_there = self.verdict.take().is_some();
         for (topic, read) in &mut self.topics {
             read.verdicts.clear();
             read.windows.clear();
             let from = read.life.gone(at);
-            read.turned |= from.is_some();
-            statuses.extend(read.transition(name, topic, from));
+            read.turned |= was_there || from.is_some();
+            let transition = read.transition(name, topic, from);
+            statuses.extend(transition.map(|transition| Transition { gone: true, ..transition }));
         }
         let last = self.topics.values().map(|read| read.life.since.own).max();
         last.is_some_and(|last| at.own.saturating_sub(last) < settings.retention)
@@ -344,7 +365,7 @@ impl Read {
 
     fn transition(&self, group: &Arc<str>, topic: &Arc<str>, from: Option<Status>) -> Option<Transition> {
         let (group, topic, to) = (group.clone(), topic.clone(), self.life.status);
-        from.map(|from| Transition { group, topic, from, to })
+        from.map(|from| Transition { group, topic, from, to, gone: false })
     }
 
     /// Partitions that are not well.
@@ -367,18 +388,18 @@ impl Read {
     }
 }
 
-/// What is to be said of a partition; nothing, where it is not known how far it is from the end.
+/// What is to be said of a partition; nothing, where it is not known, or not yet, how far it is from the end.
 fn verdict(
     window: &mut Window,
     lag: &Lag,
     now: Duration,
     lives: bool,
-    patience: Duration,
+    settings: &config::Liveness,
 ) -> Option<Verdict> {
     if lag.behind {
-        return Some(if lag.reset { Verdict::Reset } else { Verdict::Ok });
+        return lag.reset.then_some(Verdict::Reset);
     }
-    let said = window.look(now, (lag.committed, lag.unread()?), lives, patience);
+    let said = window.look(now, (lag.committed, lag.unread()?), lives, settings);
     if lag.lost > Some(0) { Some(Verdict::Lost) } else { said }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! The rules are Burrow's "consumer lag evaluation rules", over our own samples instead of the commits themselves: these
 //! cannot be seen without reading what only brokers should. So a group that has members counts as committing at every
-//! look, whether its offset moves or not, and one that has none only when it moves.
+//! look, whether its offset moves or not, and one that has none only when it moves. As Burrow merges commits that come
+//! too close, looks that come more often than samples make no more of them.
 
 use std::{collections::VecDeque, time::Duration};
+
+use crate::config::Liveness;
 
 /// Samples that are kept of a partition, as Burrow does.
 pub(super) const WINDOW: usize = 10;
@@ -88,28 +91,40 @@ pub(super) struct Window {
 impl Window {
     /// Takes a look at the partition in, and says what is to be made of it; nothing, while too little was seen.
     /// `lives` says that somebody is in the group: who is not is said to have stopped after a silence that is longer
-    /// than `patience`.
+    /// than it takes to be offline.
     pub(super) fn look(
         &mut self,
         now: Duration,
         (committed, lag): (i64, i64),
         lives: bool,
-        patience: Duration,
+        settings: &Liveness,
     ) -> Option<Verdict> {
         self.ends = [Some(committed.saturating_add(lag)), self.ends[0]];
         let is_news = self.samples.back().is_none_or(|last| last.committed != committed);
         if lives || is_news {
-            if self.samples.len() == WINDOW {
-                self.samples.pop_front();
-            } else if self.samples.len() == self.samples.capacity() {
-                // Doubling would end far above the most there are; of who never moves, one is all there is.
-                let more = if self.samples.is_empty() { 1 } else { WINDOW - self.samples.len() };
-                self.samples.reserve_exact(more);
-            }
-            let lag = u32::try_from(lag.max(0)).unwrap_or(u32::MAX);
-            self.samples.push_back(Sample { at: tenths(now), committed, lag });
+            let lag_then = u32::try_from(lag.max(0)).unwrap_or(u32::MAX);
+            self.take(Sample { at: tenths(now), committed, lag: lag_then }, settings.sample);
         }
-        if lag > 0 { self.judge(now, patience) } else { Some(Verdict::Ok) }
+        if lag > 0 { self.judge(now, settings.sample * settings.samples) } else { Some(Verdict::Ok) }
+    }
+
+    fn take(&mut self, sample: Sample, apart: Duration) {
+        // A little early is in time, and who goes back is never overlooked.
+        let close = |last: &&mut Sample| {
+            sample.at - last.at < tenths(apart * 3 / 4) && sample.committed >= last.committed
+        };
+        if let Some(last) = self.samples.back_mut().filter(close) {
+            (last.committed, last.lag) = (sample.committed, last.lag.min(sample.lag));
+            return;
+        }
+        if self.samples.len() == WINDOW {
+            self.samples.pop_front();
+        } else if self.samples.len() == self.samples.capacity() {
+            // Doubling would end far above the most there are; of who never moves, one is all there is.
+            let more = if self.samples.is_empty() { 1 } else { WINDOW - self.samples.len() };
+            self.samples.reserve_exact(more);
+        }
+        self.samples.push_back(sample);
     }
 
     fn judge(&self, now: Duration, patience: Duration) -> Option<Verdict> {
@@ -151,14 +166,25 @@ fn tenths(time: Duration) -> u32 {
 mod tests {
     use super::*;
 
+    fn every(sample: u64, samples: u32) -> Liveness {
+        let zero = Duration::ZERO;
+        Liveness {
+            sample: Duration::from_secs(sample),
+            samples,
+            recovering: zero,
+            near: zero,
+            retention: zero,
+        }
+    }
+
     /// Commits at 100, 200, … seconds, and another look at `now`.
     fn judged(offsets: &[i64], lags: &[i64], now: u64) -> Verdict {
         let mut window = Window::default();
         for ((offset, lag), step) in offsets.iter().zip(lags).zip(1..) {
-            window.look(Duration::from_secs(100 * step), (*offset, *lag), true, Duration::ZERO);
+            window.look(Duration::from_secs(100 * step), (*offset, *lag), true, &every(0, 0));
         }
         let last = offsets.iter().zip(lags).next_back().expect("one");
-        window.look(Duration::from_secs(now), (*last.0, *last.1), false, Duration::ZERO).expect("enough")
+        window.look(Duration::from_secs(now), (*last.0, *last.1), false, &every(0, 0)).expect("enough")
     }
 
     #[test]
@@ -189,10 +215,10 @@ mod tests {
     #[test]
     fn who_has_left_is_silent_and_who_is_there_stalls() {
         let (mut left, mut there) = (Window::default(), Window::default());
-        let (at, patience) = (|step: u64| Duration::from_secs(30 * step), Duration::from_secs(150));
+        let (at, settings) = (|step: u64| Duration::from_secs(30 * step), every(30, 5));
         let said: Vec<_> = (1..=9)
             .map(|step| {
-                let look = |window: &mut Window, lives| window.look(at(step), (7, 40), lives, patience);
+                let look = |window: &mut Window, lives| window.look(at(step), (7, 40), lives, &settings);
                 [look(&mut left, false), look(&mut there, true)]
             })
             .collect();
@@ -206,9 +232,32 @@ mod tests {
     #[test]
     fn who_was_at_the_end_a_look_ago_has_had_no_time() {
         let mut window = Window::default();
-        let mut look =
-            |at, lag| window.look(Duration::from_secs(at), (7, lag), false, Duration::from_secs(150));
+        let settings = every(30, 5);
+        let mut look = |at, lag| window.look(Duration::from_secs(at), (7, lag), false, &settings);
         assert_eq!(look(10, 0), Some(Verdict::Ok));
         assert_eq!((look(9000, 40), look(9030, 40)), (Some(Verdict::Ok), Some(Verdict::Stop)));
+    }
+    #[test]
+    fn how_often_one_looks_makes_no_verdict() {
+        // Somebody who commits once a minute, and is never at the end.
+        let settings = every(60, 5);
+        for step in [1, 5, 20, 30, 60] {
+            let mut window = Window::default();
+            let said = (0..3600 / step).map(|look| {
+                let (at, committed) = (look * step, i64::try_from(look * step / 60 * 100).expect("small"));
+                window.look(Duration::from_secs(at), (committed, 7), true, &settings)
+            });
+            let bad: Vec<_> = said.flatten().filter(|said| *said != Verdict::Ok).collect();
+            assert_eq!(bad, [], "every {step} s");
+            assert!(window.samples.len() == WINDOW && window.samples.capacity() == WINDOW);
+        }
+    }
+
+    #[test]
+    fn who_goes_back_between_two_samples_is_seen_to() {
+        let (mut window, settings) = (Window::default(), every(60, 5));
+        let said = [(0, 50), (5, 20), (10, 25)]
+            .map(|(at, committed)| window.look(Duration::from_secs(at), (committed, 7), true, &settings));
+        assert_eq!(said, [None, Some(Verdict::Rewind), Some(Verdict::Rewind)]);
     }
 }

@@ -88,6 +88,9 @@ impl Life {
             advanced |= before.is_some_and(|before| lag.committed > before);
             moved |= before != Some(lag.committed);
         }
+        if look.whole {
+            self.committed.retain(|number, _| look.lags.contains_key(number));
+        }
         if advanced {
             self.advanced = Some(at.wall);
         }

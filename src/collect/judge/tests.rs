@@ -15,6 +15,7 @@ use crate::{
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
+const WEEK: u64 = 7 * DAY;
 
 /// A Monday, midnight.
 const MONDAY: u64 = 1_780_272_000;
@@ -39,6 +40,10 @@ struct World {
     unknown: BTreeSet<&'static str>,
     /// Brokers do not list their groups.
     unlisted: bool,
+    /// They do not tell whether somebody is in them.
+    untold: bool,
+    /// A commit behind the end was not seen twice.
+    unsure: bool,
 }
 
 impl World {
@@ -48,11 +53,15 @@ impl World {
         for ((name, topic), committed) in &self.commits {
             let end = Some(self.ends[topic]).filter(|_| !self.unknown.contains(topic));
             let ends = Ends { start: Some(0), end };
-            let mut lag = lag(*committed, ends, true);
+            let mut lag = lag(*committed, ends, !self.unsure);
             let method = Method::History;
             lag.time = lag.records.map(|records| TimeLag { age: age(topic, records), error: None, method });
             let failing = self.failing.contains(name);
-            let state = if self.empty.contains(name) { GroupState::Empty } else { GroupState::Stable };
+            let state = match self.empty.contains(name) {
+                _ if self.untold => GroupState::Unknown,
+                true => GroupState::Empty,
+                false => GroupState::Stable,
+            };
             let group = found.entry((*name).into()).or_insert_with(|| groups::Group {
                 state,
                 kind: GroupKind::Consumer,
@@ -203,6 +212,78 @@ fn neither_a_failed_look_nor_a_clock_that_steps_changes_a_status() {
 }
 
 #[test]
+fn a_listing_that_fails_makes_nobody_live_who_has_left() {
+    let settings = cluster();
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends.insert("t", 1000);
+    world.commits.insert(("g", "t"), 10);
+    world.empty.insert("g");
+    let mut verdict = |world: &World, minute: u64| {
+        let (judged, _) = look(&mut judge, world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+        judged.groups["g"].verdict
+    };
+    let said: Vec<_> = (0..60).map(|minute| verdict(&world, minute)).collect();
+    assert_eq!(said.last(), Some(&Some(Verdict::Stop)));
+    world.untold = true;
+    let said: Vec<_> = (60..80).map(|minute| verdict(&world, minute)).collect();
+    assert_eq!(said, [Some(Verdict::Stop); 20]);
+}
+
+#[test]
+fn who_is_left_out_is_forgotten_though_nobody_can_be_listed() {
+    let mut settings = cluster();
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends.insert("t", 1000);
+    world.commits = BTreeMap::from([(("g", "t"), 10), (("h", "t"), 10)]);
+    look(&mut judge, &world, 0, MONDAY, &settings);
+    settings.lag.groups.leave_out(["g".to_owned()].into());
+    world.commits.clear();
+    world.unlisted = true;
+    let (judged, _) = look(&mut judge, &world, 60, MONDAY, &settings);
+    assert_eq!(judged.groups.keys().map(|name| &**name).collect::<Vec<_>>(), ["h"]);
+}
+
+#[test]
+fn who_is_gone_has_no_verdict_after_a_restart_either() {
+    let settings = cluster();
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends.insert("t", 1000);
+    world.commits.insert(("g", "t"), 10);
+    for minute in 0..9 {
+        look(&mut judge, &world, minute * MINUTE, MONDAY, &settings);
+    }
+    judge.unsaved(true);
+    world.commits.clear();
+    let gone = [9, 10].map(|minute| look(&mut judge, &world, minute * MINUTE, MONDAY, &settings).1);
+    assert_eq!(gone.map(|changes| changes.statuses.len()), [0, 0], "it was offline before");
+    let mut again = Judge::default();
+    again.remember(judge.unsaved(false).0, Vec::new());
+    world.unlisted = true;
+    let (judged, _) = look(&mut again, &world, 0, MONDAY, &settings);
+    assert_eq!((judged.groups["g"].verdict, judged.groups["g"].absent), (None, false), "nobody has said");
+}
+
+#[test]
+fn of_a_topic_that_is_made_anew_nothing_old_counts() {
+    let settings = cluster();
+    let (mut judge, mut world) = (Judge::default(), World::default());
+    world.ends.insert("t", 1000);
+    world.commits.insert(("g", "t"), 900);
+    for minute in 0..9 {
+        look(&mut judge, &world, minute * MINUTE, MONDAY, &settings);
+    }
+    judge.forget("t");
+    world.ends.insert("t", 50);
+    world.commits.insert(("g", "t"), 10);
+    let (judged, _) = look(&mut judge, &world, 9 * MINUTE, MONDAY, &settings);
+    let told = &judged.groups["g"];
+    assert_eq!(
+        (told.verdict, told.topics["t"].stuck, told.topics["t"].advanced),
+        (Some(Verdict::Ok), 0, None)
+    );
+}
+
+#[test]
 fn who_is_gone_is_offline_is_remembered_and_is_forgotten_in_time() {
     let mut settings = cluster();
     settings.liveness = Liveness { retention: Duration::from_secs(HOUR), ..settings.liveness };
@@ -260,6 +341,13 @@ fn verdicts_are_of_the_worst_partition_and_since_they_were_reached() {
     world.commits.insert(("g", "a"), 2000);
     let (judged, _) = look(&mut judge, &world, 900, MONDAY + 900, &settings);
     assert_eq!(judged.groups["g"].verdict, Some(Verdict::Reset));
+    // Where that has to be seen twice, as after a restart, it is what it was.
+    let mut again = Judge::default();
+    again.remember(judge.unsaved(true).0, Vec::new());
+    world.unsure = true;
+    let (judged, _) = look(&mut again, &world, 960, MONDAY + 960, &settings);
+    let since = UNIX_EPOCH + Duration::from_secs(MONDAY + 900);
+    assert_eq!((judged.groups["g"].verdict, judged.groups["g"].since), (Some(Verdict::Reset), since));
 }
 
 #[test]
@@ -325,6 +413,65 @@ fn odd_traffic_is_found_though_the_service_was_away_for_a_while() {
     assert!(Baseline::from_bytes(&[0, 0, 0]).is_none() && Baseline::from_bytes(&[0; 4]).is_some());
     let negative = [[1, 0, 0, 0], (-1.0f32).to_le_bytes()].concat();
     assert!(Baseline::from_bytes(&negative).is_none());
+}
+
+#[test]
+fn what_is_odd_stays_so_until_it_is_judged_again() {
+    let settings = Anomaly { score: 4.0, least: 1.0 };
+    let mut traffic = Traffic::default();
+    let hour = |now: u64| u32::try_from((MONDAY + now) / HOUR).expect("an hour");
+    let mut told = Vec::new();
+    for now in (0..4 * DAY).step_by(60) {
+        let own = Duration::from_secs(now);
+        // Silent from hour 80 on; its leader is away for an hour of that, and we restart after it.
+        match now / HOUR {
+            83 => traffic.pause(own),
+            80..90 => _ = traffic.add(own, hour(now), 0),
+            _ => _ = traffic.add(own, hour(now), 6000),
+        }
+        if now == 85 * HOUR {
+            traffic = Traffic::of(Baseline::from_bytes(&traffic.baseline.to_bytes()).expect("the same"));
+        }
+        traffic.judge(MONDAY + now, &settings);
+        if told.last().is_none_or(|(_, before)| *before != traffic.odd()) {
+            told.push((now / HOUR, traffic.odd()));
+        }
+    }
+    assert_eq!(told.first(), Some(&(0, None)));
+    let drops: Vec<_> =
+        told.iter().filter(|(_, odd)| *odd == Some(Kind::Drop)).map(|(hour, _)| *hour).collect();
+    assert_eq!(drops, [80], "one, though nobody looked and we were away: {told:?}");
+    let usual: Vec<_> = told.iter().skip(1).filter(|(_, odd)| odd.is_none()).map(|(hour, _)| *hour).collect();
+    assert_eq!(usual, [90], "{told:?}");
+}
+
+#[test]
+fn a_clock_that_is_wrong_for_some_hours_costs_nothing_that_was_learned() {
+    let settings = Anomaly { score: 4.0, least: 1.0 };
+    for wrong in [0, 2 * WEEK, 3000 * WEEK] {
+        let mut traffic = Traffic::default();
+        let mut known = |minutes: std::ops::Range<u64>, base: u64| {
+            let mut last = None;
+            for minute in minutes {
+                let wall = base + minute * MINUTE;
+                let hour = u32::try_from(wall / HOUR).expect("an hour");
+                traffic.add(Duration::from_secs(minute * MINUTE), hour, 6000);
+                last = traffic.judge(wall, &settings);
+            }
+            last.map(|rate| rate.expected.round())
+        };
+        assert_eq!(known(0..8 * 1440, MONDAY), Some(100.0));
+        // Three hours somewhere else in time: 1970, or the future.
+        let away = if wrong == 0 { 0 } else { MONDAY + wrong };
+        known(8 * 1440..8 * 1440 + 180, away);
+        assert_eq!(known(8 * 1440 + 180..8 * 1440 + 300, MONDAY), Some(100.0), "{wrong}");
+        assert_eq!(
+            known(8 * 1440 + 300..11 * 1440, MONDAY),
+            Some(100.0),
+            "and what comes is learned: {wrong}"
+        );
+        assert_eq!(known(20 * 1440..21 * 1440, MONDAY), Some(100.0), "{wrong}");
+    }
 }
 
 #[test]
