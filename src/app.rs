@@ -238,7 +238,15 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
     };
     let mut clusters = Vec::new();
     let store = config.history.as_deref().and_then(|path| match Store::open(path) {
-        Ok(store) => Some(Arc::new(store)),
+        Ok(store) => {
+            let names: Vec<&str> = config.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+            match store.forget_others(&names) {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "clusters that are configured no more are forgotten"),
+                Err(error) => tracing::warn!("the history cannot be tidied up: {error}"),
+            }
+            Some(Arc::new(store))
+        }
         Err(words) => {
             tracing::error!("histories are kept in memory alone: {words}");
             None

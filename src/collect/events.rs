@@ -11,14 +11,14 @@ use std::{
 
 use super::{
     judge::{Changes, Kind, Status, Transition},
-    topology::Change,
+    topology::{Change, Changed},
 };
 use crate::kafka::fault::plain;
 
 /// The newest so many are kept.
 pub(super) const MOST: usize = 1000;
 
-/// So many topics whose leaders moved at once are named one by one.
+/// So many to whom the same happened at once are named one by one.
 const FEW: usize = 5;
 
 /// Something happened.
@@ -78,39 +78,31 @@ impl Log {
         self.unsaved.drain(..self.unsaved.len().saturating_sub(MOST));
     }
 
-    /// Brokers and topics are not what they were.
-    pub(super) fn topology(&mut self, at: SystemTime, cluster: &str, changes: Vec<(Change, String)>) {
-        let (moves, changes): (Vec<_>, Vec<_>) =
-            changes.into_iter().partition(|(change, _)| *change == Change::LeaderMoved);
-        self.moves(at, cluster, &moves);
-        for (change, what) in changes {
-            let kind = change.as_str();
-            tracing::info!(cluster, change = kind, what = plain(&what), "the cluster has changed");
-            self.note(at, kind, what, change.words().to_owned());
+    /// Brokers and topics are not what they were. What happened to many at once is one event, so that it does not
+    /// drive out what came before: a broker that goes takes many leaders along, and one program makes many topics.
+    pub(super) fn topology(&mut self, at: SystemTime, cluster: &str, changes: Vec<Changed>) {
+        let mut kinds = BTreeMap::<Change, BTreeMap<String, (Cow<'static, str>, usize)>>::new();
+        for Changed { change, subject, words } in changes {
+            kinds.entry(change).or_default().entry(subject).or_insert((words, 0)).1 += 1;
         }
-    }
-
-    /// One event for each topic: a broker that goes takes many leaders along, and one for all of them where these are
-    /// many, so that they do not drive out what came before.
-    fn moves(&mut self, at: SystemTime, cluster: &str, moves: &[(Change, String)]) {
-        let mut topics = BTreeMap::<&str, usize>::new();
-        moves.iter().for_each(|(_, topic)| *topics.entry(topic).or_default() += 1);
-        let (kind, count) = (Change::LeaderMoved.as_str(), topics.len());
-        if count == 0 {
-            return;
+        for (change, subjects) in kinds {
+            let (kind, count) = (change.as_str(), subjects.len());
+            let times: usize = subjects.values().map(|(_, times)| times).sum();
+            if count > FEW {
+                tracing::info!(cluster, change = kind, count, times, "the cluster has changed");
+                let first: Vec<&str> = subjects.keys().take(FEW).map(String::as_str).collect();
+                let what = if change.is_of_topic() { "topics" } else { "brokers" };
+                let words = format!("{}: {} and others", change.words(), first.join(", "));
+                self.note(at, kind, format!("{count} {what}"), words);
+                continue;
+            }
+            for (what, (words, times)) in subjects {
+                tracing::info!(cluster, change = kind, what = plain(&what), times, "the cluster has changed");
+                let words =
+                    if times > 1 { format!("{words}, {times} partitions") } else { words.into_owned() };
+                self.note(at, kind, what, words);
+            }
         }
-        tracing::info!(
-            cluster,
-            change = kind,
-            topics = count,
-            partitions = moves.len(),
-            "the cluster has changed"
-        );
-        let words = |partitions: usize| format!("leaders that moved: of {partitions} partitions");
-        if count > FEW {
-            return self.note(at, kind, format!("{count} topics"), words(moves.len()));
-        }
-        topics.into_iter().for_each(|(topic, moved)| self.note(at, kind, topic.to_owned(), words(moved)));
     }
 
     /// Groups and traffic are not what they were.
@@ -157,25 +149,27 @@ mod tests {
         let mut log = Log::default();
         let at = |second: usize| UNIX_EPOCH + Duration::from_secs(second as u64);
         for number in 0..MOST + 5 {
-            log.topology(at(number), "k", vec![(Change::TopicCreated, format!("t{number}"))]);
+            log.topology(at(number), "k", vec![(Change::TopicCreated, format!("t{number}")).into()]);
         }
         let kept = log.view();
         assert_eq!((kept.len(), &*kept[0].subject, kept[0].at), (MOST, "t5", at(5)));
         let told = log.unsaved();
         assert_eq!((told.len(), log.unsaved().len()), (MOST, 0));
-        log.topology(at(9999), "k", vec![(Change::BrokerLeft, "3".to_owned())]);
+        log.topology(at(9999), "k", vec![(Change::BrokerLeft, "3".to_owned()).into()]);
         log.not_saved(told);
         let again = log.unsaved();
         assert_eq!((again.len(), &*again[0].subject), (MOST, "t6"));
         assert_eq!(again[MOST - 1].words, "a broker that has gone");
-        let moved =
-            |topics: usize| (0..3 * topics).map(move |n| (Change::LeaderMoved, format!("t{}", n % topics)));
+        let moved = |topics: usize| {
+            (0..3 * topics).map(move |n| (Change::LeaderMoved, format!("t{}", n % topics)).into())
+        };
         log.topology(at(0), "k", moved(2).chain(moved(2)).collect());
         log.topology(at(0), "k", moved(900).collect());
         let told: Vec<_> =
             log.unsaved().iter().map(|event| (event.subject.clone(), event.words.clone())).collect();
-        let words = |count| format!("leaders that moved: of {count} partitions");
-        let expected = [("t0", 6), ("t1", 6), ("900 topics", 2700)];
-        assert_eq!(told, expected.map(|(subject, count)| (subject.to_owned(), words(count))));
+        let words = "a leader that moved";
+        let few = ["t0", "t1"].map(|topic| (topic.to_owned(), format!("{words}, 6 partitions")));
+        let many = ("900 topics".to_owned(), format!("{words}: t0, t1, t10, t100, t101 and others"));
+        assert_eq!(told, [few.to_vec(), vec![many]].concat());
     }
 }

@@ -4,13 +4,18 @@ use std::{
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
+
+use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{config, kafka::fault::plain};
 
 /// A longer file is a mistake.
 const LONGEST: u64 = 1 << 20;
+
+/// A disk that takes longer is not waited for: what it says is taken in when it says it.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// When a file was written, and how long it is; nothing, for one that is not there.
 type Seen = Option<(SystemTime, u64)>;
@@ -22,7 +27,12 @@ pub(super) struct Excluded {
     /// When it was written, and how long it is; nothing, while it cannot be read.
     seen: Seen,
     failing: bool,
+    /// What is being read: of a disk that hangs, one is enough.
+    reading: Option<JoinHandle<Read>>,
 }
+
+/// What a file says, and which one it is, if it is another one than before.
+type Read = io::Result<Option<(Names, Seen)>>;
 
 /// What a file says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,9 +51,12 @@ impl Excluded {
     /// Takes in what has changed; tells whether something has. A file that is missing leaves nobody out, and one that
     /// cannot be read leaves out whom it left out before.
     pub(super) async fn apply(&mut self, cluster: &mut config::Cluster) -> bool {
-        let (path, seen) = (self.path.clone(), self.seen);
-        // A file may lie on a disk that hangs.
-        let read = tokio::task::spawn_blocking(move || read(&path, seen)).await;
+        let reading = self.reading.get_or_insert_with(|| {
+            let (path, seen) = (self.path.clone(), self.seen);
+            tokio::task::spawn_blocking(move || read(&path, seen))
+        });
+        let Ok(read) = timeout(PATIENCE, reading).await else { return false };
+        self.reading = None;
         let read = match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(None) => return false,
             Ok(Some((names, seen))) => {
@@ -71,8 +84,7 @@ impl Excluded {
     }
 }
 
-/// What a file says, and which one it is, if it is another one than before.
-fn read(path: &Path, before: Seen) -> io::Result<Option<(Names, Seen)>> {
+fn read(path: &Path, before: Seen) -> Read {
     let found = match fs::metadata(path) {
         Ok(found) if !found.is_file() => return Err(io::Error::other("it is no file")),
         Ok(found) if found.len() > LONGEST => return Err(io::Error::other("it is longer than a megabyte")),
@@ -127,5 +139,24 @@ mod tests {
         fs::create_dir(&path).expect("a folder in its place");
         assert!(!excluded.apply(&mut cluster).await && excluded.failing);
         assert_eq!(parse("x\ngroup\ntopic  y ").wrong, [1, 2]);
+    }
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_asked_once_and_not_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, config) = (folder.path().join("excluded"), config::Sources::default());
+        let sources = config::Sources { bootstrap: Some("b:1".to_owned()), ..config };
+        let mut cluster = config::load(&sources).expect("valid").clusters.remove(0);
+        let mut excluded = Excluded::of(&path);
+        let (answer, hung) = std::sync::mpsc::channel();
+        excluded.reading = Some(tokio::task::spawn_blocking(move || {
+            hung.recv().expect("an answer");
+            Ok(Some((parse("group g"), None)))
+        }));
+        for _ in 0..3 {
+            assert!(!excluded.apply(&mut cluster).await && excluded.reading.is_some());
+        }
+        answer.send(()).expect("somebody waits");
+        while !excluded.apply(&mut cluster).await {}
+        assert!(!cluster.lag.watches("g") && excluded.reading.is_none());
     }
 }

@@ -75,7 +75,7 @@ pub struct Snapshot {
     pub duration: Duration,
     /// Of that, judging.
     pub judging: Duration,
-    /// Of that, writing what is kept.
+    /// How long it took to write what was last written, which no look waits for.
     pub saving: Duration,
 }
 
@@ -99,6 +99,8 @@ pub struct Probe {
     /// What was last to be saved, could not be.
     unsaved: bool,
     writing: Option<saved::Writing>,
+    /// How long it took to write what was last written.
+    saving: Duration,
     topics: topics::Watched,
     groups: groups::Watched,
     searches: search::Searches,
@@ -142,6 +144,7 @@ impl Probe {
             saved,
             unsaved: false,
             writing: None,
+            saving: Duration::ZERO,
             topics,
             groups,
             searches,
@@ -350,7 +353,7 @@ impl Cycle for Probe {
             listing: self.groups.listing,
             reading: self.heads.capability(),
             judging,
-            saving: begun.elapsed() - asked - judging,
+            saving: self.saving,
             duration: begun.elapsed(),
         })
     }

@@ -15,8 +15,11 @@ use super::{
 /// What was seen is written this often, or after two looks.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// What is being written, and how that ended.
-pub(super) type Writing = JoinHandle<(rusqlite::Result<()>, Changes)>;
+/// What is being written: how it ended, what it was, how long it took.
+pub(super) struct Writing {
+    begun: Instant,
+    done: JoinHandle<(rusqlite::Result<()>, Changes, Duration)>,
+}
 
 impl Probe {
     /// Goes on where an earlier run ended, and keeps what is seen.
@@ -43,26 +46,34 @@ impl Probe {
         self
     }
 
-    /// Writes what has changed; a cycle waits for it, no answer does. What is judged is written at once, what was only
-    /// seen, once a minute.
+    /// Begins to write what has changed. What is judged is written at once, what was only seen, once a minute; while
+    /// a disk takes its time over what was new before, nothing is begun.
     pub(super) async fn save(&mut self) {
-        let due = self.saved.elapsed() > EVERY.min(2 * self.cluster.lag.interval);
-        self.write(due, false).await;
+        let Some(Writing { begun, .. }) = self.writing.as_ref().filter(|writing| !writing.done.is_finished())
+        else {
+            self.written().await;
+            let due = self.saved.elapsed() > EVERY.min(2 * self.cluster.lag.interval);
+            return self.write(due, false);
+        };
+        if begun.elapsed() > EVERY {
+            self.told(Some("the disk does not answer".to_owned()));
+        }
     }
 
     /// Writes everything, at the end.
     pub(super) async fn save_all(&mut self) {
-        self.write(true, true).await;
+        self.written().await;
+        self.write(true, true);
+        self.written().await;
     }
 
-    async fn write(&mut self, seen: bool, all: bool) {
+    fn write(&mut self, seen: bool, all: bool) {
         let Some(store) = self.store.clone() else {
             self.judge.keep_nothing();
             self.events.unsaved();
             self.topology.unsaved();
             return self.topics.keep_nothing();
         };
-        self.written().await;
         let mut changes = Changes::default();
         (changes.lives, changes.baselines) = self.judge.unsaved(seen);
         changes.events = self.events.unsaved();
@@ -74,19 +85,22 @@ impl Probe {
         if changes.is_empty() {
             return;
         }
-        let name = self.cluster.name.clone();
-        self.writing = Some(tokio::task::spawn_blocking(move || (store.save(&name, &changes), changes)));
-        self.written().await;
+        let (name, begun) = (self.cluster.name.clone(), Instant::now());
+        let write = move || (store.save(&name, &changes), changes, begun.elapsed());
+        self.writing = Some(Writing { begun, done: tokio::task::spawn_blocking(write) });
     }
 
-    /// Waits for what is being written. A cycle may be dropped meanwhile: then the next one hears how it ended.
+    /// Waits for what is being written, and hears how it ended.
     async fn written(&mut self) {
         let Some(writing) = &mut self.writing else { return };
-        let ended = writing.await;
+        let ended = (&mut writing.done).await;
         self.writing = None;
         let failed = match ended {
-            Ok((Ok(()), _)) => None,
-            Ok((Err(error), changes)) => {
+            Ok((Ok(()), _, duration)) => {
+                self.saving = duration;
+                None
+            }
+            Ok((Err(error), changes, _)) => {
                 self.topics.not_saved(changes.histories);
                 self.judge.not_saved(changes.lives, changes.baselines);
                 self.events.not_saved(changes.events);
@@ -95,6 +109,11 @@ impl Probe {
             }
             Err(error) => Some(error.to_string()),
         };
+        self.told(failed);
+    }
+
+    /// Tells that nothing can be written, and that it can be again, once each.
+    fn told(&mut self, failed: Option<String>) {
         let (cluster, before) = (&self.cluster.name, std::mem::replace(&mut self.unsaved, failed.is_some()));
         match failed {
             Some(words) if !before => {
@@ -137,13 +156,14 @@ mod tests {
         // More than what pages there are have room for.
         let topics = ["a", "b"].map(|name| name.repeat(100_000));
         for topic in &topics {
-            let created = vec![(Change::TopicCreated, topic.clone())];
+            let created = vec![(Change::TopicCreated, topic.clone()).into()];
             first.events.topology(SystemTime::now(), "k", created);
             first.save().await;
+            first.written().await;
             assert!(first.unsaved, "the disk is full");
         }
         store.limit(1 << 20);
-        first.save().await;
+        first.save_all().await;
         assert!(!first.unsaved, "there is room again");
         drop((first, store));
         let second = probe(&Arc::new(Store::open(&path).expect("the same file")));
@@ -152,5 +172,29 @@ mod tests {
             events.iter().map(|event| &event.subject).collect::<Vec<_>>(),
             topics.iter().collect::<Vec<_>>()
         );
+    }
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_up_no_look_and_costs_nothing_that_was_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let store = Arc::new(Store::open(&path).expect("a new file"));
+        let mut first = probe(&store);
+        let hung = store.hang();
+        let subjects = ["a", "b", "c"].map(str::to_owned);
+        for topic in &subjects {
+            let created = vec![(Change::TopicCreated, topic.clone()).into()];
+            first.events.topology(SystemTime::now(), "k", created);
+            let looked = tokio::time::timeout(Duration::from_secs(10), first.save()).await;
+            assert!(looked.is_ok() && !first.unsaved, "it is not known yet whether it can be written");
+        }
+        first.writing.as_mut().expect("the first").begun -= 2 * EVERY;
+        first.save().await;
+        assert!(first.unsaved, "nobody waits for so long without a word");
+        drop(hung);
+        first.save_all().await;
+        assert!(!first.unsaved && first.saving > Duration::ZERO);
+        drop((first, store));
+        let events = probe(&Arc::new(Store::open(&path).expect("the same file"))).events.view();
+        assert_eq!(events.iter().map(|event| event.subject.clone()).collect::<Vec<_>>(), subjects);
     }
 }

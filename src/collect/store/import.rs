@@ -13,9 +13,12 @@ use super::{
     Store,
     tables::{Changes, Row},
 };
-use crate::collect::{
-    history::History,
-    judge::{Kept, Life, Moment, Status},
+use crate::{
+    collect::{
+        history::History,
+        judge::{Kept, Life, Moment, Status},
+    },
+    kafka::fault::plain,
 };
 
 /// What was found.
@@ -142,7 +145,7 @@ fn excluded(old: &Connection) -> rusqlite::Result<Vec<String>> {
         let mut rows = old.prepare(query)?;
         let rows = rows.query_map([], |row| row.get::<_, String>(0))?;
         for name in rows {
-            found.push(format!("{what} {}", name?));
+            found.push(format!("{what} {}", plain(&name?)));
         }
     }
     Ok(found)

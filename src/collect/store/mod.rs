@@ -25,6 +25,9 @@ use crate::kafka::TopicId;
 /// there were no judgements.
 const VERSION: i64 = 3;
 
+/// Clusters that are configured no more are remembered for so long.
+const ABSENT: Duration = Duration::from_secs(30 * 86_400);
+
 /// A clock that is corrected may go back by so much.
 const CORRECTION: Duration = Duration::from_secs(60);
 
@@ -56,7 +59,7 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, String> {
         match Self::try_open(path) {
             Ok(store) => Ok(store),
-            Err(Refusal::Locked(words)) => Err(format!("{} is in use: {words}", path.display())),
+            Err(Refusal::Locked(words)) => Err(format!("{} cannot be used: {words}", path.display())),
             Err(Refusal::Unusable(words)) => {
                 let aside =
                     set_aside(path).map_err(|error| format!("{}: {words}; {error}", path.display()))?;
@@ -104,8 +107,7 @@ impl Store {
     /// what is known, by more than clocks are corrected, nothing is: nobody can say how long ago it was.
     pub(super) fn load(&self, cluster: &str) -> rusqlite::Result<Saved> {
         let mut file = self.file();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        let now_ms = now_ms();
         let began: Option<i64> = file
             .query_row("SELECT began_ms FROM epoch WHERE cluster = ?1", [cluster], |row| row.get(0))
             .optional()?;
@@ -143,12 +145,32 @@ impl Store {
         let mut file = self.file();
         let transaction = file.transaction()?;
         changes.put(cluster, &transaction)?;
+        transaction.execute("REPLACE INTO written VALUES (?1, ?2)", params![cluster, now_ms()])?;
         transaction.commit()?;
-        // What rows left empty goes back a little at a time.
-        let mut vacuum = file.prepare("PRAGMA incremental_vacuum(100)")?;
-        let mut pages = vacuum.query([])?;
-        while pages.next()?.is_some() {}
+        // Written is written, whether or not there is less to keep.
+        _ = vacuum(&file);
         Ok(())
+    }
+
+    /// Forgets clusters that are not these and have not been written of for long: what is named otherwise now, or is
+    /// gone. Tells how many.
+    ///
+    /// # Errors
+    /// Why the file cannot be written.
+    pub fn forget_others(&self, clusters: &[&str]) -> rusqlite::Result<usize> {
+        let mut file = self.file();
+        let old = now_ms() - i64::try_from(ABSENT.as_millis()).unwrap_or(i64::MAX);
+        let names: Vec<String> = file
+            .prepare("SELECT cluster FROM epoch LEFT JOIN written USING (cluster) WHERE coalesce(at_ms, began_ms) < ?1")?
+            .query_map([old], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let change = file.transaction()?;
+        let gone: Vec<_> = names.iter().filter(|name| !clusters.contains(&name.as_str())).collect();
+        for (name, table) in gone.iter().flat_map(|name| tables::ALL.map(|table| (*name, table))) {
+            change.execute(&format!("DELETE FROM {table} WHERE cluster = ?1"), [name])?;
+        }
+        change.commit()?;
+        Ok(gone.len())
     }
 }
 
@@ -158,10 +180,38 @@ impl Store {
     pub(super) fn limit(&self, pages: u32) {
         self.file().pragma_update(None, "max_page_count", pages).expect("a limit");
     }
+
+    /// As if the disk did not answer, until what is returned is dropped.
+    pub(super) fn hang(self: &Arc<Self>) -> std::sync::mpsc::Sender<()> {
+        let (store, (hangs, hanging), (end, ended)) =
+            (self.clone(), std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            let _file = store.file();
+            hangs.send(()).expect("somebody waits");
+            // Until the other end is dropped.
+            _ = ended.recv();
+        });
+        hanging.recv().expect("it hangs");
+        end
+    }
+}
+
+/// What rows left empty goes back a little at a time.
+fn vacuum(file: &Connection) -> rusqlite::Result<()> {
+    let mut vacuum = file.prepare("PRAGMA incremental_vacuum(100)")?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(())
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 enum Refusal {
-    /// Somebody else has it.
+    /// Somebody else has it, or it cannot be reached.
     Locked(String),
     /// Damaged, or not ours.
     Unusable(String),
@@ -340,6 +390,26 @@ mod tests {
             let files = fs::read_dir(folder.path()).expect("a folder").count();
             assert_eq!(files, 1, "nothing was set aside");
         }
+    }
+
+    #[test]
+    fn a_cluster_that_is_configured_no_more_is_forgotten_after_a_while() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("history.db")).expect("a new file");
+        for name in ["eu", "us", "never written"] {
+            store.load(name).expect("nothing yet");
+        }
+        for name in ["eu", "us"] {
+            let lives = vec![("g".into(), "a".into(), Some(life(3)))];
+            store.save(name, &Changes { lives, ..Changes::default() }).expect("saved");
+        }
+        assert_eq!(store.forget_others(&["eu"]).expect("nothing to do"), 0, "it may come back");
+        let month = i64::try_from(ABSENT.as_millis()).expect("small") + 1000;
+        store.file().execute("UPDATE written SET at_ms = at_ms - ?1", [month]).expect("older");
+        store.file().execute("UPDATE epoch SET began_ms = began_ms - ?1", [month]).expect("older");
+        assert_eq!(store.forget_others(&["eu"]).expect("forgotten"), 2);
+        let lives = |name| store.load(name).expect("a cluster").lives.len();
+        assert_eq!((lives("eu"), lives("us")), (1, 0));
     }
 
     #[test]

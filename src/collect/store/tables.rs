@@ -45,7 +45,11 @@ pub(super) const SCHEMA: &str = "
         cluster TEXT NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, words TEXT NOT NULL
     );
     CREATE INDEX IF NOT EXISTS event_by_time ON event (cluster, at_ms);
+    CREATE TABLE IF NOT EXISTS written (cluster TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 ";
+
+/// All tables: each row is of a cluster.
+pub(super) const ALL: [&str; 7] = ["history", "life", "topic", "baseline", "event", "written", "epoch"];
 
 /// Of a cluster, the newest so many events stay.
 const FORGET_EVENTS: &str = "DELETE FROM event WHERE cluster = ?1 AND rowid NOT IN

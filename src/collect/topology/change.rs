@@ -1,5 +1,23 @@
 //! Kinds of changes.
 
+use std::borrow::Cow;
+
+/// Something that has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::collect) struct Changed {
+    pub(in crate::collect) change: Change,
+    /// A topic or a broker: hostile text.
+    pub(in crate::collect) subject: String,
+    /// In a sentence fragment, without the subject.
+    pub(in crate::collect) words: Cow<'static, str>,
+}
+
+impl From<(Change, String)> for Changed {
+    fn from((change, subject): (Change, String)) -> Self {
+        Self { change, subject, words: change.words().into() }
+    }
+}
+
 /// What changed between two looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
@@ -21,7 +39,7 @@ pub enum Change {
     BrokerLeft,
     /// A broker in another rack.
     RackChanged,
-    /// A topic with another `min.insync.replicas` or `cleanup.policy`.
+    /// A topic with another setting, of those that are watched.
     ConfigChanged,
 }
 
@@ -57,7 +75,7 @@ impl Change {
     }
 
     /// Whether it concerns a topic, and not a broker.
-    pub(super) fn is_of_topic(self) -> bool {
+    pub(in crate::collect) fn is_of_topic(self) -> bool {
         !matches!(self, Change::BrokerJoined | Change::BrokerLeft | Change::RackChanged)
     }
 
@@ -73,7 +91,7 @@ impl Change {
             Change::BrokerJoined => "a broker that was not there",
             Change::BrokerLeft => "a broker that has gone",
             Change::RackChanged => "a broker in another rack",
-            Change::ConfigChanged => "another min.insync.replicas or cleanup.policy",
+            Change::ConfigChanged => "another setting",
         }
     }
 }

@@ -9,7 +9,7 @@ impl Watched {
         for (name, topic) in topics {
             let Some((id, partitions, replicas)) = topic else { continue };
             let leaders = (0..partitions).map(|number| (number, None)).collect();
-            self.topics.insert(name, Seen { id, replicas, leaders, missed: 0 });
+            self.topics.insert(name, Seen { id, replicas, replicas_now: replicas, leaders, missed: 0 });
             self.remembered = true;
         }
     }

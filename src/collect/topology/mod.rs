@@ -14,6 +14,7 @@ use std::{
 };
 
 pub use change::Change;
+pub(super) use change::Changed;
 
 use super::Api;
 use crate::{
@@ -109,7 +110,7 @@ pub(super) struct Watched {
     /// Looks in a row without it, and its rack.
     brokers: BTreeMap<BrokerId, (u8, Option<String>)>,
     /// Settings that changed since the last look.
-    changed: Vec<String>,
+    changed: Vec<Changed>,
     changes: BTreeMap<Change, u64>,
     began: bool,
     /// What was there before the start is known.
@@ -129,7 +130,10 @@ pub(super) struct Watched {
 #[derive(Debug)]
 struct Seen {
     id: Option<TopicId>,
+    /// As it was when nothing was being moved: who moves has more of them for a while.
     replicas: usize,
+    /// By the last answer.
+    replicas_now: usize,
     leaders: BTreeMap<i32, Option<BrokerId>>,
     missed: u8,
 }
@@ -139,15 +143,14 @@ impl Seen {
         let leaders =
             topic.partitions.iter().map(|(number, partition)| (*number, partition.leader)).collect();
         let replicas = topic.partitions.values().map(|partition| partition.replicas.len()).max().unwrap_or(0);
-        Self { id: topic.id, replicas, leaders, missed: 0 }
+        Self { id: topic.id, replicas, replicas_now: replicas, leaders, missed: 0 }
     }
 }
 
 impl Watched {
     /// Compares with the look before; tells what has changed, and what to.
-    pub(super) fn observe(&mut self, metadata: &metadata::Snapshot) -> Vec<(Change, String)> {
-        let changed = std::mem::take(&mut self.changed).into_iter();
-        let mut changes: Vec<_> = changed.map(|name| (Change::ConfigChanged, name)).collect();
+    pub(super) fn observe(&mut self, metadata: &metadata::Snapshot) -> Vec<Changed> {
+        let mut changes = std::mem::take(&mut self.changed);
         self.brokers(metadata, &mut changes);
         for (name, topic) in metadata.topics.iter() {
             match (self.topics.get_mut(name.as_str()), topic) {
@@ -156,8 +159,14 @@ impl Watched {
                     if found.iter().any(|change| *change != Change::LeaderMoved) {
                         self.unsaved.insert(name.as_str().into());
                     }
-                    changes.extend(found.into_iter().map(|change| (change, name.clone())));
+                    let is_told = found
+                        .iter()
+                        .any(|change| matches!(change, Change::ReplicationChanged | Change::TopicRecreated));
+                    changes.extend(found.into_iter().map(|change| Changed::from((change, name.clone()))));
                     let before = std::mem::replace(seen, Seen::of(topic));
+                    if !is_told {
+                        seen.replicas = before.replicas;
+                    }
                     seen.id = seen.id.or(before.id);
                     // A leader that comes back has not moved.
                     for (number, leader) in &mut seen.leaders {
@@ -169,7 +178,7 @@ impl Watched {
                 (None, Ok(topic)) => {
                     self.unsaved.insert(name.as_str().into());
                     self.topics.insert(name.as_str().into(), Seen::of(topic));
-                    changes.push((Change::TopicCreated, name.clone()));
+                    changes.push((Change::TopicCreated, name.clone()).into());
                 }
                 (None, Err(_)) => {}
             }
@@ -181,26 +190,28 @@ impl Watched {
             let gone = seen.missed >= MISSES;
             if gone {
                 self.unsaved.insert(name.clone());
-                changes.push((Change::TopicDeleted, name.to_string()));
+                changes.push((Change::TopicDeleted, name.to_string()).into());
             }
             !gone
         });
         if !std::mem::replace(&mut self.began, true) {
             // Brokers come and go with their numbers; topics are remembered.
             let is_news = |change: Change| self.remembered && change.is_of_topic();
-            changes.retain(|(change, _)| is_news(*change));
+            changes.retain(|changed| is_news(changed.change));
         }
-        for (change, _) in &changes {
-            *self.changes.entry(*change).or_default() += 1;
+        for changed in &changes {
+            *self.changes.entry(changed.change).or_default() += 1;
         }
         changes
     }
 
-    fn brokers(&mut self, metadata: &metadata::Snapshot, changes: &mut Vec<(Change, String)>) {
+    fn brokers(&mut self, metadata: &metadata::Snapshot, changes: &mut Vec<Changed>) {
         for (id, broker) in &metadata.brokers {
             match self.brokers.insert(*id, (0, broker.rack.clone())) {
-                None => changes.push((Change::BrokerJoined, id.to_string())),
-                Some((_, rack)) if rack != broker.rack => changes.push((Change::RackChanged, id.to_string())),
+                None => changes.push((Change::BrokerJoined, id.to_string()).into()),
+                Some((_, rack)) if rack != broker.rack => {
+                    changes.push((Change::RackChanged, id.to_string()).into());
+                }
                 Some(_) => {}
             }
         }
@@ -210,7 +221,7 @@ impl Watched {
             }
             let gone = *missed >= MISSES;
             if gone {
-                changes.push((Change::BrokerLeft, broker.to_string()));
+                changes.push((Change::BrokerLeft, broker.to_string()).into());
             }
             !gone
         });
@@ -260,9 +271,13 @@ impl Watched {
             for (name, found) in found {
                 match found {
                     Ok(policy) => {
-                        let before = self.policies.insert(name.clone(), policy);
-                        self.changed
-                            .extend(before.filter(|before| *before != policy).map(|_| name.to_string()));
+                        let words = self.policies.get(&name).and_then(|before| policy.since(before));
+                        self.changed.extend(words.map(|words| Changed {
+                            change: Change::ConfigChanged,
+                            subject: name.to_string(),
+                            words: words.into(),
+                        }));
+                        self.policies.insert(name, policy);
                     }
                     Err(fault) => {
                         // Deleted since it was listed, which happens.
@@ -286,14 +301,14 @@ impl Watched {
 
     /// Whether offsets of a topic may be without a record.
     pub(super) fn is_compacted(&self, topic: &str) -> bool {
-        self.policies.get(topic).is_some_and(|policy| policy.compacted)
+        self.policies.get(topic).is_some_and(admin::Policy::is_compacted)
     }
 
     pub(super) fn view(&self, metadata: &metadata::Snapshot) -> Topology {
         let known = |topic: &(&String, &Result<Topic, Fault>)| topic.1.is_ok();
         let health = metadata.topics.iter().filter(known).filter_map(|(name, topic)| {
             let (name, _) = self.topics.get_key_value(name.as_str())?;
-            let min_isr = self.policies.get(name).and_then(|policy| policy.min_isr);
+            let min_isr = self.policies.get(name).and_then(admin::Policy::min_isr);
             let moving = self.moving.as_ref().map(|moving| moving.get(name).map_or(&[][..], Vec::as_slice));
             Some((name.clone(), Health::of(topic.as_ref().ok()?, min_isr, moving)))
         });
@@ -311,7 +326,9 @@ fn differences(seen: &Seen, topic: &Topic) -> Vec<Change> {
     if now.leaders.len() > seen.leaders.len() {
         changes.push(Change::PartitionsAdded);
     }
-    if now.replicas != seen.replicas {
+    // While replicas are being moved, there are more of them; what two answers say is so.
+    let is_moving = topic.partitions.values().any(is_under_replicated);
+    if now.replicas != seen.replicas && now.replicas == seen.replicas_now && !is_moving {
         changes.push(Change::ReplicationChanged);
     }
     let moved = now.leaders.iter().filter(|(number, leader)| {
@@ -426,7 +443,7 @@ mod tests {
         second.remember(first.unsaved());
         let wider = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(2), &[1, 2], &[1, 2])]);
         let mut now = metadata(&[1, 2, 3], &[("a", Ok(wider)), ("c", Ok(one))]);
-        let told = |change: Change, name: &str| (change, name.to_owned());
+        let told = |change: Change, name: &str| Changed::from((change, name.to_owned()));
         let expected = [told(Change::PartitionsAdded, "a"), told(Change::TopicCreated, "c")];
         assert_eq!(second.observe(&now), expected, "of brokers and leaders nothing is remembered");
         now.brokers.get_mut(&BrokerId(3)).expect("a broker").rack = Some("r".to_owned());
@@ -434,5 +451,43 @@ mod tests {
         let saved = second.unsaved();
         let names: Vec<_> = saved.iter().map(|(name, topic)| (&**name, topic.is_some())).collect();
         assert_eq!(names, [("a", true), ("b", false), ("c", true)]);
+    }
+    #[test]
+    fn who_moves_replicas_has_not_changed_their_number() {
+        let three: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2, 3], &[1, 2, 3]);
+        let moving: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2, 3, 4, 5, 6], &[1, 2, 3]);
+        let moved: (Option<i32>, &[i32], &[i32]) = (Some(4), &[4, 5, 6], &[4, 5, 6]);
+        let two: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2], &[1, 2]);
+        let mut watched = Watched::default();
+        let mut look = |one, other| {
+            let told = watched.observe(&metadata(&[1], &[("t", Ok(topic(1, &[one, other])))]));
+            told.into_iter()
+                .map(|told| told.change)
+                .filter(|change| *change != Change::LeaderMoved)
+                .collect::<Vec<_>>()
+        };
+        for (one, other) in
+            [(three, three), (moving, three), (moving, moving), (moved, moving), (moved, moved)]
+        {
+            assert_eq!((look(one, other), look(one, other)), (vec![], vec![]), "{one:?} {other:?}");
+        }
+        assert_eq!((look(two, two), look(two, two)), (vec![], vec![Change::ReplicationChanged]));
+        assert_eq!(look(two, two), []);
+    }
+
+    #[test]
+    fn a_setting_that_has_changed_is_told_with_what_it_was_and_is() {
+        let policy = |retention: &str, cleanup: &str| {
+            admin::Policy::from_iter([("retention.ms", retention), ("cleanup.policy", cleanup)])
+        };
+        let before = policy("1000", "compact");
+        assert_eq!(policy("1000", "compact").since(&before), None);
+        let now = policy("-1", "compact,delete");
+        assert_eq!(
+            now.since(&before).as_deref(),
+            Some("cleanup.policy: compact -> compact,delete, retention.ms: 1000 -> -1")
+        );
+        assert!(before.is_compacted() && now.is_compacted() && !policy("1", "delete").is_compacted());
+        assert_eq!(admin::Policy::from_iter([("min.insync.replicas", "2")]).min_isr(), Some(2));
     }
 }

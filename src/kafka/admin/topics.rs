@@ -1,6 +1,9 @@
 //! Changing topics. Sent only for topic assurance; what moves or reconfigures only when switched on.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use kafka_protocol::{
     error::{ParseResponseErrorCode, ResponseError},
@@ -269,13 +272,56 @@ pub async fn alter_topic_configs(
     answer.responses.into_iter().try_for_each(|topic| check(topic.error_code, &what, topic.error_message))
 }
 
-/// What is asked of a topic's settings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Policy {
+/// Settings of a topic that are watched: those that decide what is kept, for how long, and who may write it.
+const WATCHED: [&str; 8] = [
+    CLEANUP,
+    "compression.type",
+    "max.message.bytes",
+    "message.timestamp.type",
+    MIN_INSYNC,
+    "retention.bytes",
+    "retention.ms",
+    "unclean.leader.election.enable",
+];
+
+/// Settings of a topic that are watched, by name. Topics with the same settings share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Policy(Arc<BTreeMap<&'static str, String>>);
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Policy {
+    /// Of all settings, takes those that are watched.
+    fn from_iter<T: IntoIterator<Item = (&'a str, &'a str)>>(all: T) -> Self {
+        let watched = |(name, value): (&str, &str)| {
+            let name = WATCHED.into_iter().find(|watched| *watched == name)?;
+            Some((name, value.to_owned()))
+        };
+        Self(Arc::new(all.into_iter().filter_map(watched).collect()))
+    }
+}
+
+impl Policy {
     /// `min.insync.replicas`.
-    pub min_isr: Option<usize>,
+    pub fn min_isr(&self) -> Option<usize> {
+        self.0.get(MIN_INSYNC)?.parse().ok()
+    }
+
     /// `cleanup.policy` has `compact` in it: offsets may be without a record.
-    pub compacted: bool,
+    pub fn is_compacted(&self) -> bool {
+        self.0.get(CLEANUP).is_some_and(|value| value.split(',').any(|word| word.trim() == "compact"))
+    }
+
+    /// What has changed since another time, if anything has. What one of them does not tell has not changed.
+    pub fn since(&self, before: &Policy) -> Option<String> {
+        if Arc::ptr_eq(&self.0, &before.0) {
+            return None;
+        }
+        let changed = self.0.iter().filter_map(|(name, now)| {
+            let was = before.0.get(name).filter(|was| *was != now)?;
+            Some(format!("{name}: {} -> {}", plain(was), plain(now)))
+        });
+        let changed: Vec<String> = changed.collect();
+        (!changed.is_empty()).then(|| changed.join(", "))
+    }
 }
 
 /// Policies of topics, or why one may not be described.
@@ -286,9 +332,9 @@ pub async fn policies(
     cluster: &wire::Cluster,
     names: &[&str],
 ) -> Result<BTreeMap<Arc<str>, Result<Policy, Fault>>, Error> {
-    let mut found = BTreeMap::new();
+    let (mut found, mut known) = (BTreeMap::new(), BTreeSet::<Policy>::new());
     for names in names.chunks(TOPICS_A_REQUEST) {
-        let keys = [MIN_INSYNC, CLEANUP].map(StrBytes::from_static_str).to_vec();
+        let keys = WATCHED.map(StrBytes::from_static_str).to_vec();
         let resources = names.iter().map(|name| {
             DescribeConfigsResource::default()
                 .with_resource_type(TOPIC)
@@ -297,14 +343,17 @@ pub async fn policies(
         });
         let request = DescribeConfigsRequest::default().with_resources(resources.collect());
         for result in cluster.ask_any(&request, DESCRIBE_CONFIGS).await?.results {
-            let value = |name| result.configs.iter().find(|c| c.name.as_str() == name)?.value.as_ref();
-            let told = || Policy {
-                min_isr: value(MIN_INSYNC).and_then(|value| value.parse().ok()),
-                compacted: value(CLEANUP)
-                    .is_some_and(|value| value.split(',').any(|word| word.trim() == "compact")),
-            };
+            let told = result
+                .configs
+                .iter()
+                .filter_map(|config| Some((config.name.as_str(), config.value.as_ref()?.as_str())));
+            let mut policy: Policy = told.collect();
+            match known.get(&policy) {
+                Some(same) => policy = same.clone(),
+                None => _ = known.insert(policy.clone()),
+            }
             let checked = check(result.error_code, "", None).map_err(|error| error.fault());
-            found.insert(Arc::from(result.resource_name.as_str()), checked.map(|()| told()));
+            found.insert(Arc::from(result.resource_name.as_str()), checked.map(|()| policy));
         }
     }
     Ok(found)
