@@ -2,9 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+};
 use serde_json::Value;
 use support::{
-    groups::{commit, now_ms, write},
+    groups::{client, commit, now_ms, write},
     kafka::{Kafka, Listener},
     service::Service,
     wait_for,
@@ -109,6 +113,57 @@ fn a_group_that_stops_is_offline_across_a_crash_and_recovers() {
     wait_for("it to be back", PATIENCE, offset);
     let (ended, log) = second.stop();
     assert!(ended.success(), "{log}");
+}
+
+/// A member of a group that has read and committed up to an offset, and reads no further.
+fn member(kafka: &Kafka, group: &str, topic: &str, until: i64) -> BaseConsumer {
+    let mut settings = client(kafka);
+    settings.set("group.id", group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+    let consumer: BaseConsumer = settings.create().expect("a consumer");
+    consumer.subscribe(&[topic]).expect("a subscription");
+    wait_for("the records", PATIENCE, || {
+        let record = consumer.poll(Duration::from_millis(100))?.ok()?;
+        (record.offset() + 1 >= until).then_some(())
+    });
+    commit_as(&consumer, topic, until);
+    consumer
+}
+
+fn commit_as(consumer: &BaseConsumer, topic: &str, offset: i64) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Offset(offset)).expect("an offset");
+    consumer.commit(&list, CommitMode::Sync).expect("committed");
+}
+
+#[test]
+fn a_consumer_that_stands_still_stalls_one_that_leaves_stops_and_one_that_comes_back_recovers() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let (group, topic) = ("judged-members", "judged-members-topic");
+    let folder = tempfile::tempdir().expect("a folder");
+    kafka.create_topic(topic, 1);
+    write(kafka, topic, 0, (0..100).map(|_| now_ms()));
+    let consumer = member(kafka, group, topic, 100);
+    let service = service(kafka, group, topic, folder.path());
+    let verdict = |wanted: &str| {
+        wait_for(&format!("the verdict {wanted}"), PATIENCE, || {
+            let told = service.api(&format!("/api/v1/groups?group={group}"), "k");
+            let group = told["groups"].as_array()?.first()?.clone();
+            (group["verdict"] == wanted).then_some(group["state"].clone())
+        })
+    };
+    assert_eq!(verdict("ok"), "stable");
+    write(kafka, topic, 0, (0..50).map(|_| now_ms()));
+    assert_eq!(verdict("stall"), "stable", "it is there, and does not move");
+    wait_for_status(&service, group, "offline");
+    drop(consumer);
+    assert_eq!(verdict("stop"), "empty", "it is gone with work left");
+    let consumer = member(kafka, group, topic, 140);
+    wait_for_status(&service, group, "recovering");
+    commit_as(&consumer, topic, 150);
+    wait_for_status(&service, group, "online");
+    assert_eq!(verdict("ok"), "stable");
+    let events = happened(&service, &format!("{group} on {topic}"));
+    assert_eq!(events, ["group_offline", "group_recovering", "group_online"]);
 }
 
 #[test]
