@@ -79,7 +79,7 @@ fn partition(number: i32, pattern: &Partition) -> Partition {
 fn scrape(readings: &Readings, format: Format) -> Vec<u8> {
     let mut all = Vec::new();
     let process = sample::process(SystemTime::UNIX_EPOCH);
-    render::cluster(readings, &mut all);
+    render::cluster(readings, true, &mut all);
     render::collected(readings, true, kafka_heartbeat::config::Compat::default(), &mut all);
     compat::cc_heartbeat(std::slice::from_ref(readings), Instant::now(), &mut all);
     render::process(&process, &mut all);

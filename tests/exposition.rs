@@ -94,8 +94,8 @@ fn expose(readings: &[Readings], format: Format) -> String {
 fn bytes(readings: &[Readings], format: Format) -> Vec<u8> {
     let process = process(wall());
     let mut series = Vec::new();
-    for readings in readings {
-        render::cluster(readings, &mut series);
+    for one in readings {
+        render::cluster(one, readings.len() == 1, &mut series);
     }
     for one in readings {
         render::collected(one, readings.len() == 1, COMPAT, &mut series);
@@ -447,7 +447,7 @@ fn no_family_is_declared_and_forgotten() {
 fn with_created() -> (String, usize) {
     let (readings, process) = (readings(), process(wall()));
     let mut series = Vec::new();
-    readings.iter().for_each(|one| render::cluster(one, &mut series));
+    readings.iter().for_each(|one| render::cluster(one, false, &mut series));
     readings.iter().for_each(|one| render::collected(one, false, COMPAT, &mut series));
     compat::cc_heartbeat(&readings, Instant::now(), &mut series);
     compat::brokers(&readings, &mut series);

@@ -129,7 +129,7 @@ fn samples(collector: &Collector) -> BTreeMap<Id, f64> {
 async fn what_is_pushed_is_what_is_scraped() {
     let (readings, process) = (Arc::new(sample::sample(&sample::config(), wall())), sample::process(wall()));
     let mut series = Vec::new();
-    readings.iter().for_each(|one| render::cluster(one, &mut series));
+    readings.iter().for_each(|one| render::cluster(one, false, &mut series));
     readings.iter().for_each(|one| render::collected(one, false, Compat::default(), &mut series));
     render::process(&process, &mut series);
     let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
@@ -157,7 +157,7 @@ async fn what_is_pushed_is_what_is_scraped() {
         let (readings, process) = (readings.clone(), process.clone());
         let mut exporter = exporter(&settings, move |encoder| {
             let mut own = Vec::new();
-            readings.iter().for_each(|one| render::cluster(one, &mut own));
+            readings.iter().for_each(|one| render::cluster(one, false, &mut own));
             render::process(&process, &mut own);
             encoder.take(own);
             readings.iter().for_each(|one| render::collected(one, false, Compat::default(), encoder));

@@ -119,7 +119,7 @@ impl Drop for Real {
 /// Everything that is served but the older programs' names.
 fn push<'a>(readings: &'a [Readings], process: &'a render::Process, sink: &mut impl Sink<'a>) {
     let mut own: Vec<Series<'a>> = Vec::new();
-    readings.iter().for_each(|one| render::cluster(one, &mut own));
+    readings.iter().for_each(|one| render::cluster(one, false, &mut own));
     render::process(process, &mut own);
     sink.take(own);
     readings.iter().for_each(|one| render::collected(one, false, Compat::default(), sink));

@@ -228,7 +228,7 @@ fn scrape(state: &State, form: Form) -> Vec<Bytes> {
         .collect();
     let mut all = Vec::with_capacity(1024);
     for readings in &readings {
-        series::cluster(readings, &mut all);
+        series::cluster(readings, state.boards.len() == 1, &mut all);
     }
     if state.compat.cc_heartbeat {
         compat::cc_heartbeat(&readings, Instant::now(), &mut all);

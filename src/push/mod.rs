@@ -126,7 +126,7 @@ fn source(boards: Vec<Board>, monitor: Arc<Monitor>) -> Source {
         let readings: Vec<_> = boards.iter().map(Board::read).collect();
         let process = monitor.read();
         let mut own = Vec::new();
-        readings.iter().for_each(|readings| render::cluster(readings, &mut own));
+        readings.iter().for_each(|one| render::cluster(one, readings.len() == 1, &mut own));
         render::process(&process, &mut own);
         encoder.take(own);
         readings

@@ -87,7 +87,10 @@ fn who_leaves_a_transaction_open_is_named_until_it_ends() {
     kafka.create_topic(topic, 1);
     let service = service(
         kafka,
-        &format!("[lag]\ntopics.include = {topic}\n[transactions]\ninterval = 1s\nmin.age = 2s\n"),
+        &format!(
+            "[lag]\nenabled = false\ntopics.include = {topic}\n[freshness]\nenabled = false\n\
+             [transactions]\ninterval = 1s\nmin.age = 2s\n"
+        ),
     );
     let producer: BaseProducer =
         client(kafka).set("transactional.id", "judged-tx").create().expect("a producer");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{capability, flag, judge, log_dirs::log_dirs, shown, text, transactions::transactions, unix};
+use super::{capability, flag, judge, shown, text, unix};
 use crate::{
     board::Readings,
     collect::{
@@ -25,8 +25,6 @@ use crate::{
 /// What is known of a cluster's topics and groups, and the names of older programs that are wanted. Of the only
 /// cluster there is, what older dashboards know carries no `kafka_cluster`.
 pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series: &mut impl Sink<'a>) {
-    log_dirs(readings, alone, series);
-    transactions(readings, series);
     let Some(snapshot) = readings.collect.fresh() else { return };
     let name: &'a str = &readings.name;
     let settings = &readings.settings;

@@ -53,8 +53,9 @@ const USUAL_FAILURES: [(Stage, &[Fault]); 5] = [
     (Stage::Sasl, &[Fault::Authentication, Fault::Timeout, Fault::Disconnected]),
 ];
 
-/// Everything that is known of one cluster.
-pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
+/// What is known of one cluster, but for its topics and groups. Of the only cluster there is, what older dashboards know
+/// carries no `kafka_cluster`.
+pub fn cluster<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Series<'a>>) {
     let name: &'a str = &readings.name;
     heartbeats(name, &readings.heartbeat, series);
     if readings.metadata.fresh().is_some() {
@@ -76,6 +77,8 @@ pub fn cluster<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     task(name, "metadata", &readings.metadata, series);
     task(name, "topic", &readings.topic, series);
     task(name, "collect", &readings.collect, series);
+    transactions::transactions(readings, series);
+    log_dirs::log_dirs(readings, alone, series);
     if readings.settings.transactions.enabled {
         task(name, "transactions", &readings.transactions, series);
     }
