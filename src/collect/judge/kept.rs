@@ -1,6 +1,6 @@
 //! What survives a restart: taken in at the start, told whenever something is new.
 
-use super::{Flow, Judge, Kept, Read, Traffic};
+use super::{Flow, Judge, Kept, Read, anomaly::Traffic};
 use crate::collect::store::{BaselineRow, LifeRow};
 
 /// So many baselines are told at once: each is some kilobytes, and all are new when an hour ends.

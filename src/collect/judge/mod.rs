@@ -7,6 +7,7 @@ mod anomaly;
 mod kept;
 mod progress;
 mod status;
+mod traffic;
 
 use std::{
     collections::BTreeMap,
@@ -15,13 +16,13 @@ use std::{
 };
 
 pub(super) use anomaly::Baseline;
-use anomaly::Traffic;
 pub use anomaly::{Kind, Rate};
 pub use progress::Verdict;
 use progress::Window;
 pub(super) use status::Life;
 use status::Look;
 pub use status::Status;
+use traffic::Flow;
 
 use super::{
     groups,
@@ -33,9 +34,6 @@ use crate::{config, kafka::admin::GroupState};
 
 /// Who is missing once may be missed by accident.
 const MISSES: u8 = 2;
-
-/// What is usual on a topic is forgotten after so many looks without it: who is away for an hour may come back.
-const GONE: u32 = 120;
 
 /// A moment on both clocks: our own does not step, the wall's is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,18 +119,6 @@ pub(super) struct Judge {
     gone: (Vec<LifeRow>, Vec<BaselineRow>),
 }
 
-/// A topic's traffic.
-#[derive(Debug, Default)]
-struct Flow {
-    /// Records appended by the last look.
-    appended: Option<u64>,
-    traffic: Traffic,
-    /// Its baseline has changed since it was last saved.
-    changed: bool,
-    /// Looks in a row without it.
-    missing: u32,
-}
-
 #[derive(Debug, Default)]
 struct Known {
     verdict: Option<Verdict>,
@@ -216,45 +202,6 @@ impl Judge {
         let groups = self.groups.iter().map(|(name, known)| (name.clone(), known.view(seen.age))).collect();
         let rates = self.rates(seen, &settings.anomaly, &mut changes);
         (Judged { groups, rates }, changes)
-    }
-
-    fn rates(
-        &mut self,
-        seen: &Seen<'_>,
-        settings: &config::Anomaly,
-        changes: &mut Changes,
-    ) -> BTreeMap<Arc<str>, Rate> {
-        self.traffic.retain(|name, flow| {
-            flow.missing = if seen.topics.contains_key(name) { 0 } else { flow.missing.saturating_add(1) };
-            let stays = flow.missing < GONE;
-            if !stays {
-                self.gone.1.push((name.clone(), None));
-            }
-            stays
-        });
-        let since = seen.at.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (hour, _) = anomaly::hour(since.as_secs());
-        let mut rates = BTreeMap::new();
-        for (name, topic) in seen.topics {
-            let known = self.traffic.entry(name.clone()).or_default();
-            let before = known.appended.replace(topic.appended);
-            let more = before.and_then(|before| topic.appended.checked_sub(before));
-            match more.filter(|_| topic.rate.is_some()) {
-                Some(records) => known.changed |= known.traffic.add(seen.at.own, hour, records),
-                // It was not asked, or is another one.
-                None => known.traffic.pause(seen.at.own),
-            }
-            let was = known.traffic.odd();
-            if let Some(rate) = known.traffic.judge(since.as_secs(), settings) {
-                rates.insert(name.clone(), rate);
-            }
-            let is = known.traffic.odd();
-            if was != is {
-                known.changed = true;
-                changes.traffic.push((name.clone(), is));
-            }
-        }
-        rates
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::*;
+use super::{anomaly::Traffic, *};
 use crate::{
     collect::{
         lag::{Ends, Method, lag},
