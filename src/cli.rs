@@ -73,6 +73,18 @@ pub enum Command {
     },
     /// Print every metric with its labels and its meaning, as Markdown
     Metrics,
+    /// Write recording rules and alerts for what is promised in [slo]
+    Slo {
+        /// The configuration file; without it, the defaults are promised
+        #[arg(long, short, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Percent of heartbeats that come back in time, in place of [slo] availability
+        #[arg(long, value_name = "PERCENT", value_parser = crate::config::promise)]
+        objective: Option<f64>,
+        /// For whom
+        #[arg(long, value_enum, default_value_t = crate::slo::Format::Prometheus)]
+        format: crate::slo::Format,
+    },
     /// Take over the database of the time lag monitor, as the file that the history is kept in
     ImportHistory {
         /// The cluster's name in the configuration

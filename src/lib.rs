@@ -30,6 +30,7 @@ pub mod app;
 pub mod demo;
 pub mod healthcheck;
 pub mod oneshot;
+pub mod slo;
 
 pub mod cli;
 pub mod logs;

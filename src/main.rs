@@ -16,7 +16,7 @@ use kafka_heartbeat::{
     config::{self, Config, LogFormat, Sources},
     demo::Demo,
     export::reference,
-    healthcheck, logs, oneshot, process,
+    healthcheck, logs, oneshot, process, slo,
 };
 
 /// Async workers: rendering and questions; heartbeats have threads of their own.
@@ -56,6 +56,9 @@ fn main() -> ExitCode {
             Some(Command::Metrics) => {
                 say(&reference::markdown());
                 Exit::Ok
+            }
+            Some(Command::Slo { config, objective, format }) => {
+                write_rules(config, objective, format, environment)
             }
             Some(Command::ImportHistory { cluster, from, into }) => import_history(&from, &cluster, &into),
             Some(Command::CheckConfig { file }) => check_config(file, environment),
@@ -147,6 +150,25 @@ where
             Exit::Config
         }
         None => Exit::Internal,
+    }
+}
+
+fn write_rules(file: Option<PathBuf>, objective: Option<f64>, format: slo::Format, env: Environment) -> Exit {
+    // Rules are made on machines that see no Kafka.
+    let bootstrap = file.is_none().then(|| "localhost:9092".to_owned());
+    let (config, _) = match load(&Sources { file, env, bootstrap, ..Sources::default() }) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    match slo::rules(&config, objective, format) {
+        Ok(rules) => {
+            say(&rules);
+            Exit::Ok
+        }
+        Err(words) => {
+            complain(&words);
+            Exit::Config
+        }
     }
 }
 

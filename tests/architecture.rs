@@ -11,8 +11,8 @@ use std::{
 const LAYERS: [&str; 11] = [
     "config", "kafka", "latency", "task", "probe", "collect", "verdict", "board", "metrics", "export", "http",
 ];
-const WIRING: [&str; 10] =
-    ["main", "lib", "app", "cli", "demo", "logs", "oneshot", "healthcheck", "process", "push"];
+const WIRING: [&str; 11] =
+    ["main", "lib", "app", "cli", "demo", "logs", "oneshot", "healthcheck", "process", "push", "slo"];
 /// Not named although they lie to the left: exporters see what was measured, never the cluster.
 const FORBIDDEN: [(&str, &str); 1] = [("export", "kafka")];
 const MOST_LINES: usize = 400;

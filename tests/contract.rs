@@ -10,11 +10,14 @@ use std::{
 };
 
 use kafka_heartbeat::{
+    collect::judge::{Kind as Odd, Status, Verdict},
+    config::{self, Sources},
     metrics::{Kind, catalog},
     probe::{
         heartbeat::{Anomaly, Outcome},
         topic::Blocked,
     },
+    slo,
 };
 use serde_json::{Value, json};
 
@@ -34,9 +37,12 @@ fn alerts_name_only_known_metrics() {
     let mut families = known_families();
     families.insert("up".into()); // Prometheus' own, of every target
     families.extend(rules.iter().filter_map(|rule| rule["record"].as_str()).map(str::to_owned));
-    assert!(rules.len() > 20, "the rules were not found: {}", rules.len());
+    // The JMX exporter's, of brokers.
+    let jvm = ["jvm_memory_used_bytes", "jvm_memory_max_bytes", "jvm_gc_collection_seconds_sum"];
+    families.extend(jvm.map(str::to_owned));
+    assert!(rules.len() > 100, "the rules were not found: {}", rules.len());
     for rule in &rules {
-        assert_known(text(&rule["expr"]), &families, "alerts.yml");
+        assert_known(text(&rule["expr"]), &families, text(&rule["alert"]));
     }
 }
 
@@ -44,10 +50,15 @@ fn alerts_name_only_known_metrics() {
 fn a_label_with_known_values_is_compared_with_one_of_them() {
     let known = [
         ("outcome", Outcome::ALL.map(Outcome::as_str).to_vec()),
-        ("kind", Anomaly::ALL.map(Anomaly::as_str).to_vec()),
+        ("kind", [Anomaly::ALL.map(Anomaly::as_str).as_slice(), &Odd::ALL.map(Odd::as_str)].concat()),
+        ("verdict", Verdict::ALL.map(Verdict::as_str).to_vec()),
+        ("status", Status::ALL.map(Status::as_str).to_vec()),
         ("reason", Blocked::ALL.map(Blocked::as_str).to_vec()),
     ];
-    let files = ["prometheus/alerts.yml", "prometheus/alerts.test.yml"].map(read);
+    let files = SUBJECTS.iter().flat_map(|subject| {
+        [format!("prometheus/rules/{subject}.yml"), format!("prometheus/tests/{subject}.test.yml")]
+    });
+    let files = files.map(|file| read(&file));
     let queries = dashboards().into_iter().flat_map(|(_, dashboard)| expressions(&dashboard));
     let texts: Vec<_> = files.into_iter().chain(queries).collect();
     for (label, values) in known {
@@ -63,20 +74,121 @@ fn a_label_with_known_values_is_compared_with_one_of_them() {
 fn every_alert_says_how_bad_it_is_and_what_to_do_first() {
     for rule in rules().iter().filter(|rule| !rule["alert"].is_null()) {
         let name = text(&rule["alert"]);
-        assert!(name.starts_with("Kafka"), "{name}");
+        assert!(name.starts_with("Kafka") || name == "TopicMetricExporterDown", "{name}");
         assert!(["critical", "warning", "info"].contains(&text(&rule["labels"]["severity"])), "{name}");
         assert!(!text(&rule["annotations"]["summary"]).is_empty(), "{name}");
         assert!(text(&rule["annotations"]["description"]).contains("First: "), "{name}");
+        let page = format!("docs/runbooks/{name}.md");
+        assert_eq!(text(&rule["annotations"]["runbook_url"]), page, "{name}");
+        let words = read(&page);
+        assert!(words.starts_with(&format!("# {name}\n")) && words.contains("## What to look at"), "{page}");
+        assert!(words.contains(text(&rule["labels"]["severity"])), "{page} names its severity");
     }
 }
 
 #[test]
-fn every_alert_is_seen_to_fire_in_the_rule_tests() {
-    let tests = read("prometheus/alerts.test.yml");
-    for rule in rules().iter().filter(|rule| !rule["alert"].is_null()) {
-        let expected = format!("{{alertname=\"{}\"", text(&rule["alert"]));
-        assert!(tests.contains(&expected), "no test expects {expected}");
+fn every_page_of_a_runbook_is_of_an_alert() {
+    let rules = rules();
+    let names: BTreeSet<_> = rules.iter().filter_map(|rule| rule["alert"].as_str()).collect();
+    for page in fs::read_dir(root().join("docs/runbooks")).expect("pages").flatten() {
+        let file = page.file_name().into_string().expect("UTF-8");
+        assert!(names.contains(file.trim_end_matches(".md")), "{file} is of no alert");
     }
+}
+
+/// Every alert fires in a case, of its severity, is silent before it and after it; without data all are silent but those
+/// that ask for data. Each case lists all that fires: what is not listed is silent.
+#[test]
+fn every_alert_is_seen_to_fire_to_be_silent_and_to_end() {
+    for subject in SUBJECTS {
+        let tests = yaml(&format!("prometheus/tests/{subject}.test.yml"));
+        let cases = list(&tests["tests"]);
+        let moments = |case: &Value| -> Vec<BTreeSet<(String, String)>> {
+            list(&case["promql_expr_test"])
+                .iter()
+                .map(|moment| {
+                    assert!(text(&moment["expr"]).starts_with("count by (alertname, severity) (ALERTS{"));
+                    list(&moment["exp_samples"]).iter().map(|sample| fired(text(&sample["labels"]))).collect()
+                })
+                .collect()
+        };
+        let without = cases.iter().find(|case| case["input_series"].is_null()).expect("a case without data");
+        let asking: BTreeSet<_> = moments(without).into_iter().flatten().collect();
+        let asks = |name: &str| name.ends_with("Absent") || name.ends_with("NotMeasured");
+        assert!(asking.iter().all(|(name, _)| asks(name)), "{subject}: {asking:?}");
+        for rule in rules_of(subject).iter().filter(|rule| !rule["alert"].is_null()) {
+            let alert = (text(&rule["alert"]).to_owned(), text(&rule["labels"]["severity"]).to_owned());
+            let whole = cases.iter().any(|case| {
+                let fires: Vec<_> = moments(case).iter().map(|fired| fired.contains(&alert)).collect();
+                let first = fires.iter().position(|fires| *fires);
+                first.is_some_and(|first| first > 0 && fires[first..].contains(&false))
+            });
+            assert!(whole, "{subject}: no case in which {alert:?} is silent, fires and ends");
+        }
+    }
+}
+
+/// `{alertname="A",severity="s"}` as both.
+fn fired(labels: &str) -> (String, String) {
+    let mut values = labels.split('"').skip(1).step_by(2).map(str::to_owned);
+    (values.next().expect("a name"), values.next().expect("a severity"))
+}
+
+#[test]
+fn the_rules_of_what_is_promised_are_those_that_the_program_writes() {
+    let sources = Sources { bootstrap: Some("localhost:9092".to_owned()), ..Sources::default() };
+    let config = config::load(&sources).expect("the defaults");
+    let files = [
+        ("prometheus/rules/slo.yml", slo::Format::Prometheus),
+        ("prometheus/slo/sloth.yml", slo::Format::Sloth),
+        ("prometheus/slo/pyrra.yml", slo::Format::Pyrra),
+        ("prometheus/slo/openslo.yml", slo::Format::Openslo),
+    ];
+    for (file, format) in files {
+        let rules = slo::rules(&config, None, format).expect("rules");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(root().join(file), &rules).expect("written");
+        }
+        assert_eq!(read(file), rules, "{file} is stale: BLESS=1 cargo test --test contract writes it anew");
+    }
+}
+
+#[test]
+fn what_cannot_be_promised_is_refused_with_the_reason() {
+    let rules = |settings: &[(&'static str, &'static str, &str)], objective| {
+        let settings = settings
+            .iter()
+            .map(|(section, key, value)| (*section, (*key).to_owned(), (*value).to_owned(), "test"));
+        let sources = Sources {
+            bootstrap: Some("localhost:9092".to_owned()),
+            settings: settings.collect(),
+            ..Sources::default()
+        };
+        let config = config::load(&sources).map_err(|errors| errors.to_string())?;
+        slo::rules(&config, objective, slo::Format::Prometheus)
+    };
+    let words = |settings: &[_]| rules(settings, None).expect_err("refused");
+    assert!(words(&[("slo", "availability", "100")]).contains("100 leaves no error budget"));
+    assert!(words(&[("slo", "lag", "a lot")]).contains("expected a number of percent below 100"));
+    assert!(words(&[("slo", "latency.limit", "11s")]).contains("11s is above the deadline of default, 10s"));
+    let unknown = words(&[("slo", "latency.limit", "700ms")]);
+    assert!(
+        unknown.contains("700ms is the bound of no bucket: add it to [heartbeat] objectives"),
+        "{unknown}"
+    );
+    let nothing: Vec<_> = ["availability", "latency", "produce", "connectivity", "freshness", "lag"]
+        .map(|key| ("slo", key, ""))
+        .into();
+    assert!(words(&nothing).contains("promises nothing"));
+    let one = rules(&nothing, Some(99.99)).expect("one promise");
+    assert!(one.contains("> 14.4 * 0.0001\n") && !one.contains("end-to-end-latency"), "{one}");
+    let half = rules(&[("slo", "latency.limit", "500ms")], None).expect("an objective");
+    assert!(half.contains(r#"le=~"0\\.5""#), "as a regular expression");
+    let off = rules(&[("lag", "enabled", "false")], None).expect("rules");
+    assert!(
+        !off.contains("kafka_consumergroup") && off.contains("kafka_topic:fresh:bool"),
+        "what is not watched"
+    );
 }
 
 #[test]
@@ -153,7 +265,7 @@ fn the_files_of_compose_prometheus_and_grafana_parse() {
     for file in [
         "docker-compose.yml",
         "prometheus/prometheus.yml",
-        "prometheus/alerts.test.yml",
+        "alertmanager/alertmanager.yml",
         "grafana/provisioning/datasources/prometheus.yml",
         "grafana/provisioning/dashboards/default.yml",
     ] {
@@ -208,7 +320,9 @@ fn the_queries_are_written_down_for_promtool() {
 
 /// Every family of the catalog, read from its text: what is written there is what is exported.
 fn known_families() -> BTreeSet<String> {
-    let catalog = read("src/metrics/catalog/mod.rs") + &read("src/metrics/catalog/collect.rs");
+    let folder = fs::read_dir(root().join("src/metrics/catalog")).expect("the catalog");
+    let files = folder.map(|file| fs::read_to_string(file.expect("a file").path()).expect("a file"));
+    let catalog: String = files.collect();
     let names: BTreeSet<_> = catalog
         .split("family(")
         .skip(1)
@@ -340,8 +454,17 @@ fn expressions(value: &Value) -> Vec<String> {
     }
 }
 
+/// Files of rules, by subject.
+const SUBJECTS: [&str; 8] = ["brokers", "cluster", "groups", "heartbeat", "jvm", "prober", "slo", "topics"];
+
 fn rules() -> Vec<Value> {
-    let file = yaml("prometheus/alerts.yml");
+    let files = fs::read_dir(root().join("prometheus/rules")).expect("rules").count();
+    assert_eq!(files, SUBJECTS.len(), "a file of rules is not listed here");
+    SUBJECTS.iter().flat_map(|subject| rules_of(subject)).collect()
+}
+
+fn rules_of(subject: &str) -> Vec<Value> {
+    let file = yaml(&format!("prometheus/rules/{subject}.yml"));
     list(&file["groups"]).iter().flat_map(|group| list(&group["rules"]).to_vec()).collect()
 }
 

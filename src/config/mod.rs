@@ -16,6 +16,7 @@ mod otlp;
 mod print;
 mod rules;
 pub mod secret;
+mod slo;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -25,6 +26,7 @@ pub use judge::{Anomaly, Liveness, Report};
 pub use layer::did_you_mean;
 pub use load::{Sources, load, read};
 pub use otlp::{Headers, Metrics, Otlp, Target, Traces};
+pub use slo::{Slo, promise};
 
 /// Everything the service was told.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub history: Option<PathBuf>,
     /// `[report]` path
     pub report: Option<Report>,
+    /// `[slo]`
+    pub slo: Slo,
     /// `[http]`
     pub http: Http,
     /// `[otlp]`

@@ -10,7 +10,7 @@ fn encoded(value: &str) -> String {
     value.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-fn time(duration: Duration) -> String {
+pub(super) fn time(duration: Duration) -> String {
     humantime::format_duration(duration).to_string().replace(' ', "")
 }
 
@@ -114,6 +114,9 @@ impl Config {
                 String::new(),
             ]);
         }
+        lines.push("[slo]".to_owned());
+        lines.extend(self.slo.lines());
+        lines.push(String::new());
         lines.extend(["[http]".to_owned(), format!("listen = {}", self.http.listen)]);
         if let Some(tls) = &self.http.tls {
             lines.push(format!("tls.certificate = {}", tls.certificate.display()));
