@@ -276,8 +276,8 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
     };
     let (results, scrapes) = (push.results.clone(), monitor.scrapes.clone());
     let process = move || {
-        let (exports, traces) = results.read();
-        Process { exports, traces, ..monitor.read() }
+        let (exports, traces, published) = results.read();
+        Process { exports, traces, published, ..monitor.read() }
     };
     let state = http::State::new(boards, &config, Box::new(process), scrapes, stopping.clone());
     let state = Arc::new(state);

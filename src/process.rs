@@ -99,6 +99,7 @@ impl Monitor {
             memory: memory(),
             exports: None,
             traces: None,
+            published: Vec::new(),
             scrapes: Some(self.scrapes.read()),
             fds: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
         }

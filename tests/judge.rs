@@ -16,6 +16,8 @@ use support::{
 
 #[path = "judge/held.rs"]
 mod held;
+#[path = "judge/published.rs"]
+mod published;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 

@@ -181,6 +181,7 @@ impl Reader {
             clusters,
             history: Some(self.text("history", "path")).filter(|path| !path.is_empty()).map(Into::into),
             report: self.report(),
+            alerts: self.alerts(),
             slo: self.slo(),
             http: self.http(),
             otlp: self.otlp(),

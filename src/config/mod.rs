@@ -3,6 +3,7 @@
 //! `config.example.ini` is the only home of defaults. Nothing after this module parses a string, and no
 //! secret leaves it but as a property for a client.
 
+mod alerts;
 mod collect;
 mod error;
 mod http;
@@ -20,6 +21,7 @@ mod slo;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use alerts::Alerts;
 pub use collect::{Filter, Freshness, Lag, LogDirs, Transactions};
 pub use error::{Errors, Problem};
 pub use judge::{Anomaly, Liveness, Report};
@@ -37,6 +39,8 @@ pub struct Config {
     pub history: Option<PathBuf>,
     /// `[report]` path
     pub report: Option<Report>,
+    /// `[alerts]`
+    pub alerts: Alerts,
     /// `[slo]`
     pub slo: Slo,
     /// `[http]`

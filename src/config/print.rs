@@ -114,6 +114,9 @@ impl Config {
                 String::new(),
             ]);
         }
+        lines.push("[alerts]".to_owned());
+        lines.extend(self.alerts.lines());
+        lines.push(String::new());
         lines.push("[slo]".to_owned());
         lines.extend(self.slo.lines());
         lines.push(String::new());

@@ -1,5 +1,6 @@
 //! Ways out: series, and single heartbeats, to bytes.
 
+pub mod alerts;
 pub mod gzip;
 pub mod otlp;
 pub mod prometheus;

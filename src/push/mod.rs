@@ -1,6 +1,7 @@
-//! What goes out by itself, by the same loop that looks at clusters: metrics and traces by OpenTelemetry's protocol, and
-//! the report as a file.
+//! What goes out by itself, by the same loop that looks at clusters: metrics and traces by OpenTelemetry's protocol, the
+//! report as a file, and findings to topics of Kafka.
 
+mod alerts;
 mod report;
 mod traces;
 
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use alerts::Publishing;
 use futures_util::future::join_all;
 use report::Writing;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
@@ -22,7 +24,7 @@ use crate::{
     kafka::{Error, Fault},
     metrics::{
         Sink,
-        render::{self, Exports, Traces},
+        render::{self, Exports, Published, Traces},
     },
     probe::heartbeat::trace::Inlet,
     process::Monitor,
@@ -45,6 +47,8 @@ pub struct Push {
 pub struct Results {
     metrics: Option<Pushed>,
     traces: Option<Arc<Counts>>,
+    /// By cluster.
+    alerts: Vec<(Arc<str>, Arc<alerts::Counts>)>,
 }
 
 #[derive(Clone)]
@@ -72,6 +76,16 @@ impl Push {
             let (publish, _) = watch::channel(Latest::new(schedule.interval));
             let work = Writing::new(report, boards.clone());
             push.tasks.push(tokio::spawn(task::run(work, schedule, publish, push.stop.clone())));
+        }
+        if config.alerts.topic.is_some() || config.alerts.metrics.is_some() {
+            for board in &boards {
+                let (name, counts) = (board.name.clone(), Arc::<alerts::Counts>::default());
+                let schedule = Publishing::schedule(&config.alerts, &name);
+                let (publish, _) = watch::channel(Latest::new(schedule.interval));
+                let work = Publishing::new(&config.alerts, board.clone(), counts.clone())?;
+                push.results.alerts.push((name, counts));
+                push.tasks.push(tokio::spawn(task::run(work, schedule, publish, push.stop.clone())));
+            }
         }
         if let Some(metrics) = &config.otlp.metrics {
             let exporter = Exporter::new(metrics, &config.labels, &instance, source(boards, monitor), begun)?;
@@ -158,7 +172,7 @@ impl Cycle for Pushing {
 
 impl Results {
     /// What is told of them.
-    pub fn read(&self) -> (Option<Exports>, Option<Traces>) {
+    pub fn read(&self) -> (Option<Exports>, Option<Traces>, Vec<Published>) {
         let exports = self.metrics.as_ref().map(|Pushed { latest, report }| {
             let latest = latest.borrow();
             let report = *report.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,6 +180,10 @@ impl Results {
             let (cycles, duration) = (latest.cycles, latest.last_duration);
             Exports { cycles, duration, requests, bytes, retries, rejected }
         });
-        (exports, self.traces.as_ref().map(|counts| counts.read()))
+        let alerts = self.alerts.iter().map(|(cluster, counts)| {
+            let (sent, failed) = counts.read();
+            Published { cluster: cluster.clone(), sent, failed }
+        });
+        (exports, self.traces.as_ref().map(|counts| counts.read()), alerts.collect())
     }
 }

@@ -27,7 +27,7 @@ use kafka_heartbeat::{
         wire,
     },
     latency::{Bounds, Buckets, Recent, RecentMean, Trace},
-    metrics::render::{Exports, Process, Traces},
+    metrics::render::{Exports, Process, Published, Traces},
     probe::{
         connectivity::{self, Check},
         heartbeat::{self, Beat, ByBroker, Ended, Outcome, Partition, Totals},
@@ -122,6 +122,7 @@ pub(crate) fn process(wall: SystemTime) -> Process {
         }),
         scrapes: Some(buckets(&[ms(3), ms(17)])),
         traces: Some(Traces { exported: 7, failed: 2, dropped: 1 }),
+        published: vec![Published { cluster: "prod".into(), sent: 12, failed: 1 }],
     }
 }
 

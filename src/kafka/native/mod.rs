@@ -5,6 +5,7 @@
 //! thread of its own, and no admin call is ever made: librdkafka's abort the process when a broker is
 //! sick. The one `unsafe` call asks a message whether it may have been written.
 
+mod publish;
 mod settings;
 
 use std::{
@@ -25,6 +26,7 @@ use rdkafka::{
     statistics::Statistics,
 };
 
+pub use publish::Publisher;
 pub use settings::{check, check_together};
 use settings::{consumer_config, producer_config};
 

@@ -73,6 +73,13 @@ pub static TRACES: Family<1> = family(
     "Heartbeats that were to be told in traces: exported, failed (the collector would not take them) or dropped (too many waited). Absent without an endpoint.",
 );
 
+pub static ALERTS: Family<2> = family(
+    "heartbeat_alerts_total",
+    Kind::Counter,
+    &["kafka_cluster", "ending"],
+    "Records of findings and numbers to the topics of [alerts]: ok (acknowledged) or failed. Findings are tried again. Absent where nothing is published.",
+);
+
 pub static PROCESS_CPU: Family<0> = family(
     "process_cpu_seconds_total",
     Kind::Counter,
@@ -98,7 +105,7 @@ pub static PROCESS_START: Family<0> =
     family("process_start_time_seconds", Kind::Gauge, &[], "When the process started.");
 
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 16] = [
+pub static ALL: [&Description; 17] = [
     &BUILD_INFO.description,
     &BUSY.description,
     &WORKERS.description,
@@ -111,6 +118,7 @@ pub static ALL: [&Description; 16] = [
     &EXPORT_RETRIES.description,
     &EXPORT_REJECTED.description,
     &TRACES.description,
+    &ALERTS.description,
     &PROCESS_CPU.description,
     &PROCESS_MEMORY.description,
     &PROCESS_FDS.description,

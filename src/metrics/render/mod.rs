@@ -12,6 +12,7 @@ mod transactions;
 use std::{
     borrow::Cow,
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -267,8 +268,21 @@ pub struct Process {
     pub exports: Option<Exports>,
     /// What became of heartbeats that were to be told in traces, where they are.
     pub traces: Option<Traces>,
+    /// What became of findings and numbers that were to be published, by cluster.
+    pub published: Vec<Published>,
     /// How long answers to scrapes took to put together.
     pub scrapes: Option<Buckets>,
+}
+
+/// Records of findings and numbers, since the start.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// Whose topics they go to.
+    pub cluster: Arc<str>,
+    /// Acknowledged.
+    pub sent: u64,
+    /// Not.
+    pub failed: u64,
 }
 
 /// Heartbeats that were to be told in traces, since the start.
@@ -332,6 +346,11 @@ pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
     if let Some(Traces { exported, failed, dropped }) = process.traces {
         let endings = [("exported", exported), ("failed", failed), ("dropped", dropped)];
         series.extend(endings.map(|(ending, count)| p::TRACES.series([text(ending)], Value::Count(count))));
+    }
+    for Published { cluster, sent, failed } in &process.published {
+        for (ending, count) in [("ok", sent), ("failed", failed)] {
+            series.push(p::ALERTS.series([text(cluster), text(ending)], Value::Count(*count)));
+        }
     }
 }
 

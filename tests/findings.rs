@@ -1,0 +1,183 @@
+//! Findings are told when they start, when their severity changes and when it is known that they are over.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use kafka_heartbeat::{
+    board::Readings,
+    collect::{
+        self,
+        groups::Group,
+        lag::{Ends, lag},
+        topology::Health,
+    },
+    config::Alerts,
+    export::alerts::Findings,
+    kafka::{
+        Fault,
+        admin::{GroupKind, GroupState},
+    },
+    probe::metadata,
+    task::Latest,
+    verdict::{State, Verdict},
+};
+use sample::{config, sample};
+use serde_json::Value;
+
+#[expect(dead_code, reason = "each test binary uses a part of the sample")]
+mod sample;
+
+fn settings() -> Alerts {
+    let topic = Some("system-alerts".to_owned());
+    Alerts { topic, metrics: None, interval: Duration::from_secs(30), warning: 1000, critical: 10_000 }
+}
+
+fn at(second: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_780_000_000 + second)
+}
+
+/// A cluster on which nothing is found: one topic, one group, nothing else.
+fn calm() -> Readings {
+    let mut readings = sample(&config(), at(0)).remove(0);
+    readings.verdict = Arc::new(Verdict { state: State::Ok, reasons: Vec::new(), since: at(0) });
+    readings.connectivity = Latest::new(Duration::from_secs(5));
+    change(&mut readings.metadata, |metadata: &mut metadata::Snapshot| {
+        let topics = Arc::make_mut(&mut metadata.topics);
+        let topic = topics.values().find(|topic| topic.is_ok()).expect("a topic").clone();
+        *topics = BTreeMap::from([("t".to_owned(), topic)]);
+    });
+    let healthy = Health { partitions: 3, under_min_isr: Some(0), reassigning: Some(0), ..Health::default() };
+    change(&mut readings.collect, |collect: &mut collect::Snapshot| {
+        *collect = collect::Snapshot::default();
+        collect.topology.health.insert("t".into(), healthy);
+        collect.groups.insert("g".into(), group());
+    });
+    lags(&mut readings, Some(7));
+    readings
+}
+
+fn group() -> Group {
+    Group {
+        state: GroupState::Stable,
+        kind: GroupKind::Consumer,
+        members: None,
+        topics: BTreeMap::new(),
+        lost: BTreeMap::new(),
+        unread: BTreeMap::new(),
+        fault: None,
+    }
+}
+
+fn change<T: Clone>(latest: &mut Latest<T>, with: impl FnOnce(&mut T)) {
+    let (snapshot, at) = latest.snapshot.take().expect("a snapshot");
+    let mut snapshot = T::clone(&snapshot);
+    with(&mut snapshot);
+    latest.snapshot = Some((Arc::new(snapshot), at));
+}
+
+/// The group is so far behind, if that is known.
+fn lags(readings: &mut Readings, records: Option<i64>) {
+    let lag = lag(100, Ends { start: Some(0), end: records.map(|records| 100 + records) }, true);
+    change(&mut readings.collect, |collect| {
+        let group = collect.groups.get_mut("g").expect("the group");
+        group.topics = BTreeMap::from([("t".into(), BTreeMap::from([(0, lag)]))]);
+    });
+}
+
+/// What is told now, and gets through.
+fn tell(findings: &mut Findings, readings: &Readings, second: u64) -> Vec<(String, String, String)> {
+    let news = findings.news(readings, &settings(), at(second));
+    news.into_iter()
+        .map(|message| {
+            let value: Value = serde_json::from_str(&message.value).expect("JSON");
+            assert_eq!(value["type"], message.key, "the record's key is its type");
+            findings.told(message);
+            let text = |key: &str| value[key].as_str().expect("a word").to_owned();
+            (text("type"), text("severity"), text("state"))
+        })
+        .collect()
+}
+
+fn told(kind: &str, severity: &str, state: &str) -> Vec<(String, String, String)> {
+    vec![(kind.to_owned(), severity.to_owned(), state.to_owned())]
+}
+
+#[test]
+fn a_finding_is_told_once_again_when_it_gets_worse_and_when_it_is_over() {
+    let (mut readings, mut findings) = (calm(), Findings::default());
+    assert_eq!(tell(&mut findings, &readings, 0), []);
+    lags(&mut readings, Some(5000));
+    let news = findings.news(&readings, &settings(), at(30));
+    let value: Value = serde_json::from_str(&news[0].value).expect("JSON");
+    let expected = serde_json::json!({
+        "type": "consumer_lag",
+        "message": "group g is 5000 records behind on t-0",
+        "severity": "warning",
+        "timestamp": "2026-05-28T20:27:10.000Z",
+        "metadata": { "group": "g", "topic": "t", "partition": 0, "lag": 5000, "threshold": 1000 },
+        "state": "firing",
+        "since": "2026-05-28T20:27:10.000Z",
+        "cluster": "eu",
+        "id": "eu/consumer_lag/g/t/0",
+    });
+    assert_eq!(value, expected);
+    // It did not get through: it is told again.
+    drop(news);
+    assert_eq!(tell(&mut findings, &readings, 60), told("consumer_lag", "warning", "firing"));
+    assert_eq!(tell(&mut findings, &readings, 90), []);
+    lags(&mut readings, Some(20_000));
+    let news = findings.news(&readings, &settings(), at(120));
+    let value: Value = serde_json::from_str(&news[0].value).expect("JSON");
+    assert_eq!(
+        (&value["severity"], &value["since"]),
+        (&"critical".into(), &"2026-05-28T20:27:40.000Z".into())
+    );
+    assert_eq!(tell(&mut findings, &readings, 120), told("consumer_lag", "critical", "firing"));
+    lags(&mut readings, Some(1000));
+    assert_eq!(tell(&mut findings, &readings, 150), told("consumer_lag", "critical", "resolved"));
+    assert_eq!(tell(&mut findings, &readings, 180), []);
+}
+
+#[test]
+fn what_is_not_known_ends_nothing() {
+    let (mut readings, mut findings) = (calm(), Findings::default());
+    lags(&mut readings, Some(5000));
+    let sick = Health { partitions: 3, offline: 1, under_replicated: 2, ..Health::default() };
+    change(&mut readings.collect, |collect| _ = collect.topology.health.insert("t".into(), sick));
+    readings.verdict = Arc::new(Verdict {
+        state: State::Down,
+        reasons: vec!["no heartbeat gets through".to_owned()],
+        since: at(0),
+    });
+    let kinds: Vec<_> = tell(&mut findings, &readings, 0).into_iter().map(|(kind, ..)| kind).collect();
+    // What is being moved is not known: nobody can say that replicas are missing.
+    assert_eq!(kinds, ["heartbeats_failing", "offline_partitions", "consumer_lag"]);
+    let before = readings.clone();
+    readings.collect = Latest::new(Duration::from_secs(30));
+    for state in [State::Unknown, State::ProberFault] {
+        readings.verdict = Arc::new(Verdict { state, reasons: Vec::new(), since: at(0) });
+        assert_eq!(tell(&mut findings, &readings, 30), [], "nobody has looked");
+    }
+    readings.collect = before.collect.clone();
+    lags(&mut readings, None);
+    change(&mut readings.collect, |collect| {
+        collect.topology.health.clear();
+        collect.groups.get_mut("g").expect("the group").fault = Some(Fault::Timeout);
+    });
+    let topic = |readings: &mut Readings, topic| {
+        change(&mut readings.metadata, |metadata| metadata.topics = Arc::new(topic));
+    };
+    topic(&mut readings, BTreeMap::from([("t".to_owned(), Err(Fault::NoLeader))]));
+    assert_eq!(tell(&mut findings, &readings, 60), [], "neither the topic nor the group could be asked");
+    // Both are gone.
+    topic(&mut readings, BTreeMap::new());
+    change(&mut readings.collect, |collect| collect.groups.clear());
+    let mut over = told("offline_partitions", "critical", "resolved");
+    over.extend(told("consumer_lag", "warning", "resolved"));
+    assert_eq!(tell(&mut findings, &readings, 90), over);
+    readings.verdict = Arc::new(Verdict { state: State::Ok, reasons: Vec::new(), since: at(0) });
+    assert_eq!(tell(&mut findings, &readings, 120), told("heartbeats_failing", "critical", "resolved"));
+}
