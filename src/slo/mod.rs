@@ -55,6 +55,8 @@ struct Promise {
     /// The labels of each one it is promised to.
     by: &'static str,
     indicator: Indicator,
+    /// Somebody is to be woken. Not for one broker: it may be restarted, and heartbeats say whether anybody suffers.
+    pages: bool,
     /// What to look at first.
     first: &'static str,
 }
@@ -171,6 +173,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 bad: "heartbeat_slo_bad_events_total",
                 total: "heartbeat_slo_events_total",
             },
+            pages: true,
             first: "the outcomes by kind, then the latency by broker",
         });
     }
@@ -188,6 +191,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 limit,
                 total: "heartbeat_slo_events_total",
             },
+            pages: true,
             first: "the percentile by broker: is it one of them, or all?",
         });
     }
@@ -204,6 +208,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 limit: deadline,
                 total: "heartbeat_slo_events_total",
             },
+            pages: true,
             first: "heartbeat_produce_errors_total by fault, then replicas in sync",
         });
     }
@@ -219,6 +224,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 bad: "heartbeat_broker_check_failures_total",
                 total: "heartbeat_broker_checks_total",
             },
+            pages: false,
             first: "the stage at which it fails: name, route, certificate or credentials",
         });
     }
@@ -238,6 +244,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                     limit.as_secs_f64()
                 ),
             },
+            pages: true,
             first: "does its producer run? If all topics are stale, look at the brokers",
         });
     }
@@ -256,6 +263,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                     limit.as_secs_f64()
                 ),
             },
+            pages: true,
             first: "the group's verdict: does it stand still, or is it too slow?",
         });
     }
