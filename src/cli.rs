@@ -73,12 +73,12 @@ pub enum Command {
     },
     /// Print every metric with its labels and its meaning, as Markdown
     Metrics,
-    /// Write recording rules and alerts for what is promised in [slo]
+    /// Write recording rules and alerts for what the configuration promises
     Slo {
         /// The configuration file; without it, the defaults are promised
         #[arg(long, short, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// Percent of heartbeats that come back in time, in place of [slo] availability
+        /// Percent of heartbeats that come back in time, in place of slo.availability
         #[arg(long, value_name = "PERCENT", value_parser = crate::config::promise)]
         objective: Option<f64>,
         /// For whom
