@@ -43,6 +43,7 @@ use crate::{
     },
     process::Monitor,
     push::Push,
+    supervisor,
     task::{self, Cycle, Latest, Schedule},
     verdict::{self, Verdict},
 };
@@ -279,6 +280,7 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
         let (exports, traces, published) = results.read();
         Process { exports, traces, published, ..monitor.read() }
     };
+    tokio::spawn(supervisor::watch(boards.clone(), stopping.clone()));
     let state = http::State::new(boards, &config, Box::new(process), scrapes, stopping.clone());
     let state = Arc::new(state);
     tokio::spawn(http::write_ahead(state.clone()));
@@ -286,6 +288,7 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
     if let Ok(address) = listener.local_addr() {
         let scheme = if config.http.tls.is_some() { "https" } else { "http" };
         tracing::info!("listening on {scheme}://{address}/");
+        supervisor::ready(&format!("{scheme}://{address}/"));
         if config.http.basic.is_some() && config.http.tls.is_none() && !address.ip().is_loopback() {
             tracing::warn!("without [http] tls.certificate the password travels in clear text");
         }
@@ -302,6 +305,7 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
         }
     };
     tracing::info!("stopping");
+    supervisor::stopping();
     stopping.cancel();
     let drain = drain(clusters, push, server, stopped, config.shutdown.grace);
     tokio::select! {

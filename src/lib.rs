@@ -25,6 +25,7 @@ pub mod http;
 
 pub mod process;
 pub mod push;
+pub mod supervisor;
 
 pub mod app;
 pub mod demo;

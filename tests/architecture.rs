@@ -11,8 +11,20 @@ use std::{
 const LAYERS: [&str; 11] = [
     "config", "kafka", "latency", "task", "probe", "collect", "verdict", "board", "metrics", "export", "http",
 ];
-const WIRING: [&str; 11] =
-    ["main", "lib", "app", "cli", "demo", "logs", "oneshot", "healthcheck", "process", "push", "slo"];
+const WIRING: [&str; 12] = [
+    "main",
+    "lib",
+    "app",
+    "cli",
+    "demo",
+    "logs",
+    "oneshot",
+    "healthcheck",
+    "process",
+    "push",
+    "slo",
+    "supervisor",
+];
 /// Not named although they lie to the left: exporters see what was measured, never the cluster.
 const FORBIDDEN: [(&str, &str); 1] = [("export", "kafka")];
 const MOST_LINES: usize = 400;

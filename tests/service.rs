@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Read,
     net::TcpListener,
+    os::unix::net::UnixDatagram,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
@@ -234,6 +235,33 @@ fn the_demo_plays_faults_and_listens_where_the_environment_says() {
         (two["leader"] == 2 && slow(two) >= 5 && slow(one).max(slow(three)) < 5).then_some(())
     });
     demo.stop();
+}
+
+#[test]
+fn systemd_is_told_that_it_listens_lives_and_stops_whatever_kafka_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+    let hear = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        loop {
+            let length =
+                socket.recv(&mut buffer).unwrap_or_else(|error| panic!("waiting for {wanted}: {error}"));
+            let words = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if words.lines().any(|line| line == wanted) {
+                return words;
+            }
+        }
+    };
+    let environment = [("NOTIFY_SOCKET", path.to_str().expect("UTF-8")), ("WATCHDOG_USEC", "900000")];
+    let service = Service::start_in(&environment, &dead(""));
+    assert!(hear("READY=1").contains("STATUS=listening on http://"));
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    let (ended, log) = service.stop();
+    assert!(ended.success(), "{log}");
+    hear("STOPPING=1");
 }
 
 #[test]

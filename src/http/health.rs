@@ -9,19 +9,21 @@ use axum::{
 };
 
 use super::{Shared, State};
+use crate::board::Board;
 
 /// The ledger writes at least once a second; one that is this old hangs.
 const OLDEST_LEDGER: Duration = Duration::from_secs(15);
+
+/// Whether a board's ledger is being written.
+pub fn ticks(board: &Board) -> bool {
+    board.read().ledger_age() <= OLDEST_LEDGER
+}
 
 /// 200 while the loops tick.
 pub(super) async fn livez(state: Extract<Shared>, query: RawQuery) -> Response {
     let checks = state.boards.iter().map(|board| {
         let age = board.read().ledger_age();
-        (
-            format!("{}/ledger", board.name),
-            age <= OLDEST_LEDGER,
-            format!("wrote {:.1} s ago", age.as_secs_f64()),
-        )
+        (format!("{}/ledger", board.name), ticks(board), format!("wrote {:.1} s ago", age.as_secs_f64()))
     });
     answer(checks.collect(), &query, StatusCode::INTERNAL_SERVER_ERROR)
 }

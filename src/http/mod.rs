@@ -11,6 +11,7 @@ pub mod listen;
 mod metrics;
 mod page;
 
+pub use health::ticks;
 pub use metrics::write_ahead;
 
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
