@@ -153,6 +153,11 @@ fn bound(limit: Duration) -> String {
     }
 }
 
+/// The same for who takes one spelling alone, and a number at that.
+fn exact(limit: Duration) -> String {
+    format!("{:?}", limit.as_secs_f64())
+}
+
 /// What the configuration promises.
 fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, String> {
     let slo = &config.slo;
