@@ -1,21 +1,21 @@
-//! Whole stories: a month of a cluster, and what happens to a memory that is lost, written or late.
+//! Whole stories: a month of a cluster, and what happens to a memory that is lost, written or late. Those of traffic alone
+//! are beside its arithmetic.
 
 use std::collections::BTreeSet;
 
-use super::{anomaly::Traffic, *};
+use super::*;
 use crate::{
     collect::{
         lag::{Ends, Method, lag},
         topics::{Partition, Topic as Log},
     },
-    config::{Anomaly, Cluster, Liveness, Sources},
+    config::{Cluster, Liveness, Sources},
     kafka::{Fault, admin::GroupKind},
 };
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-const WEEK: u64 = 7 * DAY;
 
 /// A Monday, midnight.
 const MONDAY: u64 = 1_780_272_000;
@@ -387,102 +387,4 @@ fn a_status_without_a_verdict_gets_one_with_the_first_look() {
     let (judged, _) = look(&mut judge, &world, 60, MONDAY, &settings);
     let group = &judged.groups["g"];
     assert_eq!((group.verdict, group.since), (Some(Verdict::Ok), UNIX_EPOCH + Duration::from_secs(MONDAY)));
-}
-
-#[test]
-fn odd_traffic_is_found_though_the_service_was_away_for_a_while() {
-    let settings = Anomaly { score: 4.0, least: 1.0 };
-    let mut traffic = Traffic::default();
-    let mut odd = Vec::new();
-    for now in (0..4 * DAY).step_by(60) {
-        let hour = u32::try_from((MONDAY + now) / HOUR).expect("an hour");
-        let own = Duration::from_secs(now);
-        match now / HOUR {
-            // For five hours nobody looked.
-            50..=54 => traffic.pause(own),
-            80 => _ = traffic.add(own, hour, 0),
-            _ => _ = traffic.add(own, hour, 6000),
-        }
-        odd.extend(
-            traffic.judge(MONDAY + now, &settings).and_then(|rate| rate.kind).map(|kind| (now / HOUR, kind)),
-        );
-    }
-    assert!(!odd.is_empty() && odd.iter().all(|(hour, kind)| *hour == 80 && *kind == Kind::Drop), "{odd:?}");
-    let again = Baseline::from_bytes(&traffic.baseline.to_bytes()).expect("the same");
-    assert_eq!(again.to_bytes(), traffic.baseline.to_bytes());
-    assert!(Baseline::from_bytes(&[0, 0, 0]).is_none() && Baseline::from_bytes(&[0; 4]).is_some());
-    let negative = [[1, 0, 0, 0], (-1.0f32).to_le_bytes()].concat();
-    assert!(Baseline::from_bytes(&negative).is_none());
-}
-
-#[test]
-fn what_is_odd_stays_so_until_it_is_judged_again() {
-    let settings = Anomaly { score: 4.0, least: 1.0 };
-    let mut traffic = Traffic::default();
-    let hour = |now: u64| u32::try_from((MONDAY + now) / HOUR).expect("an hour");
-    let mut told = Vec::new();
-    for now in (0..4 * DAY).step_by(60) {
-        let own = Duration::from_secs(now);
-        // Silent from hour 80 on; its leader is away for an hour of that, and we restart after it.
-        match now / HOUR {
-            83 => traffic.pause(own),
-            80..90 => _ = traffic.add(own, hour(now), 0),
-            _ => _ = traffic.add(own, hour(now), 6000),
-        }
-        if now == 85 * HOUR {
-            traffic = Traffic::of(Baseline::from_bytes(&traffic.baseline.to_bytes()).expect("the same"));
-        }
-        traffic.judge(MONDAY + now, &settings);
-        if told.last().is_none_or(|(_, before)| *before != traffic.odd()) {
-            told.push((now / HOUR, traffic.odd()));
-        }
-    }
-    assert_eq!(told.first(), Some(&(0, None)));
-    let drops: Vec<_> =
-        told.iter().filter(|(_, odd)| *odd == Some(Kind::Drop)).map(|(hour, _)| *hour).collect();
-    assert_eq!(drops, [80], "one, though nobody looked and we were away: {told:?}");
-    let usual: Vec<_> = told.iter().skip(1).filter(|(_, odd)| odd.is_none()).map(|(hour, _)| *hour).collect();
-    assert_eq!(usual, [90], "{told:?}");
-}
-
-#[test]
-fn a_clock_that_is_wrong_for_some_hours_costs_nothing_that_was_learned() {
-    let settings = Anomaly { score: 4.0, least: 1.0 };
-    for wrong in [0, 2 * WEEK, 3000 * WEEK] {
-        let mut traffic = Traffic::default();
-        let mut known = |minutes: std::ops::Range<u64>, base: u64| {
-            let mut last = None;
-            for minute in minutes {
-                let wall = base + minute * MINUTE;
-                let hour = u32::try_from(wall / HOUR).expect("an hour");
-                traffic.add(Duration::from_secs(minute * MINUTE), hour, 6000);
-                last = traffic.judge(wall, &settings);
-            }
-            last.map(|rate| rate.expected.round())
-        };
-        assert_eq!(known(0..8 * 1440, MONDAY), Some(100.0));
-        // Three hours somewhere else in time: 1970, or the future.
-        let away = if wrong == 0 { 0 } else { MONDAY + wrong };
-        known(8 * 1440..8 * 1440 + 180, away);
-        assert_eq!(known(8 * 1440 + 180..8 * 1440 + 300, MONDAY), Some(100.0), "{wrong}");
-        assert_eq!(
-            known(8 * 1440 + 300..11 * 1440, MONDAY),
-            Some(100.0),
-            "and what comes is learned: {wrong}"
-        );
-        assert_eq!(known(20 * 1440..21 * 1440, MONDAY), Some(100.0), "{wrong}");
-    }
-}
-
-#[test]
-fn little_traffic_is_never_odd() {
-    let settings = Anomaly { score: 4.0, least: 1.0 };
-    let mut traffic = Traffic::default();
-    for now in (0..10 * DAY).step_by(60) {
-        let hour = u32::try_from((MONDAY + now) / HOUR).expect("an hour");
-        // A record a minute or two, and none for whole days.
-        let records = if now / DAY % 3 == 2 { 0 } else { now / 60 % 3 };
-        traffic.add(Duration::from_secs(now), hour, records);
-        assert_eq!(traffic.judge(MONDAY + now, &settings).and_then(|rate| rate.kind), None);
-    }
 }
