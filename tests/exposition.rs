@@ -232,6 +232,7 @@ fn what_is_not_known_is_absent_and_never_zero() {
         "heartbeat_schedule_delay_seconds",
         "heartbeat_slo_bad_events_total",
         "heartbeat_slo_events_total",
+        "heartbeat_slo_unacknowledged_events_total",
         "heartbeat_task_busy_seconds_total",
         "heartbeat_task_polls_total",
         "heartbeat_task_slow_polls_total",

@@ -65,9 +65,10 @@ struct Promise {
 enum Indicator {
     /// A counter of what is bad, and one of everything.
     Ratio { bad: &'static str, total: &'static str },
-    /// A histogram, of whose values so many may be above a bound, and a counter of everything, in which is what never got
-    /// as far as the histogram, too.
-    Within { histogram: &'static str, limit: Duration, total: &'static str },
+    /// A histogram, of whose values so many may be above a bound. What is above is counted within the histogram alone: its
+    /// series begin anew when a leader moves, and of what a series begins with no window knows; a counter that goes on
+    /// beside it would make that bad.
+    Within { histogram: &'static str, limit: Duration },
     /// Time in which something holds: the name of a rule that records 1 or 0, and its expression.
     Time { rule: &'static str, holds: String },
 }
@@ -86,10 +87,9 @@ impl Promise {
         let by = self.by;
         match &self.indicator {
             Indicator::Ratio { bad, .. } => format!("sum by ({by}) (rate({bad}[{window}]))"),
-            Indicator::Within { histogram, limit, .. } => {
+            Indicator::Within { histogram, limit } => {
                 let le = bound(*limit);
                 let good = format!("sum by ({by}) (rate({histogram}_bucket{{le=~\"{le}\"}}[{window}]))");
-                // Of two counters the one may be read a moment after the other.
                 format!("clamp_min({} - {good}, 0)", self.total(window))
             }
             Indicator::Time { rule, .. } => {
@@ -102,8 +102,9 @@ impl Promise {
     fn total(&self, window: &str) -> String {
         let by = self.by;
         match &self.indicator {
-            Indicator::Ratio { total, .. } | Indicator::Within { total, .. } => {
-                format!("sum by ({by}) (rate({total}[{window}]))")
+            Indicator::Ratio { total, .. } => format!("sum by ({by}) (rate({total}[{window}]))"),
+            Indicator::Within { histogram, .. } => {
+                format!("sum by ({by}) (rate({histogram}_count[{window}]))")
             }
             Indicator::Time { rule, .. } => format!("sum by ({by}) (count_over_time({rule}[{window}]))"),
         }
@@ -111,10 +112,11 @@ impl Promise {
 
     /// Whether it is not known: a ratio of nothing never fires.
     fn unknown(&self) -> String {
+        let silent =
+            |total: &str| format!("absent({total}) or sum by ({}) (rate({total}[10m])) == 0", self.by);
         match &self.indicator {
-            Indicator::Ratio { total, .. } | Indicator::Within { total, .. } => {
-                format!("absent({total}) or sum by ({}) (rate({total}[10m])) == 0", self.by)
-            }
+            Indicator::Ratio { total, .. } => silent(total),
+            Indicator::Within { histogram, .. } => silent(&format!("{histogram}_count")),
             Indicator::Time { .. } => {
                 let last = "heartbeat_cycle_last_success_timestamp_seconds{task=\"collect\"}";
                 format!("absent({last}) or max by (kafka_cluster) (time() - {last}) > 300")
@@ -163,7 +165,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
     let slo = &config.slo;
     let shown = |time: Duration| humantime::format_duration(time).to_string();
     let mut promises = Vec::new();
-    let deadline = deadline(config)?;
+    let deadline = deadline(config);
     let (cluster, broker) =
         ("{{ $labels.kafka_cluster }}", "broker {{ $labels.broker }} of {{ $labels.kafka_cluster }}");
     if let Some(percent) = availability.or(slo.availability) {
@@ -171,7 +173,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             name: "end-to-end-availability",
             alert: "KafkaHeartbeatAvailability",
             percent,
-            words: format!("Heartbeats come back by their deadline, {}.", shown(deadline)),
+            words: format!("Heartbeats come back by {deadline}."),
             whom: cluster,
             by: "kafka_cluster",
             indicator: Indicator::Ratio {
@@ -191,11 +193,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             words: format!("Heartbeats come back within {}.", shown(limit)),
             whom: cluster,
             by: "kafka_cluster",
-            indicator: Indicator::Within {
-                histogram: "heartbeat_end_to_end_duration_seconds",
-                limit,
-                total: "heartbeat_slo_events_total",
-            },
+            indicator: Indicator::Within { histogram: "heartbeat_end_to_end_duration_seconds", limit },
             pages: true,
             first: "the percentile by broker: is it one of them, or all?",
         });
@@ -205,12 +203,11 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             name: "produce-availability",
             alert: "KafkaHeartbeatProduce",
             percent,
-            words: format!("Heartbeats are acknowledged by their deadline, {}.", shown(deadline)),
+            words: format!("Heartbeats are acknowledged by {deadline}."),
             whom: cluster,
             by: "kafka_cluster",
-            indicator: Indicator::Within {
-                histogram: "heartbeat_produce_duration_seconds",
-                limit: deadline,
+            indicator: Indicator::Ratio {
+                bad: "heartbeat_slo_unacknowledged_events_total",
                 total: "heartbeat_slo_events_total",
             },
             pages: true,
@@ -281,15 +278,13 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
     }
 }
 
-/// The deadline of every cluster: it is the bound of a bucket, and rules know one for all.
-fn deadline(config: &Config) -> Result<Duration, String> {
+/// How long heartbeats have, in words, where that is the same for all clusters.
+fn deadline(config: &Config) -> String {
     let mut deadlines = config.clusters.iter().map(|cluster| cluster.heartbeat.deadline);
     let first = deadlines.next().unwrap_or_default();
     match deadlines.all(|other| other == first) {
-        true => Ok(first),
-        false => Err("[heartbeat] deadline: clusters have different ones, and a rule knows one for all of them; make rules \
-                      from a configuration for each"
-            .to_owned()),
+        true => format!("their deadline, {}", humantime::format_duration(first)),
+        false => "their deadline".to_owned(),
     }
 }
 

@@ -55,6 +55,13 @@ pub static SLO_BAD_EVENTS: Family<1> = family(
     "Heartbeats judged bad. Moves together with heartbeat_slo_events_total.",
 );
 
+pub static SLO_UNACKNOWLEDGED_EVENTS: Family<1> = family(
+    "heartbeat_slo_unacknowledged_events_total",
+    Kind::Counter,
+    &["kafka_cluster"],
+    "Of the heartbeats judged bad, those without an acknowledgement by the deadline.",
+);
+
 pub static PRODUCE: Family<3> = family(
     "heartbeat_produce_duration_seconds",
     Kind::Histogram,
@@ -332,13 +339,14 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
         .chain(compat::ALL)
 }
 
-static ALL: [&Description; 44] = [
+static ALL: [&Description; 45] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
     &IN_FLIGHT.description,
     &SLO_EVENTS.description,
     &SLO_BAD_EVENTS.description,
+    &SLO_UNACKNOWLEDGED_EVENTS.description,
     &PRODUCE.description,
     &END_TO_END.description,
     &DELIVERY.description,

@@ -135,6 +135,8 @@ pub struct Snapshot {
     pub events: u64,
     /// Verdicts that were bad.
     pub bad_events: u64,
+    /// Of these, the ones without an acknowledgement by the deadline.
+    pub unacknowledged_events: u64,
     /// Scheduled, outcomes and in flight over all partitions, gone ones included.
     pub totals: Totals,
     /// Sent minus intended instant, of every heartbeat, taken by the client or not.

@@ -117,6 +117,7 @@ impl Ledger {
         let at = self.instant(entry.intended) + after;
         self.sums.events += 1;
         self.sums.bad_events += u64::from(verdict == Verdict::Bad);
+        self.sums.unacknowledged_events += u64::from(produce > deadline);
         self.sums.end_to_end.record(at, end_to_end);
         let handed_over = entry.handed_over();
         if handed_over {

@@ -19,6 +19,7 @@ const MEAN_WINDOW: Duration = Duration::from_secs(60);
 pub(super) struct Sums {
     pub(super) events: u64,
     pub(super) bad_events: u64,
+    pub(super) unacknowledged_events: u64,
     pub(super) schedule_delay: Buckets,
     pub(super) produce_errors: BTreeMap<Fault, u64>,
     pub(super) fetch_errors: BTreeMap<Fault, u64>,
@@ -39,6 +40,7 @@ impl Sums {
         Self {
             events: 0,
             bad_events: 0,
+            unacknowledged_events: 0,
             schedule_delay: empty.clone(),
             produce_errors: BTreeMap::new(),
             fetch_errors: BTreeMap::new(),

@@ -21,6 +21,7 @@ impl Ledger {
             partitions,
             events: sums.events,
             bad_events: sums.bad_events,
+            unacknowledged_events: sums.unacknowledged_events,
             totals: self.totals,
             schedule_delay: sums.schedule_delay.clone(),
             produce_errors: sums.produce_errors.clone(),

@@ -124,7 +124,7 @@ fn record(sequence: u64) -> Record {
 fn check(snapshot: &Snapshot) {
     let totals = snapshot.totals;
     assert_eq!(totals.scheduled, totals.outcomes.iter().sum::<u64>() + totals.in_flight, "{totals:?}");
-    let (mut judged, mut scheduled) = (0, 0);
+    let (mut judged, mut scheduled, mut unacknowledged) = (0, 0, 0);
     for partition in snapshot.partitions.values() {
         let counts = || partition.by_broker.values();
         let outcomes: u64 = counts().flat_map(|c| c.outcomes).sum();
@@ -136,11 +136,18 @@ fn check(snapshot: &Snapshot) {
             let by_deadline = count.end_to_end.cumulative().find(|(le, _)| *le == 10.0).map_or(0, |(_, n)| n);
             assert!(by_deadline >= good, "every good heartbeat lies within the deadline");
             assert!(count.produce.count() <= count.end_to_end.count());
+            let acknowledged = count.produce.cumulative().find(|(le, _)| *le == 10.0).map_or(0, |(_, n)| n);
+            unacknowledged += count.end_to_end.count() - acknowledged;
         }
     }
     if scheduled == totals.scheduled {
         assert_eq!(judged, snapshot.events, "one end-to-end latency for each verdict");
+        assert_eq!(
+            unacknowledged, snapshot.unacknowledged_events,
+            "those that were never handed over among them"
+        );
     }
+    assert!(snapshot.unacknowledged_events <= snapshot.bad_events, "{snapshot:?}");
     assert_eq!(
         snapshot.events - snapshot.bad_events,
         totals.of(Outcome::Ok),

@@ -78,6 +78,7 @@ proptest! {
             };
             let snapshot = story.snapshot();
             prop_assert!(snapshot.events >= last.events && snapshot.bad_events >= last.bad_events);
+            prop_assert!(snapshot.unacknowledged_events >= last.unacknowledged_events);
             for outcome in Outcome::ALL {
                 prop_assert!(snapshot.totals.of(outcome) >= last.totals.of(outcome));
             }
