@@ -293,6 +293,13 @@ pub static CYCLE_DURATION: Family<2> = family(
     "How long the last cycle took, however it ended. Absent before the first.",
 );
 
+pub static CYCLE_INTERVAL: Family<2> = family(
+    "heartbeat_cycle_interval_seconds",
+    Kind::Gauge,
+    &["kafka_cluster", "task"],
+    "How far apart cycles of the task are due. Absent before the first.",
+);
+
 pub static CYCLE_SNAPSHOT: Family<2> = family(
     "heartbeat_cycle_last_success_timestamp_seconds",
     Kind::Gauge,
@@ -339,7 +346,7 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
         .chain(compat::ALL)
 }
 
-static ALL: [&Description; 45] = [
+static ALL: [&Description; 46] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -380,6 +387,7 @@ static ALL: [&Description; 45] = [
     &CYCLES.description,
     &CYCLE_FAULTS.description,
     &CYCLE_DURATION.description,
+    &CYCLE_INTERVAL.description,
     &CYCLE_SNAPSHOT.description,
     &TASK_POLLS.description,
     &TASK_SLOW_POLLS.description,

@@ -238,10 +238,11 @@ fn task<'a, T>(name: &'a str, task: &'static str, latest: &Latest<T>, series: &m
     series.push(c::TASK_SLOW_POLLS.series(at(), Value::Count(slow)));
     series.push(c::TASK_BUSY.series(at(), Value::Number(busy.as_secs_f64())));
     if let Some(took) = latest.last_duration {
-        series.push(c::CYCLE_DURATION.series([text(name), text(task)], Value::Number(took.as_secs_f64())));
+        series.push(c::CYCLE_DURATION.series(at(), Value::Number(took.as_secs_f64())));
+        series.push(c::CYCLE_INTERVAL.series(at(), Value::Number(latest.interval.as_secs_f64())));
     }
-    if let Some(at) = latest.succeeded {
-        series.push(c::CYCLE_SNAPSHOT.series([text(name), text(task)], Value::Number(unix(at))));
+    if let Some(succeeded) = latest.succeeded {
+        series.push(c::CYCLE_SNAPSHOT.series(at(), Value::Number(unix(succeeded))));
     }
 }
 
