@@ -13,6 +13,8 @@ use std::{
 pub(crate) mod certs;
 pub(crate) mod groups;
 pub(crate) mod kafka;
+pub(crate) mod operations;
+pub(crate) mod program;
 pub(crate) mod service;
 
 /// Asks until there is an answer; panics with `what` when there is none within `limit`.

@@ -1,0 +1,184 @@
+//! One cause is told once: the inhibitions of our configuration, in a real Alertmanager.
+//!
+//! `ALERTMANAGER` says where the program is; without it the test says so and passes, except under `CI=true`.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::{collections::BTreeSet, fs, process::Command, time::Duration};
+
+use serde_json::{Value, json};
+use support::{
+    operations::{list, rules, text, yaml},
+    program::{Running, tool},
+    service::free_port,
+    wait_for,
+};
+
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An alert's labels, as `name label=value …`.
+type Alert = &'static str;
+
+/// What inhibits, what is inhibited by it, and what is of something else and stays: one for each rule of the
+/// configuration, in its order.
+const CASES: &[(Alert, Alert, Alert)] = &[
+    (
+        "KafkaHeartbeatLatencyBudgetBurn severity=critical kafka_cluster=a",
+        "KafkaHeartbeatLatencyBudgetBurn severity=warning kafka_cluster=a",
+        "KafkaHeartbeatLatencyBudgetBurn severity=warning kafka_cluster=b",
+    ),
+    (
+        "KafkaConsumerLagCritical severity=critical cluster_name=a group=g",
+        "KafkaConsumerLagWarning severity=warning cluster_name=a group=g",
+        "KafkaConsumerLagWarning severity=warning cluster_name=a group=h",
+    ),
+    (
+        "KafkaConsumerGroupOffline severity=critical cluster_name=a group=g",
+        "KafkaConsumerTimeLagHigh severity=warning cluster_name=a group=g",
+        "KafkaConsumerTimeLagHigh severity=warning cluster_name=a group=h",
+    ),
+    (
+        "KafkaHeartbeatProberDown severity=critical",
+        "KafkaHeartbeatLatencyNotMeasured severity=warning",
+        "KafkaHeartbeatLatencyHigh severity=warning",
+    ),
+    (
+        "KafkaHeartbeatProberUnhealthy severity=warning kafka_cluster=a",
+        "KafkaHeartbeatLatencyHigh severity=warning kafka_cluster=a",
+        "KafkaHeartbeatLatencyHigh severity=warning kafka_cluster=b",
+    ),
+    (
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=1",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=b broker=1",
+    ),
+    (
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a",
+        "KafkaConsumerLagCritical severity=critical cluster_name=a group=g",
+        "KafkaConsumerLagCritical severity=critical cluster_name=b group=g",
+    ),
+    (
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a",
+        "KafkaOfflinePartitions severity=critical kafka_cluster=a topic=t",
+        "KafkaOfflinePartitions severity=critical kafka_cluster=b topic=t",
+    ),
+    (
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a",
+        "KafkaOfflinePartitions severity=critical topic=t",
+        "KafkaOfflinePartitions severity=critical kafka_cluster=b topic=t",
+    ),
+    (
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=1",
+        "KafkaUnderReplicatedPartitions severity=warning kafka_cluster=a topic=t",
+        "KafkaUnderReplicatedPartitions severity=warning kafka_cluster=b topic=t",
+    ),
+    (
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=1",
+        "KafkaUnderReplicatedPartitions severity=warning topic=t",
+        "KafkaOfflinePartitions severity=critical topic=t",
+    ),
+    (
+        "KafkaAllBrokersUnreachable severity=critical kafka_cluster=a",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=1",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=b broker=1",
+    ),
+    (
+        "KafkaOfflinePartitions severity=critical topic=t",
+        "KafkaUnderMinIsrPartitions severity=critical topic=t",
+        "KafkaUnderMinIsrPartitions severity=critical topic=u",
+    ),
+    (
+        "KafkaHeartbeatAvailabilityBudgetBurn severity=critical kafka_cluster=a",
+        "KafkaHeartbeatProduceBudgetBurn severity=critical kafka_cluster=a",
+        "KafkaHeartbeatProduceBudgetBurn severity=critical kafka_cluster=b",
+    ),
+];
+
+/// A real Alertmanager with one rule of ours, and somebody who hears nothing.
+struct Alertmanager {
+    address: String,
+    _running: Running,
+    _folder: tempfile::TempDir,
+}
+
+impl Alertmanager {
+    fn start(program: &std::path::Path, rule: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = json!({
+            "route": { "receiver": "nobody" },
+            "receivers": [{ "name": "nobody" }],
+            "inhibit_rules": [rule],
+        });
+        let file = folder.path().join("alertmanager.yml");
+        fs::write(&file, config.to_string()).unwrap();
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut command = Command::new(program);
+        command
+            .args([format!("--config.file={}", file.display()), format!("--web.listen-address={address}")])
+            .arg(format!("--storage.path={}", folder.path().join("data").display()))
+            .arg("--cluster.listen-address=");
+        let running = Running::start(&mut command, folder.path(), "alertmanager", &address);
+        Self { address, _running: running, _folder: folder }
+    }
+
+    fn post(&self, alerts: &[Alert]) {
+        let alerts: Vec<_> = alerts.iter().map(|alert| json!({ "labels": labels(alert) })).collect();
+        let url = format!("http://{}/api/v2/alerts", self.address);
+        let body = Value::from(alerts).to_string();
+        ureq::post(&url).header("content-type", "application/json").send(body).unwrap();
+    }
+
+    /// The state of each alert by its labels.
+    fn states(&self) -> Vec<(Value, String)> {
+        let mut answer = ureq::get(format!("http://{}/api/v2/alerts", self.address)).call().unwrap();
+        let alerts: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        list(&alerts)
+            .iter()
+            .map(|alert| (alert["labels"].clone(), text(&alert["status"]["state"]).to_owned()))
+            .collect()
+    }
+}
+
+fn labels(alert: &str) -> Value {
+    let mut words = alert.split(' ');
+    let mut labels = json!({ "alertname": words.next().unwrap() });
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap();
+        labels[name] = value.into();
+    }
+    labels
+}
+
+#[test]
+fn each_inhibition_holds_and_reaches_no_further() {
+    let Some(program) = tool("ALERTMANAGER") else { return };
+    let known: BTreeSet<_> = rules().iter().map(|rule| text(&rule["alert"]).to_owned()).collect();
+    let config = yaml("alertmanager/alertmanager.yml");
+    let inhibitions = list(&config["inhibit_rules"]);
+    assert_eq!(inhibitions.len(), CASES.len(), "each inhibition has a case");
+    for (rule, (cause, consequence, other)) in inhibitions.iter().zip(CASES) {
+        for alert in [cause, consequence, other] {
+            assert!(known.contains(text(&labels(alert)["alertname"])), "{alert} is no alert of ours");
+        }
+        let alertmanager = Alertmanager::start(&program, rule);
+        let state = |alert: &str| {
+            let states = alertmanager.states();
+            states.into_iter().find(|(of, _)| *of == labels(alert)).map(|(_, state)| state)
+        };
+        let wait = |alert: &str, wanted: &str| {
+            wait_for(&format!("{alert} to be {wanted} by {rule}"), PATIENCE, || {
+                (state(alert)?.as_str() == wanted).then_some(())
+            });
+        };
+        alertmanager.post(&[consequence, other]);
+        wait(consequence, "active");
+        alertmanager.post(&[cause]);
+        wait(consequence, "suppressed");
+        for stays in [cause, other] {
+            wait(stays, "active");
+        }
+    }
+}
