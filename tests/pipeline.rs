@@ -1,5 +1,5 @@
-//! What is pushed, behind a real OpenTelemetry Collector: the same names, labels and values as on `/metrics`, and
-//! the same histograms where it passes them on.
+//! What is pushed, behind a real OpenTelemetry Collector with our configuration: the same names, labels and values as on
+//! `/metrics`, and the same histograms where it passes them on. And what it scrapes.
 //!
 //! The collector is built by `.ci/run`, which tells where it is in `OTELCOL`; without it these tests say so and pass,
 //! except under `CI=true`.
@@ -22,7 +22,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -40,7 +40,11 @@ use kafka_heartbeat::{
     metrics::{Series, Sink, render},
 };
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use support::{service::free_port, wait_for};
+use support::{
+    program::tool,
+    service::{free_port, program},
+    wait_for,
+};
 use tokio::time::Instant;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,46 +61,49 @@ struct Real {
 impl Real {
     /// `None` where there is none to start.
     fn start(behind: SocketAddr) -> Option<Self> {
-        let Some(program) = std::env::var_os("OTELCOL").map(PathBuf::from) else {
-            let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-            assert!(!strict, "OTELCOL does not say where the collector is");
-            eprintln!("no OTELCOL: the collector is not tried");
-            return None;
-        };
+        let program = tool("OTELCOL")?;
         // A port that is free now may be somebody's a moment later: then the program ends, and others are tried.
-        (0..5)
-            .find_map(|_| Self::listening(&program, behind))
-            .or_else(|| panic!("the collector does not start"))
+        (0..5).find_map(|_| Self::pushed(&program, behind)).or_else(|| panic!("the collector does not start"))
     }
 
-    fn listening(program: &Path, behind: SocketAddr) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
+    /// With the shipped configuration for what is pushed, and one more backend.
+    fn pushed(program: &Path, behind: SocketAddr) -> Option<Self> {
         let (http, grpc, prometheus) = (free_port(), free_port(), free_port());
         let text = format!(
-            "receivers:\n  otlp:\n    protocols:\n      http: {{ endpoint: '127.0.0.1:{http}' }}\n      \
-             grpc: {{ endpoint: '127.0.0.1:{grpc}' }}\n\
-             exporters:\n  prometheus: {{ endpoint: '127.0.0.1:{prometheus}' }}\n  \n  otlp_http: {{ endpoint: 'http://{behind}' }}\n\
-             service:\n  telemetry: {{ metrics: {{ level: none }} }}\n  pipelines:\n    \
-             metrics: {{ receivers: [otlp], exporters: [prometheus, otlp_http] }}\n    \
-             traces: {{ receivers: [otlp], exporters: [otlp_http] }}\n"
+            "exporters:\n  otlp_http: {{ endpoint: 'http://{behind}' }}\nservice:\n  telemetry: {{ metrics: {{ level: none }} }}\n  \
+             pipelines:\n    metrics: {{ exporters: [prometheus, otlp_http] }}\n    traces: {{ exporters: [otlp_http] }}\n"
         );
-        let config = folder.path().join("collector.yaml");
-        fs::write(&config, text).unwrap();
-        let log = File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(program)
-            .args(["--config", config.to_str().unwrap()])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut collector = Self { child, http, grpc, prometheus, folder };
+        let listens = [
+            ("OTLP_HTTP_LISTEN", format!("127.0.0.1:{http}")),
+            ("OTLP_GRPC_LISTEN", format!("127.0.0.1:{grpc}")),
+            ("PROMETHEUS_LISTEN", format!("127.0.0.1:{prometheus}")),
+        ];
+        let mut collector = Self::spawn(program, "push.yml", &text, &listens);
+        (collector.http, collector.grpc, collector.prometheus) = (http, grpc, prometheus);
         wait_for("the collector to listen or end", PATIENCE, || {
             let connects = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok();
             let ended = collector.child.try_wait().unwrap().is_some();
             (ended || [http, grpc, prometheus].iter().all(connects)).then_some(())
         });
         collector.child.try_wait().unwrap().is_none().then_some(collector)
+    }
+
+    /// With a shipped configuration, and what is different here.
+    fn spawn(program: &Path, shipped: &str, different: &str, environment: &[(&str, String)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/otel-collector").join(shipped);
+        let config = folder.path().join("collector.yaml");
+        fs::write(&config, different).unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(program)
+            .args(["--config", shipped.to_str().unwrap(), "--config", config.to_str().unwrap()])
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { child, http: 0, grpc: 0, prometheus: 0, folder }
     }
 
     /// What Prometheus would scrape from it.
@@ -179,8 +186,9 @@ fn told(samples: BTreeMap<Id, f64>) -> BTreeMap<Id, f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_real_collector_everything_has_its_name_its_labels_and_its_value() {
     let behind = Collector::default();
-    let Some(collector) = Real::start(behind.http().await) else { return };
-    for (protocol, port) in [("http/protobuf", collector.http), ("grpc", collector.grpc)] {
+    for protocol in ["http/protobuf", "grpc"] {
+        let Some(collector) = Real::start(behind.http().await) else { return };
+        let port = if protocol == "grpc" { collector.grpc } else { collector.http };
         let (mut exporter, text) = exporter(&[
             ("endpoint", format!("http://127.0.0.1:{port}")),
             ("protocol", protocol.to_owned()),
@@ -188,7 +196,10 @@ async fn behind_a_real_collector_everything_has_its_name_its_labels_and_its_valu
         ]);
         exporter.export(Instant::now() + PATIENCE).await.unwrap();
         let expected = told(parse(&text, Format::Text).unwrap().samples().clone());
-        let found = told(ours(&collector.scraped()));
+        // It passes on what it has collected for a moment.
+        let found = wait_for("what was pushed", PATIENCE, || {
+            Some(told(ours(&collector.scraped()))).filter(|found| found.len() >= expected.len())
+        });
         let names = |samples: &BTreeMap<Id, f64>| {
             samples.keys().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
         };
@@ -260,4 +271,32 @@ async fn a_real_collector_passes_traces_on_as_they_are() {
         assert!(found[0].len() > 15, "{found:?}");
         assert_eq!(found[0], found[1], "{protocol}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_collector_scrapes_us_and_hands_over_what_it_found() {
+    let Some(collector) = tool("OTELCOL") else { return };
+    let behind = Collector::default();
+    let address = format!("127.0.0.1:{}", free_port());
+    let demo = program().args(["demo", "--listen", &address]).stderr(Stdio::null()).spawn().unwrap();
+    let nowhere = tempfile::tempdir().unwrap();
+    let _demo = Real { child: demo, http: 0, grpc: 0, prometheus: 0, folder: nowhere };
+    let environment = [
+        ("KAFKA_HEARTBEAT", address),
+        ("SCRAPE_INTERVAL", "1s".to_owned()),
+        ("OTLP_BACKEND", format!("http://{}", behind.http().await)),
+    ];
+    let quiet = "service: { telemetry: { metrics: { level: none } } }";
+    let _collector = Real::spawn(&collector, "scrape.yml", quiet, &environment);
+    let mut seen = BTreeMap::new();
+    wait_for("heartbeats and their latencies", PATIENCE, || {
+        let taken = behind.take();
+        seen.extend(metrics_of(&taken).map(|metric| (metric.name.clone(), metric.data.clone())));
+        let is_native = matches!(
+            seen.get("heartbeat_end_to_end_duration_seconds"),
+            Some(Some(Data::ExponentialHistogram(_)))
+        );
+        let is_counter = matches!(seen.get("heartbeat_outcomes_total"), Some(Some(Data::Sum(_))));
+        (is_native && is_counter).then_some(())
+    });
 }

@@ -17,6 +17,12 @@ app.kubernetes.io/name: {{ include "kafka-heartbeat.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Not those of the prober: what selects it must not select the test. */}}
+{{- define "kafka-heartbeat.testLabels" -}}
+app.kubernetes.io/name: {{ include "kafka-heartbeat.name" . | trunc 58 | trimSuffix "-" }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{- define "kafka-heartbeat.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "kafka-heartbeat.selectorLabels" . }}
