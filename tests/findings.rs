@@ -154,7 +154,7 @@ fn what_is_not_known_ends_nothing() {
     });
     let kinds: Vec<_> = tell(&mut findings, &readings, 0).into_iter().map(|(kind, ..)| kind).collect();
     // What is being moved is not known: nobody can say that replicas are missing.
-    assert_eq!(kinds, ["heartbeats_failing", "offline_partitions", "consumer_lag"]);
+    assert_eq!(kinds, ["cluster_unwell", "offline_partitions", "consumer_lag"]);
     let before = readings.clone();
     readings.collect = Latest::new(Duration::from_secs(30));
     for state in [State::Unknown, State::ProberFault] {
@@ -179,5 +179,31 @@ fn what_is_not_known_ends_nothing() {
     over.extend(told("consumer_lag", "warning", "resolved"));
     assert_eq!(tell(&mut findings, &readings, 90), over);
     readings.verdict = Arc::new(Verdict { state: State::Ok, reasons: Vec::new(), since: at(0) });
-    assert_eq!(tell(&mut findings, &readings, 120), told("heartbeats_failing", "critical", "resolved"));
+    assert_eq!(tell(&mut findings, &readings, 120), told("cluster_unwell", "critical", "resolved"));
+}
+
+#[test]
+fn a_broker_that_died_is_not_said_to_be_well_until_nothing_lacks_it() {
+    let (mut readings, mut findings) = (calm(), Findings::default());
+    readings.connectivity = sample(&config(), at(0)).remove(0).connectivity;
+    change(&mut readings.connectivity, |connectivity| {
+        let mut checks = connectivity.brokers.values_mut();
+        checks.next().expect("a broker").total = None;
+        checks.for_each(|check| check.total = Some(Duration::from_millis(1)));
+    });
+    assert_eq!(tell(&mut findings, &readings, 0), told("broker_unreachable", "warning", "firing"));
+    // It leaves the metadata, and nobody asks it any more.
+    change(&mut readings.connectivity, |connectivity| _ = connectivity.brokers.pop_first());
+    let replicas = |readings: &mut Readings, under_replicated| {
+        change(&mut readings.collect, |collect| {
+            collect.topology.health.get_mut("t").expect("the topic").under_replicated = under_replicated;
+        });
+    };
+    replicas(&mut readings, 2);
+    let news = tell(&mut findings, &readings, 30);
+    assert_eq!(news, told("under_replicated_partitions", "warning", "firing"));
+    replicas(&mut readings, 0);
+    let mut over = told("broker_unreachable", "warning", "resolved");
+    over.extend(told("under_replicated_partitions", "warning", "resolved"));
+    assert_eq!(tell(&mut findings, &readings, 60), over);
 }

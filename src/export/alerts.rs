@@ -56,7 +56,7 @@ impl Key {
     /// The type of the finding: the key of its record.
     pub fn kind(&self) -> &'static str {
         match self {
-            Key::Heartbeats => "heartbeats_failing",
+            Key::Heartbeats => "cluster_unwell",
             Key::Broker(_) => "broker_unreachable",
             Key::Offline(_) => "offline_partitions",
             Key::UnderMinIsr(_) => "under_min_isr_partitions",
@@ -264,7 +264,13 @@ fn is_known(readings: &Readings, key: &Key) -> bool {
     };
     match key {
         Key::Heartbeats => readings.verdict.state == State::Ok,
-        Key::Broker(_) => readings.connectivity.fresh().is_some(),
+        // One that dies leaves the metadata, and nobody asks it any more. It was taken away in good order when nothing
+        // lacks it.
+        Key::Broker(id) => readings.connectivity.fresh().is_some_and(|snapshot| {
+            let is_asked = snapshot.brokers.keys().any(|broker| broker.to_string() == *id);
+            let is_missed = |health: &Health| health.offline + health.under_replicated > 0;
+            is_asked || collect.is_some_and(|snapshot| !snapshot.topology.health.values().any(is_missed))
+        }),
         Key::Offline(topic) => health(topic, &|_| true),
         Key::UnderMinIsr(topic) => health(topic, &|health| health.under_min_isr.is_some()),
         Key::UnderReplicated(topic) => health(topic, &|health| health.reassigning.is_some()),
