@@ -61,24 +61,19 @@ const CASES: &[(Alert, Alert, Alert)] = &[
         "KafkaConsumerLagCritical severity=critical cluster_name=b group=g",
     ),
     (
-        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a",
-        "KafkaOfflinePartitions severity=critical kafka_cluster=a topic=t",
-        "KafkaOfflinePartitions severity=critical kafka_cluster=b topic=t",
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a job=j instance=i",
+        "KafkaOfflinePartitions severity=critical topic=t job=j instance=i",
+        "KafkaOfflinePartitions severity=critical topic=t job=j instance=of-another-cluster",
     ),
     (
-        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a",
-        "KafkaOfflinePartitions severity=critical topic=t",
-        "KafkaOfflinePartitions severity=critical kafka_cluster=b topic=t",
+        "KafkaBrokerMissing severity=warning kafka_cluster=a job=j instance=i",
+        "KafkaBrokerConnectivityBudgetBurn severity=warning kafka_cluster=a broker=1",
+        "KafkaBrokerConnectivityBudgetBurn severity=warning kafka_cluster=b broker=1",
     ),
     (
-        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=1",
-        "KafkaUnderReplicatedPartitions severity=warning kafka_cluster=a topic=t",
-        "KafkaUnderReplicatedPartitions severity=warning kafka_cluster=b topic=t",
-    ),
-    (
-        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=1",
-        "KafkaUnderReplicatedPartitions severity=warning topic=t",
-        "KafkaOfflinePartitions severity=critical topic=t",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=1 job=j instance=i",
+        "KafkaUnderReplicatedPartitions severity=warning topic=t job=j instance=i",
+        "KafkaUnderReplicatedPartitions severity=warning topic=t job=j instance=of-another-cluster",
     ),
     (
         "KafkaAllBrokersUnreachable severity=critical kafka_cluster=a",

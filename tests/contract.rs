@@ -3,11 +3,7 @@
 //! A renamed family breaks a dashboard without a sound; here it breaks a test. Whether a query parses
 //! is promtool's question: the last test writes the dashboards' queries into a rule file for it.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 use kafka_heartbeat::{
     collect::judge::{Kind as Odd, Status, Verdict},
@@ -19,7 +15,13 @@ use kafka_heartbeat::{
     },
     slo,
 };
+use operations::{
+    SUBJECTS, dashboards, expressions, list, panels, queries, read, root, rules, rules_of, text, yaml,
+};
 use serde_json::{Value, json};
+
+#[path = "support/operations.rs"]
+mod operations;
 
 #[test]
 fn dashboards_name_only_known_metrics() {
@@ -119,14 +121,64 @@ fn every_alert_is_seen_to_fire_to_be_silent_and_to_end() {
         assert!(asking.iter().all(|(name, _)| asks(name)), "{subject}: {asking:?}");
         for rule in rules_of(subject).iter().filter(|rule| !rule["alert"].is_null()) {
             let alert = (text(&rule["alert"]).to_owned(), text(&rule["labels"]["severity"]).to_owned());
-            let whole = cases.iter().any(|case| {
-                let fires: Vec<_> = moments(case).iter().map(|fired| fired.contains(&alert)).collect();
-                let first = fires.iter().position(|fires| *fires);
-                first.is_some_and(|first| first > 0 && fires[first..].contains(&false))
-            });
+            let whole = cases.iter().any(|case| moments_of(case, &alert).is_some());
             assert!(whole, "{subject}: no case in which {alert:?} is silent, fires and ends");
         }
     }
+}
+
+#[test]
+fn the_list_of_alerts_is_what_rules_and_cases_say() {
+    let mut page = "# Alerts\n\n\
+        Written from [the rules](../prometheus/rules) and [their cases](../prometheus/tests), which promtool runs: at the first \
+        moment the alert is silent, at the second it fires, at the third it is over. Those that ask for data fire without any; \
+        all others are silent then.\n\n\
+        | Alert | Severity | Tells that | After | Silent, fires, over | Without data |\n|---|---|---|---|---|---|\n"
+        .to_owned();
+    for subject in SUBJECTS {
+        let tests = yaml(&format!("prometheus/tests/{subject}.test.yml"));
+        for rule in rules_of(subject).iter().filter(|rule| !rule["alert"].is_null()) {
+            let alert = (text(&rule["alert"]).to_owned(), text(&rule["labels"]["severity"]).to_owned());
+            let cases = list(&tests["tests"]);
+            let moments: Vec<String> =
+                cases.iter().find_map(|case| moments_of(case, &alert)).expect("a case").into();
+            let without = cases.iter().filter(|case| case["input_series"].is_null());
+            let asks =
+                without.flat_map(|case| list(&case["promql_expr_test"])).any(|moment| fires(moment, &alert));
+            let (name, severity) = alert;
+            let after = rule["for"].as_str().unwrap_or("at once");
+            let (tells, asks) =
+                (text(&rule["annotations"]["summary"]), if asks { "fires" } else { "silent" });
+            let tells = tells.replace("{{ $labels.", "{").replace(" | humanizeDuration", "");
+            let tells = tells.replace("{{ $value", "{value").replace(" }}", "}");
+            let moments = moments.join(", ");
+            writeln!(
+                page,
+                "| [{name}](runbooks/{name}.md) | {severity} | {tells} | {after} | {moments} | {asks} |"
+            )
+            .expect("a string takes everything");
+        }
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(root().join("docs/alerts.md"), &page).expect("written");
+    }
+    assert!(
+        read("docs/alerts.md") == page,
+        "docs/alerts.md is stale: BLESS=1 cargo test --test contract writes it anew"
+    );
+}
+
+/// When an alert is silent, fires and is over, in a case in which it does all of that.
+fn moments_of(case: &Value, alert: &(String, String)) -> Option<[String; 3]> {
+    let moments = list(&case["promql_expr_test"]);
+    let first = moments.iter().position(|moment| fires(moment, alert)).filter(|first| *first > 0)?;
+    let over = first + moments[first..].iter().position(|moment| !fires(moment, alert))?;
+    Some([first - 1, first, over].map(|at| text(&moments[at]["eval_time"]).to_owned()))
+}
+
+/// Whether an alert is among those that fire at a moment of a case.
+fn fires(moment: &Value, alert: &(String, String)) -> bool {
+    list(&moment["exp_samples"]).iter().any(|sample| fired(text(&sample["labels"])) == *alert)
 }
 
 /// `{alertname="A",severity="s"}` as both.
@@ -306,6 +358,36 @@ fn compose_mounts_only_what_exists() {
 }
 
 #[test]
+fn compose_names_images_by_version_and_services_that_exist() {
+    let compose = yaml("docker-compose.yml");
+    let services = compose["services"].as_object().expect("compose has services");
+    // Brokers share what is in `<<`.
+    let of = |service: &Value, key: &str| {
+        let own = &service[key];
+        if own.is_null() { service["<<"][key].clone() } else { own.clone() }
+    };
+    for (name, service) in services.iter().filter(|(_, service)| service["build"].is_null()) {
+        let image = of(service, "image");
+        let image = text(&image);
+        let tag = image.rsplit_once(':').map(|(_, tag)| tag);
+        assert!(tag.is_some_and(|tag| tag.contains('.')), "{name}: {image:?}");
+    }
+    for (name, service) in services {
+        for other in service["depends_on"].as_object().into_iter().flatten() {
+            let checked = of(services.get(other.0).expect("a service"), "healthcheck");
+            // The image of ours has its own.
+            assert!(
+                checked.is_object() || other.0 == "kafka-heartbeat",
+                "{name} waits for the health of {}",
+                other.0
+            );
+        }
+    }
+    let profiles = services.values().flat_map(|service| list(&service["profiles"])).map(text);
+    assert_eq!(profiles.collect::<BTreeSet<_>>(), BTreeSet::from(["otel", "ui"]));
+}
+
+#[test]
 fn the_image_is_built_from_files_that_exist_and_told_its_revision() {
     for line in read(".dockerignore").lines().filter_map(|line| line.strip_prefix('!')) {
         assert!(root().join(line).exists(), "{line}");
@@ -322,13 +404,11 @@ fn the_image_is_built_from_files_that_exist_and_told_its_revision() {
 /// Puts the queries where promtool can check them: a rule file, the variables filled in.
 #[test]
 fn the_queries_are_written_down_for_promtool() {
-    let filled =
-        |expr: &str| expr.replace("$__rate_interval", "5m").replace("$__range", "1h").replace('$', "any_");
     let rules: Vec<_> = dashboards()
         .iter()
-        .flat_map(|(_, dashboard)| expressions(dashboard))
+        .flat_map(|(_, dashboard)| queries(dashboard))
         .enumerate()
-        .map(|(number, expr)| json!({ "record": format!("query:{number}"), "expr": filled(&expr) }))
+        .map(|(number, expr)| json!({ "record": format!("query:{number}"), "expr": expr }))
         .collect();
     assert!(rules.len() > 15, "the queries were not found: {}", rules.len());
     let file = json!({ "groups": [{ "name": "dashboards", "rules": rules }] });
@@ -461,75 +541,6 @@ fn query_problems(expr: &str) -> Vec<&'static str> {
         problems.push("a counter without rate or increase");
     }
     problems
-}
-
-fn expressions(value: &Value) -> Vec<String> {
-    match value {
-        Value::Object(fields) => fields
-            .iter()
-            .flat_map(|(key, value)| match value {
-                Value::String(expr) if key == "expr" => vec![expr.clone()],
-                other => expressions(other),
-            })
-            .collect(),
-        Value::Array(items) => items.iter().flat_map(expressions).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Files of rules, by subject.
-const SUBJECTS: [&str; 8] = ["brokers", "cluster", "groups", "heartbeat", "jvm", "prober", "slo", "topics"];
-
-fn rules() -> Vec<Value> {
-    let files = fs::read_dir(root().join("prometheus/rules")).expect("rules").count();
-    assert_eq!(files, SUBJECTS.len(), "a file of rules is not listed here");
-    SUBJECTS.iter().flat_map(|subject| rules_of(subject)).collect()
-}
-
-fn rules_of(subject: &str) -> Vec<Value> {
-    let file = yaml(&format!("prometheus/rules/{subject}.yml"));
-    list(&file["groups"]).iter().flat_map(|group| list(&group["rules"]).to_vec()).collect()
-}
-
-/// Every panel but the headings of rows.
-fn panels(dashboard: &Value) -> Vec<&Value> {
-    list(&dashboard["panels"]).iter().filter(|panel| panel["type"] != json!("row")).collect()
-}
-
-fn dashboards() -> Vec<(String, Value)> {
-    let folder = root().join("grafana/dashboards");
-    let dashboards: Vec<_> = fs::read_dir(folder)
-        .expect("grafana/dashboards exists")
-        .map(|entry| entry.expect("the folder can be read").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .map(|path| {
-            let words = fs::read_to_string(&path).expect("the dashboard can be read");
-            let dashboard = serde_json::from_str(&words).expect("the dashboard is JSON");
-            (path.display().to_string(), dashboard)
-        })
-        .collect();
-    assert!(!dashboards.is_empty());
-    dashboards
-}
-
-fn yaml(file: &str) -> Value {
-    serde_norway::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-fn read(file: &str) -> String {
-    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 #[test]

@@ -19,6 +19,7 @@ use std::{
 
 use serde_json::Value;
 use support::{
+    operations::{dashboards, queries},
     service::{free_port, program},
     wait_for,
 };
@@ -206,6 +207,20 @@ fn native(prometheus: &Running) {
         "histogram_sum(sum(heartbeat_end_to_end_duration_seconds)) / histogram_count(sum(heartbeat_end_to_end_duration_seconds))",
     );
     assert!(average.unwrap() > 0.0);
+    // So do the panels, which ask for both kinds; nobody is throttled here.
+    let panels: Vec<_> = dashboards().iter().flat_map(|(_, dashboard)| queries(dashboard)).collect();
+    let panels: Vec<_> = panels
+        .iter()
+        .filter(|query| query.contains("seconds_bucket{") && !query.contains("throttle"))
+        .collect();
+    assert!(panels.len() > 30, "{panels:#?}");
+    for query in panels {
+        wait_for(query, PATIENCE, || {
+            let data = prometheus.api("query", &[("query", query)])?;
+            let found = data["result"].as_array()?;
+            (!found.is_empty() && found.iter().all(|series| series["metric"]["le"].is_null())).then_some(())
+        });
+    }
 }
 
 /// Values by labels, without those that only one side has.

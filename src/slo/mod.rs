@@ -57,6 +57,9 @@ struct Promise {
     indicator: Indicator,
     /// Somebody is to be woken. Not for one broker: it may be restarted, and heartbeats say whether anybody suffers.
     pages: bool,
+    /// How long a page waits, so that of what has one cause the first to be told hides the others: all heartbeats fail,
+    /// then availability, then what is a part of it.
+    patience: Option<&'static str>,
     /// What to look at first.
     first: &'static str,
 }
@@ -119,7 +122,13 @@ impl Promise {
             Indicator::Within { histogram, .. } => silent(&format!("{histogram}_count")),
             Indicator::Time { .. } => {
                 let last = "heartbeat_cycle_last_success_timestamp_seconds{task=\"collect\"}";
-                format!("absent({last}) or max by (kafka_cluster) (time() - {last}) > 300")
+                let listing = "heartbeat_capability{api=\"ListGroups\",state=\"denied\"}";
+                let denied = if self.by.contains("group") {
+                    format!(" or min by (kafka_cluster) ({listing}) == 1")
+                } else {
+                    String::new()
+                };
+                format!("absent({last}) or min by (kafka_cluster) (time() - {last}) > 300{denied}")
             }
         }
     }
@@ -168,7 +177,10 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
     let deadline = deadline(config);
     let (cluster, broker) =
         ("{{ $labels.kafka_cluster }}", "broker {{ $labels.broker }} of {{ $labels.kafka_cluster }}");
-    if let Some(percent) = availability.or(slo.availability) {
+    let watches = |wanted: fn(&crate::config::Cluster) -> bool| config.clusters.iter().any(wanted);
+    let (sends, connects) =
+        (watches(|cluster| cluster.heartbeat.enabled), watches(|cluster| cluster.connectivity.enabled));
+    if let Some(percent) = availability.or(slo.availability).filter(|_| sends) {
         promises.push(Promise {
             name: "end-to-end-availability",
             alert: "KafkaHeartbeatAvailability",
@@ -181,10 +193,11 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 total: "heartbeat_slo_events_total",
             },
             pages: true,
+            patience: Some("3m"),
             first: "the outcomes by kind, then the latency by broker",
         });
     }
-    if let Some((percent, limit)) = slo.latency {
+    if let Some((percent, limit)) = slo.latency.filter(|_| sends) {
         latency_limit(config, limit)?;
         promises.push(Promise {
             name: "end-to-end-latency",
@@ -195,10 +208,11 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             by: "kafka_cluster",
             indicator: Indicator::Within { histogram: "heartbeat_end_to_end_duration_seconds", limit },
             pages: true,
+            patience: Some("5m"),
             first: "the percentile by broker: is it one of them, or all?",
         });
     }
-    if let Some(percent) = slo.produce {
+    if let Some(percent) = slo.produce.filter(|_| sends) {
         promises.push(Promise {
             name: "produce-availability",
             alert: "KafkaHeartbeatProduce",
@@ -211,10 +225,11 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 total: "heartbeat_slo_events_total",
             },
             pages: true,
+            patience: Some("5m"),
             first: "heartbeat_produce_errors_total by fault, then replicas in sync",
         });
     }
-    if let Some(percent) = slo.connectivity {
+    if let Some(percent) = slo.connectivity.filter(|_| connects) {
         promises.push(Promise {
             name: "broker-connectivity",
             alert: "KafkaBrokerConnectivity",
@@ -227,10 +242,10 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 total: "heartbeat_broker_checks_total",
             },
             pages: false,
+            patience: None,
             first: "the stage at which it fails: name, route, certificate or credentials",
         });
     }
-    let watches = |wanted: fn(&crate::config::Cluster) -> bool| config.clusters.iter().any(wanted);
     if let Some((percent, limit)) = slo.freshness.filter(|_| watches(|cluster| cluster.freshness.enabled)) {
         promises.push(Promise {
             name: "topic-freshness",
@@ -247,6 +262,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 ),
             },
             pages: true,
+            patience: None,
             first: "does its producer run? If all topics are stale, look at the brokers",
         });
     }
@@ -266,6 +282,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
                 ),
             },
             pages: true,
+            patience: None,
             first: "the group's verdict: does it stand still, or is it too slow?",
         });
     }

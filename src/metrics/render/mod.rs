@@ -58,7 +58,9 @@ const USUAL_FAILURES: [(Stage, &[Fault]); 5] = [
 /// carries no `kafka_cluster`.
 pub fn cluster<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Series<'a>>) {
     let name: &'a str = &readings.name;
-    heartbeats(name, &readings.heartbeat, series);
+    if readings.settings.heartbeat.enabled {
+        heartbeats(name, &readings.heartbeat, series);
+    }
     if readings.metadata.fresh().is_some() {
         leaders(name, &readings.heartbeat, series);
     }

@@ -1,0 +1,353 @@
+//! The world of the test: a real Kafka, the service, Prometheus with our rules, Alertmanager with our routes, and
+//! somebody who is told; a minute lasts two seconds.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use axum::{Json, Router, extract, routing::post};
+use serde_json::{Value, json};
+
+use crate::support::{
+    kafka::{HEARTBEAT, Kafka, Listener},
+    operations::{SUBJECTS, list, read, text, yaml},
+    program::{Running, tool},
+    service::{Service, free_port, program},
+    try_wait, wait_for,
+};
+
+/// Seconds that a minute lasts.
+pub(crate) const MINUTE: u64 = 2;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A duration of the rules, in a world of short minutes.
+fn short(text: &str) -> String {
+    let (number, unit) = text.split_at(text.len() - 1);
+    let number: u64 = number.parse().unwrap();
+    let seconds = match unit {
+        "s" => (number * MINUTE / 60).max(1),
+        "m" => number * MINUTE,
+        "h" => number * 60 * MINUTE,
+        _ => number * 24 * 60 * MINUTE,
+    };
+    format!("{seconds}s")
+}
+
+/// The same, of everything in a file of rules: windows, patience, intervals, and limits in seconds.
+pub(crate) fn in_short(rules: &str) -> String {
+    let mut text = String::new();
+    for line in rules.lines() {
+        let key = line
+            .trim_start()
+            .split_once(": ")
+            .filter(|(key, _)| ["for", "keep_firing_for", "interval"].contains(key));
+        if let Some((key, duration)) = key {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            text += &format!("{indent}{key}: {}\n", short(duration));
+            continue;
+        }
+        let mut rest = line;
+        while let Some((before, after)) = rest.split_once('[') {
+            let (window, after) = after.split_once(']').unwrap_or(("", after));
+            let is_window =
+                window.ends_with(['s', 'm', 'h', 'd']) && window[..window.len() - 1].parse::<u64>().is_ok();
+            let window = if is_window { short(window) } else { window.to_owned() };
+            text += &format!("{before}[{window}]");
+            rest = after;
+        }
+        text += &format!("{rest}\n");
+    }
+    for (limit, minutes) in [("300", 5), ("600", 10), ("900", 15)] {
+        for compared in ["> ", "<= bool "] {
+            text =
+                text.replace(&format!("{compared}{limit}\n"), &format!("{compared}{}\n", minutes * MINUTE));
+        }
+    }
+    text
+}
+
+/// What somebody was told, in order.
+type Told = Arc<Mutex<Vec<Message>>>;
+
+/// One alert of what Alertmanager sent to a receiver.
+struct Message {
+    at: Instant,
+    receiver: String,
+    alert: Value,
+}
+
+impl Message {
+    fn name(&self) -> &str {
+        text(&self.alert["labels"]["alertname"])
+    }
+}
+
+/// Somebody who is told, and takes what is pushed, on a thread of its own until the process ends.
+fn somebody() -> (String, Told) {
+    let told = Told::default();
+    let (listener, heard) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), told.clone());
+    let address = listener.local_addr().unwrap().to_string();
+    listener.set_nonblocking(true).unwrap();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let hear = move |extract::Path(receiver): extract::Path<String>, Json(message): Json<Value>| {
+                for alert in list(&message["alerts"]) {
+                    let (receiver, alert) = (receiver.clone(), alert.clone());
+                    heard.lock().unwrap().push(Message { at: Instant::now(), receiver, alert });
+                }
+                async {}
+            };
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let routes =
+                Router::new().route("/{receiver}", post(hear)).route("/v1/{signal}", post(async || ()));
+            axum::serve(listener, routes).await.unwrap();
+        });
+    });
+    (address, told)
+}
+
+/// The rules that the program writes for what this service is configured to do.
+fn promised(service: &Service) -> String {
+    let config = service.folder().join("config.ini");
+    let written = program().args(["slo", "--config", config.to_str().unwrap()]).output().unwrap();
+    assert!(written.status.success(), "{written:?}");
+    String::from_utf8(written.stdout).unwrap()
+}
+
+/// Our routes and inhibitions, with short waits, and everybody at this address.
+fn alertmanager_config(address: &str) -> String {
+    let mut config = yaml("alertmanager/alertmanager.yml");
+    let wait = |route: &mut Value| {
+        for key in ["group_wait", "group_interval"] {
+            route[key] = json!("1s");
+        }
+    };
+    wait(&mut config["route"]);
+    config["route"]["routes"].as_array_mut().unwrap().iter_mut().for_each(wait);
+    for receiver in config["receivers"].as_array_mut().unwrap() {
+        let name = receiver["name"].as_str().unwrap().to_owned();
+        let url = format!("http://{address}/{name}");
+        *receiver = json!({ "name": name, "webhook_configs": [{ "url": url, "send_resolved": true }] });
+    }
+    config["global"] = json!({});
+    config["templates"] = json!([]);
+    config.to_string()
+}
+
+pub(crate) struct World {
+    pub(crate) kafka: Kafka,
+    pub(crate) service: Service,
+    told: Told,
+    /// Where Prometheus listens.
+    prometheus: String,
+    /// End with the world.
+    _running: [Running; 2],
+    _folder: tempfile::TempDir,
+}
+
+/// Everything is looked at often, what is off by default too.
+const SETTINGS: &str = "\
+interval = 2s
+[heartbeat]
+interval = 250ms
+deadline = 5s
+horizon = 20s
+[metadata]
+interval = 1s
+[connectivity]
+interval = 1s
+timeout = 1s
+[topic]
+interval = 2s
+[transactions]
+interval = 2s
+min.age = 2s
+[log_dirs]
+enabled = true
+interval = 2s
+[freshness]
+interval = 1s
+topics.include = orders|fragile
+[lag]
+interval = 1s
+topics.include = orders|paid
+members = true
+isolation = read_committed
+[history]
+sample_interval_seconds = 1
+recovering_minimum_duration_seconds = 3
+";
+
+/// A moment to count from, on both clocks.
+pub(crate) struct Fault {
+    pub(crate) at: Instant,
+    wall: SystemTime,
+}
+
+impl Fault {
+    pub(crate) fn now() -> Self {
+        Self { at: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Seconds from the fault to a moment of which somebody else told.
+    fn until(&self, rfc3339: &str) -> f64 {
+        let moment = humantime::parse_rfc3339_weak(&rfc3339[..rfc3339.len().min(19)]).unwrap();
+        moment.duration_since(self.wall).map_or(0.0, |since| since.as_secs_f64())
+    }
+}
+
+impl World {
+    /// `None` where something that it takes is not there.
+    pub(crate) fn start() -> Option<Self> {
+        let (prometheus, alertmanager) = (tool("PROMETHEUS3")?, tool("ALERTMANAGER")?);
+        let kafka = Kafka::start(3)?;
+        kafka.create_topic("orders", 3);
+        kafka.create_topic("paid", 1);
+        let folder = tempfile::tempdir().unwrap();
+        let (webhook, told) = somebody();
+        let service = Service::start(&format!(
+            "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_SSL\nsasl.mechanism = PLAIN\nsasl.username = {}\n\
+             sasl.password = {}\nssl.ca.location = {}\n[otlp]\nendpoint = http://{webhook}\n{SETTINGS}",
+            kafka.bootstrap(Listener::SaslSsl),
+            HEARTBEAT.user,
+            HEARTBEAT.password,
+            kafka.ca_pem_path().display(),
+        ));
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let address = format!("127.0.0.1:{}", free_port());
+        let config = file("alertmanager.yml", &alertmanager_config(&webhook));
+        let mut command = Command::new(alertmanager);
+        command
+            .args([format!("--config.file={config}"), format!("--web.listen-address={address}")])
+            .args([format!("--storage.path={}", folder.path().join("am").display())])
+            .arg("--cluster.listen-address=");
+        let first = Running::start(&mut command, folder.path(), "alertmanager", &address);
+        for subject in SUBJECTS {
+            let rules = match subject {
+                "slo" => promised(&service),
+                _ => read(&format!("prometheus/rules/{subject}.yml")),
+            };
+            file(&format!("rules-{subject}.yml"), &in_short(&rules));
+        }
+        let (target, rules) = (service.address(), folder.path().join("rules-*.yml"));
+        let config = json!({
+            "global": { "scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s" },
+            "rule_files": [rules],
+            "alerting": { "alertmanagers": [{ "static_configs": [{ "targets": [address] }] }] },
+            "scrape_configs": [{ "job_name": "kafka-heartbeat", "static_configs": [{ "targets": [target] }] }],
+        });
+        let (config, address) =
+            (file("prometheus.yml", &config.to_string()), format!("127.0.0.1:{}", free_port()));
+        let mut command = Command::new(prometheus);
+        command
+            .args([format!("--config.file={config}"), format!("--web.listen-address={address}")])
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
+        let second = Running::start(&mut command, folder.path(), "prometheus", &address);
+        wait_for("Prometheus to be ready", PATIENCE, || {
+            ureq::get(format!("http://{address}/-/ready")).call().ok().map(drop)
+        });
+        Some(Self { kafka, service, told, prometheus: address, _running: [first, second], _folder: folder })
+    }
+
+    /// What Prometheus says, of what is right to ask.
+    pub(crate) fn prometheus(&self, path: &str, query: &[(&str, &str)]) -> Value {
+        let mut request = ureq::get(format!("http://{}/api/v1/{path}", self.prometheus));
+        for (name, value) in query {
+            request = request.query(*name, *value);
+        }
+        let mut answer = request.call().unwrap_or_else(|error| panic!("{query:?}: {error}"));
+        let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        answer["data"].clone()
+    }
+
+    /// Whether Prometheus has seen a series.
+    pub(crate) fn has(&self, selector: &str) -> bool {
+        !list(&self.prometheus("query", &[("query", selector)])["result"]).is_empty()
+    }
+
+    /// Who was told of what since a moment, as receiver and name.
+    pub(crate) fn told(&self, since: Instant, status: &str) -> BTreeSet<(String, String)> {
+        let told = self.told.lock().unwrap();
+        let told = told.iter().filter(|message| message.at >= since && message.alert["status"] == status);
+        told.map(|message| (message.receiver.clone(), message.name().to_owned())).collect()
+    }
+
+    pub(crate) fn wait_for(&self, since: Instant, status: &str, who: &str, what: &str) {
+        let wanted = (who.to_owned(), what.to_owned());
+        wait_for(&format!("{who} to be told that {what} is {status}"), PATIENCE, || {
+            self.told(since, status).contains(&wanted).then_some(())
+        });
+    }
+
+    /// Nothing that was told of goes on, but for news, which fade, and budgets that are remembered as spent for days.
+    pub(crate) fn wait_for_calm(&self) {
+        let going_on = || {
+            let told = self.told.lock().unwrap();
+            let mut last = BTreeMap::new();
+            for message in &*told {
+                let alert = &message.alert;
+                last.insert((message.receiver.clone(), alert["fingerprint"].to_string()), alert.clone());
+            }
+            let remembered = |labels: &Value| {
+                let warning = labels["severity"] == "warning";
+                labels["severity"] == "info" || warning && text(&labels["alertname"]).ends_with("BudgetBurn")
+            };
+            let firing = last.into_values().filter(|alert| alert["status"] == "firing");
+            firing
+                .map(|alert| alert["labels"].clone())
+                .filter(|labels| !remembered(labels))
+                .collect::<Vec<_>>()
+        };
+        let over = try_wait(PATIENCE, || going_on().is_empty().then_some(()));
+        assert!(over.is_some(), "this goes on: {:#?}", going_on());
+    }
+
+    /// Nobody was paged for anything else.
+    pub(crate) fn paged(&self, since: Instant, names: &[&str]) {
+        let told = self.told(since, "firing");
+        let others: Vec<_> =
+            told.iter().filter(|(who, name)| who == "critical" && !names.contains(&name.as_str())).collect();
+        assert!(others.is_empty(), "{others:?}");
+    }
+
+    /// Of nothing else was anybody told than of these, since then; but that the prober itself lacked time, where the
+    /// machine was busy.
+    pub(crate) fn only(&self, since: Instant, names: &[&str]) {
+        let told = self.told(since, "firing");
+        let starved = ["KafkaHeartbeatProberStalled", "KafkaHeartbeatProberUnhealthy"];
+        let expected = |name: &str| names.contains(&name) || starved.contains(&name);
+        let others: Vec<_> = told.iter().filter(|(_, name)| !expected(name)).collect();
+        assert!(others.is_empty(), "{others:?}");
+    }
+    /// What followed a fault, second by second: bad heartbeats, who was told of what and when it had begun, and the end.
+    pub(crate) fn timeline(&self, fault: &Fault, what: &str) -> String {
+        let mut lines = vec![(0.0, what.to_owned())];
+        let bad = self.service.api("/api/v1/heartbeats?outcome=bad", "k");
+        let due = list(&bad["bad"]).iter().map(|bad| fault.until(text(&bad["intended"])));
+        if let Some(first) = due.filter(|due| *due > 0.0).min_by(f64::total_cmp) {
+            lines.push((first, "the first heartbeat that turned out bad was due".to_owned()));
+        }
+        for message in self.told.lock().unwrap().iter().filter(|message| message.at >= fault.at) {
+            let (after, alert) = ((message.at - fault.at).as_secs_f64(), &message.alert);
+            let (who, name, status) = (&message.receiver, message.name(), text(&alert["status"]));
+            let since = match status {
+                "firing" => format!(", fires since {:.0}", fault.until(text(&alert["startsAt"]))),
+                _ => String::new(),
+            };
+            lines.push((after, format!("{who} is told: {name} {status}{since}")));
+        }
+        lines.sort_by(|one, other| one.0.total_cmp(&other.0));
+        lines.dedup_by(|one, other| one.1 == other.1);
+        lines.into_iter().map(|(after, line)| format!("{after:6.1} s  {line}\n")).collect()
+    }
+}
