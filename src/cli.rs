@@ -85,6 +85,18 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = crate::slo::Format::Prometheus)]
         format: crate::slo::Format,
     },
+    /// Write the permissions that the configuration needs
+    Acls {
+        /// The configuration file; without it, the defaults
+        #[arg(long, short, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// For whom
+        #[arg(long, value_enum, default_value_t = crate::acls::Format::Kafka)]
+        format: crate::acls::Format,
+        /// Who gets them; whoever the configuration logs in as unless set
+        #[arg(long, value_name = "NAME")]
+        principal: Option<String>,
+    },
     /// Take over the database of the time lag monitor, as the file that the history is kept in
     ImportHistory {
         /// The cluster's name in the configuration

@@ -27,6 +27,7 @@ pub mod process;
 pub mod push;
 pub mod supervisor;
 
+pub mod acls;
 pub mod app;
 pub mod demo;
 pub mod healthcheck;

@@ -10,6 +10,7 @@ use std::{
 
 use clap::{CommandFactory, Parser};
 use kafka_heartbeat::{
+    acls,
     app::{self, Checked},
     cli::{Cli, Command, Connection, Exit, Run, TopicAction},
     collect::store::import::{Imported, import},
@@ -59,6 +60,9 @@ fn main() -> ExitCode {
             }
             Some(Command::Slo { config, objective, format }) => {
                 write_rules(config, objective, format, environment)
+            }
+            Some(Command::Acls { config, format, principal }) => {
+                write_acls(config, format, principal.as_deref(), environment)
             }
             Some(Command::ImportHistory { cluster, from, into }) => import_history(&from, &cluster, &into),
             Some(Command::CheckConfig { file }) => check_config(file, environment),
@@ -153,11 +157,30 @@ where
     }
 }
 
-fn write_rules(file: Option<PathBuf>, objective: Option<f64>, format: slo::Format, env: Environment) -> Exit {
-    // Rules are made on machines that see no Kafka.
+/// A configuration that nothing is connected with, or the defaults: rules are made on machines that see no Kafka.
+fn load_to_write(file: Option<PathBuf>, env: Environment) -> Result<Config, Exit> {
     let bootstrap = file.is_none().then(|| "localhost:9092".to_owned());
-    let (config, _) = match load(&Sources { file, env, bootstrap, ..Sources::default() }) {
-        Ok(loaded) => loaded,
+    load(&Sources { file, env, bootstrap, ..Sources::default() }).map(|(config, _)| config)
+}
+
+fn write_acls(
+    file: Option<PathBuf>,
+    format: acls::Format,
+    principal: Option<&str>,
+    environment: Environment,
+) -> Exit {
+    match load_to_write(file, environment) {
+        Ok(config) => {
+            say(&acls::acls(&config, format, principal));
+            Exit::Ok
+        }
+        Err(exit) => exit,
+    }
+}
+
+fn write_rules(file: Option<PathBuf>, objective: Option<f64>, format: slo::Format, env: Environment) -> Exit {
+    let config = match load_to_write(file, env) {
+        Ok(config) => config,
         Err(exit) => return exit,
     };
     match slo::rules(&config, objective, format) {

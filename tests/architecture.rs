@@ -11,7 +11,8 @@ use std::{
 const LAYERS: [&str; 11] = [
     "config", "kafka", "latency", "task", "probe", "collect", "verdict", "board", "metrics", "export", "http",
 ];
-const WIRING: [&str; 12] = [
+const WIRING: [&str; 13] = [
+    "acls",
     "main",
     "lib",
     "app",

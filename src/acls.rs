@@ -1,0 +1,181 @@
+//! `acls`: what has to be allowed for what is configured, as commands or as a document that allow it.
+
+use std::fmt::Write;
+
+use crate::config::{Cluster, Config};
+
+/// Whom the permissions are written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// `kafka-acls.sh`, for Apache Kafka and for MSK without IAM.
+    Kafka,
+    /// Confluent Cloud's command line.
+    Confluent,
+    /// Strimzi's `KafkaUser`.
+    Strimzi,
+}
+
+/// What something is allowed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Resource {
+    Topic(String),
+    Group,
+    TransactionalId,
+    Cluster,
+}
+
+/// An operation by Kafka's name, on a resource, and what is missing without.
+struct Need {
+    resource: Resource,
+    operation: &'static str,
+    what_for: &'static str,
+}
+
+/// Everything a cluster's configuration asks for, the most important first.
+fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let mut need = |when: bool, resource: Resource, operation, what_for| {
+        if when {
+            needs.push(Need { resource, operation, what_for });
+        }
+    };
+    let own = || Resource::Topic(cluster.heartbeat.topic.clone());
+    let every = || Resource::Topic("*".to_owned());
+    let (sends, duty) = (cluster.heartbeat.enabled, &cluster.topic);
+    need(sends, own(), "Write", "heartbeats");
+    need(sends, own(), "Read", "heartbeats");
+    need(sends && duty.create, own(), "Create", "the topic, where it is missing");
+    need(sends && duty.expand, own(), "Alter", "a partition for each broker");
+    need(sends, own(), "DescribeConfigs", "whether the topic's settings are right");
+    need(sends && duty.rebalance, own(), "AlterConfigs", "putting the settings right");
+    let watches = cluster.lag.enabled || cluster.freshness.enabled;
+    need(watches, every(), "Describe", "lag and freshness");
+    need(watches, every(), "Read", "ages where timestamps are not in order; open transactions");
+    need(watches, every(), "DescribeConfigs", "min.insync.replicas, compaction, changed settings");
+    need(cluster.lag.enabled, Resource::Group, "Describe", "lag");
+    need(cluster.transactions.enabled, Resource::TransactionalId, "Describe", "whose transaction is open");
+    need(true, Resource::Cluster, "Describe", "the quorum, reassignments, sizes of logs");
+    need(sends && duty.rebalance, Resource::Cluster, "Alter", "leaders on all brokers");
+    for topic in [&config.alerts.topic, &config.alerts.metrics].into_iter().flatten() {
+        need(true, Resource::Topic(topic.clone()), "Write", "findings that are published");
+    }
+    needs
+}
+
+/// Of one resource: its operations, and what for.
+struct Grant {
+    resource: Resource,
+    operations: Vec<&'static str>,
+    what_for: Vec<String>,
+}
+
+fn grants(config: &Config, cluster: &Cluster) -> Vec<Grant> {
+    let mut grants: Vec<Grant> = Vec::new();
+    for Need { resource, operation, what_for } in needs(config, cluster) {
+        let words = format!("{operation}: {what_for}");
+        match grants.iter_mut().find(|grant| grant.resource == resource) {
+            Some(grant) => {
+                grant.operations.push(operation);
+                grant.what_for.push(words);
+            }
+            None => grants.push(Grant { resource, operations: vec![operation], what_for: vec![words] }),
+        }
+    }
+    grants
+}
+
+/// The permissions of every cluster of a configuration; whoever logs in is the principal, unless another is named.
+pub fn acls(config: &Config, format: Format, principal: Option<&str>) -> String {
+    let mut text = String::new();
+    for (number, cluster) in config.clusters.iter().enumerate() {
+        let separator = if number > 0 && format == Format::Strimzi { "---\n" } else { "" };
+        _ = writeln!(text, "{separator}# Cluster {}.", cluster.name.escape_debug());
+        let grants = grants(config, cluster);
+        let user = principal.or_else(|| cluster.kafka.get("sasl.username")).unwrap_or("kafka-heartbeat");
+        text += &match format {
+            Format::Kafka => kafka(&grants, user),
+            Format::Confluent => confluent(&grants, principal.unwrap_or("sa-xxxxx")),
+            Format::Strimzi => strimzi(&grants, user),
+        };
+    }
+    text
+}
+
+fn kafka(grants: &[Grant], user: &str) -> String {
+    let user = if user.starts_with("User:") { user.to_owned() } else { format!("User:{user}") };
+    let mut text =
+        "# BOOTSTRAP names the cluster; ADMIN, where it is set, the properties of whoever may allow this.\n"
+            .to_owned();
+    for Grant { resource, operations, what_for } in grants {
+        let on = match resource {
+            Resource::Topic(name) => format!("--topic {}", quoted(name)),
+            Resource::Group => "--group '*'".to_owned(),
+            Resource::TransactionalId => "--transactional-id '*'".to_owned(),
+            Resource::Cluster => "--cluster".to_owned(),
+        };
+        comment(&mut text, "", what_for);
+        text += "kafka-acls.sh --bootstrap-server \"$BOOTSTRAP\" ${ADMIN:+--command-config \"$ADMIN\"} --add --allow-principal ";
+        text += &quoted(&user);
+        for operation in operations {
+            _ = write!(text, " --operation {operation}");
+        }
+        _ = writeln!(text, " {on}");
+    }
+    text
+}
+
+fn confluent(grants: &[Grant], account: &str) -> String {
+    let mut text = String::new();
+    for Grant { resource, operations, what_for } in grants {
+        let on = match resource {
+            Resource::Topic(name) => format!("--topic {}", quoted(name)),
+            Resource::Group => "--consumer-group '*'".to_owned(),
+            Resource::TransactionalId => "--transactional-id '*'".to_owned(),
+            Resource::Cluster => "--cluster-scope".to_owned(),
+        };
+        let operations: Vec<_> = operations.iter().map(|operation| kebab(operation)).collect();
+        comment(&mut text, "", what_for);
+        text += "confluent kafka acl create --allow --service-account ";
+        _ = writeln!(text, "{} --operations {} {on}", quoted(account), operations.join(","));
+    }
+    text
+}
+
+fn strimzi(grants: &[Grant], user: &str) -> String {
+    let mut text = format!(
+        "apiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaUser\nmetadata:\n  name: {user:?}\n  labels: {{ strimzi.io/cluster: my-cluster }}\n\
+         spec:\n  authentication: {{ type: scram-sha-512 }}\n  authorization:\n    type: simple\n    acls:\n"
+    );
+    for Grant { resource, operations, what_for } in grants {
+        let on = match resource {
+            Resource::Topic(name) => format!("type: topic, name: {name:?}"),
+            Resource::Group => "type: group, name: \"*\"".to_owned(),
+            Resource::TransactionalId => "type: transactionalId, name: \"*\"".to_owned(),
+            Resource::Cluster => "type: cluster".to_owned(),
+        };
+        comment(&mut text, "      ", what_for);
+        _ = writeln!(text, "      - {{ resource: {{ {on} }}, operations: [{}] }}", operations.join(", "));
+    }
+    text
+}
+
+fn comment(text: &mut String, indent: &str, what_for: &[String]) {
+    _ = writeln!(text, "{indent}# {}", what_for.join("; "));
+}
+
+/// As a word of a shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// `DescribeConfigs` as `describe-configs`.
+fn kebab(operation: &str) -> String {
+    let mut text = String::new();
+    for (at, c) in operation.char_indices() {
+        if c.is_uppercase() && at > 0 {
+            text.push('-');
+        }
+        text.push(c.to_ascii_lowercase());
+    }
+    text
+}

@@ -1,0 +1,139 @@
+//! The permissions that `acls` writes: what they say, and that they are enough on a real Kafka.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::{Value, json};
+use support::{
+    groups::{PATIENCE, client, commit, now_ms, wait_for_lag, write},
+    kafka::{Kafka, Listener, NOBODY},
+    service::{Service, program},
+    wait_for,
+};
+
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+fn acls(config: &str, arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.ini");
+    fs::write(&file, config).unwrap();
+    let written =
+        program().args(["acls", "--config", file.to_str().unwrap()]).args(arguments).output().unwrap();
+    assert!(written.status.success(), "{written:?}");
+    String::from_utf8(written.stdout).unwrap()
+}
+
+#[test]
+fn only_what_is_configured_is_asked_for_and_names_are_quoted() {
+    let heartbeats = "[kafka]\nbootstrap.servers = a:1\n[topic]\ncreate = false\nexpand = false\n\
+                      [lag]\nenabled = false\n[freshness]\nenabled = false\n[transactions]\nenabled = false\n";
+    let commands = |config: &str, arguments: &[&str]| {
+        let text = acls(config, arguments);
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let add = "kafka-acls.sh --bootstrap-server \"$BOOTSTRAP\" ${ADMIN:+--command-config \"$ADMIN\"} --add --allow-principal";
+    assert_eq!(
+        commands(heartbeats, &[]),
+        [
+            format!(
+                "{add} 'User:kafka-heartbeat' --operation Write --operation Read --operation DescribeConfigs \
+                 --topic 'kafka-heartbeat'"
+            ),
+            format!("{add} 'User:kafka-heartbeat' --operation Describe --cluster"),
+        ]
+    );
+    let named = commands(heartbeats, &["--principal", "User:CN=o'neil"]);
+    assert!(named[0].contains(r"--allow-principal 'User:CN=o'\''neil' --operation"), "{named:?}");
+    let confluent = commands(heartbeats, &["--format", "confluent", "--principal", "sa-1"]);
+    assert_eq!(
+        confluent[0],
+        "confluent kafka acl create --allow --service-account 'sa-1' --operations write,read,describe-configs \
+         --topic 'kafka-heartbeat'"
+    );
+    let two = "[cluster:a]\nbootstrap.servers = a:1\nsasl.mechanism = PLAIN\nsecurity.protocol = SASL_PLAINTEXT\n\
+               sasl.username = who\nsasl.password = hush\n[cluster:b]\nbootstrap.servers = b:1\n[alerts]\ntopic = told\n";
+    let strimzi = acls(two, &["--format", "strimzi"]);
+    assert!(!strimzi.contains("hush"), "no secret");
+    let users: Vec<Value> =
+        strimzi.split("---\n").map(|user| serde_norway::from_str(user).unwrap()).collect();
+    let names: Vec<_> = users.iter().map(|user| &user["metadata"]["name"]).collect();
+    assert_eq!(names, ["who", "kafka-heartbeat"]);
+    let last = users[1]["spec"]["authorization"]["acls"].as_array().unwrap().last().unwrap();
+    assert_eq!(*last, json!({ "resource": { "type": "topic", "name": "told" }, "operations": ["Write"] }));
+}
+
+/// The arguments of each command, as a shell hands them to the program.
+fn run_by_a_shell(commands: &str) -> Vec<Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let shim = folder.path().join("kafka-acls.sh");
+    fs::write(&shim, "#!/bin/sh\nprintf '%s\\n' \"$@\"\necho\n").unwrap();
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", commands]).env("PATH", path).env("BOOTSTRAP", "there:1").env("ADMIN", "");
+    let printed = shell.output().unwrap();
+    assert!(printed.status.success(), "{printed:?}");
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let commands = printed.trim_end().split("\n\n");
+    commands.map(|command| command.lines().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn who_is_allowed_what_is_written_sees_everything() {
+    let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
+    kafka.create_topic("allowed", 1);
+    kafka.create_topic("findings", 1);
+    let begun = now_ms() - 600_000;
+    write(kafka, "allowed", 0, (0..50).map(|n| begun + n * 1000));
+    commit(kafka, "allowed-reader", "allowed", &[(0, 20)]);
+    let config = format!(
+        "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\n\
+         sasl.username = {}\nsasl.password = {}\n[heartbeat]\ntopic = hb-allowed\ninterval = 250ms\n[metadata]\ninterval = 1s\n\
+         [topic]\ninterval = 1s\nrebalance = true\n[freshness]\ninterval = 1s\n[lag]\ninterval = 1s\n[log_dirs]\nenabled = true\ninterval = 1s\n\
+         [transactions]\ninterval = 1s\nmin.age = 1s\n[alerts]\ntopic = findings\nmetrics.topic = findings\ninterval = 1s\n",
+        kafka.bootstrap(Listener::SaslPlaintext),
+        NOBODY.user,
+        NOBODY.password,
+    );
+    let package = if kafka.is_modern() { "org.apache.kafka.tools" } else { "kafka.admin" };
+    for command in run_by_a_shell(&acls(&config, &[])) {
+        assert_eq!(command[..2], ["--bootstrap-server", "there:1"]);
+        let arguments: Vec<&str> = command[2..].iter().map(String::as_str).collect();
+        kafka.admin(&format!("{package}.AclCommand"), &arguments);
+    }
+    let open = {
+        let producer: BaseProducer = client(kafka).set("transactional.id", "allowed-tx").create().unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer.begin_transaction().unwrap();
+        producer.send(BaseRecord::<(), _>::to("allowed").partition(0).payload("x")).unwrap();
+        producer.flush(PATIENCE).unwrap();
+        producer
+    };
+    let service = Service::start(&config);
+    service.wait("k", "heartbeats from every partition", 30, |totals| totals.of("ok") >= 12);
+    let lag =
+        wait_for_lag(&service, "allowed-reader", "allowed", 0, |told| told["time_lag"]["method"] == "record");
+    assert_eq!(lag["lag"], 31, "the open transaction's record among them: {lag}");
+    for (family, label, least) in [
+        ("kafka_topic_log_size_bytes", "topic=\"allowed\"", 1.0),
+        ("kafka_partition_transaction_info", "transactional_id=\"allowed-tx\"", 1.0),
+        ("topic_last_event_timestamp_seconds", "topic=\"allowed\"", 1.0),
+        ("kafka_under_min_isr_partitions", "topic=\"allowed\"", 0.0),
+        ("heartbeat_quorum_leader_info", "kafka_cluster", 1.0),
+        ("heartbeat_alerts_total", "ending=\"ok\"", 1.0),
+    ] {
+        wait_for(family, PATIENCE, || service.series(family, &[label]).filter(|value| *value >= least));
+    }
+    drop(open);
+    let page = service.get("/metrics").unwrap();
+    let not_ok = page.lines().filter(|line| {
+        line.starts_with("heartbeat_capability{") && !line.contains("state=\"ok\"") && line.ends_with(" 1")
+    });
+    assert_eq!(not_ok.collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(service.sum("heartbeat_collect_errors_total", &[]), 0.0, "{}", service.log());
+    assert_eq!(service.sum("heartbeat_topic_blocked", &[]), 0.0, "{}", service.log());
+    assert_eq!(service.sum("heartbeat_cycle_faults_total", &[]), 0.0, "{}", service.log());
+}
