@@ -206,6 +206,19 @@ fn hostile_names_arrive_as_they_are() {
 }
 
 #[test]
+fn who_sends_no_heartbeats_counts_none() {
+    let mut readings = readings();
+    let told = |readings: &[Readings]| {
+        parsed(readings).families().filter(|family| family.starts_with("heartbeat_slo_")).count()
+    };
+    assert_eq!(told(&readings), 3);
+    for one in &mut readings {
+        Arc::make_mut(&mut one.settings).heartbeat.enabled = false;
+    }
+    assert_eq!(told(&readings), 0);
+}
+
+#[test]
 fn what_is_not_known_is_absent_and_never_zero() {
     let unknown = parsed(&readings()[1..]);
     // What was exported is known of the process, whatever is known of a cluster.
