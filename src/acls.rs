@@ -93,15 +93,15 @@ pub fn acls(config: &Config, format: Format, principal: Option<&str>) -> String 
         let grants = grants(config, cluster);
         let user = principal.or_else(|| cluster.kafka.get("sasl.username")).unwrap_or("kafka-heartbeat");
         text += &match format {
-            Format::Kafka => kafka(&grants, user),
+            Format::Kafka => kafka(&grants, user, cluster.kafka.get("bootstrap.servers").unwrap_or_default()),
             Format::Confluent => confluent(&grants, principal.unwrap_or("sa-xxxxx")),
-            Format::Strimzi => strimzi(&grants, user),
+            Format::Strimzi => strimzi(&grants, user, cluster),
         };
     }
     text
 }
 
-fn kafka(grants: &[Grant], user: &str) -> String {
+fn kafka(grants: &[Grant], user: &str, servers: &str) -> String {
     let user = if user.starts_with("User:") { user.to_owned() } else { format!("User:{user}") };
     let mut text =
         "# BOOTSTRAP names the cluster; ADMIN, where it is set, the properties of whoever may allow this.\n"
@@ -114,8 +114,12 @@ fn kafka(grants: &[Grant], user: &str) -> String {
             Resource::Cluster => "--cluster".to_owned(),
         };
         comment(&mut text, "", what_for);
-        text += "kafka-acls.sh --bootstrap-server \"$BOOTSTRAP\" ${ADMIN:+--command-config \"$ADMIN\"} --add --allow-principal ";
-        text += &quoted(&user);
+        _ = write!(
+            text,
+            "kafka-acls.sh --bootstrap-server {} ${{ADMIN:+--command-config \"$ADMIN\"}} --add --allow-principal {}",
+            quoted(servers),
+            quoted(&user)
+        );
         for operation in operations {
             _ = write!(text, " --operation {operation}");
         }
@@ -125,7 +129,7 @@ fn kafka(grants: &[Grant], user: &str) -> String {
 }
 
 fn confluent(grants: &[Grant], account: &str) -> String {
-    let mut text = String::new();
+    let mut text = "# On the cluster in use: `confluent kafka cluster use` names another.\n".to_owned();
     for Grant { resource, operations, what_for } in grants {
         let on = match resource {
             Resource::Topic(name) => format!("--topic {}", quoted(name)),
@@ -141,10 +145,12 @@ fn confluent(grants: &[Grant], account: &str) -> String {
     text
 }
 
-fn strimzi(grants: &[Grant], user: &str) -> String {
+fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
+    let authentication = if cluster.kafka.get("sasl.mechanism").is_some() { "scram-sha-512" } else { "tls" };
     let mut text = format!(
-        "apiVersion: kafka.strimzi.io/v1beta2\nkind: KafkaUser\nmetadata:\n  name: {user:?}\n  labels: {{ strimzi.io/cluster: my-cluster }}\n\
-         spec:\n  authentication: {{ type: scram-sha-512 }}\n  authorization:\n    type: simple\n    acls:\n"
+        "apiVersion: kafka.strimzi.io/v1\nkind: KafkaUser\nmetadata:\n  name: {user:?}\n  labels: {{ strimzi.io/cluster: {:?} }}\n\
+         spec:\n  authentication: {{ type: {authentication} }}\n  authorization:\n    type: simple\n    acls:\n",
+        cluster.name
     );
     for Grant { resource, operations, what_for } in grants {
         let on = match resource {

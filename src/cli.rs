@@ -93,7 +93,7 @@ pub enum Command {
         /// For whom
         #[arg(long, value_enum, default_value_t = crate::acls::Format::Kafka)]
         format: crate::acls::Format,
-        /// Who gets them; whoever the configuration logs in as unless set
+        /// Who gets them; the name of sasl.username unless set, and with a certificate User:CN=… has to be
         #[arg(long, value_name = "NAME")]
         principal: Option<String>,
     },

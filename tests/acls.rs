@@ -34,7 +34,7 @@ fn only_what_is_configured_is_asked_for_and_names_are_quoted() {
         let text = acls(config, arguments);
         text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
     };
-    let add = "kafka-acls.sh --bootstrap-server \"$BOOTSTRAP\" ${ADMIN:+--command-config \"$ADMIN\"} --add --allow-principal";
+    let add = "kafka-acls.sh --bootstrap-server 'a:1' ${ADMIN:+--command-config \"$ADMIN\"} --add --allow-principal";
     assert_eq!(
         commands(heartbeats, &[]),
         [
@@ -59,6 +59,8 @@ fn only_what_is_configured_is_asked_for_and_names_are_quoted() {
     assert!(!strimzi.contains("hush"), "no secret");
     let users: Vec<Value> =
         strimzi.split("---\n").map(|user| serde_norway::from_str(user).unwrap()).collect();
+    let of: Vec<_> = users.iter().map(|user| &user["metadata"]["labels"]["strimzi.io/cluster"]).collect();
+    assert_eq!(of, ["a", "b"]);
     let names: Vec<_> = users.iter().map(|user| &user["metadata"]["name"]).collect();
     assert_eq!(names, ["who", "kafka-heartbeat"]);
     let last = users[1]["spec"]["authorization"]["acls"].as_array().unwrap().last().unwrap();
@@ -73,7 +75,7 @@ fn run_by_a_shell(commands: &str) -> Vec<Vec<String>> {
     fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
-    shell.args(["-euc", commands]).env("PATH", path).env("BOOTSTRAP", "there:1").env("ADMIN", "");
+    shell.args(["-euc", commands]).env("PATH", path).env("ADMIN", "");
     let printed = shell.output().unwrap();
     assert!(printed.status.success(), "{printed:?}");
     let printed = String::from_utf8(printed.stdout).unwrap();
@@ -100,7 +102,7 @@ fn who_is_allowed_what_is_written_sees_everything() {
     );
     let package = if kafka.is_modern() { "org.apache.kafka.tools" } else { "kafka.admin" };
     for command in run_by_a_shell(&acls(&config, &[])) {
-        assert_eq!(command[..2], ["--bootstrap-server", "there:1"]);
+        assert_eq!(command[..2], ["--bootstrap-server", &kafka.bootstrap(Listener::SaslPlaintext)]);
         let arguments: Vec<&str> = command[2..].iter().map(String::as_str).collect();
         kafka.admin(&format!("{package}.AclCommand"), &arguments);
     }

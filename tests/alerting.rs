@@ -15,7 +15,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use answers::Answers;
@@ -133,7 +133,10 @@ const OF_A_BROKER: [&str; 11] = [
 ];
 
 /// What is asked for in vain on such a day, by a part of the question, and why.
-const SILENT: [(&str, &str); 11] = [
+const SILENT: [(&str, &str); 14] = [
+    ("heartbeat_topic_pending_actions", "the heartbeat topic lacks nothing when somebody looks"),
+    ("heartbeat_topic_blocked", "nothing keeps it from being put right"),
+    ("heartbeat_fetch_errors_total", "the consumer had nothing to complain of"),
     ("kafka_topic_rate_", "rates are of ten minutes, and what is usual is known after a week"),
     ("kafka_consumergroup_reset", "no log is made anew under its readers"),
     ("kafka_consumergroup_data_lost_offsets_total", "nothing is deleted before it was read"),
@@ -177,7 +180,7 @@ fn faults(world: &World, traffic: &Traffic) {
     let kafka = &world.kafka;
     let mut answers = Answers::new(world);
     // All is well for a quarter of an hour, in short minutes.
-    let begun = Instant::now();
+    let (begun, morning) = (Instant::now(), SystemTime::now());
     wait_for("a quiet while", PATIENCE, || {
         (begun.elapsed() > Duration::from_secs(15 * MINUTE)).then_some(())
     });
@@ -248,6 +251,7 @@ fn faults(world: &World, traffic: &Traffic) {
         world.timeline(&lost, "broker 2 is killed, with the only replica of a partition")
     );
     fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("timeline.txt"), timeline).unwrap();
+    answers.ask_of_the_whole_day(world, morning);
     let silent = answers.silent();
     let explained = |query: &str| SILENT.iter().any(|(part, _)| query.contains(part));
     let unexplained: Vec<_> = silent.iter().filter(|(_, query)| !explained(query)).collect();

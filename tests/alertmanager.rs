@@ -46,6 +46,11 @@ const CASES: &[(Alert, Alert, Alert)] = &[
         "KafkaHeartbeatLatencyHigh severity=warning",
     ),
     (
+        "KafkaHeartbeatProberSilent severity=critical kafka_cluster=a job=j instance=i",
+        "KafkaHeartbeatSnapshotOld severity=warning kafka_cluster=a job=j instance=i",
+        "KafkaHeartbeatSnapshotOld severity=warning kafka_cluster=b job=j instance=i",
+    ),
+    (
         "KafkaHeartbeatProberUnhealthy severity=warning kafka_cluster=a",
         "KafkaHeartbeatLatencyHigh severity=warning kafka_cluster=a",
         "KafkaHeartbeatLatencyHigh severity=warning kafka_cluster=b",
@@ -66,6 +71,16 @@ const CASES: &[(Alert, Alert, Alert)] = &[
         "KafkaOfflinePartitions severity=critical topic=t job=j instance=of-another-cluster",
     ),
     (
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a job=j instance=i",
+        "KafkaTopicFreshnessBudgetBurn severity=critical kafka_cluster=a topic=t",
+        "KafkaTopicFreshnessBudgetBurn severity=critical kafka_cluster=b topic=t",
+    ),
+    (
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a job=j instance=i",
+        "KafkaTopicFreshnessBudgetBurn severity=critical topic=t",
+        "KafkaTopicFreshnessBudgetBurn severity=critical kafka_cluster=b topic=t",
+    ),
+    (
         "KafkaBrokerMissing severity=warning kafka_cluster=a job=j instance=i",
         "KafkaBrokerConnectivityBudgetBurn severity=warning kafka_cluster=a broker=1",
         "KafkaBrokerConnectivityBudgetBurn severity=warning kafka_cluster=b broker=1",
@@ -81,9 +96,14 @@ const CASES: &[(Alert, Alert, Alert)] = &[
         "KafkaBrokerUnreachable severity=warning kafka_cluster=b broker=1",
     ),
     (
-        "KafkaOfflinePartitions severity=critical topic=t",
-        "KafkaUnderMinIsrPartitions severity=critical topic=t",
-        "KafkaUnderMinIsrPartitions severity=critical topic=u",
+        "KafkaOfflinePartitions severity=critical topic=t job=j instance=i",
+        "KafkaUnderMinIsrPartitions severity=critical topic=t job=j instance=i",
+        "KafkaUnderMinIsrPartitions severity=critical topic=t job=j instance=of-another-cluster",
+    ),
+    (
+        "KafkaOfflinePartitions severity=critical topic=t job=j instance=i",
+        "KafkaTopicFreshnessBudgetBurn severity=critical topic=t",
+        "KafkaTopicFreshnessBudgetBurn severity=critical topic=u",
     ),
     (
         "KafkaHeartbeatAvailabilityBudgetBurn severity=critical kafka_cluster=a",

@@ -149,6 +149,11 @@ fn the_list_of_alerts_is_what_rules_and_cases_say() {
             let after = rule["for"].as_str().unwrap_or("at once");
             let (tells, asks) =
                 (text(&rule["annotations"]["summary"]), if asks { "fires" } else { "silent" });
+            // What is told only of some is left out.
+            let tells = match (tells.find("{{ with"), tells.find("{{ end }}")) {
+                (Some(from), Some(to)) => format!("{}{}", &tells[..from], &tells[to + "{{ end }}".len()..]),
+                _ => tells.to_owned(),
+            };
             let tells = tells.replace("{{ $labels.", "{").replace(" | humanizeDuration", "");
             let tells = tells.replace("{{ $value", "{value").replace(" }}", "}");
             let moments = moments.join(", ");

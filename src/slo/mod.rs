@@ -122,9 +122,11 @@ impl Promise {
             Indicator::Within { histogram, .. } => silent(&format!("{histogram}_count")),
             Indicator::Time { .. } => {
                 let last = "heartbeat_cycle_last_success_timestamp_seconds{task=\"collect\"}";
+                // Groups that are named in the configuration are known though none may be listed.
+                let told = "label_replace(kafka_consumergroup:timely:bool, \"kafka_cluster\", \"$1\", \"cluster_name\", \"(.+)\")";
                 let listing = "heartbeat_capability{api=\"ListGroups\",state=\"denied\"}";
                 let denied = if self.by.contains("group") {
-                    format!(" or min by (kafka_cluster) ({listing}) == 1")
+                    format!(" or min by (kafka_cluster) ({listing}) == 1 unless on (kafka_cluster) {told}")
                 } else {
                     String::new()
                 };
@@ -288,7 +290,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
     }
     match promises.is_empty() {
         true => {
-            Err("[slo] promises nothing: give availability, latency, produce, connectivity, freshness or lag"
+            Err("[slo] promises nothing of what is switched on: give availability, latency, produce, connectivity, freshness or lag"
                 .to_owned())
         }
         false => Ok(promises),
@@ -297,7 +299,8 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
 
 /// How long heartbeats have, in words, where that is the same for all clusters.
 fn deadline(config: &Config) -> String {
-    let mut deadlines = config.clusters.iter().map(|cluster| cluster.heartbeat.deadline);
+    let sending = config.clusters.iter().filter(|cluster| cluster.heartbeat.enabled);
+    let mut deadlines = sending.map(|cluster| cluster.heartbeat.deadline);
     let first = deadlines.next().unwrap_or_default();
     match deadlines.all(|other| other == first) {
         true => format!("their deadline, {}", humantime::format_duration(first)),
@@ -308,7 +311,7 @@ fn deadline(config: &Config) -> String {
 /// A rule finds a limit in the histogram where it is the bound of a bucket, and nowhere else.
 fn latency_limit(config: &Config, limit: Duration) -> Result<(), String> {
     let shown = |time: Duration| humantime::format_duration(time).to_string();
-    for cluster in &config.clusters {
+    for cluster in config.clusters.iter().filter(|cluster| cluster.heartbeat.enabled) {
         let (deadline, name) = (cluster.heartbeat.deadline, &cluster.name);
         if limit > deadline {
             return Err(format!(

@@ -1,6 +1,12 @@
 //! What a real Prometheus answers to everything that dashboards and rules ask for, while a cluster lives through its day.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::Value;
 
@@ -50,6 +56,21 @@ impl Answers {
         for ((_, expr), answer) in self.answers.iter_mut().filter(|(_, answer)| answer.is_none()) {
             let data = world.prometheus("query", &[("query", expr)]);
             *answer = told(&data).map(|told| format!("{told} ({when})"));
+        }
+    }
+
+    /// Asks what still has no answer of the whole day, second by second: some troubles are short.
+    pub(crate) fn ask_of_the_whole_day(&mut self, world: &World, begun: SystemTime) {
+        let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
+        let (start, end) = (seconds(begun), seconds(SystemTime::now()));
+        for ((_, expr), answer) in self.answers.iter_mut().filter(|(_, answer)| answer.is_none()) {
+            let range = [("query", expr.as_str()), ("start", &start), ("end", &end), ("step", "1")];
+            let data = world.prometheus("query_range", &range);
+            let series = list(&data["result"]);
+            let mut values =
+                series.iter().flat_map(|series| list(&series["values"])).map(|value| text(&value[1]));
+            let value = values.rfind(|value| *value != "NaN");
+            *answer = value.map(|value| format!("{} × {value} (for a while)", series.len()));
         }
     }
 
