@@ -11,8 +11,9 @@ WORKDIR /build
 # empty program. The manifest names the benches, so there are empty ones.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches \
-    && touch src/lib.rs $(sed -n '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"/benches\/\1.rs/p' Cargo.toml) \
-    && echo 'fn main() {}' >src/main.rs \
+    && touch $(sed -n '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"/benches\/\1.rs/p' Cargo.toml) \
+    && echo '//! Empty.' | tee src/lib.rs >src/main.rs \
+    && echo 'fn main() {}' >>src/main.rs \
     && cargo build --release --locked --bin kafka-heartbeat
 COPY . .
 # For --version and heartbeat_build_info: the history stays outside of the build.
