@@ -104,15 +104,10 @@ pub fn acls(config: &Config, format: Format, principal: Option<&str>) -> String 
 fn kafka(grants: &[Grant], user: &str, servers: &str) -> String {
     let user = if user.starts_with("User:") { user.to_owned() } else { format!("User:{user}") };
     let mut text =
-        "# BOOTSTRAP names the cluster; ADMIN, where it is set, the properties of whoever may allow this.\n"
+        "# ADMIN, where it is set, names the file with the properties of whoever may allow this.\n"
             .to_owned();
     for Grant { resource, operations, what_for } in grants {
-        let on = match resource {
-            Resource::Topic(name) => format!("--topic {}", quoted(name)),
-            Resource::Group => "--group '*'".to_owned(),
-            Resource::TransactionalId => "--transactional-id '*'".to_owned(),
-            Resource::Cluster => "--cluster".to_owned(),
-        };
+        let on = option(resource, "--group", "--cluster");
         comment(&mut text, "", what_for);
         _ = write!(
             text,
@@ -131,12 +126,7 @@ fn kafka(grants: &[Grant], user: &str, servers: &str) -> String {
 fn confluent(grants: &[Grant], account: &str) -> String {
     let mut text = "# On the cluster in use: `confluent kafka cluster use` names another.\n".to_owned();
     for Grant { resource, operations, what_for } in grants {
-        let on = match resource {
-            Resource::Topic(name) => format!("--topic {}", quoted(name)),
-            Resource::Group => "--consumer-group '*'".to_owned(),
-            Resource::TransactionalId => "--transactional-id '*'".to_owned(),
-            Resource::Cluster => "--cluster-scope".to_owned(),
-        };
+        let on = option(resource, "--consumer-group", "--cluster-scope");
         let operations: Vec<_> = operations.iter().map(|operation| kebab(operation)).collect();
         comment(&mut text, "", what_for);
         text += "confluent kafka acl create --allow --service-account ";
@@ -163,6 +153,16 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
         _ = writeln!(text, "      - {{ resource: {{ {on} }}, operations: [{}] }}", operations.join(", "));
     }
     text
+}
+
+/// As an option of a command line, which has its own words for groups and for the cluster.
+fn option(resource: &Resource, group: &str, cluster: &str) -> String {
+    match resource {
+        Resource::Topic(name) => format!("--topic {}", quoted(name)),
+        Resource::Group => format!("{group} '*'"),
+        Resource::TransactionalId => "--transactional-id '*'".to_owned(),
+        Resource::Cluster => cluster.to_owned(),
+    }
 }
 
 fn comment(text: &mut String, indent: &str, what_for: &[String]) {

@@ -1,7 +1,5 @@
 //! The permissions that `acls` writes: what they say, and that they are enough on a real Kafka.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -17,13 +15,17 @@ use support::{
 mod support;
 
 fn acls(config: &str, arguments: &[&str]) -> String {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.ini");
-    fs::write(&file, config).unwrap();
-    let written =
-        program().args(["acls", "--config", file.to_str().unwrap()]).args(arguments).output().unwrap();
-    assert!(written.status.success(), "{written:?}");
-    String::from_utf8(written.stdout).unwrap()
+    fs::write(&file, config).expect("the configuration written");
+    printed(program().args(["acls", "--config"]).arg(file).args(arguments))
+}
+
+/// What a command prints that succeeds.
+fn printed(command: &mut Command) -> String {
+    let output = command.output().expect("a program that starts");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 #[test]
@@ -57,28 +59,31 @@ fn only_what_is_configured_is_asked_for_and_names_are_quoted() {
                sasl.username = who\nsasl.password = hush\n[cluster:b]\nbootstrap.servers = b:1\n[alerts]\ntopic = told\n";
     let strimzi = acls(two, &["--format", "strimzi"]);
     assert!(!strimzi.contains("hush"), "no secret");
-    let users: Vec<Value> =
-        strimzi.split("---\n").map(|user| serde_norway::from_str(user).unwrap()).collect();
+    let users: Vec<Value> = strimzi
+        .split("---\n")
+        .map(|user| serde_norway::from_str(user).expect("a document of YAML"))
+        .collect();
     let of: Vec<_> = users.iter().map(|user| &user["metadata"]["labels"]["strimzi.io/cluster"]).collect();
     assert_eq!(of, ["a", "b"]);
     let names: Vec<_> = users.iter().map(|user| &user["metadata"]["name"]).collect();
     assert_eq!(names, ["who", "kafka-heartbeat"]);
-    let last = users[1]["spec"]["authorization"]["acls"].as_array().unwrap().last().unwrap();
+    let last = users[1]["spec"]["authorization"]["acls"]
+        .as_array()
+        .and_then(|acls| acls.last())
+        .expect("permissions");
     assert_eq!(*last, json!({ "resource": { "type": "topic", "name": "told" }, "operations": ["Write"] }));
 }
 
 /// The arguments of each command, as a shell hands them to the program.
 fn run_by_a_shell(commands: &str) -> Vec<Vec<String>> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let shim = folder.path().join("kafka-acls.sh");
-    fs::write(&shim, "#!/bin/sh\nprintf '%s\\n' \"$@\"\necho\n").unwrap();
-    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    fs::write(&shim, "#!/bin/sh\nprintf '%s\\n' \"$@\"\necho\n").expect("a program written");
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).expect("it may be run");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("a PATH"));
     let mut shell = Command::new("sh");
     shell.args(["-euc", commands]).env("PATH", path).env("ADMIN", "");
-    let printed = shell.output().unwrap();
-    assert!(printed.status.success(), "{printed:?}");
-    let printed = String::from_utf8(printed.stdout).unwrap();
+    let printed = printed(&mut shell);
     let commands = printed.trim_end().split("\n\n");
     commands.map(|command| command.lines().map(str::to_owned).collect()).collect()
 }
@@ -107,11 +112,12 @@ fn who_is_allowed_what_is_written_sees_everything() {
         kafka.admin(&format!("{package}.AclCommand"), &arguments);
     }
     let open = {
-        let producer: BaseProducer = client(kafka).set("transactional.id", "allowed-tx").create().unwrap();
-        producer.init_transactions(PATIENCE).unwrap();
-        producer.begin_transaction().unwrap();
-        producer.send(BaseRecord::<(), _>::to("allowed").partition(0).payload("x")).unwrap();
-        producer.flush(PATIENCE).unwrap();
+        let producer: BaseProducer =
+            client(kafka).set("transactional.id", "allowed-tx").create().expect("a producer");
+        producer.init_transactions(PATIENCE).expect("known to its coordinator");
+        producer.begin_transaction().expect("begun");
+        producer.send(BaseRecord::<(), _>::to("allowed").partition(0).payload("x")).expect("taken");
+        producer.flush(PATIENCE).expect("written");
         producer
     };
     let service = Service::start(&config);
@@ -130,7 +136,7 @@ fn who_is_allowed_what_is_written_sees_everything() {
         wait_for(family, PATIENCE, || service.series(family, &[label]).filter(|value| *value >= least));
     }
     drop(open);
-    let page = service.get("/metrics").unwrap();
+    let page = service.get("/metrics").expect("metrics");
     let not_ok = page.lines().filter(|line| {
         line.starts_with("heartbeat_capability{") && !line.contains("state=\"ok\"") && line.ends_with(" 1")
     });
