@@ -53,7 +53,7 @@ fn main() {
     report("OTLP", rounds, || {
         let mut encoder = Encoder::new(&settings, &mut sent, begun, SystemTime::now());
         series(&names).for_each(|one| encoder.push(one));
-        encoder.requests().iter().map(bytes::Bytes::len).sum()
+        encoder.requests().iter().map(|request| request.body().len()).sum()
     });
 }
 

@@ -7,6 +7,8 @@
 mod collector;
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
 mod exposition_parser;
+#[path = "otlp/hostile.rs"]
+mod hostile;
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
 mod sample;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
@@ -306,8 +308,8 @@ fn metric(settings: &Settings, sent: &mut Sent, buckets: &Buckets) -> Metric {
     encoder.push(catalog::METADATA.series(["eu".into()], Value::Buckets(buckets)));
     let requests = encoder.requests();
     assert_eq!(requests.len(), 1);
-    sent.arrived(0, wall() + AMPLE);
-    let request = <opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest as prost::Message>::decode(&requests[0][..]).unwrap();
+    sent.arrived(&requests[0], wall() + AMPLE);
+    let request = <opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest as prost::Message>::decode(requests[0].body()).unwrap();
     metrics_of(&request.resource_metrics).next().unwrap().clone()
 }
 

@@ -46,6 +46,8 @@ pub(crate) enum Answer {
     Part(i64),
     /// Refuses it: an HTTP status and how long to wait, or a code of gRPC.
     Refuse(u16, Option<u64>),
+    /// Answers this status, content type and body over HTTP.
+    Say(u16, Option<&'static str>, &'static [u8]),
     /// Says nothing.
     Hang,
 }
@@ -62,11 +64,18 @@ struct Kept {
     headers: Vec<(String, String)>,
     sizes: Vec<usize>,
     asked: usize,
+    /// Bodies over HTTP that are longer, unpacked, are refused with 413.
+    limit: Option<usize>,
 }
 
 impl Collector {
     pub(crate) fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
         self.0.lock().unwrap().answers.extend(answers);
+    }
+
+    /// Refuses bodies over HTTP that are longer, unpacked, from now on.
+    pub(crate) fn limit(&self, bytes: usize) {
+        self.0.lock().unwrap().limit = Some(bytes);
     }
 
     /// Answers as it would if nothing had been said.
@@ -118,6 +127,7 @@ impl Collector {
         let router = Router::new()
             .route("/v1/metrics", post(metrics))
             .route("/v1/traces", post(traces))
+            .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -130,20 +140,26 @@ impl Collector {
         let tls = ServerTlsConfig::new()
             .identity(Identity::from_pem(certificate, key))
             .client_ca_root(Certificate::from_pem(authority));
-        self.serve(Server::builder().tls_config(tls).unwrap()).await
+        self.serve(Server::builder().tls_config(tls).unwrap(), 4 << 20).await
     }
 
     /// Listens for gRPC.
     pub(crate) async fn grpc(&self) -> SocketAddr {
-        self.serve(Server::builder()).await
+        self.serve(Server::builder(), 4 << 20).await
     }
 
-    async fn serve(&self, mut server: Server) -> SocketAddr {
+    /// Listens for gRPC, for messages of so many bytes at most.
+    pub(crate) async fn narrow_grpc(&self, limit: usize) -> SocketAddr {
+        self.serve(Server::builder(), limit).await
+    }
+
+    async fn serve(&self, mut server: Server, limit: usize) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // As real ones do: who sends packed requests gets packed answers.
         let gzip = CompressionEncoding::Gzip;
         let metrics = MetricsServiceServer::new(self.clone()).accept_compressed(gzip).send_compressed(gzip);
+        let metrics = metrics.max_decoding_message_size(limit);
         let traces = TraceServiceServer::new(self.clone()).accept_compressed(gzip).send_compressed(gzip);
         let incoming = tonic::transport::server::TcpIncoming::from(listener);
         let server = server.add_service(metrics).add_service(traces);
@@ -167,6 +183,14 @@ async fn body(collector: &Collector, headers: &HeaderMap, body: &Bytes) -> Resul
             let after = after.map(|after| [("retry-after", after.to_string())]);
             return Err((StatusCode::from_u16(status).unwrap(), after, "").into_response());
         }
+        Answer::Say(status, kind, body) => {
+            let kind = kind.map(|kind| [("content-type", kind)]);
+            let mut answer = (StatusCode::from_u16(status).unwrap(), kind, body).into_response();
+            if kind.is_none() {
+                answer.headers_mut().remove("content-type");
+            }
+            return Err(answer);
+        }
         Answer::Take => 0,
         Answer::Part(rejected) => rejected,
     };
@@ -174,6 +198,9 @@ async fn body(collector: &Collector, headers: &HeaderMap, body: &Bytes) -> Resul
     match headers.get("content-encoding") {
         Some(_) => _ = flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).unwrap(),
         None => plain.extend_from_slice(body),
+    }
+    if collector.0.lock().unwrap().limit.is_some_and(|limit| plain.len() > limit) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
     }
     Ok((plain, rejected))
 }
@@ -205,6 +232,7 @@ impl Collector {
             headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
         match self.note(pairs.collect()) {
             Answer::Hang => std::future::pending().await,
+            Answer::Say(..) => panic!("only over HTTP"),
             Answer::Refuse(code, after) => {
                 let code = tonic::Code::from_i32(i32::from(code));
                 Err(match after {

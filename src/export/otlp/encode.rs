@@ -6,14 +6,12 @@
 
 use std::{collections::BTreeMap, hash::BuildHasher, time::SystemTime};
 
-use bytes::Bytes;
-
-pub use super::sent::Sent;
 use super::{
     points::{self, Shape, Span, nanos},
-    requests::{Family, Requests},
+    requests::{Family, LONGEST},
     sent::{State, Telling, Told},
 };
+pub use super::{requests::Request, sent::Sent};
 use crate::metrics::{Description, Kind, Series, Sink};
 
 /// What counters and histograms tell.
@@ -116,8 +114,8 @@ impl<'s> Encoder<'s> {
         family.add(number, point);
     }
 
-    /// The requests of this round, in order. What is not among the series any more is in them without a value.
-    pub fn requests(mut self) -> Vec<Bytes> {
+    /// The requests of this round, in order. A series that vanished is in them without a value.
+    pub fn requests(mut self) -> Vec<Request> {
         let round = self.sent.round;
         let vanished = |state: &State| state.round != round && !state.gone;
         for (number, state) in self.sent.series.iter().enumerate().filter(|(_, state)| vanished(state)) {
@@ -129,10 +127,7 @@ impl<'s> Encoder<'s> {
             points::nothing(point, family.shape, &state.attributes, span);
             family.add(number, point);
         }
-        let mut requests = Requests::of(self.settings, &mut self.sent.requests);
-        std::mem::take(&mut self.families).into_values().for_each(|family| requests.add(family));
-        requests.close();
-        requests.done
+        Request::whole(self.settings, round, self.families.into_values()).cut(LONGEST)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Series pushed to an OpenTelemetry collector, or to whatever speaks its protocol.
 //!
-//! An export is encoded once and sent in requests of bounded size. What fails in a way that may pass is tried again
-//! until the next export is due; then that one tells more, and the old one is dropped. So nothing piles up, however
-//! long the collector is away, and with delta temporality nothing is lost or told twice: see [`encode::Sent`].
+//! An export is encoded once and sent in requests of bounded size. A request that fails in a way that may pass is tried
+//! again, behind the others, until the next export is due; then the next export holds newer numbers, and the old one is
+//! dropped. A request that is refused for good stays away from the others: they are sent nevertheless. A request that is
+//! too large for the collector is cut. So nothing piles up, however long the collector is away or refuses, and with delta
+//! temporality nothing is lost or sent twice: see [`encode::Sent`].
 
+pub(super) mod answer;
 pub mod encode;
 pub mod names;
 mod points;
@@ -12,21 +15,29 @@ mod sent;
 pub(super) mod transport;
 
 use std::{
+    collections::VecDeque,
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
-use encode::{Encoder, Sent, Settings, Temporality};
+use answer::{Again, Refused, Taken};
+use encode::{Encoder, Request, Sent, Settings, Temporality};
 use tokio::time::Instant;
-use transport::{Again, Refused, Transport};
+use transport::Transport;
 
 use crate::config;
 
 /// The first wait before another attempt; each is twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// No collector can ask for a longer pause. An export is given up before that anyway, but a pause of 2^64 seconds could
+/// not be added to a point in time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// A request of so many bytes is not cut: a receiver that finds it too large does not mean its size.
+const SMALLEST: usize = 16 << 10;
 
 /// Hands all series to an encoder.
 pub type Source = Arc<dyn Fn(&mut Encoder<'_>) + Send + Sync>;
@@ -52,6 +63,9 @@ pub struct Exporter {
     source: Source,
     begun: SystemTime,
     report: Arc<Mutex<Report>>,
+    /// The collector found a request of twice this size too large: the next requests are not longer, in bytes. It
+    /// never grows again, because each attempt would be a request that is refused.
+    longest: usize,
 }
 
 /// Whether the settings can be used.
@@ -98,15 +112,58 @@ impl Exporter {
             source,
             begun,
             report: Arc::default(),
+            longest: usize::MAX,
         })
     }
 
     /// One export; tries until the moment given.
     ///
     /// # Errors
-    /// Why it was given up, in words.
+    /// In words, why it was given up, or the first refusal and how many requests were refused.
     pub async fn export(&mut self, until: Instant) -> Result<Report, String> {
         let now = SystemTime::now();
+        let mut waiting = self.encode(now).await?;
+        let (mut wait, mut refusals) = (FIRST_WAIT, Refusals::default());
+        while let Some(request) = waiting.pop_front() {
+            if request.length() > self.longest && request.is_divisible() {
+                request.cut(self.longest).into_iter().rev().for_each(|part| waiting.push_front(part));
+                continue;
+            }
+            let Err(Refused { words, again }) = self.send(&request, now, until).await else {
+                refusals.taken += 1;
+                wait = FIRST_WAIT;
+                continue;
+            };
+            let pause = match again {
+                Again::Smaller if request.is_divisible() && request.length() > SMALLEST => {
+                    self.longest = SMALLEST.max(request.length() / 2);
+                    let (length, longest) = (request.length(), self.longest);
+                    tracing::info!(length, longest, "a request is too large for the collector: it is cut");
+                    waiting.push_front(request);
+                    continue;
+                }
+                Again::Never | Again::Smaller => {
+                    refusals.note(&words);
+                    continue;
+                }
+                Again::Soon => wait.mul_f64(0.5 + random()),
+                Again::After(pause) => pause.min(LONGEST_PAUSE),
+            };
+            if Instant::now() + pause >= until {
+                return Err(plain(&words));
+            }
+            tracing::debug!(words = plain(&words), ?pause, "a request is tried again");
+            // Behind the others: what is wrong may be wrong with this request alone.
+            waiting.push_back(request);
+            tokio::time::sleep(pause).await;
+            wait = (2 * wait).min(LONGEST_WAIT);
+            lock(&self.report).retries += 1;
+        }
+        refusals.result().map(|()| *lock(&self.report))
+    }
+
+    /// The requests of a round.
+    async fn encode(&self, now: SystemTime) -> Result<VecDeque<Request>, String> {
         let (settings, sent, source, begun) =
             (self.settings.clone(), self.sent.clone(), self.source.clone(), self.begun);
         // Tens of milliseconds for tens of thousands of series: not on a thread that others wait for.
@@ -114,18 +171,14 @@ impl Exporter {
             let mut sent = lock(&sent);
             let mut encoder = Encoder::new(&settings, &mut sent, begun, now);
             source(&mut encoder);
-            encoder.requests()
+            encoder.requests().into()
         };
-        let requests = tokio::task::spawn_blocking(encoding).await.map_err(|error| error.to_string())?;
-        for (number, request) in requests.into_iter().enumerate() {
-            let length = request.len() as u64;
-            self.send(request, until).await?;
-            lock(&self.sent).arrived(number, now);
-            let mut report = lock(&self.report);
-            report.requests += 1;
-            report.bytes += length;
-        }
-        Ok(*lock(&self.report))
+        tokio::task::spawn_blocking(encoding).await.map_err(|error| error.to_string())
+    }
+
+    /// The number of series that the exporter remembers: see [`Sent::remembered`].
+    pub fn remembered(&self) -> usize {
+        lock(&self.sent).remembered()
     }
 
     /// What became of all exports so far, whether the one under way ends well or not.
@@ -133,34 +186,46 @@ impl Exporter {
         self.report.clone()
     }
 
-    async fn send(&mut self, request: Bytes, until: Instant) -> Result<(), String> {
-        let mut wait = FIRST_WAIT;
-        loop {
-            let limit = tokio::time::timeout_at(until, self.transport.send(request.clone())).await;
-            let Refused { words, again } = match limit {
-                Ok(Ok(taken)) => {
-                    lock(&self.report).rejected += taken.rejected;
-                    if taken.rejected > 0 || !taken.words.is_empty() {
-                        let (rejected, words) = (taken.rejected, plain(&taken.words));
-                        tracing::warn!(rejected, words, "the collector did not take everything");
-                    }
-                    return Ok(());
-                }
-                Ok(Err(refused)) => refused,
-                Err(_) => return Err("the collector did not answer in time".to_owned()),
-            };
-            let pause = match again {
-                Again::Never => return Err(plain(&words)),
-                Again::Soon => wait.mul_f64(0.5 + random()),
-                Again::After(pause) => pause,
-            };
-            if Instant::now() + pause >= until {
-                return Err(plain(&words));
-            }
-            tracing::debug!(words = plain(&words), ?pause, "an export is tried again");
-            tokio::time::sleep(pause).await;
-            wait = (2 * wait).min(LONGEST_WAIT);
-            lock(&self.report).retries += 1;
+    /// One attempt.
+    async fn send(&self, request: &Request, now: SystemTime, until: Instant) -> Result<(), Refused> {
+        let body = request.body();
+        let length = body.len() as u64;
+        let answer = tokio::time::timeout_at(until, self.transport.send(body)).await;
+        let late =
+            |_| Refused { words: "the collector did not answer in time".to_owned(), again: Again::Soon };
+        let Taken { rejected, words } = answer.map_err(late)??;
+        lock(&self.sent).arrived(request, now);
+        let mut report = lock(&self.report);
+        report.requests += 1;
+        report.bytes += length;
+        report.rejected += rejected;
+        if rejected > 0 || !words.is_empty() {
+            tracing::warn!(rejected, words = plain(&words), "the collector did not take everything");
+        }
+        Ok(())
+    }
+}
+
+/// Requests of one export that were refused for good.
+#[derive(Default)]
+struct Refusals {
+    taken: u64,
+    refused: u64,
+    first: Option<String>,
+}
+
+impl Refusals {
+    fn note(&mut self, words: &str) {
+        self.refused += 1;
+        self.first.get_or_insert_with(|| plain(words));
+    }
+
+    fn result(self) -> Result<(), String> {
+        let (refused, all) = (self.refused, self.refused + self.taken);
+        match self.first {
+            None => Ok(()),
+            Some(words) if all == 1 => Err(words),
+            Some(words) => Err(format!("{refused} of {all} requests were refused: {words}")),
         }
     }
 }

@@ -1,4 +1,7 @@
-//! Points to requests of bounded size.
+//! Points to requests of bounded size. A request keeps its points apart, so that it can be cut into smaller requests
+//! when the receiver finds it too large, and its bytes are written when it is sent.
+
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use prost::encoding::{bool, int32};
@@ -14,7 +17,10 @@ use crate::{
 };
 
 /// A request is cut before it is longer, in bytes: receivers refuse what is above 4 MiB.
-const LONGEST: usize = 3 << 20;
+pub(super) const LONGEST: usize = 3 << 20;
+
+/// Tags and lengths around the points of a metric are never longer, in bytes.
+const AROUND: usize = 64;
 
 /// A metric and its points of this round.
 pub(super) struct Family {
@@ -39,6 +45,27 @@ impl Family {
     pub(super) fn add(&mut self, series: usize, point: &[u8]) {
         points::field(&mut self.points, point);
         self.ends.push((self.points.len(), series));
+    }
+
+    /// Where a point begins among the bytes of all points.
+    fn begin(&self, point: usize) -> usize {
+        point.checked_sub(1).map_or(0, |before| self.ends[before].0)
+    }
+
+    /// The encoded points of this range.
+    fn bytes(&self, points: &Range<usize>) -> &[u8] {
+        &self.points[self.begin(points.start)..self.begin(points.end)]
+    }
+
+    /// Bytes that a request holds for this metric beside its points, at most.
+    fn overhead(&self) -> usize {
+        self.name.name.len() + self.description.help.len() + self.name.unit.len() + AROUND
+    }
+
+    /// The end of the longest range of points from `from` that has room in so many bytes.
+    fn fitting(&self, from: usize, room: usize) -> usize {
+        let begin = self.begin(from);
+        from + self.ends[from..].partition_point(|(end, _)| end - begin <= room)
     }
 
     /// What comes before and behind a part of the points to make a metric of them.
@@ -67,55 +94,33 @@ impl Family {
     }
 }
 
-/// Requests, filled one after the other.
-pub(super) struct Requests<'s> {
-    settings: &'s Settings,
-    pub(super) done: Vec<Bytes>,
-    /// Of each request, whose points it holds.
-    series: &'s mut Vec<Vec<usize>>,
-    /// Of the one that is being filled: pieces of its metrics, not copied before they are all there.
-    metrics: Vec<Bytes>,
+/// What all requests of a round have in common.
+struct Common {
+    resource: Vec<u8>,
+    scope: Vec<u8>,
+    temporality: Temporality,
+    round: u64,
+}
+
+/// Some points of one metric.
+struct Part {
+    family: Arc<Family>,
+    points: Range<usize>,
+}
+
+/// One request to the collector: points of one round of the encoder.
+pub struct Request {
+    common: Arc<Common>,
+    parts: Vec<Part>,
     length: usize,
 }
 
-impl<'s> Requests<'s> {
-    pub(super) fn of(settings: &'s Settings, series: &'s mut Vec<Vec<usize>>) -> Self {
-        Self { settings, done: Vec::new(), series, metrics: Vec::new(), length: 0 }
-    }
-
-    pub(super) fn add(&mut self, mut family: Family) {
-        let points = Bytes::from(std::mem::take(&mut family.points));
-        let (mut begin, mut from) = (0, 0);
-        while from < family.ends.len() {
-            let room = LONGEST.saturating_sub(self.length);
-            let fit = family.ends[from..].partition_point(|(end, _)| end - begin <= room);
-            if fit == 0 && !self.metrics.is_empty() {
-                self.close();
-                continue;
-            }
-            let until = from + fit.max(1);
-            let end = family.ends[until - 1].0;
-            let (head, tail) = family.around(end - begin, self.settings.temporality);
-            for piece in [head.into(), points.slice(begin..end), tail.into()] {
-                self.length += piece.len();
-                self.metrics.push(piece);
-            }
-            if self.series.len() == self.done.len() {
-                self.series.push(Vec::new());
-            }
-            self.series[self.done.len()].extend(family.ends[from..until].iter().map(|(_, series)| *series));
-            (begin, from) = (end, until);
-        }
-    }
-
-    pub(super) fn close(&mut self) {
-        if self.metrics.is_empty() {
-            return;
-        }
-        let length = std::mem::take(&mut self.length);
+impl Request {
+    /// All points of a round in one request, however long it is.
+    pub(super) fn whole(settings: &Settings, round: u64, families: impl IntoIterator<Item = Family>) -> Self {
         let (mut resource, mut scope) = (Vec::new(), Vec::new());
         message(&mut resource, 1, |out| {
-            for (name, value) in &self.settings.resource {
+            for (name, value) in &settings.resource {
                 points::pair(out, 1, name, value);
             }
         });
@@ -123,12 +128,75 @@ impl<'s> Requests<'s> {
             text(out, 1, env!("CARGO_PKG_NAME"));
             text(out, 2, env!("CARGO_PKG_VERSION"));
         });
-        begin(&mut resource, 2, scope.len() + length);
-        let mut out = Vec::with_capacity(resource.len() + scope.len() + length + 16);
-        begin(&mut out, 1, resource.len() + scope.len() + length);
-        out.extend_from_slice(&resource);
-        out.extend_from_slice(&scope);
-        self.metrics.drain(..).for_each(|piece| out.extend_from_slice(&piece));
-        self.done.push(out.into());
+        let common = Arc::new(Common { resource, scope, temporality: settings.temporality, round });
+        let mut whole = Self { common, parts: Vec::new(), length: 0 };
+        for family in families {
+            let points = 0..family.ends.len();
+            whole.add(Part { family: Arc::new(family), points });
+        }
+        whole
+    }
+
+    fn add(&mut self, part: Part) {
+        self.length += part.family.bytes(&part.points).len() + part.family.overhead();
+        self.parts.push(part);
+    }
+
+    /// The length of its metrics in bytes, at most.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Whether it can be cut into smaller requests.
+    pub fn is_divisible(&self) -> bool {
+        self.parts.iter().map(|part| part.points.len()).sum::<usize>() > 1
+    }
+
+    /// Requests with the same points in the same order, none longer than this. A single point that is longer is a
+    /// request of its own.
+    pub fn cut(self, longest: usize) -> Vec<Self> {
+        let empty = || Self { common: self.common.clone(), parts: Vec::new(), length: 0 };
+        let (mut done, mut open) = (Vec::new(), empty());
+        for Part { family, points } in self.parts {
+            let mut from = points.start;
+            while from < points.end {
+                let room = longest.checked_sub(open.length + family.overhead());
+                let fitting = room.map_or(from, |room| family.fitting(from, room)).min(points.end);
+                if fitting == from && !open.parts.is_empty() {
+                    done.push(std::mem::replace(&mut open, empty()));
+                    continue;
+                }
+                let until = fitting.max(from + 1);
+                open.add(Part { family: family.clone(), points: from..until });
+                from = until;
+            }
+        }
+        done.extend(Some(open).filter(|open| !open.parts.is_empty()));
+        done
+    }
+
+    /// The request as `ExportMetricsServiceRequest`, encoded.
+    pub fn body(&self) -> Bytes {
+        let Common { resource, scope, temporality, .. } = &*self.common;
+        let mut metrics = Vec::with_capacity(self.length + resource.len() + scope.len() + AROUND);
+        for Part { family, points } in &self.parts {
+            let points = family.bytes(points);
+            let (head, tail) = family.around(points.len(), *temporality);
+            [&head, points, &tail].into_iter().for_each(|piece| metrics.extend_from_slice(piece));
+        }
+        let (mut head, mut inner) = (Vec::new(), resource.clone());
+        begin(&mut inner, 2, scope.len() + metrics.len());
+        inner.extend_from_slice(scope);
+        begin(&mut head, 1, inner.len() + metrics.len());
+        head.extend_from_slice(&inner);
+        metrics.splice(0..0, head);
+        metrics.into()
+    }
+
+    /// The round that it belongs to, and whose points it holds.
+    pub(super) fn series(&self) -> (u64, impl Iterator<Item = usize>) {
+        let parts = self.parts.iter();
+        let ends = parts.flat_map(|part| &part.family.ends[part.points.clone()]);
+        (self.common.round, ends.map(|(_, series)| *series))
     }
 }

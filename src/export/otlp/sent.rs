@@ -6,7 +6,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::points::{Number, nanos};
+use super::{
+    points::{Number, nanos},
+    requests::Request,
+};
 use crate::{
     latency::Buckets,
     metrics::{Description, Kind, Value},
@@ -24,10 +27,8 @@ pub struct Sent {
     pub(super) hasher: RandomState,
     /// Of the last look.
     pub(super) round: u64,
-    /// Of that one: whose points each request holds.
-    pub(super) requests: Vec<Vec<usize>>,
-    /// Some are not needed any more.
-    pub(super) gone: bool,
+    /// The largest number of series that one round ever had.
+    most: usize,
 }
 
 /// For keys that are hashes.
@@ -75,35 +76,58 @@ pub(super) enum Told {
 }
 
 impl Sent {
-    /// A request of the last round got through.
-    pub fn arrived(&mut self, request: usize, at: SystemTime) {
-        let (round, at) = (self.round, nanos(at));
-        let places = self.requests.get_mut(request).map(std::mem::take).unwrap_or_default();
-        for place in places {
+    /// A request got through. One of an earlier round says nothing of the series as they are numbered now.
+    pub fn arrived(&mut self, request: &Request, at: SystemTime) {
+        let (round, series) = request.series();
+        if round != self.round {
+            return;
+        }
+        let at = nanos(at);
+        for place in series {
             let state = &mut self.series[place];
             let telling = std::mem::replace(&mut state.telling, Told::Nothing);
-            // What has vanished was told so.
+            // The point of a series that vanished said so.
             state.gone = state.round != round;
-            if state.gone {
-                self.gone = true;
-            } else {
+            if !state.gone {
                 state.told = Some((telling, at));
             }
         }
     }
 
-    /// Begins a round. Where only differences are told, who comes back is to go on from what was told of it: so much
-    /// is kept of those who are gone, though of no more than there are others.
+    /// The number of series that are remembered, which is at most three times the largest number that one round ever
+    /// had: those of the last round, those that vanished with it, and as many that vanished before.
+    pub fn remembered(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Begins a round, and forgets what is not needed any more, so that a receiver that is away or refuses everything
+    /// costs no memory:
+    ///
+    /// - A series that vanished before the receiver ever took a point of it needs no farewell.
+    /// - A series whose farewell arrived is needed where only differences are sent, because it must continue from what
+    ///   was sent before if it comes back.
+    /// - Of those that remain, the ones that vanished last are kept, as many as one round ever had series.
     pub(super) fn begin(&mut self, is_delta: bool) {
+        let last = self.round;
         self.round += 1;
-        self.requests.clear();
-        if std::mem::take(&mut self.gone) {
-            let mut room = if is_delta { self.series.iter().filter(|state| !state.gone).count() } else { 0 };
+        let needed = |state: &State| {
+            state.round == last || (state.told.is_some() && (!state.gone || (is_delta && state.counts())))
+        };
+        let before = self.series.len();
+        self.series.retain(needed);
+        let mut vanished: Vec<u64> =
+            self.series.iter().map(|state| state.round).filter(|round| *round != last).collect();
+        self.most = self.most.max(self.series.len() - vanished.len());
+        if let Some(surplus) = vanished.len().checked_sub(self.most).filter(|surplus| *surplus > 0) {
+            vanished.sort_unstable();
+            let (newest, mut surplus) = (vanished[surplus - 1], surplus);
             self.series.retain(|state| {
-                let kept = !state.gone || (room > 0 && state.counts());
-                room -= usize::from(kept && state.gone);
-                kept
+                let forgotten = surplus > 0 && state.round != last && state.round <= newest;
+                surplus -= usize::from(forgotten);
+                !forgotten
             });
+        }
+        if self.series.len() < before {
             self.places = self.series.iter().enumerate().map(|(place, state)| (state.hash, place)).collect();
         }
     }

@@ -1,9 +1,8 @@
-//! Requests to a collector: gRPC, or protobuf over HTTP. One attempt at a time; whether another makes sense is told.
+//! Requests to a collector: gRPC, or protobuf over HTTP. One attempt at a time; the answer says whether another makes sense.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, sync::Arc};
 
 use bytes::{Buf, BufMut, Bytes};
-use prost::Message;
 use reqwest::header;
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore,
@@ -11,67 +10,23 @@ use tokio_rustls::rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use tonic::{
-    Code, Request, Status,
+    Request, Status,
     client::Grpc,
     codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder},
     codegen::http::uri::PathAndQuery,
     metadata::{MetadataKey, MetadataMap, MetadataValue},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
-use tonic_types::StatusExt;
 
+use super::answer::{LONGEST_ANSWER, Refused, Taken, answered, chain, passing, received, told};
 use crate::{config::Target, export::gzip};
 
 const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-
-/// Of an answer no more is read: it says little.
-const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// A way to a collector.
 pub(super) enum Transport {
     Http { client: reqwest::Client, url: String, headers: header::HeaderMap, gzip: bool },
     Grpc { client: Grpc<Channel>, headers: MetadataMap },
-}
-
-/// The request was taken.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Taken {
-    /// Points that were not.
-    pub(super) rejected: u64,
-    /// What the collector says of it.
-    pub(super) words: String,
-}
-
-/// The request was not taken.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub(super) words: String,
-    pub(super) again: Again,
-}
-
-/// Whether to try once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// It would be refused again.
-    Never,
-    /// After a while of our choice.
-    Soon,
-    /// Not before.
-    After(Duration),
-}
-
-#[derive(Message)]
-struct Answer {
-    #[prost(message, optional, tag = "1")]
-    partial: Option<Partial>,
-}
-
-#[derive(Message)]
-struct Partial {
-    #[prost(int64, tag = "1")]
-    rejected: i64,
-    #[prost(string, tag = "2")]
-    words: String,
 }
 
 impl Transport {
@@ -103,7 +58,7 @@ impl Transport {
                 let mut request = Request::new(request);
                 *request.metadata_mut() = headers.clone();
                 let answer = client.unary(request, PathAndQuery::from_static(METHOD), Raw).await;
-                answer.map(|answer| taken(answer.into_inner())).map_err(|status| told(&status))
+                received(&answer.map_err(|status| told(&status))?.into_inner())
             }
         }
     }
@@ -216,84 +171,6 @@ async fn packed(request: &Bytes) -> Bytes {
     let plain = request.clone();
     let packed = tokio::task::spawn_blocking(move || gzip::stream(&[gzip::Piece::of(&plain)]).concat());
     packed.await.map(Bytes::from).unwrap_or_default()
-}
-
-async fn answered(mut answer: reqwest::Response) -> Result<Taken, Refused> {
-    let (status, after) = (answer.status(), retry_after(answer.headers()));
-    let mut body = Vec::new();
-    while let Ok(Some(more)) = answer.chunk().await {
-        body.extend_from_slice(&more);
-        if body.len() > LONGEST_ANSWER {
-            break;
-        }
-    }
-    if status.is_success() {
-        return Ok(taken(Bytes::from(body)));
-    }
-    let again = match (status.as_u16(), after) {
-        (429 | 502 | 503 | 504, Some(after)) => Again::After(after),
-        (429 | 502 | 503 | 504, None) => Again::Soon,
-        _ => Again::Never,
-    };
-    Err(Refused { words: format!("the collector answered {status}"), again })
-}
-
-/// Seconds; a date is as good as nothing, and means a while of our choice.
-fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
-    let after = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    after.trim().parse().ok().map(Duration::from_secs)
-}
-
-fn taken(answer: impl Buf) -> Taken {
-    let partial = Answer::decode(answer).ok().and_then(|answer| answer.partial);
-    partial.map_or_else(Taken::default, |partial| Taken {
-        rejected: u64::try_from(partial.rejected).unwrap_or(0),
-        words: partial.words,
-    })
-}
-
-/// A connection that failed may work the next time.
-fn passing(error: impl std::error::Error) -> Refused {
-    Refused { words: chain(&error), again: Again::Soon }
-}
-
-fn told(status: &Status) -> Refused {
-    let after = status.get_details_retry_info().and_then(|info| info.retry_delay);
-    let again = match (status.code(), after) {
-        (Code::ResourceExhausted, None) => Again::Never,
-        (
-            Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::ResourceExhausted
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Unavailable
-            | Code::DataLoss,
-            after,
-        ) => after.map_or(Again::Soon, Again::After),
-        // The transport's own errors have no code.
-        (Code::Unknown, _) if std::error::Error::source(status).is_some() => Again::Soon,
-        _ => Again::Never,
-    };
-    let words = match std::error::Error::source(status) {
-        Some(source) => chain(source),
-        None => format!("the collector answered {:?}: {}", status.code(), status.message()),
-    };
-    Refused { words, again }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !words.contains(&more) {
-            words = format!("{words}: {more}");
-        }
-        cause = error.source();
-    }
-    words
 }
 
 /// Messages that are written already, and read later.

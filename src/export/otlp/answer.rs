@@ -1,0 +1,209 @@
+//! What a collector answers: whether a request was taken, and if not, whether another attempt makes sense.
+
+use std::time::Duration;
+
+use prost::Message;
+use reqwest::{Response, StatusCode, header};
+use serde::Deserialize;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// Of an answer no more is read, in bytes. An answer that is longer says nothing that is worth its memory.
+pub(super) const LONGEST_ANSWER: usize = 1 << 20;
+
+/// The request was taken.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::export) struct Taken {
+    /// Points or spans that were not taken.
+    pub(in crate::export) rejected: u64,
+    /// What the collector says of them.
+    pub(in crate::export) words: String,
+}
+
+/// The request was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::export) struct Refused {
+    pub(in crate::export) words: String,
+    pub(in crate::export) again: Again,
+}
+
+/// Whether to try once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::export) enum Again {
+    /// It would be refused again.
+    Never,
+    /// In smaller pieces: it is too large.
+    Smaller,
+    /// After a while of our choice.
+    Soon,
+    /// Not before.
+    After(Duration),
+}
+
+/// `ExportMetricsServiceResponse` and `ExportTraceServiceResponse`, which have the same fields.
+#[derive(Message, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Answer {
+    #[prost(message, optional, tag = "1")]
+    #[serde(rename = "partialSuccess")]
+    partial: Option<Partial>,
+}
+
+#[derive(Message, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Partial {
+    #[prost(int64, tag = "1")]
+    #[serde(rename = "rejectedDataPoints", alias = "rejectedSpans", deserialize_with = "number")]
+    rejected: i64,
+    #[prost(string, tag = "2")]
+    #[serde(rename = "errorMessage")]
+    words: String,
+}
+
+/// A 64-bit number, which the JSON form of protobuf writes as text.
+fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    let value = serde_json::Value::deserialize(from)?;
+    let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    number.ok_or_else(|| serde::de::Error::custom("expected a number"))
+}
+
+/// Reads an answer over HTTP.
+pub(super) async fn answered(mut answer: Response) -> Result<Taken, Refused> {
+    let status = answer.status();
+    let headers = std::mem::take(answer.headers_mut());
+    let body = read(&mut answer).await.map_err(|error| passing(error.without_url()))?;
+    judged(status, &headers, &body)
+}
+
+/// The body, as far as it is read.
+pub(in crate::export) async fn read(answer: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(more) = answer.chunk().await? {
+        body.extend_from_slice(&more);
+        if body.len() > LONGEST_ANSWER {
+            break;
+        }
+    }
+    Ok(body)
+}
+
+/// What an answer over HTTP means, with either result in words that name the status.
+pub(in crate::export) fn judged(
+    status: StatusCode,
+    headers: &header::HeaderMap,
+    body: &[u8],
+) -> Result<Taken, Refused> {
+    if status.is_success() {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        return taken(kind, body).ok_or_else(|| stranger(status, kind));
+    }
+    let again = match (status.as_u16(), retry_after(headers)) {
+        (413, _) => Again::Smaller,
+        // The collector's own receiver answers 400 where its limit for bodies is exceeded.
+        (400, _) if contains(body, b"body too large") => Again::Smaller,
+        (429 | 502 | 503 | 504, Some(after)) => Again::After(after),
+        (429 | 502 | 503 | 504, None) => Again::Soon,
+        _ => Again::Never,
+    };
+    Err(Refused { words: format!("the collector answered {status}"), again })
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Seconds; a date is as good as nothing, and means a while of our choice.
+fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
+    let after = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    after.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// What a collector says of a request that it took; `None` if this is no answer of OTLP, as of a login page, a proxy or a
+/// wrong path.
+///
+/// By the specification (OTLP/HTTP, "Success": `https://opentelemetry.io/docs/specs/otlp/#success`) the body of a
+/// success is an encoded `Export…ServiceResponse`, whose content type is that of the request. A response without
+/// fields has no bytes in protobuf, so an empty body is a success whatever its content type. Some receivers answer
+/// protobuf in JSON, or without a proper content type: what can be read as such a response is one. Text and HTML never are.
+fn taken(kind: Option<&str>, body: &[u8]) -> Option<Taken> {
+    let kind = kind.unwrap_or_default().to_ascii_lowercase();
+    let answer = if body.is_empty() {
+        Answer::default()
+    } else if kind.starts_with("text/") {
+        return None;
+    } else if kind.starts_with("application/json") {
+        serde_json::from_slice(body).ok()?
+    } else {
+        Answer::decode(body).ok()?
+    };
+    let partial = answer.partial.unwrap_or_default();
+    Some(Taken { rejected: u64::try_from(partial.rejected).unwrap_or(0), words: partial.words })
+}
+
+fn stranger(status: StatusCode, kind: Option<&str>) -> Refused {
+    let kind = kind.unwrap_or("a body of no known type");
+    let words = format!(
+        "not an OTLP endpoint: it answered {status} with {kind}, not with a response of OTLP; check the URL and its path"
+    );
+    Refused { words, again: Again::Never }
+}
+
+/// The same of an answer over gRPC.
+pub(super) fn received(body: &[u8]) -> Result<Taken, Refused> {
+    taken(None, body).ok_or_else(|| stranger(StatusCode::OK, Some("another message of gRPC")))
+}
+
+/// A connection that failed may work the next time.
+pub(in crate::export) fn passing(error: impl std::error::Error) -> Refused {
+    Refused { words: chain(&error), again: Again::Soon }
+}
+
+/// What a status of gRPC means.
+pub(super) fn told(status: &Status) -> Refused {
+    let after = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    let again = match (status.code(), after) {
+        (Code::ResourceExhausted | Code::OutOfRange, None) if is_too_large(status.message()) => {
+            Again::Smaller
+        }
+        (Code::ResourceExhausted, None) => Again::Never,
+        (
+            Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::ResourceExhausted
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss,
+            after,
+        ) => after.map_or(Again::Soon, Again::After),
+        // The transport's own errors have no code.
+        (Code::Unknown, _) if std::error::Error::source(status).is_some() => Again::Soon,
+        _ => Again::Never,
+    };
+    let words = match std::error::Error::source(status) {
+        Some(source) => chain(source),
+        None => format!("the collector answered {:?}: {}", status.code(), status.message()),
+    };
+    Refused { words, again }
+}
+
+/// A message that is too large has no code of its own: this is what the servers in Go, in Java, and of tonic say.
+fn is_too_large(words: &str) -> bool {
+    ["message larger than max", "message exceeds maximum size", "message length too large"]
+        .iter()
+        .any(|known| words.contains(known))
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        cause = error.source();
+    }
+    words
+}

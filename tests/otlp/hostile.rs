@@ -1,0 +1,211 @@
+//! Collectors that refuse, find too large, answer what is no OTLP, or ask for an absurd pause.
+
+use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
+
+use super::*;
+
+/// A gauge and a counter of each of these partitions.
+fn series_of(partitions: std::ops::Range<usize>, encoder: &mut Encoder<'_>) {
+    for partition in partitions {
+        let at = || ["eu".into(), partition.to_string().into()];
+        encoder.push(catalog::SCHEDULED.series(at(), Value::Count(partition as u64)));
+        encoder.push(catalog::IN_FLIGHT.series(at(), Value::Number(1.0)));
+    }
+}
+
+#[tokio::test]
+async fn series_that_come_and_go_are_remembered_by_the_number_of_live_ones() {
+    const LIVE: usize = 50;
+    const ROUNDS: usize = 30;
+    // The collector takes the first export of so many; `None` where it refuses every export.
+    for (temporality, takes_one_of) in [
+        ("cumulative", None),
+        ("delta", None),
+        ("cumulative", Some(4)),
+        ("delta", Some(4)),
+        ("delta", Some(1)),
+    ] {
+        let collector = Collector::default();
+        let round = Arc::new(Mutex::new(0));
+        let number = round.clone();
+        let settings = over_http(&collector, &[("temporality", temporality)]).await;
+        let mut exporter = exporter(&settings, move |encoder: &mut Encoder<'_>| {
+            let first = *number.lock().unwrap() * LIVE / 2;
+            series_of(first..first + LIVE / 2, encoder);
+        });
+        let mut most = 0;
+        for number in 0..ROUNDS {
+            *round.lock().unwrap() = number;
+            let is_taken = takes_one_of.is_some_and(|of| number % of == 0);
+            if !is_taken {
+                collector.answer([Answer::Refuse(400, None)]);
+            }
+            assert_eq!(export(&mut exporter).await.is_ok(), is_taken);
+            most = most.max(exporter.remembered());
+        }
+        // Those that vanished since the round began are found missing with the next round.
+        assert!(most <= 3 * LIVE, "{temporality} {takes_one_of:?}: {most} for {LIVE} live series");
+        if takes_one_of.is_none() {
+            assert!(most <= 2 * LIVE, "{temporality}: {most} though the collector never took one");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_told_is_told_gone_after_a_long_refusal() {
+    let collector = Collector::default();
+    let script = Script::default();
+    script.set(&[(1, 0.5), (2, 0.5)]);
+    let mut exporter = exporter(&over_http(&collector, &[]).await, script.source());
+    export(&mut exporter).await.unwrap();
+    collector.take();
+    script.set(&[(3, 0.5)]);
+    collector.answer((0..12).map(|_| Answer::Refuse(400, None)));
+    for _ in 0..12 {
+        export(&mut exporter).await.unwrap_err();
+    }
+    export(&mut exporter).await.unwrap();
+    assert_eq!(of(&collector, "heartbeat.in_flight")["1"].flags, 1, "no recorded value");
+}
+
+/// So many series that an export of them needs several requests.
+const MANY: usize = 50_000;
+
+#[tokio::test]
+async fn a_request_that_is_refused_for_good_stops_no_other() {
+    let collector = Collector::default();
+    let delta = [("compression", "none"), ("temporality", "delta")];
+    let settings = over_http(&collector, &delta).await;
+    let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..MANY, encoder));
+    collector.answer([Answer::Refuse(400, None)]);
+    let words = export(&mut exporter).await.unwrap_err();
+    let (asked, taken) = (collector.asked(), collector.sizes().len());
+    assert!(taken > 1 && asked == taken + 1, "{asked} requests, {taken} of them taken");
+    assert!(words.contains("400") && words.starts_with(&format!("1 of {asked} requests")), "{words}");
+    // The next export holds what was refused: counts add up.
+    export(&mut exporter).await.unwrap();
+    let taken = collector.take();
+    let sum: f64 = metrics_of(&taken)
+        .filter(|metric| metric.name == "heartbeat.scheduled")
+        .flat_map(points)
+        .filter_map(|point| point.value)
+        .sum();
+    assert_eq!(sum, (MANY * (MANY - 1) / 2) as f64, "nothing is lost, and nothing is there twice");
+}
+
+#[tokio::test]
+async fn a_request_that_fails_for_now_waits_behind_the_others() {
+    let collector = Collector::default();
+    let settings = over_http(&collector, &[("compression", "none")]).await;
+    let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..MANY, encoder));
+    // Of each request the first partition of its first metric.
+    let heads = |collector: &Collector| -> Vec<_> {
+        let first = |resource: &ResourceMetrics| {
+            let metric = &resource.scope_metrics[0].metrics[0];
+            (metric.name.clone(), points(metric).remove(0).attributes)
+        };
+        collector.take().iter().map(first).collect()
+    };
+    export(&mut exporter).await.unwrap();
+    let mut expected = heads(&collector);
+    assert!(expected.len() > 2);
+    collector.answer([Answer::Refuse(503, Some(1))]);
+    export(&mut exporter).await.unwrap();
+    expected.rotate_left(1);
+    assert_eq!(heads(&collector), expected, "what was refused for now comes last");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_cut_and_the_size_is_remembered() {
+    const LIMIT: usize = 700_000;
+    let (over_http_limited, over_grpc_limited) = (Collector::default(), Collector::default());
+    over_http_limited.limit(LIMIT);
+    let http = over_http(&over_http_limited, &[("compression", "none")]).await;
+    let url = format!("http://{}", over_grpc_limited.narrow_grpc(LIMIT).await);
+    let grpc = settings(&[("endpoint", url.as_str()), ("protocol", "grpc"), ("compression", "none")]);
+    for (collector, settings) in [(over_http_limited, http), (over_grpc_limited, grpc)] {
+        let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..MANY, encoder));
+        let report = export(&mut exporter).await.unwrap();
+        let sizes = collector.sizes();
+        assert!(sizes.iter().all(|size| *size <= LIMIT), "{sizes:?}");
+        assert!(sizes.iter().any(|size| *size > LIMIT / 4), "not smaller than needed: {sizes:?}");
+        assert_eq!(report.requests, sizes.len() as u64);
+        let taken = collector.take();
+        assert_eq!(metrics_of(&taken).flat_map(points).count(), 2 * MANY, "every point once");
+        // A cut is found with a handful of refusals, and the next export needs none.
+        let asked = collector.asked();
+        export(&mut exporter).await.unwrap();
+        let later = collector.sizes().len() - sizes.len();
+        if settings.target.grpc {
+            continue; // What gRPC refuses by its size never reaches our collector's count.
+        }
+        assert!(asked <= sizes.len() + 4, "{asked} requests, {} taken", sizes.len());
+        assert_eq!(collector.asked() - asked, later, "nothing was too large again");
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_finds_everything_too_large_is_not_asked_without_end() {
+    let collector = Collector::default();
+    collector.limit(0);
+    let settings = over_http(&collector, &[]).await;
+    let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..2_000, encoder));
+    let words = export(&mut exporter).await.unwrap_err();
+    assert!(words.contains("413"), "{words}");
+    assert!(collector.asked() < 100, "{}", collector.asked());
+}
+
+#[tokio::test]
+async fn an_absurd_pause_ends_an_export_without_a_panic() {
+    let collector = Collector::default();
+    let (http, grpc) = (over_http(&collector, &[]).await, over_grpc(&collector, &[]).await);
+    for (settings, code, pause) in [
+        (&http, 503, u64::MAX),
+        (&http, 429, i64::MAX as u64),
+        (&http, 429, i64::MAX as u64 + 1),
+        (&grpc, 14, 1 << 38),
+    ] {
+        let mut exporter = exporter(settings, |encoder: &mut Encoder<'_>| series_of(0..1, encoder));
+        collector.answer([Answer::Refuse(code, Some(pause))]);
+        let begun = Instant::now();
+        export(&mut exporter).await.unwrap_err();
+        assert!(begun.elapsed() < AMPLE, "given up at once");
+        export(&mut exporter).await.unwrap();
+    }
+}
+
+/// What an endpoint answers that is no collector, and what one answers that is.
+const ANSWERS: [(u16, Option<&str>, &[u8], bool); 11] = [
+    (200, Some("text/html; charset=utf-8"), b"<html>Please sign in</html>", false),
+    (200, Some("text/plain"), b"(0", false),
+    (200, Some("application/x-protobuf"), b"<html></html>", false),
+    (200, Some("application/x-protobuf"), &[0xff, 0xff, 0xff, 0xff], false),
+    (200, None, b"welcome to nginx!", false),
+    (200, Some("application/json"), b"{\"error\":\"unknown path\"}", false),
+    (200, Some("application/json"), b"{\"partialSuccess\":{\"rejectedDataPoints\":\"0\"}}", true),
+    (200, Some("application/json"), b"{}", true),
+    (200, Some("application/x-protobuf"), b"", true),
+    (200, Some("text/plain"), b"", true),
+    (204, None, b"", true),
+];
+
+#[tokio::test]
+async fn an_endpoint_that_answers_something_else_than_otlp_is_a_failure_with_a_name() {
+    let collector = Collector::default();
+    let settings = over_http(&collector, &[("temporality", "delta")]).await;
+    for (status, kind, body, is_otlp) in ANSWERS {
+        let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(7..8, encoder));
+        collector.answer([Answer::Say(status, kind, body)]);
+        match export(&mut exporter).await {
+            Ok(report) => assert!(is_otlp && report.requests == 1, "{kind:?} {body:?}"),
+            Err(words) => {
+                assert!(!is_otlp && words.contains("not an OTLP endpoint"), "{kind:?}: {words}");
+                assert!(words.contains("200") && !words.contains('<'), "{words}");
+            }
+        }
+        // What was not taken is sent again.
+        export(&mut exporter).await.unwrap();
+        let again = of(&collector, "heartbeat.scheduled").remove("7").unwrap().value;
+        assert_eq!(again, Some(if is_otlp { 0.0 } else { 7.0 }), "{kind:?} {body:?}");
+    }
+}
