@@ -20,11 +20,12 @@ use super::{
 };
 use crate::{
     kafka::{
-        BrokerId, Fault,
+        BrokerId, Capability, Fault,
         admin::{self, Batch, PARTITIONS_A_FETCH, TimesByLeader},
+        capability::BELIEVED_FOR,
         wire,
     },
-    probe::metadata::{self, Capability},
+    probe::metadata,
 };
 
 /// Further behind than this is behind.
@@ -33,15 +34,13 @@ pub(super) const ALMOST: i64 = 4;
 /// Questions to each leader in a cycle; what is not told by then is asked in the next.
 const ROUNDS: usize = 8;
 
-/// A topic that we may not read is left alone for so long.
-const DENIED_FOR: Duration = Duration::from_secs(600);
-
 /// What is known of batches.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     known: BTreeMap<Arc<str>, OfTopic>,
     /// Of the cycle before: what is still wanted moves over.
     before: BTreeMap<Arc<str>, OfTopic>,
+    /// Topics that we may not read, and since when.
     denied: BTreeMap<Arc<str>, Instant>,
     /// Whether any were ever read.
     read: bool,
@@ -81,7 +80,7 @@ impl Heads {
             }
         }
         self.before.retain(|topic, _| !is_compacted(topic));
-        self.denied.retain(|_, since| since.elapsed() < DENIED_FOR);
+        self.denied.retain(|_, since| since.elapsed() < BELIEVED_FOR);
     }
 
     /// Ends a cycle: everything that is wanted has been asked for.

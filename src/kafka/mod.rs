@@ -3,15 +3,18 @@
 //! Two clients share this folder and nothing else: `native` wraps librdkafka, which carries the
 //! heartbeats because it is the client real applications run; `wire` is our own thin client for
 //! questions, because librdkafka cannot time the stages of a connection and its admin calls abort
-//! the process when a broker is sick. `admin` words the questions, `fault` names what went wrong.
+//! the process when a broker is sick. `admin` words the questions, `capability` remembers which of
+//! them the cluster refuses, `fault` names what went wrong.
 
 pub mod admin;
+pub mod capability;
 pub mod fault;
 pub mod native;
 pub mod wire;
 
 use std::fmt;
 
+pub use capability::{Capability, Permission};
 pub use fault::{Error, Fault, Stage};
 
 /// A broker's id as the cluster's metadata gives it.

@@ -11,10 +11,11 @@ use std::{
 
 use tokio::sync::watch;
 
+pub use crate::kafka::Capability;
 use crate::{
     config,
     kafka::{
-        BrokerId, Error, Fault,
+        BrokerId, Error, Fault, Permission,
         admin::{self, Broker, PARTITIONS_A_PAGE, Quorum, Topic, Topics},
         wire,
     },
@@ -45,68 +46,10 @@ pub struct Snapshot {
     pub durations: Buckets,
 }
 
-/// Whether the cluster lets us ask something.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Capability {
-    /// Asked and answered.
-    Ok,
-    /// The principal lacks the permission.
-    Denied,
-    /// The broker does not know the request.
-    Unsupported,
-    /// Not asked yet, or the answer was another error.
-    #[default]
-    Unknown,
-}
-
 impl Snapshot {
     /// Partitions of the topics we may see.
     pub fn partitions(&self) -> usize {
         self.topics.values().flatten().map(|topic| topic.partitions.len()).sum()
-    }
-}
-
-impl Capability {
-    /// Every state, in the order of the labels.
-    pub const ALL: [Capability; 4] =
-        [Capability::Ok, Capability::Denied, Capability::Unsupported, Capability::Unknown];
-
-    /// The state as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Capability::Ok => "ok",
-            Capability::Denied => "denied",
-            Capability::Unsupported => "unsupported",
-            Capability::Unknown => "unknown",
-        }
-    }
-
-    fn of<T>(asked: &Result<T, Error>) -> Self {
-        match asked.as_ref().map_err(Error::fault) {
-            Ok(_) => Capability::Ok,
-            Err(Fault::Authorization) => Capability::Denied,
-            Err(Fault::Unsupported) => Capability::Unsupported,
-            Err(_) => Capability::Unknown,
-        }
-    }
-
-    /// The answer will not change without us.
-    pub(crate) fn is_refusal(self) -> bool {
-        matches!(self, Capability::Denied | Capability::Unsupported)
-    }
-
-    /// Asks, unless that was refused before: nothing we have no right to is asked for twice. A refusal is no
-    /// error but an answer that is not there.
-    pub(crate) async fn ask<T>(
-        &mut self,
-        question: impl Future<Output = Result<T, Error>>,
-    ) -> Result<Option<T>, Error> {
-        if self.is_refusal() {
-            return Ok(None);
-        }
-        let asked = question.await;
-        *self = Capability::of(&asked);
-        if self.is_refusal() { Ok(None) } else { asked.map(Some) }
     }
 }
 
@@ -120,8 +63,8 @@ pub struct Probe {
     /// Connections of its own: a broker serves those of a connection one after the other.
     quorum: wire::Cluster,
     durations: Buckets,
-    /// Asked anew when the cluster changes.
-    quorum_capability: Capability,
+    /// Whether DescribeQuorum may be asked.
+    quorum_permission: Permission,
     brokers: BTreeSet<BrokerId>,
     /// How all topics are asked for.
     topics: Topics<'static>,
@@ -132,9 +75,9 @@ impl Probe {
     pub fn new(cluster: Arc<config::Cluster>, wire: Arc<wire::Cluster>) -> Self {
         let quorum = wire.beside(QUORUM_PATIENCE.min(cluster.metadata.timeout / 2));
         let durations = Buckets::new(&Bounds::default());
-        let (quorum_capability, brokers) = (Capability::Unknown, BTreeSet::new());
+        let (quorum_permission, brokers) = (Permission::default(), BTreeSet::new());
         let topics = Topics::All;
-        Self { cluster, wire, quorum, durations, quorum_capability, brokers, topics }
+        Self { cluster, wire, quorum, durations, quorum_permission, brokers, topics }
     }
 
     /// A topic that we may not see is left out where all are listed; asked for by name, the broker says why.
@@ -155,7 +98,7 @@ impl Probe {
             return;
         }
         if !self.brokers.is_empty() {
-            self.quorum_capability = Capability::Unknown;
+            self.quorum_permission.forget();
         }
         self.brokers = brokers.keys().copied().collect();
     }
@@ -165,11 +108,11 @@ impl Cycle for Probe {
     type Snapshot = Snapshot;
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
-        let before = self.quorum_capability;
-        let quorum = self.quorum_capability.ask(admin::describe_quorum(&self.quorum));
+        let before = self.quorum_permission.state();
+        let quorum = self.quorum_permission.ask(admin::describe_quorum(&self.quorum));
         let (metadata, quorum) = tokio::join!(admin::metadata(&self.wire, self.topics), quorum);
         let quorum = quorum.ok().flatten();
-        let capability = self.quorum_capability;
+        let capability = self.quorum_permission.state();
         if capability != before && quorum.is_none() {
             let cluster = &self.cluster.name;
             tracing::info!(cluster, state = capability.as_str(), "the quorum leader is not known");

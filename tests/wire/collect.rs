@@ -40,7 +40,7 @@ use kafka_protocol::{
 };
 use tokio::sync::watch;
 
-use super::*;
+use super::{probes::ten_minutes_later, *};
 use crate::fake::{Reply, metadata as described};
 
 pub(crate) fn text(text: String) -> StrBytes {
@@ -314,10 +314,10 @@ async fn groups_of_a_broker_that_does_not_answer_are_not_gone() {
         fake.on(|request: FindCoordinatorRequest, _| {
             let found = request.coordinator_keys.iter().map(|key| {
                 let found = Coordinator::default().with_key(key.clone());
-                if key == "group-7" {
-                    found.with_node_id(messages::BrokerId(3))
-                } else {
-                    found.with_error_code(15)
+                match key.as_str() {
+                    "group-7" => found.with_node_id(messages::BrokerId(3)),
+                    "group-8" => found.with_error_code(15),
+                    _ => found.with_node_id(messages::BrokerId(2)),
                 }
             });
             Reply::Answer(FindCoordinatorResponse::default().with_coordinators(found.collect()))
@@ -542,6 +542,23 @@ async fn under_replicated_and_being_moved_is_not_the_same_as_under_replicated() 
     }
     let snapshot = probe.cycle().await.unwrap();
     assert_eq!(snapshot.topology.health["topic-0"].reassigning, None, "who may not ask does not know");
+    // The refusal is believed for ten minutes, and by the same brokers only.
+    let refused = asked();
+    probe.cycle().await.unwrap();
+    assert_eq!(asked(), refused);
+    ten_minutes_later().await;
+    publish.send_modify(|latest| latest.snapshot.as_mut().unwrap().1 = Instant::now());
+    probe.cycle().await.unwrap();
+    assert_eq!(asked(), refused + 1, "the permission may have been granted meanwhile");
+    publish.send_modify(|latest| {
+        let (snapshot, at) = latest.snapshot.as_mut().unwrap();
+        let mut changed = (**snapshot).clone();
+        let broker = changed.brokers[&BrokerId(1)].clone();
+        changed.brokers.insert(BrokerId(9), broker);
+        (*snapshot, *at) = (Arc::new(changed), Instant::now());
+    });
+    probe.cycle().await.unwrap();
+    assert_eq!(asked(), refused + 2, "other brokers may allow it");
 }
 
 #[tokio::test]

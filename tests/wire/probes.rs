@@ -14,12 +14,20 @@ use kafka_heartbeat::{
 use kafka_protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
     DescribeQuorumRequest, DescribeQuorumResponse, ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse, MetadataRequest, describe_configs_response::DescribeConfigsResult,
+    ListPartitionReassignmentsResponse, MetadataRequest, create_topics_response::CreatableTopicResult,
+    describe_configs_response::DescribeConfigsResult,
 };
 use tokio::sync::{Notify, watch};
 
 use super::*;
-use crate::fake::{Reply, metadata as described};
+use crate::fake::{Call, Reply, metadata as described};
+
+/// Ten minutes and a second pass at once; nothing is in flight meanwhile.
+pub(crate) async fn ten_minutes_later() {
+    time::pause();
+    time::advance(Duration::from_secs(601)).await;
+    time::resume();
+}
 
 fn config(fake: &Fake) -> Arc<config::Cluster> {
     let set = |section, key: &str, value: &str| (section, key.to_owned(), value.to_owned(), "test");
@@ -157,4 +165,35 @@ async fn a_failed_look_is_no_look() {
     });
     let error = topic_probe(&fake).await.cycle().await.unwrap_err();
     assert_eq!(error.fault(), Fault::Timeout, "whether something moves is not known");
+}
+
+#[tokio::test]
+async fn topic_creation_denied_is_tried_again_after_ten_minutes() {
+    const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+    let fake = Fake::start().await;
+    let creation = |code: i16| {
+        move |request: CreateTopicsRequest, _: &Call| {
+            let results = request.topics.iter().map(|topic| {
+                CreatableTopicResult::default().with_name(topic.name.clone()).with_error_code(code)
+            });
+            Reply::Answer(CreateTopicsResponse::default().with_topics(results.collect()))
+        }
+    };
+    fake.on(creation(TOPIC_AUTHORIZATION_FAILED));
+    let mut probe = topic_probe(&fake).await;
+    probe.cycle().await.unwrap();
+    time::sleep(Duration::from_millis(3100)).await;
+    for _ in 0..3 {
+        assert_eq!(probe.cycle().await.unwrap().blocked, [topic::Blocked::Denied]);
+    }
+    assert_eq!(fake.count::<CreateTopicsRequest>(), 1, "a refusal is believed");
+    ten_minutes_later().await;
+    assert_eq!(probe.cycle().await.unwrap().blocked, [topic::Blocked::Denied]);
+    assert_eq!(fake.count::<CreateTopicsRequest>(), 2, "the permission may have been granted");
+    // The operator grants it, and waits for ten minutes at most.
+    fake.on(creation(0));
+    ten_minutes_later().await;
+    let snapshot = probe.cycle().await.unwrap();
+    assert_eq!((snapshot.pending.len(), snapshot.blocked.len()), (0, 0));
+    assert_eq!(fake.count::<CreateTopicsRequest>(), 3);
 }

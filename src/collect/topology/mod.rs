@@ -19,11 +19,11 @@ pub(super) use change::Changed;
 use super::Api;
 use crate::{
     kafka::{
-        BrokerId, Error, Fault, TopicId,
+        BrokerId, Error, Fault, Permission, TopicId,
         admin::{self, Topic},
         wire,
     },
-    probe::metadata::{self, Capability},
+    probe::metadata,
 };
 
 /// How long settings of topics hold.
@@ -121,10 +121,12 @@ pub(super) struct Watched {
     /// Topics whose settings we may not see.
     refused: BTreeSet<Arc<str>>,
     asked: Option<Instant>,
-    configs: Capability,
+    /// The brokers whose refusals are remembered.
+    asked_of: Vec<BrokerId>,
+    configs: Permission,
     /// Partitions that are being moved, if that is known.
     moving: Option<BTreeMap<Arc<str>, Vec<i32>>>,
-    reassignments: Capability,
+    reassignments: Permission,
 }
 
 #[derive(Debug)]
@@ -233,6 +235,7 @@ impl Watched {
         wire: &wire::Cluster,
         metadata: &metadata::Snapshot,
     ) -> Vec<(Api, Fault)> {
+        self.forget_refusals(metadata);
         let mut faults = Vec::new();
         let mut partitions = metadata.topics.values().flatten().flat_map(|topic| topic.partitions.values());
         self.moving = match partitions.any(is_under_replicated) {
@@ -245,6 +248,15 @@ impl Watched {
         };
         self.ask_settings(wire, metadata, &mut faults).await;
         faults
+    }
+
+    /// Other brokers may allow what these refused.
+    fn forget_refusals(&mut self, metadata: &metadata::Snapshot) {
+        if !self.asked_of.iter().eq(metadata.brokers.keys()) {
+            self.asked_of = metadata.brokers.keys().copied().collect();
+            self.configs.forget();
+            self.reassignments.forget();
+        }
     }
 
     /// Asks for settings of topics, once in ten minutes and for topics that are new.
@@ -365,7 +377,7 @@ mod tests {
             ),
             controller: None,
             quorum: None,
-            quorum_capability: Capability::Unknown,
+            quorum_capability: metadata::Capability::Unknown,
             heartbeat_topic: Err(Fault::UnknownTopic),
             duration: Duration::ZERO,
             durations: crate::latency::Buckets::new(&crate::latency::Bounds::default()),

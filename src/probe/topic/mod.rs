@@ -7,23 +7,27 @@ mod plan;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use plan::USUAL_REPLICAS;
 pub use plan::{Action, CONFIG_KEYS, Policy, plan};
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config,
     kafka::{
-        BrokerId, Error, Fault,
+        BrokerId, Capability, Error, Fault, Permission,
         admin::{self, Topic},
+        capability::BELIEVED_FOR,
         fault::Chain,
         wire,
     },
-    probe::metadata::{self, Capability},
+    probe::metadata,
     task::{Cycle, Latest},
 };
 
@@ -36,9 +40,9 @@ pub enum Blocked {
     UnderReplicated,
     /// A reassignment is running.
     Reassigning,
-    /// The principal lacks the permission; asked again only when the cluster changes.
+    /// The principal lacks the permission; asked again when the cluster changes, and every ten minutes.
     Denied,
-    /// A policy of the cluster forbids it; asked again only when the cluster changes.
+    /// A policy of the cluster forbids it; asked again when the cluster changes, and every ten minutes.
     Policy,
     /// The broker does not know the request.
     Unsupported,
@@ -111,6 +115,28 @@ fn held(brokers: &BTreeSet<BrokerId>, topic: &Topic, moving: &[i32]) -> Vec<Bloc
     reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
 }
 
+/// A change of the topic that the cluster refused. It is not asked for again while the cluster has the same brokers and the
+/// same is to do, for ten minutes: then the permission may have been granted.
+#[derive(Debug, Clone)]
+struct Refusal {
+    reason: Blocked,
+    brokers: BTreeSet<BrokerId>,
+    pending: Vec<Action>,
+    since: Instant,
+}
+
+impl Refusal {
+    /// Whether this is the same refusal as another one, whenever it was.
+    fn is_like(&self, other: &Refusal) -> bool {
+        self.reason == other.reason && self.brokers == other.brokers && self.pending == other.pending
+    }
+
+    /// Whether the cluster would refuse this plan again.
+    fn holds(&self, brokers: &BTreeSet<BrokerId>, pending: &[Action]) -> bool {
+        self.brokers == *brokers && self.pending == pending && self.since.elapsed() < BELIEVED_FOR
+    }
+}
+
 /// The task.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
@@ -118,10 +144,9 @@ pub struct Probe {
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     /// Asks for fresh metadata after a change.
     nudge: Arc<Notify>,
-    /// What was refused, and for which cluster: not asked again until the cluster changes.
-    refused: Option<(Blocked, BTreeSet<BrokerId>, Vec<Action>)>,
-    configs: Capability,
-    reassignments: Capability,
+    refused: Option<Refusal>,
+    configs: Permission,
+    reassignments: Permission,
     /// The brokers, and since when there are just these.
     steady: (BTreeSet<BrokerId>, Instant),
 }
@@ -138,7 +163,7 @@ impl Probe {
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
         nudge: Arc<Notify>,
     ) -> Self {
-        let (configs, reassignments) = (Capability::Unknown, Capability::Unknown);
+        let (configs, reassignments) = (Permission::default(), Permission::default());
         let steady = (BTreeSet::new(), Instant::now());
         Self { cluster, wire, metadata, nudge, refused: None, configs, reassignments, steady }
     }
@@ -147,7 +172,8 @@ impl Probe {
     fn meet(&mut self, brokers: &BTreeSet<BrokerId>) {
         if self.steady.0 != *brokers {
             self.steady = (brokers.clone(), Instant::now());
-            (self.configs, self.reassignments) = (Capability::Unknown, Capability::Unknown);
+            self.configs.forget();
+            self.reassignments.forget();
         }
     }
 
@@ -180,8 +206,8 @@ impl Probe {
                     pending,
                     blocked,
                     uncovered: brokers.into_iter().collect(),
-                    configs: self.configs,
-                    reassignments: self.reassignments,
+                    configs: self.configs.state(),
+                    reassignments: self.reassignments.state(),
                 });
             }
             Err(fault) => return Err(Error::new(*fault, format!("topic {name}"))),
@@ -203,8 +229,8 @@ impl Probe {
             pending,
             blocked,
             uncovered,
-            configs: self.configs,
-            reassignments: self.reassignments,
+            configs: self.configs.state(),
+            reassignments: self.reassignments.state(),
         })
     }
 
@@ -255,6 +281,23 @@ impl Probe {
         }
     }
 
+    /// Remembers a refusal, and logs it unless the cluster has refused the same before.
+    fn refuse(&mut self, snapshot: &Snapshot, reason: Blocked, brokers: BTreeSet<BrokerId>, words: &str) {
+        let pending = snapshot.pending.clone();
+        let refusal = Refusal { reason, brokers, pending, since: Instant::now() };
+        if !self.refused.as_ref().is_some_and(|before| before.is_like(&refusal)) {
+            let cluster = &self.cluster.name;
+            let fault = match reason {
+                Blocked::Denied => Fault::Authorization,
+                Blocked::Unsupported => Fault::Unsupported,
+                _ => Fault::Policy,
+            };
+            let hint = fault.hint_once(cluster);
+            tracing::warn!(cluster, topic = snapshot.topic, hint, "{words}");
+        }
+        self.refused = Some(refusal);
+    }
+
     /// Whether the topic would be created with few replicas while brokers may still be arriving.
     fn too_early(&self, snapshot: &Snapshot) -> bool {
         let few = |action: &Action| match action {
@@ -278,39 +321,28 @@ impl Cycle for Probe {
             return Ok(snapshot);
         }
         if snapshot.blocked.contains(&Blocked::Denied) {
-            let hidden = (Blocked::Denied, brokers, snapshot.pending.clone());
-            if self.refused.replace(hidden).is_none() {
-                let cluster = &self.cluster.name;
-                let hint = Fault::Authorization.hint_once(cluster);
-                tracing::warn!(cluster, topic = snapshot.topic, hint, "the topic may not be described");
-            }
+            self.refuse(&snapshot, Blocked::Denied, brokers, "the topic may not be described");
             return Ok(snapshot);
         }
-        if let Some((reason, then, pending)) = &self.refused {
-            if *then == brokers && *pending == snapshot.pending {
-                snapshot.blocked.push(*reason);
-                return Ok(snapshot);
-            }
-            self.refused = None;
+        if let Some(refusal) =
+            self.refused.as_ref().filter(|refusal| refusal.holds(&brokers, &snapshot.pending))
+        {
+            snapshot.blocked.push(refusal.reason);
+            return Ok(snapshot);
         }
-        if let Err(error) = self.apply(&mut snapshot).await {
-            let reason = match error.fault() {
-                Fault::Authorization => Blocked::Denied,
-                Fault::Policy => Blocked::Policy,
-                Fault::Unsupported => Blocked::Unsupported,
-                _ => return Err(error),
-            };
-            let cluster = &self.cluster.name;
-            let hint = error.fault().hint_once(cluster);
-            tracing::warn!(
-                cluster,
-                topic = snapshot.topic,
-                hint,
-                "the topic cannot be kept right: {}",
-                Chain(&error)
-            );
-            self.refused = Some((reason, brokers, snapshot.pending.clone()));
-            snapshot.blocked.push(reason);
+        match self.apply(&mut snapshot).await {
+            Ok(_) => self.refused = None,
+            Err(error) => {
+                let reason = match error.fault() {
+                    Fault::Authorization => Blocked::Denied,
+                    Fault::Policy => Blocked::Policy,
+                    Fault::Unsupported => Blocked::Unsupported,
+                    _ => return Err(error),
+                };
+                let words = format!("the topic cannot be kept right: {}", Chain(&error));
+                self.refuse(&snapshot, reason, brokers, &words);
+                snapshot.blocked.push(reason);
+            }
         }
         Ok(snapshot)
     }

@@ -1,0 +1,125 @@
+//! What a cluster lets us ask, and for how long a refusal is believed.
+//!
+//! Nothing we have no right to is asked for again and again. But a permission may be granted while the service runs,
+//! so a refusal is believed for ten minutes, and only as long as the cluster has the same brokers.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Error, Fault};
+
+/// How long a refusal is believed. Long enough to be no burden for the brokers and their logs; short enough for an
+/// operator who has just granted the permission.
+pub const BELIEVED_FOR: Duration = Duration::from_secs(600);
+
+/// Whether the cluster lets us ask something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Capability {
+    /// Asked and answered.
+    Ok,
+    /// The principal lacks the permission.
+    Denied,
+    /// The broker does not know the request.
+    Unsupported,
+    /// Not asked yet, the answer was another error, or Kafka does not say whether it hides something.
+    #[default]
+    Unknown,
+}
+
+impl Capability {
+    /// Every state, in the order of the labels.
+    pub const ALL: [Capability; 4] =
+        [Capability::Ok, Capability::Denied, Capability::Unsupported, Capability::Unknown];
+
+    /// The state as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Capability::Ok => "ok",
+            Capability::Denied => "denied",
+            Capability::Unsupported => "unsupported",
+            Capability::Unknown => "unknown",
+        }
+    }
+
+    /// The state after a question that failed in this way.
+    pub fn of(fault: Fault) -> Self {
+        match fault {
+            Fault::Authorization => Capability::Denied,
+            Fault::Unsupported => Capability::Unsupported,
+            _ => Capability::Unknown,
+        }
+    }
+
+    /// Whether the cluster refuses the request: asking again at once changes nothing.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Capability::Denied | Capability::Unsupported)
+    }
+}
+
+/// What is remembered of one kind of request: whether the cluster allows it, and until when a refusal is believed.
+#[derive(Debug, Clone, Default)]
+pub struct Permission {
+    state: Capability,
+    since: Option<Instant>,
+}
+
+impl Permission {
+    /// The state by the last answer.
+    pub fn state(&self) -> Capability {
+        self.state
+    }
+
+    /// Whether the request was refused, and the refusal is still believed.
+    pub fn is_refused(&self) -> bool {
+        self.state.is_refusal() && self.since.is_some_and(|since| since.elapsed() < BELIEVED_FOR)
+    }
+
+    /// Takes in what an answer says.
+    pub fn learn(&mut self, state: Capability) {
+        (self.state, self.since) = (state, Some(Instant::now()));
+    }
+
+    /// Forgets what is known: other brokers may allow what these refused.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Asks, unless a refusal is still believed. A refusal is no error, but an answer that is not there.
+    ///
+    /// # Errors
+    /// When the question failed for another reason than a refusal.
+    pub async fn ask<T>(
+        &mut self,
+        question: impl Future<Output = Result<T, Error>>,
+    ) -> Result<Option<T>, Error> {
+        if self.is_refused() {
+            return Ok(None);
+        }
+        let asked = question.await;
+        self.learn(asked.as_ref().err().map_or(Capability::Ok, |error| Capability::of(error.fault())));
+        if self.state.is_refusal() { Ok(None) } else { asked.map(Some) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn permission_refused_is_asked_again_after_ten_minutes_and_when_forgotten() {
+        let mut permission = Permission::default();
+        let refused = || async { Err::<(), _>(Error::new(Fault::Authorization, "x")) };
+        let allowed = || async { Ok(7) };
+        assert!(matches!(permission.ask(refused()).await, Ok(None)));
+        assert_eq!(permission.state(), Capability::Denied);
+        tokio::time::advance(BELIEVED_FOR - Duration::from_secs(1)).await;
+        assert!(matches!(permission.ask(allowed()).await, Ok(None)), "the refusal is still believed");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(matches!(permission.ask(refused()).await, Ok(None)), "it was asked, and refused again");
+        assert!(permission.is_refused());
+        permission.forget();
+        assert!(matches!(permission.ask(allowed()).await, Ok(Some(7))));
+        assert_eq!(permission.state(), Capability::Ok);
+    }
+}
