@@ -17,6 +17,8 @@ pub struct Liveness {
     pub near: Duration,
     /// Groups that Kafka does not list any more are remembered for so long.
     pub retention: Duration,
+    /// At most so many deleted groups are remembered: those that were deleted last.
+    pub most_absent: usize,
 }
 
 /// `[anomaly]`: when traffic is odd.
@@ -45,6 +47,7 @@ impl Reader {
             recovering: self.seconds("history", "recovering_minimum_duration_seconds", 0),
             near: self.seconds("history", "online_lag_threshold_seconds", 0),
             retention: self.seconds("history", "absent_group_retention_seconds", 1),
+            most_absent: self.at_least("history", "absent_group_limit", 0) as usize,
         }
     }
 

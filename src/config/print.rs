@@ -165,13 +165,14 @@ impl Config {
 }
 
 impl Liveness {
-    fn lines(self) -> [String; 5] {
+    fn lines(self) -> [String; 6] {
         [
             format!("sample_interval_seconds = {}", self.sample.as_secs()),
             format!("offline_detection_consecutive_samples = {}", self.samples),
             format!("recovering_minimum_duration_seconds = {}", self.recovering.as_secs()),
             format!("online_lag_threshold_seconds = {}", self.near.as_secs()),
             format!("absent_group_retention_seconds = {}", self.retention.as_secs()),
+            format!("absent_group_limit = {}", self.most_absent),
         ]
     }
 }

@@ -4,6 +4,7 @@
 //! be asked changes no judgement.
 
 mod anomaly;
+mod deleted;
 mod kept;
 mod progress;
 mod status;
@@ -195,10 +196,11 @@ impl Judge {
                 && (known.missing < MISSES
                     || known.gone(name, seen.at, &settings.liveness, &mut changes.statuses));
             if !stays {
-                self.gone.0.extend(known.topics.keys().map(|topic| (name.clone(), topic.clone(), None)));
+                self.gone.0.extend(known.rows(name));
             }
             stays
         });
+        self.forget_oldest(settings.liveness.most_absent);
         let groups = self.groups.iter().map(|(name, known)| (name.clone(), known.view(seen.age))).collect();
         let rates = self.rates(seen, &settings.anomaly, &mut changes);
         (Judged { groups, rates }, changes)
@@ -206,6 +208,21 @@ impl Judge {
 }
 
 impl Known {
+    /// Kafka does not list the group any more.
+    fn is_absent(&self) -> bool {
+        self.missing >= MISSES
+    }
+
+    /// When its status last changed, on any topic.
+    fn since(&self) -> Option<Duration> {
+        self.topics.values().map(|read| read.life.since.own).max()
+    }
+
+    /// What the file must forget together with the group.
+    fn rows(&self, name: &Arc<str>) -> impl Iterator<Item = LifeRow> {
+        self.topics.keys().map(|topic| (name.clone(), topic.clone(), None))
+    }
+
     fn look(
         &mut self,
         name: &Arc<str>,
@@ -281,12 +298,10 @@ impl Known {
             let transition = read.transition(name, topic, from);
             statuses.extend(transition.map(|transition| Transition { gone: true, ..transition }));
         }
-        let last = self.topics.values().map(|read| read.life.since.own).max();
-        last.is_some_and(|last| at.own.saturating_sub(last) < settings.retention)
+        self.since().is_some_and(|last| at.own.saturating_sub(last) < settings.retention)
     }
 
     fn view(&self, age: &dyn Fn(&str, i32, i64) -> Option<TimeLag>) -> Group {
-        let absent = self.missing >= MISSES;
         let topics = self.topics.iter().map(|(topic, read)| {
             let left = || {
                 let commits = read.life.committed.iter();
@@ -300,7 +315,7 @@ impl Known {
             verdict: self.verdict,
             since: self.since.unwrap_or(UNIX_EPOCH),
             topics: topics.collect(),
-            absent,
+            absent: self.is_absent(),
         }
     }
 }

@@ -174,6 +174,7 @@ mod tests {
             recovering: zero,
             near: zero,
             retention: zero,
+            most_absent: 1000,
         }
     }
 

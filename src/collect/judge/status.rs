@@ -157,6 +157,7 @@ mod tests {
             recovering: Duration::from_secs(900),
             near: Duration::from_secs(600),
             retention: Duration::from_secs(604_800),
+            most_absent: 1000,
         }
     }
 

@@ -18,32 +18,32 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// A Monday, midnight.
-const MONDAY: u64 = 1_780_272_000;
+pub(super) const MONDAY: u64 = 1_780_272_000;
 
-fn cluster() -> Cluster {
+pub(super) fn cluster() -> Cluster {
     let sources = Sources { bootstrap: Some("b:1".to_owned()), ..Sources::default() };
     crate::config::load(&sources).expect("valid").clusters.remove(0)
 }
 
 /// A topic of one partition, and who reads it.
 #[derive(Debug, Default)]
-struct World {
+pub(super) struct World {
     /// By topic: records, and when each look found how many.
-    ends: BTreeMap<&'static str, i64>,
+    pub(super) ends: BTreeMap<&'static str, i64>,
     /// By group and topic.
-    commits: BTreeMap<(&'static str, &'static str), i64>,
+    pub(super) commits: BTreeMap<(&'static str, &'static str), i64>,
     /// Nobody is in the group.
-    empty: BTreeSet<&'static str>,
+    pub(super) empty: BTreeSet<&'static str>,
     /// Commits of the group cannot be read.
-    failing: BTreeSet<&'static str>,
+    pub(super) failing: BTreeSet<&'static str>,
     /// Nobody knows where the log ends.
-    unknown: BTreeSet<&'static str>,
+    pub(super) unknown: BTreeSet<&'static str>,
     /// Brokers do not list their groups.
-    unlisted: bool,
+    pub(super) unlisted: bool,
     /// They do not tell whether somebody is in them.
-    untold: bool,
+    pub(super) untold: bool,
     /// A commit behind the end was not seen twice.
-    unsure: bool,
+    pub(super) unsure: bool,
 }
 
 impl World {
@@ -96,7 +96,13 @@ impl World {
 }
 
 /// Judges one look of a world.
-fn look(judge: &mut Judge, world: &World, own: u64, wall: u64, settings: &Cluster) -> (Judged, Changes) {
+pub(super) fn look(
+    judge: &mut Judge,
+    world: &World,
+    own: u64,
+    wall: u64,
+    settings: &Cluster,
+) -> (Judged, Changes) {
     let moment = Moment { own: Duration::from_secs(own), wall: UNIX_EPOCH + Duration::from_secs(wall) };
     // A record a second.
     let age = |_: &str, records: i64| Duration::from_secs(u64::try_from(records).unwrap_or(0));

@@ -72,8 +72,15 @@ pub static RATE_ODD: Family<3> = family(
     "1 while the rate is odd, by kind: high, low, or drop for a topic that has fallen silent.",
 );
 
+pub static DELETED: Family<1> = family(
+    "heartbeat_deleted_groups",
+    Kind::Gauge,
+    &["kafka_cluster"],
+    "Number of consumer groups that Kafka does not list any more and that stay in the report: at most [history] absent_group_limit, for absent_group_retention_seconds.",
+);
+
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 10] = [
+pub static ALL: [&Description; 11] = [
     &VERDICT.description,
     &VERDICT_SINCE.description,
     &PARTITION_VERDICT.description,
@@ -84,4 +91,5 @@ pub static ALL: [&Description; 10] = [
     &RATE_EXPECTED.description,
     &RATE_SCORE.description,
     &RATE_ODD.description,
+    &DELETED.description,
 ];

@@ -8,6 +8,8 @@ use crate::{
 
 /// What concerns a group as a whole.
 pub(super) fn groups<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sink<'a>) {
+    let deleted = judged.groups.values().filter(|group| group.absent).count();
+    series.push(c::DELETED.series([text(name)], Value::Count(deleted as u64)));
     for (group, judged) in present(judged) {
         let Some(verdict) = judged.verdict else { continue };
         for one in Verdict::ALL {
