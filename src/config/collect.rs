@@ -176,14 +176,15 @@ impl Reader {
         }
     }
 
-    /// `WHAT.include` and `WHAT.exclude`; each must match the whole name.
+    /// `WHAT.include` and `WHAT.exclude`; each must match the whole name, of whatever characters it is made.
     fn filter(&mut self, section: &str, what: &str) -> Filter {
         let mut expression = |key: &str| {
             let text = self.text(section, &format!("{what}.{key}"));
             if text.is_empty() {
                 return None;
             }
-            let whole = Regex::new(&format!("^(?:{text})$"));
+            // Kafka allows a group to have any name: `.` stands for every character, a line break too.
+            let whole = Regex::new(&format!("(?s)^(?:{text})$"));
             if whole.is_err() {
                 self.expected(section, &format!("{what}.{key}"), "a regular expression");
             }
@@ -191,5 +192,25 @@ impl Reader {
         };
         let (include, exclude) = (expression("include"), expression("exclude"));
         Filter { include, exclude, prefixes: Vec::new(), left_out: BTreeSet::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Sources, load};
+
+    #[test]
+    fn filter_include_all_covers_every_name_that_kafka_allows() {
+        let set = |key: &str, value: &str| ("lag", key.to_owned(), value.to_owned(), "test");
+        let sources = Sources {
+            bootstrap: Some("b:1".to_owned()),
+            settings: vec![set("groups.include", ".*"), set("groups.exclude", "team.x")],
+            ..Sources::default()
+        };
+        let lag = load(&sources).expect("valid").clusters.remove(0).lag;
+        for name in ["", "plain", "new\nline", "\n", "\r\n", "ends with one\n", "\u{85}\u{2028}", "💥"] {
+            assert!(lag.watches(name), "{name:?}");
+        }
+        assert!(!lag.watches("team\nx") && !lag.watches("team-x") && lag.watches("team\nx\n"));
     }
 }
