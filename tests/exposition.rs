@@ -38,7 +38,7 @@ const COMPAT: Compat = Compat {
     member_labels: false,
 };
 
-const LABELS: [&str; 38] = [
+const LABELS: [&str; 39] = [
     "producer_id",
     "transactional_id",
     "log_dir",
@@ -59,6 +59,7 @@ const LABELS: [&str; 38] = [
     "cluster_name",
     "ending",
     "fault",
+    "filter",
     "group",
     "host",
     "kafka_cluster",

@@ -14,6 +14,8 @@ use support::{
     wait_for,
 };
 
+#[path = "judge/coordinator.rs"]
+mod coordinator;
 #[path = "judge/held.rs"]
 mod held;
 #[path = "judge/published.rs"]

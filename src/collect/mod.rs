@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub events: events::Events,
     /// Questions that failed since the start, one for each item and question, by request and kind.
     pub faults: BTreeMap<(Api, Fault), u64>,
+    /// How many of the names that Kafka lists a filter leaves out, by filter.
+    pub filtered: BTreeMap<&'static str, usize>,
     /// Whether groups may be listed.
     pub listing: Capability,
     /// Whether heads of records may be read.
@@ -233,6 +235,19 @@ impl Probe {
         (wanted, leaderless)
     }
 
+    /// How many names the filters of the configuration leave out of this cycle.
+    fn filtered(&self, metadata: &metadata::Snapshot) -> BTreeMap<&'static str, usize> {
+        let (lag, freshness) = (&self.cluster.lag, &self.cluster.freshness);
+        let left_out =
+            |filter: &config::Filter| metadata.topics.keys().filter(|name| !filter.covers(name)).count();
+        let filters = [
+            ("lag.groups", self.groups.filtered.filter(|_| lag.enabled)),
+            ("lag.topics", lag.enabled.then(|| left_out(&lag.topics))),
+            ("freshness.topics", freshness.enabled.then(|| left_out(&freshness.topics))),
+        ];
+        filters.into_iter().filter_map(|(filter, count)| Some((filter, count?))).collect()
+    }
+
     /// What is to be made of it all.
     fn judged(
         &mut self,
@@ -350,7 +365,8 @@ impl Cycle for Probe {
             events: self.events.view(),
             topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),
-            listing: self.groups.listing,
+            filtered: self.filtered(&metadata),
+            listing: self.groups.listing.state(),
             reading: self.heads.capability(),
             judging,
             saving: self.saving,

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 42] = [
+const RESERVED_LABELS: [&str; 43] = [
     "producer_id",
     "transactional_id",
     "log_dir",
@@ -32,6 +32,7 @@ const RESERVED_LABELS: [&str; 42] = [
     "outcome",
     "kind",
     "fault",
+    "filter",
     "stage",
     "api",
     "host",

@@ -462,6 +462,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             subject: HOSTILE.to_owned(),
             words: "a topic that was not there".to_owned(),
         })])),
+        filtered: BTreeMap::from([("lag.groups", 2), ("lag.topics", 0), ("freshness.topics", 1)]),
         listing: Capability::Ok,
         reading: Capability::Denied,
         faults: BTreeMap::from([((Api::OffsetFetch, Fault::NoLeader), 1)]),

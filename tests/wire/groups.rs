@@ -10,7 +10,7 @@ use kafka_heartbeat::{
 };
 use kafka_protocol::messages::{
     self, DescribeShareGroupOffsetsRequest, FindCoordinatorRequest, FindCoordinatorResponse,
-    OffsetFetchRequest, find_coordinator_response::Coordinator,
+    ListGroupsRequest, ListGroupsResponse, OffsetFetchRequest, find_coordinator_response::Coordinator,
 };
 
 use super::collect::{brokers, commits, coordinates, lag_of, lists_a_share_group, probe};
@@ -67,4 +67,64 @@ async fn share_groups_are_listed_and_not_asked_for_commits_they_do_not_have() {
     assert_eq!((group.topics.len(), group.sums(true).records), (0, None));
     assert_eq!(snapshot.faults.len(), 0, "{:?}", snapshot.faults);
     assert!(fakes.iter().all(|fake| fake.count::<OffsetFetchRequest>() == 0));
+}
+
+/// Every broker answers FindCoordinator: broker `node` for each group, or an error for all of them.
+fn find_coordinators(fakes: &[Fake], node: i32, code: i16) {
+    for fake in fakes {
+        fake.on(move |request: FindCoordinatorRequest, _| {
+            let found = request.coordinator_keys.iter().map(|key| {
+                let found = Coordinator::default().with_key(key.clone()).with_error_code(code);
+                found.with_node_id(messages::BrokerId(node))
+            });
+            Reply::Answer(FindCoordinatorResponse::default().with_coordinators(found.collect()))
+        });
+    }
+}
+
+#[tokio::test]
+async fn group_without_a_coordinator_keeps_its_last_lag_and_is_not_deleted() {
+    const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+    let fakes = brokers(10, 3).await;
+    coordinates(&fakes[0], 0, 1);
+    coordinates(&fakes[1], 1, 1);
+    for fake in &fakes {
+        fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 3)));
+    }
+    let mut probe = probe(&fakes, &[]).await;
+    assert_eq!(lag_of(&probe.cycle().await.unwrap(), "group-1", "topic-1", 2), Some(50));
+    // All brokers list their groups without an error, and nobody lists this one.
+    fakes[1].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default()));
+    find_coordinators(&fakes, -1, COORDINATOR_NOT_AVAILABLE);
+    for cycle in 0..4 {
+        let snapshot = probe.cycle().await.unwrap();
+        let group = snapshot.groups.get("group-1").unwrap_or_else(|| panic!("deleted in cycle {cycle}"));
+        assert_eq!((group.fault, group.state), (Some(Fault::NoLeader), GroupState::Unknown));
+        assert_eq!((group.sums(false).records, group.unknown()), (Some(150), 3), "the last offsets are kept");
+        assert!(group.topics["topic-1"].values().all(|lag| lag.time.is_some()), "and dated: {group:?}");
+        assert!(snapshot.events.is_empty(), "{:?}", snapshot.events);
+        assert!(!snapshot.judged.groups["group-1"].absent);
+    }
+    // A broker coordinates the group again, and does not list it: now it is known to be deleted.
+    find_coordinators(&fakes, 2, 0);
+    probe.cycle().await.unwrap();
+    let snapshot = probe.cycle().await.unwrap();
+    assert_eq!(snapshot.groups.keys().map(|name| &**name).collect::<Vec<_>>(), ["group-0"]);
+}
+
+#[tokio::test]
+async fn names_that_filters_leave_out_are_counted() {
+    let fakes = brokers(10, 3).await;
+    coordinates(&fakes[0], 0, 3);
+    fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
+    let settings = [("lag", "groups.exclude", "group-[12]"), ("freshness", "topics.include", "topic-[0-3]")];
+    let mut probe = probe(&fakes, &settings).await;
+    let filtered = probe.cycle().await.unwrap().filtered;
+    assert_eq!(
+        filtered.into_iter().collect::<Vec<_>>(),
+        [("freshness.topics", 6), ("lag.groups", 2), ("lag.topics", 0)]
+    );
+    fakes[2].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default().with_error_code(31)));
+    let filtered = probe.cycle().await.unwrap().filtered;
+    assert_eq!(filtered.get("lag.groups"), None, "one broker did not list its groups");
 }

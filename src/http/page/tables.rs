@@ -112,7 +112,12 @@ fn row(
     let remarks = [
         (lost > 0).then(|| format!("{lost} records deleted unread")),
         (resets > 0).then(|| format!("{resets} commits behind the end of their log")),
-        group.fault.map(|fault| format!("cannot be read: {fault}")),
+        group.fault.map(|fault| match group.topics.is_empty() {
+            true => format!("cannot be read: {fault}"),
+            false => {
+                "the group has no coordinator: the lag is that of its last known committed offsets".to_owned()
+            }
+        }),
         (group.unknown() > 0).then(|| format!("{} partitions not known", group.unknown())),
     ];
     GroupRow {

@@ -139,7 +139,7 @@ pub static GROUP_UNKNOWN: Family<2> = family(
     "kafka_consumergroup_partitions_unknown",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "Partitions with a commit that have no lag: an end or the commit could not be read, or it is behind the end of its log.",
+    "Number of partitions whose lag is not known: an end of the log or the committed offset cannot be read, or the offset is beyond the log end. All of a group without a coordinator.",
 );
 
 pub static POLL_MS: Family<1> = family(
@@ -189,6 +189,13 @@ pub static COLLECT_ERRORS: Family<3> = family(
     Kind::Counter,
     &["kafka_cluster", "api", "fault"],
     "Partitions, groups, topics and brokers that could not be asked, by request and fault.",
+);
+
+pub static FILTERED: Family<2> = family(
+    "heartbeat_filtered_names",
+    Kind::Gauge,
+    &["kafka_cluster", "filter"],
+    "Number of consumer groups or topics that Kafka lists and the configuration leaves out, by filter: lag.groups, lag.topics, freshness.topics. Absent without a listing.",
 );
 
 pub static SERIES_DROPPED: Family<1> = family(
@@ -297,7 +304,7 @@ pub static CHANGES: Family<2> = family(
 );
 
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 42] = [
+pub static ALL: [&Description; 43] = [
     &LATEST_OFFSET.description,
     &STABLE_OFFSET.description,
     &EARLIEST_OFFSET.description,
@@ -325,6 +332,7 @@ pub static ALL: [&Description; 42] = [
     &EXPORTER_COMPACTED.description,
     &EXPORTER_LOST.description,
     &COLLECT_ERRORS.description,
+    &FILTERED.description,
     &SERIES_DROPPED.description,
     &LAST_EVENT.description,
     &OLDEST_PARTITION_EVENT.description,

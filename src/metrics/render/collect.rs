@@ -44,6 +44,9 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series
     if settings.lag.enabled || dropped > 0 {
         series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
     }
+    for (filter, count) in &snapshot.filtered {
+        series.push(c::FILTERED.series([text(name), text(filter)], Value::Count(*count as u64)));
+    }
     capability(name, "Fetch", snapshot.reading, series);
     let seconds = snapshot.duration.as_secs_f64();
     series.push(c::POLL_MS.series([text(name)], Value::Number(seconds * 1e3)));
@@ -204,7 +207,7 @@ fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, se
     let at = || [text(name), text(group)];
     let state = [text(name), text(group), text(seen.state.as_str()), text(seen.kind.as_str())];
     series.push(c::GROUP_STATE.series(state, Value::Count(1)));
-    if seen.fault.is_some() {
+    if seen.fault.is_some() && seen.topics.is_empty() {
         return;
     }
     series.push(c::GROUP_UNKNOWN.series(at(), Value::Count(seen.unknown() as u64)));

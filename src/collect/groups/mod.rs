@@ -1,9 +1,13 @@
 //! Groups: what they have committed, and how far behind they are.
 
+mod listed;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+use listed::Known;
 
 use super::{
     Api, Faults, Places,
@@ -13,11 +17,11 @@ use super::{
 use crate::{
     config,
     kafka::{
-        BrokerId, Fault,
+        BrokerId, Capability, Fault, Permission,
         admin::{self, GroupKind, GroupState, Member, Offsets},
         wire,
     },
-    probe::metadata::{self, Capability},
+    probe::metadata,
 };
 
 /// A group as it was last seen.
@@ -35,7 +39,8 @@ pub struct Group {
     pub lost: BTreeMap<Arc<str>, u64>,
     /// Partitions whose commit could not be read, by topic.
     pub unread: BTreeMap<Arc<str>, usize>,
-    /// Why its commits could not be read.
+    /// Why its committed offsets could not be read. While the group has no coordinator nobody can commit: then `topics`
+    /// holds the offsets that were read last. Otherwise `topics` is empty.
     pub fault: Option<Fault>,
 }
 
@@ -72,8 +77,12 @@ impl Group {
         partitions.collect()
     }
 
-    /// Partitions with a commit that have no lag.
+    /// Number of partitions with a committed offset whose lag is not known now. While the committed offsets cannot be
+    /// read again, these are all partitions.
     pub fn unknown(&self) -> usize {
+        if self.fault.is_some() {
+            return self.topics.values().map(BTreeMap::len).sum();
+        }
         let lags = self.topics.values().flat_map(|lags| lags.values());
         Sums::of(lags, self.unread.values().sum()).lacking
     }
@@ -83,6 +92,8 @@ impl Group {
 #[derive(Debug, Default)]
 pub(super) struct Commits {
     offsets: BTreeMap<Arc<str>, Result<Offsets, Fault>>,
+    /// Of groups that have no coordinator, so that nobody can commit: what was read last.
+    last: BTreeMap<Arc<str>, Offsets>,
     members: BTreeMap<Arc<str>, Vec<Member>>,
 }
 
@@ -90,7 +101,7 @@ impl Commits {
     /// Every offset that could be read of some group, once.
     pub(super) fn places(&self, settings: &config::Lag) -> Places {
         let mut places = Places::new();
-        for (topic, partitions) in self.offsets.values().flatten().flatten() {
+        for (topic, partitions) in self.offsets.values().flatten().chain(self.last.values()).flatten() {
             if settings.topics.covers(topic) {
                 let offsets = partitions.iter().filter_map(|(number, read)| Some((*number, read.ok()?)));
                 places.entry(topic.clone()).or_default().extend(offsets);
@@ -105,9 +116,11 @@ impl Commits {
 pub(super) struct Watched {
     brokers: Vec<BrokerId>,
     /// Whether groups may be listed.
-    pub(super) listing: Capability,
-    /// Every broker has listed its groups in this look.
+    pub(super) listing: Permission,
+    /// Every broker has listed its groups in this cycle, and every group has a broker that lists it.
     pub(super) listed: bool,
+    /// How many listed groups the filter leaves out; absent where the last listing failed.
+    pub(super) filtered: Option<usize>,
     known: BTreeMap<Arc<str>, Known>,
     /// Commits that were behind the end of their log in the last cycle.
     behind: BTreeSet<(Arc<str>, Arc<str>, i32)>,
@@ -123,17 +136,6 @@ struct Losses {
     last: BTreeMap<i32, (i64, i64)>,
 }
 
-#[derive(Debug, Clone)]
-struct Known {
-    state: GroupState,
-    kind: GroupKind,
-    coordinator: Option<BrokerId>,
-    /// Looks in a row that did not list it.
-    missing: u8,
-    /// Why its coordinator was not found.
-    fault: Option<Fault>,
-}
-
 impl Watched {
     /// Lists groups and reads their commits.
     pub(super) async fn ask(
@@ -143,37 +145,7 @@ impl Watched {
         settings: &config::Lag,
         faults: &mut Faults,
     ) -> Commits {
-        let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
-        if self.brokers != brokers {
-            // Other brokers may let us.
-            (self.listing, self.brokers) = (Capability::Unknown, brokers);
-        }
-        self.listed = false;
-        if !self.listing.is_refusal() {
-            let listing = admin::list_groups(wire, &self.brokers).await;
-            for fault in listing.failed.values() {
-                faults.count(Api::ListGroups, *fault);
-            }
-            let refused = listing.failed.len() == self.brokers.len();
-            self.listing = match listing.failed.values().next() {
-                Some(Fault::Unsupported) if refused => Capability::Unsupported,
-                Some(Fault::Authorization) if refused => Capability::Denied,
-                Some(_) if refused => Capability::Unknown,
-                _ => Capability::Ok,
-            };
-            self.take_in(listing, settings);
-        }
-        self.known.retain(|name, _| settings.watches(name));
-        for name in settings.names.iter().filter(|name| settings.watches(name)) {
-            self.known.entry(name.as_str().into()).or_insert(Known {
-                state: GroupState::Unknown,
-                kind: GroupKind::Classic,
-                coordinator: None,
-                missing: 0,
-                fault: None,
-            });
-        }
-        self.find_coordinators(wire, faults).await;
+        self.list(wire, metadata, settings, faults).await;
         let of_kind = |is_share: bool| {
             let mut by_coordinator = BTreeMap::<BrokerId, Vec<Arc<str>>>::new();
             for (name, known) in &self.known {
@@ -189,7 +161,7 @@ impl Watched {
         let (by_coordinator, sharing) = (of_kind(false), of_kind(true));
         let sharing_names: BTreeSet<_> = sharing.values().flatten().cloned().collect();
         // Who cannot list groups may not know either what "everything a group has committed" means.
-        let named = (self.listing == Capability::Unsupported).then(|| partitions(metadata, settings));
+        let named = (self.listing.state() == Capability::Unsupported).then(|| partitions(metadata, settings));
         let (mut offsets, mut shared) = tokio::join!(
             admin::group_offsets(wire, &by_coordinator, named.as_ref()),
             admin::share_offsets(wire, &sharing)
@@ -209,7 +181,20 @@ impl Watched {
             }
         }
         let members = if settings.members { self.describe(wire, faults).await } else { BTreeMap::new() };
-        Commits { offsets, members }
+        Commits { offsets, last: self.last_offsets(), members }
+    }
+
+    /// The committed offsets that were read last, of groups without a coordinator.
+    fn last_offsets(&self) -> BTreeMap<Arc<str>, Offsets> {
+        let is_lost = |known: &Known| known.coordinator.is_none() && known.fault == Some(Fault::NoLeader);
+        let of_topic = |losses: &Losses| {
+            losses.last.iter().map(|(number, (committed, _))| (*number, Ok(*committed))).collect()
+        };
+        let of_group = |losses: &BTreeMap<Arc<str>, Losses>| {
+            losses.iter().map(|(topic, losses)| (topic.clone(), of_topic(losses))).collect()
+        };
+        let lost = self.known.iter().filter(|(_, known)| is_lost(known));
+        lost.filter_map(|(name, _)| Some((name.clone(), of_group(self.losses.get(name)?)))).collect()
     }
 
     /// Asks who is in the groups that have members.
@@ -234,64 +219,6 @@ impl Watched {
         members
     }
 
-    fn take_in(&mut self, listing: admin::Listing, settings: &config::Lag) {
-        let whole = listing.failed.is_empty();
-        self.listed = whole;
-        for (name, known) in &mut self.known {
-            known.missing = match listing.groups.contains_key(name) {
-                true => 0,
-                // Only who answered can say that a group is gone.
-                false if whole => known.missing.saturating_add(1),
-                false => known.missing,
-            };
-            // As far as anybody has said.
-            known.state = GroupState::Unknown;
-        }
-        let named = |name: &str| settings.names.iter().any(|named| named == name);
-        self.known.retain(|name, known| known.missing < 2 || named(name));
-        for (name, listed) in listing.groups {
-            if !settings.watches(&name) {
-                continue;
-            }
-            let coordinator = match listed.brokers[..] {
-                [broker] => Some(broker),
-                _ => None,
-            };
-            let known =
-                Known { state: listed.state, kind: listed.kind, coordinator, missing: 0, fault: None };
-            self.known.insert(name, known);
-        }
-    }
-
-    async fn find_coordinators(&mut self, wire: &wire::Cluster, faults: &mut Faults) {
-        let lost = self.known.iter().filter(|(_, known)| known.coordinator.is_none());
-        let lost: Vec<Arc<str>> = lost.map(|(name, _)| name.clone()).collect();
-        if lost.is_empty() {
-            return;
-        }
-        let names: Vec<&str> = lost.iter().map(|name| &**name).collect();
-        match admin::coordinators(wire, &names).await {
-            Ok(found) => {
-                for (name, found) in found {
-                    match found {
-                        Ok(broker) => {
-                            if let Some(known) = self.known.get_mut(name.as_str()) {
-                                known.coordinator = Some(broker);
-                            }
-                        }
-                        Err(error) => {
-                            faults.count(Api::FindCoordinator, error.fault());
-                            if let Some(known) = self.known.get_mut(name.as_str()) {
-                                known.fault = Some(error.fault());
-                            }
-                        }
-                    }
-                }
-            }
-            Err(error) => faults.count(Api::FindCoordinator, error.fault()),
-        }
-    }
-
     /// Holds the commits against the logs.
     pub(super) fn judge(
         &mut self,
@@ -302,16 +229,19 @@ impl Watched {
     ) -> BTreeMap<Arc<str>, Group> {
         let before = std::mem::take(&mut self.behind);
         let mut groups = BTreeMap::new();
-        let Commits { mut offsets, mut members } = commits;
+        let Commits { mut offsets, mut last, mut members } = commits;
         self.losses.retain(|name, _| self.known.contains_key(name));
         for (name, known) in &self.known {
             let (read, fault) = match offsets.remove(name) {
                 Some(Ok(read)) => (read, None),
                 Some(Err(fault)) => (Offsets::new(), Some(fault)),
-                None => (Offsets::new(), Some(known.fault.unwrap_or(Fault::NoLeader))),
+                None => (last.remove(name).unwrap_or_default(), Some(known.fault.unwrap_or(Fault::NoLeader))),
             };
             let losses = self.losses.entry(name.clone()).or_default();
             losses.retain(|topic, _| sources.topics.of(topic).is_some());
+            if fault.is_none() {
+                forget_expired(losses, &read);
+            }
             let mut group = Group {
                 state: known.state,
                 kind: known.kind,
@@ -363,6 +293,14 @@ impl Watched {
             groups.insert(name.clone(), group);
         }
         groups
+    }
+}
+
+/// Forgets the last committed offset of every partition that has none any more.
+fn forget_expired(losses: &mut BTreeMap<Arc<str>, Losses>, read: &Offsets) {
+    for (topic, losses) in losses {
+        let read = read.get(topic);
+        losses.last.retain(|number, _| read.is_some_and(|read| read.contains_key(number)));
     }
 }
 

@@ -1,0 +1,177 @@
+//! Which groups there are, and which broker coordinates each: what a listing says, and what it does not say.
+//!
+//! A group that is missing from a listing is not yet a deleted group. While a partition of `__consumer_offsets` has
+//! no leader, no broker coordinates its groups, so no broker lists them, and no broker reports an error.
+
+use std::sync::Arc;
+
+use super::{Api, Faults, Watched};
+use crate::{
+    config,
+    kafka::{
+        BrokerId, Capability, Fault,
+        admin::{self, GroupKind, GroupState, Listing},
+        wire,
+    },
+    probe::metadata,
+};
+
+/// The topic in which Kafka keeps committed offsets: the leader of a partition coordinates the groups in it.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// A group must be missing from so many listings in a row before it counts as deleted.
+const MISSES: u8 = 2;
+
+/// What is remembered of a group from one cycle to the next.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    /// The state by the last listing; unknown if the last listing lacks the group.
+    pub(super) state: GroupState,
+    pub(super) kind: GroupKind,
+    pub(super) coordinator: Option<BrokerId>,
+    /// Complete listings in a row that lacked the group, although it has a coordinator.
+    missing: u8,
+    /// The last listing lacked the group.
+    unlisted: bool,
+    /// Why the coordinator was not found.
+    pub(super) fault: Option<Fault>,
+}
+
+impl Known {
+    /// A group of which nothing but the name is known.
+    fn named() -> Self {
+        Self {
+            state: GroupState::Unknown,
+            kind: GroupKind::Classic,
+            coordinator: None,
+            missing: 0,
+            unlisted: true,
+            fault: None,
+        }
+    }
+
+    /// Whether Kafka does not know the group.
+    fn is_deleted(&self) -> bool {
+        self.missing >= MISSES
+    }
+}
+
+impl Watched {
+    /// Lists the groups of all brokers, and finds the coordinators of the groups that nobody lists.
+    pub(super) async fn list(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+        settings: &config::Lag,
+        faults: &mut Faults,
+    ) {
+        let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
+        if self.brokers != brokers {
+            // Other brokers may let us.
+            self.listing.forget();
+            self.brokers = brokers;
+        }
+        let mut whole = false;
+        (self.listed, self.filtered) = (false, None);
+        if !self.listing.is_refused() {
+            let listing = admin::list_groups(wire, &self.brokers).await;
+            for fault in listing.failed.values() {
+                faults.count(Api::ListGroups, *fault);
+            }
+            let refused = listing.failed.len() == self.brokers.len();
+            self.listing.learn(match listing.failed.values().next() {
+                Some(fault) if refused => Capability::of(*fault),
+                _ => Capability::Ok,
+            });
+            whole = listing.failed.is_empty() && !self.brokers.is_empty();
+            self.listed = whole && all_coordinated(metadata);
+            self.take_in(listing, whole, settings);
+        }
+        self.known.retain(|name, _| settings.watches(name));
+        for name in settings.names.iter().filter(|name| settings.watches(name)) {
+            self.known.entry(name.as_str().into()).or_insert_with(Known::named);
+        }
+        self.find_coordinators(wire, faults).await;
+        self.drop_deleted(whole, settings);
+    }
+
+    fn take_in(&mut self, listing: Listing, whole: bool, settings: &config::Lag) {
+        for (name, known) in &mut self.known {
+            known.unlisted = !listing.groups.contains_key(name);
+            // As far as any broker has said.
+            known.state = GroupState::Unknown;
+            if known.unlisted && whole {
+                // Whoever coordinated the group does not list it: the cluster is asked whether any broker does.
+                known.coordinator = None;
+            }
+        }
+        let mut filtered = 0;
+        for (name, listed) in listing.groups {
+            if !settings.watches(&name) {
+                filtered += 1;
+                continue;
+            }
+            let coordinator = match listed.brokers[..] {
+                [broker] => Some(broker),
+                _ => None,
+            };
+            let known = Known {
+                state: listed.state,
+                kind: listed.kind,
+                coordinator,
+                missing: 0,
+                unlisted: false,
+                fault: None,
+            };
+            self.known.insert(name, known);
+        }
+        self.filtered = whole.then_some(filtered);
+    }
+
+    async fn find_coordinators(&mut self, wire: &wire::Cluster, faults: &mut Faults) {
+        let lost = self.known.iter().filter(|(_, known)| known.coordinator.is_none());
+        let lost: Vec<Arc<str>> = lost.map(|(name, _)| name.clone()).collect();
+        if lost.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = lost.iter().map(|name| &**name).collect();
+        let found = admin::coordinators(wire, &names).await;
+        if let Err(error) = &found {
+            faults.count(Api::FindCoordinator, error.fault());
+        }
+        for name in &lost {
+            let Some(known) = self.known.get_mut(name) else { continue };
+            match found.as_ref().map(|found| found.get(&**name)) {
+                Ok(Some(Ok(broker))) => (known.coordinator, known.fault) = (Some(*broker), None),
+                Ok(Some(Err(error))) => {
+                    faults.count(Api::FindCoordinator, error.fault());
+                    known.fault = Some(error.fault());
+                }
+                Ok(None) => known.fault = Some(Fault::Protocol),
+                Err(error) => known.fault = Some(error.fault()),
+            }
+        }
+    }
+
+    /// Forgets groups that a second complete listing lacks although a broker coordinates them. A group that is
+    /// named in the configuration stays, and is missing.
+    fn drop_deleted(&mut self, whole: bool, settings: &config::Lag) {
+        for known in self.known.values_mut() {
+            match (known.unlisted, known.coordinator) {
+                (false, _) => known.missing = 0,
+                (true, Some(_)) if whole => known.missing = known.missing.saturating_add(1),
+                // Nobody coordinates it, or we may not know who does: that says nothing of the group.
+                (true, _) => {}
+            }
+        }
+        let is_named = |name: &str| settings.names.iter().any(|named| named == name);
+        self.known.retain(|name, known| !known.is_deleted() || is_named(name));
+    }
+}
+
+/// Whether every partition of `__consumer_offsets` has a leader, as far as we may see it.
+fn all_coordinated(metadata: &metadata::Snapshot) -> bool {
+    let offsets = metadata.topics.get(OFFSETS_TOPIC);
+    let mut partitions = offsets.into_iter().flatten().flat_map(|topic| topic.partitions.values());
+    partitions.all(|partition| partition.leader.is_some())
+}
