@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    board::Board,
+    board::{self, Board},
     cli::Exit,
     collect::{self, log_dirs, store::Store, transactions},
     config::{self, Config, Errors, Problem},
@@ -281,6 +281,7 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
         Process { exports, traces, published, ..monitor.read() }
     };
     tokio::spawn(supervisor::watch(boards.clone(), stopping.clone()));
+    tokio::spawn(board::log_refusals(boards.clone(), stopping.clone()));
     let state = http::State::new(boards, &config, Box::new(process), scrapes, stopping.clone());
     let state = Arc::new(state);
     tokio::spawn(http::write_ahead(state.clone()));

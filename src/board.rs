@@ -9,11 +9,12 @@ use std::{
 };
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     collect::{self, log_dirs, transactions},
     config,
-    kafka::wire,
+    kafka::{Capability, Fault, Request, wire},
     probe::{connectivity, heartbeat, metadata, topic},
     task::Latest,
     verdict::Verdict,
@@ -101,8 +102,79 @@ impl Board {
 }
 
 impl Readings {
+    /// Every request that needs a permission of its own and that is asked, with its state: the one list of them.
+    pub fn capabilities(&self) -> Vec<(Request, Capability)> {
+        let mut all = Vec::new();
+        if let Some(metadata) = self.metadata.fresh() {
+            all.push((Request::DescribeQuorum, metadata.quorum_capability));
+        }
+        if let Some(topic) = self.topic.fresh() {
+            all.push((Request::DescribeConfigs, topic.configs));
+            all.push((Request::ListPartitionReassignments, topic.reassignments));
+        }
+        if let Some(collect) = self.collect.fresh() {
+            all.push((Request::Metadata, collect.described));
+            if self.settings.lag.enabled {
+                all.push((Request::ListGroups, collect.listing));
+            }
+            all.push((Request::Fetch, collect.reading));
+        }
+        if self.settings.log_dirs.enabled {
+            all.push((Request::DescribeLogDirs, log_dirs(&self.log_dirs)));
+        }
+        all
+    }
+
+    /// Requests that the cluster refuses, or answers in part, because the principal lacks a permission or may lack one.
+    pub fn refused(&self) -> Vec<(Request, Capability)> {
+        let is_refused = |(request, state): &(Request, Capability)| match state {
+            Capability::Denied => true,
+            Capability::Unknown => request.may_hide(),
+            Capability::Ok | Capability::Unsupported => false,
+        };
+        self.capabilities().into_iter().filter(is_refused).collect()
+    }
+
     /// How long ago the ledger last wrote; it writes at least once a second while it lives.
     pub fn ledger_age(&self) -> Duration {
         self.heartbeat.at.elapsed()
+    }
+}
+
+/// Whether brokers say where they keep their logs.
+fn log_dirs(latest: &Latest<log_dirs::Snapshot>) -> Capability {
+    if let Some(failure) = &latest.failure {
+        return Capability::of(failure.fault);
+    }
+    let Some(snapshot) = latest.fresh() else { return Capability::Unknown };
+    let is_denied = snapshot.brokers.values().any(|told| told.as_ref().err() == Some(&Fault::Authorization));
+    if is_denied { Capability::Denied } else { Capability::Ok }
+}
+
+/// Looked at this often for the log.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Logs which requests the cluster refuses for lack of a permission, in one line for all of them whenever they are others
+/// than before. Ends with `stop`.
+pub async fn log_refusals(boards: Vec<Board>, stop: CancellationToken) {
+    let mut before = vec![Vec::new(); boards.len()];
+    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        for (board, before) in boards.iter().zip(&mut before) {
+            let refused = board.read().refused();
+            if refused != *before {
+                let words = refused.iter().map(|(request, state)| request.refusal(*state));
+                let (cluster, words) = (&*board.name, words.collect::<Vec<_>>().join("; "));
+                match refused.is_empty() {
+                    true => {
+                        tracing::info!(cluster, "no request is refused for lack of a permission any more")
+                    }
+                    false => tracing::warn!(
+                        cluster,
+                        "the principal lacks permissions; the command acls lists what to allow: {words}"
+                    ),
+                }
+                *before = refused;
+            }
+        }
     }
 }

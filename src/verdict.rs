@@ -213,7 +213,13 @@ impl Seen<'_> {
             }
         }
         if let Some(topic) = self.topic.fresh().filter(|topic| self.enabled && !topic.ready) {
-            reasons.push(format!("the heartbeat topic {} is not ready", topic.topic));
+            reasons.push(match topic.blocked.contains(&topic::Blocked::Denied) {
+                true => format!(
+                    "authorization: the principal may not describe or not create the heartbeat topic {}",
+                    topic.topic
+                ),
+                false => format!("the heartbeat topic {} is not ready", topic.topic),
+            });
         }
         reasons
     }

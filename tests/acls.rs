@@ -88,6 +88,39 @@ fn run_by_a_shell(commands: &str) -> Vec<Vec<String>> {
     commands.map(|command| command.lines().map(str::to_owned).collect()).collect()
 }
 
+/// Runs a service whose principal may do nothing: Kafka answers most of its requests without an error, and with nothing.
+fn nothing_is_allowed(config: &str) {
+    let service = Service::start(config);
+    let capability = |request: &str, state: &str| {
+        let labels = [format!("api=\"{request}\""), format!("state=\"{state}\"")];
+        service.series("heartbeat_capability", &[&labels[0], &labels[1]]) == Some(1.0)
+    };
+    for request in ["DescribeQuorum", "Metadata", "ListGroups", "DescribeLogDirs"] {
+        wait_for(request, PATIENCE, || capability(request, "denied").then_some(()));
+    }
+    let reasons = wait_for("the verdict", PATIENCE, || {
+        let told = service.api("/api/v1/status", "k");
+        let reasons = told["reasons"].to_string();
+        reasons.contains("authorization").then_some(reasons)
+    });
+    assert!(!reasons.contains("is not ready"), "{reasons}");
+    let told = service.api("/api/v1/status", "k");
+    let mut capabilities = told["capabilities"].as_array().expect("a list").iter();
+    let groups = capabilities.find(|told| told["request"] == "ListGroups").expect("ListGroups");
+    assert_eq!(
+        *groups,
+        json!({ "request": "ListGroups", "state": "denied", "permission": "Describe on the cluster or on the groups" })
+    );
+    let (_, _, page) = service.request("/", "text/html").expect("the page");
+    assert!(page.contains("ListGroups is denied: it needs Describe on the cluster"), "{page}");
+    wait_for("one line in the log", PATIENCE, || {
+        service
+            .log()
+            .contains("ListGroups is denied: it needs Describe on the cluster or on the groups")
+            .then_some(())
+    });
+}
+
 #[test]
 fn who_is_allowed_what_is_written_sees_everything() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
@@ -105,6 +138,7 @@ fn who_is_allowed_what_is_written_sees_everything() {
         NOBODY.user,
         NOBODY.password,
     );
+    nothing_is_allowed(&config);
     let package = if kafka.is_modern() { "org.apache.kafka.tools" } else { "kafka.admin" };
     for command in run_by_a_shell(&acls(&config, &[])) {
         assert_eq!(command[..2], ["--bootstrap-server", &kafka.bootstrap(Listener::SaslPlaintext)]);

@@ -16,6 +16,7 @@ pub mod lag;
 pub mod log_dirs;
 mod saved;
 mod search;
+mod sight;
 pub mod store;
 pub mod topics;
 pub mod topology;
@@ -35,11 +36,12 @@ use tokio::sync::watch;
 use crate::{
     config,
     kafka::{
-        Error, Fault,
+        Capability, Error, Fault,
         admin::{At, ByLeader, FoundOffsets, offsets},
+        capability::hidden,
         wire,
     },
-    probe::metadata::{self, Capability},
+    probe::metadata,
     task::{Cycle, Latest},
 };
 
@@ -69,7 +71,9 @@ pub struct Snapshot {
     pub faults: BTreeMap<(Api, Fault), u64>,
     /// How many of the names that Kafka lists a filter leaves out, by filter.
     pub filtered: BTreeMap<&'static str, usize>,
-    /// Whether groups may be listed.
+    /// Whether all topics are visible.
+    pub described: Capability,
+    /// Whether all groups are listed.
     pub listing: Capability,
     /// Whether heads of records may be read.
     pub reading: Capability,
@@ -107,6 +111,7 @@ pub struct Probe {
     groups: groups::Watched,
     searches: search::Searches,
     heads: heads::Heads,
+    sight: sight::Sight,
     topology: topology::Watched,
     judge: judge::Judge,
     events: events::Log,
@@ -130,7 +135,7 @@ impl Probe {
         let (before, store, saved) = (Duration::ZERO, None, Instant::now());
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
         let topology = topology::Watched::default();
-        let heads = heads::Heads::default();
+        let (heads, sight) = (heads::Heads::default(), sight::Sight::default());
         let excluded = cluster.lag.exclude_file.as_deref().map(excluded::Excluded::of);
         let (judge, events) = (judge::Judge::default(), events::Log::default());
         Self {
@@ -151,6 +156,7 @@ impl Probe {
             groups,
             searches,
             heads,
+            sight,
             topology,
             judge,
             events,
@@ -315,7 +321,12 @@ impl Cycle for Probe {
                 false => groups::Commits::default(),
             }
         };
-        let (commits, failed) = tokio::join!(commits, topology.ask(&self.side, &metadata));
+        let (commits, failed, visible) = tokio::join!(
+            commits,
+            topology.ask(&self.side, &metadata),
+            Box::pin(self.sight.ask(&self.side, &metadata))
+        );
+        self.groups.sees_all = visible.groups;
         failed.into_iter().for_each(|(api, fault)| self.faults.count(api, fault));
         let (wanted, leaderless) = self.by_leader(&metadata);
         let lags = |name: &str| cluster.lag.enabled && cluster.lag.topics.covers(name);
@@ -366,7 +377,8 @@ impl Cycle for Probe {
             topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),
             filtered: self.filtered(&metadata),
-            listing: self.groups.listing.state(),
+            described: hidden(Capability::Ok, visible.topics, metadata.topics.is_empty()),
+            listing: self.groups.capability(),
             reading: self.heads.capability(),
             judging,
             saving: self.saving,

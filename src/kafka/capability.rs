@@ -102,6 +102,80 @@ impl Permission {
     }
 }
 
+/// A request that needs a permission of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Request {
+    /// Which topics there are.
+    Metadata,
+    /// Who leads the quorum.
+    DescribeQuorum,
+    /// Settings of topics.
+    DescribeConfigs,
+    /// Partitions that are being moved.
+    ListPartitionReassignments,
+    /// Which consumer groups there are.
+    ListGroups,
+    /// Headers of record batches.
+    Fetch,
+    /// Where brokers keep their logs.
+    DescribeLogDirs,
+}
+
+impl Request {
+    /// The request as a label value, in Kafka's words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Request::Metadata => "Metadata",
+            Request::DescribeQuorum => "DescribeQuorum",
+            Request::DescribeConfigs => "DescribeConfigs",
+            Request::ListPartitionReassignments => "ListPartitionReassignments",
+            Request::ListGroups => "ListGroups",
+            Request::Fetch => "Fetch",
+            Request::DescribeLogDirs => "DescribeLogDirs",
+        }
+    }
+
+    /// Whether Kafka answers the request with what the principal may see, and does not say that it hides the rest.
+    pub fn may_hide(self) -> bool {
+        matches!(self, Request::Metadata | Request::ListGroups)
+    }
+
+    /// The permission that the request needs: the operation and the resource, in Kafka's words.
+    pub fn permission(self) -> &'static str {
+        match self {
+            Request::Metadata => "Describe on the topics",
+            Request::DescribeConfigs => "DescribeConfigs on the topics",
+            Request::ListGroups => "Describe on the cluster or on the groups",
+            Request::Fetch => "Read on the topics",
+            Request::DescribeQuorum | Request::ListPartitionReassignments | Request::DescribeLogDirs => {
+                "Describe on the cluster"
+            }
+        }
+    }
+}
+
+impl Request {
+    /// What it means that the request is refused, or may be answered in part, and which permission it needs.
+    pub fn refusal(self, state: Capability) -> String {
+        let (name, permission) = (self.as_str(), self.permission());
+        match state {
+            Capability::Denied => format!("{name} is denied: it needs {permission}"),
+            _ => format!("{name} may leave something out: to see everything it needs {permission}"),
+        }
+    }
+}
+
+/// What the state of a request is that Kafka answers with what the principal may see, without an error for the rest.
+/// `sees_all` says whether nothing is hidden, as far as that is known; `is_empty`, whether the answer was.
+pub fn hidden(answered: Capability, sees_all: Option<bool>, is_empty: bool) -> Capability {
+    match (answered, sees_all, is_empty) {
+        (Capability::Ok, Some(true), _) | (Capability::Ok, None, false) => Capability::Ok,
+        (Capability::Ok, Some(false), true) => Capability::Denied,
+        (Capability::Ok, ..) => Capability::Unknown,
+        (refused, ..) => refused,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +195,23 @@ mod tests {
         permission.forget();
         assert!(matches!(permission.ask(allowed()).await, Ok(Some(7))));
         assert_eq!(permission.state(), Capability::Ok);
+    }
+
+    #[test]
+    fn hidden_answer_is_ok_only_where_nothing_can_be_missing() {
+        use Capability::{Denied, Ok, Unknown, Unsupported};
+        let table = [
+            ((Ok, Some(true), true), Ok),
+            ((Ok, Some(true), false), Ok),
+            ((Ok, Some(false), true), Denied),
+            ((Ok, Some(false), false), Unknown),
+            ((Ok, None, true), Unknown),
+            ((Ok, None, false), Ok),
+            ((Denied, Some(true), false), Denied),
+            ((Unsupported, None, true), Unsupported),
+        ];
+        for ((answered, sees_all, is_empty), state) in table {
+            assert_eq!(hidden(answered, sees_all, is_empty), state, "{answered:?} {sees_all:?} {is_empty}");
+        }
     }
 }

@@ -14,7 +14,7 @@ pub mod wire;
 
 use std::fmt;
 
-pub use capability::{Capability, Permission};
+pub use capability::{Capability, Permission, Request};
 pub use fault::{Error, Fault, Stage};
 
 /// A broker's id as the cluster's metadata gives it.

@@ -463,6 +463,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
             words: "a topic that was not there".to_owned(),
         })])),
         filtered: BTreeMap::from([("lag.groups", 2), ("lag.topics", 0), ("freshness.topics", 1)]),
+        described: Capability::Unknown,
         listing: Capability::Ok,
         reading: Capability::Denied,
         faults: BTreeMap::from([((Api::OffsetFetch, Fault::NoLeader), 1)]),

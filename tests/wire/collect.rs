@@ -239,7 +239,8 @@ async fn ten_thousand_partitions_and_a_thousand_groups_are_asked_for_in_forty_re
     let second = asked(&fakes);
     assert_eq!(second[3] - first[3], 6, "where nothing moved the newest record is the same");
     assert_eq!(second[4], first[4], "and so are the heads");
-    assert!(before <= 40 && all() - before <= 40, "whatever is asked: {before}, {}", all() - before);
+    // One more in ten minutes: whether Kafka hides topics or groups from us.
+    assert!(before <= 41 && all() - before <= 40, "whatever is asked: {before}, {}", all() - before);
 }
 
 #[tokio::test]

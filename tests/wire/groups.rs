@@ -3,18 +3,20 @@
 use kafka_heartbeat::{
     collect::Api,
     kafka::{
-        Fault,
+        Capability, Fault,
         admin::{GroupKind, GroupState},
     },
     task::Cycle,
 };
 use kafka_protocol::messages::{
-    self, DescribeShareGroupOffsetsRequest, FindCoordinatorRequest, FindCoordinatorResponse,
-    ListGroupsRequest, ListGroupsResponse, OffsetFetchRequest, find_coordinator_response::Coordinator,
+    self, DescribeGroupsRequest, DescribeGroupsResponse, DescribeShareGroupOffsetsRequest,
+    FindCoordinatorRequest, FindCoordinatorResponse, ListGroupsRequest, ListGroupsResponse, MetadataRequest,
+    OffsetFetchRequest, describe_groups_response::DescribedGroup, find_coordinator_response::Coordinator,
+    metadata_response::MetadataResponseTopic,
 };
 
 use super::collect::{brokers, commits, coordinates, lag_of, lists_a_share_group, probe};
-use crate::fake::{Fake, Reply};
+use crate::fake::{Fake, Reply, metadata as described};
 
 #[tokio::test]
 async fn a_coordinator_that_never_is_one_costs_a_few_questions_and_spoils_no_other_group() {
@@ -127,4 +129,71 @@ async fn names_that_filters_leave_out_are_counted() {
     fakes[2].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default().with_error_code(31)));
     let filtered = probe.cycle().await.unwrap().filtered;
     assert_eq!(filtered.get("lag.groups"), None, "one broker did not list its groups");
+}
+
+/// Every broker answers who may do what with the cluster and with a name that nothing has.
+fn permit(fakes: &[Fake; 3], operations: i32, named: i16) {
+    let all = described(&[&fakes[0], &fakes[1], &fakes[2]], "", &[]);
+    for fake in fakes {
+        let all = all.clone();
+        fake.on(move |request: MetadataRequest, _| {
+            let mut answer = all.clone().with_cluster_authorized_operations(operations);
+            answer.topics = request
+                .topics
+                .iter()
+                .flatten()
+                .map(|topic| {
+                    MetadataResponseTopic::default().with_name(topic.name.clone()).with_error_code(named)
+                })
+                .collect();
+            Reply::Answer(answer)
+        });
+        fake.on(move |request: DescribeGroupsRequest, _| {
+            let code = if named == 0 { 16 } else { 30 };
+            let group = |id: &messages::GroupId| {
+                DescribedGroup::default().with_group_id(id.clone()).with_error_code(code)
+            };
+            Reply::Answer(
+                DescribeGroupsResponse::default().with_groups(request.groups.iter().map(group).collect()),
+            )
+        });
+    }
+}
+
+#[tokio::test]
+async fn capability_of_a_listing_is_ok_only_where_kafka_hides_nothing() {
+    const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+    const UNKNOWN_TOPIC: i16 = 3;
+    const NOT_TOLD: i32 = i32::MIN;
+    const DESCRIBE: i32 = 1 << 8;
+    use Capability::{Denied, Ok, Unknown};
+    let table = [
+        // Nothing is allowed, and Kafka reports no error: no group, and the topics of a permission of their own.
+        ((0, TOPIC_AUTHORIZATION_FAILED, 0), (Denied, Unknown)),
+        ((0, TOPIC_AUTHORIZATION_FAILED, 2), (Unknown, Unknown)),
+        // Whoever may describe the cluster sees every group.
+        ((DESCRIBE, TOPIC_AUTHORIZATION_FAILED, 0), (Ok, Unknown)),
+        ((DESCRIBE, UNKNOWN_TOPIC, 2), (Ok, Ok)),
+        // Brokers that do not tell.
+        ((NOT_TOLD, UNKNOWN_TOPIC, 0), (Unknown, Ok)),
+        ((NOT_TOLD, UNKNOWN_TOPIC, 2), (Ok, Ok)),
+    ];
+    for ((operations, named, groups), expected) in table {
+        let fakes = brokers(10, 1).await;
+        let mut probe = probe(&fakes, &[]).await;
+        permit(&fakes, operations, named);
+        coordinates(&fakes[0], 0, groups);
+        fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
+        let snapshot = probe.cycle().await.unwrap();
+        assert_eq!((snapshot.listing, snapshot.described), expected, "{operations} {named} {groups}");
+        let asked = || fakes.iter().map(Fake::count::<MetadataRequest>).sum::<usize>();
+        let before = asked();
+        probe.cycle().await.unwrap();
+        assert_eq!(asked(), before, "that is not asked in each cycle");
+    }
+    // Describe on every group is enough, too.
+    let fakes = brokers(10, 1).await;
+    let mut probe = probe(&fakes, &[]).await;
+    permit(&fakes, 0, 0);
+    assert_eq!(probe.cycle().await.unwrap().listing, Ok);
 }

@@ -11,6 +11,7 @@ use crate::{
     kafka::{
         BrokerId, Capability, Fault,
         admin::{self, GroupKind, GroupState, Listing},
+        capability::hidden,
         wire,
     },
     probe::metadata,
@@ -83,6 +84,7 @@ impl Watched {
                 Some(fault) if refused => Capability::of(*fault),
                 _ => Capability::Ok,
             });
+            self.is_empty = listing.groups.is_empty();
             whole = listing.failed.is_empty() && !self.brokers.is_empty();
             self.listed = whole && all_coordinated(metadata);
             self.take_in(listing, whole, settings);
@@ -93,6 +95,11 @@ impl Watched {
         }
         self.find_coordinators(wire, faults).await;
         self.drop_deleted(whole, settings);
+    }
+
+    /// Whether all groups are listed.
+    pub(in crate::collect) fn capability(&self) -> Capability {
+        hidden(self.listing.state(), self.sees_all, self.is_empty)
     }
 
     fn take_in(&mut self, listing: Listing, whole: bool, settings: &config::Lag) {
@@ -156,10 +163,15 @@ impl Watched {
     /// Forgets groups that a second complete listing lacks although a broker coordinates them. A group that is
     /// named in the configuration stays, and is missing.
     fn drop_deleted(&mut self, whole: bool, settings: &config::Lag) {
+        let sees_all = self.sees_all == Some(true);
         for known in self.known.values_mut() {
             match (known.unlisted, known.coordinator) {
                 (false, _) => known.missing = 0,
                 (true, Some(_)) if whole => known.missing = known.missing.saturating_add(1),
+                // Whoever sees every group in a listing sees that this one is not in it, whether we may ask about it or not.
+                (true, None) if whole && sees_all && known.fault == Some(Fault::Authorization) => {
+                    known.missing = known.missing.saturating_add(1);
+                }
                 // Nobody coordinates it, or we may not know who does: that says nothing of the group.
                 (true, _) => {}
             }

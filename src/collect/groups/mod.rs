@@ -115,12 +115,15 @@ impl Commits {
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     brokers: Vec<BrokerId>,
-    /// Whether groups may be listed.
-    pub(super) listing: Permission,
+    listing: Permission,
     /// Every broker has listed its groups in this cycle, and every group has a broker that lists it.
     pub(super) listed: bool,
     /// How many listed groups the filter leaves out; absent where the last listing failed.
     pub(super) filtered: Option<usize>,
+    /// Whether the last listing had no group at all.
+    is_empty: bool,
+    /// Whether Kafka lists every group for us, as far as that is known.
+    pub(super) sees_all: Option<bool>,
     known: BTreeMap<Arc<str>, Known>,
     /// Commits that were behind the end of their log in the last cycle.
     behind: BTreeSet<(Arc<str>, Arc<str>, i32)>,

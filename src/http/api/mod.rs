@@ -74,6 +74,11 @@ pub(super) async fn status(state: Extract<Shared>, filter: Query<Filter>) -> Res
             },
             "end_to_end": windows(&heartbeat.end_to_end),
             "produce": windows(&heartbeat.produce),
+            "capabilities": readings.capabilities().into_iter().map(|(request, state)| json!({
+                "request": request.as_str(),
+                "state": state.as_str(),
+                "permission": request.permission(),
+            })).collect::<Vec<_>>(),
             "topic": {
                 "name": readings.settings.heartbeat.topic,
                 "ready": topic.map(|topic| topic.ready),

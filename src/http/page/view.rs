@@ -49,6 +49,8 @@ pub(super) struct Cluster {
     pub(super) partitions: Vec<Bar>,
     pub(super) brokers: Vec<Broker>,
     pub(super) topic: Topic,
+    /// Requests that are refused for lack of a permission.
+    pub(super) refused: Vec<String>,
     pub(super) bad: Vec<BadRow>,
     pub(super) deadline: String,
     pub(super) groups: Rows<GroupRow>,
@@ -178,14 +180,9 @@ impl Cluster {
     fn new(readings: &Readings, now: Instant, wall: SystemTime) -> Self {
         let (verdict, heartbeat) = (&readings.verdict, &readings.heartbeat);
         let (events, bad) = (heartbeat.events, heartbeat.bad_events);
-        let mut latencies =
-            windows("end to end", &heartbeat.end_to_end, readings.settings.heartbeat.deadline, now);
-        latencies.extend(windows(
-            "acknowledged",
-            &heartbeat.produce,
-            readings.settings.heartbeat.deadline,
-            now,
-        ));
+        let (deadline, refused) = (readings.settings.heartbeat.deadline, readings.refused().into_iter());
+        let mut latencies = windows("end to end", &heartbeat.end_to_end, deadline, now);
+        latencies.extend(windows("acknowledged", &heartbeat.produce, deadline, now));
         let outcomes = Outcome::ALL.into_iter().map(|outcome| Count {
             name: outcome.as_str(),
             count: heartbeat.totals.of(outcome),
@@ -212,8 +209,9 @@ impl Cluster {
             partitions: heartbeat.partitions.iter().map(|(n, p)| bar(*n, p, readings, wall)).collect(),
             brokers: brokers(readings, wall),
             topic: topic(readings),
+            refused: refused.map(|(request, state)| request.refusal(state)).collect(),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
-            deadline: humantime::format_duration(readings.settings.heartbeat.deadline).to_string(),
+            deadline: humantime::format_duration(deadline).to_string(),
             groups: tables::groups(readings, "", 0, tables::WORST),
             topics: tables::topics(readings, "", 0, tables::WORST, wall),
             events: tables::events(readings),

@@ -31,6 +31,7 @@ mod pages;
 mod share;
 mod topics;
 mod transactions;
+mod visible;
 
 pub use fetch::{Batch, PARTITIONS_A_FETCH, batches};
 pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
@@ -45,6 +46,7 @@ pub use topics::{
     policies, reassign, reassignments, topic_configs,
 };
 pub use transactions::{Transaction, Writer, Writers, transactions, writers};
+pub use visible::{Visible, visible};
 
 const METADATA: Range = Range { lowest: 4, highest: 12 };
 const DESCRIBE_QUORUM: Range = Range { lowest: 0, highest: 1 };

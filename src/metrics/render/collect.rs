@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{capability, flag, judge, shown, text, unix};
+use super::{flag, judge, shown, text, unix};
 use crate::{
     board::Readings,
     collect::{
@@ -31,7 +31,6 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series
     let shown = shown(readings, alone);
     let mut capped = Capped { sink: series, left: settings.lag.max_series, dropped: 0 };
     if settings.lag.enabled {
-        capability(name, "ListGroups", snapshot.listing, capped.sink);
         groups(name, snapshot, settings, wanted.member_labels, &mut capped);
     }
     if wanted.kafka_exporter {
@@ -47,7 +46,6 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series
     for (filter, count) in &snapshot.filtered {
         series.push(c::FILTERED.series([text(name), text(filter)], Value::Count(*count as u64)));
     }
-    capability(name, "Fetch", snapshot.reading, series);
     let seconds = snapshot.duration.as_secs_f64();
     series.push(c::POLL_MS.series([text(name)], Value::Number(seconds * 1e3)));
     series.push(c::EXPORTER_DURATION.series([text(name)], Value::Number(seconds)));

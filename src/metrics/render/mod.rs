@@ -19,7 +19,7 @@ use std::{
 pub use collect::collected;
 
 use super::{
-    Label, Series, Sink, Value,
+    Label, Series, Value,
     catalog::{self as c, process as p},
 };
 use crate::{
@@ -73,6 +73,9 @@ pub fn cluster<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Series<
     collect::liveness(readings, series);
     if let Some(snapshot) = readings.topic.fresh() {
         topic(name, snapshot, series);
+    }
+    for (request, now) in readings.capabilities() {
+        capability(name, request.as_str(), now, series);
     }
     series.push(c::REQUESTS.series([text(name)], Value::Count(readings.requests)));
     series.push(c::VIOLATIONS.series([text(name)], Value::Count(readings.violations)));
@@ -196,10 +199,9 @@ fn metadata<'a>(name: &'a str, snapshot: &'a metadata::Snapshot, series: &mut Ve
     if let Some(id) = &snapshot.cluster_id {
         series.push(c::CLUSTER_INFO.series([text(name), text(id)], Value::Count(1)));
     }
-    capability(name, "DescribeQuorum", snapshot.quorum_capability, series);
 }
 
-fn capability<'a>(name: &'a str, api: &'static str, now: Capability, series: &mut impl Sink<'a>) {
+fn capability<'a>(name: &'a str, api: &'static str, now: Capability, series: &mut Vec<Series<'a>>) {
     for state in Capability::ALL {
         let labels = [text(name), text(api), text(state.as_str())];
         series.push(c::CAPABILITY.series(labels, flag(state == now)));
@@ -208,8 +210,6 @@ fn capability<'a>(name: &'a str, api: &'static str, now: Capability, series: &mu
 
 fn topic<'a>(name: &'a str, snapshot: &'a topic::Snapshot, series: &mut Vec<Series<'a>>) {
     series.push(c::TOPIC_READY.series([text(name)], flag(snapshot.ready)));
-    capability(name, "DescribeConfigs", snapshot.configs, series);
-    capability(name, "ListPartitionReassignments", snapshot.reassignments, series);
     // Without the settings nobody knows whether one is wrong: a 0 would say that none is.
     let unknown = |kind| kind == "configure" && snapshot.configs != Capability::Ok;
     for kind in Action::KINDS.into_iter().filter(|kind| !unknown(*kind)) {
