@@ -223,22 +223,37 @@ fn secrets_come_from_files_and_leave_nowhere() {
 }
 
 #[test]
-fn a_flag_is_resolved_like_a_file() {
+fn flags_and_variables_name_secret_files_and_keep_their_values_as_they_are() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "hush\n").expect("a file");
+    let headers = folder.path().join("headers");
+    std::fs::write(&headers, "a=b\n").expect("a file");
     let property = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let config = load(&Sources {
         bootstrap: Some("b:1".to_owned()),
         properties: vec![
             property("sasl.password.file", &secret.display().to_string()),
-            property("sasl.username", "${WHO}"),
+            property("ssl.key.password", "a${b}$${c}${d"),
         ],
-        env: BTreeMap::from([("WHO".to_owned(), "me".to_owned())]),
+        env: BTreeMap::from([
+            ("KAFKA_HEARTBEAT__HTTP__BASIC_USERNAME".to_owned(), "me".to_owned()),
+            ("KAFKA_HEARTBEAT__HTTP__BASIC_PASSWORD".to_owned(), "${USER}$${e}".to_owned()),
+            ("KAFKA_HEARTBEAT__OTLP__ENDPOINT".to_owned(), "http://c:4318".to_owned()),
+            ("KAFKA_HEARTBEAT__OTLP__TRACES_HEADERS_FILE".to_owned(), headers.display().to_string()),
+            ("USER".to_owned(), "somebody".to_owned()),
+        ]),
         ..Sources::default()
-    });
-    let kafka = &config.expect("valid").clusters[0].kafka;
-    assert_eq!((kafka.get("sasl.password"), kafka.get("sasl.username")), (Some("hush"), Some("me")));
+    })
+    .expect("valid");
+    let kafka = &config.clusters[0].kafka;
+    assert_eq!(
+        (kafka.get("sasl.password"), kafka.get("ssl.key.password")),
+        (Some("hush"), Some("a${b}$${c}${d"))
+    );
+    assert_eq!(config.http.basic.expect("both are set").password, "${USER}$${e}");
+    let sent = config.otlp.traces.expect("an endpoint").target.headers.0;
+    assert_eq!(sent, [("a".to_owned(), "b".to_owned())]);
 }
 
 #[test]

@@ -32,14 +32,16 @@ pub(super) type Entries = BTreeMap<(String, String), (String, Place)>;
 pub(super) struct Known(BTreeMap<String, Vec<String>>);
 
 impl Known {
-    /// The keys of the example file. Client sections and `[labels]` are open.
+    /// The keys of the example file, and for each secret key the same key with `.file` behind it. Client sections
+    /// and `[labels]` are open.
     pub(super) fn from_example(example: &Layer) -> Self {
         let mut known = BTreeMap::<String, Vec<String>>::new();
         for section in CLIENT_SECTIONS.into_iter().chain(["labels"]) {
             known.insert(section.to_owned(), Vec::new());
         }
         for (section, key) in example.0.keys() {
-            known.entry(section.clone()).or_default().push(key.clone());
+            let file = secret::is_secret(key).then(|| format!("{key}.file"));
+            known.entry(section.clone()).or_default().extend([key.clone()].into_iter().chain(file));
         }
         Self(known)
     }
@@ -96,10 +98,7 @@ impl Layer {
                 layer.0.insert((section, key), (value, place));
                 continue;
             }
-            let secret_file = key.strip_suffix(".file").is_some_and(secret::is_secret);
-            if let Some(problem) =
-                known.and_then(|known| known.problem(&section, &key)).filter(|_| !secret_file)
-            {
+            if let Some(problem) = known.and_then(|known| known.problem(&section, &key)) {
                 errors.add(Problem { place, message: format!("[{section}] {key}: {problem}") });
                 continue;
             }
@@ -150,8 +149,9 @@ impl Layer {
         Self(entries.collect())
     }
 
-    /// Replaces `${VAR}`, and `key.file` by what the file holds.
-    pub(super) fn resolved(mut self, env: &BTreeMap<String, String>, errors: &mut Errors) -> Self {
+    /// Replaces `${VAR}` in each value. Only a file needs this: the environment and the command line hold the values
+    /// themselves, and a password may contain `${`.
+    pub(super) fn with_variables(mut self, env: &BTreeMap<String, String>, errors: &mut Errors) -> Self {
         for ((section, key), (value, place)) in &mut self.0 {
             match substituted(value, env) {
                 Ok(text) => *value = text,
@@ -165,14 +165,15 @@ impl Layer {
                 }
             }
         }
-        let files: Vec<_> = self
-            .0
-            .keys()
-            .filter(|(_, key)| key.strip_suffix(".file").is_some_and(secret::is_secret))
-            .cloned()
-            .collect();
-        for (section, key) in files {
-            let Some((path, place)) = self.0.remove(&(section.clone(), key.clone())) else { continue };
+        self
+    }
+
+    /// Replaces each `KEY.file` of a secret by `KEY` with the content of the file, without the line break at its end.
+    pub(super) fn with_secret_files(mut self, errors: &mut Errors) -> Self {
+        let is_file = |key: &str| key.strip_suffix(".file").is_some_and(secret::is_secret);
+        let (files, others): (Entries, _) = self.0.into_iter().partition(|((_, key), _)| is_file(key));
+        self.0 = others;
+        for ((section, key), (path, place)) in files {
             match fs::read_to_string(&path) {
                 Ok(text) => {
                     let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -181,10 +182,8 @@ impl Layer {
                     self.0.insert((section, plain), (text.to_owned(), place));
                 }
                 Err(error) => {
-                    errors.add(Problem {
-                        place,
-                        message: format!("[{section}] {key}: cannot read {path}: {error}"),
-                    });
+                    let message = format!("[{section}] {key}: cannot read {path}: {error}");
+                    errors.add(Problem { place, message });
                 }
             }
         }
@@ -262,5 +261,40 @@ mod tests {
         assert_eq!(substituted("${B}", &env), Err("B".to_owned()));
         assert_eq!(substituted("$A ${open", &env), Ok("$A ${open".to_owned()));
         assert_eq!(substituted("a$${b}${A}$$", &env), Ok("a${b}x=;y$$".to_owned()));
+    }
+
+    #[test]
+    fn every_secret_key_can_name_a_file_in_a_file_and_in_the_environment() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret");
+        fs::write(&path, "a ${b} c\r\n").expect("a file");
+        let path = path.display().to_string();
+        let example = Layer::from_text("example", super::super::load::EXAMPLE, None, &mut Errors::default());
+        let known = Known::from_example(&example);
+        let ours = example.0.into_keys().filter(|(_, key)| secret::is_secret(key));
+        let client = ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"];
+        let client = CLIENT_SECTIONS
+            .iter()
+            .flat_map(|section| client.map(|key| ((*section).to_owned(), key.to_owned())));
+        let secrets: Vec<_> = ours.chain(client).collect();
+        for wanted in [("http", "basic.password"), ("otlp", "headers"), ("otlp", "traces.headers")] {
+            assert!(secrets.iter().any(|(section, key)| (section.as_str(), key.as_str()) == wanted));
+        }
+        for (section, key) in secrets {
+            let mut errors = Errors::default();
+            let text = format!("[{section}]\n{key}.file = {path}\n");
+            let variable = format!("{PREFIX}{}__{}_FILE", section, key.replace('.', "_")).to_uppercase();
+            let env = BTreeMap::from([(variable, path.clone())]);
+            let layers = [
+                Layer::from_text("config.ini", &text, Some(&known), &mut errors),
+                Layer::from_environment(&env, &known, &mut errors),
+            ];
+            for layer in layers {
+                let read = layer.with_secret_files(&mut errors).0;
+                let found: Vec<_> = read.into_iter().map(|(key, (value, _))| (key, value)).collect();
+                assert_eq!(errors, Errors::default());
+                assert_eq!(found, [((section.clone(), key.clone()), "a ${b} c".to_owned())]);
+            }
+        }
     }
 }

@@ -73,7 +73,7 @@ pub fn read(sources: &Sources) -> (Config, Errors) {
         match fs::read_to_string(path) {
             Ok(text) => {
                 let file = Layer::from_text(&name, &text, Some(&known), &mut errors);
-                layers.push(file.resolved(&sources.env, &mut errors));
+                layers.push(file.with_variables(&sources.env, &mut errors).with_secret_files(&mut errors));
             }
             Err(error) => {
                 errors
@@ -84,8 +84,8 @@ pub fn read(sources: &Sources) -> (Config, Errors) {
     let environment = Layer::from_environment(&sources.env, &known, &mut errors);
     let (standard, warnings) = otlp::variables(&sources.env);
     layers.push(Layer::of(standard));
-    layers.push(environment.resolved(&sources.env, &mut errors));
-    layers.push(flags(sources).resolved(&sources.env, &mut errors));
+    layers.push(environment.with_secret_files(&mut errors));
+    layers.push(flags(sources).with_secret_files(&mut errors));
     let mut builder = config::Config::builder();
     for layer in layers {
         builder = builder.add_source(layer);
