@@ -28,7 +28,7 @@ type Environment = BTreeMap<String, String>;
 
 fn main() -> ExitCode {
     process::give_memory_back();
-    let environment = process::take_environment();
+    let environment = process::environment();
     let cli = Cli::parse();
     let exit = if cli.version {
         let (version, revision) = (env!("CARGO_PKG_VERSION"), process::revision());

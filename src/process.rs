@@ -33,20 +33,11 @@ pub fn give_memory_back() {
     }
 }
 
-/// The environment; what is in it for exporters is taken out. OpenTelemetry's own would read that once more, after
-/// what is set here, and send to one what is meant for another. To be called before there is another thread.
-pub fn take_environment() -> BTreeMap<String, String> {
+/// The variables of the environment whose names and values are text.
+pub fn environment() -> BTreeMap<String, String> {
     let text =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    let environment: BTreeMap<String, String> = env::vars_os().filter_map(text).collect();
-    for name in environment.keys().filter(|name| name.starts_with("OTEL_EXPORTER_")) {
-        #[expect(unsafe_code, reason = "there is no safe name for this")]
-        // SAFETY: no other thread runs yet that could read the environment meanwhile.
-        unsafe {
-            env::remove_var(name);
-        }
-    }
-    environment
+    env::vars_os().filter_map(text).collect()
 }
 
 /// Reads on demand.

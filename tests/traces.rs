@@ -394,3 +394,46 @@ async fn a_collector_that_is_away_costs_a_bounded_queue_and_is_counted() {
     assert!(told.iter().all(|span| span.name == "heartbeat"), "nothing was ever sent");
     assert!(!told.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_work_again_only_when_the_collector_took_some() {
+    let collector = Collector::default();
+    collector.answer((0..999).map(|_| Answer::Refuse(400, None)));
+    // Few heartbeats: all that wait are one batch, and when it is left out nothing waits.
+    let service = Service::start(&format!(
+        "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[heartbeat]\ninterval = 500ms\ndeadline = 600ms\n\
+         [otlp]\nmetrics.enabled = false\ntraces.endpoint = http://{}/v1/traces\n",
+        collector.http().await,
+    ));
+    let total = |ending: &str| service.series("heartbeat_traces_total", &[&format!("ending=\"{ending}\"")]);
+    wait_for("a batch that is left out", 3 * PATIENCE, || (total("failed")? > 0.0).then_some(()));
+    let asked = collector.asked();
+    wait_for("an attempt after that", 2 * PATIENCE, || (collector.asked() > asked).then_some(()));
+    let of_traces = |log: &str, words: &str| {
+        log.lines().filter(|line| line.contains("task=\"traces\"") && line.contains(words)).count()
+    };
+    let log = service.log();
+    assert_eq!((of_traces(&log, "failed:"), of_traces(&log, "works again")), (1, 0), "{log}");
+    collector.forget();
+    wait_for("traces that were taken", 2 * PATIENCE, || (total("exported")? > 0.0).then_some(()));
+    let log = wait_for("a line that says so", PATIENCE, || {
+        Some(service.log()).filter(|log| log.contains("works again"))
+    });
+    assert_eq!((of_traces(&log, "failed:"), of_traces(&log, "works again")), (1, 1), "{log}");
+}
+
+#[tokio::test]
+async fn an_endpoint_of_traces_that_answers_something_else_than_otlp_is_a_failure_with_a_name() {
+    let collector = Collector::default();
+    let url = format!("http://{}/v1/traces", collector.http().await);
+    let exporter = exporter(&[("traces.endpoint", &url)]);
+    collector.answer([Answer::Say(200, Some("text/html"), b"<html>Please sign in</html>")]);
+    let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+    assert!(words.contains("not an OTLP endpoint") && words.contains("text/html"), "{words}");
+    collector.answer([Answer::Say(
+        200,
+        Some("application/json"),
+        b"{\"partialSuccess\":{\"rejectedSpans\":\"1\"}}",
+    )]);
+    exporter.export(&[told(Outcome::Ok)]).await.unwrap();
+}

@@ -56,6 +56,8 @@ pub(super) struct Telling {
     inlet: Inlet,
     waiting: VecDeque<Told>,
     failures: u32,
+    /// Why the last attempt failed; `None` after one that did not.
+    failing: Option<String>,
     counts: Arc<Counts>,
     left_out: u64,
 }
@@ -68,7 +70,8 @@ impl Telling {
         counts: Arc<Counts>,
     ) -> Result<Self, String> {
         let exporter = Exporter::new(&traces.target, instance)?;
-        Ok(Self { exporter, inlet, waiting: VecDeque::new(), failures: 0, counts, left_out: 0 })
+        let waiting = VecDeque::new();
+        Ok(Self { exporter, inlet, waiting, failures: 0, failing: None, counts, left_out: 0 })
     }
 
     pub(super) fn schedule() -> Schedule {
@@ -90,8 +93,11 @@ impl Telling {
         self.left_out = left_out;
     }
 
+    /// Sends all that waits. It works if the last attempt did and no heartbeat was given up: a batch that is left out
+    /// is a failure, and a cycle in which nothing waits does not say that the collector is back.
     async fn export(&mut self) -> Result<(), String> {
         self.take();
+        let mut given_up = 0;
         while !self.waiting.is_empty() {
             let batch: Vec<Told> = self.waiting.iter().take(BATCH).cloned().collect();
             let count = batch.len() as u64;
@@ -99,16 +105,27 @@ impl Telling {
                 self.counts.failed.fetch_add(count, Ordering::Relaxed);
                 self.waiting.drain(..batch.len());
                 self.failures = 0;
+                given_up += count;
                 continue;
             }
             // Before: who hangs until the cycle is dropped has failed too.
             self.failures += 1;
-            self.exporter.export(&batch).await?;
+            self.failing.get_or_insert_with(|| "the collector did not answer in time".to_owned());
+            if let Err(words) = self.exporter.export(&batch).await {
+                self.failing = Some(words.clone());
+                return Err(words);
+            }
             self.counts.exported.fetch_add(count, Ordering::Relaxed);
-            self.failures = 0;
+            (self.failures, self.failing) = (0, None);
             self.waiting.drain(..batch.len());
         }
-        Ok(())
+        match (&self.failing, given_up) {
+            (Some(words), _) => Err(words.clone()),
+            (None, 0) => Ok(()),
+            (None, given_up) => {
+                Err(format!("{given_up} heartbeats were refused {ATTEMPTS} times and left out"))
+            }
+        }
     }
 }
 

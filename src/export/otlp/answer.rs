@@ -8,6 +8,8 @@ use serde::Deserialize;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::plain;
+
 /// Of an answer no more is read, in bytes. An answer that is longer says nothing that is worth its memory.
 pub(super) const LONGEST_ANSWER: usize = 1 << 20;
 
@@ -18,6 +20,16 @@ pub(in crate::export) struct Taken {
     pub(in crate::export) rejected: u64,
     /// What the collector says of them.
     pub(in crate::export) words: String,
+}
+
+impl Taken {
+    /// Logs what was not taken.
+    pub(in crate::export) fn log(&self) {
+        let (rejected, words) = (self.rejected, plain(&self.words));
+        if rejected > 0 || !words.is_empty() {
+            tracing::warn!(rejected, words, "the collector did not take everything");
+        }
+    }
 }
 
 /// The request was not taken.
@@ -76,7 +88,7 @@ pub(super) async fn answered(mut answer: Response) -> Result<Taken, Refused> {
 }
 
 /// The body, as far as it is read.
-pub(in crate::export) async fn read(answer: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
+async fn read(answer: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(more) = answer.chunk().await? {
         body.extend_from_slice(&more);
@@ -88,11 +100,7 @@ pub(in crate::export) async fn read(answer: &mut Response) -> Result<Vec<u8>, re
 }
 
 /// What an answer over HTTP means, with either result in words that name the status.
-pub(in crate::export) fn judged(
-    status: StatusCode,
-    headers: &header::HeaderMap,
-    body: &[u8],
-) -> Result<Taken, Refused> {
+fn judged(status: StatusCode, headers: &header::HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
     if status.is_success() {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         return taken(kind, body).ok_or_else(|| stranger(status, kind));
@@ -154,7 +162,7 @@ pub(super) fn received(body: &[u8]) -> Result<Taken, Refused> {
 }
 
 /// A connection that failed may work the next time.
-pub(in crate::export) fn passing(error: impl std::error::Error) -> Refused {
+pub(super) fn passing(error: impl std::error::Error) -> Refused {
     Refused { words: chain(&error), again: Again::Soon }
 }
 

@@ -7,6 +7,7 @@
 //! temporality nothing is lost or sent twice: see [`encode::Sent`].
 
 pub(super) mod answer;
+pub(super) mod attempts;
 pub mod encode;
 pub mod names;
 mod points;
@@ -16,25 +17,17 @@ pub(super) mod transport;
 
 use std::{
     collections::VecDeque,
-    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use answer::{Again, Refused, Taken};
+use attempts::Attempts;
 use encode::{Encoder, Request, Sent, Settings, Temporality};
 use tokio::time::Instant;
-use transport::Transport;
+use transport::{Signal, Transport};
 
 use crate::config;
-
-/// The first wait before another attempt; each is twice as long as the one before.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-/// No collector can ask for a longer pause. An export is given up before that anyway, but a pause of 2^64 seconds could
-/// not be added to a point in time.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// A request of so many bytes is not cut: a receiver that finds it too large does not mean its size.
 const SMALLEST: usize = 16 << 10;
@@ -104,7 +97,8 @@ impl Exporter {
             resource: resource(&otlp.target, instance),
             constant: constant.clone(),
         };
-        let transport = Transport::new(&otlp.target).map_err(|words| format!("[otlp] {words}"))?;
+        let transport =
+            Transport::new(&otlp.target, Signal::Metrics).map_err(|words| format!("[otlp] {words}"))?;
         Ok(Self {
             settings: Arc::new(settings),
             transport,
@@ -123,41 +117,40 @@ impl Exporter {
     pub async fn export(&mut self, until: Instant) -> Result<Report, String> {
         let now = SystemTime::now();
         let mut waiting = self.encode(now).await?;
-        let (mut wait, mut refusals) = (FIRST_WAIT, Refusals::default());
+        let (mut attempts, mut refusals) = (Attempts::until(until), Refusals::default());
         while let Some(request) = waiting.pop_front() {
             if request.length() > self.longest && request.is_divisible() {
                 request.cut(self.longest).into_iter().rev().for_each(|part| waiting.push_front(part));
                 continue;
             }
-            let Err(Refused { words, again }) = self.send(&request, now, until).await else {
-                refusals.taken += 1;
-                wait = FIRST_WAIT;
-                continue;
+            let body = request.body();
+            let length = body.len() as u64;
+            let Refused { words, again } = match attempts.make(self.transport.send(body)).await {
+                Ok(taken) => {
+                    self.note(&request, length, &taken, now);
+                    refusals.taken += 1;
+                    continue;
+                }
+                Err(refused) => refused,
             };
-            let pause = match again {
+            match again {
                 Again::Smaller if request.is_divisible() && request.length() > SMALLEST => {
                     self.longest = SMALLEST.max(request.length() / 2);
                     let (length, longest) = (request.length(), self.longest);
                     tracing::info!(length, longest, "a request is too large for the collector: it is cut");
                     waiting.push_front(request);
-                    continue;
                 }
-                Again::Never | Again::Smaller => {
-                    refusals.note(&words);
-                    continue;
+                Again::Never | Again::Smaller => refusals.note(&words),
+                Again::Soon | Again::After(_) => {
+                    tracing::debug!(words = plain(&words), "a request waits for another attempt");
+                    if !attempts.pause(again).await {
+                        return Err(plain(&words));
+                    }
+                    lock(&self.report).retries += 1;
+                    // Behind the others: what is wrong may be wrong with this request alone.
+                    waiting.push_back(request);
                 }
-                Again::Soon => wait.mul_f64(0.5 + random()),
-                Again::After(pause) => pause.min(LONGEST_PAUSE),
-            };
-            if Instant::now() + pause >= until {
-                return Err(plain(&words));
             }
-            tracing::debug!(words = plain(&words), ?pause, "a request is tried again");
-            // Behind the others: what is wrong may be wrong with this request alone.
-            waiting.push_back(request);
-            tokio::time::sleep(pause).await;
-            wait = (2 * wait).min(LONGEST_WAIT);
-            lock(&self.report).retries += 1;
         }
         refusals.result().map(|()| *lock(&self.report))
     }
@@ -186,23 +179,14 @@ impl Exporter {
         self.report.clone()
     }
 
-    /// One attempt.
-    async fn send(&self, request: &Request, now: SystemTime, until: Instant) -> Result<(), Refused> {
-        let body = request.body();
-        let length = body.len() as u64;
-        let answer = tokio::time::timeout_at(until, self.transport.send(body)).await;
-        let late =
-            |_| Refused { words: "the collector did not answer in time".to_owned(), again: Again::Soon };
-        let Taken { rejected, words } = answer.map_err(late)??;
+    /// The collector took a request.
+    fn note(&self, request: &Request, length: u64, taken: &Taken, now: SystemTime) {
         lock(&self.sent).arrived(request, now);
+        taken.log();
         let mut report = lock(&self.report);
         report.requests += 1;
         report.bytes += length;
-        report.rejected += rejected;
-        if rejected > 0 || !words.is_empty() {
-            tracing::warn!(rejected, words = plain(&words), "the collector did not take everything");
-        }
-        Ok(())
+        report.rejected += taken.rejected;
     }
 }
 
@@ -234,12 +218,7 @@ fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From 0 up to 1: so that those who failed together do not come back together. A new hasher's keys are random.
-fn random() -> f64 {
-    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
-}
-
 /// What a stranger says, on one line of bounded length.
-fn plain(words: &str) -> String {
+pub(super) fn plain(words: &str) -> String {
     words.chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

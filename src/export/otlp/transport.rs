@@ -21,12 +21,29 @@ use tonic::{
 use super::answer::{LONGEST_ANSWER, Refused, Taken, answered, chain, passing, received, told};
 use crate::{config::Target, export::gzip};
 
-const METHOD: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::export) enum Signal {
+    /// `ExportMetricsServiceRequest`
+    Metrics,
+    /// `ExportTraceServiceRequest`
+    Traces,
+}
+
+impl Signal {
+    /// The method of gRPC that takes it.
+    fn method(self) -> &'static str {
+        match self {
+            Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        }
+    }
+}
 
 /// A way to a collector.
-pub(super) enum Transport {
+pub(in crate::export) enum Transport {
     Http { client: reqwest::Client, url: String, headers: header::HeaderMap, gzip: bool },
-    Grpc { client: Grpc<Channel>, headers: MetadataMap },
+    Grpc { client: Grpc<Channel>, headers: MetadataMap, method: &'static str },
 }
 
 impl Transport {
@@ -34,8 +51,8 @@ impl Transport {
     ///
     /// # Errors
     /// What of the settings cannot be used, in words.
-    pub(super) fn new(settings: &Target) -> Result<Self, String> {
-        if settings.grpc { grpc(settings) } else { http(settings) }
+    pub(in crate::export) fn new(settings: &Target, signal: Signal) -> Result<Self, String> {
+        if settings.grpc { grpc(settings, signal.method()) } else { http(settings) }
     }
 
     /// What [`Transport::new`] would say; needs no runtime.
@@ -44,20 +61,20 @@ impl Transport {
     }
 
     /// Sends a request; the limit is that of the settings.
-    pub(super) async fn send(&self, request: Bytes) -> Result<Taken, Refused> {
+    pub(in crate::export) async fn send(&self, request: Bytes) -> Result<Taken, Refused> {
         match self {
             Transport::Http { client, url, headers, gzip } => {
                 let body = if *gzip { packed(&request).await } else { request };
                 let asked = client.post(url).headers(headers.clone()).body(body).send().await;
                 answered(asked.map_err(|error| passing(error.without_url()))?).await
             }
-            Transport::Grpc { client, headers } => {
+            Transport::Grpc { client, headers, method } => {
                 let mut client = client.clone();
                 let refused = |error: tonic::transport::Error| passing(error);
                 client.ready().await.map_err(refused)?;
                 let mut request = Request::new(request);
                 *request.metadata_mut() = headers.clone();
-                let answer = client.unary(request, PathAndQuery::from_static(METHOD), Raw).await;
+                let answer = client.unary(request, PathAndQuery::from_static(method), Raw).await;
                 received(&answer.map_err(|status| told(&status))?.into_inner())
             }
         }
@@ -83,7 +100,7 @@ fn http(settings: &Target) -> Result<Transport, String> {
 }
 
 /// An HTTP client as the settings want it, and the URL.
-pub(in crate::export) fn client(settings: &Target) -> Result<(reqwest::Client, String), String> {
+fn client(settings: &Target) -> Result<(reqwest::Client, String), String> {
     let builder = reqwest::Client::builder()
         .timeout(settings.timeout)
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
@@ -124,7 +141,7 @@ fn certificates(path: &std::path::Path, key: &str) -> Result<Vec<CertificateDer<
     }
 }
 
-fn grpc(settings: &Target) -> Result<Transport, String> {
+fn grpc(settings: &Target, method: &'static str) -> Result<Transport, String> {
     let (endpoint, headers) = server(settings)?;
     let mut client = Grpc::new(endpoint.connect_lazy());
     if settings.gzip {
@@ -132,11 +149,11 @@ fn grpc(settings: &Target) -> Result<Transport, String> {
         client =
             client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
     }
-    Ok(Transport::Grpc { client, headers })
+    Ok(Transport::Grpc { client, headers, method })
 }
 
 /// Where the server is, and what it is told with every request.
-pub(in crate::export) fn server(settings: &Target) -> Result<(Endpoint, MetadataMap), String> {
+fn server(settings: &Target) -> Result<(Endpoint, MetadataMap), String> {
     let bad = |error: tonic::transport::Error| format!("endpoint: {}", chain(&error));
     let mut endpoint = Endpoint::from_shared(settings.endpoint.clone())
         .map_err(bad)?
