@@ -3,19 +3,24 @@
 //! Text from Kafka may hold line breaks or terminal codes. Neither format lets them through, so that no broker
 //! can forge a line: JSON escapes what is below U+0020 by itself, for text `Escaped` does, and every other
 //! control character too.
+//!
+//! No secret reaches the log. What other libraries say below a warning is left out at every level, because HTTP libraries
+//! write URLs and headers; and every line is searched for the configuration's secrets.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Debug, Write},
     io::{self, IsTerminal},
 };
 
 use tracing::{
-    Subscriber,
+    Level, Metadata, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
     EnvFilter, Layer,
     field::{RecordFields, VisitOutput},
+    filter::filter_fn,
     fmt::{
         FormatFields, MakeWriter,
         format::{DefaultVisitor, Writer},
@@ -26,7 +31,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, secret};
+
+/// Who may log below a warning: this program, and librdkafka, whose own lines hold no secret.
+const VERBOSE: [&str; 3] = ["kafka_heartbeat", "librdkafka", "rdkafka"];
 
 /// Starts logging; a second call changes nothing.
 ///
@@ -36,14 +44,38 @@ pub fn init(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| format!("[log] level: {error}"))?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (text, json) = match log.format {
-        LogFormat::Text => (Some(text(io::stderr, colour)), None),
-        LogFormat::Json => (None, Some(json(io::stderr))),
+        LogFormat::Text => (Some(text(|| Redacting(io::stderr()), colour)), None),
+        LogFormat::Json => (None, Some(json(|| Redacting(io::stderr())))),
     };
-    let started = tracing_subscriber::registry().with(filter).with(text).with(json).try_init();
+    let layers = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_logged));
+    let started = layers.with(text).with(json).try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
     Ok(())
+}
+
+/// Whatever the level of the configuration is.
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::WARN || VERBOSE.contains(&target)
+}
+
+/// Writes lines without the configuration's secrets. A line arrives in one piece.
+struct Redacting<W>(W);
+
+impl<W: io::Write> io::Write for Redacting<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match secret::redacted(&String::from_utf8_lossy(line)) {
+            Cow::Borrowed(_) => self.0.write_all(line)?,
+            Cow::Owned(line) => self.0.write_all(line.as_bytes())?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 fn text<S, W>(writer: W, colour: bool) -> impl Layer<S>
@@ -187,5 +219,36 @@ mod tests {
         assert!(!logged.contains('\x1b') && !logged.contains('\r'), "{logged:?}");
         let object: serde_json::Value = serde_json::from_str(&logged).expect("JSON");
         assert_eq!(object["shown"], HOSTILE);
+    }
+
+    #[test]
+    fn other_libraries_are_heard_from_a_warning_on() {
+        let memory = Memory::default();
+        let layer = text(memory.writer(), false).with_filter(filter_fn(may_be_logged));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::debug!(target: "hyper_util::client::legacy::pool", "a URL");
+            tracing::info!(target: "reqwest::connect", "a URL");
+            tracing::warn!(target: "hyper", "a warning");
+            tracing::trace!(target: "kafka_heartbeat::task", "our own");
+        });
+        let bytes = memory.0.lock().expect("no writer panicked").clone();
+        let logged = String::from_utf8(bytes).expect("UTF-8");
+        let lines: Vec<_> = logged.lines().collect();
+        assert_eq!(lines.len(), 2, "{logged}");
+        assert!(lines[0].ends_with("a warning") && lines[1].ends_with("our own"), "{logged}");
+    }
+
+    #[test]
+    fn a_secret_is_replaced_in_a_line() {
+        secret::remember("basic.password", "l0g-s3cret");
+        let memory = Memory::default();
+        let inner = memory.clone();
+        let layer = json(move || Redacting(inner.clone()));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::warn!(words = "with l0g-s3cret in it", "said");
+        });
+        let bytes = memory.0.lock().expect("no writer panicked").clone();
+        let logged = String::from_utf8(bytes).expect("UTF-8");
+        assert!(logged.contains("with *** in it") && !logged.contains("l0g-s3cret"), "{logged}");
     }
 }

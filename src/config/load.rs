@@ -95,6 +95,7 @@ pub fn read(sources: &Sources) -> (Config, Errors) {
         Map::new()
     });
     let (sections, env) = (sections(merged), sources.env.clone());
+    sections.values().flatten().for_each(|(key, (value, _))| secret::remember(key, value));
     let mut reader = Reader { sections, env, bootstrap_flag: sources.bootstrap.is_some(), errors };
     let config = Config { warnings, ..reader.config(&known) };
     rules::check(&config, &mut reader.errors);

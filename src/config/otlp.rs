@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use super::{layer::Entries, load::Reader};
+use super::{
+    layer::Entries,
+    load::Reader,
+    secret::{self, decoded},
+};
 
 /// `[otlp]`: what has an endpoint, and is not switched off, is pushed.
 #[derive(Debug, Clone, Default)]
@@ -36,9 +40,10 @@ pub struct Traces {
 }
 
 /// A collector, and how it is spoken to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Target {
-    /// The URL of the signal: whole for HTTP, for gRPC the server's.
+    /// The URL of the signal: whole for HTTP, for gRPC the server's. The part that says who may use it is not in it,
+    /// but among the headers. Its query may be secret.
     pub endpoint: String,
     /// gRPC, else protobuf over HTTP.
     pub grpc: bool,
@@ -54,6 +59,16 @@ pub struct Target {
     pub identity: Option<(PathBuf, PathBuf)>,
     /// Who we are, by the semantic conventions.
     pub resource: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoint = secret::shown("endpoint", &self.endpoint);
+        f.debug_struct("Target")
+            .field("endpoint", &endpoint)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Names and values: these may be secret.
@@ -106,9 +121,16 @@ impl Reader {
         }
         let file = |path: String| Some(path).filter(|path| !path.is_empty()).map(PathBuf::from);
         let identity = self.pair("otlp", &key(self, "tls.certificate"), &key(self, "tls.key"));
+        let (endpoint, user) = without_user(endpoint);
+        let mut headers = self.pairs("otlp", &key(self, "headers"));
+        if let Some(user) = user
+            && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        {
+            headers.push(("authorization".to_owned(), format!("Basic {}", secret::basic(&user))));
+        }
         let target = Target {
             grpc,
-            headers: Headers(self.pairs("otlp", &key(self, "headers"))),
+            headers: Headers(headers),
             timeout: self.duration("otlp", &key(self, "timeout")),
             gzip: self.is_first("otlp", &key(self, "compression"), "gzip", "none"),
             ca: file(self.text("otlp", &key(self, "tls.ca"))),
@@ -143,20 +165,18 @@ impl Reader {
     }
 }
 
-/// What `%41` stands for.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-        bytes.push(u8::try_from(16 * high + low).ok()?);
+/// A URL without the part before the `@`, and that part. It must not be in a URL that is handed on, because HTTP
+/// libraries log URLs.
+fn without_user(url: String) -> (String, Option<String>) {
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    let end = url[begin..].find(['/', '?', '#']).map_or(url.len(), |at| begin + at);
+    match url[begin..end].rsplit_once('@') {
+        Some((user, host)) => (
+            format!("{}{host}{}", &url[..begin], &url[end..]),
+            Some(user.to_owned()).filter(|user| !user.is_empty()),
+        ),
+        None => (url, None),
     }
-    String::from_utf8(bytes).ok()
 }
 
 /// The standard variables as settings, and what is to be said of those that are ignored. An empty one is as good as

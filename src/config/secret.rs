@@ -1,4 +1,14 @@
-//! Which keys are secret.
+//! Which keys are secret, and what must not be in a log.
+//!
+//! The values of secret keys are remembered for the whole process as they are read, because the log is the whole
+//! process's, too. Whatever is logged goes through [`redacted`].
+
+use std::{
+    borrow::Cow,
+    sync::{PoisonError, RwLock},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
 
 /// What is printed in place of a secret.
 pub const REDACTED: &str = "***";
@@ -36,6 +46,104 @@ fn url(text: &str) -> String {
         Some((text, _)) => format!("{text}?{REDACTED}"),
         None => text,
     }
+}
+
+/// A secret of fewer characters is not looked for in a log: it would be found in words that are none.
+const SHORTEST: usize = 6;
+
+/// The same for values of headers and of a URL's query, of which not all are secret: tenants, regions, versions.
+const SHORTEST_VALUE: usize = 12;
+
+/// Every text that is replaced in a log, the longest first.
+static REMEMBERED: RwLock<Vec<String>> = RwLock::new(Vec::new());
+
+/// Notes what of a key's value must never be in a log. Keys that are not secret cost nothing.
+pub fn remember(key: &str, value: &str) {
+    let key = key.to_lowercase();
+    if key.ends_with("headers") {
+        for pair in value.split(',') {
+            let value = pair.split_once('=').map_or(pair, |(_, value)| value).trim();
+            [Some(value.to_owned()), decoded(value)]
+                .iter()
+                .flatten()
+                .for_each(|text| keep(text, SHORTEST_VALUE));
+        }
+    } else if is_secret(&key) {
+        // A key in PEM has many lines.
+        value.lines().for_each(|line| keep(line, SHORTEST));
+    } else if key.ends_with("endpoint") || key.ends_with("url") {
+        remember_url(value);
+    }
+}
+
+/// Who may use a URL, and what is asked.
+fn remember_url(url: &str) {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if let Some((user, _)) = address.rsplit_once('@') {
+        let password = user.split_once(':').map(|(_, password)| password);
+        for text in [Some(user), password].into_iter().flatten() {
+            [Some(text.to_owned()), decoded(text)].iter().flatten().for_each(|text| keep(text, SHORTEST));
+        }
+        keep(&basic(user), SHORTEST);
+    }
+    for pair in query.split('&') {
+        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+        [Some(value.to_owned()), decoded(value)].iter().flatten().for_each(|text| keep(text, SHORTEST));
+    }
+}
+
+/// The credentials of basic authentication for the part of a URL before the `@`: percent-encoded as in the URL, and a
+/// password may be missing.
+pub(super) fn basic(user: &str) -> String {
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let plain = |text: &str| decoded(text).unwrap_or_else(|| text.to_owned());
+    BASE64_STANDARD.encode(format!("{}:{}", plain(name), plain(password)))
+}
+
+/// What `%41` stands for; `None` if it stands for nothing.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+        let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+        bytes.push(u8::try_from(16 * high + low).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Keeps a text, and how it is written between quotes.
+fn keep(text: &str, shortest: usize) {
+    let text = text.trim();
+    if text.chars().count() < shortest {
+        return;
+    }
+    let quoted = format!("{text:?}");
+    let in_quotes = quoted[1..quoted.len() - 1].to_owned();
+    let mut remembered = REMEMBERED.write().unwrap_or_else(PoisonError::into_inner);
+    for text in [text.to_owned(), in_quotes] {
+        if !remembered.contains(&text) {
+            remembered.push(text);
+        }
+    }
+    // One may be a part of another.
+    remembered.sort_by_key(|text| std::cmp::Reverse(text.len()));
+}
+
+/// A text with every secret that was remembered replaced.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    for secret in REMEMBERED.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        if text.contains(secret) {
+            text = Cow::Owned(text.replace(secret, REDACTED));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -76,5 +184,26 @@ mod tests {
         }
         assert_eq!(shown("sasl.password", "s3cret"), REDACTED);
         assert_eq!(shown("client.id", "a@b?c"), "a@b?c");
+    }
+
+    #[test]
+    fn what_was_remembered_is_replaced_however_it_is_written() {
+        remember("sasl.password", "p\"ss w0rd");
+        remember("otlp.headers", "api-key=k%3Dy-0123456789, x-scope=production");
+        remember("traces.endpoint", "https://me:s%2Fcr3t@collector:4318/v1/traces?key=qu3ry-key");
+        remember("client.id", "not-a-secret");
+        let table = [
+            ("failed: p\"ss w0rd", "failed: ***"),
+            (r#"words="p\"ss w0rd""#, r#"words="***""#),
+            ("api-key: k=y-0123456789", "api-key: ***"),
+            ("k%3Dy-0123456789", "***"),
+            ("http://me:s%2Fcr3t@collector:4318/?key=qu3ry-key", "http://***@collector:4318/?key=***"),
+            ("Basic bWU6cy9jcjN0", "Basic ***"),
+            ("s/cr3t", "***"),
+            ("not-a-secret of production", "not-a-secret of production"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(redacted(text), expected);
+        }
     }
 }
