@@ -60,6 +60,11 @@ impl Log {
         std::mem::take(&mut self.unsaved)
     }
 
+    /// All of it is to be saved, to a file that knows nothing.
+    pub(super) fn save_all(&mut self) {
+        self.unsaved = self.kept.iter().cloned().collect();
+    }
+
     /// They could not be saved: they will be told again.
     pub(super) fn not_saved(&mut self, events: Vec<Arc<Event>>) {
         let later = std::mem::replace(&mut self.unsaved, events);

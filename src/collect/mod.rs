@@ -30,6 +30,7 @@ use std::{
 
 pub use faults::Api;
 use faults::Faults;
+pub use saved::Written;
 use store::Store;
 use tokio::sync::watch;
 
@@ -83,6 +84,8 @@ pub struct Snapshot {
     pub judging: Duration,
     /// How long it took to write what was last written, which no look waits for.
     pub saving: Duration,
+    /// How the history is written; absent where there is no file.
+    pub written: Option<Written>,
 }
 
 /// The task.
@@ -105,6 +108,8 @@ pub struct Probe {
     /// What was last to be saved, could not be.
     unsaved: bool,
     writing: Option<saved::Writing>,
+    written: Written,
+    target: saved::Target,
     /// How long it took to write what was last written.
     saving: Duration,
     topics: topics::Watched,
@@ -151,6 +156,8 @@ impl Probe {
             saved,
             unsaved: false,
             writing: None,
+            written: Written::default(),
+            target: saved::Target::default(),
             saving: Duration::ZERO,
             topics,
             groups,
@@ -382,6 +389,7 @@ impl Cycle for Probe {
             reading: self.heads.capability(),
             judging,
             saving: self.saving,
+            written: self.store.is_some().then(|| self.written.clone()),
             duration: begun.elapsed(),
         })
     }

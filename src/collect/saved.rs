@@ -1,15 +1,16 @@
 //! What survives a restart, of everything that is looked at: taken in at the start, and written after a look.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::task::JoinHandle;
 
 use super::{
     Probe,
-    store::{Changes, Store, by_topic},
+    store::{Changes, Store, Unsaved, by_topic},
 };
 
 /// What was seen is written this often, or after two looks.
@@ -18,7 +19,24 @@ const EVERY: Duration = Duration::from_secs(60);
 /// What is being written: how it ended, what it was, how long it took.
 pub(super) struct Writing {
     begun: Instant,
-    done: JoinHandle<(rusqlite::Result<()>, Changes, Duration)>,
+    done: JoinHandle<(Result<(), Unsaved>, Changes, Duration)>,
+}
+
+/// What is known of writing the history.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    /// When something was last written.
+    pub last: Option<SystemTime>,
+    /// Failures since the start, by [`Unsaved::KINDS`].
+    pub failures: BTreeMap<&'static str, u64>,
+}
+
+/// Which file is written.
+#[derive(Debug, Default)]
+pub(super) struct Target {
+    generation: u64,
+    /// It knows nothing yet of what is known.
+    anew: bool,
 }
 
 impl Probe {
@@ -56,6 +74,9 @@ impl Probe {
             return self.write(due, false);
         };
         if begun.elapsed() > EVERY {
+            if !self.unsaved {
+                *self.written.failures.entry("no_answer").or_default() += 1;
+            }
             self.told(Some("the disk does not answer".to_owned()));
         }
     }
@@ -65,6 +86,11 @@ impl Probe {
         self.written().await;
         self.write(true, true);
         self.written().await;
+        // The file was taken away meanwhile.
+        if self.target.anew {
+            self.write(true, true);
+            self.written().await;
+        }
     }
 
     fn write(&mut self, seen: bool, all: bool) {
@@ -74,6 +100,13 @@ impl Probe {
             self.topology.unsaved();
             return self.topics.keep_nothing();
         };
+        let Target { generation, anew } = self.target;
+        let (seen, all) = (seen || anew, all || anew);
+        if anew {
+            self.judge.save_all();
+            self.events.save_all();
+            self.topology.save_all();
+        }
         let mut changes = Changes::default();
         (changes.lives, changes.baselines) = self.judge.unsaved(seen);
         changes.events = self.events.unsaved();
@@ -82,11 +115,13 @@ impl Probe {
             self.saved = Instant::now();
             changes.histories = self.topics.unsaved(all);
         }
-        if changes.is_empty() {
+        // Once a minute something is written in any case: that shows that the file can be written.
+        if changes.is_empty() && !seen {
             return;
         }
         let (name, begun) = (self.cluster.name.clone(), Instant::now());
-        let write = move || (store.save(&name, &changes), changes, begun.elapsed());
+        let age = anew.then(|| self.before + self.begin.elapsed());
+        let write = move || (store.write(&name, &changes, generation, age), changes, begun.elapsed());
         self.writing = Some(Writing { begun, done: tokio::task::spawn_blocking(write) });
     }
 
@@ -95,21 +130,27 @@ impl Probe {
         let Some(writing) = &mut self.writing else { return };
         let ended = (&mut writing.done).await;
         self.writing = None;
-        let failed = match ended {
+        let unsaved = match ended {
             Ok((Ok(()), _, duration)) => {
-                self.saving = duration;
-                None
+                (self.saving, self.target.anew) = (duration, false);
+                self.written.last = Some(SystemTime::now());
+                return self.told(None);
             }
-            Ok((Err(error), changes, _)) => {
+            Ok((Err(unsaved), changes, _)) => {
                 self.topics.not_saved(changes.histories);
                 self.judge.not_saved(changes.lives, changes.baselines);
                 self.events.not_saved(changes.events);
                 self.topology.not_saved(changes.topics);
-                Some(error.to_string())
+                unsaved
             }
-            Err(error) => Some(error.to_string()),
+            Err(error) => Unsaved::Failed("other", error.to_string()),
         };
-        self.told(failed);
+        *self.written.failures.entry(unsaved.kind()).or_default() += 1;
+        match unsaved {
+            // Another file, which the log has said: everything is written to it with the next cycle.
+            Unsaved::Replaced(generation) => self.target = Target { generation, anew: true },
+            Unsaved::Failed(_, words) => self.told(Some(words)),
+        }
     }
 
     /// Tells that nothing can be written, and that it can be again, once each.
@@ -130,8 +171,6 @@ impl Probe {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use tokio::sync::watch;
 
     use super::*;
@@ -173,6 +212,57 @@ mod tests {
             topics.iter().collect::<Vec<_>>()
         );
     }
+
+    #[tokio::test]
+    async fn history_file_removed_or_replaced_while_running_is_written_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let store = Arc::new(Store::open(&path).expect("a new file"));
+        let (mut first, mut other) = (probe(&store), probe(&store));
+        Arc::make_mut(&mut other.cluster).name = "other".to_owned();
+        let happens = |probe: &mut Probe, topic: &str| {
+            probe.events.topology(
+                SystemTime::now(),
+                "k",
+                vec![(Change::TopicCreated, topic.to_owned()).into()],
+            );
+        };
+        let told = |probe: &Probe| {
+            let events = probe.events.view();
+            events.iter().map(|event| event.subject.clone()).collect::<Vec<_>>()
+        };
+        for (topic, take_away) in [
+            ("a", None),
+            ("b", Some(None)),
+            ("c", Some(Some("somebody put another file in its place, which is no database at all"))),
+        ] {
+            match take_away {
+                None => {}
+                Some(None) => std::fs::remove_file(&path).expect("it was there"),
+                Some(Some(words)) => {
+                    let another = folder.path().join("another");
+                    std::fs::write(&another, words.repeat(40)).expect("another file");
+                    std::fs::rename(&another, &path).expect("replaced");
+                }
+            }
+            for probe in [&mut first, &mut other] {
+                happens(probe, topic);
+                // The first cycle notices that the file is another one, the second writes everything.
+                for _ in 0..2 {
+                    probe.write(true, false);
+                    probe.written().await;
+                }
+                assert!(!probe.unsaved && !probe.target.anew && probe.written.last.is_some());
+            }
+        }
+        assert_eq!(first.written.failures, BTreeMap::from([("replaced", 2)]));
+        drop((first, other, store));
+        let store = Arc::new(Store::open(&path).expect("the same file"));
+        let second = probe(&store);
+        assert_eq!(told(&second), ["a", "b", "c"], "also what was written to the file that is gone");
+        assert_eq!(store.load("other").expect("a cluster").events.len(), 3);
+    }
+
     #[tokio::test]
     async fn a_disk_that_hangs_holds_up_no_look_and_costs_nothing_that_was_seen() {
         let folder = tempfile::tempdir().expect("a folder");

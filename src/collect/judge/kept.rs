@@ -45,6 +45,16 @@ impl Judge {
         (lives, baselines)
     }
 
+    /// All of it is to be saved, to a file that knows nothing.
+    pub(in crate::collect) fn save_all(&mut self) {
+        self.keep_nothing();
+        self.groups
+            .values_mut()
+            .flat_map(|known| known.topics.values_mut())
+            .for_each(|read| read.turned = true);
+        self.traffic.values_mut().for_each(|flow| flow.changed = true);
+    }
+
     /// What was told could not be saved: it will be told again.
     pub(in crate::collect) fn not_saved(&mut self, lives: Vec<LifeRow>, baselines: Vec<BaselineRow>) {
         for (group, topic, life) in lives {

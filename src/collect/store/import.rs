@@ -55,7 +55,7 @@ impl Store {
     fn begin(&self, cluster: &str, begun: i64, changes: &Changes) -> Result<(), String> {
         let written = |error: rusqlite::Error| error.to_string();
         let mut file = self.file();
-        let transaction = file.transaction().map_err(written)?;
+        let transaction = file.connection().map_err(written)?.transaction().map_err(written)?;
         let fresh = transaction
             .execute(
                 "INSERT OR IGNORE INTO epoch VALUES (?1, ?2)",

@@ -3,19 +3,21 @@
 //! A file that is damaged, or of a newer program, is set aside under another name and never deleted. Without
 //! a file, or when it cannot be written, histories live in memory alone.
 
+mod file;
 pub mod import;
 mod tables;
 
 use std::{
     collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use file::File;
+pub use file::Unsaved;
 pub(super) use tables::{BaselineRow, Changes, LifeRow, Row, TopicRow};
 
 use super::{events::Event, history::History};
@@ -37,7 +39,7 @@ const FROM_FIRST: &str = "UPDATE history
 
 /// The file.
 #[derive(Debug)]
-pub struct Store(Mutex<Connection>);
+pub struct Store(Mutex<File>);
 
 /// What a file held of a cluster.
 #[derive(Debug, Default)]
@@ -57,49 +59,10 @@ impl Store {
     /// # Errors
     /// Why neither it nor another in its place can be used.
     pub fn open(path: &Path) -> Result<Self, String> {
-        match Self::try_open(path) {
-            Ok(store) => Ok(store),
-            Err(Refusal::Locked(words)) => Err(format!("{} cannot be used: {words}", path.display())),
-            Err(Refusal::Unusable(words)) => {
-                let aside =
-                    set_aside(path).map_err(|error| format!("{}: {words}; {error}", path.display()))?;
-                let (path, aside) = (path.display().to_string(), aside.display().to_string());
-                tracing::warn!(path, aside, "the history cannot be used and was set aside: {words}");
-                Self::try_open(Path::new(&path)).map_err(|refusal| match refusal {
-                    Refusal::Locked(words) | Refusal::Unusable(words) => format!("{path}: {words}"),
-                })
-            }
-        }
+        Ok(Self(Mutex::new(File::open(path)?)))
     }
 
-    fn try_open(path: &Path) -> Result<Self, Refusal> {
-        let mut file = Connection::open(path)?;
-        file.busy_timeout(Duration::from_secs(2))?;
-        // Two programs that write one history would spoil it for both.
-        file.pragma_update(None, "locking_mode", "exclusive")?;
-        // Of a file that is there already it changes nothing.
-        file.pragma_update(None, "auto_vacuum", "incremental")?;
-        file.pragma_update(None, "journal_mode", "wal")?;
-        file.pragma_update(None, "synchronous", "normal")?;
-        let sound: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if sound != "ok" {
-            return Err(Refusal::Unusable(sound));
-        }
-        let version: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version > VERSION {
-            return Err(Refusal::Unusable(format!("it has schema {version}, this program knows {VERSION}")));
-        }
-        let change = file.transaction()?;
-        change.execute_batch(tables::SCHEMA)?;
-        if version == 1 {
-            change.execute(FROM_FIRST, [])?;
-        }
-        change.pragma_update(None, "user_version", VERSION)?;
-        change.commit()?;
-        Ok(Self(Mutex::new(file)))
-    }
-
-    fn file(&self) -> std::sync::MutexGuard<'_, Connection> {
+    fn file(&self) -> std::sync::MutexGuard<'_, File> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,12 +70,13 @@ impl Store {
     /// what is known, by more than clocks are corrected, nothing is: nobody can say how long ago it was.
     pub(super) fn load(&self, cluster: &str) -> rusqlite::Result<Saved> {
         let mut file = self.file();
+        let file = file.connection()?;
         let now_ms = now_ms();
         let began: Option<i64> = file
             .query_row("SELECT began_ms FROM epoch WHERE cluster = ?1", [cluster], |row| row.get(0))
             .optional()?;
         let age = began.and_then(|began| u64::try_from(now_ms - began).ok()).map(Duration::from_millis);
-        let mut rows = if age.is_some() { tables::histories(&file, cluster)? } else { Vec::new() };
+        let mut rows = if age.is_some() { tables::histories(file, cluster)? } else { Vec::new() };
         let histories = rows.iter().filter_map(|row| row.history.as_ref()?.last());
         let last = histories.max().unwrap_or_default();
         let age = match age {
@@ -133,22 +97,41 @@ impl Store {
         Ok(Saved {
             age,
             rows,
-            lives: tables::lives(&file, cluster, age)?,
-            baselines: tables::baselines(&file, cluster)?,
-            events: tables::events(&file, cluster)?,
-            topics: tables::topics(&file, cluster)?,
+            lives: tables::lives(file, cluster, age)?,
+            baselines: tables::baselines(file, cluster)?,
+            events: tables::events(file, cluster)?,
+            topics: tables::topics(file, cluster)?,
         })
     }
 
-    /// Writes what changed, all of it or nothing.
-    pub(super) fn save(&self, cluster: &str, changes: &Changes) -> rusqlite::Result<()> {
+    /// Writes what changed, all of it or nothing. `generation` is the file that the changes are for; with `anew`, the
+    /// changes are all that is known of the cluster, and their times count from so long ago.
+    pub(super) fn write(
+        &self,
+        cluster: &str,
+        changes: &Changes,
+        generation: u64,
+        anew: Option<Duration>,
+    ) -> Result<(), Unsaved> {
         let mut file = self.file();
+        file.notice()?;
+        if file.generation() != generation {
+            return Err(Unsaved::Replaced(file.generation()));
+        }
+        let file = file.connection()?;
         let transaction = file.transaction()?;
+        if let Some(age) = anew {
+            for table in tables::ALL {
+                transaction.execute(&format!("DELETE FROM {table} WHERE cluster = ?1"), [cluster])?;
+            }
+            let began_ms = now_ms() - i64::try_from(age.as_millis()).unwrap_or(0);
+            transaction.execute("REPLACE INTO epoch VALUES (?1, ?2)", params![cluster, began_ms])?;
+        }
         changes.put(cluster, &transaction)?;
         transaction.execute("REPLACE INTO written VALUES (?1, ?2)", params![cluster, now_ms()])?;
         transaction.commit()?;
         // Written is written, whether or not there is less to keep.
-        _ = vacuum(&file);
+        _ = vacuum(file);
         Ok(())
     }
 
@@ -159,6 +142,7 @@ impl Store {
     /// Why the file cannot be written.
     pub fn forget_others(&self, clusters: &[&str]) -> rusqlite::Result<usize> {
         let mut file = self.file();
+        let file = file.connection()?;
         let old = now_ms() - i64::try_from(ABSENT.as_millis()).unwrap_or(i64::MAX);
         let names: Vec<String> = file
             .prepare("SELECT cluster FROM epoch LEFT JOIN written USING (cluster) WHERE coalesce(at_ms, began_ms) < ?1")?
@@ -176,9 +160,18 @@ impl Store {
 
 #[cfg(test)]
 impl Store {
+    /// Writes to the file that was opened first.
+    pub(super) fn save(&self, cluster: &str, changes: &Changes) -> Result<(), Unsaved> {
+        self.write(cluster, changes, 0, None)
+    }
+
     /// As if the disk had no more room than for so many pages, or than it has.
     pub(super) fn limit(&self, pages: u32) {
-        self.file().pragma_update(None, "max_page_count", pages).expect("a limit");
+        self.file()
+            .connection()
+            .expect("open")
+            .pragma_update(None, "max_page_count", pages)
+            .expect("a limit");
     }
 
     /// As if the disk did not answer, until what is returned is dropped.
@@ -210,41 +203,6 @@ fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-enum Refusal {
-    /// Somebody else has it, or it cannot be reached.
-    Locked(String),
-    /// Damaged, or not ours.
-    Unusable(String),
-}
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode as Code;
-        match error.sqlite_error_code() {
-            Some(Code::NotADatabase | Code::DatabaseCorrupt) => Refusal::Unusable(error.to_string()),
-            // A folder that is missing or read-only is no reason to rename anything.
-            _ => Refusal::Locked(error.to_string()),
-        }
-    }
-}
-
-/// Renames the file and what SQLite keeps beside it.
-fn set_aside(path: &Path) -> Result<PathBuf, String> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let beside = |end: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        PathBuf::from(name)
-    };
-    let aside = beside(&format!(".aside-{since}"));
-    fs::rename(path, &aside).map_err(|error| format!("it cannot be set aside: {error}"))?;
-    for end in ["-wal", "-shm"] {
-        // Often there is none.
-        _ = fs::rename(beside(end), beside(&format!(".aside-{since}{end}")));
-    }
-    Ok(aside)
-}
-
 /// Histories by topic and partition.
 pub(super) type Loaded = BTreeMap<Arc<str>, (Option<TopicId>, BTreeMap<i32, History>)>;
 
@@ -264,7 +222,10 @@ pub(super) fn by_topic(rows: Vec<Row>) -> Loaded {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, Write};
+    use std::{
+        fs,
+        io::{BufRead, Write},
+    };
 
     use super::*;
     use crate::collect::{
@@ -283,7 +244,7 @@ mod tests {
     /// As if the file had been begun an hour ago.
     fn age(store: &Store) {
         let older = "UPDATE epoch SET began_ms = began_ms - 3600000";
-        assert_eq!(store.file().execute(older, []).expect("a file"), 1);
+        assert_eq!(store.file().connection().expect("open").execute(older, []).expect("a file"), 1);
     }
 
     fn changes<const N: usize>(histories: [Row; N]) -> Changes {
@@ -405,8 +366,18 @@ mod tests {
         }
         assert_eq!(store.forget_others(&["eu"]).expect("nothing to do"), 0, "it may come back");
         let month = i64::try_from(ABSENT.as_millis()).expect("small") + 1000;
-        store.file().execute("UPDATE written SET at_ms = at_ms - ?1", [month]).expect("older");
-        store.file().execute("UPDATE epoch SET began_ms = began_ms - ?1", [month]).expect("older");
+        store
+            .file()
+            .connection()
+            .expect("open")
+            .execute("UPDATE written SET at_ms = at_ms - ?1", [month])
+            .expect("older");
+        store
+            .file()
+            .connection()
+            .expect("open")
+            .execute("UPDATE epoch SET began_ms = began_ms - ?1", [month])
+            .expect("older");
         assert_eq!(store.forget_others(&["eu"]).expect("forgotten"), 2);
         let lives = |name| store.load(name).expect("a cluster").lives.len();
         assert_eq!((lives("eu"), lives("us")), (1, 0));

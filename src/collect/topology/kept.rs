@@ -26,6 +26,11 @@ impl Watched {
         std::mem::take(&mut self.unsaved).into_iter().map(row).collect()
     }
 
+    /// All of it is to be saved, to a file that knows nothing.
+    pub(in crate::collect) fn save_all(&mut self) {
+        self.unsaved = self.topics.keys().cloned().collect();
+    }
+
     /// They could not be saved: they will be told again.
     pub(in crate::collect) fn not_saved(&mut self, topics: Vec<TopicRow>) {
         self.unsaved.extend(topics.into_iter().map(|(name, _)| name));

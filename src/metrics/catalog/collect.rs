@@ -198,6 +198,20 @@ pub static FILTERED: Family<2> = family(
     "Number of consumer groups or topics that Kafka lists and the configuration leaves out, by filter: lag.groups, lag.topics, freshness.topics. Absent without a listing.",
 );
 
+pub static HISTORY_WRITTEN: Family<1> = family(
+    "heartbeat_history_last_write_timestamp_seconds",
+    Kind::Gauge,
+    &["kafka_cluster"],
+    "When the history file was last written, which happens at least once a minute. Absent without [history] path, and before the first write.",
+);
+
+pub static HISTORY_FAILURES: Family<2> = family(
+    "heartbeat_history_write_failures_total",
+    Kind::Counter,
+    &["kafka_cluster", "kind"],
+    "Failures to write the history file, by kind; replaced: the file was removed or replaced while the service ran, and was made anew. Absent without [history] path.",
+);
+
 pub static SERIES_DROPPED: Family<1> = family(
     "heartbeat_series_dropped",
     Kind::Gauge,
@@ -304,7 +318,7 @@ pub static CHANGES: Family<2> = family(
 );
 
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 43] = [
+pub static ALL: [&Description; 45] = [
     &LATEST_OFFSET.description,
     &STABLE_OFFSET.description,
     &EARLIEST_OFFSET.description,
@@ -333,6 +347,8 @@ pub static ALL: [&Description; 43] = [
     &EXPORTER_LOST.description,
     &COLLECT_ERRORS.description,
     &FILTERED.description,
+    &HISTORY_WRITTEN.description,
+    &HISTORY_FAILURES.description,
     &SERIES_DROPPED.description,
     &LAST_EVENT.description,
     &OLDEST_PARTITION_EVENT.description,

@@ -6,10 +6,11 @@ use super::{flag, judge, shown, text, unix};
 use crate::{
     board::Readings,
     collect::{
-        Snapshot,
+        Snapshot, Written,
         freshness::{Freshness, State},
         groups::Group,
         lag::{Lag, Method},
+        store::Unsaved,
         topics::Topic,
         topology::Change,
     },
@@ -43,6 +44,7 @@ pub fn collected<'a>(readings: &'a Readings, alone: bool, wanted: Compat, series
     if settings.lag.enabled || dropped > 0 {
         series.push(c::SERIES_DROPPED.series([text(name)], Value::Count(dropped)));
     }
+    snapshot.written.iter().for_each(|written| history(name, written, series));
     for (filter, count) in &snapshot.filtered {
         series.push(c::FILTERED.series([text(name), text(filter)], Value::Count(*count as u64)));
     }
@@ -78,6 +80,15 @@ pub(super) fn liveness<'a>(readings: &'a Readings, series: &mut impl Sink<'a>) {
         series.push(c::EXPORTER_UP.series(at(), flag(readings.collect.fresh().is_some())));
         let update = readings.collect.succeeded;
         series.take(update.map(|update| c::EXPORTER_UPDATE.series(at(), Value::Number(unix(update)))));
+    }
+}
+
+fn history<'a>(name: &'a str, written: &'a Written, series: &mut impl Sink<'a>) {
+    let last = written.last.map(|last| Value::Number(unix(last)));
+    series.take(last.map(|last| c::HISTORY_WRITTEN.series([text(name)], last)));
+    for kind in Unsaved::KINDS {
+        let count = written.failures.get(kind).copied().unwrap_or(0);
+        series.push(c::HISTORY_FAILURES.series([text(name), text(kind)], Value::Count(count)));
     }
 }
 

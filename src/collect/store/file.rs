@@ -1,0 +1,178 @@
+//! The file itself: opened and checked, set aside where it cannot be used, and made again where somebody took it away.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::{FROM_FIRST, VERSION, tables};
+
+/// An open file, and what tells it from another one under the same name.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    /// Absent while no file can be opened in place of the one that was taken away.
+    connection: Option<Connection>,
+    identity: Option<Identity>,
+    generation: u64,
+}
+
+/// A device and the number of a file on it.
+type Identity = (u64, u64);
+
+/// Why something was not written.
+#[derive(Debug)]
+pub enum Unsaved {
+    /// The file was removed or replaced. A new one is open, of this generation, and knows nothing yet.
+    Replaced(u64),
+    /// The file cannot be written: the kind of failure, and the reason in words.
+    Failed(&'static str, String),
+}
+
+impl Unsaved {
+    /// Every kind of failure, in the order of the labels.
+    pub const KINDS: [&'static str; 8] =
+        ["damaged", "disk_full", "io", "locked", "no_answer", "other", "replaced", "unreachable"];
+
+    /// The kind of the failure as a label value.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Unsaved::Replaced(_) => "replaced",
+            Unsaved::Failed(kind, _) => kind,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Unsaved {
+    fn from(error: rusqlite::Error) -> Self {
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "disk_full",
+            Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly) => "io",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "locked",
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "damaged",
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => "unreachable",
+            _ => "other",
+        };
+        Unsaved::Failed(kind, error.to_string())
+    }
+}
+
+impl File {
+    /// Opens or makes the file; one that cannot be used is set aside.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        let connection = Some(open(path)?);
+        Ok(Self { path: path.to_owned(), connection, identity: identity(path), generation: 0 })
+    }
+
+    /// How often the file was removed or replaced.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn connection(&mut self) -> rusqlite::Result<&mut Connection> {
+        self.connection.as_mut().ok_or_else(|| rusqlite::Error::InvalidPath(self.path.clone()))
+    }
+
+    /// Notices that the file was removed or replaced, and makes another one: what is written to a deleted file is
+    /// lost at the end of the process.
+    pub(super) fn notice(&mut self) -> Result<(), Unsaved> {
+        if self.connection.is_some() && identity(&self.path) == self.identity {
+            return Ok(());
+        }
+        let path = self.path.display().to_string();
+        if self.connection.take().is_some() {
+            tracing::warn!(path, "the history file was removed or replaced; another one is made");
+        }
+        let connection = open(&self.path).map_err(|words| Unsaved::Failed("unreachable", words))?;
+        (self.connection, self.identity) = (Some(connection), identity(&self.path));
+        self.generation += 1;
+        tracing::info!(path, "there is a new history file: everything that is known is written to it");
+        Ok(())
+    }
+}
+
+/// Absent where there is no such file, or it cannot be reached.
+fn identity(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+fn open(path: &Path) -> Result<Connection, String> {
+    match try_open(path) {
+        Ok(file) => Ok(file),
+        Err(Refusal::Locked(words)) => Err(format!("{} cannot be used: {words}", path.display())),
+        Err(Refusal::Unusable(words)) => {
+            let aside = set_aside(path).map_err(|error| format!("{}: {words}; {error}", path.display()))?;
+            let (path, aside) = (path.display().to_string(), aside.display().to_string());
+            tracing::warn!(path, aside, "the history cannot be used and was set aside: {words}");
+            try_open(Path::new(&path)).map_err(|refusal| match refusal {
+                Refusal::Locked(words) | Refusal::Unusable(words) => format!("{path}: {words}"),
+            })
+        }
+    }
+}
+
+fn try_open(path: &Path) -> Result<Connection, Refusal> {
+    let mut file = Connection::open(path)?;
+    file.busy_timeout(Duration::from_secs(2))?;
+    // Two programs that write one history would spoil it for both.
+    file.pragma_update(None, "locking_mode", "exclusive")?;
+    // Of a file that is there already it changes nothing.
+    file.pragma_update(None, "auto_vacuum", "incremental")?;
+    file.pragma_update(None, "journal_mode", "wal")?;
+    file.pragma_update(None, "synchronous", "normal")?;
+    let sound: String = file.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if sound != "ok" {
+        return Err(Refusal::Unusable(sound));
+    }
+    let version: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > VERSION {
+        return Err(Refusal::Unusable(format!("it has schema {version}, this program knows {VERSION}")));
+    }
+    let change = file.transaction()?;
+    change.execute_batch(tables::SCHEMA)?;
+    if version == 1 {
+        change.execute(FROM_FIRST, [])?;
+    }
+    change.pragma_update(None, "user_version", VERSION)?;
+    change.commit()?;
+    Ok(file)
+}
+
+enum Refusal {
+    /// Somebody else has it, or it cannot be reached.
+    Locked(String),
+    /// Damaged, or not ours.
+    Unusable(String),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(Code::NotADatabase | Code::DatabaseCorrupt) => Refusal::Unusable(error.to_string()),
+            // A folder that is missing or read-only is no reason to rename anything.
+            _ => Refusal::Locked(error.to_string()),
+        }
+    }
+}
+
+/// Renames the file and what SQLite keeps beside it.
+fn set_aside(path: &Path) -> Result<PathBuf, String> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let beside = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let aside = beside(&format!(".aside-{since}"));
+    fs::rename(path, &aside).map_err(|error| format!("it cannot be set aside: {error}"))?;
+    for end in ["-wal", "-shm"] {
+        // Often there is none.
+        _ = fs::rename(beside(end), beside(&format!(".aside-{since}{end}")));
+    }
+    Ok(aside)
+}
