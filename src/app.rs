@@ -41,7 +41,7 @@ use crate::{
         },
         metadata, topic,
     },
-    process::Monitor,
+    process::{Monitor, http_connections},
     push::Push,
     supervisor,
     task::{self, Cycle, Latest, Schedule},
@@ -294,8 +294,17 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
             tracing::warn!("without [http] tls.certificate the password travels in clear text");
         }
     }
-    let server =
-        tokio::spawn(http::listen::serve(listener, config.http.tls.clone(), router, stopped.clone()));
+    let (tls, limit) = (config.http.tls.clone(), http_connections(config.http.connections));
+    let ended = CancellationToken::new();
+    let server = {
+        let (stopped, guard) = (stopped.clone(), ended.clone().drop_guard());
+        tokio::spawn(async move {
+            let _guard = guard;
+            if let Err(error) = http::listen::serve(listener, tls, router, limit, stopped).await {
+                tracing::error!("HTTP cannot be served: {error}");
+            }
+        })
+    };
 
     let exit = {
         let broken = clusters.iter_mut().map(|running| Box::pin(running.broken()));
@@ -303,6 +312,10 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
             _ = term.recv() => Exit::Ok,
             _ = interrupt.recv() => Exit::Ok,
             _ = futures_util::future::select_all(broken) => Exit::Internal,
+            () = ended.cancelled() => {
+                tracing::error!("the HTTP server has ended");
+                Exit::Internal
+            }
         }
     };
     tracing::info!("stopping");
@@ -320,7 +333,7 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
 async fn drain(
     clusters: Vec<Running>,
     push: Push,
-    server: tokio::task::JoinHandle<io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
     stopped: CancellationToken,
     grace: Duration,
 ) {

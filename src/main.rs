@@ -28,6 +28,7 @@ type Environment = BTreeMap<String, String>;
 
 fn main() -> ExitCode {
     process::give_memory_back();
+    process::raise_descriptor_limit();
     let environment = process::environment();
     let cli = Cli::parse();
     let exit = if cli.version {

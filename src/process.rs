@@ -33,6 +33,33 @@ pub fn give_memory_back() {
     }
 }
 
+/// Raises the limit of open files as far as this process may: the soft limit is often 1024, and each broker costs
+/// about nine descriptors. A limit that cannot be raised stays as it was.
+pub fn raise_descriptor_limit() {
+    _ = rlimit::increase_nofile_limit(u64::MAX);
+}
+
+/// The number of descriptors that this process may open. Absent where the system does not tell.
+fn descriptor_limit() -> Option<u64> {
+    rlimit::Resource::NOFILE.get_soft().ok()
+}
+
+/// The number of HTTP connections to serve: what is configured, but at most a quarter of the descriptors that this
+/// process may open, because the rest belongs to Kafka.
+pub fn http_connections(configured: usize) -> usize {
+    let most =
+        descriptor_limit().and_then(|limit| usize::try_from(limit / 4).ok()).unwrap_or(usize::MAX).max(1);
+    if configured > most {
+        tracing::warn!(
+            configured,
+            served = most,
+            "[http] connections is more than a quarter of the descriptors that this process may open: raise the limit \
+             of open files (LimitNOFILE in a systemd unit, ulimit -n in a shell)"
+        );
+    }
+    configured.min(most)
+}
+
 /// The variables of the environment whose names and values are text.
 pub fn environment() -> BTreeMap<String, String> {
     let text =
@@ -93,6 +120,7 @@ impl Monitor {
             published: Vec::new(),
             scrapes: Some(self.scrapes.read()),
             fds: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
+            most_fds: descriptor_limit(),
         }
     }
 }

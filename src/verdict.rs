@@ -175,6 +175,11 @@ impl Seen<'_> {
                 "this process was stalled within the last half minute: its numbers say little of Kafka";
             return (State::ProberFault, vec![reason.to_owned()]);
         }
+        let mut failures = [&self.metadata.failure, &self.connectivity.failure].into_iter().flatten();
+        if let Some(failure) = failures.find(|failure| failure.fault.is_ours()) {
+            let reason = format!("this process has run out of descriptors: {}", failure.message);
+            return (State::ProberFault, vec![reason]);
+        }
         let mut reasons = self.reasons();
         let Change { events, bad, length, .. } = self.change;
         let silent = events == 0;

@@ -29,13 +29,13 @@ pub(crate) fn serve(board: Board, config: &Config) -> Served {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.set_nonblocking(true).expect("a listener without blocking");
     let address = listener.local_addr().expect("an address");
-    let stopped = stop.clone();
+    let (stopped, limit) = (stop.clone(), config.http.connections);
     let thread = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
             tokio::spawn(http::write_ahead(state.clone()));
-            let served = http::listen::serve(listener, None, http::router(state), stopped);
+            let served = http::listen::serve(listener, None, http::router(state), limit, stopped);
             served.await.expect("the server serves");
         });
     });

@@ -15,8 +15,17 @@ impl Reader {
             listen: self.listen(),
             tls: tls.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into() }),
             basic: basic.map(|(username, password)| Basic { username, password }),
+            connections: self.connections(),
             created_timestamps: self.parsed("http", "created_timestamps", "true or false"),
         }
+    }
+
+    fn connections(&mut self) -> usize {
+        let connections = self.text("http", "connections").parse().ok().filter(|count| *count >= 1);
+        connections.unwrap_or_else(|| {
+            self.expected("http", "connections", "a number from 1");
+            1
+        })
     }
 
     fn listen(&mut self) -> SocketAddr {

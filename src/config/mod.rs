@@ -189,6 +189,8 @@ pub struct Http {
     pub tls: Option<ServerTls>,
     /// Ask who is there.
     pub basic: Option<Basic>,
+    /// Connections at the same time; a few more are answered on the health paths.
+    pub connections: usize,
     /// Counters say since when they count.
     pub created_timestamps: bool,
 }

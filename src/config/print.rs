@@ -129,6 +129,7 @@ impl Config {
             lines.push(format!("basic.username = {}", basic.username));
             lines.push(format!("basic.password = {}", secret::REDACTED));
         }
+        lines.push(format!("connections = {}", self.http.connections));
         lines.push(format!("created_timestamps = {}", self.http.created_timestamps));
         lines.push(String::new());
         lines.push("[otlp]".to_owned());

@@ -22,7 +22,7 @@ pub(super) fn expected(Basic { username, password }: &Basic) -> Expected {
 
 /// Answers 401 to whoever does not name both.
 pub(super) async fn ask(Extract(expected): Extract<Expected>, request: Request, next: Next) -> Response {
-    let open = ["/livez", "/readyz", "/health", "/ready"].contains(&request.uri().path());
+    let open = super::health::is_health(request.uri().path());
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let known = given.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, credentials)| {
         scheme.eq_ignore_ascii_case("basic") && bool::from(credentials.as_bytes().ct_eq(expected.as_bytes()))

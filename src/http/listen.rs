@@ -1,43 +1,64 @@
-//! The server's way in: plain TCP, or TLS by a certificate that may be renewed while we run.
+//! The server's way in: every connection is accepted, and none may hold up another.
 //!
-//! A handshake that hangs or fails costs its own connection alone: handshakes run beside each other, and
-//! beside those waiting to be accepted.
+//! Each connection is a task of its own, with its TLS handshake. A peer that is silent, slow or one of many is
+//! bounded by a time for each step ([`HANDSHAKE`], [`FIRST_REQUEST`], [`IDLE`], [`UNREAD`]), by the size of a
+//! request's header, and by the number of connections ([`Connections`]).
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    serve::{Listener, ListenerExt},
+    body::Body,
+    http::{HeaderValue, Request, Response, StatusCode, header},
+    response::IntoResponse,
 };
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use http_body_util::BodyExt;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        ServerConfig,
-        crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    },
-    server::TlsStream,
-};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    certificate::Certificate,
+    connections::{Connections, Slot},
+    health,
+};
 use crate::config::ServerTls;
 
-/// For one handshake.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Handshakes under way; others wait.
-const MOST_HANDSHAKES: usize = 64;
+pub use super::certificate::check;
 
-/// Serves until `stopped`, then ends what is under way.
+/// The longest TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+/// From accepting a connection to the whole header of its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// From an answer to the whole header of the next request: longer than Prometheus' usual interval of a minute.
+const IDLE: Duration = Duration::from_secs(90);
+/// A peer that takes no byte of its answer for so long has stopped reading.
+const UNREAD: Duration = Duration::from_secs(30);
+/// The largest header of a request, in bytes.
+const LARGEST_HEADER: usize = 64 * 1024;
+/// An idle connection is asked after this time whether its peer is still there, and then as often as this.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// After an accept that failed: descriptors are missing, and become free when connections end.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// The log says that connections cannot be accepted at most this often.
+const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
+
+/// Serves until `stopped`, then finishes the answers under way. `limit` is the number of connections.
 ///
 /// # Errors
 /// A certificate that cannot be used; [`check`] tells that before.
@@ -45,155 +66,163 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<ServerTls>,
     router: Router,
+    limit: usize,
     stopped: CancellationToken,
 ) -> io::Result<()> {
-    let stopped = stopped.cancelled_owned();
-    match tls {
-        None => axum::serve(listener.tap_io(at_once), router).with_graceful_shutdown(stopped).await,
-        Some(files) => {
-            let certificate = Certificate::read(files).map_err(io::Error::other)?;
-            let listener = TlsListener { tcp: listener, certificate, pending: FuturesUnordered::new() };
-            axum::serve(listener, router).with_graceful_shutdown(stopped).await
-        }
-    }
-}
-
-/// The last piece of an answer is short: without this it would wait 40 ms for the client's word that it has the
-/// others.
-fn at_once(stream: &mut TcpStream) {
-    // Who cannot is slower, and no worse off.
-    _ = stream.set_nodelay(true);
-}
-
-/// Whether the certificate and its key can be served.
-///
-/// # Errors
-/// The key of the setting, and what is wrong with it.
-pub fn check(files: &ServerTls) -> Result<(), String> {
-    acceptor(files).map(drop)
-}
-
-fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, String> {
-    let read = |key: &str, path: &std::path::Path| {
-        fs::read(path).map_err(|error| format!("[http] {key}: {} cannot be read: {error}", path.display()))
-    };
-    let chain = read("tls.certificate", &files.certificate)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain).flatten().collect();
-    if chain.is_empty() {
-        return Err(format!(
-            "[http] tls.certificate: {} holds no PEM certificate",
-            files.certificate.display()
-        ));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&read("tls.key", &files.key)?);
-    let key = key.map_err(|_| format!("[http] tls.key: {} holds no PEM private key", files.key.display()))?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
-    let mut config =
-        config.map_err(|error| format!("[http] tls.key: does not fit the certificate: {error}"))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-/// The certificate in use, and when its files were written.
-struct Certificate {
-    files: ServerTls,
-    written: [Option<SystemTime>; 2],
-    acceptor: TlsAcceptor,
-}
-
-impl Certificate {
-    fn read(files: ServerTls) -> Result<Self, String> {
-        Ok(Self { written: written(&files), acceptor: acceptor(&files)?, files })
-    }
-
-    /// Reads files that were written since: certificates are renewed, and nobody restarts a prober for that.
-    fn latest(&mut self) -> TlsAcceptor {
-        let written = written(&self.files);
-        if written != self.written {
-            self.written = written;
-            match acceptor(&self.files) {
-                Ok(acceptor) => self.acceptor = acceptor,
-                Err(error) => tracing::warn!("{error}; the certificate read before stays in use"),
-            }
-        }
-        self.acceptor.clone()
-    }
-}
-
-fn written(files: &ServerTls) -> [Option<SystemTime>; 2] {
-    [&files.certificate, &files.key].map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok())
-}
-
-type Accepted = (TlsStream<TcpStream>, SocketAddr);
-
-struct TlsListener {
-    tcp: TcpListener,
-    certificate: Certificate,
-    /// `None` for a handshake that came to nothing.
-    pending: FuturesUnordered<BoxFuture<'static, Option<Accepted>>>,
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> Accepted {
-        loop {
-            tokio::select! {
-                (mut stream, address) = Listener::accept(&mut self.tcp), if self.pending.len() < MOST_HANDSHAKES => {
-                    at_once(&mut stream);
-                    let handshake = timeout(PATIENCE, self.certificate.latest().accept(stream));
-                    self.pending.push(Box::pin(async move {
-                        match handshake.await {
-                            Ok(Ok(stream)) => Some((stream, address)),
-                            Ok(Err(error)) => {
-                                tracing::debug!("no TLS with {address}: {error}");
-                                None
+    let mut certificate = tls.map(Certificate::read).transpose().map_err(io::Error::other)?;
+    let connections = Connections::new(limit);
+    let mut tasks = JoinSet::new();
+    let mut complained = None::<Instant>;
+    loop {
+        let accepted = tokio::select! {
+            () = stopped.cancelled() => break,
+            Some(_) = tasks.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let slot = tokio::select! {
+                    () = stopped.cancelled() => break,
+                    slot = connections.enter() => slot,
+                };
+                let acceptor = certificate.as_mut().map(Certificate::latest);
+                let (router, stopped) = (router.clone(), stopped.clone());
+                tasks.spawn(async move {
+                    prepare(&stream);
+                    match acceptor {
+                        None => converse(stream, slot, router, stopped).await,
+                        Some(acceptor) => {
+                            let handshake = tokio::select! {
+                                () = slot.close.cancelled() => return,
+                                handshake = timeout(HANDSHAKE, acceptor.accept(stream)) => handshake,
+                            };
+                            match handshake {
+                                Ok(Ok(stream)) => converse(stream, slot, router, stopped).await,
+                                Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
+                                Err(_) => tracing::debug!("a TLS handshake took too long"),
                             }
-                            Err(_) => None,
                         }
-                    }));
-                }
-                Some(done) = self.pending.next() => {
-                    if let Some(accepted) = done {
-                        return accepted;
                     }
+                });
+            }
+            // The peer has left already.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                if complained.is_none_or(|at| at.elapsed() > COMPLAIN_AGAIN) {
+                    complained = Some(Instant::now());
+                    tracing::error!("HTTP connections cannot be accepted: {error}");
                 }
+                connections.close_every_idle();
+                sleep(ACCEPT_AGAIN).await;
             }
         }
     }
+    drop(listener);
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+/// Without a delay the last piece of an answer, which is short, waits up to 40 ms for the acknowledgement of the
+/// piece before. Keepalive ends connections whose peer vanished without a word.
+fn prepare(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    // A connection without these settings is slower or lives longer, and is served all the same.
+    if let Err(error) = set {
+        tracing::debug!("the settings of a connection were refused: {error}");
     }
 }
 
+/// Answers the requests of one connection, one after the other.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    slot: Slot,
+    router: Router,
+    stopped: CancellationToken,
+) {
+    let slot = Arc::new(slot);
+    let asked = CancellationToken::new();
+    let service = {
+        let (slot, asked, router) = (slot.clone(), asked.clone(), TowerToHyperService::new(router));
+        service_fn(move |request: Request<Incoming>| {
+            asked.cancel();
+            answer(&slot, &router, request)
+        })
+    };
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(UNREAD));
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE)
+            .max_buf_size(LARGEST_HEADER)
+            .serve_connection(TokioIo::new(Box::pin(stream)), service)
+    );
+    let mut stopping = false;
+    let mut first = pin!(sleep(FIRST_REQUEST));
+    loop {
+        tokio::select! {
+            biased;
+            () = slot.close.cancelled() => return,
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!("an HTTP connection ended: {error}");
+                }
+                return;
+            }
+            () = stopped.cancelled(), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = first.as_mut(), if !asked.is_cancelled() => return,
+        }
+    }
+}
+
+/// Answers one request; the connection counts as idle again when the last piece of the answer is handed over.
+fn answer(
+    slot: &Slot,
+    router: &TowerToHyperService<Router>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
+    let answering = slot.answer();
+    let refused = slot.reserved && !health::is_health(request.uri().path());
+    let answer = (!refused).then(|| router.call(request));
+    async move {
+        let Some(answer) = answer else {
+            let words = "too many connections: [http] connections is the limit\n";
+            let mut response = (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return Ok(response);
+        };
+        let response = answer.await?;
+        Ok(response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                _ = &answering;
+                frame
+            }))
+        }))
+    }
+}
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fs, net::SocketAddr};
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio_rustls::{
         TlsConnector,
-        rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
+        rustls::{
+            ClientConfig, RootCertStore,
+            crypto::ring,
+            pki_types::{CertificateDer, ServerName},
+        },
     };
 
-    use super::*;
-
-    /// Writes a new certificate and its key; returns the certificate.
-    fn certify(folder: &Path) -> CertificateDer<'static> {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("a file");
-        fs::write(folder.join("cert.pem"), made.cert.pem()).expect("a file");
-        made.cert.der().clone()
-    }
-
-    fn files(folder: &Path) -> ServerTls {
-        ServerTls { certificate: folder.join("cert.pem"), key: folder.join("key.pem") }
-    }
+    use super::{
+        super::certificate::tests::{certify, files},
+        *,
+    };
 
     /// The answer's first line, if the server shows this certificate.
     async fn ask(address: SocketAddr, trusted: &CertificateDer<'static>) -> io::Result<String> {
@@ -221,7 +250,7 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let stop = CancellationToken::new();
         let router = Router::new().route("/", get(async || "hello"));
-        let server = tokio::spawn(serve(listener, Some(files(folder.path())), router, stop.clone()));
+        let server = tokio::spawn(serve(listener, Some(files(folder.path())), router, 256, stop.clone()));
         // It says nothing, and nobody waits for it.
         let _silent = TcpStream::connect(address).await.expect("a connection");
         assert_eq!(ask(address, &first).await.expect("an answer"), "HTTP/1.1 200 OK");
@@ -232,25 +261,5 @@ mod tests {
         assert_eq!(ask(address, &second).await.expect("as before"), "HTTP/1.1 200 OK");
         stop.cancel();
         server.await.expect("no panic").expect("a good end");
-    }
-
-    #[test]
-    fn what_cannot_be_served_is_told_with_the_setting() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let files = files(folder.path());
-        let told = |part: &str| {
-            let error = check(&files).expect_err("not to be served");
-            assert!(error.starts_with(part), "{error}");
-        };
-        told("[http] tls.certificate: ");
-        fs::write(&files.certificate, "nothing").expect("a file");
-        told("[http] tls.certificate: ");
-        certify(folder.path());
-        let key = fs::read(&files.key).expect("a key");
-        fs::write(&files.key, "nothing").expect("a file");
-        told("[http] tls.key: ");
-        certify(folder.path());
-        fs::write(&files.key, key).expect("a file");
-        told("[http] tls.key: does not fit the certificate");
     }
 }

@@ -5,6 +5,8 @@
 
 mod api;
 mod basic;
+mod certificate;
+mod connections;
 mod events;
 mod health;
 pub mod listen;
@@ -22,8 +24,9 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{MethodRouter, get},
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
@@ -101,15 +104,15 @@ pub fn router(state: Shared) -> Router {
         .route("/leader", get(api::leader))
         .route("/topics", get(topics))
         .route("/groups", get(page::groups))
-        .route("/api/v1/status", get(api::status))
-        .route("/api/v1/heartbeats", get(api::heartbeats))
-        .route("/api/v1/brokers", get(api::brokers))
-        .route("/api/v1/groups", get(api::groups))
-        .route("/api/v1/topics", get(api::all_topics))
-        .route("/api/v1/cluster", get(api::cluster))
-        .route("/api/v1/events", get(api::all_events))
-        .route("/api/v1/report", get(api::written))
-        .route("/consumer-groups", get(api::consumer_groups))
+        .route("/api/v1/status", view(api::status))
+        .route("/api/v1/heartbeats", view(api::heartbeats))
+        .route("/api/v1/brokers", view(api::brokers))
+        .route("/api/v1/groups", view(api::groups))
+        .route("/api/v1/topics", view(api::all_topics))
+        .route("/api/v1/cluster", view(api::cluster))
+        .route("/api/v1/events", view(api::all_events))
+        .route("/api/v1/report", view(api::written))
+        .route("/consumer-groups", view(api::consumer_groups))
         .route("/events", get(events::events))
         .route("/assets/page.css", get(page::style))
         .route("/assets/page.js", get(page::script))
@@ -137,7 +140,24 @@ async fn topics(
     wanted: Query<page::Wanted>,
     filter: Query<api::Filter>,
 ) -> Response {
-    if is_browser(&headers) { page::topics(state, wanted).await } else { api::topics(state, filter).await }
+    if is_browser(&headers) {
+        page::topics(state, wanted).await
+    } else {
+        shown(state, filter, api::topics).await
+    }
+}
+
+/// A path whose answer takes processor time: it is made off the async workers.
+fn view<Q: DeserializeOwned + Send + 'static>(view: fn(&State, &Q) -> Response) -> MethodRouter<Shared> {
+    get(move |state: Extract<Shared>, query: Query<Q>| shown(state, query, view))
+}
+
+async fn shown<Q: Send + 'static>(
+    Extract(state): Extract<Shared>,
+    Query(query): Query<Q>,
+    view: fn(&State, &Q) -> Response,
+) -> Response {
+    render(move || view(&state, &query)).await.unwrap_or_else(|refused| refused)
 }
 
 fn is_browser(headers: &HeaderMap) -> bool {
@@ -170,8 +190,13 @@ async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
+/// Answers that are put together at the same time: more of them would only take the processors from the heartbeats.
+const MOST_RENDERINGS: usize = 4;
+
 /// Runs what takes processor time off the async workers.
 async fn render<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
+    static TURNS: Semaphore = Semaphore::const_new(MOST_RENDERINGS);
+    let _turn = TURNS.acquire().await;
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!("an answer could not be rendered: {error}");
         (StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be rendered; the log says why\n")

@@ -53,6 +53,8 @@ pub enum Fault {
     Policy,
     /// The client's own queue is full.
     QueueFull,
+    /// This process, or its machine, may open no more files: no fault of Kafka.
+    Descriptors,
     /// The client has not found out yet where to send.
     NotReady,
     /// The broker does not know the request or the version.
@@ -65,7 +67,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of the labels.
-    pub const ALL: [Fault; 21] = [
+    pub const ALL: [Fault; 22] = [
         Fault::Dns,
         Fault::Refused,
         Fault::Unreachable,
@@ -83,6 +85,7 @@ impl Fault {
         Fault::NotEnoughReplicas,
         Fault::Policy,
         Fault::QueueFull,
+        Fault::Descriptors,
         Fault::NotReady,
         Fault::Unsupported,
         Fault::Protocol,
@@ -109,6 +112,7 @@ impl Fault {
             Fault::NotEnoughReplicas => "not_enough_replicas",
             Fault::Policy => "policy",
             Fault::QueueFull => "queue_full",
+            Fault::Descriptors => "descriptors",
             Fault::NotReady => "not_ready",
             Fault::Unsupported => "unsupported",
             Fault::Protocol => "protocol",
@@ -129,6 +133,11 @@ impl Fault {
         Some(hint)
     }
 
+    /// Whether the fault is this process's own, and says nothing of Kafka.
+    pub fn is_ours(self) -> bool {
+        self == Fault::Descriptors
+    }
+
     /// What an operator should look at first.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
@@ -146,6 +155,9 @@ impl Fault {
             }
             Fault::Authentication => "check sasl.mechanism, sasl.username and sasl.password",
             Fault::Authorization => "grant the principal what it was refused",
+            Fault::Descriptors => {
+                "raise the limit of open files of kafka-heartbeat: LimitNOFILE in a systemd unit, ulimit -n in a shell"
+            }
             Fault::NotEnoughReplicas => "a replica is down: check the brokers",
             Fault::Protocol => "check that the port is a Kafka listener and that security.protocol fits it",
             _ => return None,
@@ -273,6 +285,9 @@ impl Fault {
     pub fn from_io(error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return Self::from_tls(tls);
+        }
+        if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
+            return Fault::Descriptors;
         }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Fault::Refused,

@@ -195,13 +195,22 @@ impl Cycle for Probe {
         });
         let openings = join_all(checks).await;
         let now = Instant::now();
+        let mut ours = None;
         for (id, opening) in openings {
+            // A check that failed for a reason of this process says nothing of the broker.
+            if opening.result.as_ref().is_err_and(|error| error.fault().is_ours()) {
+                ours = opening.result.err();
+                continue;
+            }
             let Some(broker) = metadata.brokers.get(&id) else { continue };
             let history = self.known.entry(id).or_insert_with(|| History::new(broker));
             history.check.rack.clone_from(&broker.rack);
             let was_up = history.check.up();
             history.add(opening, now);
             note(&self.cluster.name, id, was_up, &history.check);
+        }
+        if let Some(error) = ours {
+            return Err(error);
         }
         Ok(Snapshot {
             brokers: self.known.iter().map(|(id, history)| (*id, history.check.clone())).collect(),

@@ -112,6 +112,7 @@ pub(crate) fn process(wall: SystemTime) -> Process {
         cpu: Some(Duration::from_millis(2250)),
         memory: Some(12_345_678),
         fds: None,
+        most_fds: None,
         exports: Some(Exports {
             cycles: [9, 1, 0, 0],
             duration: Some(ms(34)),

@@ -5,13 +5,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use axum::{
-    extract::{Query, State as Extract},
-    response::Response,
-};
+use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{Filter, Shared, each, seconds, time};
+use super::{Filter, State, each, seconds, time};
 use crate::{
     collect::{
         groups::Group,
@@ -25,8 +22,8 @@ use crate::{
 
 /// Groups, those with the oldest unread records first: `?search=PART&limit=N`; `?group=NAME` for one with its
 /// partitions.
-pub(in crate::http) async fn groups(state: Extract<Shared>, filter: Query<Filter>) -> Response {
-    each(&state, &filter, |readings| {
+pub(in crate::http) fn groups(state: &State, filter: &Filter) -> Response {
+    each(state, filter, |readings| {
         let Some(snapshot) = readings.collect.fresh() else { return json!({ "groups": null }) };
         let chosen = snapshot.groups.iter().filter(|(name, _)| {
             filter.group.as_deref().is_none_or(|group| group == &***name) && filter.finds(name)
@@ -53,8 +50,8 @@ pub(in crate::http) async fn groups(state: Extract<Shared>, filter: Query<Filter
 }
 
 /// Topics, those that have been silent for longest first: `?search=PART&limit=N`.
-pub(in crate::http) async fn topics(state: Extract<Shared>, filter: Query<Filter>) -> Response {
-    each(&state, &filter, |readings| {
+pub(in crate::http) fn topics(state: &State, filter: &Filter) -> Response {
+    each(state, filter, |readings| {
         let Some(snapshot) = readings.collect.fresh() else { return json!({ "topics": null }) };
         let mut chosen: Vec<_> = snapshot.topics.iter().filter(|(name, _)| filter.finds(name)).collect();
         let rates = &snapshot.judged.rates;
@@ -75,8 +72,8 @@ pub(in crate::http) async fn topics(state: Extract<Shared>, filter: Query<Filter
 }
 
 /// The same under the names of the cc-heartbeat program.
-pub(in crate::http) async fn consumer_groups(state: Extract<Shared>, filter: Query<Filter>) -> Response {
-    each(&state, &filter, |readings| {
+pub(in crate::http) fn consumer_groups(state: &State, filter: &Filter) -> Response {
+    each(state, filter, |readings| {
         let snapshot = readings.collect.fresh();
         let groups = snapshot.map(|snapshot| {
             let groups = snapshot.groups.iter();
@@ -181,8 +178,8 @@ fn topic_json(name: &str, topic: &Topic) -> Value {
 }
 
 /// The state of all partitions: sums, the topics that are not well, and what has changed since the start.
-pub(in crate::http) async fn cluster(state: Extract<Shared>, filter: Query<Filter>) -> Response {
-    each(&state, &filter, |readings| {
+pub(in crate::http) fn cluster(state: &State, filter: &Filter) -> Response {
+    each(state, filter, |readings| {
         let Some(snapshot) = readings.collect.fresh() else { return json!({ "health": null }) };
         let topology = &snapshot.topology;
         let sick = topology.health.iter().filter(|(_, health)| health.is_sick());

@@ -4,14 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::{
     Json,
-    extract::{Query, State as Extract},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Shared;
+use super::State;
 use crate::{collect::events::Event, export::report::report};
 
 /// `?cluster=NAME&kind=KIND&from=MS&to=MS`
@@ -25,7 +24,7 @@ pub(in crate::http) struct Wanted {
 }
 
 /// One flat list, the oldest first, with the fields of Grafana's annotations.
-pub(in crate::http) async fn events(state: Extract<Shared>, wanted: Query<Wanted>) -> Response {
+pub(in crate::http) fn events(state: &State, wanted: &Wanted) -> Response {
     let is_wanted = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
     let within = |at: u64| wanted.from.is_none_or(|from| at >= from) && wanted.to.is_none_or(|to| at <= to);
     let mut found: Vec<(u64, Value)> = Vec::new();
@@ -60,7 +59,7 @@ fn annotation(cluster: &str, at: u64, event: &Event) -> Value {
 }
 
 /// As it is written to the file of `[report]`.
-pub(in crate::http) async fn written(state: Extract<Shared>) -> Response {
+pub(in crate::http) fn written(state: &State, _: &Wanted) -> Response {
     let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
     match report(&readings, SystemTime::now()) {
         Some(report) => Json(report).into_response(),

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use axum::{
     Json,
-    extract::{Query, State as Extract},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -17,7 +16,7 @@ use serde_json::{Map, Value, json};
 pub(super) use collect::{cluster, consumer_groups, groups, topics as all_topics};
 pub(super) use events::{events as all_events, written};
 
-use super::{Shared, State};
+use super::State;
 use crate::{
     board::Readings,
     latency::{Recent, Summary},
@@ -46,8 +45,8 @@ pub(super) async fn leader() -> Response {
 }
 
 /// Verdict, counts and latencies of each cluster.
-pub(super) async fn status(state: Extract<Shared>, filter: Query<Filter>) -> Response {
-    each(&state, &filter, |readings| {
+pub(super) fn status(state: &State, filter: &Filter) -> Response {
+    each(state, filter, |readings| {
         let heartbeat = &readings.heartbeat;
         let totals = heartbeat.totals;
         let outcomes: Map<String, Value> = Outcome::ALL
@@ -91,14 +90,14 @@ pub(super) async fn status(state: Extract<Shared>, filter: Query<Filter>) -> Res
 }
 
 /// The last heartbeats of each partition, or the last bad ones.
-pub(super) async fn heartbeats(state: Extract<Shared>, filter: Query<Filter>) -> Response {
+pub(super) fn heartbeats(state: &State, filter: &Filter) -> Response {
     let limit = filter.limit.unwrap_or(usize::MAX);
     match filter.outcome.as_deref() {
-        Some("bad") => each(&state, &filter, |readings| {
+        Some("bad") => each(state, filter, |readings| {
             let bad = readings.heartbeat.bad.iter().rev().take(limit).map(|bad| bad_json(bad));
             json!({ "bad": bad.collect::<Vec<_>>() })
         }),
-        None => each(&state, &filter, |readings| {
+        None => each(state, filter, |readings| {
             let leaders_are_known = readings.metadata.fresh().is_some();
             let partitions = readings.heartbeat.partitions.iter().map(|(number, partition)| {
                 let beats = partition.beats.iter().rev().take(limit).map(|beat| {
@@ -128,8 +127,8 @@ pub(super) async fn heartbeats(state: Extract<Shared>, filter: Query<Filter>) ->
 }
 
 /// Sessions with each broker.
-pub(super) async fn brokers(state: Extract<Shared>, filter: Query<Filter>) -> Response {
-    each(&state, &filter, |readings| {
+pub(super) fn brokers(state: &State, filter: &Filter) -> Response {
+    each(state, filter, |readings| {
         let snapshot = readings.connectivity.fresh();
         let brokers = snapshot.map(|snapshot| {
             let brokers = snapshot.brokers.iter().map(|(id, check)| {
@@ -164,8 +163,8 @@ pub(super) async fn brokers(state: Extract<Shared>, filter: Query<Filter>) -> Re
 }
 
 /// The heartbeat topic's partitions and leaders, under the names of the cc-heartbeat program.
-pub(super) async fn topics(state: Extract<Shared>, filter: Query<Filter>) -> Response {
-    each(&state, &filter, |readings| {
+pub(super) fn topics(state: &State, filter: &Filter) -> Response {
+    each(state, filter, |readings| {
         let metadata = readings.metadata.fresh();
         let topic = metadata.and_then(|metadata| metadata.heartbeat_topic.as_ref().ok());
         let leaders = topic.map(|topic| {

@@ -115,7 +115,12 @@ async fn resolve(settings: &Settings, endpoint: &Endpoint) -> Result<Vec<SocketA
         lookup_host(name).await.map(Vec::from_iter)
     });
     let found =
-        lookup.await.map_err(|error| failed().because(error))?.map_err(|error| failed().because(error))?;
+        lookup.await.map_err(|error| failed().because(error))?.map_err(|error| {
+            match Fault::from_io(&error) {
+                fault if fault.is_ours() => Error::new(fault, endpoint.to_string()).because(error),
+                _ => failed().because(error),
+            }
+        })?;
     let addresses: Vec<_> =
         found.into_iter().filter(|address| settings.family.allows(address.ip())).collect();
     if addresses.is_empty() {

@@ -101,11 +101,18 @@ pub static PROCESS_FDS: Family<0> = family(
     "Open file descriptors. Absent where the system does not tell.",
 );
 
+pub static PROCESS_MOST_FDS: Family<0> = family(
+    "process_max_fds",
+    Kind::Gauge,
+    &[],
+    "Number of file descriptors that the process may open. Absent where the system does not tell.",
+);
+
 pub static PROCESS_START: Family<0> =
     family("process_start_time_seconds", Kind::Gauge, &[], "When the process started.");
 
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 17] = [
+pub static ALL: [&Description; 18] = [
     &BUILD_INFO.description,
     &BUSY.description,
     &WORKERS.description,
@@ -122,5 +129,6 @@ pub static ALL: [&Description; 17] = [
     &PROCESS_CPU.description,
     &PROCESS_MEMORY.description,
     &PROCESS_FDS.description,
+    &PROCESS_MOST_FDS.description,
     &PROCESS_START.description,
 ];

@@ -269,6 +269,8 @@ pub struct Process {
     pub memory: Option<u64>,
     /// Open file descriptors.
     pub fds: Option<u64>,
+    /// The number of file descriptors that the process may open.
+    pub most_fds: Option<u64>,
     /// What became of what was pushed, where something is.
     pub exports: Option<Exports>,
     /// What became of heartbeats that were to be told in traces, where they are.
@@ -328,6 +330,7 @@ pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
         (&p::PROCESS_CPU, process.cpu.map(|cpu| Value::Number(cpu.as_secs_f64()))),
         (&p::PROCESS_MEMORY, process.memory.map(Value::Count)),
         (&p::PROCESS_FDS, process.fds.map(Value::Count)),
+        (&p::PROCESS_MOST_FDS, process.most_fds.map(Value::Count)),
         (&p::PROCESS_START, process.started.map(|started| Value::Number(unix(started)))),
     ];
     series.extend(optional.into_iter().filter_map(|(family, value)| Some(family.series([], value?))));

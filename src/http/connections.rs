@@ -1,0 +1,194 @@
+//! The server's open connections: how many there may be, and which one is closed when there are too many.
+//!
+//! A connection is *idle* while no complete request of it is being answered: a peer that sends nothing, one that
+//! sends a byte a second, a scraper between two scrapes. At the limit the connection that has been idle the longest
+//! is closed in favour of a new one. If every connection is being answered, a few more are accepted for the health
+//! paths alone, so that a supervisor always gets its answer.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Connections above the limit, which are answered on the health paths only.
+pub(super) const RESERVED: usize = 16;
+
+/// All connections of a server.
+#[derive(Clone)]
+pub(super) struct Connections {
+    limit: usize,
+    open: Arc<Mutex<Open>>,
+    /// Notified when a connection has ended.
+    ended: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    connections: BTreeMap<u64, Connection>,
+}
+
+struct Connection {
+    /// Since when it is idle; `None` while requests are being answered.
+    idle_since: Option<Instant>,
+    /// Requests that are being answered: one at a time, but the next may begin before the last piece is dropped.
+    answering: usize,
+    close: CancellationToken,
+}
+
+impl Connections {
+    /// At most `limit` connections, and [`RESERVED`] more.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, open: Arc::default(), ended: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a new connection, as soon as there is one: a connection that has to make room keeps its place
+    /// until its descriptor is closed.
+    pub(super) async fn enter(&self) -> Slot {
+        loop {
+            if let Some(slot) = self.try_enter() {
+                return slot;
+            }
+            self.ended.notified().await;
+        }
+    }
+
+    fn try_enter(&self) -> Option<Slot> {
+        let mut open = self.lock();
+        let count = open.connections.len();
+        if count >= self.limit + RESERVED || (count >= self.limit && open.close_idle()) {
+            open.close_idle();
+            return None;
+        }
+        let (id, close) = (open.next, CancellationToken::new());
+        open.next += 1;
+        let connection = Connection { idle_since: Some(Instant::now()), answering: 0, close: close.clone() };
+        open.connections.insert(id, connection);
+        Some(Slot { connections: self.clone(), id, close, reserved: count >= self.limit })
+    }
+
+    /// Closes every connection that is idle: the process has run out of descriptors.
+    pub(super) fn close_every_idle(&self) {
+        let open = self.lock();
+        let idle = open.connections.values().filter(|connection| connection.idle_since.is_some());
+        idle.for_each(|connection| connection.close.cancel());
+    }
+}
+
+impl Open {
+    /// Closes the connection that has been idle the longest. False if no connection is idle and none is closing.
+    fn close_idle(&mut self) -> bool {
+        if self.connections.values().any(|connection| connection.close.is_cancelled()) {
+            return true;
+        }
+        let idle = self.connections.values().filter(|connection| connection.idle_since.is_some());
+        let oldest = idle.min_by_key(|connection| connection.idle_since);
+        oldest.inspect(|oldest| oldest.close.cancel()).is_some()
+    }
+}
+
+/// The place of one connection; dropping it makes room for another.
+pub(super) struct Slot {
+    connections: Connections,
+    id: u64,
+    /// Cancelled when the connection has to make room for another.
+    pub(super) close: CancellationToken,
+    /// Whether only the health paths are answered.
+    pub(super) reserved: bool,
+}
+
+impl Slot {
+    /// Marks the connection as being answered until the result is dropped.
+    pub(super) fn answer(&self) -> Answering {
+        let mut open = self.connections.lock();
+        if let Some(connection) = open.connections.get_mut(&self.id) {
+            connection.answering += 1;
+            connection.idle_since = None;
+        }
+        Answering { connections: self.connections.clone(), id: self.id }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.connections.lock().connections.remove(&self.id);
+        self.connections.ended.notify_one();
+    }
+}
+
+/// One request that is being answered, until the last piece of the answer is handed over.
+pub(super) struct Answering {
+    connections: Connections,
+    id: u64,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connections.lock().connections.get_mut(&self.id) {
+            connection.answering -= 1;
+            if connection.answering == 0 {
+                connection.idle_since = Some(Instant::now());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_at_the_limit_close_the_one_that_is_idle_the_longest() {
+        let connections = Connections::new(2);
+        let first = connections.try_enter().expect("room");
+        let second = connections.try_enter().expect("room");
+        let answered = first.answer();
+        assert!(connections.try_enter().is_none(), "the second keeps its place until it has ended");
+        assert!(second.close.is_cancelled() && !first.close.is_cancelled());
+        drop(second);
+        let third = connections.try_enter().expect("room");
+        assert!(!third.reserved);
+        drop(answered);
+        assert!(connections.try_enter().is_none());
+        assert!(third.close.is_cancelled(), "the first has been idle for a shorter time than the third");
+        assert!(!first.close.is_cancelled());
+    }
+
+    #[test]
+    fn connections_that_are_all_answered_leave_the_reserved_ones_and_then_none() {
+        let connections = Connections::new(1);
+        let first = connections.try_enter().expect("room");
+        let mut answered = vec![first.answer()];
+        let mut reserved = Vec::new();
+        for _ in 0..RESERVED {
+            let slot = connections.try_enter().expect("a reserved one");
+            answered.push(slot.answer());
+            reserved.push(slot);
+        }
+        assert!(reserved.iter().all(|slot| slot.reserved) && !first.reserved);
+        assert!(connections.try_enter().is_none());
+        drop(first);
+        assert!(connections.try_enter().is_some_and(|slot| slot.reserved), "a place became free");
+    }
+
+    #[test]
+    fn connection_with_two_answers_is_idle_after_both() {
+        let connections = Connections::new(1);
+        let slot = connections.try_enter().expect("room");
+        let (one, other) = (slot.answer(), slot.answer());
+        drop(one);
+        connections.close_every_idle();
+        assert!(!slot.close.is_cancelled());
+        drop(other);
+        connections.close_every_idle();
+        assert!(slot.close.is_cancelled());
+    }
+}
