@@ -156,6 +156,7 @@ fn ledger(stream: &Stream) -> Ledger {
         identity: stream.identity,
         deadline: Duration::from_secs(10),
         horizon: HORIZON,
+        tolerance: Duration::from_millis(500),
         bounds: Bounds::default(),
         traces: None,
     };

@@ -1,7 +1,7 @@
 //! The ledger's thread: the only place where the ledger meets a clock.
 //!
-//! It wakes every ten milliseconds. Waking much later means that the process itself slept: the ledger
-//! is told before it sees anything else, so that Kafka is not blamed.
+//! It wakes every ten milliseconds. Waking much later means that this process stalled. The clock is read before each
+//! event is booked, so the ledger knows of a stall before it is told of anything that happened after the stall.
 
 use std::{
     sync::{
@@ -21,6 +21,9 @@ use super::{
 
 /// The ticker.
 const TICK: Duration = Duration::from_millis(10);
+
+/// A tick that is later than this is a stall: what was in flight meanwhile was not measured.
+const STALL: Duration = Duration::from_millis(100);
 
 /// Snapshots are published at most this often, and at least once a second.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
@@ -42,8 +45,10 @@ pub(super) struct Accounts {
     pub(super) publisher: watch::Sender<Arc<Snapshot>>,
     /// Asks for fresh metadata.
     pub(super) nudge: Arc<Notify>,
-    /// A tick later than this is a stall.
+    /// A stall that lasts longer than this is logged as a warning.
     pub(super) tolerance: Duration,
+    /// When the clock was last read: the process ran at this instant.
+    pub(super) awake: Instant,
     pub(super) log: BadLog,
     /// Where heartbeats are told in traces.
     pub(super) outlet: Option<Outlet>,
@@ -54,22 +59,19 @@ impl Accounts {
     /// Keeps the books until every sender of events is gone; then closes them.
     pub(super) fn run(mut self) {
         let (mut published, mut nudged, mut bad_seen) = (Instant::now(), Instant::now(), 0);
-        let (mut changed, mut awake) = (true, Instant::now());
+        let mut changed = true;
+        self.awake = Instant::now();
         loop {
             let first = self.events.recv_timeout(TICK);
-            let woken = Instant::now();
-            // From one waking to the next: a log that cannot be written holds us up like a stopped process.
-            if woken - awake > TICK + self.tolerance {
-                let (cluster, seconds) = (&*self.log.cluster, (woken - awake).as_secs_f64());
-                tracing::warn!(cluster, seconds, "this process was stalled");
-                self.ledger.apply(Event::Stalled { from: awake, to: woken });
-            }
-            awake = woken;
+            let woken = self.notice_stall();
             let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
             if let Ok(event) = first {
                 changed = true;
                 self.ledger.apply(event);
-                self.events.try_iter().for_each(|event| self.ledger.apply(event));
+                while let Ok(event) = self.events.try_recv() {
+                    self.notice_stall();
+                    self.ledger.apply(event);
+                }
             }
             let now = Instant::now();
             self.ledger.advance(
@@ -99,6 +101,24 @@ impl Accounts {
                 self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
             }
         }
+    }
+
+    /// Reads the clock, and tells the ledger if this thread did not run since the clock was last read. A log that cannot
+    /// be written holds this thread up like a stopped process.
+    fn notice_stall(&mut self) -> Instant {
+        let (now, awake) = (Instant::now(), self.awake);
+        let late = (now - awake).saturating_sub(TICK);
+        if late > STALL {
+            let (cluster, seconds) = (&*self.log.cluster, (now - awake).as_secs_f64());
+            if late > self.tolerance {
+                tracing::warn!(cluster, seconds, "this process was stalled");
+            } else {
+                tracing::debug!(cluster, seconds, "this process was stalled for a moment");
+            }
+            self.ledger.apply(Event::Stalled { from: awake, to: now });
+        }
+        self.awake = now;
+        now
     }
 
     /// In traces and in the log, each what belongs there.

@@ -77,7 +77,9 @@ impl Heartbeats {
         let bounds = Bounds::with(settings.objectives.iter().copied().chain([settings.deadline]));
         let (deadline, horizon) = (settings.deadline, settings.horizon);
         let traces = needs.outlet.as_ref().map(|outlet| outlet.share);
-        let ledger = Ledger::new(Settings { identity, deadline, horizon, bounds, traces }, begin, wall);
+        let tolerance = Slots::tolerance(settings.interval);
+        let ledger =
+            Ledger::new(Settings { identity, deadline, horizon, tolerance, bounds, traces }, begin, wall);
         let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin)));
         let (events, booked) = mpsc::channel();
         let accounts = Accounts {
@@ -85,7 +87,8 @@ impl Heartbeats {
             events: booked,
             publisher,
             nudge: needs.nudge.clone(),
-            tolerance: Slots::tolerance(settings.interval),
+            tolerance,
+            awake: begin,
             log: BadLog::new(needs.cluster.name.as_str().into()),
             outlet: needs.outlet.clone(),
             topic: settings.topic.as_str().into(),

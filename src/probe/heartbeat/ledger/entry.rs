@@ -122,6 +122,11 @@ impl Entry {
         }
     }
 
+    /// The last thing that happened to it.
+    pub(super) fn last(&self) -> Option<Duration> {
+        [self.sent.get(), self.acked(), self.failed(), self.received.get()].into_iter().max().flatten()
+    }
+
     /// Whether the client took it.
     pub(super) fn handed_over(&self) -> bool {
         self.refused.is_none()

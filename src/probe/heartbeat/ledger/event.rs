@@ -100,11 +100,11 @@ pub enum Event {
         /// For how long.
         time: Duration,
     },
-    /// The process itself slept from one instant to the other.
+    /// This process did not run. To be told before anything that happened after the stall.
     Stalled {
-        /// Last known awake.
+        /// The last instant at which the process was known to run.
         from: Instant,
-        /// Awake again.
+        /// The first instant at which the process ran again.
         to: Instant,
     },
     /// We stop: what is still open ends now, and nothing of it is Kafka's fault.

@@ -31,6 +31,13 @@ impl Ledger {
     ) {
         let deadline = self.settings.deadline;
         let Some(outcome) = entry.certain(deadline) else { return };
+        // Events may come in any order: what is certain is so since the last of the instants.
+        let after = after.max(entry.last().unwrap_or_default());
+        let intended = self.instant(entry.intended);
+        if entry.verdict.is_none() && self.stalls.touch(intended, intended + after) {
+            entry.verdict = Some(Verdict::Excluded);
+            return self.conclude(partition, sequence, entry, Outcome::Skipped);
+        }
         match outcome {
             // Told only after the deadline, whatever the instant it is told of: the verdict stands.
             Outcome::Ok if entry.verdict == Some(Verdict::Bad) => {
@@ -84,14 +91,13 @@ impl Ledger {
         }
     }
 
-    /// The deadline has passed without a good verdict: bad, unless we slept through the deadline.
+    /// The deadline has passed without a good judgement: the heartbeat is bad, unless a stall of ours excuses it. A
+    /// heartbeat whose outcome is known was no longer in flight during a later stall.
     pub(super) fn judge_at_deadline(&mut self, partition: i32, sequence: u64, entry: &mut Entry) {
-        let deadline = self.instant(entry.intended) + self.settings.deadline;
-        if self.stalls.iter().any(|(from, to)| *from < deadline && deadline <= *to) {
+        let intended = self.instant(entry.intended);
+        if entry.outcome.is_none() && self.stalls.excuse(intended, intended + self.settings.deadline) {
             entry.verdict = Some(Verdict::Excluded);
-            if entry.outcome.is_none() {
-                self.conclude(partition, sequence, entry, Outcome::Skipped);
-            }
+            self.conclude(partition, sequence, entry, Outcome::Skipped);
         } else {
             self.judge((partition, sequence), entry, Verdict::Bad, self.settings.deadline);
         }

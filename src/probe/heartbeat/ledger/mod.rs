@@ -14,6 +14,7 @@ mod book;
 mod entry;
 mod event;
 mod judge;
+mod stalls;
 mod sums;
 mod view;
 
@@ -26,6 +27,7 @@ use std::{
 use book::{Book, by_broker};
 use entry::{Ack, Entry, Micros, Offset, Verdict};
 pub use event::{Event, Leader};
+use stalls::Stalls;
 use sums::Sums;
 
 use super::{
@@ -38,9 +40,6 @@ use crate::{
     latency::{Bounds, Buckets},
 };
 
-/// The prober counts as unhealthy for this long after it stalled, so that a scrape can see it.
-const UNHEALTHY_FOR: Duration = Duration::from_secs(30);
-
 /// What the ledger goes by.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -50,6 +49,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// From the intended instant; what is not there by then is lost.
     pub horizon: Duration,
+    /// How late a slot may be used; a stall that lasts longer makes the prober unhealthy.
+    pub tolerance: Duration,
     /// Of every histogram.
     pub bounds: Bounds,
     /// Where heartbeats are told in traces: of the good ones, this share at least.
@@ -64,8 +65,7 @@ pub struct Ledger {
     clock: (Instant, SystemTime),
     books: BTreeMap<i32, Book>,
     leaders: BTreeMap<i32, Leader>,
-    stalls: VecDeque<(Instant, Instant)>,
-    last_stall: Option<Instant>,
+    stalls: Stalls,
     /// What comes after the end is our own clearing up.
     stopped: bool,
     totals: Totals,
@@ -80,14 +80,14 @@ impl Ledger {
     /// An empty ledger.
     pub fn new(settings: Settings, begin: Instant, wall: SystemTime) -> Self {
         let sums = Sums::new(&settings.bounds, begin);
+        let stalls = Stalls::new(settings.tolerance);
         Self {
             settings,
             begin,
             clock: (begin, wall),
             books: BTreeMap::new(),
             leaders: BTreeMap::new(),
-            stalls: VecDeque::new(),
-            last_stall: None,
+            stalls,
             stopped: false,
             totals: Totals::default(),
             sums,
@@ -111,7 +111,7 @@ impl Ledger {
                 self.change(partition, sequence, at, |entry, _| entry.refused = Some(fault));
             }
             Event::Skipped { partition, broker, at } => {
-                self.last_stall = Some(at);
+                self.stalls.missed_slot(at);
                 self.totals.scheduled += 1;
                 let book = self.books.entry(partition).or_default();
                 book.scheduled += 1;
@@ -136,10 +136,7 @@ impl Ledger {
                 *self.sums.fetch_errors.entry(fault).or_default() += 1;
                 self.sums.last_unread = Some((at, fault));
             }
-            Event::Stalled { from, to } => {
-                self.last_stall = Some(to);
-                self.stalls.push_back((from, to));
-            }
+            Event::Stalled { from, to } => self.stalls.add(from, to),
             Event::Stopped => self.stop(),
         }
     }
@@ -153,8 +150,8 @@ impl Ledger {
             self.expire(partition, now);
         }
         let oldest = now.checked_sub(self.settings.horizon);
-        while self.stalls.front().is_some_and(|(_, to)| oldest.is_some_and(|oldest| *to < oldest)) {
-            self.stalls.pop_front();
+        if let Some(oldest) = oldest {
+            self.stalls.forget_before(oldest);
         }
         while self.moves.front().is_some_and(|(at, ..)| oldest.is_some_and(|oldest| *at < oldest)) {
             self.moves.pop_front();
@@ -332,9 +329,12 @@ impl Ledger {
         }
         let mut changed = entry;
         change(&mut changed, after);
-        if entry.outcome.is_some() {
+        if let Some(outcome) = entry.outcome {
             entry.offset = changed.offset;
-            self.books.entry(partition).or_default().count(Anomaly::AfterHorizon);
+            // What a stall of ours ended early is no anomaly when it arrives.
+            if outcome != Outcome::Skipped {
+                self.books.entry(partition).or_default().count(Anomaly::AfterHorizon);
+            }
         } else {
             self.record_arrivals(partition, &entry, &changed, at);
             entry = changed;
@@ -346,6 +346,9 @@ impl Ledger {
     }
 
     fn record_arrivals(&mut self, partition: i32, before: &Entry, entry: &Entry, at: Instant) {
+        if self.stalls.touch(self.instant(entry.intended), at) {
+            return;
+        }
         if let (None, Some(acked)) = (before.acked(), entry.acked()) {
             self.sums.acked_mean.record(at, acked);
         }

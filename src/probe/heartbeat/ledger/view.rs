@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Ledger, UNHEALTHY_FOR,
+    Ledger,
     book::Book,
     entry::{Ack, Entry, Offset, Verdict},
 };
@@ -27,9 +27,7 @@ impl Ledger {
             produce_errors: sums.produce_errors.clone(),
             fetch_errors: sums.fetch_errors.clone(),
             throttle: sums.throttle.clone(),
-            prober_healthy: self
-                .last_stall
-                .is_none_or(|at| now.saturating_duration_since(at) > UNHEALTHY_FOR),
+            prober_healthy: self.stalls.healthy(now),
             produce: sums.produce.clone(),
             end_to_end: sums.end_to_end.clone(),
             acked_mean: sums.acked_mean.clone(),
@@ -106,8 +104,7 @@ impl Ledger {
 
     /// When its outcome was certain: with the last thing that happened to it, or when nothing more was waited for.
     fn certain_after(&self, entry: &Entry, outcome: Outcome) -> Duration {
-        let last = [entry.sent.get(), entry.acked(), entry.failed(), entry.received.get()].into_iter().max();
-        let last = last.flatten().unwrap_or_default();
+        let last = entry.last().unwrap_or_default();
         match (outcome, entry.ack) {
             (Outcome::Skipped, _) => {
                 last.max(self.clock.0.saturating_duration_since(self.instant(entry.intended)))
