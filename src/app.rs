@@ -133,6 +133,7 @@ impl Running {
     ) -> Result<Self, Error> {
         let Checked { cluster, wire: settings } = checked;
         let config::Cluster { name, metadata: look, topic: duty, connectivity: check, .. } = &**cluster;
+        native::warnings(cluster).iter().for_each(|words| tracing::warn!(cluster = name, "{words}"));
         let mut tasks = Tasks::default();
         let wire = Arc::new(wire::Cluster::new(settings.clone(), look.timeout));
         let schedule = |task, interval, limit| Schedule::every(format!("{name}/{task}"), interval, limit);

@@ -27,7 +27,7 @@ use rdkafka::{
 };
 
 pub use publish::Publisher;
-pub use settings::{check, check_together};
+pub use settings::{check, check_together, warnings};
 use settings::{consumer_config, producer_config};
 
 use super::{Error, Fault};

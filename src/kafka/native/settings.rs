@@ -54,6 +54,10 @@ const CONSUMER_ALWAYS: [(&str, &str); 2] = [
     ("auto.offset.reset", "earliest"),
 ];
 
+/// The heartbeat consumer reads uncommitted records: heartbeats are not transactional, and with `read_committed`
+/// a transaction that another client leaves open on the topic delays them. Above `[kafka]`, below `[consumer]`.
+const ISOLATION: (&str, &str) = ("isolation.level", "read_uncommitted");
+
 /// librdkafka's other names of a property, and the one we use: which of two wins would be chance.
 const ALIASES: [(&str, &str); 9] = [
     ("metadata.broker.list", "bootstrap.servers"),
@@ -169,6 +173,19 @@ pub fn check_together(cluster: &config::Cluster) -> Vec<PropertyError> {
     refused.collect()
 }
 
+/// What a user may have chosen without knowing its consequence, as sentences for the log at the start.
+pub fn warnings(cluster: &config::Cluster) -> Vec<String> {
+    let chosen = cluster.consumer.0.get(ISOLATION.0).filter(|property| property.value != ISOLATION.1);
+    let warning = chosen.map(|property| {
+        format!(
+            "{}: with [consumer] isolation.level = {} a transaction that another client leaves open on the topic {} \
+             makes heartbeats late or lost although Kafka works; remove the property to read uncommitted records",
+            property.place, property.value, cluster.heartbeat.topic
+        )
+    });
+    warning.into_iter().collect()
+}
+
 pub(super) fn producer_config(cluster: &config::Cluster) -> ClientConfig {
     let deadline = cluster.heartbeat.deadline.as_millis().to_string();
     let mut config = base_config(cluster, &PRODUCER);
@@ -186,6 +203,7 @@ pub(super) fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
     let hung = (cluster.heartbeat.deadline / 2).clamp(Duration::from_secs(2), Duration::from_secs(60));
     config.set("socket.timeout.ms", hung.as_millis().to_string());
     lay_over(&mut config, &cluster.kafka);
+    config.set(ISOLATION.0, ISOLATION.1);
     lay_over(&mut config, &cluster.consumer);
     for (key, value) in CONSUMER_ALWAYS {
         config.set(key, value);
