@@ -50,3 +50,28 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "kafka-heartbeat.configSecret" -}}
 {{- default (printf "%s-config" (include "kafka-heartbeat.fullname" .)) .Values.configExistingSecret -}}
 {{- end -}}
+
+{{/*
+The checksum of the configuration. A Secret that the chart does not own is read from the cluster, where there is one:
+Plain `helm template` sees no Secret, and then the checksum is that of the Secret's name.
+*/}}
+{{- define "kafka-heartbeat.configChecksum" -}}
+{{- if .Values.configExistingSecret -}}
+{{- $secret := lookup "v1" "Secret" .Release.Namespace .Values.configExistingSecret | default dict -}}
+{{- get ($secret.data | default dict) "config.ini" | default .Values.configExistingSecret | sha256sum -}}
+{{- else -}}
+{{- .Values.config | sha256sum -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The name of the volume of a Secret. The name of a Secret may have dots and 253 characters, the name of a volume is a DNS
+label of at most 63. A name that has to be changed gets a piece of its checksum, so that no two Secrets share a volume.
+*/}}
+{{- define "kafka-heartbeat.secretVolume" -}}
+{{- if or (contains "." .) (gt (len .) 56) -}}
+secret-{{ . | replace "." "-" | trunc 47 }}-{{ sha256sum . | trunc 8 }}
+{{- else -}}
+secret-{{ . }}
+{{- end -}}
+{{- end -}}
