@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     board::{self, Board},
+    certificates::Certificates,
     cli::Exit,
     collect::{self, log_dirs, store::Store, transactions},
     config::{self, Config, Errors, Problem},
@@ -267,7 +268,9 @@ pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
         }
     }
     let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
-    let monitor = Arc::new(Monitor::new());
+    let certificates = Arc::new(Certificates::read(&config, &checked));
+    let monitor = Arc::new(Monitor::new(certificates.clone()));
+    tokio::spawn(async move { certificates.watch().await });
     let boards: Vec<Board> = clusters.iter().map(|running| running.board.clone()).collect();
     let push = match Push::start(&config, boards.clone(), monitor.clone(), inlet) {
         Ok(push) => push,

@@ -29,6 +29,7 @@ pub mod supervisor;
 
 pub mod acls;
 pub mod app;
+pub mod certificates;
 pub mod demo;
 pub mod healthcheck;
 pub mod oneshot;

@@ -11,7 +11,7 @@ use std::{
 
 use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
 
-use crate::{latency::Shared, metrics::render::Process};
+use crate::{certificates::Certificates, latency::Shared, metrics::render::Process};
 
 /// Clock ticks a second in `/proc`: 100 on every Linux there is.
 const TICKS_PER_SECOND: u64 = 100;
@@ -73,6 +73,8 @@ pub struct Monitor {
     runtime: Mutex<Busy>,
     /// How long answers to scrapes take to put together.
     pub scrapes: Arc<Shared>,
+    /// Our own certificates.
+    pub certificates: Arc<Certificates>,
 }
 
 /// The runtime tells differences; we tell sums.
@@ -82,18 +84,12 @@ struct Busy {
     workers: usize,
 }
 
-impl Default for Monitor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Monitor {
     /// Must be called inside a tokio runtime: that is the one that is watched.
-    pub fn new() -> Self {
+    pub fn new(certificates: Arc<Certificates>) -> Self {
         let intervals = RuntimeMonitor::new(&tokio::runtime::Handle::current()).intervals();
         let runtime = Mutex::new(Busy { intervals, busy: Duration::ZERO, workers: 0 });
-        Self { started: SystemTime::now(), runtime, scrapes: Arc::default() }
+        Self { started: SystemTime::now(), runtime, scrapes: Arc::default(), certificates }
     }
 
     /// As it is now.
@@ -118,6 +114,7 @@ impl Monitor {
             exports: None,
             traces: None,
             published: Vec::new(),
+            certificates: self.certificates.known(),
             scrapes: Some(self.scrapes.read()),
             fds: fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64),
             most_fds: descriptor_limit(),

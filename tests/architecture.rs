@@ -11,11 +11,12 @@ use std::{
 const LAYERS: [&str; 11] = [
     "config", "kafka", "latency", "task", "probe", "collect", "verdict", "board", "metrics", "export", "http",
 ];
-const WIRING: [&str; 13] = [
+const WIRING: [&str; 14] = [
     "acls",
     "main",
     "lib",
     "app",
+    "certificates",
     "cli",
     "demo",
     "logs",

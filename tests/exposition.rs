@@ -38,7 +38,7 @@ const COMPAT: Compat = Compat {
     member_labels: false,
 };
 
-const LABELS: [&str; 39] = [
+const LABELS: [&str; 40] = [
     "producer_id",
     "transactional_id",
     "log_dir",
@@ -78,6 +78,7 @@ const LABELS: [&str; 39] = [
     "topic",
     "type",
     "version",
+    "use",
 ];
 
 fn wall() -> SystemTime {
@@ -237,6 +238,7 @@ fn what_is_not_known_is_absent_and_never_zero() {
         "heartbeat_exposed_series",
         "heartbeat_fetch_errors_total",
         "heartbeat_ledger_last_tick_timestamp_seconds",
+        "heartbeat_own_certificate_expiry_timestamp_seconds",
         "heartbeat_produce_errors_total",
         "heartbeat_protocol_violations_total",
         "heartbeat_requests_total",

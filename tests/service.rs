@@ -6,11 +6,12 @@ use std::{
     net::TcpListener,
     os::unix::net::UnixDatagram,
     process::{Child, Command, Output, Stdio},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde_json::Value;
 use support::{
+    certs::Authority,
     kafka::Kafka,
     service::{Service, free_port, program, signal},
     wait_for,
@@ -302,4 +303,54 @@ fn tls_and_a_login_are_asked_for_where_they_are_configured() {
         |scheme: &str| run(&["healthcheck", "--url", &format!("{scheme}://{}/livez", service.address())]).0;
     assert_eq!((livez("https"), livez("http")), (Some(0), Some(69)));
     service.stop();
+}
+
+#[test]
+fn our_own_certificates_are_exposed_with_their_expiry_and_warned_of() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let authority = Authority::new("ours");
+    let folder = tempfile::tempdir().expect("a folder");
+    // 20 days are time enough; a client's certificate of the support lasts a day.
+    let (http, client) = (authority.server(20 * DAY), authority.client("us"));
+    let (http, client) = (http.write(folder.path(), "http"), client.write(folder.path(), "client"));
+    let (certificate, key) = (client.certificate.display(), client.key.display());
+    let ca = folder.path().join("ca.pem");
+    fs::write(&ca, authority.pem()).expect("a file");
+    let settings = dead(&format!(
+        "security.protocol = ssl\nssl.ca.location = {}\nssl.certificate.location = {certificate}\n\
+         ssl.key.location = {key}\n[otlp]\nendpoint = https://127.0.0.1:1\ntls.certificate = {certificate}\n\
+         tls.key = {key}\ntraces.enabled = false\n",
+        ca.display(),
+    ));
+    let service = Service::start(&settings);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs_f64();
+    let left = |labels: &[&str]| {
+        Some((service.series("heartbeat_own_certificate_expiry_timestamp_seconds", labels)? - now) / 86_400.0)
+    };
+    for labels in [&["use=\"kafka\"", "kafka_cluster=\"k\""][..], &["use=\"otlp_metrics\""]] {
+        assert!(
+            left(labels).is_some_and(|left| (0.9..1.1).contains(&left)),
+            "{labels:?}: {:?}",
+            left(labels)
+        );
+    }
+    assert_eq!(
+        (left(&["use=\"http\""]), left(&["use=\"otlp_traces\""])),
+        (None, None),
+        "none is used for that"
+    );
+    let secure = Service::start_guarded(&format!(
+        "{settings}[http]\ntls.certificate = {}\ntls.key = {}\n",
+        http.certificate.display(),
+        http.key.display(),
+    ));
+    let log = secure.log();
+    let lines = |words: &str, purpose: &str| {
+        let purpose = format!("use=\"{purpose}\"");
+        log.lines().filter(|line| line.contains(words) && line.contains(&purpose)).count()
+    };
+    for (purpose, soon) in [("kafka", 1), ("http", 0), ("otlp_metrics", 1)] {
+        assert_eq!(lines("our own certificate was read", purpose), 1, "{purpose}: {log}");
+        assert_eq!(lines("our own certificate expires soon", purpose), soon, "{purpose}: {log}");
+    }
 }

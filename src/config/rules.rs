@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 43] = [
+const RESERVED_LABELS: [&str; 44] = [
     "producer_id",
     "transactional_id",
     "log_dir",
@@ -52,6 +52,7 @@ const RESERVED_LABELS: [&str; 43] = [
     "version",
     "revision",
     "librdkafka",
+    "use",
 ];
 
 /// The smallest record that holds a heartbeat.

@@ -27,7 +27,7 @@ use kafka_heartbeat::{
         wire,
     },
     latency::{Bounds, Buckets, Recent, RecentMean, Trace},
-    metrics::render::{Exports, Process, Published, Traces},
+    metrics::render::{Exports, OwnCertificate, Process, Published, Traces},
     probe::{
         connectivity::{self, Check},
         heartbeat::{self, Beat, ByBroker, Ended, Outcome, Partition, Totals},
@@ -123,6 +123,18 @@ pub(crate) fn process(wall: SystemTime) -> Process {
         }),
         scrapes: Some(buckets(&[ms(3), ms(17)])),
         traces: Some(Traces { exported: 7, failed: 2, dropped: 1 }),
+        certificates: vec![
+            OwnCertificate {
+                cluster: "eu".to_owned(),
+                purpose: "kafka",
+                expires: wall + Duration::from_secs(3 * 86_400),
+            },
+            OwnCertificate {
+                cluster: String::new(),
+                purpose: "http",
+                expires: wall + Duration::from_secs(30 * 86_400),
+            },
+        ],
         published: vec![Published { cluster: "prod".into(), sent: 12, failed: 1 }],
     }
 }

@@ -17,5 +17,5 @@ pub use cluster::Cluster;
 pub use connection::Connection;
 pub use settings::{Endpoint, PropertyError, Settings};
 pub use stages::{Opening, open};
-pub use tls::unverified;
+pub use tls::{earliest_expiry, unverified};
 pub use versions::Range;

@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use tokio::sync::Semaphore;
@@ -159,6 +160,11 @@ impl Settings {
     /// Requests sent, the first ones of sessions included.
     pub fn requests(&self) -> u64 {
         self.counts.requests.load(Ordering::Relaxed)
+    }
+
+    /// The earliest expiry in the chain of our own certificate; `None` if we show brokers none.
+    pub fn own_certificate_expiry(&self) -> Option<SystemTime> {
+        self.tls.as_ref()?.own_expiry()
     }
 
     /// The brokers to ask first.

@@ -71,7 +71,17 @@ fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
+/// The earliest expiry of the certificates in a PEM text; `None` if there is none that can be read.
+pub fn earliest_expiry(pem: &[u8]) -> Option<SystemTime> {
+    CertificateDer::pem_slice_iter(pem).flatten().filter_map(|certificate| expiry(&certificate)).min()
+}
+
 impl Tls {
+    /// The earliest expiry in the chain that we show to brokers; `None` if we show none.
+    pub(super) fn own_expiry(&self) -> Option<SystemTime> {
+        self.own.as_ref()?.chain.iter().filter_map(expiry).min()
+    }
+
     /// Reads the `ssl.*` properties and the files they name; errors are left with the reader.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let verify = switch(reader, "enable.ssl.certificate.verification", "true", "false");

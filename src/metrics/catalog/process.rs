@@ -80,6 +80,13 @@ pub static ALERTS: Family<2> = family(
     "Records of findings and numbers to the topics of [alerts]: ok (acknowledged) or failed. Findings are tried again. Absent where nothing is published.",
 );
 
+pub static OWN_CERTIFICATE: Family<2> = family(
+    "heartbeat_own_certificate_expiry_timestamp_seconds",
+    Kind::Gauge,
+    &["kafka_cluster", "use"],
+    "The earliest expiry in the chain of a certificate that this service itself shows, by use: kafka, http, otlp_metrics or otlp_traces. Absent where none is configured.",
+);
+
 pub static PROCESS_CPU: Family<0> = family(
     "process_cpu_seconds_total",
     Kind::Counter,
@@ -112,7 +119,7 @@ pub static PROCESS_START: Family<0> =
     family("process_start_time_seconds", Kind::Gauge, &[], "When the process started.");
 
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 18] = [
+pub static ALL: [&Description; 19] = [
     &BUILD_INFO.description,
     &BUSY.description,
     &WORKERS.description,
@@ -126,6 +133,7 @@ pub static ALL: [&Description; 18] = [
     &EXPORT_REJECTED.description,
     &TRACES.description,
     &ALERTS.description,
+    &OWN_CERTIFICATE.description,
     &PROCESS_CPU.description,
     &PROCESS_MEMORY.description,
     &PROCESS_FDS.description,

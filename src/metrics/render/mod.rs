@@ -4,6 +4,7 @@
 //! from the start with 0, so that the first event is an increase; topics, partitions and brokers are there
 //! only while the cluster has them. A snapshot older than three intervals is not rendered.
 
+mod certificates;
 mod collect;
 mod judge;
 mod log_dirs;
@@ -16,6 +17,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+pub use certificates::OwnCertificate;
 pub use collect::collected;
 
 use super::{
@@ -277,6 +279,8 @@ pub struct Process {
     pub traces: Option<Traces>,
     /// What became of findings and numbers that were to be published, by cluster.
     pub published: Vec<Published>,
+    /// Our own certificates.
+    pub certificates: Vec<OwnCertificate>,
     /// How long answers to scrapes took to put together.
     pub scrapes: Option<Buckets>,
 }
@@ -360,6 +364,7 @@ pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
             series.push(p::ALERTS.series([text(cluster), text(ending)], Value::Count(*count)));
         }
     }
+    certificates::certificates(&process.certificates, series);
 }
 
 /// How many series are exposed: these, and so many beside them.
