@@ -38,8 +38,9 @@ ENV KAFKA_HEARTBEAT__HTTP__LISTEN=0.0.0.0:8080
 EXPOSE 8080
 USER 65532:65532
 STOPSIGNAL SIGTERM
+# Follows the port and the TLS of the configuration: the environment, and the mounted file where there is one.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
-    CMD ["/usr/local/bin/kafka-heartbeat", "healthcheck"]
+    CMD ["/usr/local/bin/kafka-heartbeat", "healthcheck", "--config", "/etc/kafka-heartbeat/config.ini"]
 ENTRYPOINT ["/usr/local/bin/kafka-heartbeat"]
 # Mount the configuration here, or replace the command: `--bootstrap-servers broker:9092`.
 CMD ["run", "--config", "/etc/kafka-heartbeat/config.ini"]

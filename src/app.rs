@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    board::{self, Board},
+    board::{self, Board, Task},
     certificates::Certificates,
     cli::Exit,
     collect::{self, log_dirs, store::Store, transactions},
@@ -137,41 +137,41 @@ impl Running {
         native::warnings(cluster).iter().for_each(|words| tracing::warn!(cluster = name, "{words}"));
         let mut tasks = Tasks::default();
         let wire = Arc::new(wire::Cluster::new(settings.clone(), look.timeout));
-        let schedule = |task, interval, limit| Schedule::every(format!("{name}/{task}"), interval, limit);
+        let schedule = |task: Task, interval, limit| {
+            Schedule::every(format!("{name}/{}", task.as_str()), interval, limit)
+        };
+        let runs = |task: Task| task.runs(cluster);
 
-        let every = schedule("metadata", look.interval, look.timeout);
+        let every = schedule(Task::Metadata, look.interval, look.timeout);
         let look_again = every.nudge.clone();
         let metadata = tasks.spawn(every, Some(metadata::Probe::new(cluster.clone(), wire.clone())));
 
-        let every = schedule("connectivity", check.interval, check.interval);
+        let every = schedule(Task::Connectivity, check.interval, check.interval);
         let probe = || connectivity::Probe::new(cluster.clone(), settings.clone(), metadata.clone());
-        let connectivity = tasks.spawn(every, check.enabled.then(probe));
+        let connectivity = tasks.spawn(every, runs(Task::Connectivity).then(probe));
 
-        // Who sends no heartbeats wants no topic for them.
-        let sends = cluster.heartbeat.enabled;
-        let every = schedule("topic", duty.interval, duty.timeout);
+        let every = schedule(Task::Topic, duty.interval, duty.timeout);
         let again = every.nudge.clone();
         let probe = || topic::Probe::new(cluster.clone(), wire.clone(), metadata.clone(), look_again.clone());
-        let topic = tasks.spawn(every, sends.then(probe));
-        if sends {
+        let topic = tasks.spawn(every, runs(Task::Topic).then(probe));
+        if runs(Task::Topic) {
             let watch = topic::watch(metadata.clone(), topic.clone(), again, tasks.stop.clone());
             tasks.all.spawn(watch);
         }
 
         let every = collect::interval(cluster);
         let probe = || collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(store);
-        let wanted = cluster.lag.enabled || cluster.freshness.enabled;
-        let collect = tasks.spawn(schedule("collect", every, every), wanted.then(probe));
+        let collect = tasks.spawn(schedule(Task::Collect, every, every), runs(Task::Collect).then(probe));
 
         let asks = &cluster.transactions;
         let probe = || transactions::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
-        let every = schedule("transactions", asks.interval, asks.timeout);
-        let transactions = tasks.spawn(every, asks.enabled.then(probe));
+        let every = schedule(Task::Transactions, asks.interval, asks.timeout);
+        let transactions = tasks.spawn(every, runs(Task::Transactions).then(probe));
 
         let asks = &cluster.log_dirs;
         let probe = || log_dirs::Probe::new(cluster.clone(), wire.clone(), metadata.clone());
-        let every = schedule("log_dirs", asks.interval, asks.timeout);
-        let log_dirs = tasks.spawn(every, asks.enabled.then(probe));
+        let every = schedule(Task::LogDirs, asks.interval, asks.timeout);
+        let log_dirs = tasks.spawn(every, runs(Task::LogDirs).then(probe));
 
         let (cluster, nudge) = (cluster.clone(), look_again);
         let needs = Needs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, outlet };
@@ -222,22 +222,26 @@ impl Running {
     }
 }
 
+/// Binds the address of `[http] listen`: the first thing that a service does, because the port may be taken.
+///
+/// # Errors
+/// [`Exit::Port`]; the log has the reason and the remedy.
+pub async fn listen(config: &Config) -> Result<TcpListener, Exit> {
+    TcpListener::bind(config.http.listen).await.map_err(|error| {
+        let (listen, hint) = (config.http.listen, port_hint(&error));
+        tracing::error!("cannot listen on {listen}: {error}{hint}");
+        Exit::Port
+    })
+}
+
 /// Runs the service until a signal; a second signal ends it at once.
-pub async fn run(config: Config, checked: Vec<Checked>) -> Exit {
+pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -> Exit {
     // Asked for first, so that a signal during the start is not lost.
     let (Ok(mut term), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be received");
         return Exit::Internal;
-    };
-    let listener = match TcpListener::bind(config.http.listen).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            let (listen, hint) = (config.http.listen, port_hint(&error));
-            tracing::error!("cannot listen on {listen}: {error}{hint}");
-            return Exit::Port;
-        }
     };
     let mut clusters = Vec::new();
     let store = config.history.as_deref().and_then(|path| match Store::open(path) {

@@ -16,9 +16,57 @@ use crate::{
     config,
     kafka::{Capability, Fault, Request, wire},
     probe::{connectivity, heartbeat, metadata, topic},
-    task::Latest,
+    task::{Latest, Record},
     verdict::Verdict,
 };
+
+/// A periodic task of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Opens sessions to each broker.
+    Connectivity,
+    /// Asks for the cluster's metadata.
+    Metadata,
+    /// Looks after the heartbeat topic.
+    Topic,
+    /// Asks for offsets, topics and consumer groups.
+    Collect,
+    /// Asks for open transactions.
+    Transactions,
+    /// Asks for the brokers' log directories.
+    LogDirs,
+}
+
+impl Task {
+    /// Every task, in the order in which they are exposed: the one list of tasks.
+    pub const ALL: [Task; 6] =
+        [Task::Connectivity, Task::Metadata, Task::Topic, Task::Collect, Task::Transactions, Task::LogDirs];
+
+    /// The task as a label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Task::Connectivity => "connectivity",
+            Task::Metadata => "metadata",
+            Task::Topic => "topic",
+            Task::Collect => "collect",
+            Task::Transactions => "transactions",
+            Task::LogDirs => "log_dirs",
+        }
+    }
+
+    /// Whether the task runs for a cluster with these settings.
+    pub fn runs(self, cluster: &config::Cluster) -> bool {
+        match self {
+            Task::Connectivity => cluster.connectivity.enabled,
+            Task::Metadata => true,
+            // Without heartbeats no topic is needed for them.
+            Task::Topic => cluster.heartbeat.enabled,
+            Task::Collect => cluster.lag.enabled || cluster.freshness.enabled,
+            Task::Transactions => cluster.transactions.enabled,
+            Task::LogDirs => cluster.log_dirs.enabled,
+        }
+    }
+}
 
 /// One cluster's receivers, in the order of the catalog.
 #[derive(Clone)]
@@ -138,6 +186,22 @@ impl Readings {
     /// How long ago the ledger last wrote; it writes at least once a second while it lives.
     pub fn ledger_age(&self) -> Duration {
         self.heartbeat.at.elapsed()
+    }
+
+    /// The record of every task that runs, in the order of [`Task::ALL`].
+    pub fn tasks(&self) -> impl Iterator<Item = (Task, Record<'_>)> {
+        let running = Task::ALL.into_iter().filter(|task| task.runs(&self.settings));
+        running.map(|task| {
+            let record = match task {
+                Task::Connectivity => self.connectivity.record(),
+                Task::Metadata => self.metadata.record(),
+                Task::Topic => self.topic.record(),
+                Task::Collect => self.collect.record(),
+                Task::Transactions => self.transactions.record(),
+                Task::LogDirs => self.log_dirs.record(),
+            };
+            (task, record)
+        })
     }
 }
 

@@ -120,9 +120,12 @@ pub enum Command {
     },
     /// Ask a running service whether it lives: for container health checks
     Healthcheck {
-        /// Where to ask
-        #[arg(long, default_value = "http://127.0.0.1:8080/livez")]
-        url: String,
+        /// Where to ask; by default /livez at the address and by the scheme of the service's own configuration
+        #[arg(long)]
+        url: Option<String>,
+        /// The service's configuration file; one that does not exist is left out
+        #[arg(long, value_name = "FILE", conflicts_with = "url")]
+        config: Option<PathBuf>,
     },
 }
 

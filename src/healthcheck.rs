@@ -1,6 +1,9 @@
 //! `healthcheck`: one request to a running service.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use http_body_util::{BodyExt, Empty};
@@ -14,10 +17,21 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
-use crate::kafka::wire::unverified;
+use crate::{config, kafka::wire::unverified};
 
 /// A health check that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The address of `/livez` of a service with these settings, as seen from its own machine.
+pub fn url(http: &config::Http) -> String {
+    let scheme = if http.tls.is_some() { "https" } else { "http" };
+    let ip = match http.listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("{scheme}://{}/livez", SocketAddr::new(ip, http.listen.port()))
+}
 
 /// Asks; the answer's text if its status is 200.
 ///
@@ -64,4 +78,29 @@ async fn exchange(stream: impl Read + Write + Send + Unpin + 'static, uri: &Uri)
         bail!("{uri} answers {status}: {}", words.trim());
     }
     Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    fn asked(settings: &[(&'static str, &str, &str)]) -> String {
+        let settings = settings
+            .iter()
+            .map(|(section, key, value)| (*section, (*key).to_owned(), (*value).to_owned(), "test"));
+        let sources =
+            Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
+        url(&load(&sources).expect("a configuration").http)
+    }
+
+    #[test]
+    fn url_follows_the_port_and_the_tls_of_the_configuration() {
+        assert_eq!(asked(&[]), "http://127.0.0.1:8080/livez");
+        assert_eq!(asked(&[("http", "listen", "0.0.0.0:81")]), "http://127.0.0.1:81/livez");
+        assert_eq!(asked(&[("http", "listen", "[::]:81")]), "http://[::1]:81/livez");
+        let tls =
+            [("http", "tls.certificate", "c"), ("http", "tls.key", "k"), ("http", "listen", "10.0.0.1:1")];
+        assert_eq!(asked(&tls), "https://10.0.0.1:1/livez");
+    }
 }

@@ -14,8 +14,8 @@ use kafka_heartbeat::{
     app::{self, Checked},
     cli::{Cli, Command, Connection, Exit, Run, TopicAction},
     collect::store::import::{Imported, import},
-    config::{self, Config, LogFormat, Sources},
-    demo::Demo,
+    config::{self, Config, Errors, LogFormat, Sources},
+    demo::{self, Demo},
     export::reference,
     healthcheck, logs, oneshot, process, slo,
 };
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
             }
             Some(Command::ImportHistory { cluster, from, into }) => import_history(&from, &cluster, &into),
             Some(Command::CheckConfig { file }) => check_config(file, environment),
-            Some(Command::Healthcheck { url }) => check_health(&url),
+            Some(Command::Healthcheck { url, config }) => check_health(url, config, environment),
         }
     };
     ExitCode::from(exit as u8)
@@ -96,7 +96,13 @@ fn serve(config: Config, checked: Vec<Checked>) -> Exit {
         complain(&error);
         return Exit::Config;
     }
-    on_runtime(app::run(config, checked)).unwrap_or(Exit::Internal)
+    let service = async {
+        match app::listen(&config).await {
+            Ok(listener) => app::run(config, checked, listener).await,
+            Err(exit) => exit,
+        }
+    };
+    on_runtime(service).unwrap_or(Exit::Internal)
 }
 
 fn demo(listen: Option<&str>, faults: bool, environment: Environment) -> Exit {
@@ -104,29 +110,30 @@ fn demo(listen: Option<&str>, faults: bool, environment: Environment) -> Exit {
     if let Err(error) = logs::init(&quiet) {
         complain(&error);
     }
-    let demo = match Demo::start(faults) {
-        Ok(demo) => demo,
-        Err(error) => {
+    let running = async {
+        // The address is the same whatever the embedded brokers listen on.
+        let config = demo::config("127.0.0.1:1", listen, environment.clone()).map_err(refuse)?;
+        let listener = app::listen(&config).await?;
+        let demo = Demo::start(faults).map_err(|error| {
             complain(&format!("the embedded cluster cannot start: {error}"));
-            return Exit::Internal;
-        }
+            Exit::Internal
+        })?;
+        let config = demo::config(demo.bootstrap(), listen, environment).map_err(refuse)?;
+        let checked = app::check(&config).map_err(refuse)?;
+        let (bootstrap, listen) = (demo.bootstrap(), config.http.listen);
+        say(&format!("embedded cluster at {bootstrap}; the page: http://{listen}/\n"));
+        let exit = app::run(config, checked, listener).await;
+        // The cluster ends after its clients.
+        drop(demo);
+        Ok(exit)
     };
-    let config = demo.config(listen, environment);
-    match config.and_then(|config| Ok((app::check(&config)?, config))) {
-        Ok((checked, config)) => {
-            say(&format!(
-                "embedded cluster at {}; the page: http://{}/\n",
-                demo.bootstrap(),
-                config.http.listen
-            ));
-            // The cluster ends after its clients.
-            on_runtime(app::run(config, checked)).unwrap_or(Exit::Internal)
-        }
-        Err(errors) => {
-            complain(&errors.to_string());
-            Exit::Config
-        }
-    }
+    on_runtime(running).unwrap_or(Err(Exit::Internal)).unwrap_or_else(|exit| exit)
+}
+
+/// Says what is wrong with a configuration.
+fn refuse(errors: Errors) -> Exit {
+    complain(&errors.to_string());
+    Exit::Config
 }
 
 fn report<F>(connection: &Connection, environment: Environment, work: impl FnOnce(Config) -> F) -> Exit
@@ -227,8 +234,15 @@ fn names(config: &Config) -> String {
     config.clusters.iter().map(|cluster| cluster.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn check_health(url: &str) -> Exit {
-    match on_runtime(healthcheck::check(url)) {
+/// Asks what `url` names, or the service that has this configuration. A file that does not exist is no error: the
+/// service may be configured by its environment alone.
+fn check_health(url: Option<String>, file: Option<PathBuf>, env: Environment) -> Exit {
+    let url = url.unwrap_or_else(|| {
+        let file = file.filter(|file| file.exists());
+        let (config, _) = config::read(&Sources { file, env, ..Sources::default() });
+        healthcheck::url(&config.http)
+    });
+    match on_runtime(healthcheck::check(&url)) {
         Some(Ok(words)) => {
             say(&words);
             Exit::Ok

@@ -168,6 +168,43 @@ impl<T> Latest<T> {
 
     /// Whether the task has tried at least once.
     pub fn tried(&self) -> bool {
+        self.record().tried()
+    }
+
+    /// What is known of the task itself, whatever its snapshots are.
+    pub fn record(&self) -> Record<'_> {
+        let Self { interval, succeeded, cycles, faults, last_duration, polls, .. } = self;
+        Record {
+            interval: *interval,
+            succeeded: *succeeded,
+            cycles: *cycles,
+            faults,
+            last_duration: *last_duration,
+            polls: *polls,
+        }
+    }
+}
+
+/// A task's own record; the fields are those of [`Latest`].
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// From one tick to the next.
+    pub interval: Duration,
+    /// When the last good snapshot was taken.
+    pub succeeded: Option<SystemTime>,
+    /// Cycles by [`Ending`], in the order of [`Ending::ALL`].
+    pub cycles: [u64; 4],
+    /// Failed and timed-out cycles by kind.
+    pub faults: &'a BTreeMap<Fault, u64>,
+    /// How long the last cycle took.
+    pub last_duration: Option<Duration>,
+    /// How all cycles used the async workers.
+    pub polls: Polls,
+}
+
+impl Record<'_> {
+    /// Whether the task has tried at least once.
+    pub fn tried(&self) -> bool {
         self.cycles.iter().any(|count| *count > 0)
     }
 }
@@ -238,7 +275,7 @@ async fn cycles<C: Cycle>(
         login_refused = result.as_ref().is_err_and(|error| error.fault() == Fault::Authentication);
         let polls = Polls::of(&turns.cumulative());
         publisher.send_modify(|latest| {
-            latest.record(ending, result, took);
+            latest.note(ending, result, took);
             latest.polls = polls;
         });
         // A nudge that came meanwhile is granted, but not at once.
@@ -261,7 +298,7 @@ impl Polls {
 }
 
 impl<T> Latest<T> {
-    fn record(&mut self, ending: Ending, result: Result<T, kafka::Error>, took: Duration) {
+    fn note(&mut self, ending: Ending, result: Result<T, kafka::Error>, took: Duration) {
         self.cycles[ending as usize] += 1;
         self.last_duration = Some(took);
         match result {

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kafka_heartbeat::{board::Readings, collect, http};
+use kafka_heartbeat::{board::Readings, board::Task, collect, http};
 use sample::{HOSTILE, board, config, process, sample};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -322,6 +322,20 @@ fn supervisors_hear_of_our_own_health_and_never_of_kafkas() {
 
     let tried = Server::of(|readings| readings.truncate(1));
     assert_eq!(tried.get("/ready", &[]).status(), 200);
+    let listed = |log_dirs: bool| {
+        let server = Server::of(|readings| {
+            readings.truncate(1);
+            let mut settings = (*readings[0].settings).clone();
+            settings.log_dirs.enabled = log_dirs;
+            readings[0].settings = Arc::new(settings);
+        });
+        let words = server.text("/readyz?verbose", "*/*");
+        let tasks = words.lines().filter_map(|line| line.split_once(" eu/")?.1.split_once(':'));
+        tasks.map(|(task, _)| task.to_owned()).collect::<Vec<_>>()
+    };
+    let every = Task::ALL.map(Task::as_str);
+    assert_eq!(listed(true), every);
+    assert_eq!(listed(false), every[..5], "a task that does not run is not waited for");
     tried.stop.cancel();
 
     let hung = Server::of(|readings| {

@@ -87,6 +87,30 @@ fn a_port_in_use_ends_with_71_and_a_remedy() {
     let (code, _, errors) = run(&["-b", "127.0.0.1:1", "--listen", &address]);
     assert_eq!(code, Some(71), "{errors}");
     assert!(errors.contains(&address) && errors.contains("--listen"), "{errors}");
+    let (code, words, errors) = run(&["demo", "--listen", &address]);
+    assert_eq!(code, Some(71), "{errors}");
+    assert!(errors.contains(&address) && errors.contains("--listen"), "{errors}");
+    assert_eq!(words, "", "no cluster is started for nothing");
+}
+
+#[test]
+fn healthcheck_without_url_asks_the_service_that_has_its_configuration() {
+    let service = Service::start(&dead(""));
+    let mut check = program();
+    check.args(["healthcheck", "--config", "/etc/kafka-heartbeat/there-is-none.ini"]);
+    check.env("KAFKA_HEARTBEAT__HTTP__LISTEN", service.address().replace("127.0.0.1", "0.0.0.0"));
+    let answer = check.output().expect("the program runs");
+    assert!(answer.status.success(), "{answer:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.ini");
+    fs::write(&file, format!("[http]\nlisten = {}\n", service.address())).expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    assert_eq!(run(&["healthcheck", "--config", file]).0, Some(0));
+    let address = service.address().to_owned();
+    drop(service);
+    let (code, _, errors) = run(&["healthcheck", "--config", file]);
+    assert_eq!(code, Some(69));
+    assert!(errors.contains(&address), "{errors}");
 }
 
 #[test]
@@ -193,8 +217,12 @@ fn the_demo_works_by_itself_and_ends_with_a_signal() {
         let all = told[kind].as_array_mut()?;
         all.iter_mut().find(|one| one[&kind[..kind.len() - 1]] == name).map(Value::take)
     };
-    let group =
-        |name: &str| wait_for(name, Duration::from_secs(30), || find("/api/v1/groups", "groups", name));
+    // The topics and groups appear while the service runs already.
+    let group = |name: &str| {
+        wait_for(name, Duration::from_secs(60), || {
+            find("/api/v1/groups", "groups", name).filter(|group| !group["time_lag"].is_null())
+        })
+    };
     let (keeps_up, behind, lost) = (group("billing"), group("reports"), group("archive"));
     assert!(keeps_up["lag"].as_i64() <= Some(10), "{keeps_up}");
     assert!(

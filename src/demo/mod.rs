@@ -80,7 +80,6 @@ impl Demo {
         let bootstrap = ready.recv().map_err(|_| "the embedded cluster did not start".to_owned())??;
         let mut demo = Self { bootstrap, threads: vec![(stop, thread)] };
         let traffic = Traffic::new(&demo.bootstrap).map_err(|error| error.to_string())?;
-        traffic.begin().map_err(|error| error.to_string())?;
         let (stop, until) = channel();
         let thread =
             thread::Builder::new().name("demo-traffic".to_owned()).spawn(move || traffic.run(&until));
@@ -93,37 +92,42 @@ impl Demo {
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
+}
 
-    /// A configuration for the embedded cluster; where to listen is the environment's word unless it is given.
-    ///
-    /// # Errors
-    /// A listener that cannot be understood.
-    pub fn config(&self, listen: Option<&str>, env: BTreeMap<String, String>) -> Result<Config, Errors> {
-        let set = |section, key: &str, value: &str| (section, key.to_owned(), value.to_owned(), "demo");
-        config::load(&Sources {
-            bootstrap: Some(self.bootstrap.clone()),
-            listen: listen.map(str::to_owned),
-            env,
-            settings: vec![
-                set("kafka", "name", "demo"),
-                set("heartbeat", "topic", TOPIC),
-                set("heartbeat", "interval", "500ms"),
-                set("heartbeat", "deadline", "2s"),
-                set("heartbeat", "horizon", "20s"),
-                set("consumer", "fetch.wait.max.ms", "5"),
-                set("connectivity", "interval", "3s"),
-                set("metadata", "interval", "3s"),
-                set("metadata", "timeout", "2s"),
-                set("lag", "interval", "5s"),
-                set("lag", "groups", &traffic::GROUPS.join(" ")),
-                set("lag", "topics.exclude", TOPIC),
-                set("freshness", "interval", "5s"),
-                set("freshness", "topics.exclude", TOPIC),
-                set("shutdown", "grace", "5s"),
-            ],
-            ..Sources::default()
-        })
-    }
+/// A configuration for an embedded cluster; where to listen is the environment's word unless it is given. The address
+/// to listen on does not depend on `bootstrap`, so that it can be bound before the cluster starts.
+///
+/// # Errors
+/// A listener that cannot be understood.
+pub fn config(
+    bootstrap: &str,
+    listen: Option<&str>,
+    env: BTreeMap<String, String>,
+) -> Result<Config, Errors> {
+    let set = |section, key: &str, value: &str| (section, key.to_owned(), value.to_owned(), "demo");
+    config::load(&Sources {
+        bootstrap: Some(bootstrap.to_owned()),
+        listen: listen.map(str::to_owned),
+        env,
+        settings: vec![
+            set("kafka", "name", "demo"),
+            set("heartbeat", "topic", TOPIC),
+            set("heartbeat", "interval", "500ms"),
+            set("heartbeat", "deadline", "2s"),
+            set("heartbeat", "horizon", "20s"),
+            set("consumer", "fetch.wait.max.ms", "5"),
+            set("connectivity", "interval", "3s"),
+            set("metadata", "interval", "3s"),
+            set("metadata", "timeout", "2s"),
+            set("lag", "interval", "5s"),
+            set("lag", "groups", &traffic::GROUPS.join(" ")),
+            set("lag", "topics.exclude", TOPIC),
+            set("freshness", "interval", "5s"),
+            set("freshness", "topics.exclude", TOPIC),
+            set("shutdown", "grace", "5s"),
+        ],
+        ..Sources::default()
+    })
 }
 
 impl Drop for Demo {

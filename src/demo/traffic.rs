@@ -57,8 +57,8 @@ impl Traffic {
         Ok(Self { producer, keeps_up: keeps_up?, falls_behind: falls_behind?, lost: lost? })
     }
 
-    /// What was there before anybody looked.
-    pub(super) fn begin(&self) -> Result<(), KafkaError> {
+    /// Writes what looks as if it had been there before.
+    fn begin(&self) -> Result<(), KafkaError> {
         let now = now_ms();
         for age in (0..ORDERS_BEFORE).rev() {
             self.write(ORDERS, now - age * 5_000, b"order")?;
@@ -76,8 +76,11 @@ impl Traffic {
         commit(&self.lost, CLICKS, CLICKS_READ, CommitMode::Sync)
     }
 
-    /// Goes on until `until` is closed.
+    /// Writes and commits until `until` is closed.
     pub(super) fn run(&self, until: &Receiver<()>) {
+        if let Err(error) = self.begin() {
+            tracing::warn!("demo: the topics and consumer groups are not complete: {error}");
+        }
         let mut written = ORDERS_BEFORE;
         while until.recv_timeout(TICK) != Err(RecvTimeoutError::Disconnected) {
             match self.write(ORDERS, now_ms(), b"order") {

@@ -43,16 +43,10 @@ pub(super) async fn readyz(state: Extract<Shared>, query: RawQuery) -> Response 
 fn tried(state: &State) -> Vec<(String, bool, String)> {
     let boards = state.boards.iter().flat_map(|board| {
         let readings = board.read();
-        let connectivity = !readings.settings.connectivity.enabled || readings.connectivity.tried();
-        let settings = &readings.settings;
-        let collects = settings.lag.enabled || settings.freshness.enabled;
-        let tasks = [
-            ("metadata", readings.metadata.tried()),
-            ("connectivity", connectivity),
-            ("collect", !collects || readings.collect.tried()),
-            ("topic", !readings.settings.heartbeat.enabled || readings.topic.tried()),
-        ];
-        tasks.map(|(task, tried)| (format!("{}/{task}", board.name), tried, "tried once".to_owned()))
+        let tasks = readings.tasks().map(|(task, record)| {
+            (format!("{}/{}", board.name, task.as_str()), record.tried(), "tried once".to_owned())
+        });
+        tasks.collect::<Vec<_>>()
     });
     boards.collect()
 }

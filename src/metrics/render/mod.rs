@@ -34,7 +34,7 @@ use crate::{
         metadata::{self, Capability},
         topic::{self, Action, Blocked},
     },
-    task::{Ending, Latest, Polls},
+    task::{Ending, Polls, Record},
 };
 
 /// Faults to expect in each stage: there from the start with 0.
@@ -81,18 +81,11 @@ pub fn cluster<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Series<
     }
     series.push(c::REQUESTS.series([text(name)], Value::Count(readings.requests)));
     series.push(c::VIOLATIONS.series([text(name)], Value::Count(readings.violations)));
-    task(name, "connectivity", &readings.connectivity, series);
-    task(name, "metadata", &readings.metadata, series);
-    task(name, "topic", &readings.topic, series);
-    task(name, "collect", &readings.collect, series);
+    for (of, record) in readings.tasks() {
+        task(name, of.as_str(), record, series);
+    }
     transactions::transactions(readings, series);
     log_dirs::log_dirs(readings, alone, series);
-    if readings.settings.transactions.enabled {
-        task(name, "transactions", &readings.transactions, series);
-    }
-    if readings.settings.log_dirs.enabled {
-        task(name, "log_dirs", &readings.log_dirs, series);
-    }
     let written = Value::Number(unix(readings.heartbeat.written));
     series.push(c::LEDGER_TICK.series([text(name)], written));
 }
@@ -226,26 +219,26 @@ fn topic<'a>(name: &'a str, snapshot: &'a topic::Snapshot, series: &mut Vec<Seri
     series.push(c::TOPIC_UNCOVERED.series([text(name)], Value::Count(snapshot.uncovered.len() as u64)));
 }
 
-fn task<'a, T>(name: &'a str, task: &'static str, latest: &Latest<T>, series: &mut Vec<Series<'a>>) {
-    for (ending, count) in Ending::ALL.iter().zip(latest.cycles) {
+fn task<'a>(name: &'a str, task: &'static str, record: Record<'_>, series: &mut Vec<Series<'a>>) {
+    for (ending, count) in Ending::ALL.iter().zip(record.cycles) {
         series.push(c::CYCLES.series([text(name), text(task), text(ending.as_str())], Value::Count(count)));
     }
     for fault in Fault::ALL {
-        let count = latest.faults.get(&fault).copied().unwrap_or(0);
+        let count = record.faults.get(&fault).copied().unwrap_or(0);
         series.push(
             c::CYCLE_FAULTS.series([text(name), text(task), text(fault.as_str())], Value::Count(count)),
         );
     }
-    let Polls { count, slow, busy } = latest.polls;
+    let Polls { count, slow, busy } = record.polls;
     let at = || [text(name), text(task)];
     series.push(c::TASK_POLLS.series(at(), Value::Count(count)));
     series.push(c::TASK_SLOW_POLLS.series(at(), Value::Count(slow)));
     series.push(c::TASK_BUSY.series(at(), Value::Number(busy.as_secs_f64())));
-    if let Some(took) = latest.last_duration {
+    if let Some(took) = record.last_duration {
         series.push(c::CYCLE_DURATION.series(at(), Value::Number(took.as_secs_f64())));
-        series.push(c::CYCLE_INTERVAL.series(at(), Value::Number(latest.interval.as_secs_f64())));
+        series.push(c::CYCLE_INTERVAL.series(at(), Value::Number(record.interval.as_secs_f64())));
     }
-    if let Some(succeeded) = latest.succeeded {
+    if let Some(succeeded) = record.succeeded {
         series.push(c::CYCLE_SNAPSHOT.series(at(), Value::Number(unix(succeeded))));
     }
 }
