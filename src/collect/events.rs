@@ -85,50 +85,45 @@ impl Log {
 
     /// Brokers and topics are not what they were. What happened to many at once is one event, so that it does not
     /// drive out what came before: a broker that goes takes many leaders along, and one program makes many topics.
-    pub(super) fn topology(&mut self, at: SystemTime, cluster: &str, changes: Vec<Changed>) {
-        let mut kinds = BTreeMap::<Change, BTreeMap<String, (Cow<'static, str>, usize)>>::new();
+    /// Returns the lines of the log: one for each kind.
+    pub(super) fn topology(&mut self, at: SystemTime, cluster: &str, changes: Vec<Changed>) -> Vec<Line> {
+        let mut kinds = BTreeMap::<Change, BTreeMap<String, Vec<Cow<'static, str>>>>::new();
         for Changed { change, subject, words } in changes {
-            kinds.entry(change).or_default().entry(subject).or_insert((words, 0)).1 += 1;
+            kinds.entry(change).or_default().entry(subject).or_default().push(words);
         }
+        let mut lines = Vec::new();
         for (change, subjects) in kinds {
             let (kind, count) = (change.as_str(), subjects.len());
-            let times: usize = subjects.values().map(|(_, times)| times).sum();
+            let times: usize = subjects.values().map(Vec::len).sum();
+            let first = first(subjects.keys().map(String::as_str));
+            tracing::info!(cluster, change = kind, count, times, names = first, "the cluster has changed");
+            lines.push(Line { kind, count, names: first.clone() });
             if count > FEW {
-                tracing::info!(cluster, change = kind, count, times, "the cluster has changed");
-                let first: Vec<&str> = subjects.keys().take(FEW).map(String::as_str).collect();
                 let what = if change.is_of_topic() { "topics" } else { "brokers" };
-                let words = format!("{}: {} and others", change.words(), first.join(", "));
+                let words = format!("{}: {first}", change.words());
                 self.note(at, kind, format!("{count} {what}"), words);
                 continue;
             }
-            for (what, (words, times)) in subjects {
-                tracing::info!(cluster, change = kind, what = plain(&what), times, "the cluster has changed");
-                let words =
-                    if times > 1 { format!("{words}, {times} partitions") } else { words.into_owned() };
-                self.note(at, kind, what, words);
+            for (what, words) in subjects {
+                self.note(at, kind, what, together(&words));
             }
         }
+        lines
     }
 
-    /// Groups and traffic are not what they were.
-    pub(super) fn judged(&mut self, at: SystemTime, cluster: &str, changes: Changes) {
-        for Transition { group, topic, from, to, gone } in changes.statuses {
+    /// Groups and traffic are not what they were. Returns the lines of the log: one for each kind.
+    pub(super) fn judged(&mut self, at: SystemTime, cluster: &str, changes: Changes) -> Vec<Line> {
+        let mut kinds = BTreeMap::<&'static str, Vec<String>>::new();
+        for Transition { group, topic, from: _, to, gone } in changes.statuses {
             let (kind, words) = match to {
                 Status::Offline if gone => ("group_offline", "is not known to Kafka any more"),
                 Status::Online => ("group_online", "reads and keeps up"),
                 Status::Offline => ("group_offline", "does not read what there is to read"),
                 Status::Recovering => ("group_recovering", "reads again"),
             };
-            let (from, to) = (from.as_str(), to.as_str());
-            tracing::info!(
-                cluster,
-                group = plain(&group),
-                topic = plain(&topic),
-                from,
-                to,
-                "a group's status"
-            );
-            self.note(at, kind, format!("{group} on {topic}"), words.to_owned());
+            let subject = format!("{group} on {topic}");
+            kinds.entry(kind).or_default().push(subject.clone());
+            self.note(at, kind, subject, words.to_owned());
         }
         for (topic, odd) in changes.traffic {
             let (kind, words) = match odd {
@@ -137,10 +132,55 @@ impl Log {
                 Some(Kind::Drop) => ("traffic_drop", "nothing is written any more"),
                 None => ("traffic_usual", "as much is written as is usual at this hour"),
             };
-            tracing::info!(cluster, topic = plain(&topic), kind, "a topic's traffic");
+            kinds.entry(kind).or_default().push(topic.to_string());
             self.note(at, kind, topic.to_string(), words.to_owned());
         }
+        let line = |(kind, names): (&'static str, Vec<String>)| {
+            let (count, names) = (names.len(), first(names.iter().map(String::as_str)));
+            if kind.starts_with("group_") {
+                tracing::info!(
+                    cluster,
+                    change = kind,
+                    count,
+                    names,
+                    "the status of consumer groups has changed"
+                );
+            } else {
+                tracing::info!(cluster, change = kind, count, names, "the traffic of topics has changed");
+            }
+            Line { kind, count, names }
+        };
+        kinds.into_iter().map(line).collect()
     }
+}
+
+/// What one line of the log says: how many changed in this way, and the first of them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    kind: &'static str,
+    count: usize,
+    names: String,
+}
+
+/// What happened to one subject several times at once: the first few of it, and how many partitions it happened to.
+fn together(words: &[Cow<'static, str>]) -> String {
+    let all: Vec<&str> = words.iter().map(|words| &**words).collect();
+    match all.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [one, others @ ..] if others.iter().all(|other| other == one) => {
+            format!("{one}, {} partitions", all.len())
+        }
+        [..] if all.len() > FEW => format!("{}; {} partitions in all", all[..FEW].join("; "), all.len()),
+        [..] => all.join("; "),
+    }
+}
+
+/// The first few names, fit for a line of a log.
+fn first<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
+    let few: Vec<_> = names.by_ref().take(FEW).map(|name| plain(name).to_string()).collect();
+    let others = if names.next().is_some() { " and others" } else { "" };
+    format!("{}{others}", few.join(", "))
 }
 
 #[cfg(test)]
@@ -176,5 +216,50 @@ mod tests {
         let few = ["t0", "t1"].map(|topic| (topic.to_owned(), format!("{words}, 6 partitions")));
         let many = ("900 topics".to_owned(), format!("{words}: t0, t1, t10, t100, t101 and others"));
         assert_eq!(told, [few.to_vec(), vec![many]].concat());
+    }
+
+    #[test]
+    fn event_of_moved_leaders_names_the_first_partitions_and_their_brokers() {
+        let mut log = Log::default();
+        let moved = |partitions: i32| {
+            let words = |n| format!("partition {n} is led by broker 2 instead of broker 1").into();
+            let change =
+                |n| Changed { change: Change::LeaderMoved, subject: "t".to_owned(), words: words(n) };
+            (0..partitions).map(change).collect::<Vec<_>>()
+        };
+        for partitions in [1, 2, 30] {
+            log.topology(UNIX_EPOCH, "k", moved(partitions));
+        }
+        let told: Vec<_> = log.view().iter().map(|event| event.words.clone()).collect();
+        let of = |n: i32| format!("partition {n} is led by broker 2 instead of broker 1");
+        let many = [0, 1, 2, 3, 4].map(of).join("; ");
+        assert_eq!(told, [of(0), format!("{}; {}", of(0), of(1)), format!("{many}; 30 partitions in all")]);
+    }
+
+    #[test]
+    fn events_of_one_cycle_and_kind_are_one_line_of_the_log() {
+        let mut log = Log::default();
+        let created = |n: usize| Changed::from((Change::TopicCreated, format!("new\n{n}")));
+        let gone = |n: usize| Changed::from((Change::TopicDeleted, format!("old{n}")));
+        let line = |kind, count, names: &str| Line { kind, count, names: names.to_owned() };
+        let lines = log.topology(UNIX_EPOCH, "k", (0..3).map(created).chain((0..900).map(gone)).collect());
+        let some = r"new\n0, new\n1, new\n2";
+        let many = "old0, old1, old10, old100, old101 and others";
+        assert_eq!(lines, [line("topic_created", 3, some), line("topic_deleted", 900, many)]);
+        let status = |n: usize| Transition {
+            group: format!("g{n}").into(),
+            topic: "t".into(),
+            from: Status::Online,
+            to: Status::Offline,
+            gone: n.is_multiple_of(2),
+        };
+        let traffic = (0..40).map(|n| (Arc::from(format!("t{n}")), Some(Kind::Drop))).collect();
+        let changes = Changes { statuses: (0..50).map(status).collect(), traffic };
+        let lines = log.judged(UNIX_EPOCH, "k", changes);
+        let groups = "g0 on t, g1 on t, g2 on t, g3 on t, g4 on t and others";
+        let topics = "t0, t1, t2, t3, t4 and others";
+        assert_eq!(lines, [line("group_offline", 50, groups), line("traffic_drop", 40, topics)]);
+        let told = log.view();
+        assert_eq!(told.len(), 3 + 1 + 50 + 40, "each has its event, but for hundreds of one kind");
     }
 }

@@ -157,14 +157,14 @@ impl Watched {
         for (name, topic) in metadata.topics.iter() {
             match (self.topics.get_mut(name.as_str()), topic) {
                 (Some(seen), Ok(topic)) => {
-                    let found = differences(seen, topic);
-                    if found.iter().any(|change| *change != Change::LeaderMoved) {
+                    let found = differences(seen, topic, name);
+                    if found.iter().any(|changed| changed.change != Change::LeaderMoved) {
                         self.unsaved.insert(name.as_str().into());
                     }
-                    let is_told = found
-                        .iter()
-                        .any(|change| matches!(change, Change::ReplicationChanged | Change::TopicRecreated));
-                    changes.extend(found.into_iter().map(|change| Changed::from((change, name.clone()))));
+                    let is_told = found.iter().any(|changed| {
+                        matches!(changed.change, Change::ReplicationChanged | Change::TopicRecreated)
+                    });
+                    changes.extend(found);
                     let before = std::mem::replace(seen, Seen::of(topic));
                     if !is_told {
                         seen.replicas = before.replicas;
@@ -328,27 +328,28 @@ impl Watched {
     }
 }
 
-fn differences(seen: &Seen, topic: &Topic) -> Vec<Change> {
+fn differences(seen: &Seen, topic: &Topic, name: &str) -> Vec<Changed> {
     let now = Seen::of(topic);
+    let of = |change| Changed::from((change, name.to_owned()));
     // Brokers before 2.8 tell no ids.
     if seen.id.zip(now.id).is_some_and(|(before, now)| before != now) {
-        return vec![Change::TopicRecreated];
+        return vec![of(Change::TopicRecreated)];
     }
     let mut changes = Vec::new();
     if now.leaders.len() > seen.leaders.len() {
-        changes.push(Change::PartitionsAdded);
+        changes.push(of(Change::PartitionsAdded));
     }
     // While replicas are being moved, there are more of them; what two answers say is so.
     let is_moving = topic.partitions.values().any(is_under_replicated);
     if now.replicas != seen.replicas && now.replicas == seen.replicas_now && !is_moving {
-        changes.push(Change::ReplicationChanged);
+        changes.push(of(Change::ReplicationChanged));
     }
-    let moved = now.leaders.iter().filter(|(number, leader)| {
-        seen.leaders
-            .get(number)
-            .is_some_and(|before| leader.is_some() && before.is_some() && before != *leader)
+    let moved = now.leaders.iter().filter_map(|(number, leader)| {
+        let (before, now) = (seen.leaders.get(number).copied().flatten()?, (*leader)?);
+        let words = format!("partition {number} is led by broker {now} instead of broker {before}");
+        (before != now).then(|| Changed { words: words.into(), ..of(Change::LeaderMoved) })
     });
-    changes.extend(moved.map(|_| Change::LeaderMoved));
+    changes.extend(moved);
     changes
 }
 
@@ -485,6 +486,23 @@ mod tests {
         }
         assert_eq!((look(two, two), look(two, two)), (vec![], vec![Change::ReplicationChanged]));
         assert_eq!(look(two, two), []);
+    }
+
+    #[test]
+    fn moved_leader_is_told_with_its_partition_and_both_brokers() {
+        let mut watched = Watched::default();
+        let mut look = |leaders: [Option<i32>; 3]| {
+            let partitions = leaders.map(|leader| (leader, &[1, 2][..], &[1, 2][..]));
+            let told = watched.observe(&metadata(&[1, 2], &[("t", Ok(topic(1, &partitions)))]));
+            told.into_iter().map(|told| (told.change, told.words.into_owned())).collect::<Vec<_>>()
+        };
+        look([Some(1), Some(1), Some(2)]);
+        let words = |partition: i32, now: i32, before: i32| {
+            let words = format!("partition {partition} is led by broker {now} instead of broker {before}");
+            (Change::LeaderMoved, words)
+        };
+        assert_eq!(look([Some(2), None, Some(1)]), [words(0, 2, 1), words(2, 1, 2)]);
+        assert_eq!(look([Some(2), Some(2), Some(1)]), [words(1, 2, 1)], "it had no leader in between");
     }
 
     #[test]
