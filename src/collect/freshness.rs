@@ -3,7 +3,7 @@
 //! The broker names the newest record (Kafka 3.0, KIP-734). Before that, and where it names one from the future,
 //! the last records are looked at.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::lag::Ends;
 
@@ -55,6 +55,10 @@ impl State {
     }
 }
 
+/// A timestamp in the future is asked for again this often: compaction may have removed its record, of which nothing
+/// else tells. Where the log start moves it is asked for at once.
+const FUTURE_FOR: Duration = Duration::from_secs(600);
+
 /// The newest timestamp of a partition, from both sources. Milliseconds since 1970.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Newest {
@@ -62,9 +66,11 @@ pub(super) struct Newest {
     told_ms: Option<i64>,
     /// The end of the log when it did.
     told_at: Option<i64>,
+    /// The log start when it was last asked, and when that was.
+    asked: Option<(Option<i64>, Duration)>,
     /// What the last records said, of those that were not dated in the future.
     seen_ms: Option<i64>,
-    /// What those said that were, and the end of the log then.
+    /// What those said that were, and the last offset of their batch.
     ahead: Option<(i64, i64)>,
     /// The end of the log when they did.
     seen_at: Option<i64>,
@@ -80,18 +86,18 @@ impl Newest {
     }
 
     /// Records from the future were seen, where the broker names none. Returns whether they are news.
-    pub(super) fn ahead(&mut self, end: Option<i64>, ahead_ms: Option<i64>) -> bool {
-        let (Some(end), Some(ahead_ms)) = (end, ahead_ms) else { return false };
+    pub(super) fn ahead(&mut self, ahead: Option<(i64, i64)>) -> bool {
+        let Some((ahead_ms, last)) = ahead else { return false };
         let is_news = self.ahead.is_none_or(|(before, _)| ahead_ms > before);
         if is_news {
-            self.ahead = Some((ahead_ms, end));
+            self.ahead = Some((ahead_ms, last));
         }
         is_news && self.told_ms.is_none()
     }
 
     /// The log begins here now: what was there before has gone.
     pub(super) fn begins(&mut self, start: i64) {
-        self.ahead = self.ahead.filter(|(_, end)| start < *end);
+        self.ahead = self.ahead.filter(|(_, last)| start <= *last);
     }
 
     /// The last records were looked at.
@@ -104,9 +110,18 @@ impl Newest {
         (self.told_at, self.seen_at, self.ahead) = (Some(end), Some(end), None);
     }
 
-    /// Whether the broker was asked about the log as it is.
-    pub(super) fn is_asked(&self, end: i64) -> bool {
-        self.told_at == Some(end)
+    /// Whether the broker is to be asked about the log as it is: if the log end has moved, or if the record from the
+    /// future that it named may be gone. `now` counts from any moment.
+    pub(super) fn is_wanted(&mut self, ends: Ends, now: Duration, latest_ms: i64) -> bool {
+        let may_be_gone = self.told_ms.is_some_and(|newest| newest > latest_ms)
+            && self
+                .asked
+                .is_none_or(|(start, asked)| start != ends.start || now.saturating_sub(asked) >= FUTURE_FOR);
+        let is_wanted = self.told_at != ends.end || may_be_gone;
+        if is_wanted {
+            self.asked = Some((ends.start, now));
+        }
+        is_wanted
     }
 
     fn is_told(&self, end: Option<i64>, latest_ms: i64) -> bool {
@@ -212,7 +227,7 @@ mod tests {
     #[test]
     fn what_the_last_records_say_counts_where_the_broker_says_nothing_credible_of_the_log_as_it_is() {
         let mut newest = told(5, NOW + 9);
-        assert!(newest.is_open(5, NOW) && newest.is_asked(5) && !newest.is_asked(6));
+        assert!(newest.is_open(5, NOW));
         newest.seen(Some(5), Some(700));
         assert!(!newest.is_open(5, NOW) && newest.is_open(6, NOW));
         assert_eq!(newest.credible_ms(Some(5), NOW), Some(700));
@@ -225,14 +240,38 @@ mod tests {
     }
 
     #[test]
+    fn record_from_the_future_is_asked_for_again_where_it_may_be_gone() {
+        let at = Duration::from_secs;
+        let mut newest = told(5, NOW + 9);
+        assert!(newest.is_wanted(log(0, 5), at(0), NOW), "it was not known where the log began then");
+        assert!(!newest.is_wanted(log(0, 5), at(30), NOW), "nothing has happened to the log");
+        assert!(newest.is_wanted(log(3, 5), at(60), NOW), "retention may have removed it");
+        assert!(!newest.is_wanted(log(3, 5), at(659), NOW));
+        assert!(newest.is_wanted(log(3, 5), at(660), NOW), "compaction may have removed it");
+        assert!(!newest.is_wanted(log(3, 5), at(690), NOW));
+        assert!(!newest.is_wanted(log(4, 5), at(720), NOW + 9), "its time has come");
+        assert!(newest.is_wanted(log(4, 6), at(750), NOW + 9), "the log end has moved");
+        // As the broker says that there is no record from the future any more, it is not asked again.
+        assert!(!newest.told(Some(6), Some(700), NOW) && !newest.is_future(NOW));
+        assert!(!newest.is_wanted(log(5, 6), at(9_999), NOW));
+        // Where only the batches tell: gone as soon as the log begins behind its batch.
+        let mut newest = Newest::default();
+        newest.ahead(Some((NOW + 9, 2)));
+        newest.begins(2);
+        assert!(newest.is_future(NOW));
+        newest.begins(3);
+        assert!(!newest.is_future(NOW), "other records are left");
+    }
+
+    #[test]
     fn a_record_from_the_future_is_counted_once_and_counts_when_its_time_has_come() {
         let mut newest = Newest::default();
         assert!(newest.told(Some(5), Some(NOW + 9), NOW));
         assert!(!newest.told(Some(6), Some(NOW + 9), NOW), "it is the same");
-        assert!(!newest.ahead(Some(6), Some(NOW + 9)), "the broker has named it");
+        assert!(!newest.ahead(Some((NOW + 9, 5))), "the broker has named it");
         // A broker that names none; one that is older was known or does not matter.
         let mut newest = Newest::default();
-        let mut ahead = |ms: Option<i64>| newest.ahead(Some(5), ms);
+        let mut ahead = |ms: Option<i64>| newest.ahead(ms.map(|ms| (ms, 4)));
         assert!(ahead(Some(NOW + 9)) && !ahead(Some(NOW + 9)) && !ahead(Some(NOW + 3)) && !ahead(None));
         newest.begins(4);
         newest.seen(Some(5), Some(700));

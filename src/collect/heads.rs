@@ -248,10 +248,11 @@ impl Of<'_> {
         records.filter_map(newest).max()
     }
 
-    /// The newest timestamp from an offset on that is dated after `latest_ms`.
-    pub(super) fn ahead_ms(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<i64> {
+    /// The newest timestamp from an offset on that is dated after `latest_ms`, and the last offset of its batch.
+    pub(super) fn ahead(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<(i64, i64)> {
         let records = self.at(partition, offset)?.batches.iter().filter(|batch| !batch.control);
-        records.filter_map(|batch| batch.newest_ms.filter(|ms| *ms > latest_ms)).max()
+        let ahead = |batch: &Batch| Some((batch.newest_ms.filter(|ms| *ms > latest_ms)?, batch.last));
+        records.filter_map(ahead).max()
     }
 }
 

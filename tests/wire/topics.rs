@@ -144,3 +144,42 @@ async fn a_record_from_the_future_is_flagged_and_counted_by_old_brokers_too() {
         assert_eq!(topic.future, 3, "one on each partition, once");
     }
 }
+
+#[tokio::test]
+async fn future_state_ends_when_retention_has_removed_its_record_from_an_idle_partition() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let ahead = i64::try_from(now).unwrap() + 3_600_000;
+    let fakes = brokers(1, 1).await;
+    // Where the log begins, the newest timestamp, and how often that was asked for.
+    let (start, newest) = (Arc::new(AtomicI64::new(10)), Arc::new(AtomicI64::new(ahead)));
+    let asked = Arc::new(AtomicI64::new(0));
+    for fake in &fakes {
+        let (start, newest, asked) = (start.clone(), newest.clone(), asked.clone());
+        fake.on(move |request: ListOffsetsRequest, _| {
+            let mut answer = ends(&request, |_| 0);
+            for partition in answer.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                match partition.offset {
+                    10 => partition.offset = start.load(Relaxed),
+                    109 => {
+                        partition.timestamp = newest.load(Relaxed);
+                        asked.fetch_add(1, Relaxed);
+                    }
+                    _ => {}
+                }
+            }
+            Reply::Answer(answer)
+        });
+    }
+    let mut probe = probe(&fakes, &[("lag", "enabled", "false")]).await;
+    let state = |snapshot: &Snapshot| snapshot.topics["topic-0"].freshness.unwrap().state;
+    for _ in 0..3 {
+        assert_eq!(state(&probe.cycle().await.unwrap()), State::Future);
+    }
+    assert!(asked.load(Relaxed) <= 2, "{} times in three cycles", asked.load(Relaxed));
+    // Nothing is appended; retention removes the segment with the record.
+    start.store(50, Relaxed);
+    newest.store(WRITTEN, Relaxed);
+    let snapshot = probe.cycle().await.unwrap();
+    assert_eq!(state(&snapshot), State::Ok);
+    assert_eq!(snapshot.topics["topic-0"].freshness.unwrap().newest_ms, Some(WRITTEN));
+}

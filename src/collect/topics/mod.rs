@@ -17,6 +17,7 @@ use super::{
     heads::Heads,
     history::History,
     lag::{Ends, TimeLag},
+    latest_ms,
     store::Row,
 };
 use crate::{
@@ -236,7 +237,7 @@ impl Watched {
                 }
             }
         }
-        let mut moved = ByLeader::new();
+        let (mut moved, latest_ms) = (ByLeader::new(), latest_ms());
         for (name, partitions) in ends {
             let Some(Ok(topic)) = known.get(&**name) else { continue };
             let memory = self.topics.entry(name.clone()).or_default();
@@ -287,7 +288,7 @@ impl Watched {
                 let holds_records = start.is_none_or(|start| start < end);
                 if !holds_records {
                     seen.newest.none(end);
-                } else if !seen.newest.is_asked(end)
+                } else if seen.newest.is_wanted(seen.ends, now, latest_ms)
                     && let Some(leader) = topic.partitions.get(number).and_then(|partition| partition.leader)
                 {
                     moved.entry(leader).or_default().entry(name.clone()).or_default().push(*number);
@@ -347,8 +348,8 @@ impl Watched {
                 let Some(seen) = memory.partitions.get_mut(number) else { continue };
                 let newest = heads.newest_ms(*number, *offset, latest_ms);
                 let last = STEPS_BACK.last() == Some(&back) && heads.know(*number, *offset);
-                let ahead = heads.ahead_ms(*number, *offset, latest_ms);
-                memory.future += u64::from(seen.newest.ahead(seen.ends.end, ahead));
+                let ahead = heads.ahead(*number, *offset, latest_ms);
+                memory.future += u64::from(seen.newest.ahead(ahead));
                 if newest.is_some() || last {
                     seen.newest.seen(seen.ends.end, newest);
                 }
