@@ -197,3 +197,20 @@ async fn capability_of_a_listing_is_ok_only_where_kafka_hides_nothing() {
     permit(&fakes, 0, 0);
     assert_eq!(probe.cycle().await.unwrap().listing, Ok);
 }
+
+#[tokio::test]
+async fn named_group_that_kafka_does_not_know_is_missing() {
+    let fakes = brokers(10, 3).await;
+    fakes[0].on(|request: OffsetFetchRequest, _| {
+        let mut answer = commits(&request, 1);
+        answer.groups.iter_mut().for_each(|group| group.topics.clear());
+        Reply::Answer(answer)
+    });
+    find_coordinators(&fakes, 1, 0);
+    let mut probe = probe(&fakes, &[("lag", "groups", "group-1")]).await;
+    let state = |snapshot: &kafka_heartbeat::collect::Snapshot| snapshot.groups["group-1"].state;
+    assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Unknown, "one listing is not enough");
+    assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Missing);
+    coordinates(&fakes[0], 1, 1);
+    assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Empty, "it has come into being");
+}

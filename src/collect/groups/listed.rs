@@ -176,6 +176,9 @@ impl Watched {
                 (true, _) => {}
             }
         }
+        for known in self.known.values_mut().filter(|known| known.is_deleted()) {
+            known.state = GroupState::Missing;
+        }
         let is_named = |name: &str| settings.names.iter().any(|named| named == name);
         self.known.retain(|name, known| !known.is_deleted() || is_named(name));
     }

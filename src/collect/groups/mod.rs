@@ -206,7 +206,9 @@ impl Watched {
         let mut members = BTreeMap::new();
         for (name, known) in &self.known {
             match (known.kind, known.state, known.coordinator) {
-                (_, GroupState::Empty | GroupState::Dead, _) => _ = members.insert(name.clone(), Vec::new()),
+                (_, GroupState::Empty | GroupState::Dead | GroupState::Missing, _) => {
+                    _ = members.insert(name.clone(), Vec::new())
+                }
                 (GroupKind::Classic | GroupKind::Consumer, _, Some(broker)) => {
                     wanted.entry((broker, known.kind)).or_default().push(name.clone());
                 }

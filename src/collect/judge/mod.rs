@@ -232,7 +232,7 @@ impl Known {
         statuses: &mut Vec<Transition>,
     ) -> Vec<Arc<str>> {
         self.lives = match group.state {
-            GroupState::Empty | GroupState::Dead => Some(false),
+            GroupState::Empty | GroupState::Dead | GroupState::Missing => Some(false),
             // A listing that failed: it is as it was.
             GroupState::Unknown => self.lives,
             _ => Some(true),

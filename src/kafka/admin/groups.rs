@@ -107,17 +107,20 @@ pub enum GroupState {
     Empty,
     /// About to be removed.
     Dead,
+    /// Named in the configuration, and Kafka does not know the group.
+    Missing,
     /// The broker does not say, or says a word we do not know.
     Unknown,
 }
 
 impl GroupState {
     /// Every state, in the order of the labels.
-    pub const ALL: [GroupState; 5] = [
+    pub const ALL: [GroupState; 6] = [
         GroupState::Stable,
         GroupState::Rebalancing,
         GroupState::Empty,
         GroupState::Dead,
+        GroupState::Missing,
         GroupState::Unknown,
     ];
 
@@ -128,6 +131,7 @@ impl GroupState {
             GroupState::Rebalancing => "rebalancing",
             GroupState::Empty => "empty",
             GroupState::Dead => "dead",
+            GroupState::Missing => "missing",
             GroupState::Unknown => "unknown",
         }
     }

@@ -125,7 +125,7 @@ pub static GROUP_STATE: Family<4> = family(
     "kafka_consumergroup_group_state",
     Kind::Gauge,
     &["cluster_name", "group", "state", "type"],
-    "1 for the group's current state: stable, rebalancing, empty, dead or unknown.",
+    "1 for the group's current state: stable, rebalancing, empty, dead, missing (it is named in [lag] groups, and Kafka does not know it) or unknown.",
 );
 
 pub static MEMBER_INFO: Family<7> = family(
