@@ -74,19 +74,20 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Run, environment: Environment) -> Exit {
-    let nothing = arguments.connection.config.is_none() && arguments.connection.bootstrap_servers.is_none();
     let sources = arguments.sources(environment);
-    match load(&sources) {
+    match read(&sources) {
         Ok((config, _)) if arguments.print_config => {
             say(&config.redacted());
             Exit::Ok
         }
         Ok((config, checked)) => serve(config, checked),
-        Err(exit) => {
-            if nothing {
+        Err(errors) => {
+            complain(&errors.to_string());
+            // A person who gave no argument and no variable is new here.
+            if sources.is_empty() && errors.only_missing() {
                 complain(&format!("\n{}", Cli::command().render_help()));
             }
-            exit
+            Exit::Config
         }
     }
 }
@@ -237,11 +238,15 @@ fn names(config: &Config) -> String {
 /// Asks what `url` names, or the service that has this configuration. A file that does not exist is no error: the
 /// service may be configured by its environment alone.
 fn check_health(url: Option<String>, file: Option<PathBuf>, env: Environment) -> Exit {
-    let url = url.unwrap_or_else(|| {
-        let file = file.filter(|file| file.exists());
-        let (config, _) = config::read(&Sources { file, env, ..Sources::default() });
-        healthcheck::url(&config.http)
-    });
+    let file = file.filter(|file| file.exists());
+    let configured = || config::read(&Sources { file, env, ..Sources::default() });
+    let url = match url.map_or_else(|| configured().map(|(config, _)| healthcheck::url(&config.http)), Ok) {
+        Ok(url) => url,
+        Err(errors) => {
+            complain(&errors.to_string());
+            return Exit::Config;
+        }
+    };
     match on_runtime(healthcheck::check(&url)) {
         Some(Ok(words)) => {
             say(&words);
@@ -255,14 +260,19 @@ fn check_health(url: Option<String>, file: Option<PathBuf>, env: Environment) ->
     }
 }
 
-/// Everything that is wrong is told at once, whoever finds it.
-fn load(sources: &Sources) -> Result<(Config, Vec<Checked>), Exit> {
-    let (config, mut errors) = config::read(sources);
+/// The configuration, or everything that is wrong with it at once, whoever finds it.
+fn read(sources: &Sources) -> Result<(Config, Vec<Checked>), Errors> {
+    let (config, mut errors) = config::read(sources)?;
     let checked = app::check(&config).unwrap_or_else(|found| {
         errors.join(found);
         Vec::new()
     });
-    errors.or((config, checked)).map_err(|errors| {
+    errors.or((config, checked))
+}
+
+/// The same, with the errors printed.
+fn load(sources: &Sources) -> Result<(Config, Vec<Checked>), Exit> {
+    read(sources).map_err(|errors| {
         complain(&errors.to_string());
         Exit::Config
     })

@@ -98,35 +98,50 @@ partition = 1
 ";
     let errors = read(text, &[("KAFKA_HEARTBEAT__TOPIC__CREAT", "true")]).expect_err("much is wrong");
     let expected = [
-        "[heartbeat] horizon must be longer than the deadline",
-        "[heartbeat] topic: \"no blanks\" is no legal topic name: letters, digits, . _ and -",
-        "[labels] 9: a label is letters, digits and _, and does not begin with a digit or __",
-        "[labels] partition: our series carry this label already; choose another",
         "config.ini:4: [heartbeat] intervall: unknown key: did you mean interval?",
         "config.ini:5: [heartbeat] interval: expected a duration such as 250ms, 10s or 5m, found \"30\"",
+        "config.ini:6: [heartbeat] horizon (2m) must be longer than the deadline (3m)",
         "config.ini:7: [heartbeat] enabled: expected true or false, found \"yes\"",
+        "config.ini:8: [heartbeat] topic: \"no blanks\" is no legal topic name: letters, digits, . _ and -",
         "config.ini:10: [hearbeat] x: unknown section: did you mean heartbeat?",
         "config.ini:12: [topic] partitions: expected auto or a number, found \"many\"",
         "config.ini:14: [log] format: expected text or json, found \"xml\"",
         "config.ini:16: [http] listen: expected an address such as 127.0.0.1:8080, found \"nowhere\"",
+        "config.ini:18: [labels] partition: our series carry this label already; choose another",
+        "config.ini:19: [labels] 9: a label is letters, digits and _, and does not begin with a digit or __",
         "environment KAFKA_HEARTBEAT__TOPIC__CREAT: [topic] creat: unknown key: did you mean create?",
     ];
     assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn file_that_cannot_be_read_is_the_only_error() {
     let missing = Sources {
         file: Some(PathBuf::from("/nowhere.ini")),
-        bootstrap: Some("b:1".to_owned()),
+        env: BTreeMap::from([("KAFKA_HEARTBEAT__TOPIC__CREAT".to_owned(), "true".to_owned())]),
         ..Sources::default()
     };
-    assert!(
-        load(&missing)
-            .expect_err("no file")
-            .to_string()
-            .starts_with("/nowhere.ini: cannot read the configuration: ")
+    let errors = load(&missing).expect_err("no file").to_string();
+    assert!(errors.starts_with("/nowhere.ini: cannot read the configuration: "), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(config::read(&missing).is_err(), "nobody looks further");
+}
+
+#[test]
+fn rule_across_keys_names_the_line_of_the_key_that_was_set() {
+    let errors = |text: &str| read(text, &[]).expect_err("a broken rule");
+    let horizon = "horizon (5s) must be longer than the deadline (10s)";
+    assert_eq!(
+        errors(&format!("{LEAST}[heartbeat]\nhorizon = 5s\n")),
+        format!("config.ini:4: [heartbeat] {horizon}")
     );
+    let clusters = "[cluster:a]\nbootstrap.servers = a:1\n[cluster:b]\nbootstrap.servers = b:1\nheartbeat.horizon = 5s\n";
+    assert_eq!(errors(clusters), format!("config.ini:5: cluster b: [heartbeat] {horizon}"));
+    let env = [("KAFKA_HEARTBEAT__HEARTBEAT__DEADLINE", "4m")];
+    let variable = read(LEAST, &env).expect_err("a broken rule");
+    let expected =
+        "environment KAFKA_HEARTBEAT__HEARTBEAT__DEADLINE: [heartbeat] horizon (2m) must be longer";
+    assert!(variable.starts_with(expected), "{variable}");
 }
 
 #[test]

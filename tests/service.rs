@@ -21,7 +21,12 @@ use support::{
 mod support;
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = program().args(arguments).output().expect("the program runs");
+    run_with(arguments, &[])
+}
+
+fn run_with(arguments: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let output = program().args(arguments).envs(env.iter().copied()).output();
+    let Output { status, stdout, stderr } = output.expect("the program runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (status.code(), text(stdout), text(stderr))
 }
@@ -55,12 +60,18 @@ fn a_bad_configuration_is_told_whole_and_ends_with_78() {
         assert_eq!(errors.lines().count(), 4, "each is told once: {errors}");
         assert!(!errors.contains("hush"), "{errors}");
     }
-    assert_eq!(run(&["check-config", "/nowhere.ini"]).0, Some(78));
+    let (code, _, errors) = run(&["check-config", "/nowhere.ini"]);
+    assert!(errors.starts_with("/nowhere.ini: cannot read the configuration: "), "{errors}");
+    assert_eq!((code, errors.lines().count()), (Some(78), 1), "only that: {errors}");
     let (code, _, errors) = run(&[]);
     assert!(
         code == Some(78) && errors.contains("or with --bootstrap-servers") && errors.contains("Usage:"),
         "{errors}"
     );
+    let env = [("KAFKA_HEARTBEAT__KAFKA__SECURITY_PROTOCOL", "SASL_TLS")];
+    let (code, _, errors) = run_with(&[], &env);
+    let allowed = "security.protocol: librdkafka refuses the value: expected plaintext, ssl, sasl_plaintext or sasl_ssl";
+    assert!(code == Some(78) && errors.contains(allowed) && !errors.contains("Usage:"), "{errors}");
     assert_eq!(run(&["--nonsense"]).0, Some(2));
 }
 

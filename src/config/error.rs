@@ -36,6 +36,11 @@ impl Errors {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 
+    /// Whether everything that is wrong is that something is missing, and nothing that was given is wrong.
+    pub fn only_missing(&self) -> bool {
+        self.0.iter().all(|problem| problem.place.is_empty())
+    }
+
     /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -16,7 +16,7 @@ use super::{
 pub(super) const CLIENT_SECTIONS: [&str; 3] = ["kafka", "producer", "consumer"];
 
 /// Beginning of the environment's names.
-const PREFIX: &str = "KAFKA_HEARTBEAT__";
+pub(super) const PREFIX: &str = "KAFKA_HEARTBEAT__";
 
 /// Where a value comes from, for errors: `config.ini:14` or `environment`.
 pub(super) type Place = String;

@@ -1,11 +1,12 @@
 //! Layers to a validated [`Config`], with every error at once.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fs, str::FromStr, time::Duration};
 
 use config::{Map, Source, Value, ValueKind};
 
 use super::{
-    Cluster, Compat, Config, Connectivity, Heartbeat, Metadata, Properties, Property, Shutdown, Topic,
+    Cluster, Compat, Config, Connectivity, Heartbeat, Metadata, Properties, Property, Shutdown, Sources,
+    Topic,
     error::{Errors, Problem},
     layer::{Known, Layer},
     legacy, otlp, rules, secret,
@@ -13,6 +14,9 @@ use super::{
 
 /// Every key and its default.
 pub(super) const EXAMPLE: &str = include_str!("../../config.example.ini");
+
+/// The place of a default.
+const EXAMPLE_NAME: &str = "config.example.ini";
 
 /// Sections that a cluster may set for itself, with the section in front of the key.
 const TASK_SECTIONS: [&str; 11] = [
@@ -33,59 +37,49 @@ const TASK_SECTIONS: [&str; 11] = [
 const OURS_ALONE: [&str; 7] =
     ["heartbeat", "connectivity", "lag", "freshness", "anomaly", "log_dirs", "transactions"];
 
-/// What the process was given.
-#[derive(Debug, Clone, Default)]
-pub struct Sources {
-    /// `--config`
-    pub file: Option<PathBuf>,
-    /// The environment.
-    pub env: BTreeMap<String, String>,
-    /// `--bootstrap-servers`
-    pub bootstrap: Option<String>,
-    /// `-X key=value`, in order.
-    pub properties: Vec<(String, String)>,
-    /// `--listen`
-    pub listen: Option<String>,
-    /// `--log.format`
-    pub log_format: Option<String>,
-    /// Other settings of the command line: section, key, value, flag.
-    pub settings: Vec<(&'static str, String, String, &'static str)>,
-}
-
 /// Reads and validates everything.
 ///
 /// # Errors
 /// All that is wrong, with places.
 pub fn load(sources: &Sources) -> Result<Config, Errors> {
-    let (config, errors) = read(sources);
+    let (config, errors) = read(sources)?;
     errors.or(config)
 }
 
 /// The configuration as far as it can be understood, and all that is wrong with it: who checks further what
 /// was understood can tell everything at once.
-pub fn read(sources: &Sources) -> (Config, Errors) {
+///
+/// # Errors
+/// The file cannot be read. Nothing else is reported then: whatever else is missing may be in that file.
+pub fn read(sources: &Sources) -> Result<(Config, Errors), Errors> {
+    let Some(path) = &sources.file else { return Ok(read_text(None, sources)) };
+    let name = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(read_text(Some((&name, &text)), sources)),
+        Err(error) => {
+            let message = format!("cannot read the configuration: {error}");
+            let mut errors = Errors::default();
+            errors.add(Problem { place: name, message });
+            Err(errors)
+        }
+    }
+}
+
+/// The same with the name and the text of the file, if there is one.
+pub(super) fn read_text(file: Option<(&str, &str)>, sources: &Sources) -> (Config, Errors) {
     let mut errors = Errors::default();
-    let example = Layer::from_text("config.example.ini", EXAMPLE, None, &mut errors);
+    let example = Layer::from_text(EXAMPLE_NAME, EXAMPLE, None, &mut errors);
     let known = Known::from_example(&example);
     let mut layers = vec![example, Layer::of(legacy::freshness_exporter(&sources.env))];
-    if let Some(path) = &sources.file {
-        let name = path.display().to_string();
-        match fs::read_to_string(path) {
-            Ok(text) => {
-                let file = Layer::from_text(&name, &text, Some(&known), &mut errors);
-                layers.push(file.with_variables(&sources.env, &mut errors).with_secret_files(&mut errors));
-            }
-            Err(error) => {
-                errors
-                    .add(Problem { place: name, message: format!("cannot read the configuration: {error}") });
-            }
-        }
+    if let Some((name, text)) = file {
+        let file = Layer::from_text(name, text, Some(&known), &mut errors);
+        layers.push(file.with_variables(&sources.env, &mut errors).with_secret_files(&mut errors));
     }
     let environment = Layer::from_environment(&sources.env, &known, &mut errors);
     let (standard, warnings) = otlp::variables(&sources.env);
     layers.push(Layer::of(standard));
     layers.push(environment.with_secret_files(&mut errors));
-    layers.push(flags(sources).with_secret_files(&mut errors));
+    layers.push(sources.flags().with_secret_files(&mut errors));
     let mut builder = config::Config::builder();
     for layer in layers {
         builder = builder.add_source(layer);
@@ -98,22 +92,7 @@ pub fn read(sources: &Sources) -> (Config, Errors) {
     sections.values().flatten().for_each(|(key, (value, _))| secret::remember(key, value));
     let mut reader = Reader { sections, env, bootstrap_flag: sources.bootstrap.is_some(), errors };
     let config = Config { warnings, ..reader.config(&known) };
-    rules::check(&config, &mut reader.errors);
     (config, reader.errors)
-}
-
-fn flags(sources: &Sources) -> Layer {
-    let given = |section, key: &str, value: &Option<String>, flag| {
-        value.clone().map(|value| (section, key.to_owned(), value, flag))
-    };
-    let properties =
-        sources.properties.iter().map(|(key, value)| ("kafka", key.clone(), value.clone(), "-X"));
-    let flags = [
-        given("kafka", "bootstrap.servers", &sources.bootstrap, "--bootstrap-servers"),
-        given("http", "listen", &sources.listen, "--listen"),
-        given("log", "format", &sources.log_format, "--log.format"),
-    ];
-    Layer::from_flags(properties.chain(sources.settings.iter().cloned()).chain(flags.into_iter().flatten()))
 }
 
 /// (value, place) by key.
@@ -146,6 +125,9 @@ pub(super) struct Reader {
 
 impl Reader {
     fn config(&mut self, known: &Known) -> Config {
+        for (label, message) in rules::labels(self.section("labels").keys()) {
+            self.problem("labels", &label, message);
+        }
         let names: Vec<String> = self
             .sections
             .keys()
@@ -160,6 +142,7 @@ impl Reader {
         if names.is_empty() {
             let name = self.text("kafka", "name");
             clusters.push(self.cluster(name));
+            self.check(&clusters[0], "");
         }
         for name in names {
             if name.trim().is_empty() {
@@ -171,7 +154,10 @@ impl Reader {
             }
             self.sections.clone_from(&common);
             self.lay_over(&name, known);
-            clusters.push(self.cluster(name));
+            let of = format!("cluster {name}: ");
+            let cluster = self.cluster(name);
+            self.check(&cluster, &of);
+            clusters.push(cluster);
         }
         self.sections = common;
         let compat = self.compat();
@@ -209,6 +195,21 @@ impl Reader {
             };
             self.sections.entry(section.to_owned()).or_default().insert(key, value);
         }
+    }
+
+    /// Checks the rules across the keys of a cluster. The place of a broken rule is that of the first of its keys that
+    /// somebody set.
+    fn check(&mut self, cluster: &Cluster, of: &str) {
+        for rules::Broken { section, keys, message } in rules::check(cluster) {
+            let set =
+                |key: &&&str| self.place(section, key).is_some_and(|place| !place.starts_with(EXAMPLE_NAME));
+            let place = keys.iter().find(set).and_then(|key| self.place(section, key)).unwrap_or_default();
+            self.errors.add(Problem { place, message: format!("{of}[{section}] {message}") });
+        }
+    }
+
+    fn place(&self, section: &str, key: &str) -> Option<String> {
+        Some(self.sections.get(section)?.get(key)?.1.clone())
     }
 
     fn cluster(&mut self, name: String) -> Cluster {
@@ -301,8 +302,7 @@ impl Reader {
     }
 
     pub(super) fn problem(&mut self, section: &str, key: &str, message: &str) {
-        let found = self.sections.get(section).and_then(|keys| keys.get(key));
-        let place = found.map_or_else(String::new, |(_, place)| place.clone());
+        let place = self.place(section, key).unwrap_or_default();
         self.errors.add(Problem { place, message: format!("[{section}] {key}: {message}") });
     }
 

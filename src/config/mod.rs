@@ -18,6 +18,7 @@ mod print;
 mod rules;
 pub mod secret;
 mod slo;
+mod sources;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -26,9 +27,10 @@ pub use collect::{Filter, Freshness, Lag, LogDirs, Transactions};
 pub use error::{Errors, Problem};
 pub use judge::{Anomaly, Liveness, Report};
 pub use layer::did_you_mean;
-pub use load::{Sources, load, read};
+pub use load::{load, read};
 pub use otlp::{Headers, Metrics, Otlp, Target, Traces};
 pub use slo::{Slo, promise};
+pub use sources::Sources;
 
 /// Everything the service was told.
 #[derive(Debug, Clone)]

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Cluster, Config,
-    error::{Errors, Problem},
-};
+use super::{Cluster, Heartbeat, Topic};
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
 const RESERVED_LABELS: [&str; 44] = [
@@ -62,69 +59,89 @@ const LARGEST_PAYLOAD: usize = 512 * 1024;
 /// Kafka's own limit.
 const LONGEST_TOPIC: usize = 249;
 
-/// Checks everything that concerns more than one key.
-pub(super) fn check(config: &Config, errors: &mut Errors) {
-    let mut refuse = |message: String| errors.add(Problem { place: String::new(), message });
-    for cluster in &config.clusters {
-        let name = &cluster.name;
-        let rules = [times(cluster), topic(cluster), payload(cluster), replication(cluster)];
-        for message in rules.into_iter().flatten() {
-            refuse(if config.clusters.len() > 1 { format!("cluster {name}: {message}") } else { message });
-        }
-    }
-    for message in config.labels.keys().filter_map(|name| label(name)) {
-        refuse(message);
-    }
+/// A rule that a cluster's settings break.
+pub(super) struct Broken {
+    pub(super) section: &'static str,
+    /// The keys that the rule is about. The first of them that was set is the place of the error.
+    pub(super) keys: &'static [&'static str],
+    pub(super) message: String,
 }
 
-/// A heartbeat's verdict comes before its outcome, and both within the time an entry is kept in 32 bits.
-fn times(cluster: &Cluster) -> Option<String> {
-    let heartbeat = &cluster.heartbeat;
-    if heartbeat.horizon <= heartbeat.deadline {
-        return Some("[heartbeat] horizon must be longer than the deadline".to_owned());
+/// The rules that the settings of a cluster break, at most one of each kind.
+pub(super) fn check(cluster: &Cluster) -> impl Iterator<Item = Broken> {
+    [times(cluster), topic(cluster), payload(cluster), replication(cluster)].into_iter().flatten()
+}
+
+fn broken(
+    section: &'static str,
+    keys: &'static [&'static str],
+    message: impl Into<String>,
+) -> Option<Broken> {
+    Some(Broken { section, keys, message: message.into() })
+}
+
+/// A heartbeat is judged before its horizon, and an entry of the ledger keeps times of at most an hour.
+fn times(cluster: &Cluster) -> Option<Broken> {
+    let Heartbeat { interval, deadline, horizon, .. } = &cluster.heartbeat;
+    if horizon <= deadline {
+        let [horizon, deadline] = [horizon, deadline].map(|time| humantime::format_duration(*time));
+        return broken(
+            "heartbeat",
+            &["horizon", "deadline"],
+            format!("horizon ({horizon}) must be longer than the deadline ({deadline})"),
+        );
     }
-    if heartbeat.horizon > Duration::from_secs(3600) {
-        return Some("[heartbeat] horizon must be at most 1h".to_owned());
+    if *horizon > Duration::from_secs(3600) {
+        return broken("heartbeat", &["horizon"], "horizon must be at most 1h");
     }
-    (heartbeat.interval < Duration::from_millis(1))
-        .then(|| "[heartbeat] interval must be at least 1ms".to_owned())
+    if *interval < Duration::from_millis(1) {
+        return broken("heartbeat", &["interval"], "interval must be at least 1ms");
+    }
+    None
 }
 
 /// Kafka's rule for names.
-fn topic(cluster: &Cluster) -> Option<String> {
+fn topic(cluster: &Cluster) -> Option<Broken> {
     let name = &cluster.heartbeat.topic;
     let legal = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    let legal = legal && (1..=LONGEST_TOPIC).contains(&name.len()) && name != "." && name != "..";
-    (!legal)
-        .then(|| format!("[heartbeat] topic: {name:?} is no legal topic name: letters, digits, . _ and -"))
-}
-
-fn payload(cluster: &Cluster) -> Option<String> {
-    let size = cluster.heartbeat.payload_bytes;
-    (!(SMALLEST_PAYLOAD..=LARGEST_PAYLOAD).contains(&size))
-        .then(|| format!("[heartbeat] payload.bytes must be from {SMALLEST_PAYLOAD} to {LARGEST_PAYLOAD}"))
-}
-
-fn replication(cluster: &Cluster) -> Option<String> {
-    if cluster.topic.replication_factor.is_some_and(|factor| factor == 0 || factor < -1) {
-        return Some("[topic] replication.factor must be auto, -1 or at least 1".to_owned());
+    if legal && (1..=LONGEST_TOPIC).contains(&name.len()) && name != "." && name != ".." {
+        return None;
     }
-    let partitions = cluster.topic.partitions;
-    partitions
-        .is_some_and(|partitions| partitions < 1)
-        .then(|| "[topic] partitions must be auto or at least 1".to_owned())
+    let message = format!("topic: {name:?} is no legal topic name: letters, digits, . _ and -");
+    broken("heartbeat", &["topic"], message)
 }
 
-/// A constant label must be one that Prometheus takes, and not one of ours.
-fn label(name: &str) -> Option<String> {
+fn payload(cluster: &Cluster) -> Option<Broken> {
+    if (SMALLEST_PAYLOAD..=LARGEST_PAYLOAD).contains(&cluster.heartbeat.payload_bytes) {
+        return None;
+    }
+    let message = format!("payload.bytes must be from {SMALLEST_PAYLOAD} to {LARGEST_PAYLOAD}");
+    broken("heartbeat", &["payload.bytes"], message)
+}
+
+fn replication(cluster: &Cluster) -> Option<Broken> {
+    let Topic { partitions, replication_factor, .. } = &cluster.topic;
+    if replication_factor.is_some_and(|factor| factor == 0 || factor < -1) {
+        return broken("topic", &["replication.factor"], "replication.factor must be auto, -1 or at least 1");
+    }
+    if partitions.is_some_and(|partitions| partitions < 1) {
+        return broken("topic", &["partitions"], "partitions must be auto or at least 1");
+    }
+    None
+}
+
+/// The constant labels that cannot be used, and why: a label must be one that Prometheus takes, and not one of ours.
+pub(super) fn labels<'a>(names: impl Iterator<Item = &'a String>) -> Vec<(String, &'static str)> {
+    names.filter_map(|name| Some((name.clone(), label(name)?))).collect()
+}
+
+fn label(name: &str) -> Option<&'static str> {
     if RESERVED_LABELS.contains(&name) {
-        return Some(format!("[labels] {name}: our series carry this label already; choose another"));
+        return Some("our series carry this label already; choose another");
     }
     let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
     let legal = name.starts_with(begins)
         && name.chars().all(|c| begins(c) || c.is_ascii_digit())
         && !name.starts_with("__");
-    (!legal).then(|| {
-        format!("[labels] {name}: a label is letters, digits and _, and does not begin with a digit or __")
-    })
+    (!legal).then_some("a label is letters, digits and _, and does not begin with a digit or __")
 }

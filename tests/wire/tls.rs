@@ -195,9 +195,15 @@ async fn a_broker_that_wants_our_certificate_refuses_us_without_one_or_with_a_st
 async fn the_wrong_security_protocol_is_a_fault_with_a_hint_on_either_side() {
     let authority = Authority::new();
     let plaintext = Fake::with(Manners::Curt, None).await;
-    let (_, stage, fault) = refused(&authority.trusting(&[]), &plaintext).await;
+    let (opening, stage, fault) = refused(&authority.trusting(&[]), &plaintext).await;
     assert_eq!((stage, fault), (Stage::Tls, Fault::Tls));
     assert!(fault.hint().unwrap().contains("security.protocol"));
+    let error = opening.result.err().unwrap();
+    assert!(
+        words(&error).contains("the port may speak plaintext, check security.protocol"),
+        "{}",
+        words(&error)
+    );
 
     let fake = authority.broker(in_a_month()).await;
     let (opening, stage, fault) = refused(&settings(&[]), &fake).await;

@@ -128,7 +128,7 @@ pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
             KafkaError::ClientConfig(_, reason, ..) => in_our_words(key, &reason),
             _ => None,
         };
-        let message = message.unwrap_or_else(|| "librdkafka refuses the value".to_owned());
+        let message = message.unwrap_or_else(|| format!("librdkafka refuses the value{}", allowed(key)));
         Some(PropertyError { key: key.clone(), place: property.place.clone(), message })
     });
     refused.collect()
@@ -142,6 +142,69 @@ fn in_our_words(key: &str, reason: &str) -> Option<String> {
         Some("this build of librdkafka does not support it".to_owned())
     } else {
         None
+    }
+}
+
+/// Words that librdkafka takes as a value of one property or another.
+const WORDS: [&str; 40] = [
+    "true",
+    "false",
+    "all",
+    "plaintext",
+    "ssl",
+    "sasl_plaintext",
+    "sasl_ssl",
+    "any",
+    "v4",
+    "v6",
+    "none",
+    "https",
+    "default",
+    "oidc",
+    "read_uncommitted",
+    "read_committed",
+    "gzip",
+    "snappy",
+    "lz4",
+    "zstd",
+    "fifo",
+    "lifo",
+    "earliest",
+    "latest",
+    "error",
+    "use_all_dns_ips",
+    "resolve_canonical_bootstrap_servers_only",
+    "classic",
+    "consumer",
+    "rebootstrap",
+    "broker",
+    "topic",
+    "metadata",
+    "queue",
+    "msg",
+    "protocol",
+    "cgrp",
+    "security",
+    "fetch",
+    "eos",
+];
+
+/// What librdkafka itself takes as the value of a property: the words it takes, and the numbers.
+fn allowed(key: &str) -> String {
+    let refusal = |value: &str| ClientConfig::new().set(key, value).create_native_config().err();
+    let words: Vec<_> = WORDS.into_iter().filter(|word| refusal(word).is_none()).collect();
+    let lowest = match refusal(&i32::MIN.to_string()) {
+        Some(KafkaError::ClientConfig(_, reason, ..)) => reason,
+        _ => String::new(),
+    };
+    let range =
+        lowest.trim_end().rsplit_once("outside allowed range ").and_then(|(_, range)| range.split_once(".."));
+    let numbers = range.map(|(from, to)| format!("a number from {from} to {to}"));
+    let takes: Vec<_> = words.into_iter().map(str::to_owned).chain(numbers).collect();
+    match takes.split_last() {
+        None => String::new(),
+        Some((only, [])) => format!(": expected {only}"),
+        Some((last, others)) => format!(": expected {} or {last}", others.join(", ")),
     }
 }
 
@@ -246,6 +309,21 @@ fn lay_over(config: &mut ClientConfig, properties: &Properties) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refused_value_names_the_allowed_ones() {
+        let expected = [
+            ("security.protocol", ": expected plaintext, ssl, sasl_plaintext or sasl_ssl"),
+            ("isolation.level", ": expected read_uncommitted or read_committed"),
+            ("compression.type", ": expected none, gzip, snappy, lz4 or zstd"),
+            ("broker.address.family", ": expected any, v4 or v6"),
+            ("enable.idempotence", ": expected true or false"),
+            ("linger.ms", ": expected a number from 0 to 900000"),
+        ];
+        for (key, words) in expected {
+            assert_eq!(allowed(key), words, "{key}");
+        }
+    }
 
     #[test]
     fn librdkafka_knows_every_name_we_propose_and_every_alias() {

@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
         match fs::read(path) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
-                self.error(&location, format!("cannot read the file: {error}"));
+                self.error(&location, format!("cannot read {path}: {error}"));
                 None
             }
         }
@@ -280,6 +280,10 @@ impl<'a> Reader<'a> {
             let message = format!("{problem} PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512");
             self.error(named.unwrap_or("sasl.mechanism"), message);
         }
+        if mechanism.is_none() && named.is_some() {
+            // Which other properties are needed depends on the mechanism.
+            return None;
+        }
         for key in ["sasl.username", "sasl.password"] {
             if self.get(key).is_none() {
                 self.error(
@@ -356,14 +360,32 @@ mod tests {
 
     #[test]
     fn sasl_without_credentials_names_everything_that_is_missing() {
-        let errors = errors(&[
-            ("bootstrap.servers", "a:1"),
-            ("security.protocol", "SASL_SSL"),
-            ("sasl.mechanism", "GSSAPI"),
-        ]);
-        let keys = ["sasl.mechanism: expected", "sasl.username: is missing", "sasl.password: is missing"];
+        let errors = errors(&[("bootstrap.servers", "a:1"), ("security.protocol", "SASL_SSL")]);
+        let keys = ["sasl.mechanism: is missing", "sasl.username: is missing", "sasl.password: is missing"];
         assert_eq!(errors.len(), 3, "{errors:?}");
         assert!(keys.iter().all(|key| errors.iter().any(|error| error.contains(key))), "{errors:?}");
+    }
+
+    #[test]
+    fn sasl_mechanism_not_supported_is_the_only_error() {
+        let errors = errors(&[
+            ("bootstrap.servers", "a:1"),
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "GSSAPI"),
+        ]);
+        assert_eq!(errors, ["config.ini:2: sasl.mechanism: expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"]);
+    }
+
+    #[test]
+    fn pem_file_missing_is_named_with_its_path() {
+        let errors = errors(&[
+            ("bootstrap.servers", "a:1"),
+            ("security.protocol", "SSL"),
+            ("ssl.ca.location", "/nowhere/ca.pem"),
+        ]);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        let expected = "config.ini:2: ssl.ca.location: cannot read /nowhere/ca.pem: ";
+        assert!(errors[0].starts_with(expected), "{errors:?}");
     }
 
     #[test]

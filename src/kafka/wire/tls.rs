@@ -4,7 +4,7 @@
 //! trusted: an expired certificate should say when it expired.
 
 use std::{
-    fs,
+    fs, io,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -113,8 +113,7 @@ impl Tls {
                 Fault::Protocol | Fault::Disconnected | Fault::Other => Fault::Tls,
                 fault => fault,
             };
-            // It may hold every name of a certificate.
-            failed(fault).because(plain(&error.to_string()))
+            failed(fault).because(reason(&error))
         })
     }
 
@@ -138,6 +137,18 @@ impl Tls {
             Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key()),
         }
     }
+}
+
+/// Why a handshake failed. What a plaintext listener does, which hangs up or answers in plain text, is said as such.
+fn reason(error: &io::Error) -> String {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let what = match (Fault::from_io(error), tls) {
+        (Fault::Disconnected, None) => "the broker closed the connection during the handshake",
+        (_, Some(rustls::Error::InvalidMessage(_))) => "the broker's answer is not TLS",
+        // It may hold every name of a certificate.
+        _ => return plain(&error.to_string()),
+    };
+    format!("{what}: the port may speak plaintext, check security.protocol")
 }
 
 /// TLS that takes any certificate: for a question to ourselves.
