@@ -181,6 +181,7 @@ impl Running {
         let (publish, verdict) = watch::channel(Arc::new(Verdict::unknown()));
         let inputs = verdict::Inputs {
             settings: cluster.heartbeat.clone(),
+            expected_brokers: cluster.metadata.expected_brokers,
             heartbeat: heartbeat.clone(),
             connectivity: connectivity.clone(),
             metadata: metadata.clone(),

@@ -236,6 +236,7 @@ impl Reader {
                 timeout: self.timeout("connectivity"),
             },
             metadata: Metadata {
+                expected_brokers: self.automatic("metadata", "expected.brokers"),
                 interval: self.duration("metadata", "interval"),
                 timeout: self.timeout("metadata"),
             },

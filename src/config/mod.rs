@@ -176,6 +176,8 @@ pub struct Connectivity {
 /// `[metadata]`
 #[derive(Debug, Clone)]
 pub struct Metadata {
+    /// How many brokers the cluster should have; absent where the service goes by what it has seen.
+    pub expected_brokers: Option<usize>,
     /// From one look to the next.
     pub interval: Duration,
     /// For one look.

@@ -60,6 +60,7 @@ impl Config {
                 ("connectivity.enabled", connectivity.enabled.to_string()),
                 ("connectivity.interval", time(connectivity.interval)),
                 ("connectivity.timeout", time(connectivity.timeout)),
+                ("metadata.expected.brokers", auto(metadata.expected_brokers.map(|n| n.to_string()))),
                 ("metadata.interval", time(metadata.interval)),
                 ("metadata.timeout", time(metadata.timeout)),
                 ("lag.enabled", lag.enabled.to_string()),

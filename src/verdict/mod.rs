@@ -1,11 +1,14 @@
 //! All readings of a cluster in one word, with the reason and since when.
 
+mod missing;
+
 use std::{
     collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
+use missing::Brokers;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -68,6 +71,8 @@ pub struct Verdict {
 pub struct Inputs {
     /// The cluster's heartbeat settings.
     pub settings: config::Heartbeat,
+    /// How many brokers the operator expects; absent where the service goes by what it has seen.
+    pub expected_brokers: Option<usize>,
     /// The ledger's word.
     pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
     /// Sessions to each broker.
@@ -81,6 +86,7 @@ pub struct Inputs {
 /// Judges once a second until `stop`. No cycle of a task: it asks nobody anything and cannot fail.
 pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: CancellationToken) {
     let mut window = Window::new(&inputs.settings);
+    let mut brokers = Brokers::new(inputs.expected_brokers);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -88,11 +94,13 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: C
         }
         let heartbeat = inputs.heartbeat.borrow().clone();
         window.add(&heartbeat);
+        let metadata = inputs.metadata.borrow().clone();
         let seen = Seen {
             enabled: inputs.settings.enabled,
             prober_healthy: heartbeat.prober_healthy,
             change: window.change(),
-            metadata: &inputs.metadata.borrow().clone(),
+            missing: missing(&mut brokers, &inputs.settings, metadata.fresh()),
+            metadata: &metadata,
             connectivity: &inputs.connectivity.borrow().clone(),
             topic: &inputs.topic.borrow().clone(),
         };
@@ -106,6 +114,21 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: C
             true
         });
     }
+}
+
+/// What the metadata lack, as reasons.
+fn missing(
+    brokers: &mut Brokers,
+    settings: &config::Heartbeat,
+    metadata: Option<&Arc<metadata::Snapshot>>,
+) -> Vec<String> {
+    let Some(metadata) = metadata else { return Vec::new() };
+    let mut reasons =
+        Vec::from_iter(brokers.see(&metadata.brokers.keys().copied().collect(), Instant::now()));
+    if settings.enabled {
+        reasons.extend(missing::replicas(metadata, &settings.topic));
+    }
+    reasons
 }
 
 impl Verdict {
@@ -163,6 +186,8 @@ struct Seen<'a> {
     enabled: bool,
     prober_healthy: bool,
     change: Change,
+    /// What the metadata lack.
+    missing: Vec<String>,
     metadata: &'a Latest<metadata::Snapshot>,
     connectivity: &'a Latest<connectivity::Snapshot>,
     topic: &'a Latest<topic::Snapshot>,
@@ -217,6 +242,7 @@ impl Seen<'_> {
                 reasons.push(format!("broker {id} cannot be reached: {fault} in stage {stage}"));
             }
         }
+        reasons.extend(self.missing.iter().cloned());
         if let Some(topic) = self.topic.fresh().filter(|topic| self.enabled && !topic.ready) {
             reasons.push(match topic.blocked.contains(&topic::Blocked::Denied) {
                 true => format!(
@@ -257,6 +283,7 @@ mod tests {
             enabled,
             prober_healthy: healthy,
             change,
+            missing: Vec::new(),
             metadata: &metadata,
             connectivity,
             topic: &unknown,
@@ -294,6 +321,21 @@ mod tests {
             assert_eq!(judged(enabled, healthy, change, fails), (state, reason.to_owned()));
         }
         assert_eq!(judged(true, false, (90, 90, 0), true).0, State::ProberFault, "it says nothing of Kafka");
+    }
+
+    #[test]
+    fn what_the_metadata_lack_degrades_although_every_heartbeat_is_good() {
+        let (unknown, connectivity) = (Latest::new(LENGTH), Latest::new(LENGTH));
+        let seen = Seen {
+            enabled: true,
+            prober_healthy: true,
+            change: Change { length: LENGTH, events: 90, bad: 0, lost: 0 },
+            missing: vec!["missing: broker 3".to_owned()],
+            metadata: &Latest::new(LENGTH),
+            connectivity: &connectivity,
+            topic: &unknown,
+        };
+        assert_eq!(seen.judge(), (State::Degraded, vec!["missing: broker 3".to_owned()]));
     }
 
     #[test]

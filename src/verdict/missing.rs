@@ -1,0 +1,206 @@
+//! What the metadata no longer contain: brokers that left without notice, leaders and in-sync replicas.
+//!
+//! A broker that dies disappears from the metadata, and with it every check of that broker. It stays a reason until as
+//! many brokers are back as the operator expects or, without the operator's figure, as were seen over the last day.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    kafka::{BrokerId, admin::Topic},
+    probe::metadata,
+};
+
+/// Brokers are remembered for so long.
+const MEMORY: Duration = Duration::from_secs(24 * 3600);
+
+/// The largest number of brokers is kept for each piece of the memory: 25 numbers at most.
+const PIECE: Duration = Duration::from_secs(3600);
+
+/// So many brokers are remembered by id, and so many ids are named in one reason.
+const REMEMBERED: usize = 1000;
+const NAMED: usize = 5;
+
+/// The brokers of the last day.
+pub(super) struct Brokers {
+    /// `[metadata] expected.brokers`; absent where the service goes by what it has seen.
+    expected: Option<usize>,
+    /// (beginning of the piece, largest number of brokers in it), the oldest first.
+    most: VecDeque<(Instant, usize)>,
+    /// When each broker was last in the metadata.
+    seen: BTreeMap<BrokerId, Instant>,
+}
+
+impl Brokers {
+    pub(super) fn new(expected: Option<usize>) -> Self {
+        Self { expected, most: VecDeque::new(), seen: BTreeMap::new() }
+    }
+
+    /// Remembers these brokers; returns the reason if some are missing.
+    pub(super) fn see(&mut self, present: &BTreeSet<BrokerId>, now: Instant) -> Option<String> {
+        while self.most.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > MEMORY) {
+            self.most.pop_front();
+        }
+        match self.most.back_mut() {
+            Some((at, most)) if now.saturating_duration_since(*at) < PIECE => {
+                *most = present.len().max(*most)
+            }
+            _ => self.most.push_back((now, present.len())),
+        }
+        self.seen.retain(|_, at| now.saturating_duration_since(*at) <= MEMORY);
+        self.seen.extend(present.iter().take(REMEMBERED).map(|broker| (*broker, now)));
+        if self.seen.len() > REMEMBERED {
+            self.seen.retain(|_, at| *at == now);
+        }
+        let most = self.most.iter().map(|(_, most)| *most).max().unwrap_or_default();
+        let (expected, source) = match self.expected {
+            Some(expected) => (expected, "are expected"),
+            None => (most, "were seen within the last day"),
+        };
+        let missing = expected.checked_sub(present.len()).filter(|missing| *missing > 0)?;
+        let mut absent: Vec<_> = self.seen.iter().filter(|(broker, _)| !present.contains(*broker)).collect();
+        absent.sort_by_key(|(_, at)| std::cmp::Reverse(**at));
+        let names: Vec<_> = absent.iter().take(missing).map(|(broker, _)| **broker).collect();
+        let names = list("broker", &names).map(|names| format!("; missing: {names}"));
+        let names = names.unwrap_or_default();
+        Some(format!("the metadata contain {} of {expected} brokers that {source}{names}", present.len()))
+    }
+}
+
+/// The partitions of the heartbeat topic that have no leader, and the brokers whose replicas are not in sync.
+pub(super) fn replicas(snapshot: &metadata::Snapshot, name: &str) -> Vec<String> {
+    let Ok(topic) = &snapshot.heartbeat_topic else { return Vec::new() };
+    leaderless(topic, name).into_iter().chain(out_of_sync(topic, name)).collect()
+}
+
+fn leaderless(topic: &Topic, name: &str) -> Option<String> {
+    let partitions = topic.partitions.iter().filter(|(_, partition)| partition.leader.is_none());
+    let (numbers, replicas): (Vec<_>, Vec<_>) =
+        partitions.map(|(number, partition)| (*number, &partition.replicas)).unzip();
+    let brokers: BTreeSet<BrokerId> = replicas.into_iter().flatten().copied().collect();
+    let partitions = list("partition", &numbers)?;
+    let brokers = list("broker", &Vec::from_iter(brokers)).unwrap_or_else(|| "no broker".to_owned());
+    Some(format!("no leader for {partitions} of the heartbeat topic {name}: replicas are on {brokers}"))
+}
+
+fn out_of_sync(topic: &Topic, name: &str) -> Vec<String> {
+    let mut by_broker: BTreeMap<BrokerId, Vec<i32>> = BTreeMap::new();
+    for (number, partition) in &topic.partitions {
+        for broker in partition.replicas.iter().filter(|broker| !partition.isr.contains(broker)) {
+            by_broker.entry(*broker).or_default().push(*number);
+        }
+    }
+    let reason = |(broker, numbers): (&BrokerId, &Vec<i32>)| {
+        let partitions = list("partition", numbers)?;
+        Some(format!("broker {broker} is not in sync for {partitions} of the heartbeat topic {name}"))
+    };
+    by_broker.iter().take(NAMED).filter_map(reason).collect()
+}
+
+/// The first of these things and how many more there are, in words; absent if there is none.
+fn list<T: ToString>(thing: &str, items: &[T]) -> Option<String> {
+    let named = items.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let more = items.len().saturating_sub(NAMED);
+    match items.len() {
+        0 => None,
+        1 => Some(format!("{thing} {named}")),
+        _ if more == 0 => Some(format!("{thing}s {named}")),
+        _ => Some(format!("{thing}s {named} and {more} more")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::admin::Partition;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn ids(ids: &[i32]) -> BTreeSet<BrokerId> {
+        ids.iter().copied().map(BrokerId).collect()
+    }
+
+    fn two_left(named: &str) -> Option<String> {
+        Some(format!(
+            "the metadata contain 2 of 3 brokers that were seen within the last day; missing: broker {named}"
+        ))
+    }
+
+    #[test]
+    fn broker_that_left_is_named_until_as_many_are_back() {
+        let (mut brokers, begin) = (Brokers::new(None), Instant::now());
+        let mut see = |present: &[i32], hours: u32| brokers.see(&ids(present), begin + HOUR * hours);
+        assert_eq!(see(&[1, 2, 3], 0), None);
+        assert_eq!(see(&[1, 2], 1), two_left("3"));
+        assert_eq!(see(&[1, 2], 23), two_left("3"), "it is not forgotten");
+        assert_eq!(see(&[1, 2, 3], 23), None, "it is back");
+        assert_eq!(see(&[1, 3], 24), two_left("2"));
+        assert_eq!(see(&[1, 3, 4], 24), None, "another broker took its place");
+        assert_eq!(see(&[1, 3], 25), two_left("4"), "the one that was seen last");
+        assert_eq!(see(&[1, 3], 50), None, "nobody has seen three for a day");
+        assert!(brokers.most.len() <= 25 && brokers.seen.len() == 2);
+    }
+
+    #[test]
+    fn rolling_restart_ends_without_a_reason() {
+        let (mut brokers, now) = (Brokers::new(None), Instant::now());
+        assert_eq!(brokers.see(&ids(&[1, 2, 3]), now), None);
+        for present in [[2, 3], [1, 3], [1, 2]] {
+            assert!(brokers.see(&ids(&present), now).is_some(), "{present:?}");
+            assert_eq!(brokers.see(&ids(&[1, 2, 3]), now), None);
+        }
+    }
+
+    #[test]
+    fn operators_figure_counts_and_not_what_was_seen() {
+        let (mut brokers, now) = (Brokers::new(Some(2)), Instant::now());
+        assert_eq!(brokers.see(&ids(&[1, 2, 3]), now), None);
+        assert_eq!(brokers.see(&ids(&[1, 2]), now), None, "the cluster was made smaller");
+        let reason = brokers.see(&ids(&[1]), now + HOUR).expect("one is missing");
+        assert_eq!(reason, "the metadata contain 1 of 2 brokers that are expected; missing: broker 2");
+        let reason = Brokers::new(Some(3)).see(&ids(&[1, 2]), now).expect("it never came");
+        assert_eq!(reason, "the metadata contain 2 of 3 brokers that are expected");
+    }
+
+    #[test]
+    fn memory_of_brokers_is_bounded() {
+        let (mut brokers, now) = (Brokers::new(None), Instant::now());
+        for begin in 0..10 {
+            let many: Vec<i32> = (begin * 2_000..(begin + 1) * 2_000).collect();
+            brokers.see(&ids(&many), now + HOUR / 100 * begin as u32);
+        }
+        assert!(brokers.seen.len() <= REMEMBERED, "{}", brokers.seen.len());
+    }
+
+    #[test]
+    fn heartbeat_partitions_without_leader_or_replica_are_named_with_their_brokers() {
+        let partition = |leader: Option<i32>, isr: &[i32]| Partition {
+            leader: leader.map(BrokerId),
+            replicas: [1, 2, 3].map(BrokerId).to_vec(),
+            isr: isr.iter().copied().map(BrokerId).collect(),
+        };
+        let reasons = |partitions: Vec<Partition>| {
+            let topic = Topic { id: None, partitions: (0..).zip(partitions).collect() };
+            leaderless(&topic, "hb").into_iter().chain(out_of_sync(&topic, "hb")).collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(vec![partition(Some(1), &[1, 2, 3]); 3]), Vec::<String>::new());
+        assert_eq!(
+            reasons(vec![
+                partition(Some(1), &[1, 2]),
+                partition(Some(1), &[1, 2, 3]),
+                partition(None, &[1, 2])
+            ]),
+            [
+                "no leader for partition 2 of the heartbeat topic hb: replicas are on brokers 1, 2, 3",
+                "broker 3 is not in sync for partitions 0, 2 of the heartbeat topic hb",
+            ]
+        );
+        let many = reasons(vec![partition(Some(1), &[1, 2]); 8]);
+        assert_eq!(
+            many,
+            ["broker 3 is not in sync for partitions 0, 1, 2, 3, 4 and 3 more of the heartbeat topic hb"]
+        );
+    }
+}
