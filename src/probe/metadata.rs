@@ -88,7 +88,8 @@ impl Probe {
                 Some(Err(fault)) => *fault,
                 _ => Fault::UnknownTopic,
             },
-            Err(_) => Fault::UnknownTopic,
+            // Why the topic is not among all topics is not known: this question was not answered.
+            Err(error) => error.fault(),
         }
     }
 

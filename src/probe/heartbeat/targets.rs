@@ -104,10 +104,33 @@ pub(super) struct Progress {
     positioned: BTreeSet<i32>,
     /// As both clients were last told.
     leaders: BTreeMap<i32, Option<BrokerId>>,
+    /// The metadata that first lacked the topic. One cycle is not believed: a broker that was just restarted may not
+    /// know a topic for a moment.
+    missing: Option<time::Instant>,
     /// When partitions were first seen.
     seen: BTreeMap<i32, Instant>,
     /// Whether a partition was ever known: only the very first ones are read from their end.
     started: bool,
+}
+
+impl Progress {
+    /// Whether this is the second cycle in a row in which the metadata lack the topic.
+    fn is_missing_again(&mut self, cycle: time::Instant) -> bool {
+        *self.missing.get_or_insert(cycle) != cycle
+    }
+
+    /// Whether the topic has another id than before, so that all of it is read anew. A topic without an id is no other
+    /// topic: during a rolling upgrade to Kafka 2.8 some brokers send the id and others do not.
+    fn is_recreated(&mut self, topic: &Topic) -> bool {
+        self.missing = None;
+        let Some(id) = topic.id.filter(|id| self.topic_id != Some(*id)) else { return false };
+        let recreated = self.topic_id.replace(id).is_some();
+        if recreated {
+            self.positioned.clear();
+            self.recreated = true;
+        }
+        recreated
+    }
 }
 
 impl Follower {
@@ -116,9 +139,9 @@ impl Follower {
         loop {
             let known = self.metadata.borrow_and_update().snapshot.clone();
             let complete = match &known {
-                Some((snapshot, _)) => tokio::select! {
+                Some((snapshot, cycle)) => tokio::select! {
                     () = stop.cancelled() => return,
-                    complete = self.follow(snapshot) => complete,
+                    complete = self.follow(snapshot, *cycle) => complete,
                 },
                 None => true,
             };
@@ -133,23 +156,20 @@ impl Follower {
     }
 
     /// Brings consumer, schedule and ledger in line with the metadata; false if a partition is not ready.
-    async fn follow(&mut self, snapshot: &metadata::Snapshot) -> bool {
+    async fn follow(&mut self, snapshot: &metadata::Snapshot, cycle: time::Instant) -> bool {
         let topic = match &snapshot.heartbeat_topic {
             Ok(topic) => topic,
             // Whoever creates it takes a moment.
             Err(_) if self.progress.seen.is_empty() && self.begun.elapsed() < self.grace => return false,
             Err(fault) => {
-                self.topic_is_missing(*fault);
+                if self.progress.is_missing_again(cycle) {
+                    self.topic_is_missing(*fault);
+                }
                 return true;
             }
         };
-        if self.progress.topic_id != topic.id {
-            self.progress.positioned.clear();
-            self.progress.recreated = self.progress.topic_id.is_some();
-            self.progress.topic_id = topic.id;
-            if self.progress.recreated {
-                self.renew_producer();
-            }
+        if self.progress.is_recreated(topic) {
+            self.renew_producer();
         }
         self.follow_leaders(topic).await;
         for partition in topic.partitions.keys() {
@@ -270,5 +290,39 @@ impl Follower {
             tracing::debug!("the ledger has stopped");
         }
         self.targets.send_replace(Arc::new(targets));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(id: Option<u128>) -> Topic {
+        Topic { id: id.map(TopicId), partitions: BTreeMap::new() }
+    }
+
+    #[test]
+    fn topic_is_missing_only_after_two_metadata_cycles_in_a_row() {
+        let mut progress = Progress::default();
+        let cycle = |n| time::Instant::now() + Duration::from_secs(n);
+        let (first, second, third) = (cycle(0), cycle(15), cycle(30));
+        assert!(!progress.is_missing_again(first), "one answer is not believed");
+        assert!(!progress.is_missing_again(first), "nor is the same answer, looked at again");
+        assert!(progress.is_missing_again(second));
+        progress.is_recreated(&topic(None));
+        assert!(!progress.is_missing_again(third), "it was there in between");
+    }
+
+    #[test]
+    fn topic_that_loses_its_id_is_not_recreated() {
+        let mut progress = Progress::default();
+        let mut recreated = |id| {
+            progress.positioned = BTreeSet::from([0]);
+            let recreated = progress.is_recreated(&topic(id));
+            assert_eq!(progress.positioned.is_empty(), recreated, "read anew only where it is another topic");
+            recreated
+        };
+        let ids = [None, Some(1), None, Some(1), None, Some(2), Some(2)];
+        assert_eq!(ids.map(&mut recreated), [false, false, false, false, false, true, false]);
     }
 }
