@@ -245,7 +245,8 @@ impl Ledger {
             // Nothing is known of the topic yet.
             return;
         }
-        self.books.retain(|partition, book| leaders.contains_key(partition) || book.in_flight > 0);
+        let open = |book: &Book| book.in_flight > 0 || book.get(book.judged).is_some();
+        self.books.retain(|partition, book| leaders.contains_key(partition) || open(book));
     }
 
     fn sent(

@@ -336,6 +336,18 @@ fn a_partition_that_left_the_topic_stays_until_nothing_of_it_is_in_flight() {
 }
 
 #[test]
+fn partition_that_disappears_keeps_heartbeats_that_are_not_judged() {
+    let story =
+        Story::new().sent(0, 0).sent(1, 0).failed(0, 5, DEFINITE).received(1, 6).failed(1, 7, !DEFINITE);
+    let leaders = BTreeMap::from([(1, Leader::default())]);
+    let story = story.apply(|story| Event::Partitions { leaders, at: story.at(8) }).until(9_000);
+    assert_eq!((story.snapshot().totals.in_flight, story.sli()), (0, (0, 0)));
+    let story = story.until(10_001);
+    assert_eq!(story.sli(), (2, 2), "both were bad");
+    assert_eq!(story.snapshot().partitions.keys().collect::<Vec<_>>(), [&1], "then the partition is dropped");
+}
+
+#[test]
 fn the_beats_show_the_last_sixty_with_their_wall_clock() {
     let mut story = Story::new();
     for sequence in 0..70 {
