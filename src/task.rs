@@ -336,6 +336,11 @@ impl Log<'_> {
             }
             Ok(_) => {}
             Err(error) => {
+                // The task that this one waits for has failed, and has a line of its own in the log.
+                if error.fault() == Fault::NotReady {
+                    tracing::debug!(task = self.name, "has to wait: {}", Chain(error));
+                    return;
+                }
                 self.failures += 1;
                 if self.failures % LOG_EVERY == 1 {
                     let cluster = self.name.rsplit_once('/').map_or(self.name, |(cluster, _)| cluster);

@@ -147,6 +147,10 @@ fn without_kafka_it_lives_is_ready_and_counts_bad_heartbeats_and_a_signal_ends_i
     let (ended, log) = service.stop();
     assert_eq!(ended.code(), Some(0), "{log}");
     assert!(log.contains("check the port, and whether the broker runs"), "{log}");
+    assert!(
+        !log.contains("before the first metadata"),
+        "tasks that wait for the metadata add no lines: {log}"
+    );
     assert_eq!(run(&["healthcheck", "--url", &url]).0, Some(69));
 }
 

@@ -164,7 +164,6 @@ impl BadLog {
                 continue;
             }
             self.written += 1;
-            let millis = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
             tracing::warn!(
                 cluster = &*self.cluster,
                 id = bad.id,
@@ -173,10 +172,26 @@ impl BadLog {
                 outcome = bad.outcome.as_str(),
                 fault = bad.fault.map(|fault| fault.as_str()),
                 trace_id = bad.trace.map(|ids| ids.trace_id()),
-                produce_ms = millis(bad.produce),
-                end_to_end_ms = millis(bad.end_to_end),
+                produce_ms = bad.produce.map(millis),
+                end_to_end_ms = bad.end_to_end.map(millis),
                 "bad heartbeat",
             );
         }
+    }
+}
+
+/// A time in milliseconds, in whole microseconds: a fraction that is not rounded is logged with up to 15 digits.
+fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logged_milliseconds_have_three_decimals_at_most() {
+        let logged = [601_342_000, 601_342_499, 1_000, 10_000_001_000].map(Duration::from_nanos).map(millis);
+        assert_eq!(logged.map(|ms| ms.to_string()), ["601.342", "601.342", "0.001", "10000.001"]);
     }
 }
