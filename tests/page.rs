@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kafka_heartbeat::{board::Readings, board::Task, collect, http};
+use kafka_heartbeat::{board::Readings, board::Task, collect, http, probe::heartbeat::Anomaly};
 use sample::{HOSTILE, board, config, process, sample};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -260,6 +260,24 @@ fn hostile_names_do_no_harm_and_lose_nothing() {
     let bad = server.json("/api/v1/heartbeats?outcome=bad&limit=1&cluster=eu");
     assert_eq!(bad["clusters"][0]["bad"][0]["id"], format!("{HOSTILE}-1-0-14"));
     assert_eq!(bad["clusters"][0]["bad"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn page_names_the_remedy_where_another_instance_has_our_name() {
+    let remedy = "with the key instance in section [heartbeat]";
+    assert_eq!(
+        Server::start().text("/", "text/html").matches(remedy).count(),
+        1,
+        "in one of the two clusters"
+    );
+    let alone = Server::of(|readings| {
+        let heartbeat = Arc::make_mut(&mut readings[0].heartbeat);
+        heartbeat
+            .partitions
+            .values_mut()
+            .for_each(|partition| partition.anomalies[Anomaly::SameName as usize] = 0);
+    });
+    assert!(!alone.text("/", "text/html").contains(remedy));
 }
 
 #[test]

@@ -240,6 +240,16 @@ fn two_instances_foreign_and_damaged_records_and_more_partitions_disturb_nobody(
         let totals = service.totals("k");
         assert_eq!(totals.bad(), 0, "{totals:?}\n{}", service.log());
     }
+    // A second instance of the same name: the first is told of it, and judges nothing of it.
+    let copy = Service::start(&config.replace("[heartbeat]", "[heartbeat]\ninstance = two"));
+    wait_for("the copy to be recognised", Duration::from_secs(40), || {
+        (again.sum("heartbeat_anomalies_total", &["kind=\"same_name\""]) > 0.0).then_some(())
+    });
+    wait_for("the remedy in the log", Duration::from_secs(10), || {
+        again.log().contains("give each instance a name of its own").then_some(())
+    });
+    assert_eq!(again.totals("k").bad(), 0, "{}", again.log());
+    copy.stop();
 }
 
 /// What a heartbeat may end as when its broker stops answering: written or not, told or not.

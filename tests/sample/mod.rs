@@ -240,7 +240,7 @@ fn partition(
         scheduled: 60,
         in_flight: 2,
         by_broker: BTreeMap::from([(leader, account)]),
-        anomalies: [1, 0, 0, 7, 0, 0],
+        anomalies: [1, 0, 0, 7, 0, 0, 3],
         last_success: leader.map(|_| wall - ms(2500)),
         leader,
         rack: rack.map(str::to_owned),

@@ -3,6 +3,7 @@
 //! `view` turns readings into words and shapes, the template only prints them, escaping everything. The page
 //! works without scripts and loads nothing from outside; with scripts its content is replaced once a second.
 
+mod notices;
 mod tables;
 mod view;
 mod words;

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
+    notices,
     tables::{self, EventRow, GroupRow, Rows, TopicRow},
-    words::{ago, before, clock, expires, millis},
+    words::{ago, before, clock, expires, millis, short},
 };
 use crate::{
     board::Readings,
-    kafka::Stage,
     latency::{Recent, Summary},
     probe::{
         connectivity::Check,
@@ -49,6 +49,8 @@ pub(super) struct Cluster {
     pub(super) partitions: Vec<Bar>,
     pub(super) brokers: Vec<Broker>,
     pub(super) topic: Topic,
+    /// What is wrong with this service itself.
+    pub(super) notices: Vec<String>,
     /// Requests that are refused for lack of a permission.
     pub(super) refused: Vec<String>,
     pub(super) bad: Vec<BadRow>,
@@ -209,6 +211,7 @@ impl Cluster {
             partitions: heartbeat.partitions.iter().map(|(n, p)| bar(*n, p, readings, wall)).collect(),
             brokers: brokers(readings, wall),
             topic: topic(readings),
+            notices: notices::of(readings),
             refused: refused.map(|(request, state)| request.refusal(state)).collect(),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
             deadline: humantime::format_duration(deadline).to_string(),
@@ -354,13 +357,6 @@ fn brokers(readings: &Readings, wall: SystemTime) -> Vec<Broker> {
         }
     });
     brokers.collect()
-}
-
-fn short(stage: Stage) -> &'static str {
-    match stage {
-        Stage::ApiVersions => "api",
-        stage => stage.as_str(),
-    }
 }
 
 fn topic(readings: &Readings) -> Topic {

@@ -1,6 +1,8 @@
-//! Times in words: short, in the unit that fits, UTC.
+//! Times and stages in words: short, in the unit that fits, UTC.
 
 use std::time::{Duration, SystemTime};
+
+use crate::kafka::Stage;
 
 /// Three digits, in the unit that fits.
 pub(super) fn millis(time: Duration) -> String {
@@ -42,6 +44,14 @@ pub(super) fn expires(at: SystemTime, now: SystemTime) -> String {
 pub(super) fn clock(at: SystemTime) -> String {
     let text = humantime::format_rfc3339_seconds(at).to_string();
     text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.trim_end_matches('Z').to_owned())
+}
+
+/// A stage as the page names it.
+pub(super) fn short(stage: Stage) -> &'static str {
+    match stage {
+        Stage::ApiVersions => "api",
+        stage => stage.as_str(),
+    }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub static ANOMALIES: Family<3> = family(
     "heartbeat_anomalies_total",
     Kind::Counter,
     &["kafka_cluster", "partition", "kind"],
-    "Records that are counted and never judged: duplicate, out_of_order, corrupt, foreign, stale_epoch, after_horizon.",
+    "Records that are counted and never judged: duplicate, out_of_order, corrupt, foreign, stale_epoch, after_horizon, same_name.",
 );
 
 pub static IN_FLIGHT: Family<2> = family(

@@ -79,6 +79,7 @@ impl Accounts {
                 SystemTime::now() - (now - woken) - HEARD,
             );
             self.tell_ended(now);
+            self.log.same_name(&self.ledger);
             let trouble = self.ledger.bad_events() != bad_seen
                 || self
                     .ledger
@@ -137,6 +138,8 @@ impl Accounts {
 /// One log line for each bad heartbeat, but not for thousands of them.
 pub(super) struct BadLog {
     pub(super) cluster: Arc<str>,
+    /// Our name, until it was logged that another instance has it as well.
+    instance: Option<String>,
     begin: Instant,
     written: u32,
     left_out: u64,
@@ -146,8 +149,21 @@ impl BadLog {
     const WINDOW: Duration = Duration::from_secs(10);
     const LINES: u32 = 10;
 
-    pub(super) fn new(cluster: Arc<str>) -> Self {
-        Self { cluster, begin: Instant::now(), written: 0, left_out: 0 }
+    pub(super) fn new(cluster: Arc<str>, instance: String) -> Self {
+        Self { cluster, instance: Some(instance), begin: Instant::now(), written: 0, left_out: 0 }
+    }
+
+    /// Two instances with one name count each other's heartbeats for nothing, and nobody can tell them apart.
+    fn same_name(&mut self, ledger: &Ledger) {
+        if let Some(instance) = self.instance.take_if(|_| ledger.same_name()) {
+            let cluster = &*self.cluster;
+            tracing::warn!(
+                cluster,
+                instance,
+                "another instance sends heartbeats under the same name: give each instance a name of its own with the \
+                 key instance in section [heartbeat]"
+            );
+        }
     }
 
     fn write(&mut self, bad: impl Iterator<Item = Arc<Ended>>, now: Instant) {

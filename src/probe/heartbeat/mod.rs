@@ -96,17 +96,20 @@ pub enum Anomaly {
     StaleEpoch,
     /// An acknowledgement or a record that came after the outcome was final.
     AfterHorizon,
+    /// A record of another instance that runs at the same time under our own name.
+    SameName,
 }
 
 impl Anomaly {
     /// Every anomaly, in the order of the labels.
-    pub const ALL: [Anomaly; 6] = [
+    pub const ALL: [Anomaly; 7] = [
         Anomaly::Duplicate,
         Anomaly::OutOfOrder,
         Anomaly::Corrupt,
         Anomaly::Foreign,
         Anomaly::StaleEpoch,
         Anomaly::AfterHorizon,
+        Anomaly::SameName,
     ];
 
     /// The anomaly as a label value.
@@ -118,6 +121,7 @@ impl Anomaly {
             Anomaly::Foreign => "foreign",
             Anomaly::StaleEpoch => "stale_epoch",
             Anomaly::AfterHorizon => "after_horizon",
+            Anomaly::SameName => "same_name",
         }
     }
 }
@@ -200,7 +204,7 @@ pub struct Partition {
     /// By the leader at send time; `None` if there was none.
     pub by_broker: BTreeMap<Option<BrokerId>, ByBroker>,
     /// By anomaly, in the order of [`Anomaly::ALL`].
-    pub anomalies: [u64; 6],
+    pub anomalies: [u64; 7],
     /// When a heartbeat last ended `ok`.
     pub last_success: Option<SystemTime>,
     /// The leader now.

@@ -89,7 +89,7 @@ impl Heartbeats {
             nudge: needs.nudge.clone(),
             tolerance,
             awake: begin,
-            log: BadLog::new(needs.cluster.name.as_str().into()),
+            log: BadLog::new(needs.cluster.name.as_str().into(), settings.instance.clone()),
             outlet: needs.outlet.clone(),
             topic: settings.topic.as_str().into(),
         };

@@ -23,7 +23,7 @@ pub(super) struct Book {
     pub(super) scheduled: u64,
     pub(super) in_flight: u64,
     pub(super) by_broker: BTreeMap<Option<BrokerId>, ByBroker>,
-    pub(super) anomalies: [u64; 6],
+    pub(super) anomalies: [u64; 7],
     pub(super) last_success: Option<Instant>,
     pub(super) highest_received: Option<u64>,
 }

@@ -40,6 +40,9 @@ use crate::{
     latency::{Bounds, Buckets},
 };
 
+/// A run that is replaced may send for so long after the next run began, and clocks of two machines may differ by less.
+const OVERLAP: Duration = Duration::from_secs(60);
+
 /// What the ledger goes by.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -68,6 +71,8 @@ pub struct Ledger {
     stalls: Stalls,
     /// What comes after the end is our own clearing up.
     stopped: bool,
+    /// A record of another instance under our own name was read.
+    same_name: bool,
     totals: Totals,
     sums: Sums,
     /// Ended badly, or to be told in a trace, since somebody last asked.
@@ -89,6 +94,7 @@ impl Ledger {
             leaders: BTreeMap::new(),
             stalls,
             stopped: false,
+            same_name: false,
             totals: Totals::default(),
             sums,
             ended: Vec::new(),
@@ -210,6 +216,11 @@ impl Ledger {
         self.sums.bad_events
     }
 
+    /// Whether another instance sends heartbeats under our own name.
+    pub fn same_name(&self) -> bool {
+        self.same_name
+    }
+
     /// The oldest heartbeat that still waits for its acknowledgement or its record, by its intended instant.
     pub fn oldest_waiting(&self) -> Option<Instant> {
         let waiting = self.books.values().filter_map(|book| book.get(book.judged));
@@ -278,6 +289,10 @@ impl Ledger {
             Err(NotAHeartbeat::Corrupt) => Anomaly::Corrupt,
             Err(NotAHeartbeat::Foreign) => Anomaly::Foreign,
             Ok(record) if record.identity.instance != ours.instance => Anomaly::Foreign,
+            Ok(record) if record.identity.epoch != ours.epoch && is_alive(&record, ours) => {
+                self.same_name = true;
+                Anomaly::SameName
+            }
             Ok(record) if record.identity.epoch != ours.epoch => Anomaly::StaleEpoch,
             // Copied here by somebody else.
             Ok(record) if record.partition != partition => Anomaly::Foreign,
@@ -367,6 +382,12 @@ impl Ledger {
         let book = self.books.entry(partition).or_default();
         book.by_broker.entry(broker).or_insert_with(|| by_broker(bounds))
     }
+}
+
+/// Whether a record of our name is of a run that goes on beside ours: it began later, or still sent long after we began.
+fn is_alive(record: &Record, ours: Identity) -> bool {
+    let overlap = u64::try_from(OVERLAP.as_nanos()).unwrap_or(u64::MAX);
+    record.identity.epoch > ours.epoch || record.sent > ours.epoch.saturating_add(overlap)
 }
 
 #[cfg(test)]

@@ -324,6 +324,24 @@ fn foreign_stale_and_corrupt_records_are_counted_and_never_judged() {
 }
 
 #[test]
+fn record_of_our_name_is_same_name_if_its_run_goes_on_beside_ours() {
+    let other = |epoch, sent: Duration| {
+        let identity = Identity { instance: 1, epoch };
+        Record { identity, sent: sent.as_nanos() as u64, ..record(0) }
+    };
+    let received = |record: Record| {
+        move |story: &Story| Event::Received { partition: 0, offset: 7, at: story.at(1), record: Ok(record) }
+    };
+    let story = Story::new().sent(0, 0).apply(received(other(1, Duration::ZERO)));
+    let story = story.apply(received(other(1, OVERLAP)));
+    assert!(!story.ledger.same_name(), "the run before ours may end after ours began");
+    let story = story.apply(received(other(1, OVERLAP + ms(1)))).apply(received(other(3, Duration::ZERO)));
+    assert!(story.ledger.same_name());
+    assert_eq!(story.anomalies(), vec![("stale_epoch", 2), ("same_name", 2)]);
+    assert_eq!((story.outcomes(), story.snapshot().totals.in_flight), (vec![], 1), "never judged");
+}
+
+#[test]
 fn a_partition_that_left_the_topic_stays_until_nothing_of_it_is_in_flight() {
     let story = Story::new().sent(0, 0);
     let leaders = BTreeMap::from([(1, Leader::default())]);
