@@ -184,6 +184,25 @@ async fn a_broker_that_does_not_know_the_password_itself_is_not_trusted() {
 }
 
 #[tokio::test]
+async fn challenge_that_is_too_short_costs_one_session_and_no_panic() {
+    let fake = scram(|_| "r=x,".to_owned()).await;
+    let (_, error) = refused(&sasl("SCRAM-SHA-256", "hush"), &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Protocol), "{}", words(&error));
+
+    let fake = scram(|nonce| format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i=4096")).await;
+    fake.on(|request: SaslAuthenticateRequest, call| {
+        let said = String::from_utf8(request.auth_bytes.to_vec()).unwrap();
+        let nonce = said.rsplit("r=").next().unwrap();
+        let first = format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i=4096");
+        let answer = if call.number == 0 { first } else { String::new() };
+        Reply::Answer(SaslAuthenticateResponse::default().with_auth_bytes(answer.into_bytes().into()))
+    });
+    let (_, error) = refused(&sasl("SCRAM-SHA-256", "hush"), &fake.endpoint(), AMPLE).await;
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Protocol), "{}", words(&error));
+    assert_eq!(fake.count::<SaslAuthenticateRequest>(), 2, "the server's last message is empty");
+}
+
+#[tokio::test]
 async fn a_broker_cannot_make_us_hash_for_hours() {
     for count in ["4294967295", "100001", "99999999999999999999", "-1", "x"] {
         let fake = scram(move |nonce| format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i={count}")).await;

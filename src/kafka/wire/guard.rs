@@ -19,15 +19,19 @@ const LARGEST_LENGTH: i32 = 1 << 22;
 /// ignores some; many are a sign that something else was sent than what was decoded.
 const MOST_LEFT: usize = 8;
 
+/// Runs foreign code on hostile bytes; `None` if it panics.
+pub(super) fn fenced<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
 /// Decodes one message.
 ///
 /// # Errors
 /// Words for the log.
 pub(super) fn decode<T: Decodable>(bytes: Bytes, version: i16, flexible: bool) -> Result<T, String> {
     let mut guarded = Guarded { bytes, flexible, run: 0 };
-    let decoded = catch_unwind(AssertUnwindSafe(|| T::decode(&mut guarded, version)));
-    let decoded =
-        decoded.map_err(|_| "the decoder gave up".to_owned())?.map_err(|error| error.to_string())?;
+    let decoded = fenced(|| T::decode(&mut guarded, version));
+    let decoded = decoded.ok_or("the decoder gave up")?.map_err(|error| error.to_string())?;
     if guarded.remaining() > MOST_LEFT {
         return Err(format!("{} bytes too many", guarded.remaining()));
     }
@@ -37,9 +41,9 @@ pub(super) fn decode<T: Decodable>(bytes: Bytes, version: i16, flexible: bool) -
 /// Decodes a header and leaves the rest in the buffer.
 pub(super) fn decode_header<T: Decodable>(bytes: &mut Bytes, version: i16) -> Result<T, String> {
     let mut guarded = Guarded { bytes: std::mem::take(bytes), flexible: true, run: 0 };
-    let decoded = catch_unwind(AssertUnwindSafe(|| T::decode(&mut guarded, version)));
+    let decoded = fenced(|| T::decode(&mut guarded, version));
     *bytes = guarded.bytes;
-    decoded.map_err(|_| "the decoder gave up".to_owned())?.map_err(|error| error.to_string())
+    decoded.ok_or("the decoder gave up")?.map_err(|error| error.to_string())
 }
 
 struct Guarded {

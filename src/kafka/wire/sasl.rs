@@ -11,7 +11,7 @@ use kafka_protocol::{
 use rsasl::prelude::{Mechname, SASLClient, SASLConfig};
 use tokio::time::Instant;
 
-use super::{Connection, Range, settings::Secret};
+use super::{Connection, Range, guard, settings::Secret};
 use crate::kafka::{Error, Fault, Stage, fault::plain};
 
 const HANDSHAKE: Range = Range { lowest: 1, highest: 1 };
@@ -82,7 +82,12 @@ pub(super) async fn authenticate(
     let mut heard: Option<Arc<[u8]>> = None;
     for _ in 0..MOST_ROUNDS {
         let mut said = Vec::new();
-        let state = session.step(heard.as_deref(), &mut said);
+        // The parser of a challenge is foreign code, and panics at a few that are too short.
+        let step = guard::fenced(|| session.step(heard.as_deref(), &mut said));
+        let state = step.ok_or_else(|| {
+            Error::new(Fault::Protocol, format!("{mechanism}: the broker's challenge is malformed"))
+                .at(Stage::Sasl)
+        })?;
         let state = state.map_err(|_| refused(format!("{mechanism}: the broker's proof is wrong")))?;
         if !state.has_sent_message() {
             return Ok(());

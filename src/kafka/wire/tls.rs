@@ -5,10 +5,12 @@
 
 use std::{
     fs, io,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::FutureExt;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use tokio::net::TcpStream;
 use tokio_rustls::{
@@ -106,7 +108,10 @@ impl Tls {
         let config = self.config(seen).map_err(|error| failed(Fault::Tls).because(error))?;
         let name =
             ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(Fault::Tls).because(error))?;
-        let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        // A panic in the code that reads the peer's certificates costs this session alone.
+        let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let connected = AssertUnwindSafe(handshake).catch_unwind().await;
+        let connected = connected.map_err(|_| failed(Fault::Tls).because("the handshake panicked"))?;
         connected.map_err(|error| {
             let fault = match Fault::from_io(&error) {
                 // A plaintext listener hangs up, or answers something that is no TLS.
