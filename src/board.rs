@@ -4,6 +4,7 @@
 //! across an await. Nothing is shared between clusters.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -110,6 +111,8 @@ pub struct Readings {
     pub requests: u64,
     /// Connections of the wire client that ended because the peer broke the protocol.
     pub violations: u64,
+    /// For how long brokers throttled the wire client, by Kafka's name of the request.
+    pub throttled: BTreeMap<String, Duration>,
     /// The ledger's word.
     pub heartbeat: Arc<heartbeat::Snapshot>,
     /// Sessions to each broker.
@@ -137,6 +140,7 @@ impl Board {
             started: self.started,
             requests: self.wire.requests(),
             violations: self.wire.violations(),
+            throttled: self.wire.throttled(),
             heartbeat: self.heartbeat.borrow().clone(),
             connectivity: self.connectivity.borrow().clone(),
             metadata: self.metadata.borrow().clone(),

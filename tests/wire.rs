@@ -29,6 +29,8 @@ mod fake;
 mod frames;
 #[path = "wire/groups.rs"]
 mod groups;
+#[path = "wire/hedging.rs"]
+mod hedging;
 #[path = "wire/held.rs"]
 mod held;
 #[path = "wire/probes.rs"]

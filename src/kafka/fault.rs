@@ -51,6 +51,8 @@ pub enum Fault {
     NotEnoughReplicas,
     /// A policy or quota of the cluster forbids it.
     Policy,
+    /// A quota of the cluster makes us wait for longer than the question may take.
+    Throttled,
     /// The client's own queue is full.
     QueueFull,
     /// This process, or its machine, may open no more files: no fault of Kafka.
@@ -67,7 +69,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, in the order of the labels.
-    pub const ALL: [Fault; 22] = [
+    pub const ALL: [Fault; 23] = [
         Fault::Dns,
         Fault::Refused,
         Fault::Unreachable,
@@ -84,6 +86,7 @@ impl Fault {
         Fault::NoLeader,
         Fault::NotEnoughReplicas,
         Fault::Policy,
+        Fault::Throttled,
         Fault::QueueFull,
         Fault::Descriptors,
         Fault::NotReady,
@@ -111,6 +114,7 @@ impl Fault {
             Fault::NoLeader => "no_leader",
             Fault::NotEnoughReplicas => "not_enough_replicas",
             Fault::Policy => "policy",
+            Fault::Throttled => "throttled",
             Fault::QueueFull => "queue_full",
             Fault::Descriptors => "descriptors",
             Fault::NotReady => "not_ready",
@@ -159,6 +163,7 @@ impl Fault {
                 "raise the limit of open files of kafka-heartbeat: LimitNOFILE in a systemd unit, ulimit -n in a shell"
             }
             Fault::NotEnoughReplicas => "a replica is down: check the brokers",
+            Fault::Throttled => "raise the request quota of this principal, or lengthen the intervals",
             Fault::Protocol => "check that the port is a Kafka listener and that security.protocol fits it",
             _ => return None,
         })
@@ -389,8 +394,7 @@ pub fn plain(text: &str) -> String {
         let control = c.is_control()
             || ('\u{202a}'..='\u{202e}').contains(&c)
             || ('\u{2066}'..='\u{2069}').contains(&c);
-        let escaped: Vec<char> = if control { c.escape_default().collect() } else { vec![c] };
-        escaped
+        if control { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
     });
     escaped.take(200).collect()
 }

@@ -1,6 +1,10 @@
 //! One connection: pipelining, deadlines, and what hostile frames do to it.
 
-use kafka_heartbeat::kafka::{Fault, wire::Range};
+use kafka_heartbeat::kafka::{
+    Fault,
+    admin::{self, Topics},
+    wire::Range,
+};
 use kafka_protocol::{
     messages::{ListOffsetsRequest, MetadataRequest, MetadataResponse},
     protocol::{Decodable, Encodable, StrBytes},
@@ -138,7 +142,13 @@ fn abuses() -> Vec<Abuse> {
         ("two gigabytes", || Reply::Raw(vec![0x7f, 0xff, 0xff, 0xff]), Fault::Protocol),
         (
             "a byte above the limit",
-            || Reply::Raw(((64 << 20) + 1i32).to_be_bytes().to_vec()),
+            || Reply::Raw(((32 << 20) + 1i32).to_be_bytes().to_vec()),
+            Fault::Protocol,
+        ),
+        // The first question after ApiVersions has number 2.
+        (
+            "a byte above the limit of metadata",
+            || Reply::Raw([((16 << 20) + 1i32).to_be_bytes(), 2i32.to_be_bytes()].concat()),
             Fault::Protocol,
         ),
     ]
@@ -184,6 +194,66 @@ async fn a_long_answer_is_read_once_the_session_is_open() {
     fake.on(move |_: MetadataRequest, _| Reply::Answer(whole.clone()));
     let connection = connection(&fake).await;
     assert_eq!(ask(&connection, AMPLE).await.unwrap().cluster_id.as_deref(), Some(long.as_str()));
+}
+
+#[tokio::test]
+async fn throttled_connection_is_asked_when_the_throttling_is_over() {
+    let fake = Fake::start().await;
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let times = asked.clone();
+    fake.on(move |_: MetadataRequest, call| {
+        times.lock().unwrap().push(Instant::now());
+        Reply::Answer(answer("x").with_throttle_time_ms(if call.number == 0 { 400 } else { 30_000 }))
+    });
+    let settings = settings(&[]);
+    let connection = open(&settings, &fake.endpoint()).await.result.unwrap();
+    for _ in 0..2 {
+        ask(&connection, AMPLE).await.unwrap();
+    }
+    let gap = {
+        let asked = asked.lock().unwrap();
+        asked[1] - asked[0]
+    };
+    assert!(gap >= Duration::from_millis(390), "asked again after {gap:?}");
+    let begun = Instant::now();
+    let error = ask(&connection, AMPLE).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Throttled, "{}", words(&error));
+    assert!(begun.elapsed() < AMPLE / 2, "a wait that must be in vain is not begun");
+    assert!(connection.is_open() && fake.open() == 1, "the broker is well");
+    assert_eq!(fake.count::<MetadataRequest>(), 2);
+    assert_eq!(
+        settings.throttled(),
+        BTreeMap::from([("Metadata".to_owned(), Duration::from_millis(30_400))])
+    );
+}
+
+#[tokio::test]
+async fn throttled_broker_is_passed_over_and_not_taken_for_a_hung_one() {
+    let (throttled, other) = (Fake::start().await, Fake::start().await);
+    let both = crate::fake::metadata(&[&throttled, &other], "", &[]);
+    for (fake, time) in [(&throttled, 30_000), (&other, 0)] {
+        let both = both.clone().with_throttle_time_ms(time);
+        fake.on(move |_: MetadataRequest, _| Reply::Answer(both.clone()));
+    }
+    let cluster = cluster(&[&throttled, &other], AMPLE).shunning();
+    let broker = kafka_heartbeat::kafka::BrokerId(1);
+    for _ in 0..2 {
+        admin::metadata(&cluster, Topics::All).await.unwrap();
+    }
+    assert_eq!((throttled.count::<MetadataRequest>(), other.count::<MetadataRequest>()), (1, 1));
+    let error = cluster.ask(broker, &MetadataRequest::default(), METADATA).await.unwrap_err();
+    assert_eq!(error.fault(), Fault::Throttled, "{}", words(&error));
+}
+
+#[tokio::test]
+async fn version_in_which_the_broker_itself_delays_throttled_answers_is_asked_at_once() {
+    let fake = Fake::start().await;
+    fake.versions::<MetadataRequest>(0..=5);
+    fake.on(|_: MetadataRequest, _| Reply::Answer(answer("x").with_throttle_time_ms(30_000)));
+    let connection = connection(&fake).await;
+    for _ in 0..2 {
+        ask(&connection, AMPLE).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -203,6 +203,22 @@ async fn challenge_that_is_too_short_costs_one_session_and_no_panic() {
 }
 
 #[tokio::test]
+#[cfg(target_os = "linux")]
+async fn sockets_of_sessions_have_tcp_keepalive() {
+    let fake = Fake::start().await;
+    let _connection = connection(&fake).await;
+    // The timer 2 in /proc/net/tcp is that of keepalive; our side is the one whose peer is the broker's port.
+    let port = format!(":{:04X} 01 ", fake.address.port());
+    let has_timer = || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let ours = sockets.lines().filter(|line| line.contains(&port));
+        ours.filter(|line| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("02:")))
+            .count()
+    };
+    eventually("a keepalive timer runs", || has_timer() == 1).await;
+}
+
+#[tokio::test]
 async fn a_broker_cannot_make_us_hash_for_hours() {
     for count in ["4294967295", "100001", "99999999999999999999", "-1", "x"] {
         let fake = scram(move |nonce| format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i={count}")).await;

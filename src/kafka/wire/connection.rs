@@ -11,14 +11,16 @@ use std::{
     any,
     collections::HashMap,
     fmt, io,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicI32, AtomicUsize, Ordering},
+        atomic::{AtomicI32, Ordering},
     },
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use kafka_protocol::{
     messages::{RequestHeader, ResponseHeader},
     protocol::{Encodable, HeaderVersion, Request, StrBytes},
@@ -32,16 +34,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Settings, guard,
+    kinds::{Kind, LONGEST},
     settings::Counts,
     versions::{Range, Versions},
 };
 use crate::kafka::{Error, Fault};
-
-/// The longest answer before the session is open: a few hundred bytes is usual.
-const OPENING_LIMIT: usize = 256 << 10;
-
-/// The longest answer afterwards: metadata of a million partitions is about this long.
-const LARGEST_FRAME: usize = 64 << 20;
 
 /// Why a passed deadline closes a connection.
 const UNANSWERED: &str = "a question was not answered in time";
@@ -66,7 +63,6 @@ struct Handle {
 struct Shared {
     state: Mutex<State>,
     counts: Arc<Counts>,
-    limit: AtomicUsize,
     stop: CancellationToken,
 }
 
@@ -74,11 +70,15 @@ struct Shared {
 struct State {
     waiting: HashMap<i32, Waiter>,
     closed: Option<Closed>,
+    /// Until then the broker reads nothing from the connection, because of a quota (KIP-219).
+    throttled_until: Option<Instant>,
 }
 
 struct Waiter {
     answer: oneshot::Sender<Result<Bytes, Closed>>,
     deadline: Instant,
+    /// The longest frame that its answer may be, in bytes.
+    longest: usize,
 }
 
 /// Why a connection ended: cheap to clone, one for everybody who waits.
@@ -136,7 +136,6 @@ impl Connection {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             counts: settings.counts.clone(),
-            limit: AtomicUsize::new(OPENING_LIMIT),
             stop: CancellationToken::new(),
         });
         tokio::spawn(drive(stream, requests, Arc::clone(&shared)));
@@ -153,11 +152,6 @@ impl Connection {
     /// The broker's word on what it understands; the first stays.
     pub(super) fn learn(&self, versions: Versions) {
         self.0.versions.get_or_init(|| versions);
-    }
-
-    /// The session is open: answers may be long from here on.
-    pub(super) fn opened(&self) {
-        self.0.shared.limit.store(LARGEST_FRAME, Ordering::Relaxed);
     }
 
     /// Whether it can still be used. A question that nobody waits for any more still has its
@@ -180,19 +174,48 @@ impl Connection {
     /// Asks in the highest version that both sides speak, and waits until the deadline.
     ///
     /// # Errors
-    /// [`Fault::Unsupported`] without asking; [`Fault::Timeout`] at the deadline, which closes the
-    /// connection; else why the connection was closed.
+    /// [`Fault::Unsupported`] and [`Fault::Throttled`] without asking; [`Fault::Timeout`] at the deadline, which
+    /// closes the connection; else why the connection was closed.
     pub async fn ask<R: Request>(
         &self,
         request: &R,
         ours: Range,
         deadline: Instant,
     ) -> Result<R::Response, Error> {
+        self.ask_timed(request, ours, deadline).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Connection::ask`], with the time from sending the request to the whole answer: waiting for the end of a
+    /// throttling is not in it.
+    pub(super) async fn ask_timed<R: Request>(
+        &self,
+        request: &R,
+        ours: Range,
+        deadline: Instant,
+    ) -> Result<(R::Response, Duration), Error> {
         let versions = self.0.versions.get();
         let none = || Error::new(Fault::NotReady, self.what::<R>());
         let version = versions.ok_or_else(none)?.pick::<R>(ours)?;
+        self.throttling_over::<R>(deadline).await?;
+        let begun = Instant::now();
         let frame = self.exchange(request, version, deadline).await?;
-        self.decode::<R>(frame, version)
+        let answer = self.decode::<R>(frame, version)?;
+        Ok((answer, begun.elapsed()))
+    }
+
+    /// Waits until the broker reads from the connection again. A throttling that lasts until the deadline fails the
+    /// question without closing the connection: the broker is well.
+    async fn throttling_over<R: Request>(&self, deadline: Instant) -> Result<(), Error> {
+        loop {
+            let until = self.0.shared.state().throttled_until;
+            let Some(until) = until.filter(|until| *until > Instant::now()) else { return Ok(()) };
+            if until >= deadline {
+                let left = until - Instant::now();
+                let words = format!("a quota of the cluster applies for another {} ms", left.as_millis());
+                return Err(Error::new(Fault::Throttled, self.what::<R>()).because(words));
+            }
+            time::sleep_until(until).await;
+        }
     }
 
     /// Asks in one version; the answer is a frame that begins with its correlation id.
@@ -211,7 +234,7 @@ impl Connection {
             if let Some(closed) = &state.closed {
                 return Err(self.error::<Q>(closed));
             }
-            state.waiting.insert(id, Waiter { answer, deadline });
+            state.waiting.insert(id, Waiter { answer, deadline, longest: Kind::of(Q::KEY).longest });
             // A send fails only when the task has ended, and then it fails the waiter, too.
             let _ = self.0.outgoing.send(frame);
         }
@@ -250,13 +273,32 @@ impl Connection {
     pub(super) fn decode<Q: Request>(&self, mut frame: Bytes, version: i16) -> Result<Q::Response, Error> {
         let header = <Q::Response as HeaderVersion>::header_version(version);
         let flexible = Q::header_version(version) >= 2;
-        guard::decode_header::<ResponseHeader>(&mut frame, header)
-            .and_then(|_| guard::decode(frame, version, flexible))
-            .map_err(|words| {
+        let decoded = guard::decode_header::<ResponseHeader>(&mut frame, header).and_then(|_| {
+            let throttle = Kind::of(Q::KEY).throttle(&frame, version);
+            guard::decode(frame, version, flexible, Kind::of(Q::KEY).memory).map(|answer| (answer, throttle))
+        });
+        match decoded {
+            Ok((answer, throttle)) => {
+                if let Some(time) = throttle {
+                    self.throttled::<Q>(time);
+                }
+                Ok(answer)
+            }
+            Err(words) => {
                 let closed = Closed::new(Fault::Protocol, words);
                 self.0.shared.close(closed.clone());
-                self.error::<Q>(&closed)
-            })
+                Err(self.error::<Q>(&closed))
+            }
+        }
+    }
+
+    fn throttled<Q: Request>(&self, time: Duration) {
+        let until = Some(Instant::now() + time);
+        {
+            let mut state = self.0.shared.state();
+            state.throttled_until = state.throttled_until.max(until);
+        }
+        self.0.shared.counts.throttled(Q::KEY, time);
     }
 
     fn what<Q: Request>(&self) -> String {
@@ -275,18 +317,21 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Owns the socket until one side ends it.
+/// Owns the socket until one side ends it. A panic in the code of the session, TLS included, ends only the session.
 async fn drive<S>(stream: S, requests: mpsc::UnboundedReceiver<Bytes>, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let (reader, writer) = tokio::io::split(stream);
-    let closed = tokio::select! {
-        closed = read(reader, &shared) => closed,
-        closed = write(writer, requests) => closed,
-        () = shared.stop.cancelled() => Closed::new(Fault::Disconnected, "we closed the connection"),
+    let session = async {
+        tokio::select! {
+            closed = read(reader, &shared) => closed,
+            closed = write(writer, requests) => closed,
+            () = shared.stop.cancelled() => Closed::new(Fault::Disconnected, "we closed the connection"),
+        }
     };
-    shared.close(closed);
+    let closed = AssertUnwindSafe(session).catch_unwind().await;
+    shared.close(closed.unwrap_or_else(|_| Closed::new(Fault::Protocol, "the session panicked")));
 }
 
 /// Writes until every handle is dropped.
@@ -307,46 +352,45 @@ async fn write(mut writer: impl AsyncWrite + Unpin, mut requests: mpsc::Unbounde
 /// Reads until the peer ends the connection or breaks the protocol.
 async fn read(mut reader: impl AsyncRead + Unpin, shared: &Shared) -> Closed {
     loop {
-        let frame = match frame(&mut reader, &shared.limit).await {
+        let (id, frame) = match frame(&mut reader, shared).await {
             Ok(frame) => frame,
             Err(closed) => return closed,
         };
-        let id = i32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]]);
-        let Some(waiter) = shared.state().waiting.remove(&id) else {
-            return Closed::new(Fault::Protocol, format!("an answer to nothing asked, number {id}"));
-        };
-        // Who stopped waiting needs no answer.
-        let _ = waiter.answer.send(Ok(frame));
+        if let Some(waiter) = shared.state().waiting.remove(&id) {
+            // A question that was given up needs no answer.
+            let _ = waiter.answer.send(Ok(frame));
+        }
     }
 }
 
-/// Reads one frame of at least a correlation id. Memory grows with what arrives, not with what is
-/// announced. The limit is the one that holds when the frame begins, not when we began to wait for it.
-async fn frame(reader: &mut (impl AsyncRead + Unpin), limit: &AtomicUsize) -> Result<Bytes, Closed> {
+/// Reads one frame of at least a correlation id, which must be that of a question. Memory grows with what arrives, not
+/// with what is announced, and ends at the limit of the question.
+async fn frame(reader: &mut (impl AsyncRead + Unpin), shared: &Shared) -> Result<(i32, Bytes), Closed> {
     let mut prefix = [0; 4];
     reader.read_exact(&mut prefix).await.map_err(|error| Closed::from_io(&error))?;
-    let limit = limit.load(Ordering::Relaxed);
-    let length = match usize::try_from(i32::from_be_bytes(prefix)) {
-        Ok(length) if (4..=limit).contains(&length) => length,
-        _ => return Err(Closed::new(Fault::Protocol, implausible(prefix))),
+    let announced = usize::try_from(i32::from_be_bytes(prefix)).unwrap_or(0);
+    let refused = || Err(Closed::new(Fault::Protocol, guard::implausible(prefix)));
+    if !(4..=LONGEST).contains(&announced) {
+        return refused();
+    }
+    let mut number = [0; 4];
+    reader.read_exact(&mut number).await.map_err(|error| Closed::from_io(&error))?;
+    let id = i32::from_be_bytes(number);
+    let Some(longest) = shared.state().waiting.get(&id).map(|waiter| waiter.longest) else {
+        return Err(Closed::new(Fault::Protocol, format!("an answer to nothing asked, number {id}")));
     };
-    let mut frame = BytesMut::with_capacity(length.min(8 << 10));
-    let mut announced = reader.take(length as u64);
-    while frame.len() < length {
-        let read = announced.read_buf(&mut frame).await.map_err(|error| Closed::from_io(&error))?;
+    if announced > longest {
+        return refused();
+    }
+    let mut frame = BytesMut::with_capacity(announced.min(8 << 10));
+    frame.extend_from_slice(&number);
+    let mut rest = reader.take((announced - number.len()) as u64);
+    while frame.len() < announced {
+        let read = rest.read_buf(&mut frame).await.map_err(|error| Closed::from_io(&error))?;
         if read == 0 {
-            let why = format!("the broker closed the connection after {} of {length} bytes", frame.len());
+            let why = format!("the broker closed the connection after {} of {announced} bytes", frame.len());
             return Err(Closed::new(Fault::Disconnected, why));
         }
     }
-    Ok(frame.freeze())
-}
-
-/// What a length that cannot be one says about the peer.
-fn implausible(prefix: [u8; 4]) -> String {
-    match prefix {
-        [0x15 | 0x16, 0x03, ..] => "the peer answers in TLS: set security.protocol to SSL or SASL_SSL".into(),
-        [b'H', b'T', b'T', b'P'] => "the peer answers in HTTP: this is not a Kafka port".into(),
-        _ => format!("an answer of {} bytes was announced", i32::from_be_bytes(prefix)),
-    }
+    Ok((id, frame.freeze()))
 }

@@ -2,11 +2,13 @@
 //!
 //! `settings` understands librdkafka's property names, `tls` and `sasl` turn them into sessions, `stages`
 //! opens one and times every step, `connection` is the open socket, `guard` stands between hostile bytes and
-//! the decoder, `cluster` keeps connections and knows whom to ask. What is asked is worded in `admin`.
+//! the decoder, `kinds` knows what each kind of request may cost, `cluster` keeps connections and knows which broker to
+//! ask. What is asked is worded in `admin`.
 
 mod cluster;
 mod connection;
 mod guard;
+mod kinds;
 mod sasl;
 mod settings;
 mod stages;

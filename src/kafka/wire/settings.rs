@@ -4,18 +4,20 @@
 //! themselves differently would measure two different clusters. Everything else is librdkafka's business.
 
 use std::{
+    collections::BTreeMap,
     fmt, fs,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use tokio::sync::Semaphore;
 
 use super::{
+    kinds,
     sasl::{Credentials, Mechanism},
     tls::Tls,
 };
@@ -108,6 +110,15 @@ pub struct Settings {
 pub(super) struct Counts {
     pub(super) requests: AtomicU64,
     pub(super) violations: AtomicU64,
+    /// How long brokers throttled us, by the key of the request.
+    throttled: Mutex<BTreeMap<i16, Duration>>,
+}
+
+impl Counts {
+    pub(super) fn throttled(&self, key: i16, time: Duration) {
+        let mut throttled = self.throttled.lock().unwrap_or_else(PoisonError::into_inner);
+        *throttled.entry(key).or_default() += time;
+    }
 }
 
 /// Of the 512 threads that block, a cluster with a resolver that hangs may hold so many.
@@ -165,6 +176,13 @@ impl Settings {
     /// The earliest expiry in the chain of our own certificate; `None` if we show brokers none.
     pub fn own_certificate_expiry(&self) -> Option<SystemTime> {
         self.tls.as_ref()?.own_expiry()
+    }
+
+    /// The time for which brokers throttled the connections of this client since the start, by Kafka's name of the
+    /// request that was throttled. Requests that were never throttled are absent.
+    pub fn throttled(&self) -> BTreeMap<String, Duration> {
+        let throttled = self.counts.throttled.lock().unwrap_or_else(PoisonError::into_inner);
+        throttled.iter().map(|(key, time)| (kinds::name(*key), *time)).collect()
     }
 
     /// The brokers to ask first.

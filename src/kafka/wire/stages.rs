@@ -12,14 +12,19 @@ use bytes::Bytes;
 use kafka_protocol::{
     error::{ParseResponseErrorCode, ResponseError},
     messages::ApiVersionsRequest,
-    protocol::StrBytes,
+    protocol::{Request, StrBytes},
 };
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpStream, lookup_host},
+    sync::Semaphore,
     time::{Instant, timeout_at},
 };
 
-use super::{Connection, Range, Settings, guard, sasl, settings::Endpoint, tls, versions::Versions};
+use super::{
+    Connection, Range, Settings, cluster::Limits, guard, kinds::Kind, sasl, settings::Endpoint, tls,
+    versions::Versions,
+};
 use crate::kafka::{Error, Fault, Stage};
 
 /// Every broker since Kafka 2.4 knows it; others say so.
@@ -43,10 +48,16 @@ pub struct Opening {
 
 /// Opens a fresh session within `timeout`.
 pub async fn open(settings: &Settings, endpoint: &Endpoint, timeout: Duration) -> Opening {
+    open_within(settings, endpoint, Limits { deadline: Instant::now() + timeout, logins: None }).await
+}
+
+/// Opens a fresh session for one question.
+pub(super) async fn open_within(settings: &Settings, endpoint: &Endpoint, limits: Limits<'_>) -> Opening {
     let mut opening = Steps {
         settings,
         endpoint,
-        deadline: Instant::now() + timeout,
+        deadline: limits.deadline,
+        logins: limits.logins,
         stages: Vec::with_capacity(Stage::ALL.len()),
         address: None,
         certificate_expiry: None,
@@ -60,6 +71,7 @@ struct Steps<'a> {
     settings: &'a Settings,
     endpoint: &'a Endpoint,
     deadline: Instant,
+    logins: Option<&'a Semaphore>,
     stages: Vec<(Stage, Duration)>,
     address: Option<IpAddr>,
     certificate_expiry: Option<SystemTime>,
@@ -84,9 +96,11 @@ impl Steps<'_> {
         let versions = self.step(Stage::ApiVersions, api_versions(&connection, deadline)).await?;
         connection.learn(versions);
         if let Some(credentials) = &settings.sasl {
+            if let Some(logins) = self.logins {
+                permit(logins, endpoint, deadline).await?;
+            }
             self.step(Stage::Sasl, sasl::authenticate(&connection, credentials, deadline)).await?;
         }
-        connection.opened();
         Ok(connection)
     }
 
@@ -101,6 +115,19 @@ impl Steps<'_> {
         let done = ended.map_err(|error| error.at(stage))?;
         self.stages.push((stage, begun.elapsed()));
         Ok(done)
+    }
+}
+
+/// Waits until the question may begin one more login. A permit that was taken is not given back.
+async fn permit(logins: &Semaphore, endpoint: &Endpoint, deadline: Instant) -> Result<(), Error> {
+    match timeout_at(deadline, logins.acquire()).await {
+        Ok(Ok(permit)) => {
+            permit.forget();
+            Ok(())
+        }
+        _ => Err(Error::new(Fault::NotReady, format!("no login at {endpoint}"))
+            .because("the logins at other brokers, as many as one question may begin, were not answered")
+            .at(Stage::Sasl)),
     }
 }
 
@@ -129,6 +156,14 @@ async fn resolve(settings: &Settings, endpoint: &Endpoint) -> Result<Vec<SocketA
     Ok(addresses)
 }
 
+/// Firewalls and load balancers forget a flow after a few idle minutes; the shortest usual time is four.
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4)
+}
+
 /// Tries the addresses in order; each gets its share of the time that is left.
 async fn connect(
     endpoint: &Endpoint,
@@ -142,9 +177,10 @@ async fn connect(
         match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Small questions must not wait for acknowledgements of earlier ones.
-                stream
-                    .set_nodelay(true)
-                    .map_err(|error| Error::new(Fault::Other, endpoint.to_string()).because(error))?;
+                let set = stream.set_nodelay(true);
+                // A path that drops the flow without a word is noticed before the next question needs it.
+                let set = set.and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keepalive()));
+                set.map_err(|error| Error::new(Fault::Other, endpoint.to_string()).because(error))?;
                 return Ok(stream);
             }
             Ok(Err(error)) => last = Error::new(Fault::from_io(&error), endpoint.to_string()).because(error),
@@ -177,6 +213,7 @@ async fn api_versions(connection: &Connection, deadline: Instant) -> Result<Vers
 /// (librdkafka's embedded ones do not), so one that cannot be read is no error.
 fn offered(frame: Bytes) -> Option<i16> {
     let refusal = (frame.len() >= ERROR_CODE.start).then(|| frame.slice(ERROR_CODE.start..))?;
-    let answer = guard::decode(refusal, API_VERSIONS.lowest, false).ok()?;
+    let answer =
+        guard::decode(refusal, API_VERSIONS.lowest, false, Kind::of(ApiVersionsRequest::KEY).memory).ok()?;
     Versions::new(&answer).pick::<ApiVersionsRequest>(API_VERSIONS).ok()
 }

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kafka_protocol::{
-    messages::{ApiKey, api_versions_response::ApiVersionsResponse},
-    protocol::Request,
-};
+use kafka_protocol::{messages::api_versions_response::ApiVersionsResponse, protocol::Request};
 
+use super::kinds;
 use crate::kafka::{Error, Fault};
 
 /// The versions of one request that this program speaks.
@@ -30,7 +28,7 @@ impl Versions {
 
     /// The highest version that both sides speak.
     pub(super) fn pick<R: Request>(&self, ours: Range) -> Result<i16, Error> {
-        let name = || ApiKey::try_from(R::KEY).map_or_else(|()| R::KEY.to_string(), |key| format!("{key:?}"));
+        let name = || kinds::name(R::KEY);
         let unsupported = |what: String| Err(Error::new(Fault::Unsupported, what));
         let Some((min, max)) = self.0.get(&R::KEY) else {
             return unsupported(format!("the broker does not know {}", name()));

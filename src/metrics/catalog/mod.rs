@@ -272,6 +272,13 @@ pub static VIOLATIONS: Family<1> = family(
     "Connections closed because the peer sent what is not Kafka's protocol, or too much of it.",
 );
 
+pub static REQUEST_THROTTLE: Family<2> = family(
+    "heartbeat_request_throttle_seconds_total",
+    Kind::Counter,
+    &["kafka_cluster", "api"],
+    "Time for which brokers throttled the service's own connections because of a quota, without those of the heartbeats, by Kafka's name of the request. Absent until a request is throttled.",
+);
+
 pub static CYCLES: Family<3> = family(
     "heartbeat_cycles_total",
     Kind::Counter,
@@ -346,7 +353,7 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
         .chain(compat::ALL)
 }
 
-static ALL: [&Description; 46] = [
+static ALL: [&Description; 47] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -384,6 +391,7 @@ static ALL: [&Description; 46] = [
     &CAPABILITY.description,
     &REQUESTS.description,
     &VIOLATIONS.description,
+    &REQUEST_THROTTLE.description,
     &CYCLES.description,
     &CYCLE_FAULTS.description,
     &CYCLE_DURATION.description,

@@ -81,6 +81,9 @@ pub fn cluster<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Series<
     }
     series.push(c::REQUESTS.series([text(name)], Value::Count(readings.requests)));
     series.push(c::VIOLATIONS.series([text(name)], Value::Count(readings.violations)));
+    for (api, time) in &readings.throttled {
+        series.push(c::REQUEST_THROTTLE.series([text(name), text(api)], Value::Number(time.as_secs_f64())));
+    }
     for (of, record) in readings.tasks() {
         task(name, of.as_str(), record, series);
     }

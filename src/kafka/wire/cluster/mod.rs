@@ -1,8 +1,8 @@
-//! A cluster's brokers: which is where, and one connection to each.
+//! A cluster's brokers: where each one is, and one connection to each.
 //!
 //! Nothing is opened before something is asked. Each broker's connection has a lock of its own, so a
 //! broker that hangs delays only those who ask it. A broker is asked a second time only when an idle
-//! connection turned out to be closed; a question that any broker can answer goes to the next one.
+//! connection turned out to be closed. [`any`] asks what any broker can answer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,13 +11,17 @@ use std::{
 };
 
 use kafka_protocol::protocol::Request;
-use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore},
+    time::Instant,
+};
 
 use super::{Connection, Endpoint, Range, Settings, stages};
 use crate::kafka::{BrokerId, Error, Fault};
 
-/// While several brokers can be asked, one that hangs may take at least this long.
-const LEAST_SHARE: Duration = Duration::from_secs(1);
+mod any;
+
+use any::Order;
 
 /// Sessions with the brokers of one cluster.
 pub struct Cluster {
@@ -32,14 +36,22 @@ pub struct Cluster {
 struct State {
     brokers: BTreeMap<BrokerId, Endpoint>,
     controller: Option<BrokerId>,
-    /// Who answered last is asked first.
-    favourite: Option<Endpoint>,
+    order: Order,
     slots: BTreeMap<Endpoint, Arc<Slot>>,
     /// Did not answer in time since they were last forgiven.
     hung: BTreeSet<Endpoint>,
 }
 
 type Slot = AsyncMutex<Option<Connection>>;
+
+/// What one question may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
+    /// When it ends without an answer.
+    pub(super) deadline: Instant,
+    /// Permits for logins, where the question may not begin as many as it likes.
+    pub(super) logins: Option<&'a Semaphore>,
+}
 
 impl Cluster {
     /// Connects to nothing yet. `timeout` is for one question, with opening a session if need be.
@@ -87,9 +99,9 @@ impl Cluster {
     ) {
         let mut state = self.state();
         let bootstrap = &self.settings.bootstrap;
-        state
-            .slots
-            .retain(|endpoint, _| bootstrap.contains(endpoint) || brokers.values().any(|b| b == endpoint));
+        let listed: BTreeSet<&Endpoint> = brokers.values().chain(bootstrap).collect();
+        state.slots.retain(|endpoint, _| listed.contains(endpoint));
+        state.order.retain(|endpoint| listed.contains(endpoint));
         // A controller that is not among the live brokers cannot be asked: any other passes it on, or says so.
         state.controller = controller.filter(|controller| brokers.contains_key(controller));
         state.brokers = brokers;
@@ -122,59 +134,9 @@ impl Cluster {
         let endpoint = self.state().brokers.get(&broker).cloned();
         let unknown = || Error::new(Fault::NoLeader, format!("broker {broker} is not in the metadata"));
         let endpoint = endpoint.ok_or_else(unknown)?;
-        let asked = self.ask_endpoint(&endpoint, request, ours, Instant::now() + self.timeout).await;
+        let limits = Limits { deadline: Instant::now() + self.timeout, logins: None };
+        let asked = self.ask_endpoint(&endpoint, request, ours, limits).await;
         asked.map(|(answer, _)| answer)
-    }
-
-    /// Asks whoever answers: the last to do so, the known brokers, the bootstrap servers.
-    ///
-    /// # Errors
-    /// The last broker's, when none answered.
-    pub async fn ask_any<R: Request>(&self, request: &R, ours: Range) -> Result<R::Response, Error> {
-        self.ask_any_timed(request, ours).await.map(|(answer, _)| answer)
-    }
-
-    /// As [`Cluster::ask_any`], with the time from sending the request to the whole answer: neither
-    /// opening a session nor brokers that did not answer are in it.
-    pub(in crate::kafka) async fn ask_any_timed<R: Request>(
-        &self,
-        request: &R,
-        ours: Range,
-    ) -> Result<(R::Response, Duration), Error> {
-        let deadline = Instant::now() + self.timeout;
-        let candidates = self.candidates();
-        let mut last = Error::new(Fault::Timeout, "no broker was asked in time");
-        for (index, endpoint) in candidates.iter().enumerate() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let share = left / u32::try_from(candidates.len() - index).unwrap_or(1);
-            let until = Instant::now() + share.max(LEAST_SHARE).min(left);
-            match self.ask_endpoint(endpoint, request, ours, until).await {
-                Ok(answer) => {
-                    self.state().favourite = Some(endpoint.clone());
-                    return Ok(answer);
-                }
-                // Every broker of a cluster would say the same.
-                Err(error) if matches!(error.fault(), Fault::Unsupported | Fault::Authentication) => {
-                    return Err(error);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    fn candidates(&self) -> Vec<Endpoint> {
-        let state = self.state();
-        let mut candidates = Vec::new();
-        for endpoint in state.favourite.iter().chain(state.brokers.values()).chain(&self.settings.bootstrap) {
-            if !candidates.contains(endpoint) {
-                candidates.push(endpoint.clone());
-            }
-        }
-        candidates
     }
 
     async fn ask_endpoint<R: Request>(
@@ -182,12 +144,12 @@ impl Cluster {
         endpoint: &Endpoint,
         request: &R,
         ours: Range,
-        deadline: Instant,
+        limits: Limits<'_>,
     ) -> Result<(R::Response, Duration), Error> {
         if self.state().hung.contains(endpoint) {
             return Err(Error::new(Fault::Timeout, format!("{endpoint} did not answer the question before")));
         }
-        let asked = self.exchange(endpoint, request, ours, deadline).await;
+        let asked = self.exchange(endpoint, request, ours, limits).await;
         if self.shuns && asked.as_ref().is_err_and(|error| error.fault() == Fault::Timeout) {
             self.state().hung.insert(endpoint.clone());
         }
@@ -199,29 +161,26 @@ impl Cluster {
         endpoint: &Endpoint,
         request: &R,
         ours: Range,
-        deadline: Instant,
+        limits: Limits<'_>,
     ) -> Result<(R::Response, Duration), Error> {
-        let (connection, fresh) = self.connection(endpoint, deadline).await?;
-        let mut begun = Instant::now();
-        let mut asked = connection.ask(request, ours, deadline).await;
+        let (connection, fresh) = self.connection(endpoint, limits).await?;
+        let asked = connection.ask_timed(request, ours, limits.deadline).await;
         if !fresh && asked.as_ref().is_err_and(|error| error.fault() == Fault::Disconnected) {
-            let (connection, _) = self.connection(endpoint, deadline).await?;
-            begun = Instant::now();
-            asked = connection.ask(request, ours, deadline).await;
+            let (connection, _) = self.connection(endpoint, limits).await?;
+            return connection.ask_timed(request, ours, limits.deadline).await;
         }
-        asked.map(|answer| (answer, begun.elapsed()))
+        asked
     }
 
     /// An open connection, and whether it was opened just now.
-    async fn connection(&self, endpoint: &Endpoint, deadline: Instant) -> Result<(Connection, bool), Error> {
+    async fn connection(&self, endpoint: &Endpoint, limits: Limits<'_>) -> Result<(Connection, bool), Error> {
         let slot = self.state().slots.entry(endpoint.clone()).or_default().clone();
-        let waited = tokio::time::timeout_at(deadline, slot.lock()).await;
+        let waited = tokio::time::timeout_at(limits.deadline, slot.lock()).await;
         let mut slot = waited.map_err(|_| Error::new(Fault::Timeout, endpoint.to_string()))?;
         if let Some(connection) = slot.as_ref().filter(|connection| connection.is_open()) {
             return Ok((connection.clone(), false));
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let connection = stages::open(&self.settings, endpoint, left).await.result?;
+        let connection = stages::open_within(&self.settings, endpoint, limits).await.result?;
         *slot = Some(connection.clone());
         Ok((connection, true))
     }
