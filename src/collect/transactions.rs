@@ -78,7 +78,7 @@ impl Probe {
         known: Arc<wire::Cluster>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
-        let wire = known.beside(cluster.transactions.timeout / 4);
+        let wire = known.beside(cluster.transactions.timeout / 4).shunning();
         Self {
             cluster,
             wire,
@@ -208,6 +208,8 @@ impl Cycle for Probe {
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
+        // A broker that does not answer costs the cycle one wait, however many questions would follow.
+        self.wire.forgive();
         self.wire.learn_from(&self.known);
         let mut wanted = ByLeader::new();
         for (name, topic) in metadata.topics.iter().filter(|(name, _)| self.cluster.lag.topics.covers(name)) {

@@ -1,17 +1,19 @@
 //! Share groups, folders of logs and transactions against scripted brokers: what cannot be had here from a real one.
 
 use kafka_heartbeat::{
-    collect::{Api, judge::Status},
+    collect::{Api, judge::Status, transactions},
+    config::{self, Sources},
     kafka::{
         BrokerId, Fault,
         admin::{self, ByLeader, Topics, Writer},
     },
-    task::Cycle,
+    probe::metadata,
+    task::{Cycle, Latest},
 };
 use kafka_protocol::messages::{
     self, DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeProducersRequest,
     DescribeProducersResponse, DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse,
-    DescribeTransactionsRequest, DescribeTransactionsResponse, ListTransactionsRequest,
+    DescribeTransactionsRequest, DescribeTransactionsResponse, ListOffsetsRequest, ListTransactionsRequest,
     ListTransactionsResponse,
     describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic},
     describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
@@ -22,9 +24,10 @@ use kafka_protocol::messages::{
     describe_transactions_response::{self, TopicData},
     list_transactions_response,
 };
+use tokio::sync::watch;
 
 use super::{
-    collect::{brokers, lag_of, lists_a_share_group, probe, text},
+    collect::{brokers, ends, lag_of, lists_a_share_group, probe, text},
     *,
 };
 use crate::fake::Reply;
@@ -163,4 +166,61 @@ async fn only_open_transactions_are_told_and_one_coordinator_that_fails_leaves_a
         Reply::Answer(ListTransactionsResponse::default().with_error_code(14))
     });
     assert!(admin::transactions(&cluster, &brokers, &[2]).await.is_err(), "what it has is not known");
+}
+
+#[tokio::test]
+async fn hung_broker_costs_the_transactions_cycle_one_wait() {
+    let fakes = brokers(1, 3).await;
+    // Partitions of the two healthy brokers are held back: all five questions are asked.
+    for fake in &fakes[..2] {
+        fake.on(|request: ListOffsetsRequest, _| {
+            let mut answer = ends(&request, |_| 0);
+            let partitions = answer.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            if request.isolation_level == 1 {
+                partitions.for_each(|partition| partition.offset -= 5);
+            }
+            Reply::Answer(answer)
+        });
+        fake.on(|request: DescribeProducersRequest, _| {
+            let topics = request.topics.into_iter().map(|asked| {
+                let partition = |number: &i32| {
+                    let producer = ProducerState::default()
+                        .with_producer_id(messages::ProducerId(2))
+                        .with_current_txn_start_offset(105);
+                    PartitionResponse::default()
+                        .with_partition_index(*number)
+                        .with_active_producers(vec![producer])
+                };
+                let partitions = asked.partition_indexes.iter().map(partition).collect();
+                TopicResponse::default().with_name(asked.name).with_partitions(partitions)
+            });
+            Reply::Answer(DescribeProducersResponse::default().with_topics(topics.collect()))
+        });
+        fake.on(|_: ListTransactionsRequest, _| Reply::Answer(ListTransactionsResponse::default()));
+    }
+    fakes[2].on(|_: ListOffsetsRequest, _| Reply::Silence);
+    fakes[2].on(|_: ListTransactionsRequest, _| Reply::Silence);
+    let set = |key: &str, value: &str| ("transactions", key.to_owned(), value.to_owned(), "test");
+    let sources = Sources {
+        bootstrap: Some(fakes[0].address.to_string()),
+        settings: vec![set("timeout", "8s"), set("min.age", "1ms")],
+        ..Sources::default()
+    };
+    let config = Arc::new(config::load(&sources).unwrap().clusters.remove(0));
+    let wire = Arc::new(cluster(&[&fakes[0]], AMPLE));
+    let snapshot = metadata::Probe::new(config.clone(), wire.clone()).cycle().await.unwrap();
+    let mut latest = Latest::new(AMPLE);
+    latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
+    let mut probe = transactions::Probe::new(config.clone(), wire, watch::channel(latest).1);
+    for cycle in 1..=2 {
+        let snapshot = time::timeout(config.transactions.timeout, probe.cycle()).await;
+        let snapshot = snapshot.expect("one wait of a quarter of the time").unwrap();
+        let asked = fakes[2].count::<ListOffsetsRequest>() + fakes[2].count::<ListTransactionsRequest>();
+        assert_eq!(asked, cycle, "it is asked again in the next cycle, once");
+        if cycle == 2 {
+            let held: Vec<i32> = snapshot.held.keys().map(|(_, number)| *number).collect();
+            assert_eq!(held, [0, 1]);
+            assert!(snapshot.held.values().all(|held| held.by.as_ref().is_some_and(|by| by.producer == 2)));
+        }
+    }
 }
