@@ -7,11 +7,15 @@
 mod collector;
 #[path = "otlp/ended.rs"]
 mod ended;
+#[path = "otlp/stranger.rs"]
+mod stranger;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
+    sync::{Arc, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -237,6 +241,7 @@ async fn a_url_is_not_told_with_what_is_secret_in_it() {
         let exporter = exporter(&[("traces.endpoint", &url), ("traces.protocol", protocol)]);
         let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
         assert!(!words.is_empty() && !words.contains("s3cret"), "{words}");
+        assert!(words.to_lowercase().contains("connection refused"), "the cause is named: {words}");
     }
 }
 
@@ -244,6 +249,8 @@ async fn a_url_is_not_told_with_what_is_secret_in_it() {
 async fn what_is_set_is_sent_whatever_the_environment_has_for_others() {
     for (grpc, compression) in [(false, "gzip"), (true, "gzip"), (false, "zstd"), (true, "zstd")] {
         let environment = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "1"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "general=s3cret"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", compression),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", if grpc { "http/protobuf" } else { "grpc" }),
@@ -259,7 +266,8 @@ async fn what_is_set_is_sent_whatever_the_environment_has_for_others() {
             &format!(
                 "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[heartbeat]\ninterval = 100ms\n\
                  deadline = 300ms\n[otlp]\nmetrics.enabled = false\ntraces.endpoint = http://{address}\n\
-                 traces.protocol = {protocol}\ntraces.headers = own=1\ntraces.compression = none\n"
+                 traces.protocol = {protocol}\ntraces.headers = own=1\ntraces.compression = none\n\
+                 traces.timeout = 10s\n"
             ),
         );
         wait_for("heartbeats that nobody took", PATIENCE, || (collector.asked() > 0).then_some(()));
@@ -436,4 +444,79 @@ async fn an_endpoint_of_traces_that_answers_something_else_than_otlp_is_a_failur
         b"{\"partialSuccess\":{\"rejectedSpans\":\"1\"}}",
     )]);
     exporter.export(&[told(Outcome::Ok)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_grpc_server_of_traces_that_answers_something_else_than_otlp_is_a_failure_with_a_name() {
+    for message in [&b"<html>Please sign in</html>"[..], &[0xff, 0xff, 0xff, 0xff]] {
+        let url = format!("http://{}", stranger::listen(message).await);
+        let exporter = exporter(&[("traces.endpoint", &url), ("traces.protocol", "grpc")]);
+        let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+        assert!(words.contains("not an OTLP endpoint") && !words.contains('<'), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_collector_of_traces_that_does_not_answer_ends_an_export_in_time() {
+    let collector = Collector::default();
+    collector.answer([Answer::Hang, Answer::Hang]);
+    let (http, grpc) = (collector.http().await, collector.grpc().await);
+    let export = async |url: String, protocol: &str| {
+        // The limit of one request alone would be too long.
+        let exporter =
+            exporter(&[("traces.endpoint", &url), ("traces.protocol", protocol), ("timeout", "9m")]);
+        tokio::time::timeout(2 * PATIENCE, exporter.export(&[told(Outcome::Ok)])).await.unwrap().unwrap_err()
+    };
+    let (over_http, over_grpc) = tokio::join!(
+        export(format!("http://{http}/v1/traces"), "http/protobuf"),
+        export(format!("http://{grpc}"), "grpc")
+    );
+    for words in [over_http, over_grpc] {
+        assert_eq!(words, "the collector did not answer in time");
+    }
+}
+
+/// Lines of the log, of every level and of every library.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_export_of_traces_logs_what_was_not_taken_and_opentelemetry_logs_nothing() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logged = tracing::subscriber::set_default(subscriber);
+    let collector = Collector::default();
+    let (http, grpc) = (collector.http().await, collector.grpc().await);
+    for (protocol, url, refusal) in [
+        ("http/protobuf", format!("http://{http}/v1/traces"), Answer::Refuse(400, None)),
+        ("grpc", format!("http://{grpc}"), Answer::Refuse(3, None)),
+    ] {
+        let exporter = exporter(&[("traces.endpoint", &url), ("traces.protocol", protocol)]);
+        collector.answer([Answer::Part(2), refusal]);
+        exporter.export(&[told(Outcome::Ok)]).await.unwrap();
+        let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+        assert!(words.starts_with("the collector answered"), "{protocol}: {words}");
+    }
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let told = log.lines().filter(|line| line.contains("the collector did not take everything"));
+    let told: Vec<_> = told.filter(|line| line.contains("rejected=2") && line.contains("too many")).collect();
+    assert_eq!(told.len(), 2, "{log}");
+    let foreign = log.lines().find(|line| line.to_lowercase().contains("opentelemetry"));
+    assert_eq!(foreign, None);
 }

@@ -23,7 +23,7 @@ use opentelemetry_proto::tonic::{
             metrics_service_server::{MetricsService, MetricsServiceServer},
         },
         trace::v1::{
-            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
             trace_service_server::{TraceService, TraceServiceServer},
         },
     },
@@ -42,7 +42,7 @@ use tonic::{
 pub(crate) enum Answer {
     /// Takes it.
     Take,
-    /// Takes it but for so many points.
+    /// Takes it but for so many points or spans.
     Part(i64),
     /// Refuses it: an HTTP status and how long to wait, or a code of gRPC.
     Refuse(u16, Option<u64>),
@@ -174,6 +174,12 @@ fn response(rejected: i64) -> ExportMetricsServiceResponse {
     ExportMetricsServiceResponse { partial_success: (rejected > 0).then_some(partial) }
 }
 
+fn response_of_traces(rejected: i64) -> ExportTraceServiceResponse {
+    let partial =
+        ExportTracePartialSuccess { rejected_spans: rejected, error_message: "too\nmany".to_owned() };
+    ExportTraceServiceResponse { partial_success: (rejected > 0).then_some(partial) }
+}
+
 /// The body of a request that is taken, unpacked, and how many points of it are not; or the answer.
 async fn body(collector: &Collector, headers: &HeaderMap, body: &Bytes) -> Result<(Vec<u8>, i64), Response> {
     let pairs = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
@@ -215,13 +221,13 @@ async fn metrics(State(collector): State<Collector>, headers: HeaderMap, packed:
 }
 
 async fn traces(State(collector): State<Collector>, headers: HeaderMap, packed: Bytes) -> Response {
-    let (plain, _) = match body(&collector, &headers, &packed).await {
+    let (plain, rejected) = match body(&collector, &headers, &packed).await {
         Ok(taken) => taken,
         Err(answer) => return answer,
     };
     let request = ExportTraceServiceRequest::decode(&plain[..]).unwrap();
     collector.0.lock().unwrap().spans.extend(request.resource_spans);
-    ExportTraceServiceResponse::default().encode_to_vec().into_response()
+    response_of_traces(rejected).encode_to_vec().into_response()
 }
 
 impl Collector {
@@ -268,9 +274,9 @@ impl TraceService for Collector {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
-        self.judge(request.metadata()).await?;
+        let rejected = self.judge(request.metadata()).await?;
         self.0.lock().unwrap().spans.extend(request.into_inner().resource_spans);
-        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+        Ok(tonic::Response::new(response_of_traces(rejected)))
     }
 }
 

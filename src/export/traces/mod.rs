@@ -1,37 +1,29 @@
-//! Heartbeats as traces, sent over the same transport as series.
+//! Heartbeats as traces, exported by `opentelemetry-otlp` over the same transport as metrics.
 //!
-//! A trace is written when its heartbeat has ended: what became of it decides whether it is sent. So spans are not
-//! recorded but made, and of OpenTelemetry's SDK only the types and their encoding are needed.
+//! A trace is written when its heartbeat has ended, because the outcome decides whether the trace is sent. So spans are
+//! not recorded but made, and the part of OpenTelemetry's SDK that samples and collects spans is not needed.
 
+mod client;
 mod spans;
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use client::{Client, PATIENCE};
 use opentelemetry::{InstrumentationScope, KeyValue};
-use opentelemetry_proto::{
-    tonic::collector::trace::v1::ExportTraceServiceRequest,
-    transform::{
-        common::tonic::ResourceAttributesWithSchema, trace::tonic::group_spans_by_resource_and_scope,
-    },
-};
-use opentelemetry_sdk::Resource;
-use prost::Message;
-use tokio::time::Instant;
+use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
 
-use super::otlp::{
-    attempts::Attempts,
-    plain, resource,
-    transport::{Signal, Transport},
-};
+use super::otlp::resource;
 use crate::{config::Target, probe::heartbeat::trace::Told};
 
-/// For the attempts at one request: three, if the collector answers at once.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// The exporter wants a URL for its requests. [`Client`] does not use it: the transport has the endpoint of the
+/// configuration, so that no URL with credentials gets into the exporter.
+const NO_ENDPOINT: &str = "http://localhost/v1/traces";
 
 /// Sends traces.
 pub struct Exporter {
-    transport: Transport,
-    resource: ResourceAttributesWithSchema,
+    native: SpanExporter,
+    client: Arc<Client>,
     scope: InstrumentationScope,
 }
 
@@ -41,33 +33,39 @@ impl Exporter {
     /// # Errors
     /// What of the settings cannot be used, in words.
     pub fn new(target: &Target, instance: &str) -> Result<Self, String> {
-        let transport = Transport::new(target, Signal::Traces).map_err(|words| format!("[otlp] {words}"))?;
+        let client = Arc::new(Client::new(target).map_err(|words| format!("[otlp] {words}"))?);
+        let mut native = native(client.clone()).map_err(|words| format!("[otlp] {words}"))?;
         let resource = resource(target, instance).into_iter().map(|(name, value)| KeyValue::new(name, value));
-        let resource = (&Resource::builder_empty().with_attributes(resource).build()).into();
+        native.set_resource(&Resource::builder_empty().with_attributes(resource).build());
         let scope = InstrumentationScope::builder(env!("CARGO_PKG_NAME"))
             .with_version(env!("CARGO_PKG_VERSION"))
             .build();
-        Ok(Self { transport, resource, scope })
+        Ok(Self { native, client, scope })
     }
 
-    /// Sends heartbeats in one request. What fails in a way that may pass is tried again a few times.
+    /// Sends heartbeats in one request. A failure that may pass is tried again a few times.
     ///
     /// # Errors
-    /// Why it was given up, in words.
+    /// Why the request was given up, in words.
     pub async fn export(&self, told: &[Told]) -> Result<(), String> {
         let spans = told.iter().flat_map(|told| spans::spans(told, &self.scope)).collect();
-        let resource_spans = group_spans_by_resource_and_scope(spans, &self.resource);
-        let body = bytes::Bytes::from(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
-        let mut attempts = Attempts::until(Instant::now() + PATIENCE);
-        loop {
-            match attempts.make(self.transport.send(body.clone())).await {
-                Ok(taken) => {
-                    taken.log();
-                    return Ok(());
-                }
-                Err(refused) if attempts.pause(refused.again).await => {}
-                Err(refused) => return Err(plain(&refused.words)),
-            }
-        }
+        let exported = self.native.export(spans).await;
+        exported.map_err(|error| self.client.take_refusal().unwrap_or_else(|| error.to_string()))
     }
+}
+
+/// OpenTelemetry's exporter. It groups and encodes spans; all else is the business of the client.
+///
+/// Each setting that it would otherwise read from a variable `OTEL_EXPORTER_…` is given here, or has no effect: the
+/// client ignores headers, and without the features for compression the exporter packs nothing.
+fn native(client: Arc<Client>) -> Result<SpanExporter, String> {
+    SpanExporter::builder()
+        .with_http()
+        .with_shared_http_client(client)
+        .with_endpoint(NO_ENDPOINT)
+        .with_protocol(Protocol::HttpBinary)
+        .with_timeout(PATIENCE)
+        .with_retry_policy(RetryPolicy::disabled())
+        .build()
+        .map_err(|error| error.to_string())
 }
