@@ -80,6 +80,8 @@ impl Demo {
         let bootstrap = ready.recv().map_err(|_| "the embedded cluster did not start".to_owned())??;
         let mut demo = Self { bootstrap, threads: vec![(stop, thread)] };
         let traffic = Traffic::new(&demo.bootstrap).map_err(|error| error.to_string())?;
+        // Before the service looks: records that appeared under its eyes would be as old as the service.
+        traffic.begin().map_err(|error| error.to_string())?;
         let (stop, until) = channel();
         let thread =
             thread::Builder::new().name("demo-traffic".to_owned()).spawn(move || traffic.run(&until));

@@ -58,7 +58,7 @@ impl Traffic {
     }
 
     /// Writes what looks as if it had been there before.
-    fn begin(&self) -> Result<(), KafkaError> {
+    pub(super) fn begin(&self) -> Result<(), KafkaError> {
         let now = now_ms();
         for age in (0..ORDERS_BEFORE).rev() {
             self.write(ORDERS, now - age * 5_000, b"order")?;
@@ -78,9 +78,6 @@ impl Traffic {
 
     /// Writes and commits until `until` is closed.
     pub(super) fn run(&self, until: &Receiver<()>) {
-        if let Err(error) = self.begin() {
-            tracing::warn!("demo: the topics and consumer groups are not complete: {error}");
-        }
         let mut written = ORDERS_BEFORE;
         while until.recv_timeout(TICK) != Err(RecvTimeoutError::Disconnected) {
             match self.write(ORDERS, now_ms(), b"order") {
