@@ -305,7 +305,7 @@ fn only_markers(batches: &[Batch], committed: i64, end: i64) -> bool {
         if !batch.control || batch.first > next {
             return false;
         }
-        next = batch.last + 1;
+        next = batch.last.saturating_add(1);
     }
     next >= end
 }
@@ -334,6 +334,12 @@ mod tests {
         assert!(!only_markers(&[marker(10)], 10, 12), "what comes after the marker was not seen");
         assert!(!only_markers(&[], 10, 11));
         assert!(!only_markers(&[marker(11)], 10, 12), "what was at the commit is gone, and was not seen");
+    }
+
+    #[test]
+    fn marker_at_the_largest_offset_is_a_marker() {
+        assert!(only_markers(&[marker(i64::MAX)], i64::MAX, i64::MAX));
+        assert!(only_markers(&[Batch { last: i64::MAX, ..marker(10) }], 10, 12));
     }
 
     #[test]

@@ -102,8 +102,10 @@ impl History {
         let samples: Vec<_> = samples.collect::<Option<_>>()?;
         let ordered = samples.windows(2).all(|two| two[0].at <= two[1].at && two[0].offset <= two[1].offset);
         let (base, since) = (i64::from_be_bytes(*base), u64::from_be_bytes(*since));
+        let last = samples.last().map_or(0, |last| i64::from(last.offset));
+        let possible = base >= 0 && base.checked_add(last).is_some();
         // Nobody has served for thousands of years.
-        let sensible = ordered && since < 1 << 43;
+        let sensible = ordered && possible && since < 1 << 43;
         (rest.is_empty() && sensible && samples.len() <= MOST).then_some(Self { base, since, samples })
     }
 
@@ -251,6 +253,14 @@ mod tests {
         let mut backwards = bytes.clone();
         backwards[16..20].copy_from_slice(&u32::MAX.to_be_bytes());
         assert!(History::from_bytes(&backwards).is_none(), "time does not go back");
+    }
+
+    #[test]
+    fn stored_history_with_impossible_offsets_is_refused() {
+        let bytes = |base: i64| [&base.to_be_bytes()[..], &[0; 8], &[0, 0, 0, 1, 0, 0, 0, 9]].concat();
+        assert!(History::from_bytes(&bytes(i64::MAX - 9)).is_some());
+        assert!(History::from_bytes(&bytes(i64::MAX - 8)).is_none(), "its end would be beyond all offsets");
+        assert!(History::from_bytes(&bytes(-1)).is_none() && History::from_bytes(&bytes(i64::MIN)).is_none());
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Store {
         let began: Option<i64> = file
             .query_row("SELECT began_ms FROM epoch WHERE cluster = ?1", [cluster], |row| row.get(0))
             .optional()?;
-        let age = began.and_then(|began| u64::try_from(now_ms - began).ok()).map(Duration::from_millis);
+        let age =
+            began.and_then(|began| u64::try_from(now_ms.checked_sub(began)?).ok()).map(Duration::from_millis);
         let mut rows = if age.is_some() { tables::histories(file, cluster)? } else { Vec::new() };
         let histories = rows.iter().filter_map(|row| row.history.as_ref()?.last());
         let last = histories.max().unwrap_or_default();
@@ -479,6 +480,16 @@ mod tests {
             (Duration::ZERO, Duration::ZERO),
             "it begins to count now"
         );
+    }
+
+    #[test]
+    fn epoch_before_all_time_is_a_clock_that_was_set_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("history.db")).expect("a new file");
+        store.load("eu").expect("nothing yet");
+        let first = format!("UPDATE epoch SET began_ms = {}", i64::MIN);
+        store.file().connection().expect("a file").execute(&first, []).expect("a row");
+        assert_eq!(store.load("eu").expect("a cluster").age, Duration::ZERO);
     }
 
     /// Where a writer is to write, of the program that runs these tests.
