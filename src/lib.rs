@@ -27,6 +27,9 @@ pub mod process;
 pub mod push;
 pub mod supervisor;
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzz;
+
 pub mod acls;
 pub mod app;
 pub mod certificates;

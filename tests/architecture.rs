@@ -11,8 +11,9 @@ use std::{
 const LAYERS: [&str; 11] = [
     "config", "kafka", "latency", "task", "probe", "collect", "verdict", "board", "metrics", "export", "http",
 ];
-const WIRING: [&str; 14] = [
+const WIRING: [&str; 15] = [
     "acls",
+    "fuzz",
     "main",
     "lib",
     "app",

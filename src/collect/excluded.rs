@@ -113,6 +113,15 @@ fn parse(text: &str) -> Names {
     names
 }
 
+/// Entry point for fuzzing: the content of a file.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let names = parse(text);
+    assert!(names.groups.iter().chain(&names.topics).all(|name| name.trim() == name));
+    assert!(names.groups.len() + names.topics.len() + names.wrong.len() <= text.lines().count());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -310,6 +310,19 @@ fn only_markers(batches: &[Batch], committed: i64, end: i64) -> bool {
     next >= end
 }
 
+/// Asks batches everything that a cycle asks them: where a group committed, where the log ends and what time it is.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(batches: Vec<Batch>, committed: i64, end: i64, now_ms: i64) {
+    let known = Known { batches, end };
+    _ = known.holds(committed, end);
+    let all = OfTopic::from([((0, committed), known)]);
+    let of = Of(Some(&all));
+    _ = of.is_read(0, committed, end);
+    _ = of.age(0, committed, now_ms);
+    assert!(of.newest_ms(0, committed, now_ms).is_none_or(|newest| newest <= now_ms));
+    _ = of.ahead(0, committed, now_ms);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

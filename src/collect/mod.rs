@@ -8,6 +8,8 @@ pub mod events;
 mod excluded;
 mod faults;
 pub mod freshness;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 pub mod groups;
 mod heads;
 pub mod history;

@@ -6,6 +6,8 @@
 mod alerts;
 mod collect;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod http;
 mod ini;
 mod judge;

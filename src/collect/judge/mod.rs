@@ -33,6 +33,20 @@ use super::{
 };
 use crate::{config, kafka::admin::GroupState};
 
+/// Entry point for fuzzing: judges traffic by a baseline that was stored.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzz(bytes: Vec<u8>) {
+    let baseline = Baseline::from_bytes(&bytes).expect("bytes of a baseline");
+    let settings = config::Anomaly { score: 4.0, least: 1.0 };
+    let hours = u64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let mut traffic = anomaly::Traffic::of(baseline);
+    for minute in 0..200 {
+        let at = hours * 3600 + minute * 60;
+        traffic.add(Duration::from_secs(minute * 60), anomaly::hour(at).0, 1000);
+        _ = traffic.judge(at, &settings);
+    }
+}
+
 /// Who is missing once may be missed by accident.
 const MISSES: u8 = 2;
 

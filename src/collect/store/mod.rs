@@ -4,6 +4,8 @@
 //! a file, or when it cannot be written, histories live in memory alone.
 
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzz;
 pub mod import;
 mod tables;
 

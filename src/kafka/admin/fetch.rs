@@ -110,7 +110,7 @@ async fn ask_leader(
 }
 
 /// The heads of batches; ends at the first that is not whole enough, or in another format.
-fn heads(mut records: Bytes, asked: i64) -> Vec<Batch> {
+pub(crate) fn heads(mut records: Bytes, asked: i64) -> Vec<Batch> {
     let mut batches = Vec::new();
     while records.len() >= HEAD {
         let mut head = records.slice(..HEAD);

@@ -33,6 +33,8 @@ mod topics;
 mod transactions;
 mod visible;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use fetch::heads;
 pub use fetch::{Batch, PARTITIONS_A_FETCH, batches};
 pub use groups::{GroupKind, GroupState, Listed, Listing, Offsets, coordinators, group_offsets, list_groups};
 pub use log_dirs::{LogDir, log_dirs};

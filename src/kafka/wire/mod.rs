@@ -7,6 +7,8 @@
 
 mod cluster;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod guard;
 mod kinds;
 mod sasl;

@@ -18,7 +18,7 @@ const HANDSHAKE: Range = Range { lowest: 1, highest: 1 };
 const AUTHENTICATE: Range = Range { lowest: 0, highest: 2 };
 
 /// More rounds than any mechanism needs: a peer must not keep us talking.
-const MOST_ROUNDS: usize = 10;
+pub(super) const MOST_ROUNDS: usize = 10;
 
 /// Hashing a password this often takes a moment; Kafka itself allows 16,384 rounds. A broker that asks
 /// for billions would stop the program.
@@ -115,7 +115,7 @@ pub(super) async fn authenticate(
 }
 
 /// Refuses a challenge that would have us hash for minutes. Only SCRAM's first one has a count, `i=`.
-fn affordable(challenge: &[u8]) -> Result<(), Error> {
+pub(super) fn affordable(challenge: &[u8]) -> Result<(), Error> {
     let count = challenge.split(|byte| *byte == b',').find_map(|part| part.strip_prefix(b"i="));
     let Some(count) = count else { return Ok(()) };
     match str::from_utf8(count).ok().and_then(|count| count.parse::<u32>().ok()) {

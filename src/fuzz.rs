@@ -1,0 +1,92 @@
+//! Entry points for the fuzzers in `fuzz/`: one function for each decoder of bytes that somebody else wrote.
+//!
+//! A function that returns has passed. It fails by a panic that nobody catches, by a wrong result, by taking too long
+//! or by taking too much memory. Nothing else uses this module: it exists with the feature `fuzzing` alone.
+
+use std::{
+    panic, process,
+    sync::{Mutex, Once, PoisonError},
+};
+
+use crate::{
+    collect, config,
+    kafka::wire,
+    probe::heartbeat::record::{NotAHeartbeat, Record, SMALLEST},
+};
+
+/// Runs one of the functions below.
+///
+/// The guard around the decoder of Kafka's protocol catches panics. The hook of the fuzzer would end the process at
+/// the first panic, caught or not. The hook that takes its place remembers what was said, and a panic that nobody
+/// catches is printed here and ends the process.
+pub fn run(work: fn(&[u8]), bytes: &[u8]) {
+    static HOOK: Once = Once::new();
+    static WORDS: Mutex<String> = Mutex::new(String::new());
+    let words = || WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    HOOK.call_once(|| panic::set_hook(Box::new(move |panic| *words() = panic.to_string())));
+    if panic::catch_unwind(|| work(bytes)).is_err() {
+        eprintln!("{}", words());
+        process::abort();
+    }
+}
+
+/// Frames: the lengths in front of a broker's answers.
+pub fn frames(bytes: &[u8]) {
+    wire::fuzz::frames(bytes);
+}
+
+/// Answers of brokers to every request that the service sends.
+pub fn answers(bytes: &[u8]) {
+    wire::fuzz::answers(bytes);
+}
+
+/// The challenges of SASL mechanisms.
+pub fn challenges(bytes: &[u8]) {
+    wire::fuzz::challenges(bytes);
+}
+
+/// Record batches in an answer to Fetch.
+pub fn batches(bytes: &[u8]) {
+    collect::fuzz::batches(bytes);
+}
+
+/// The value of a record on the heartbeat topic.
+pub fn heartbeat(bytes: &[u8]) {
+    decode(bytes);
+    // No fuzzer guesses a checksum: the same bytes with the right one.
+    if bytes.len() >= SMALLEST {
+        let (body, _) = bytes.split_at(bytes.len() - 4);
+        decode(&[body, &crc32c::crc32c(body).to_be_bytes()].concat());
+    }
+}
+
+fn decode(bytes: &[u8]) {
+    match Record::decode(bytes) {
+        Ok(record) => {
+            let mut again = Vec::new();
+            record.encode(bytes.len(), &mut again);
+            assert_eq!(
+                Record::decode(&again),
+                Ok(record),
+                "a heartbeat that was read can be written and read again"
+            );
+        }
+        Err(NotAHeartbeat::Foreign) => assert!(!bytes.starts_with(b"kfhb\x01")),
+        Err(NotAHeartbeat::Corrupt) => assert!(bytes.starts_with(b"kfhb\x01")),
+    }
+}
+
+/// A configuration file.
+pub fn configuration(bytes: &[u8]) {
+    config::fuzz::file(bytes);
+}
+
+/// A file of groups and topics that are left out.
+pub fn names(bytes: &[u8]) {
+    collect::fuzz::names(bytes);
+}
+
+/// The rows of a history file, of this schema or an older one.
+pub fn history(bytes: &[u8]) {
+    collect::fuzz::rows(bytes);
+}

@@ -1,0 +1,125 @@
+//! Entry points for fuzzing: the bytes that a broker sends, as the wire client reads them.
+
+use std::{sync::LazyLock, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::{join, join_all};
+use kafka_protocol::{
+    messages::*,
+    protocol::{HeaderVersion, Request, VersionRange},
+};
+use rsasl::prelude::{Mechname, SASLClient, SASLConfig};
+
+use tokio::{
+    io::AsyncWriteExt,
+    runtime::{self, Runtime},
+    time::Instant,
+};
+
+use super::{
+    Connection, Settings, guard,
+    kinds::Kind,
+    sasl::{self, Mechanism},
+};
+use crate::config::{Properties, Property};
+
+/// Sends bytes to a connection on which three questions wait for their answers, and closes it.
+pub(crate) fn frames(bytes: &[u8]) {
+    static STARTED: LazyLock<(Runtime, Settings)> = LazyLock::new(|| {
+        let server = Property { value: "broker:9092".to_owned(), place: String::new() };
+        let properties = Properties([("bootstrap.servers".to_owned(), server)].into());
+        let runtime = runtime::Builder::new_current_thread().enable_time().build();
+        (runtime.expect("a runtime"), Settings::parse(&properties).expect("valid"))
+    });
+    let (runtime, settings) = &*STARTED;
+    runtime.block_on(async {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        let connection = Connection::new(ours, "broker:9092".to_owned(), settings);
+        let (request, deadline) = (ApiVersionsRequest::default(), Instant::now() + Duration::from_secs(5));
+        let asked = join_all((0..3).map(|_| connection.exchange(&request, 0, deadline)));
+        let answered = async move { _ = theirs.write_all(bytes).await };
+        let (answers, ()) = join(asked, answered).await;
+        assert!(answers.into_iter().flatten().all(|frame| frame.len() >= 4), "a frame has a correlation id");
+    });
+}
+
+/// Decodes a frame as the answer to one of our requests. The first two bytes choose the request and the version.
+pub(crate) fn answers(bytes: &[u8]) {
+    let [request, version, frame @ ..] = bytes else { return };
+    let decoders: &[fn(u8, &[u8])] = &[
+        answer::<ApiVersionsRequest>,
+        answer::<SaslHandshakeRequest>,
+        answer::<SaslAuthenticateRequest>,
+        answer::<MetadataRequest>,
+        answer::<DescribeQuorumRequest>,
+        answer::<DescribeTopicPartitionsRequest>,
+        answer::<FindCoordinatorRequest>,
+        answer::<ListGroupsRequest>,
+        answer::<OffsetFetchRequest>,
+        answer::<ListOffsetsRequest>,
+        answer::<FetchRequest>,
+        answer::<DescribeGroupsRequest>,
+        answer::<ConsumerGroupDescribeRequest>,
+        answer::<DescribeShareGroupOffsetsRequest>,
+        answer::<DescribeLogDirsRequest>,
+        answer::<DescribeConfigsRequest>,
+        answer::<DescribeProducersRequest>,
+        answer::<ListTransactionsRequest>,
+        answer::<DescribeTransactionsRequest>,
+        answer::<CreateTopicsRequest>,
+        answer::<CreatePartitionsRequest>,
+        answer::<IncrementalAlterConfigsRequest>,
+        answer::<AlterPartitionReassignmentsRequest>,
+        answer::<ListPartitionReassignmentsRequest>,
+        answer::<ElectLeadersRequest>,
+    ];
+    decoders[usize::from(*request) % decoders.len()](*version, frame);
+}
+
+fn answer<Q: Request>(version: u8, frame: &[u8]) {
+    let VersionRange { min, max } = <Q as kafka_protocol::protocol::Message>::VERSIONS;
+    let version = min + i16::from(version) % (max - min + 1);
+    let header = <Q::Response as HeaderVersion>::header_version(version);
+    let mut frame = Bytes::copy_from_slice(frame);
+    if guard::decode_header::<ResponseHeader>(&mut frame, header).is_ok() {
+        _ = guard::decode::<Q::Response>(
+            frame,
+            version,
+            Q::header_version(version) >= 2,
+            Kind::of(Q::KEY).memory,
+        );
+    }
+}
+
+/// Lets a broker challenge us. The first byte chooses the mechanism; a zero byte ends a challenge.
+pub(crate) fn challenges(bytes: &[u8]) {
+    let [mechanism, challenges @ ..] = bytes else { return };
+    let mechanism = Mechanism::ALL[usize::from(*mechanism) % Mechanism::ALL.len()].as_str();
+    let config = SASLConfig::with_credentials(None, "user".to_owned(), "password".to_owned()).expect("valid");
+    let name = Mechname::parse(mechanism.as_bytes()).expect("a mechanism's name");
+    let mut session = SASLClient::new(config).start_suggested(&[name]).expect("a mechanism that we speak");
+    let mut said = Vec::new();
+    if session.step(None, &mut said).is_err() {
+        return;
+    }
+    // A challenge usually begins with our own nonce, which no fuzzer can guess: `$` stands for it.
+    let nonce = said.windows(3).position(|window| window == b",r=").map(|at| said[at + 3..].to_vec());
+    for challenge in challenges.split(|byte| *byte == 0).take(sasl::MOST_ROUNDS) {
+        let challenge: Vec<u8> = challenge
+            .iter()
+            .flat_map(|byte| match (byte, &nonce) {
+                (b'$', Some(nonce)) => nonce.clone(),
+                _ => vec![*byte],
+            })
+            .collect();
+        said.clear();
+        if sasl::affordable(&challenge).is_err() {
+            return;
+        }
+        // The parser of a challenge panics at some: that ends the login and nothing else.
+        match guard::fenced(|| session.step(Some(&challenge), &mut said)) {
+            Some(Ok(_)) => {}
+            _ => return,
+        }
+    }
+}
