@@ -34,7 +34,12 @@ impl Ledger {
         // Events may come in any order: what is certain is so since the last of the instants.
         let after = after.max(entry.last().unwrap_or_default());
         let intended = self.instant(entry.intended);
-        if entry.verdict.is_none() && self.stalls.touch(intended, intended + after) {
+        // A latency that contains any stall is wrong. A failure is excused by a stall that can have been its reason.
+        let is_ours = match outcome {
+            Outcome::Ok | Outcome::Late => self.stalls.touch(intended, intended + after),
+            _ => self.stalls.excuse(intended, intended + after),
+        };
+        if entry.verdict.is_none() && is_ours {
             entry.verdict = Some(Verdict::Excluded);
             return self.conclude(partition, sequence, entry, Outcome::Skipped);
         }

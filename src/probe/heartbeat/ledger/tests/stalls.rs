@@ -79,6 +79,22 @@ fn failure_reported_after_stall_is_skipped_and_failure_before_stall_is_judged() 
 }
 
 #[test]
+fn failure_reported_long_after_short_stall_is_judged() {
+    let story = Story::new().sent(0, 0).stalled(1_000, 1_110).failed(0, 5_000, DEFINITE).until(12_000);
+    assert_eq!(
+        (story.outcomes(), story.sli()),
+        (vec![("rejected", 1)], (1, 1)),
+        "a tenth of a second is no reason"
+    );
+    let story = Story::new().sent(0, 0).stalled(1_000, 1_110).failed(0, 1_200, DEFINITE).until(12_000);
+    assert_eq!(
+        (story.outcomes(), story.sli()),
+        (vec![("skipped", 1)], (0, 0)),
+        "it may have been the reason"
+    );
+}
+
+#[test]
 fn long_stall_makes_prober_unhealthy_for_half_a_minute_and_short_stall_does_not() {
     let healthy = |story: &Story, at| story.ledger.snapshot(story.at(at)).prober_healthy;
     let story = Story::new().stalled(100, 500);
