@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
@@ -16,6 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections above the limit, which are answered on the health paths only.
 pub(super) const RESERVED: usize = 16;
+
+/// A client that takes longer for an answer may lose its connection to a new one. An event stream lasts longer as well;
+/// the page connects again by itself.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 
 /// All connections of a server.
 #[derive(Clone)]
@@ -33,8 +37,8 @@ struct Open {
 }
 
 struct Connection {
-    /// Since when it is idle; `None` while requests are being answered.
-    idle_since: Option<Instant>,
+    /// Since when the connection is idle, or being answered.
+    since: Instant,
     /// Requests that are being answered: one at a time, but the next may begin before the last piece is dropped.
     answering: usize,
     close: CancellationToken,
@@ -70,7 +74,7 @@ impl Connections {
         }
         let (id, close) = (open.next, CancellationToken::new());
         open.next += 1;
-        let connection = Connection { idle_since: Some(Instant::now()), answering: 0, close: close.clone() };
+        let connection = Connection { since: Instant::now(), answering: 0, close: close.clone() };
         open.connections.insert(id, connection);
         Some(Slot { connections: self.clone(), id, close, reserved: count >= self.limit })
     }
@@ -78,19 +82,23 @@ impl Connections {
     /// Closes every connection that is idle: the process has run out of descriptors.
     pub(super) fn close_every_idle(&self) {
         let open = self.lock();
-        let idle = open.connections.values().filter(|connection| connection.idle_since.is_some());
+        let idle = open.connections.values().filter(|connection| connection.answering == 0);
         idle.for_each(|connection| connection.close.cancel());
     }
 }
 
 impl Open {
-    /// Closes the connection that has been idle the longest. False if no connection is idle and none is closing.
+    /// Closes the connection that has been idle the longest, or else the one that has been answered the longest, if
+    /// that is longer than [`LONGEST_ANSWER`]. False if there is none, and none is closing.
     fn close_idle(&mut self) -> bool {
         if self.connections.values().any(|connection| connection.close.is_cancelled()) {
             return true;
         }
-        let idle = self.connections.values().filter(|connection| connection.idle_since.is_some());
-        let oldest = idle.min_by_key(|connection| connection.idle_since);
+        let open = || self.connections.values();
+        let idle = open().filter(|connection| connection.answering == 0);
+        let stuck = || open().filter(|connection| connection.since.elapsed() > LONGEST_ANSWER);
+        let since = |connection: &&Connection| connection.since;
+        let oldest = idle.min_by_key(since).or_else(|| stuck().min_by_key(since));
         oldest.inspect(|oldest| oldest.close.cancel()).is_some()
     }
 }
@@ -110,8 +118,10 @@ impl Slot {
     pub(super) fn answer(&self) -> Answering {
         let mut open = self.connections.lock();
         if let Some(connection) = open.connections.get_mut(&self.id) {
+            if connection.answering == 0 {
+                connection.since = Instant::now();
+            }
             connection.answering += 1;
-            connection.idle_since = None;
         }
         Answering { connections: self.connections.clone(), id: self.id }
     }
@@ -135,7 +145,7 @@ impl Drop for Answering {
         if let Some(connection) = self.connections.lock().connections.get_mut(&self.id) {
             connection.answering -= 1;
             if connection.answering == 0 {
-                connection.idle_since = Some(Instant::now());
+                connection.since = Instant::now();
             }
         }
     }
@@ -177,6 +187,20 @@ mod tests {
         assert!(connections.try_enter().is_none());
         drop(first);
         assert!(connections.try_enter().is_some_and(|slot| slot.reserved), "a place became free");
+    }
+
+    #[test]
+    fn connection_that_takes_an_answer_for_too_long_makes_room_for_another() {
+        let connections = Connections::new(1);
+        let slow = connections.try_enter().expect("room");
+        let _answered = slow.answer();
+        let reserved = connections.try_enter().expect("a reserved one");
+        assert!(reserved.reserved && !slow.close.is_cancelled());
+        drop(reserved);
+        if let Some(since) = Instant::now().checked_sub(LONGEST_ANSWER + Duration::from_secs(1)) {
+            connections.lock().connections.values_mut().for_each(|connection| connection.since = since);
+            assert!(connections.try_enter().is_none() && slow.close.is_cancelled());
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ use super::{
     connections::{Connections, Slot},
     health,
 };
-use crate::config::ServerTls;
+use crate::{config::ServerTls, kafka::Fault};
 
 pub use super::certificate::check;
 
@@ -108,11 +108,15 @@ pub async fn serve(
             // The peer has left already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
+                let fault = Fault::from_io(&error);
                 if complained.is_none_or(|at| at.elapsed() > COMPLAIN_AGAIN) {
                     complained = Some(Instant::now());
-                    tracing::error!("HTTP connections cannot be accepted: {error}");
+                    let hint = fault.hint();
+                    tracing::error!(hint, "HTTP connections cannot be accepted: {error}");
                 }
-                connections.close_every_idle();
+                if fault.is_ours() {
+                    connections.close_every_idle();
+                }
                 sleep(ACCEPT_AGAIN).await;
             }
         }

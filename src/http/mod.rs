@@ -16,7 +16,11 @@ mod page;
 pub use health::ticks;
 pub use metrics::write_ahead;
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::SystemTime,
+};
 
 use axum::{
     Router,
@@ -195,8 +199,13 @@ const MOST_RENDERINGS: usize = 4;
 
 /// Runs what takes processor time off the async workers.
 async fn render<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Response> {
-    static TURNS: Semaphore = Semaphore::const_new(MOST_RENDERINGS);
-    let _turn = TURNS.acquire().await;
+    static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(MOST_RENDERINGS)));
+    let turn = TURNS.clone().acquire_owned().await;
+    // A client that leaves does not end the work: the turn belongs to the work.
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         tracing::error!("an answer could not be rendered: {error}");
         (StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be rendered; the log says why\n")
