@@ -56,7 +56,7 @@ impl Certificates {
         for known in &mut all {
             let OwnCertificate { cluster, purpose, expires } = &known.certificate;
             let expires = humantime::format_rfc3339_seconds(*expires);
-            tracing::info!(%expires, r#use = purpose, kafka_cluster = cluster, "our own certificate was read");
+            tracing::info!(%expires, r#use = purpose, kafka_cluster = cluster, "read a certificate that this service presents");
             known.warn(now);
         }
         Self(Mutex::new(all))

@@ -389,7 +389,7 @@ fn our_own_certificates_are_exposed_with_their_expiry_and_warned_of() {
         log.lines().filter(|line| line.contains(words) && line.contains(&purpose)).count()
     };
     for (purpose, soon) in [("kafka", 1), ("http", 0), ("otlp_metrics", 1)] {
-        assert_eq!(lines("our own certificate was read", purpose), 1, "{purpose}: {log}");
+        assert_eq!(lines("read a certificate that this service presents", purpose), 1, "{purpose}: {log}");
         assert_eq!(lines("our own certificate expires soon", purpose), soon, "{purpose}: {log}");
     }
 }

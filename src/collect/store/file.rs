@@ -80,17 +80,21 @@ impl File {
     /// Notices that the file was removed or replaced, and makes another one: what is written to a deleted file is
     /// lost at the end of the process.
     pub(super) fn notice(&mut self) -> Result<(), Unsaved> {
-        if self.connection.is_some() && identity(&self.path) == self.identity {
+        let found = identity(&self.path);
+        if self.connection.is_some() && found.is_some() && found == self.identity {
             return Ok(());
         }
         let path = self.path.display().to_string();
         if self.connection.take().is_some() {
-            tracing::warn!(path, "the history file was removed or replaced; another one is made");
+            tracing::warn!(
+                path,
+                "the history file was removed or replaced; a new history file will be created"
+            );
         }
         let connection = open(&self.path).map_err(|words| Unsaved::Failed("unreachable", words))?;
         (self.connection, self.identity) = (Some(connection), identity(&self.path));
         self.generation += 1;
-        tracing::info!(path, "there is a new history file: everything that is known is written to it");
+        tracing::info!(path, "created a new history file; the service writes all its histories to it");
         Ok(())
     }
 }

@@ -139,7 +139,7 @@ pub static GROUP_UNKNOWN: Family<2> = family(
     "kafka_consumergroup_partitions_unknown",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "Number of partitions whose lag is not known: an end of the log or the committed offset cannot be read, or the offset is beyond the log end. All of a group without a coordinator.",
+    "Number of partitions whose lag is not known: an end of the log or the committed offset cannot be read, or the offset is beyond the log end. For a group without a coordinator this is the number of all its partitions.",
 );
 
 pub static POLL_MS: Family<1> = family(
@@ -202,7 +202,7 @@ pub static HISTORY_WRITTEN: Family<1> = family(
     "heartbeat_history_last_write_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster"],
-    "When the history file was last written, which happens at least once a minute. Absent without [history] path, and before the first write.",
+    "When the history file was last written, which happens at least once a minute, or once in each collection cycle if that is longer. Absent without [history] path, and before the first write.",
 );
 
 pub static HISTORY_FAILURES: Family<2> = family(

@@ -255,7 +255,7 @@ pub static CAPABILITY: Family<3> = family(
     "heartbeat_capability",
     Kind::Gauge,
     &["kafka_cluster", "api", "state"],
-    "1 for the current state of a request that needs a permission: ok, denied, unsupported or unknown. It is unknown, too, where Kafka may hide topics or groups without an error.",
+    "1 for the current state of a request that needs a permission: ok, denied, unsupported or unknown. The state is also unknown where Kafka may hide topics or groups without an error.",
 );
 
 pub static REQUESTS: Family<1> = family(
