@@ -18,7 +18,7 @@ use crate::{
     board::{Board, Readings},
     cli::{Exit, Format},
     config::Config,
-    kafka::{Error, fault::Chain, wire},
+    kafka::{Error, Fault, fault::Chain, wire},
     latency::Summary,
     probe::{heartbeat::Outcome, metadata, topic},
     task::{self, Latest, Schedule},
@@ -28,6 +28,9 @@ use crate::{
 const INTERVAL: Duration = Duration::from_millis(100);
 /// For connecting, and for the topic to be there.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// For a broker that closes the connection without an answer to the first request.
+const CLOSED: &str = "the broker closed the connection without an answer: the port may ask for TLS or SASL; check security.protocol";
 
 /// What a probe is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +61,13 @@ pub async fn probe(mut config: Config, wanted: Wanted) -> Result<(String, Exit),
     let checked = app::check(&config).map_err(|errors| errors.to_string())?;
     let mut reports = Vec::new();
     for checked in &checked {
+        let begun = Instant::now();
         let running = Running::start(checked, None, None).map_err(|error| Chain(&error).to_string())?;
         wait(&running.board, wanted).await;
         let board = running.stop(Duration::from_secs(1)).await;
-        reports.push(board.read());
+        reports.push(Report { readings: board.read(), lasted: begun.elapsed() });
     }
-    let good = reports.iter().all(all_good);
+    let good = reports.iter().all(Report::is_good);
     let report = match wanted.format {
         Format::Text => reports.iter().map(text).collect(),
         Format::Json => format!(
@@ -74,7 +78,55 @@ pub async fn probe(mut config: Config, wanted: Wanted) -> Result<(String, Exit),
     Ok((report, if good { Exit::Ok } else { Exit::Unavailable }))
 }
 
-/// Until every heartbeat has its outcome, or patience ends.
+/// What a probe of one cluster saw.
+struct Report {
+    readings: Readings,
+    /// From the start of the probe to its end.
+    lasted: Duration,
+}
+
+impl Report {
+    /// Heartbeats that were handed over to Kafka's client and not skipped.
+    fn sent(&self) -> u64 {
+        let totals = self.readings.heartbeat.totals;
+        totals.scheduled - totals.of(Outcome::Skipped) - totals.of(Outcome::Unsent)
+    }
+
+    /// Whether every broker takes a session and every heartbeat that was not skipped is good. A heartbeat that was
+    /// skipped because this machine stalled says nothing of Kafka.
+    fn is_good(&self) -> bool {
+        let totals = self.readings.heartbeat.totals;
+        let connectivity = self.readings.connectivity.fresh();
+        let sessions = connectivity.is_some_and(|snapshot| snapshot.brokers.values().all(|check| check.up()));
+        let judged = totals.scheduled - totals.of(Outcome::Skipped);
+        sessions && judged > 0 && totals.of(Outcome::Ok) == judged
+    }
+
+    /// The part of the time in which this machine did not let the probe run, from 0 to 1.
+    fn stalled(&self) -> f64 {
+        self.readings.heartbeat.stalled.as_secs_f64() / self.lasted.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+}
+
+/// Whether a probe that could not ask for the metadata can end at once: what is wrong stays wrong, however long it waits.
+fn is_final(readings: &Readings) -> bool {
+    let failure = readings.metadata.failure.as_ref().filter(|_| readings.metadata.snapshot.is_none());
+    failure.is_some_and(|failure| {
+        matches!(
+            failure.fault,
+            Fault::Authentication
+                | Fault::Tls
+                | Fault::CertificateExpired
+                | Fault::CertificateUnknownCa
+                | Fault::CertificateWrongHost
+                | Fault::CertificateRefused
+                | Fault::Protocol
+                | Fault::Disconnected
+        )
+    })
+}
+
+/// Until every heartbeat has its outcome, nothing can follow, or patience ends.
 async fn wait(board: &Board, wanted: Wanted) {
     let progress = io::stderr().is_terminal();
     let sending = INTERVAL * wanted.count;
@@ -92,6 +144,9 @@ async fn wait(board: &Board, wanted: Wanted) {
         let sent = expected.is_some_and(|expected| expected > 0 && snapshot.totals.scheduled >= expected);
         let unreachable =
             readings.metadata.failure.is_some() && snapshot.totals.scheduled >= u64::from(wanted.count);
+        if is_final(&readings) {
+            return;
+        }
         if (sent || unreachable) && snapshot.totals.in_flight == 0 && readings.connectivity.tried() {
             return;
         }
@@ -100,22 +155,14 @@ async fn wait(board: &Board, wanted: Wanted) {
     }
 }
 
-fn all_good(readings: &Readings) -> bool {
-    let totals = readings.heartbeat.totals;
-    let sessions = readings
-        .connectivity
-        .fresh()
-        .is_some_and(|snapshot| snapshot.brokers.values().all(|check| check.up()));
-    sessions && totals.scheduled > 0 && totals.of(Outcome::Ok) == totals.scheduled
-}
-
-fn text(readings: &Readings) -> String {
+fn text(report: &Report) -> String {
     let mut out = String::new();
-    write_text(readings, &mut out).expect("writing to a String cannot fail");
+    write_text(report, &mut out).expect("writing to a String cannot fail");
     out
 }
 
-fn write_text(readings: &Readings, out: &mut String) -> std::fmt::Result {
+fn write_text(report: &Report, out: &mut String) -> std::fmt::Result {
+    let readings = &report.readings;
     let heartbeat = &readings.heartbeat;
     match readings.metadata.fresh() {
         Some(metadata) => {
@@ -133,7 +180,10 @@ fn write_text(readings: &Readings, out: &mut String) -> std::fmt::Result {
     }
     if let Some(failure) = &readings.metadata.failure {
         writeln!(out, "  metadata: {}", failure.message)?;
-        if let Some(hint) = failure.fault.hint() {
+        // A broker says nothing to a client that does not begin with TLS or SASL where it has to.
+        let closed = failure.fault == Fault::Disconnected && readings.metadata.snapshot.is_none();
+        let hint = if closed { Some(CLOSED) } else { failure.fault.hint() };
+        if let Some(hint) = hint {
             writeln!(out, "  hint: {hint}")?;
         }
     }
@@ -158,7 +208,11 @@ fn write_text(readings: &Readings, out: &mut String) -> std::fmt::Result {
         heartbeat.partitions.len(),
         outcomes.join(", ")
     )?;
-    for (name, recent) in [("acknowledged", &heartbeat.produce), ("end to end", &heartbeat.end_to_end)] {
+    if report.sent() == 0 {
+        writeln!(out, "  Nothing was sent: no connection to the cluster")?;
+    }
+    let latencies = [("acknowledged", &heartbeat.produce), ("end to end", &heartbeat.end_to_end)];
+    for (name, recent) in latencies.into_iter().filter(|_| report.sent() > 0) {
         if let Some(summary) = recent.summary(Instant::now(), Duration::from_secs(300)) {
             let deadline = readings.settings.heartbeat.deadline;
             // What was not there by the deadline has no latency but this.
@@ -187,14 +241,24 @@ fn write_text(readings: &Readings, out: &mut String) -> std::fmt::Result {
             bad.outcome.as_str()
         )?;
     }
-    writeln!(out, "{}", if all_good(readings) { "all good" } else { "NOT WELL" })
+    if !heartbeat.stalled.is_zero() {
+        let (stalled, lasted) = (heartbeat.stalled.as_secs_f64(), report.lasted.as_secs_f64());
+        let (share, skipped) = (100.0 * report.stalled(), totals.of(Outcome::Skipped));
+        writeln!(
+            out,
+            "  This machine did not let the probe run for {stalled:.2} of {lasted:.1} s ({share:.1} %); {skipped} \
+             heartbeats are not judged for that reason."
+        )?;
+    }
+    writeln!(out, "{}", if report.is_good() { "all good" } else { "NOT WELL" })
 }
 
 fn plain(text: &str) -> String {
     crate::kafka::fault::plain(text)
 }
 
-fn report_json(readings: &Readings) -> serde_json::Value {
+fn report_json(report: &Report) -> serde_json::Value {
+    let readings = &report.readings;
     let heartbeat = &readings.heartbeat;
     let outcomes: serde_json::Map<_, _> = Outcome::ALL
         .iter()
@@ -229,7 +293,10 @@ fn report_json(readings: &Readings) -> serde_json::Value {
     });
     json!({
         "cluster": &*readings.name,
-        "ok": all_good(readings),
+        "ok": report.is_good(),
+        "sent": report.sent(),
+        "stalled_seconds": heartbeat.stalled.as_secs_f64(),
+        "stalled_ratio": report.stalled(),
         "cluster_id": readings.metadata.fresh().and_then(|metadata| metadata.cluster_id.clone()),
         "metadata_failure": readings.metadata.failure.as_ref().map(|failure| failure.message.clone()),
         "brokers": brokers,

@@ -168,6 +168,7 @@ fn silence(wall: SystemTime) -> heartbeat::Snapshot {
         bad_events: 0,
         unacknowledged_events: 0,
         totals: Totals::default(),
+        stalled: Duration::ZERO,
         schedule_delay: buckets(&[]),
         produce_errors: BTreeMap::new(),
         fetch_errors: BTreeMap::new(),

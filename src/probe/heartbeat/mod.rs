@@ -143,6 +143,8 @@ pub struct Snapshot {
     pub unacknowledged_events: u64,
     /// Scheduled, outcomes and in flight over all partitions, gone ones included.
     pub totals: Totals,
+    /// How long this process did not run since the start, all stalls together.
+    pub stalled: Duration,
     /// Sent minus intended instant, of every heartbeat, taken by the client or not.
     pub schedule_delay: Buckets,
     /// Failed deliveries and refused hand-overs, by kind.

@@ -16,21 +16,29 @@ pub(super) struct Stalls {
     /// A stall is long if it lasts longer than a slot may be late.
     tolerance: Duration,
     recent: VecDeque<(Instant, Instant)>,
+    /// How long all stalls lasted together.
+    total: Duration,
     /// The end of the last long stall, or the last slot that was missed.
     unhealthy: Option<Instant>,
 }
 
 impl Stalls {
     pub(super) fn new(tolerance: Duration) -> Self {
-        Self { tolerance, recent: VecDeque::new(), unhealthy: None }
+        Self { tolerance, recent: VecDeque::new(), total: Duration::ZERO, unhealthy: None }
     }
 
     /// The process did not run between these two instants.
     pub(super) fn add(&mut self, from: Instant, to: Instant) {
         self.recent.push_back((from, to));
+        self.total += to.saturating_duration_since(from);
         if self.is_long(from, to) {
             self.unhealthy = Some(to);
         }
+    }
+
+    /// How long this process did not run, all stalls together.
+    pub(super) fn total(&self) -> Duration {
+        self.total
     }
 
     /// A slot went by unused at this instant.
