@@ -139,7 +139,7 @@ pub static GROUP_UNKNOWN: Family<2> = family(
     "kafka_consumergroup_partitions_unknown",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "Number of partitions whose lag is not known: an end of the log or the committed offset cannot be read, or the offset is beyond the log end. For a group without a coordinator this is the number of all its partitions.",
+    "Number of partitions whose lag is not known: offsets cannot be read, or the committed offset is beyond the log end. Without a coordinator these are all partitions of the group.",
 );
 
 pub static POLL_MS: Family<1> = family(
