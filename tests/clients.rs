@@ -71,3 +71,30 @@ fn isolation_level_of_the_consumer_section_is_obeyed_and_named_at_the_start() {
     service.wait("k", "heartbeats that wait for the transaction", 60, |totals| totals.bad() >= 3);
     transaction.abort_transaction(PATIENCE).expect("ended");
 }
+
+#[test]
+fn heartbeats_begin_when_the_first_fetch_was_answered() {
+    let Some(kafka) = Kafka::shared() else { return };
+    kafka.create_topic("hb-start", 3);
+    // Kafka answers a fetch of an empty partition after this time.
+    let slow = "[consumer]\nfetch.wait.max.ms = 6000\n";
+    let service = Service::start(
+        &config(kafka, "hb-start", slow)
+            .replace("deadline = 4s", "deadline = 10s")
+            .replace("horizon = 10s", "horizon = 30s"),
+    );
+    let totals = service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 30);
+    assert_eq!(totals.bad(), 0, "{totals:?}\n{}", service.log());
+    let took = service.series("heartbeat_startup_duration_seconds", &[]).expect("it was told");
+    assert!((5.9..20.0).contains(&took), "{took} s\n{}", service.log());
+    drop(service);
+    // Where there are records, one of them answers the first fetch at once.
+    let service = Service::start(
+        &config(kafka, "hb-start", slow)
+            .replace("deadline = 4s", "deadline = 10s")
+            .replace("horizon = 10s", "horizon = 30s"),
+    );
+    service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 30);
+    let took = service.series("heartbeat_startup_duration_seconds", &[]).expect("it was told");
+    assert!(took < 5.9, "{took} s\n{}", service.log());
+}

@@ -3,38 +3,44 @@
 //! Settings become a producer and a consumer here; nothing else in the program touches librdkafka.
 //! The two handles never share a connection. Nothing blocks but [`Consumer::next`], which belongs to a
 //! thread of its own, and no admin call is ever made: librdkafka's abort the process when a broker is
-//! sick. The one `unsafe` call asks a message whether it may have been written.
+//! sick. The `unsafe` calls ask a message whether it may have been written, and read partitions without a group.
 
+mod consumer;
 mod publish;
 mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    ClientContext, Message, Offset, TopicPartitionList,
+    ClientContext, Message,
     bindings::{rd_kafka_message_status, rd_kafka_msg_status_t},
     client::Client,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
+    consumer::ConsumerContext,
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::{BorrowedMessage, Header, OwnedHeaders},
     producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer},
     statistics::Statistics,
 };
 
+pub use consumer::{Consumer, Read, Received};
 pub use publish::Publisher;
+use settings::producer_config;
 pub use settings::{check, check_together, warnings};
-use settings::{consumer_config, producer_config};
 
 use super::{Error, Fault};
 use crate::config;
 
 /// The same words of a client are logged at most this often.
 const LOG_GAP: Duration = Duration::from_secs(600);
+
+/// Between two attempts to connect to a leader.
+const CONNECT_AGAIN: Duration = Duration::from_millis(50);
 
 /// What happened to a record that was handed to the producer.
 #[derive(Debug)]
@@ -120,87 +126,31 @@ impl<L: Listener> Producer<L> {
         describe(self.native.client(), topic, limit)
     }
 
+    /// Connects to the leader of a partition, by asking the leader for the partition's offsets; blocks, at most
+    /// for `limit`. The connection is the one that records travel on.
+    ///
+    /// # Errors
+    /// Why there was no answer.
+    pub fn connect(&self, topic: &str, partition: i32, limit: Duration) -> Result<(), Error> {
+        let end = Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Err(error) = self.native.client().fetch_watermarks(topic, partition, left) else {
+                return Ok(());
+            };
+            if left <= CONNECT_AGAIN {
+                return Err(refused("to connect to a leader", &error));
+            }
+            // A leader that was just elected may refuse at first.
+            thread::park_timeout(CONNECT_AGAIN);
+        }
+    }
+
     /// Waits for what is under way, then drops what is left; both are reported.
     pub fn finish(&self, limit: Duration) {
         if self.native.flush(limit).is_err() {
             self.native.purge(PurgeConfig::default().queue().inflight());
         }
-    }
-}
-
-/// The heartbeat consumer: reads partitions from given offsets, without a group.
-pub struct Consumer<L: Listener> {
-    native: Arc<BaseConsumer<Context<L>>>,
-    topic: String,
-    positions: BTreeMap<i32, i64>,
-}
-
-/// A record read back.
-pub struct Received<'a> {
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-    /// The instant right after the client returned it.
-    pub at: Instant,
-    /// Its value: anybody's bytes.
-    pub payload: &'a [u8],
-}
-
-impl<L: Listener> Consumer<L> {
-    /// Makes a client that reads nothing yet.
-    ///
-    /// # Errors
-    /// Settings that librdkafka refuses; they were checked by [`check`] before.
-    pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
-        let native = consumer_config(cluster).create_with_context(Context::new(cluster, "fetch", listener));
-        let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;
-        Ok(Self {
-            native: Arc::new(native),
-            topic: cluster.heartbeat.topic.clone(),
-            positions: BTreeMap::new(),
-        })
-    }
-
-    /// Makes the client ask for the topic's leaders now; blocks, at most for `limit`, so it is a closure for
-    /// another thread. Without, a consumer waits for a frozen broker while others have long taken over.
-    pub fn relearn(&self) -> impl Fn(Duration) -> Result<(), Error> + Send + 'static + use<L> {
-        let (native, topic) = (self.native.clone(), self.topic.clone());
-        move |limit| describe(native.client(), &topic, limit).map(|_| ())
-    }
-
-    /// Reads these partitions from now on, from these offsets; partitions not named go on where they are.
-    ///
-    /// # Errors
-    /// librdkafka's refusal.
-    pub fn assign(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
-        self.positions.extend(offsets);
-        let mut list = TopicPartitionList::with_capacity(self.positions.len());
-        for (partition, offset) in &self.positions {
-            list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset))
-                .map_err(|error| refused("an offset", &error))?;
-        }
-        self.native.assign(&list).map_err(|error| refused("the assignment", &error))
-    }
-
-    /// Waits for the next record and hands it to `take`; returns false if none came in time.
-    pub fn next(&mut self, limit: Duration, take: impl FnOnce(Received<'_>)) -> bool {
-        let Some(polled) = self.native.poll(limit) else { return false };
-        let at = Instant::now();
-        match polled {
-            Ok(message) => {
-                let (partition, offset) = (message.partition(), message.offset());
-                take(Received { partition, offset, at, payload: message.payload().unwrap_or_default() });
-                drop(message);
-                self.positions.insert(partition, offset + 1);
-            }
-            Err(error) => {
-                let context = self.native.context();
-                context.listener.unread(at, fault(&error));
-                context.words.note(fault(&error), &error.to_string());
-            }
-        }
-        true
     }
 }
 

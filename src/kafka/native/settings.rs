@@ -38,9 +38,7 @@ const PRODUCER: [(&str, &str); 5] = [
 ];
 
 /// Of the heartbeat consumer.
-const CONSUMER: [(&str, &str); 5] = [
-    // librdkafka wants one even for a consumer that is assigned; no group is ever joined.
-    ("group.id", "kafka-heartbeat"),
+const CONSUMER: [(&str, &str); 4] = [
     ("fetch.min.bytes", "1"),
     ("fetch.error.backoff.ms", "50"),
     ("fetch.queue.backoff.ms", "10"),
@@ -48,11 +46,16 @@ const CONSUMER: [(&str, &str); 5] = [
 ];
 
 /// Of the heartbeat consumer, whatever the user says: the accounting rests on them.
-const CONSUMER_ALWAYS: [(&str, &str); 2] = [
+const CONSUMER_ALWAYS: [(&str, &str); 3] = [
     ("enable.auto.commit", "false"),
     // A position that is gone means the log was cut: read on from its beginning, so that nothing is missed.
     ("auto.offset.reset", "earliest"),
+    // The first heartbeat on a partition waits until a fetch was answered, also one without records.
+    ("enable.partition.eof", "true"),
 ];
+
+/// Never set for the heartbeat consumer: a client with a group asks for the group's coordinator for ever.
+const GROUP: &str = "group.id";
 
 /// The heartbeat consumer reads uncommitted records: heartbeats are not transactional, and with `read_committed`
 /// a transaction that another client leaves open on the topic delays them. Above `[kafka]`, below `[consumer]`.
@@ -271,6 +274,7 @@ pub(super) fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
     for (key, value) in CONSUMER_ALWAYS {
         config.set(key, value);
     }
+    config.remove(GROUP);
     config
 }
 

@@ -83,6 +83,13 @@ pub static DELIVERY: Family<3> = family(
     "Received minus sent instant, of heartbeats that were received.",
 );
 
+pub static STARTUP: Family<1> = family(
+    "heartbeat_startup_duration_seconds",
+    Kind::Gauge,
+    &["kafka_cluster"],
+    "Time from the start or the last renewal of the heartbeat clients until heartbeats were scheduled on every partition. Absent before the first heartbeats are scheduled.",
+);
+
 pub static SCHEDULE_DELAY: Family<1> = family(
     "heartbeat_schedule_delay_seconds",
     Kind::Histogram,
@@ -353,7 +360,7 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
         .chain(compat::ALL)
 }
 
-static ALL: [&Description; 47] = [
+static ALL: [&Description; 48] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -364,6 +371,7 @@ static ALL: [&Description; 47] = [
     &PRODUCE.description,
     &END_TO_END.description,
     &DELIVERY.description,
+    &STARTUP.description,
     &SCHEDULE_DELAY.description,
     &LAST_SUCCESS.description,
     &PARTITION_LEADER.description,

@@ -122,6 +122,9 @@ fn heartbeats<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut
     series.push(c::SLO_BAD_EVENTS.series([text(name)], Value::Count(snapshot.bad_events)));
     let unacknowledged = Value::Count(snapshot.unacknowledged_events);
     series.push(c::SLO_UNACKNOWLEDGED_EVENTS.series([text(name)], unacknowledged));
+    if let Some(took) = snapshot.startup {
+        series.push(c::STARTUP.series([text(name)], Value::Number(took.as_secs_f64())));
+    }
     series.push(c::SCHEDULE_DELAY.series([text(name)], Value::Buckets(&snapshot.schedule_delay)));
     series.push(c::PROBER_HEALTHY.series([text(name)], flag(snapshot.prober_healthy)));
     for fault in Fault::ALL {

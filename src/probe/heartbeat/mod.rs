@@ -11,6 +11,7 @@ mod producer;
 pub mod record;
 mod reports;
 pub mod schedule;
+mod start;
 mod targets;
 pub mod threads;
 pub mod trace;
@@ -143,6 +144,9 @@ pub struct Snapshot {
     pub unacknowledged_events: u64,
     /// Scheduled, outcomes and in flight over all partitions, gone ones included.
     pub totals: Totals,
+    /// From the start or the last renewal of the clients until heartbeats were scheduled on every partition; `None`
+    /// until then.
+    pub startup: Option<Duration>,
     /// How long this process did not run since the start, all stalls together.
     pub stalled: Duration,
     /// Sent minus intended instant, of every heartbeat, taken by the client or not.

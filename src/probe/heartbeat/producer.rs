@@ -28,6 +28,8 @@ use crate::{
 
 /// The thread looks up at least this often: for other partitions, and for the stop.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// The same while heartbeats wait for the clients to be ready.
+const HELD_WAIT: Duration = Duration::from_millis(10);
 
 /// Everything the sending thread owns.
 pub(super) struct Sending {
@@ -36,7 +38,6 @@ pub(super) struct Sending {
     pub(super) native: watch::Receiver<Arc<native::Producer<Reports>>>,
     pub(super) targets: watch::Receiver<Arc<Targets>>,
     pub(super) events: Sender<Event>,
-    pub(super) grace: Duration,
     pub(super) buffer: Vec<u8>,
     /// Heartbeats are told in traces: of good ones this share.
     pub(super) traces: Option<Share>,
@@ -45,42 +46,36 @@ pub(super) struct Sending {
 impl Sending {
     /// Sends on schedule until the other end of `stop` is dropped.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
-        if !self.wait_for_targets(stop) {
-            return;
-        }
         let mut targets = self.targets.borrow_and_update().clone();
-        let partitions = |targets: &Targets| targets.0.keys().copied().collect();
         let Sending { settings, .. } = &self;
-        let mut slots =
-            Slots::new(settings.interval, partitions(&targets), Instant::now()).limited(settings.limit);
+        let mut slots = Slots::new(settings.interval, Vec::new(), Instant::now()).limited(settings.limit);
+        // The end of the next hold, and when the longest of those that are not over began.
+        let (mut release, mut waiting) = (Some(Instant::now()), None::<Instant>);
         loop {
             while let Some(slot) = slots.take(Instant::now()) {
                 self.use_slot(&slot, &targets);
             }
             // After the slots that are due: those of a partition that has gone are accounted for as well.
-            if self.targets.has_changed().unwrap_or(false) {
+            let now = Instant::now();
+            let changed = self.targets.has_changed().unwrap_or(false);
+            if changed || release.is_some_and(|release| release <= now) {
                 targets = self.targets.borrow_and_update().clone();
-                slots.set_partitions(partitions(&targets), Instant::now());
+                let (due, held) = targets.due(now);
+                slots.set_partitions(due, now);
+                release = held.iter().map(|hold| hold.until).min();
+                waiting = held.iter().map(|hold| hold.since).chain(waiting).min();
+                if let Some(since) = waiting.take_if(|_| held.is_empty()) {
+                    self.tell(Event::Started { took: now - since });
+                }
                 continue;
             }
-            let wait =
-                slots.next_due().map_or(LONGEST_WAIT, |due| due.saturating_duration_since(Instant::now()));
-            match stop.recv_timeout(wait.min(LONGEST_WAIT)) {
+            let longest = if release.is_some() { HELD_WAIT } else { LONGEST_WAIT };
+            let wait = slots.next_due().map_or(longest, |due| due.saturating_duration_since(now));
+            match stop.recv_timeout(wait.min(longest)) {
                 Err(RecvTimeoutError::Timeout) | Ok(()) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-    }
-
-    /// Waits until it is known where to send, at most for the grace time; false if stopped meanwhile.
-    fn wait_for_targets(&self, stop: &Receiver<()>) -> bool {
-        let begun = Instant::now();
-        while !self.targets.has_changed().unwrap_or(true) && begun.elapsed() < self.grace {
-            if stop.recv_timeout(LONGEST_WAIT / 10) == Err(RecvTimeoutError::Disconnected) {
-                return false;
-            }
-        }
-        true
     }
 
     fn use_slot(&mut self, slot: &Slot, targets: &Targets) {

@@ -20,8 +20,17 @@ pub struct Slots {
     partitions: Vec<i32>,
     tick: u32,
     index: usize,
-    sequences: BTreeMap<i32, u64>,
+    used: BTreeMap<i32, Used>,
     limit: Option<u64>,
+}
+
+/// What was used of a partition's slots.
+#[derive(Debug, Default)]
+struct Used {
+    /// The number of the next heartbeat.
+    next: u64,
+    /// When the last slot was due.
+    last: Option<Instant>,
 }
 
 /// What to do about a slot whose instant has come.
@@ -46,7 +55,7 @@ pub enum Slot {
 impl Slots {
     /// A grid over these partitions that begins now.
     pub fn new(interval: Duration, partitions: Vec<i32>, begin: Instant) -> Self {
-        Self { interval, begin, partitions, tick: 0, index: 0, sequences: BTreeMap::new(), limit: None }
+        Self { interval, begin, partitions, tick: 0, index: 0, used: BTreeMap::new(), limit: None }
     }
 
     /// Ends after so many heartbeats on each partition.
@@ -60,19 +69,33 @@ impl Slots {
         (interval / 2).max(LEAST_TOLERANCE)
     }
 
-    /// Lays the grid anew over other partitions; sequences go on where they were.
+    /// Lays the grid over other partitions, without a slot in the past; sequences go on where they were.
     pub fn set_partitions(&mut self, partitions: Vec<i32>, now: Instant) {
-        if partitions != self.partitions {
-            (self.partitions, self.begin, self.tick, self.index) = (partitions, now, 0, 0);
+        if partitions == self.partitions {
+            return;
+        }
+        if self.partitions.is_empty() {
+            self.begin = now;
+        }
+        self.partitions = partitions;
+        let passed = now.saturating_duration_since(self.begin).as_nanos() / self.interval.as_nanos().max(1);
+        (self.tick, self.index) = (u32::try_from(passed).unwrap_or(u32::MAX), 0);
+        while self.slot().is_some_and(|slot| slot < now) {
+            self.step();
         }
     }
 
     /// When the next slot is due; `None` without partitions, and after the last.
     pub fn next_due(&self) -> Option<Instant> {
-        let used = |partition| self.sequences.get(partition).copied().unwrap_or(0);
+        let used = |partition| self.used.get(partition).map_or(0, |used| used.next);
         if self.limit.is_some_and(|limit| self.partitions.iter().all(|partition| used(partition) >= limit)) {
             return None;
         }
+        self.slot()
+    }
+
+    /// The instant of the next slot, whether it is used or not.
+    fn slot(&self) -> Option<Instant> {
         let count = u32::try_from(self.partitions.len()).ok().filter(|count| *count > 0)?;
         let stagger = self.interval * u32::try_from(self.index).ok()? / count;
         Some(self.begin + self.interval * self.tick + stagger)
@@ -80,19 +103,24 @@ impl Slots {
 
     /// The next slot, if its instant has come.
     pub fn take(&mut self, now: Instant) -> Option<Slot> {
-        let intended = self.next_due().filter(|due| *due <= now)?;
-        let partition = self.partitions[self.index];
-        self.step();
-        if now - intended > Self::tolerance(self.interval) {
-            return Some(Slot::Missed { partition });
+        loop {
+            let intended = self.next_due().filter(|due| *due <= now)?;
+            let partition = self.partitions[self.index];
+            self.step();
+            let used = self.used.entry(partition).or_default();
+            // Where the partitions have changed, a slot may come soon after the one before: one of them is enough.
+            let doubled = used.last.is_some_and(|last| intended < last + self.interval / 2);
+            if doubled || self.limit.is_some_and(|limit| used.next >= limit) {
+                continue;
+            }
+            used.last = Some(intended);
+            if now - intended > Self::tolerance(self.interval) {
+                return Some(Slot::Missed { partition });
+            }
+            let sequence = used.next;
+            used.next += 1;
+            return Some(Slot::Due { partition, sequence, intended });
         }
-        let next = self.sequences.entry(partition).or_default();
-        if self.limit.is_some_and(|limit| *next >= limit) {
-            return self.take(now);
-        }
-        let sequence = *next;
-        *next += 1;
-        Some(Slot::Due { partition, sequence, intended })
     }
 
     fn step(&mut self) {
@@ -160,10 +188,33 @@ mod tests {
         let mut slots = Slots::new(ms(1000), vec![0], begin);
         assert_eq!(due(slots.take(begin), begin), (0, 0, 0));
         slots.set_partitions(vec![0, 1], begin + ms(400));
-        assert_eq!(due(slots.take(begin + ms(400)), begin), (0, 1, 400));
-        assert_eq!(due(slots.take(begin + ms(900)), begin), (1, 0, 900));
-        slots.set_partitions(vec![0, 1], begin + ms(950));
-        assert_eq!(slots.next_due(), Some(begin + ms(1400)), "the same partitions change nothing");
+        assert_eq!(due(slots.take(begin + ms(500)), begin), (1, 0, 500));
+        assert_eq!(due(slots.take(begin + ms(1000)), begin), (0, 1, 1000));
+        slots.set_partitions(vec![0, 1], begin + ms(1050));
+        assert_eq!(slots.next_due(), Some(begin + ms(1500)), "the same partitions change nothing");
+    }
+
+    #[test]
+    fn partitions_that_come_one_by_one_cause_no_burst() {
+        let begin = Instant::now();
+        let mut slots = Slots::new(ms(1000), vec![], begin);
+        let mut sent = BTreeMap::<i32, Vec<u128>>::new();
+        for at in (0..5000).step_by(10) {
+            let now = begin + ms(at);
+            slots.set_partitions((0..=i32::try_from(at / 20).expect("small").min(99)).collect(), now);
+            while let Some(slot) = slots.take(now) {
+                let (partition, _, at) = due(Some(slot), begin);
+                sent.entry(partition).or_default().push(at);
+            }
+        }
+        assert_eq!(sent.len(), 100);
+        for (partition, at) in sent {
+            assert!(
+                at.windows(2).all(|pair| (500..=2000).contains(&(pair[1] - pair[0]))),
+                "{partition}: {at:?}"
+            );
+            assert!(at.len() >= 2, "{partition}: {at:?}");
+        }
     }
 
     #[test]

@@ -2,22 +2,26 @@
 //!
 //! A partition is ready once its log end has been asked for and the consumer was told to read from
 //! there: whatever is sent afterwards lies behind that offset, so the first heartbeat cannot be missed.
-//! A partition that is not ready counts only once it has been known for the grace time: finding out where to
-//! send takes a moment, and a moment is no outage. What appears while we run (added partitions, a recreated
+//! When its heartbeats begin is decided in [`start`](super::start). What appears while we run (added partitions, a recreated
 //! topic) is read from its beginning.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
+    thread,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::watch, time};
+use tokio::{
+    sync::{self, watch},
+    time,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ledger::{Event, Leader},
     reports::Reports,
+    start::{Hold, Proof, Start},
 };
 use crate::{
     kafka::{
@@ -55,13 +59,28 @@ pub(super) struct Target {
     pub(super) leader: Leader,
     /// Or why nothing can be sent yet.
     pub(super) ready: Result<(), Fault>,
+    /// Heartbeats are not scheduled yet.
+    pub(super) hold: Option<Hold>,
 }
 
 impl Targets {
     /// Before anything is known there is one partition, and its heartbeats are bad: an outage at the
-    /// start is measured like any other.
-    pub(super) fn unknown() -> Self {
-        Self(BTreeMap::from([(0, Target { leader: Leader::default(), ready: Err(Fault::NotReady) })]))
+    /// start is measured like any other, once the grace time is over.
+    pub(super) fn unknown(begun: Instant, grace: Duration) -> Self {
+        let hold = Some(Hold { since: begun, until: begun + grace });
+        Self(BTreeMap::from([(0, Target { leader: Leader::default(), ready: Err(Fault::NotReady), hold })]))
+    }
+
+    /// The partitions on which heartbeats are due now, and what holds the others.
+    pub(super) fn due(&self, now: Instant) -> (Vec<i32>, Vec<Hold>) {
+        let (mut due, mut held) = (Vec::new(), Vec::new());
+        for (partition, target) in &self.0 {
+            match target.hold.filter(|hold| hold.until > now) {
+                Some(hold) => held.push(hold),
+                None => due.push(*partition),
+            }
+        }
+        (due, held)
     }
 }
 
@@ -73,6 +92,8 @@ pub(super) struct Assignment {
     pub(super) moved: bool,
     /// The topic is another one under the same name: a client that knew the old one never finds the new.
     pub(super) anew: bool,
+    /// The number of the client that shall read.
+    pub(super) consumer: u32,
 }
 
 /// Makes a producer.
@@ -92,6 +113,10 @@ pub(super) struct Follower {
     pub(super) begun: Instant,
     pub(super) grace: Duration,
     pub(super) progress: Progress,
+    pub(super) start: Start,
+    pub(super) proofs: sync::mpsc::UnboundedReceiver<Proof>,
+    /// For threads that connect the producer.
+    pub(super) prove: sync::mpsc::UnboundedSender<Proof>,
 }
 
 /// What has been arranged so far.
@@ -107,8 +132,6 @@ pub(super) struct Progress {
     /// The metadata that first lacked the topic. One cycle is not believed: a broker that was just restarted may not
     /// know a topic for a moment.
     missing: Option<time::Instant>,
-    /// When partitions were first seen.
-    seen: BTreeMap<i32, Instant>,
     /// Whether a partition was ever known: only the very first ones are read from their end.
     started: bool,
 }
@@ -146,13 +169,26 @@ impl Follower {
                 None => true,
             };
             attempts = if complete { 0 } else { attempts + 1 };
-            let retry = if attempts <= EAGER { RETRY } else { SELDOM };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                changed = self.metadata.changed() => if changed.is_err() { return },
-                () = time::sleep(retry), if !complete => {}
+            let retry = Instant::now() + if attempts <= EAGER { RETRY } else { SELDOM };
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    changed = self.metadata.changed() => if changed.is_err() { return } else { break },
+                    () = time::sleep_until(retry.into()), if !complete => break,
+                    Some(proof) = self.proofs.recv() => self.release(proof),
+                }
             }
         }
+    }
+
+    /// A client proved to be ready: heartbeats begin where both clients are.
+    fn release(&mut self, proof: Proof) {
+        self.start.note(proof);
+        let mut targets = self.targets.borrow().as_ref().clone();
+        for (partition, target) in targets.0.iter_mut().filter(|(_, target)| target.ready.is_ok()) {
+            target.hold = self.start.hold(*partition);
+        }
+        self.publish(targets);
     }
 
     /// Brings consumer, schedule and ledger in line with the metadata; false if a partition is not ready.
@@ -160,7 +196,7 @@ impl Follower {
         let topic = match &snapshot.heartbeat_topic {
             Ok(topic) => topic,
             // Whoever creates it takes a moment.
-            Err(_) if self.progress.seen.is_empty() && self.begun.elapsed() < self.grace => return false,
+            Err(_) if self.start.is_blank() && self.begun.elapsed() < self.grace => return false,
             Err(fault) => {
                 if self.progress.is_missing_again(cycle) {
                     self.topic_is_missing(*fault);
@@ -169,17 +205,13 @@ impl Follower {
             }
         };
         if self.progress.is_recreated(topic) {
+            self.start.renew(Instant::now());
             self.renew_producer();
         }
         self.follow_leaders(topic).await;
-        for partition in topic.partitions.keys() {
-            self.progress.seen.entry(*partition).or_insert_with(Instant::now);
-        }
+        self.start.see(topic.partitions.keys().copied(), Instant::now());
         let refused = self.position(topic).await;
-        let counts = |number: &i32, target: &Target| {
-            target.ready.is_ok()
-                || self.progress.seen.get(number).is_some_and(|seen| seen.elapsed() > self.grace)
-        };
+        self.connect(topic);
         let targets = topic.partitions.iter().map(|(number, partition)| {
             let rack = partition.leader.and_then(|leader| snapshot.brokers.get(&leader)?.rack.clone());
             let ready = match refused.get(number) {
@@ -187,14 +219,13 @@ impl Follower {
                 Some(fault) => Err(*fault),
                 None => Err(Fault::NotReady),
             };
-            (*number, Target { leader: Leader { broker: partition.leader, rack }, ready })
+            let hold = self.start.hold(*number);
+            (*number, Target { leader: Leader { broker: partition.leader, rack }, ready, hold })
         });
         let targets: BTreeMap<_, _> = targets.collect();
         let complete = targets.values().all(|target| target.ready.is_ok());
-        let targets =
-            Targets(targets.into_iter().filter(|(number, target)| counts(number, target)).collect());
-        if !targets.0.is_empty() {
-            self.publish(targets);
+        if !targets.is_empty() {
+            self.publish(Targets(targets));
         }
         complete
     }
@@ -203,7 +234,7 @@ impl Follower {
         // What was read is read on: if the topic comes back under its id, it was only hidden for a moment.
         let mut targets = self.targets.borrow().as_ref().clone();
         for target in targets.0.values_mut() {
-            *target = Target { leader: Leader::default(), ready: Err(fault) };
+            *target = Target { leader: Leader::default(), ready: Err(fault), hold: None };
         }
         self.publish(targets);
     }
@@ -221,8 +252,8 @@ impl Follower {
         };
         let at = if self.progress.started { At::Earliest } else { At::Latest };
         let offsets = admin::list_offsets(&self.wire, &self.topic, &missing, at).await;
-        let mut assignment =
-            Assignment { offsets: BTreeMap::new(), moved: false, anew: self.progress.recreated };
+        let (anew, consumer) = (self.progress.recreated, self.start.consumer());
+        let mut assignment = Assignment { offsets: BTreeMap::new(), moved: false, anew, consumer };
         let mut faults = BTreeMap::new();
         for (partition, offset) in offsets {
             match offset {
@@ -242,6 +273,30 @@ impl Follower {
         faults
     }
 
+    /// Connects the producer to the leaders of partitions that the consumer reads, one thread for each leader:
+    /// whichever of them hangs, the others are connected.
+    fn connect(&mut self, topic: &Topic) {
+        let mut led = BTreeMap::<BrokerId, Vec<i32>>::new();
+        for (number, partition) in &topic.partitions {
+            if let (Some(leader), true) = (partition.leader, self.progress.positioned.contains(number)) {
+                led.entry(leader).or_default().push(*number);
+            }
+        }
+        for partitions in led.into_values() {
+            let Some((partitions, number, limit)) = self.start.connect(&partitions, Instant::now()) else {
+                continue;
+            };
+            let Some(first) = partitions.first().copied() else { continue };
+            let (producer, topic, prove) =
+                (self.producer.borrow().clone(), self.topic.clone(), self.prove.clone());
+            thread::spawn(move || match producer.connect(&topic, first, limit) {
+                // Nobody waiting for it means that the follower has ended.
+                Ok(()) => _ = prove.send(Proof::Connected { producer: number, partitions }),
+                Err(error) => tracing::debug!("{}", Chain(&error)),
+            });
+        }
+    }
+
     /// Tells both clients when leaders have moved: each would find out by itself, but only after a timeout.
     async fn follow_leaders(&mut self, topic: &Topic) {
         let leaders: BTreeMap<_, _> =
@@ -250,7 +305,8 @@ impl Follower {
         if before.is_empty() || before == self.progress.leaders {
             return;
         }
-        let moved = Assignment { offsets: BTreeMap::new(), moved: true, anew: false };
+        let consumer = self.start.consumer();
+        let moved = Assignment { offsets: BTreeMap::new(), moved: true, anew: false, consumer };
         if self.assignments.send(moved).is_err() {
             tracing::debug!("the consumer has stopped");
         }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{self, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     record::Identity,
     reports::Reports,
     schedule::Slots,
+    start::Start,
     targets::{Follower, LONGEST_GRACE, Progress, Renew, Targets},
     trace::Outlet,
 };
@@ -112,11 +113,12 @@ impl Heartbeats {
         let cluster = needs.cluster.clone();
         let connect = move || native::Consumer::new(&cluster, reports.clone());
         let consumer = connect()?;
-        let (publish_targets, targets) = watch::channel(Arc::new(Targets::unknown()));
+        let (begun, grace) = (Instant::now(), settings.deadline.min(LONGEST_GRACE));
+        let (publish_targets, targets) = watch::channel(Arc::new(Targets::unknown(begun, grace)));
+        let (prove, proofs) = sync::mpsc::unbounded_channel();
         let (assignments, assigned) = mpsc::channel();
         let (sending, until) = mpsc::channel();
         let follower = CancellationToken::new();
-        let grace = settings.deadline.min(LONGEST_GRACE);
         let following = Follower {
             topic: settings.topic.clone(),
             wire: needs.wire,
@@ -126,16 +128,20 @@ impl Heartbeats {
             assignments,
             events: self.events.clone(),
             targets: publish_targets,
-            begun: Instant::now(),
+            begun,
             grace,
             progress: Progress::default(),
+            start: Start::new(begun, grace),
+            proofs,
+            prove: prove.clone(),
         };
         tokio::spawn(following.run(follower.clone()));
         let (events, cluster) = (self.events.clone(), needs.cluster.name.clone());
-        self.spawn("consumer", move || consumer::run(&cluster, consumer, connect, &assigned, &events))?;
+        let reading = consumer::Reading::new(cluster, consumer, connect, events, prove);
+        self.spawn("consumer", move || reading.run(&assigned))?;
         let (native, events) = (producer.clone(), self.events.clone());
         let sending_thread =
-            Sending { settings, identity, native, targets, events, grace, buffer: Vec::new(), traces };
+            Sending { settings, identity, native, targets, events, buffer: Vec::new(), traces };
         self.spawn("producer", move || sending_thread.run(&until))?;
         self.clients = Some(Clients { producer, sending, follower });
         Ok(())

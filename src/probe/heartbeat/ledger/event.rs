@@ -100,6 +100,11 @@ pub enum Event {
         /// For how long.
         time: Duration,
     },
+    /// Heartbeats are scheduled on every partition, for the first time since the clients were started or renewed.
+    Started {
+        /// How long that took.
+        took: Duration,
+    },
     /// This process did not run. To be told before anything that happened after the stall.
     Stalled {
         /// The last instant at which the process was known to run.

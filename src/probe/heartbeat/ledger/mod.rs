@@ -142,6 +142,7 @@ impl Ledger {
                 *self.sums.fetch_errors.entry(fault).or_default() += 1;
                 self.sums.last_unread = Some((at, fault));
             }
+            Event::Started { took } => self.sums.startup = Some(took),
             Event::Stalled { from, to } => self.stalls.add(from, to),
             Event::Stopped => self.stop(),
         }

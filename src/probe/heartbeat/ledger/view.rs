@@ -23,6 +23,7 @@ impl Ledger {
             bad_events: sums.bad_events,
             unacknowledged_events: sums.unacknowledged_events,
             totals: self.totals,
+            startup: sums.startup,
             stalled: self.stalls.total(),
             schedule_delay: sums.schedule_delay.clone(),
             produce_errors: sums.produce_errors.clone(),
