@@ -1,8 +1,8 @@
 //! The server's way in: every connection is accepted, and none may hold up another.
 //!
 //! Each connection is a task of its own, with its TLS handshake. A peer that is silent, slow or one of many is
-//! bounded by a time for each step ([`HANDSHAKE`], [`FIRST_REQUEST`], [`IDLE`], [`UNREAD`]), by the size of a
-//! request's header, and by the number of connections ([`Connections`]).
+//! bounded by a time for each step (`HANDSHAKE`, `FIRST_REQUEST`, `IDLE`, `UNREAD`), by the size of a
+//! request's header, and by the number of connections (`Connections`).
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
