@@ -133,7 +133,7 @@ const OF_A_BROKER: [&str; 11] = [
 ];
 
 /// What is asked for in vain on such a day, by a part of the question, and why.
-const SILENT: [(&str, &str); 14] = [
+const SILENT: [(&str, &str); 15] = [
     ("heartbeat_topic_pending_actions", "the heartbeat topic lacks nothing when somebody looks"),
     ("heartbeat_topic_blocked", "nothing keeps it from being put right"),
     ("heartbeat_fetch_errors_total", "the consumer had nothing to complain of"),
@@ -147,6 +147,7 @@ const SILENT: [(&str, &str); 14] = [
     ("heartbeat_end_to_end_duration_seconds{}", "native histograms are for tests/prometheus.rs"),
     ("jvm_", "there is no JMX exporter in these brokers"),
     ("heartbeat_traces_total", "no trace is due"),
+    ("heartbeat_own_certificate_expiry", "the service has no certificate of its own"),
     ("kafka_partition_hanging_transaction", "the transaction is only slow"),
 ];
 

@@ -151,7 +151,7 @@ pub(crate) struct World {
     _folder: tempfile::TempDir,
 }
 
-/// Everything is looked at often, what is off by default too.
+/// Every task has a short interval, and what is off by default is on. The path of the history file is appended.
 const SETTINGS: &str = "\
 interval = 2s
 [heartbeat]
@@ -182,7 +182,14 @@ isolation = read_committed
 [history]
 sample_interval_seconds = 1
 recovering_minimum_duration_seconds = 3
-";
+path = ";
+
+/// Whether an alert is about the machine that runs this test: its processors are busy, or its disk, on which the
+/// brokers keep their logs, is full.
+fn of_the_machine(alert: &str) -> bool {
+    let starved = ["KafkaHeartbeatProberStalled", "KafkaHeartbeatProberUnhealthy"];
+    starved.contains(&alert) || alert.starts_with("KafkaDisk")
+}
 
 /// A moment to count from, on both clocks.
 pub(crate) struct Fault {
@@ -213,11 +220,12 @@ impl World {
         let (webhook, told) = somebody();
         let service = Service::start(&format!(
             "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_SSL\nsasl.mechanism = PLAIN\nsasl.username = {}\n\
-             sasl.password = {}\nssl.ca.location = {}\n[otlp]\nendpoint = http://{webhook}\n{SETTINGS}",
+             sasl.password = {}\nssl.ca.location = {}\n[otlp]\nendpoint = http://{webhook}\n{SETTINGS}{}\n",
             kafka.bootstrap(Listener::SaslSsl),
             HEARTBEAT.user,
             HEARTBEAT.password,
             kafka.ca_pem_path().display(),
+            folder.path().join("history.db").display(),
         ));
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -300,10 +308,9 @@ impl World {
             }
             let remembered = |labels: &Value| {
                 let warning = labels["severity"] == "warning";
-                // The brokers' log directories lie on the disk of this machine, whose use is not the test's.
-                let disk = text(&labels["alertname"]).starts_with("KafkaDisk");
-                let burn = text(&labels["alertname"]).ends_with("BudgetBurn");
-                labels["severity"] == "info" || warning && (burn || disk)
+                let name = text(&labels["alertname"]);
+                labels["severity"] == "info"
+                    || warning && (of_the_machine(name) || name.ends_with("BudgetBurn"))
             };
             let firing = last.into_values().filter(|alert| alert["status"] == "firing");
             firing
@@ -323,15 +330,14 @@ impl World {
         assert!(others.is_empty(), "{others:?}");
     }
 
-    /// Of nothing else was anybody told than of these, since then; but that the prober itself lacked time, where the
-    /// machine was busy.
+    /// Of nothing else was anybody told than of these, since then, or of the machine.
     pub(crate) fn only(&self, since: Instant, names: &[&str]) {
         let told = self.told(since, "firing");
-        let starved = ["KafkaHeartbeatProberStalled", "KafkaHeartbeatProberUnhealthy"];
-        let expected = |name: &str| names.contains(&name) || starved.contains(&name);
+        let expected = |name: &str| names.contains(&name) || of_the_machine(name);
         let others: Vec<_> = told.iter().filter(|(_, name)| !expected(name)).collect();
         assert!(others.is_empty(), "{others:?}");
     }
+
     /// What followed a fault, second by second: bad heartbeats, who was told of what and when it had begun, and the end.
     pub(crate) fn timeline(&self, fault: &Fault, what: &str) -> String {
         let mut lines = vec![(0.0, what.to_owned())];
