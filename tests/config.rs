@@ -203,6 +203,21 @@ fn a_cc_heartbeat_file_runs_unchanged() {
 }
 
 #[test]
+fn transactional_id_in_any_section_of_properties_is_refused_with_its_line() {
+    let text = "[kafka]\nbootstrap.servers = b:1\ntransactional.id = a\n[producer]\ntransactional.id = b\n\
+                [consumer]\ntransactional.id = c\n";
+    let config = read(text, &[]).expect("valid");
+    let refused: Vec<_> = native::check(&config.clusters[0]).iter().map(ToString::to_string).collect();
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    for (line, refused) in [3, 5, 7].into_iter().zip(refused) {
+        let words = format!(
+            "config.ini:{line}: transactional.id: heartbeats are not transactional: remove the property"
+        );
+        assert!(refused.ends_with(&words), "{refused}");
+    }
+}
+
+#[test]
 fn secrets_come_from_files_and_leave_nowhere() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");

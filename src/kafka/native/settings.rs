@@ -57,6 +57,9 @@ const CONSUMER_ALWAYS: [(&str, &str); 3] = [
 /// Never set for the heartbeat consumer: a client with a group asks for the group's coordinator for ever.
 const GROUP: &str = "group.id";
 
+/// Refused: a producer with it sends nothing outside a transaction, and heartbeats are sent one by one.
+const TRANSACTIONAL: &str = "transactional.id";
+
 /// The heartbeat consumer reads uncommitted records: heartbeats are not transactional, and with `read_committed`
 /// a transaction that another client leaves open on the topic delays them. Above `[kafka]`, below `[consumer]`.
 const ISOLATION: (&str, &str) = ("isolation.level", "read_uncommitted");
@@ -125,6 +128,10 @@ pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
     let properties = sections.into_iter().flat_map(|properties| &properties.0);
     // One by one: librdkafka stops at the first it does not like.
     let refused = properties.filter_map(|(key, property)| {
+        if key == TRANSACTIONAL {
+            let message = "heartbeats are not transactional: remove the property".to_owned();
+            return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
+        }
         let refusal = ClientConfig::new().set(key, &property.value).create_native_config().err()?;
         // The value stays out of the message: it may be a secret.
         let message = match refusal {
