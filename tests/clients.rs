@@ -2,7 +2,15 @@
 
 use std::time::Duration;
 
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use kafka_heartbeat::{
+    config::{Sources, load},
+    kafka::native::Publisher,
+};
+use rdkafka::{
+    mocking::MockCluster,
+    producer::{BaseProducer, BaseRecord, Producer},
+    types::{RDKafkaApiKey, RDKafkaRespErr},
+};
 use support::{
     groups::{PATIENCE, client},
     kafka::{Kafka, Listener},
@@ -15,11 +23,14 @@ mod support;
 
 /// A configuration that sends often and judges soon.
 fn config(kafka: &Kafka, topic: &str, extra: &str) -> String {
+    config_of(&kafka.bootstrap(Listener::Plaintext), topic, extra)
+}
+
+fn config_of(bootstrap: &str, topic: &str, extra: &str) -> String {
     format!(
-        "[kafka]\nname = k\nbootstrap.servers = {}\n[heartbeat]\ntopic = {topic}\ninterval = 200ms\ndeadline = 4s\n\
-         horizon = 10s\n[metadata]\ninterval = 2s\n[topic]\ninterval = 2s\n[lag]\nenabled = false\n\
-         [freshness]\nenabled = false\n{extra}",
-        kafka.bootstrap(Listener::Plaintext)
+        "[kafka]\nname = k\nbootstrap.servers = {bootstrap}\n[heartbeat]\ntopic = {topic}\ninterval = 200ms\n\
+         deadline = 4s\nhorizon = 10s\n[metadata]\ninterval = 2s\n[topic]\ninterval = 2s\n[lag]\nenabled = false\n\
+         [freshness]\nenabled = false\n{extra}"
     )
 }
 
@@ -97,4 +108,63 @@ fn heartbeats_begin_when_the_first_fetch_was_answered() {
     service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 30);
     let took = service.series("heartbeat_startup_duration_seconds", &[]).expect("it was told");
     assert!(took < 5.9, "{took} s\n{}", service.log());
+}
+
+#[test]
+fn heartbeats_after_a_fatal_error_of_the_producer_are_ok() {
+    let cluster = MockCluster::new(1).expect("a cluster inside librdkafka");
+    cluster.create_topic("hb-fatal", 3, 1).expect("a topic");
+    let service = Service::start(&config_of(
+        &cluster.bootstrap_servers(),
+        "hb-fatal",
+        "[producer]\nenable.idempotence = true\n",
+    ));
+    let renewals = || {
+        let labels = ["client=\"producer\"", "reason=\"fatal_error\""];
+        service.series("heartbeat_client_renewals_total", &labels)
+    };
+    service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 15);
+    assert_eq!(renewals(), Some(0.0), "{}", service.log());
+    for error in 1..=2 {
+        // librdkafka gives up for good when the broker does not expect the oldest record that is under way.
+        let fatal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        cluster.request_errors(RDKafkaApiKey::Produce, &[fatal]);
+        wait_for("the renewal", PATIENCE, || (renewals() == Some(f64::from(error))).then_some(()));
+        let renewed = service.totals("k");
+        service.wait("k", "good heartbeats again", 60, |totals| totals.of("ok") >= renewed.of("ok") + 30);
+    }
+    // The two records that the broker refused may have been written; no record after them was sent.
+    let totals = service.totals("k");
+    assert_eq!(
+        totals.bad(),
+        totals.of("unacked_missing") + totals.of("unsent"),
+        "{totals:?}\n{}",
+        service.log()
+    );
+    assert!(totals.of("unacked_missing") <= 2, "{totals:?}\n{}", service.log());
+    let log = service.log();
+    let told: Vec<_> = log.lines().filter(|line| line.to_lowercase().contains("fatal")).collect();
+    assert_eq!(told.len(), 2, "one line for each error: {told:#?}");
+    for line in told {
+        assert!(line.contains("OutOfOrderSequenceNumber") && line.contains("another producer"), "{line}");
+    }
+}
+
+#[test]
+fn finding_after_a_fatal_error_of_the_publisher_is_published() {
+    let cluster = MockCluster::new(1).expect("a cluster inside librdkafka");
+    cluster.create_topic("findings", 1, 1).expect("a topic");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.ini");
+    let text = config_of(&cluster.bootstrap_servers(), "hb", "[producer]\nenable.idempotence = true\n");
+    std::fs::write(&file, text).expect("a file");
+    let config = load(&Sources { file: Some(file), ..Sources::default() }).expect("valid");
+    let publisher = Publisher::new(&config.clusters[0], PATIENCE).expect("a client");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let publish = || runtime.block_on(publisher.publish("findings", "key", "value"));
+    assert_eq!(publish(), Ok(()));
+    let fatal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    cluster.request_errors(RDKafkaApiKey::Produce, &[fatal]);
+    assert!(publish().is_err(), "the broker refused it");
+    assert_eq!(publish(), Ok(()));
 }

@@ -38,7 +38,8 @@ const COMPAT: Compat = Compat {
     member_labels: false,
 };
 
-const LABELS: [&str; 40] = [
+const LABELS: [&str; 41] = [
+    "client",
     "producer_id",
     "transactional_id",
     "log_dir",
@@ -233,6 +234,7 @@ fn what_is_not_known_is_absent_and_never_zero() {
     let families: BTreeSet<_> = unknown.families().filter(of_cluster).collect();
     let expected = BTreeSet::from([
         "heartbeat_build_info",
+        "heartbeat_client_renewals_total",
         "heartbeat_cycle_faults_total",
         "heartbeat_cycles_total",
         "heartbeat_exposed_series",

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Cluster, Heartbeat, Topic};
 
 /// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 44] = [
+const RESERVED_LABELS: [&str; 45] = [
+    "client",
     "producer_id",
     "transactional_id",
     "log_dir",

@@ -11,7 +11,10 @@ mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -33,11 +36,14 @@ pub use publish::Publisher;
 use settings::producer_config;
 pub use settings::{check, check_together, warnings};
 
-use super::{Error, Fault};
+use super::{Error, Fault, fault::plain};
 use crate::config;
 
 /// The same words of a client are logged at most this often.
 const LOG_GAP: Duration = Duration::from_secs(600);
+
+/// What librdkafka's log calls an error after which a client does nothing any more.
+const FATAL: &str = "FATAL";
 
 /// Between two attempts to connect to a leader.
 const CONNECT_AGAIN: Duration = Duration::from_millis(50);
@@ -60,6 +66,8 @@ pub struct Report {
 pub struct Undelivered {
     /// The kind.
     pub fault: Fault,
+    /// The client may have sent it to a broker. A record that was never sent is no evidence against Kafka.
+    pub sent: bool,
     /// The client is certain that nothing was written.
     pub definite: bool,
 }
@@ -68,6 +76,8 @@ pub struct Undelivered {
 pub trait Listener: Send + Sync + 'static {
     /// A delivery succeeded or failed.
     fn delivered(&self, report: Report);
+    /// librdkafka gave the client up for good: the client does nothing any more.
+    fn failed(&self);
     /// Records could not be read; the client goes on trying.
     fn unread(&self, at: Instant, fault: Fault);
     /// Within the last statistics interval a broker throttled us, at most for this long at once.
@@ -114,7 +124,19 @@ impl<L: Listener> Producer<L> {
         native.headers = record.header.map(|(key, value)| {
             OwnedHeaders::new_with_capacity(1).insert(Header { key, value: Some(value) })
         });
-        self.native.send(native).map_err(|(error, _)| fault(&error))
+        self.native.send(native).map_err(|(error, _)| {
+            let context = self.native.context();
+            if error.rdkafka_error_code() == Some(Code::Fatal) {
+                context.fatal.cause()
+            } else {
+                fault(&error)
+            }
+        })
+    }
+
+    /// Why librdkafka gave this client up for good; `None` while the client works.
+    pub fn failure(&self) -> Option<String> {
+        describe_failure(self.native.client())
     }
 
     /// Asks for the topic's partitions, so that the client knows where to send before it has to; blocks, at
@@ -166,6 +188,12 @@ fn describe<C: ClientContext>(
     Ok(described.flat_map(|described| described.partitions()).map(|partition| partition.id()).collect())
 }
 
+/// Why librdkafka gave a client up for good; `None` while the client works.
+fn describe_failure<C: ClientContext>(client: &Client<C>) -> Option<String> {
+    let (code, reason) = client.fatal_error()?;
+    Some(format!("librdkafka reports the fatal error {code:?}: {}", plain(&reason)))
+}
+
 fn refused(what: &str, error: &KafkaError) -> Error {
     match error {
         KafkaError::ClientConfig(_, _, key, _) => {
@@ -180,12 +208,13 @@ struct Context<L: Listener> {
     api: &'static str,
     listener: Arc<L>,
     words: Words,
+    fatal: Fatal,
 }
 
 impl<L: Listener> Context<L> {
     fn new(cluster: &config::Cluster, api: &'static str, listener: Arc<L>) -> Self {
         let words = Words { cluster: cluster.name.clone(), api, last: Mutex::default() };
-        Self { api, listener, words }
+        Self { api, listener, words, fatal: Fatal::default() }
     }
 }
 
@@ -193,7 +222,11 @@ impl<L: Listener> ClientContext for Context<L> {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
         // What goes wrong is told by outcomes and by the connectivity probe; these are the details.
         let cluster = &self.words.cluster;
-        if (level as i32) <= (RDKafkaLogLevel::Critical as i32) {
+        if facility == FATAL {
+            self.fatal.raised.store(true, Ordering::Release);
+            self.listener.failed();
+            tracing::debug!(cluster, client = self.api, facility, "{words}");
+        } else if (level as i32) <= (RDKafkaLogLevel::Critical as i32) {
             tracing::error!(cluster, client = self.api, facility, "{words}");
         } else {
             tracing::debug!(cluster, client = self.api, facility, "{words}");
@@ -210,7 +243,14 @@ impl<L: Listener> ClientContext for Context<L> {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.words.note(fault(&error), reason);
+        if self.fatal.raised.load(Ordering::Acquire) {
+            // The first one after it is the fatal error itself, under the code of its cause.
+            let cause = self.fatal.cause.get_or_init(|| fault(&error)).as_str();
+            return tracing::debug!(client = self.api, cause, "of a client that failed: {reason}");
+        }
+        if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
+            self.words.note(fault(&error), reason);
+        }
     }
 }
 
@@ -224,8 +264,10 @@ impl<L: Listener> ProducerContext for Context<L> {
         let (partition, result) = match result {
             Ok(message) => (message.partition(), Ok(())),
             Err((error, message)) => {
-                let undelivered = Undelivered { fault: fault(error), definite: !maybe_written(message) };
-                (message.partition(), Err(undelivered))
+                // What is left in the queue of a client that failed is dropped from there.
+                let sent = error.rdkafka_error_code() != Some(Code::PurgeQueue);
+                let fault = if sent { fault(error) } else { self.fatal.cause() };
+                (message.partition(), Err(Undelivered { fault, sent, definite: !maybe_written(message) }))
             }
         };
         self.listener.delivered(Report { partition, token: *token, at, result });
@@ -238,6 +280,19 @@ fn maybe_written(message: &BorrowedMessage<'_>) -> bool {
     // SAFETY: the message lives as long as the reference, and the call only reads it.
     let status = unsafe { rd_kafka_message_status(message.ptr()) };
     status != rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+}
+
+/// Whether librdkafka gave a client up for good.
+#[derive(Default)]
+struct Fatal {
+    raised: AtomicBool,
+    cause: OnceLock<Fault>,
+}
+
+impl Fatal {
+    fn cause(&self) -> Fault {
+        self.cause.get().copied().unwrap_or(Fault::Other)
+    }
 }
 
 /// A client's complaints, each kind at most once in ten minutes: a broken broker repeats them by the

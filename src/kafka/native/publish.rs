@@ -1,21 +1,39 @@
 //! Records for others to read: findings and numbers, on topics that the user names.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
-    ClientContext,
+    ClientConfig, ClientContext,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
-    producer::{FutureProducer, FutureRecord},
+    error::KafkaResult,
+    producer::{FutureProducer, FutureRecord, Producer as _},
 };
 
-use super::{fault, refused, settings::producer_config};
+use super::{describe_failure, fault, refused, settings::producer_config};
 use crate::{
     config,
-    kafka::{Error, Fault},
+    kafka::{Error, Fault, fault::Chain},
 };
 
+/// A client that failed for good is replaced at most this often.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+
 /// A producer that waits for each acknowledgement.
-pub struct Publisher(FutureProducer<Quiet>);
+pub struct Publisher {
+    settings: ClientConfig,
+    cluster: String,
+    native: Mutex<Native>,
+}
+
+/// The client, and when it was last replaced.
+struct Native {
+    client: FutureProducer<Quiet>,
+    renewed: Option<Instant>,
+}
 
 /// What fails is told with each record; the client's own words are for whoever looks closely.
 #[derive(Clone)]
@@ -31,6 +49,10 @@ impl ClientContext for Quiet {
     }
 }
 
+fn make(settings: &ClientConfig) -> KafkaResult<FutureProducer<Quiet>> {
+    FutureProducer::from_config_and_context(settings, Quiet)
+}
+
 impl Publisher {
     /// Makes a client; does not connect yet. A record that is not acknowledged within `limit` has failed.
     ///
@@ -43,8 +65,36 @@ impl Publisher {
         settings.set("topic.metadata.propagation.max.ms", "5000");
         settings.set("statistics.interval.ms", "0");
         settings.remove("linger.ms");
-        let native = FutureProducer::from_config_and_context(&settings, Quiet);
-        native.map(Self).map_err(|error| refused("the publisher of findings", &error))
+        let client = make(&settings).map_err(|error| refused("the publisher of findings", &error))?;
+        let native = Mutex::new(Native { client, renewed: None });
+        Ok(Self { settings, cluster: cluster.name.clone(), native })
+    }
+
+    /// The client, or another one if librdkafka gave the client up for good.
+    fn client(&self) -> FutureProducer<Quiet> {
+        let mut native = self.native.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(failure) = describe_failure(native.client.client()) else { return native.client.clone() };
+        if native.renewed.is_some_and(|renewed| renewed.elapsed() < RENEW_EVERY) {
+            return native.client.clone();
+        }
+        native.renewed = Some(Instant::now());
+        let cluster = &self.cluster;
+        match make(&self.settings) {
+            Ok(fresh) => {
+                tracing::warn!(
+                    cluster,
+                    "another publisher of findings replaces the one that failed: {failure}"
+                );
+                let old = std::mem::replace(&mut native.client, fresh);
+                // Closing a client may block.
+                thread::spawn(move || drop(old));
+            }
+            Err(error) => {
+                let error = refused("the publisher of findings", &error);
+                tracing::error!(cluster, "another publisher of findings cannot be made: {}", Chain(&error));
+            }
+        }
+        native.client.clone()
     }
 
     /// Publishes a record, and waits until it is acknowledged.
@@ -53,7 +103,7 @@ impl Publisher {
     /// Why it was not.
     pub async fn publish(&self, topic: &str, key: &str, payload: &str) -> Result<(), Fault> {
         let record = FutureRecord::to(topic).key(key).payload(payload);
-        let sent = self.0.send_result(record).map_err(|(error, _)| fault(&error))?;
+        let sent = self.client().send_result(record).map_err(|(error, _)| fault(&error))?;
         match sent.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err((error, _))) => Err(fault(&error)),

@@ -90,6 +90,13 @@ pub static STARTUP: Family<1> = family(
     "Time from the start or the last renewal of the heartbeat clients until heartbeats were scheduled on every partition. Absent before the first heartbeats are scheduled.",
 );
 
+pub static CLIENT_RENEWALS: Family<3> = family(
+    "heartbeat_client_renewals_total",
+    Kind::Counter,
+    &["kafka_cluster", "client", "reason"],
+    "Heartbeat clients of librdkafka that were replaced: after a fatal error of librdkafka (fatal_error), or because the heartbeat topic was created again (topic_recreated).",
+);
+
 pub static SCHEDULE_DELAY: Family<1> = family(
     "heartbeat_schedule_delay_seconds",
     Kind::Histogram,
@@ -360,7 +367,7 @@ pub fn all() -> impl Iterator<Item = &'static Description> {
         .chain(compat::ALL)
 }
 
-static ALL: [&Description; 48] = [
+static ALL: [&Description; 49] = [
     &SCHEDULED.description,
     &OUTCOMES.description,
     &ANOMALIES.description,
@@ -372,6 +379,7 @@ static ALL: [&Description; 48] = [
     &END_TO_END.description,
     &DELIVERY.description,
     &STARTUP.description,
+    &CLIENT_RENEWALS.description,
     &SCHEDULE_DELAY.description,
     &LAST_SUCCESS.description,
     &PARTITION_LEADER.description,

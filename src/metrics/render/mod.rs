@@ -30,7 +30,7 @@ use crate::{
     latency::Buckets,
     probe::{
         connectivity,
-        heartbeat::{self, Anomaly, Outcome},
+        heartbeat::{self, Anomaly, Outcome, Renewal},
         metadata::{self, Capability},
         topic::{self, Action, Blocked},
     },
@@ -124,6 +124,10 @@ fn heartbeats<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut
     series.push(c::SLO_UNACKNOWLEDGED_EVENTS.series([text(name)], unacknowledged));
     if let Some(took) = snapshot.startup {
         series.push(c::STARTUP.series([text(name)], Value::Number(took.as_secs_f64())));
+    }
+    for (renewal, count) in Renewal::ALL.iter().zip(snapshot.renewals) {
+        let labels = [text(name), text(renewal.client()), text(renewal.reason())];
+        series.push(c::CLIENT_RENEWALS.series(labels, Value::Count(count)));
     }
     series.push(c::SCHEDULE_DELAY.series([text(name)], Value::Buckets(&snapshot.schedule_delay)));
     series.push(c::PROBER_HEALTHY.series([text(name)], flag(snapshot.prober_healthy)));

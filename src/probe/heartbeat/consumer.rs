@@ -9,7 +9,9 @@ use std::{
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{ledger::Event, record::Record, reports::Reports, start::Proof, targets::Assignment};
+use super::{
+    ledger::Event, record::Record, renewal::Renewal, reports::Reports, start::Proof, targets::Assignment,
+};
 use crate::kafka::{Error, fault::Chain, native};
 
 /// The thread looks up at least this often: for new partitions, and for the stop.
@@ -93,6 +95,7 @@ impl<R: Fn() -> Result<native::Consumer<Reports>, Error>> Reading<R> {
             let fresh = (self.renew)()?;
             discard(&mut self.consumer, fresh);
             self.answered.clear();
+            _ = self.events.send(Event::Renewed(Renewal::ConsumerForNewTopic));
         }
         self.number = assignment.consumer;
         if assignment.moved {

@@ -9,6 +9,7 @@ mod consumer;
 pub mod ledger;
 mod producer;
 pub mod record;
+mod renewal;
 mod reports;
 pub mod schedule;
 mod start;
@@ -22,6 +23,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+pub use self::renewal::Renewal;
 use self::trace::Ids;
 use crate::{
     kafka::{BrokerId, Fault},
@@ -147,6 +149,8 @@ pub struct Snapshot {
     /// From the start or the last renewal of the clients until heartbeats were scheduled on every partition; `None`
     /// until then.
     pub startup: Option<Duration>,
+    /// How often a client was replaced, in the order of [`Renewal::ALL`].
+    pub renewals: [u64; 3],
     /// How long this process did not run since the start, all stalls together.
     pub stalled: Duration,
     /// Sent minus intended instant, of every heartbeat, taken by the client or not.

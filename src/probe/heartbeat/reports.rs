@@ -1,34 +1,47 @@
 //! From librdkafka's callbacks to the ledger.
 
 use std::{
-    sync::mpsc::Sender,
+    sync::{Arc, mpsc::Sender},
     time::{Duration, Instant},
 };
+
+use tokio::sync::Notify;
 
 use super::ledger::Event;
 use crate::kafka::{Fault, native};
 
 /// Passes librdkafka's reports on to the ledger.
-pub(super) struct Reports(pub(super) Sender<Event>);
+pub(super) struct Reports {
+    pub(super) events: Sender<Event>,
+    /// A client has failed for good.
+    pub(super) failed: Arc<Notify>,
+}
 
 impl native::Listener for Reports {
     fn delivered(&self, report: native::Report) {
         let native::Report { partition, token: sequence, at, result } = report;
         let event = match result {
             Ok(()) => Event::Acked { partition, sequence, at },
-            Err(native::Undelivered { fault, definite }) => {
+            Err(native::Undelivered { fault, sent: false, .. }) => {
+                Event::Refused { partition, sequence, at, fault }
+            }
+            Err(native::Undelivered { fault, definite, .. }) => {
                 Event::Failed { partition, sequence, at, fault, definite }
             }
         };
         // The ledger outlives the clients; an error here means the process is going down.
-        _ = self.0.send(event);
+        _ = self.events.send(event);
+    }
+
+    fn failed(&self) {
+        self.failed.notify_one();
     }
 
     fn unread(&self, at: Instant, fault: Fault) {
-        _ = self.0.send(Event::Unread { at, fault });
+        _ = self.events.send(Event::Unread { at, fault });
     }
 
     fn throttled(&self, api: &'static str, time: Duration) {
-        _ = self.0.send(Event::Throttled { api, time });
+        _ = self.events.send(Event::Throttled { api, time });
     }
 }

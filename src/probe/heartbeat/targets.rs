@@ -13,13 +13,14 @@ use std::{
 };
 
 use tokio::{
-    sync::{self, watch},
+    sync::{self, Notify, watch},
     time,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ledger::{Event, Leader},
+    renewal::{Renewal, Repair},
     reports::Reports,
     start::{Hold, Proof, Start},
 };
@@ -101,6 +102,7 @@ pub(super) type Renew = Box<dyn Fn() -> Result<native::Producer<Reports>, Error>
 
 /// Follows the metadata until `stop`.
 pub(super) struct Follower {
+    pub(super) cluster: String,
     pub(super) topic: String,
     pub(super) wire: Arc<wire::Cluster>,
     pub(super) producer: watch::Sender<Arc<native::Producer<Reports>>>,
@@ -114,6 +116,9 @@ pub(super) struct Follower {
     pub(super) grace: Duration,
     pub(super) progress: Progress,
     pub(super) start: Start,
+    /// A client has failed for good.
+    pub(super) failed: Arc<Notify>,
+    pub(super) repair: Repair,
     pub(super) proofs: sync::mpsc::UnboundedReceiver<Proof>,
     /// For threads that connect the producer.
     pub(super) prove: sync::mpsc::UnboundedSender<Proof>,
@@ -171,8 +176,14 @@ impl Follower {
             attempts = if complete { 0 } else { attempts + 1 };
             let retry = Instant::now() + if attempts <= EAGER { RETRY } else { SELDOM };
             loop {
+                let repair = self.repair.due();
                 tokio::select! {
                     () = stop.cancelled() => return,
+                    () = self.failed.notified() => self.plan_repair(),
+                    () = time::sleep_until(repair.unwrap_or(retry).into()), if repair.is_some() => {
+                        self.repair();
+                        break;
+                    }
                     changed = self.metadata.changed() => if changed.is_err() { return } else { break },
                     () = time::sleep_until(retry.into()), if !complete => break,
                     Some(proof) = self.proofs.recv() => self.release(proof),
@@ -184,6 +195,11 @@ impl Follower {
     /// A client proved to be ready: heartbeats begin where both clients are.
     fn release(&mut self, proof: Proof) {
         self.start.note(proof);
+        self.publish_holds();
+    }
+
+    /// Publishes what holds heartbeats now.
+    pub(super) fn publish_holds(&self) {
         let mut targets = self.targets.borrow().as_ref().clone();
         for (partition, target) in targets.0.iter_mut().filter(|(_, target)| target.ready.is_ok()) {
             target.hold = self.start.hold(*partition);
@@ -206,7 +222,12 @@ impl Follower {
         };
         if self.progress.is_recreated(topic) {
             self.start.renew(Instant::now());
-            self.renew_producer();
+            match (self.renew)() {
+                Ok(fresh) => self.replace_producer(fresh, Renewal::ProducerForNewTopic),
+                Err(error) => {
+                    tracing::error!(topic = self.topic, "another producer cannot be made: {}", Chain(&error));
+                }
+            }
         }
         self.follow_leaders(topic).await;
         self.start.see(topic.partitions.keys().copied(), Instant::now());
@@ -315,17 +336,14 @@ impl Follower {
         }
     }
 
-    /// A client that knew a deleted topic may take minutes to find the new one of that name. What the old
-    /// client still holds is reported before it goes.
-    fn renew_producer(&self) {
-        match (self.renew)() {
-            Ok(fresh) => {
-                let old = self.producer.send_replace(Arc::new(fresh));
-                tokio::task::spawn_blocking(move || old.finish(FINISH));
-            }
-            Err(error) => {
-                tracing::error!(topic = self.topic, "another producer cannot be made: {}", Chain(&error))
-            }
+    /// Puts another producer in the place of the current one: a client that knew a deleted topic may take minutes to
+    /// find the new one of that name, and a client that failed does nothing any more. What the old client still holds
+    /// is reported before it goes.
+    pub(super) fn replace_producer(&self, fresh: native::Producer<Reports>, why: Renewal) {
+        let old = self.producer.send_replace(Arc::new(fresh));
+        tokio::task::spawn_blocking(move || old.finish(FINISH));
+        if self.events.send(Event::Renewed(why)).is_err() {
+            tracing::debug!("the ledger has stopped");
         }
     }
 

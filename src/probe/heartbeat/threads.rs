@@ -20,6 +20,7 @@ use super::{
     ledger::{Event, Ledger, Settings},
     producer::Sending,
     record::Identity,
+    renewal::Repair,
     reports::Reports,
     schedule::Slots,
     start::Start,
@@ -106,7 +107,8 @@ impl Heartbeats {
     fn start_clients(&mut self, needs: Needs, identity: Identity) -> Result<(), Error> {
         let settings = needs.cluster.heartbeat.clone();
         let traces = needs.outlet.map(|outlet| outlet.share);
-        let reports = Arc::new(Reports(self.events.clone()));
+        let failed = Arc::new(Notify::new());
+        let reports = Arc::new(Reports { events: self.events.clone(), failed: failed.clone() });
         let (cluster, to) = (needs.cluster.clone(), reports.clone());
         let renew: Renew = Box::new(move || native::Producer::new(&cluster, to.clone()));
         let (publish_producer, producer) = watch::channel(Arc::new(renew()?));
@@ -120,6 +122,7 @@ impl Heartbeats {
         let (sending, until) = mpsc::channel();
         let follower = CancellationToken::new();
         let following = Follower {
+            cluster: needs.cluster.name.clone(),
             topic: settings.topic.clone(),
             wire: needs.wire,
             producer: publish_producer,
@@ -132,6 +135,8 @@ impl Heartbeats {
             grace,
             progress: Progress::default(),
             start: Start::new(begun, grace),
+            failed,
+            repair: Repair::default(),
             proofs,
             prove: prove.clone(),
         };

@@ -7,7 +7,10 @@ use std::{
 
 use crate::{
     kafka::{BrokerId, Fault},
-    probe::heartbeat::record::{NotAHeartbeat, Record},
+    probe::heartbeat::{
+        Renewal,
+        record::{NotAHeartbeat, Record},
+    },
 };
 
 /// Something that happened to heartbeats, at an instant of the process's monotonic clock.
@@ -105,6 +108,8 @@ pub enum Event {
         /// How long that took.
         took: Duration,
     },
+    /// A client was replaced by another one.
+    Renewed(Renewal),
     /// This process did not run. To be told before anything that happened after the stall.
     Stalled {
         /// The last instant at which the process was known to run.

@@ -143,6 +143,7 @@ impl Ledger {
                 self.sums.last_unread = Some((at, fault));
             }
             Event::Started { took } => self.sums.startup = Some(took),
+            Event::Renewed(why) => self.sums.renewals[why as usize] += 1,
             Event::Stalled { from, to } => self.stalls.add(from, to),
             Event::Stopped => self.stop(),
         }

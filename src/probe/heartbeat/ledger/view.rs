@@ -24,6 +24,7 @@ impl Ledger {
             unacknowledged_events: sums.unacknowledged_events,
             totals: self.totals,
             startup: sums.startup,
+            renewals: sums.renewals,
             stalled: self.stalls.total(),
             schedule_delay: sums.schedule_delay.clone(),
             produce_errors: sums.produce_errors.clone(),
