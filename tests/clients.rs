@@ -96,6 +96,7 @@ fn heartbeats_begin_when_the_first_fetch_was_answered() {
     );
     let totals = service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 30);
     assert_eq!(totals.bad(), 0, "{totals:?}\n{}", service.log());
+    assert!(!service.log().contains("reached end of partition"), "{}", service.log());
     let took = service.series("heartbeat_startup_duration_seconds", &[]).expect("it was told");
     assert!((5.9..20.0).contains(&took), "{took} s\n{}", service.log());
     drop(service);

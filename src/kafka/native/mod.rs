@@ -243,14 +243,16 @@ impl<L: Listener> ClientContext for Context<L> {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is an event of the consumer, which librdkafka delivers as an error.
+        if error.rdkafka_error_code() == Some(Code::PartitionEOF) {
+            return;
+        }
         if self.fatal.raised.load(Ordering::Acquire) {
             // The first one after it is the fatal error itself, under the code of its cause.
             let cause = self.fatal.cause.get_or_init(|| fault(&error)).as_str();
             return tracing::debug!(client = self.api, cause, "of a client that failed: {reason}");
         }
-        if error.rdkafka_error_code() != Some(Code::PartitionEOF) {
-            self.words.note(fault(&error), reason);
-        }
+        self.words.note(fault(&error), reason);
     }
 }
 
