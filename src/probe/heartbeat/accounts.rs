@@ -1,7 +1,8 @@
 //! The ledger's thread: the only place where the ledger meets a clock.
 //!
-//! It wakes every ten milliseconds. Waking much later means that this process stalled. The clock is read before each
-//! event is booked, so the ledger knows of a stall before it is told of anything that happened after the stall.
+//! It wakes every ten milliseconds. Waking much later means that this thread was held up, and that the process stalled
+//! if the [`pulse`](super::pulse) was held up as well. The clock is read before each event is booked, so the ledger knows
+//! of a stall before it is told of anything that happened after the stall.
 
 use std::{
     sync::{
@@ -16,14 +17,9 @@ use tokio::sync::{Notify, watch};
 use super::{
     Ended, Snapshot,
     ledger::{Event, Ledger},
+    pulse::{Pulse, STALL, TICK},
     trace::{Outlet, Told},
 };
-
-/// The ticker.
-const TICK: Duration = Duration::from_millis(10);
-
-/// A tick that is later than this is a stall: what was in flight meanwhile was not measured.
-const STALL: Duration = Duration::from_millis(100);
 
 /// Snapshots are published at most this often, and at least once a second.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
@@ -49,6 +45,8 @@ pub(super) struct Accounts {
     pub(super) tolerance: Duration,
     /// When the clock was last read: the process ran at this instant.
     pub(super) awake: Instant,
+    /// Says whether the other threads ran while this one did not.
+    pub(super) pulse: Arc<Pulse>,
     pub(super) log: BadLog,
     /// Where heartbeats are told in traces.
     pub(super) outlet: Option<Outlet>,
@@ -104,19 +102,25 @@ impl Accounts {
         }
     }
 
-    /// Reads the clock, and tells the ledger if this thread did not run since the clock was last read. A log that cannot
-    /// be written holds this thread up like a stopped process.
+    /// Reads the clock, and tells the ledger if the process did not run since the clock was last read. Where this thread
+    /// alone did not run, for example because a log line could not be written, the instants of the events are right.
     fn notice_stall(&mut self) -> Instant {
         let (now, awake) = (Instant::now(), self.awake);
-        let late = (now - awake).saturating_sub(TICK);
-        if late > STALL {
-            let (cluster, seconds) = (&*self.log.cluster, (now - awake).as_secs_f64());
-            if late > self.tolerance {
-                tracing::warn!(cluster, seconds, "this process was stalled");
-            } else {
-                tracing::debug!(cluster, seconds, "this process was stalled for a moment");
+        if (now - awake).saturating_sub(TICK) > STALL {
+            let (cluster, stalls) = (&*self.log.cluster, self.pulse.stalls(awake, now));
+            if stalls.is_empty() {
+                let seconds = (now - awake).as_secs_f64();
+                tracing::debug!(cluster, seconds, "the ledger's thread was held up, the process was not");
             }
-            self.ledger.apply(Event::Stalled { from: awake, to: now });
+            for (from, to) in stalls {
+                let (lasted, seconds) = (to - from, (to - from).as_secs_f64());
+                if lasted > self.tolerance {
+                    tracing::warn!(cluster, seconds, "this process was stalled");
+                } else {
+                    tracing::debug!(cluster, seconds, "this process was stalled for a moment");
+                }
+                self.ledger.apply(Event::Stalled { from, to });
+            }
         }
         self.awake = now;
         now
@@ -203,7 +207,87 @@ fn millis(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, thread};
+
     use super::*;
+    use crate::{
+        latency::Bounds,
+        probe::heartbeat::{
+            Outcome,
+            ledger::Settings,
+            record::{Identity, Record},
+        },
+    };
+
+    /// The ledger's thread of a cluster with one partition, the way to tell it something, and what it publishes.
+    fn accounts() -> (Accounts, mpsc::Sender<Event>, watch::Receiver<Arc<Snapshot>>) {
+        let (begin, wall) = (Instant::now(), SystemTime::now());
+        let (deadline, horizon) = (Duration::from_secs(10), Duration::from_secs(20));
+        let (identity, tolerance) = (IDENTITY, Duration::from_millis(500));
+        let bounds = Bounds::with([deadline]);
+        let settings = Settings { identity, deadline, horizon, tolerance, bounds, traces: None };
+        let ledger = Ledger::new(settings, begin, wall);
+        let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin)));
+        let (tell, events) = mpsc::channel();
+        let accounts = Accounts {
+            ledger,
+            events,
+            publisher,
+            nudge: Arc::default(),
+            tolerance,
+            awake: begin,
+            pulse: Pulse::of_process(),
+            log: BadLog::new("k".into(), "one".to_owned()),
+            outlet: None,
+            topic: "hb".into(),
+        };
+        (accounts, tell, snapshot)
+    }
+
+    const IDENTITY: Identity = Identity { instance: 1, epoch: 2 };
+
+    /// Holds up the ledger's thread alone for so long, while a heartbeat is sent, acknowledged and received.
+    fn held_up(limit: Duration) -> Arc<Snapshot> {
+        let (accounts, tell, mut snapshot) = accounts();
+        let thread = thread::spawn(move || accounts.run());
+        let begin = Instant::now();
+        {
+            // Nothing can be published while somebody looks at what was published last.
+            let _held = snapshot.borrow();
+            let (partition, sequence, broker) = (0, 0, None);
+            // The ledger publishes once a second.
+            let intended = begin + limit * 3 / 4;
+            while Instant::now() < intended {
+                thread::park_timeout(TICK);
+            }
+            let at = Instant::now();
+            let told = |event| tell.send(event).expect("the ledger's thread runs");
+            told(Event::Sent { partition, sequence, intended: at, at, broker });
+            told(Event::Acked { partition, sequence, at: Instant::now() });
+            let record = Record { identity: IDENTITY, partition, sequence, intended: 0, sent: 0 };
+            told(Event::Received { partition, offset: 0, at: Instant::now(), record: Ok(record) });
+            while begin.elapsed() < limit {
+                thread::park_timeout(TICK);
+            }
+        }
+        drop(tell);
+        thread.join().expect("no panic");
+        snapshot.borrow_and_update().clone()
+    }
+
+    #[test]
+    fn ledger_thread_held_up_alone_is_no_stall_of_the_process() {
+        let limit = Duration::from_secs(2);
+        // On a busy machine the process itself may stall meanwhile, and says so.
+        let mut rounds = (0..5).map(|_| {
+            let begin = Instant::now();
+            let snapshot = held_up(limit);
+            (snapshot, Pulse::of_process().stalls(begin, Instant::now()))
+        });
+        let (snapshot, _) = rounds.find(|(_, stalls)| stalls.is_empty()).expect("a round without a stall");
+        assert_eq!(snapshot.totals.of(Outcome::Ok), 1, "{:?}", snapshot.totals);
+        assert_eq!((snapshot.stalled, snapshot.prober_healthy), (Duration::ZERO, true));
+    }
 
     #[test]
     fn logged_milliseconds_have_three_decimals_at_most() {

@@ -8,6 +8,7 @@ mod accounts;
 mod consumer;
 pub mod ledger;
 mod producer;
+mod pulse;
 pub mod record;
 mod renewal;
 mod reports;
