@@ -11,7 +11,7 @@ use std::{
 
 use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
 
-use crate::{certificates::Certificates, latency::Shared, metrics::render::Process};
+use crate::{certificates::Certificates, kafka::Fault, latency::Shared, metrics::render::Process};
 
 /// Clock ticks a second in `/proc`: 100 on every Linux there is.
 const TICKS_PER_SECOND: u64 = 100;
@@ -53,8 +53,8 @@ pub fn http_connections(configured: usize) -> usize {
         tracing::warn!(
             configured,
             served = most,
-            "[http] connections is more than a quarter of the descriptors that this process may open: raise the limit \
-             of open files (LimitNOFILE in a systemd unit, ulimit -n in a shell)"
+            hint = Fault::Descriptors.hint(),
+            "[http] connections is more than a quarter of the descriptors that this process may open"
         );
     }
     configured.min(most)

@@ -9,6 +9,7 @@ use std::{
 };
 
 use rdkafka::mocking::MockCluster;
+use serde_json::Value;
 use support::{
     certs::Authority,
     service::{Service, free_port, program},
@@ -109,34 +110,72 @@ fn two_hundred_silent_connections_leave_descriptors_for_kafka_and_health() {
     assert_eq!(failures_of_brokers(&metrics), Vec::<&str>::new());
 }
 
+/// A service whose limit of open files changes while it runs, and a connection to it that stays open: it is answered
+/// although no further descriptor is to be had.
+struct Limited {
+    service: Service,
+    agent: ureq::Agent,
+}
+
+impl Limited {
+    fn start(kafka: &MockCluster<'_, rdkafka::producer::DefaultProducerContext>, heartbeat: &str) -> Self {
+        let servers = kafka.bootstrap_servers();
+        let service = Service::start(&format!(
+            "[kafka]\nname = k\nbootstrap.servers = {servers}\n[heartbeat]\n{heartbeat}\
+             [connectivity]\ninterval = 1s\n[metadata]\ninterval = 1s\n"
+        ));
+        let up = || (service.sum("heartbeat_broker_up", &[]) >= 3.0).then_some(());
+        wait_for("every broker to be up", Duration::from_secs(30), up);
+        let timeout = Some(Duration::from_secs(5));
+        let agent = ureq::Agent::config_builder().timeout_global(timeout).build().into();
+        let limited = Self { service, agent };
+        limited.wait_for_verdict("ok");
+        limited
+    }
+
+    /// This process may open so many files from now on. What is open stays open.
+    fn limit(&self, files: u64) {
+        let (pid, limit) = (self.service.pid().to_string(), format!("--nofile={files}:1024"));
+        let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status().expect("prlimit");
+        assert!(set.success());
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        let url = format!("http://{}{path}", self.service.address());
+        self.agent.get(&url).call().ok()?.body_mut().read_to_string().ok()
+    }
+
+    /// What the API says of the cluster.
+    fn status(&self) -> Option<Value> {
+        let answer: Value = serde_json::from_str(&self.get("/api/v1/status")?).ok()?;
+        Some(answer["clusters"][0].clone())
+    }
+
+    /// What the API says of the cluster, and the metrics.
+    fn counts(&self) -> (Value, String) {
+        let both = || Some((self.status()?, self.get("/metrics")?));
+        wait_for("an answer", Duration::from_secs(20), both)
+    }
+
+    fn wait_for_verdict(&self, verdict: &str) -> Value {
+        let found = try_wait(Duration::from_secs(120), || {
+            self.status().filter(|status| status["verdict"] == verdict)
+        });
+        found.unwrap_or_else(|| panic!("no verdict {verdict}: {:#?}\n{}", self.status(), self.service.log()))
+    }
+}
+
 #[test]
 fn missing_descriptors_are_the_fault_of_this_process_and_not_of_a_broker() {
     let kafka = MockCluster::new(3).expect("an embedded cluster");
     kafka.create_topic("kafka-heartbeat", 3, 3).expect("a topic");
-    let fast = "[heartbeat]\ninterval = 200ms\n[connectivity]\ninterval = 1s\n[metadata]\ninterval = 1s\n";
-    let servers = kafka.bootstrap_servers();
-    let service = Service::start(&format!("[kafka]\nname = k\nbootstrap.servers = {servers}\n{fast}"));
-    let up = || (service.sum("heartbeat_broker_up", &[]) >= 3.0).then_some(());
-    wait_for("every broker to be up", Duration::from_secs(30), up);
-    // A connection that is open already is answered, though no further descriptor is to be had.
-    let agent = ureq::Agent::new_with_defaults();
-    let url = format!("http://{}/api/v1/status", service.address());
-    let status = || agent.get(&url).call().ok()?.body_mut().read_to_string().ok();
-    let has = |verdict: &'static str| {
-        let verdict = format!("\"verdict\":\"{verdict}\"");
-        move || status().filter(|status| status.contains(&verdict))
-    };
-    wait_for("a good verdict", Duration::from_secs(60), has("ok"));
-    let limit = |files: u64| {
-        let (pid, limit) = (service.pid().to_string(), format!("--nofile={files}:1024"));
-        let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status().expect("prlimit");
-        assert!(set.success());
-    };
-    limit(8);
-    let blamed = wait_for("the verdict to blame this process", Duration::from_secs(30), has("prober_fault"));
-    assert!(blamed.contains("this process has run out of descriptors"), "{blamed}");
-    limit(1024);
-    wait_for("the verdict to be good again", Duration::from_secs(60), has("ok"));
+    let limited = Limited::start(&kafka, "interval = 200ms\n");
+    limited.limit(8);
+    let blamed = limited.wait_for_verdict("prober_fault");
+    assert!(blamed["reasons"].to_string().contains("this process has run out of descriptors"), "{blamed}");
+    limited.limit(1024);
+    limited.wait_for_verdict("ok");
+    let service = &limited.service;
     let metrics = service.get("/metrics").expect("metrics");
     assert_eq!(failures_of_brokers(&metrics), Vec::<&str>::new());
     let faults = ["task=\"connectivity\"", "fault=\"descriptors\""];
@@ -144,6 +183,56 @@ fn missing_descriptors_are_the_fault_of_this_process_and_not_of_a_broker() {
     let log = service.log();
     let remedies = log.lines().filter(|line| line.contains("raise the limit of open files")).count();
     assert_eq!(remedies, 1, "{log}");
+}
+
+#[test]
+fn heartbeats_without_a_descriptor_to_connect_with_are_skipped_and_no_slo_event() {
+    let kafka = MockCluster::new(3).expect("an embedded cluster");
+    kafka.create_topic("kafka-heartbeat", 3, 3).expect("a topic");
+    for partition in 0..3 {
+        kafka.partition_leader("kafka-heartbeat", partition, Some(partition + 1)).expect("a leader");
+    }
+    let limited = Limited::start(&kafka, "interval = 500ms\ndeadline = 2s\nhorizon = 4s\n");
+    let count = |status: &Value, what: &str| status["heartbeats"][what].as_u64().expect("a count");
+    let outcome =
+        |status: &Value, what: &str| status["heartbeats"]["outcomes"][what].as_u64().expect("a count");
+    let ok_of = |metrics: &str, broker: &str| -> f64 {
+        let labels = [format!("broker=\"{broker}\""), "outcome=\"ok\"".to_owned()];
+        let of = |line: &&str| {
+            line.starts_with("heartbeat_outcomes_total{") && labels.iter().all(|label| line.contains(label))
+        };
+        let values =
+            metrics.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
+    };
+    let (before, metrics) = limited.counts();
+    limited.limit(8);
+    let begun = Instant::now();
+    // The connections of one broker are cut. It listens again at once, but this process cannot connect.
+    kafka.broker_down(1).expect("a broker that is down");
+    kafka.broker_up(1).expect("a broker that is up again");
+    wait_for("eight seconds to pass, four times the deadline", Duration::from_secs(60), || {
+        (begun.elapsed() > Duration::from_secs(8)).then_some(())
+    });
+    limited.limit(1024);
+    let (during, meanwhile) = limited.counts();
+    assert_eq!(count(&during, "slo_bad_events"), count(&before, "slo_bad_events"), "{during:#}");
+    assert!(outcome(&during, "skipped") >= outcome(&before, "skipped") + 8, "{during:#}");
+    assert_eq!(during["prober_healthy"], false, "{during:#}");
+    assert_eq!(during["verdict"], "prober_fault", "{during:#}");
+    assert!(during["reasons"].to_string().contains("has run out of descriptors"), "{during:#}");
+    assert!(meanwhile.contains("heartbeat_prober_healthy{kafka_cluster=\"k\"} 0"));
+    for broker in ["2", "3"] {
+        let grown = ok_of(&meanwhile, broker) - ok_of(&metrics, broker);
+        assert!(grown >= 6.0, "the connections to broker {broker} are open: {grown} good heartbeats");
+    }
+    let after = limited.wait_for_verdict("ok");
+    assert_eq!(after["prober_healthy"], true, "{after:#}");
+    assert_eq!(count(&after, "slo_bad_events"), count(&before, "slo_bad_events"), "{after:#}");
+    let ok = ok_of(&limited.counts().1, "1");
+    wait_for("good heartbeats of the broker that was cut off", Duration::from_secs(20), || {
+        (ok_of(&limited.counts().1, "1") >= ok + 5.0).then_some(())
+    });
 }
 
 #[test]

@@ -4,10 +4,11 @@
 //! heartbeats because it is the client real applications run; `wire` is our own thin client for
 //! questions, because librdkafka cannot time the stages of a connection and its admin calls abort
 //! the process when a broker is sick. `admin` words the questions, `capability` remembers which of
-//! them the cluster refuses, `fault` names what went wrong.
+//! them the cluster refuses, `fault` names what went wrong, `descriptors` says whether this process can connect at all.
 
 pub mod admin;
 pub mod capability;
+pub mod descriptors;
 pub mod fault;
 pub mod native;
 pub mod wire;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config,
+    kafka::Fault,
     probe::{
         connectivity,
         heartbeat::{self, Outcome},
@@ -37,7 +38,7 @@ pub enum State {
     Degraded,
     /// No heartbeat gets through.
     Down,
-    /// We stall ourselves; nothing is said of Kafka.
+    /// This process stalls or has no descriptor left; nothing is said of Kafka.
     ProberFault,
     /// Nothing judged yet.
     Unknown,
@@ -98,6 +99,7 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: C
         let seen = Seen {
             enabled: inputs.settings.enabled,
             prober_healthy: heartbeat.prober_healthy,
+            short_of_descriptors: heartbeat.short_of_descriptors,
             change: window.change(),
             missing: missing(&mut brokers, &inputs.settings, metadata.fresh()),
             metadata: &metadata,
@@ -185,6 +187,7 @@ impl Window {
 struct Seen<'a> {
     enabled: bool,
     prober_healthy: bool,
+    short_of_descriptors: bool,
     change: Change,
     /// What the metadata lack.
     missing: Vec<String>,
@@ -195,6 +198,13 @@ struct Seen<'a> {
 
 impl Seen<'_> {
     fn judge(&self) -> (State, Vec<String>) {
+        if self.short_of_descriptors {
+            let remedy = Fault::Descriptors.hint().unwrap_or_default();
+            let reason = format!(
+                "this process has run out of descriptors within the last half minute and could open no connection: {remedy}"
+            );
+            return (State::ProberFault, vec![reason]);
+        }
         if !self.prober_healthy {
             let reason =
                 "this process was stalled within the last half minute: its numbers say little of Kafka";
@@ -259,7 +269,7 @@ impl Seen<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::{Fault, Stage};
+    use crate::kafka::Stage;
 
     const LENGTH: Duration = Duration::from_secs(30);
 
@@ -282,6 +292,7 @@ mod tests {
         let seen = Seen {
             enabled,
             prober_healthy: healthy,
+            short_of_descriptors: false,
             change,
             missing: Vec::new(),
             metadata: &metadata,
@@ -324,11 +335,30 @@ mod tests {
     }
 
     #[test]
+    fn shortage_of_descriptors_is_named_with_its_remedy_and_says_nothing_of_kafka() {
+        let (unknown, connectivity) = (Latest::new(LENGTH), Latest::new(LENGTH));
+        let seen = Seen {
+            enabled: true,
+            prober_healthy: false,
+            short_of_descriptors: true,
+            change: Change { length: LENGTH, events: 90, bad: 90, lost: 0 },
+            missing: vec!["missing: broker 3".to_owned()],
+            metadata: &Latest::new(LENGTH),
+            connectivity: &connectivity,
+            topic: &unknown,
+        };
+        let reason = "this process has run out of descriptors within the last half minute and could open no connection: \
+                      raise the limit of open files of kafka-heartbeat: LimitNOFILE in a systemd unit, ulimit -n in a shell";
+        assert_eq!(seen.judge(), (State::ProberFault, vec![reason.to_owned()]));
+    }
+
+    #[test]
     fn what_the_metadata_lack_degrades_although_every_heartbeat_is_good() {
         let (unknown, connectivity) = (Latest::new(LENGTH), Latest::new(LENGTH));
         let seen = Seen {
             enabled: true,
             prober_healthy: true,
+            short_of_descriptors: false,
             change: Change { length: LENGTH, events: 90, bad: 0, lost: 0 },
             missing: vec!["missing: broker 3".to_owned()],
             metadata: &Latest::new(LENGTH),

@@ -176,6 +176,7 @@ fn silence(wall: SystemTime) -> heartbeat::Snapshot {
         fetch_errors: BTreeMap::new(),
         throttle: BTreeMap::new(),
         prober_healthy: true,
+        short_of_descriptors: false,
         produce: Recent::new(Instant::now()),
         end_to_end: Recent::new(Instant::now()),
         acked_mean: RecentMean::over(MINUTE),

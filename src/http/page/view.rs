@@ -150,7 +150,7 @@ pub(super) fn title(state: State) -> &'static str {
         State::Ok => "Kafka works",
         State::Degraded => "Kafka is degraded",
         State::Down => "Kafka is down",
-        State::ProberFault => "This prober stalls",
+        State::ProberFault => "This prober cannot measure",
         State::Unknown => "Not known yet",
     }
 }

@@ -122,7 +122,7 @@ pub static PROBER_HEALTHY: Family<1> = family(
     "heartbeat_prober_healthy",
     Kind::Gauge,
     &["kafka_cluster"],
-    "0 for half a minute after this process was stalled: its numbers say little of Kafka then.",
+    "0 for half a minute after this process was stalled or had no file descriptor left: its numbers say little of Kafka then.",
 );
 
 pub static PRODUCE_ERRORS: Family<2> = family(

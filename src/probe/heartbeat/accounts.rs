@@ -20,6 +20,12 @@ use super::{
     pulse::{Pulse, STALL, TICK},
     trace::{Outlet, Told},
 };
+use crate::kafka::{Fault, descriptors};
+
+/// Whether a descriptor is to be had is tried so often, and with each tick while there is none.
+const TRY_DESCRIPTORS: Duration = Duration::from_millis(100);
+/// A shortage of descriptors that comes back within this time is not logged again.
+const SHORTAGE_OVER: Duration = Duration::from_secs(30);
 
 /// Snapshots are published at most this often, and at least once a second.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
@@ -47,6 +53,7 @@ pub(super) struct Accounts {
     pub(super) awake: Instant,
     /// Says whether the other threads ran while this one did not.
     pub(super) pulse: Arc<Pulse>,
+    pub(super) descriptors: Descriptors,
     pub(super) log: BadLog,
     /// Where heartbeats are told in traces.
     pub(super) outlet: Option<Outlet>,
@@ -62,6 +69,7 @@ impl Accounts {
         loop {
             let first = self.events.recv_timeout(TICK);
             let woken = self.notice_stall();
+            self.notice_shortage(woken);
             let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
             if let Ok(event) = first {
                 changed = true;
@@ -126,6 +134,21 @@ impl Accounts {
         now
     }
 
+    /// Tells the ledger while this process has no descriptor left.
+    fn notice_shortage(&mut self, now: Instant) {
+        if let Some(from) = self.descriptors.missing_since(now) {
+            if self.descriptors.is_news(now) {
+                let (cluster, hint) = (&*self.log.cluster, Fault::Descriptors.hint_once(&self.log.cluster));
+                tracing::warn!(
+                    cluster,
+                    hint,
+                    "this process has run out of descriptors: heartbeats may be skipped"
+                );
+            }
+            self.ledger.apply(Event::NoDescriptors { from, to: now });
+        }
+    }
+
     /// In traces and in the log, each what belongs there.
     fn tell_ended(&mut self, now: Instant) {
         let ended: Vec<_> = self.ledger.take_ended().collect();
@@ -136,6 +159,37 @@ impl Accounts {
             }
         }
         self.log.write(ended.into_iter().filter(|ended| ended.outcome.is_bad()), now);
+    }
+}
+
+/// Tries whether this process can open a descriptor.
+pub(super) struct Descriptors {
+    tried: Instant,
+    /// Whether there was none then.
+    short: bool,
+    /// When there was none, last.
+    missing: Option<Instant>,
+}
+
+impl Descriptors {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { tried: now, short: false, missing: None }
+    }
+
+    /// The instant of the try before, if there is no descriptor now. Returns `None` between two tries.
+    fn missing_since(&mut self, now: Instant) -> Option<Instant> {
+        if !self.short && now.saturating_duration_since(self.tried) < TRY_DESCRIPTORS {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.tried, now);
+        self.short = descriptors::are_missing();
+        self.short.then_some(before)
+    }
+
+    /// Notes a shortage, and whether it is another one than the last.
+    fn is_news(&mut self, now: Instant) -> bool {
+        let last = self.missing.replace(now);
+        last.is_none_or(|last| now.saturating_duration_since(last) > SHORTAGE_OVER)
     }
 }
 
@@ -237,6 +291,7 @@ mod tests {
             tolerance,
             awake: begin,
             pulse: Pulse::of_process(),
+            descriptors: Descriptors::new(begin),
             log: BadLog::new("k".into(), "one".to_owned()),
             outlet: None,
             topic: "hb".into(),

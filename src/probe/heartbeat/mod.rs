@@ -48,7 +48,7 @@ pub enum Outcome {
     UnackedMissing,
     /// Never handed to the client: its queue was full, or it knew no partition yet.
     Unsent,
-    /// Not sent, or not judged, because of ourselves: stalled, or stopping.
+    /// Not sent, or not judged, because of ourselves: stalled, without a descriptor, or stopping.
     Skipped,
 }
 
@@ -162,8 +162,10 @@ pub struct Snapshot {
     pub fetch_errors: BTreeMap<Fault, u64>,
     /// Throttle times the brokers reported, by request.
     pub throttle: BTreeMap<&'static str, Buckets>,
-    /// False while the process itself stalls.
+    /// False for half a minute after the process itself stalled or had no descriptor left.
     pub prober_healthy: bool,
+    /// True for half a minute after the process had no descriptor left.
+    pub short_of_descriptors: bool,
     /// Acknowledged minus intended, of the last five minutes.
     pub produce: Recent,
     /// Received minus intended (or just above the deadline), of the last five minutes.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Snapshot,
-    accounts::{Accounts, BadLog},
+    accounts::{Accounts, BadLog, Descriptors},
     consumer,
     ledger::{Event, Ledger, Settings},
     producer::Sending,
@@ -93,6 +93,7 @@ impl Heartbeats {
             tolerance,
             awake: begin,
             pulse: Pulse::of_process(),
+            descriptors: Descriptors::new(begin),
             log: BadLog::new(needs.cluster.name.as_str().into(), settings.instance.clone()),
             outlet: needs.outlet.clone(),
             topic: settings.topic.as_str().into(),

@@ -117,6 +117,14 @@ pub enum Event {
         /// The first instant at which the process ran again.
         to: Instant,
     },
+    /// This process could open no descriptor, so that a client without a connection could not connect. To be told while
+    /// the shortage lasts.
+    NoDescriptors {
+        /// The instant at which a descriptor was tried for before.
+        from: Instant,
+        /// The last instant at which the process was known to have none.
+        to: Instant,
+    },
     /// We stop: what is still open ends now, and nothing of it is Kafka's fault.
     Stopped,
 }

@@ -10,7 +10,7 @@ use super::{
     entry::{Entry, Verdict},
 };
 use crate::{
-    kafka::BrokerId,
+    kafka::{BrokerId, Fault},
     latency::Trace,
     probe::heartbeat::{Outcome, Snapshot, trace::Ids},
 };
@@ -37,7 +37,7 @@ impl Ledger {
         // A latency that contains any stall is wrong. A failure is excused by a stall that can have been its reason.
         let is_ours = match outcome {
             Outcome::Ok | Outcome::Late => self.stalls.touch(intended, intended + after),
-            _ => self.stalls.excuse(intended, intended + after),
+            _ => entry.refused.is_some_and(Fault::is_ours) || self.stalls.excuse(intended, intended + after),
         };
         if entry.verdict.is_none() && is_ours {
             entry.verdict = Some(Verdict::Excluded);

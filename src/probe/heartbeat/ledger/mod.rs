@@ -145,6 +145,7 @@ impl Ledger {
             Event::Started { took } => self.sums.startup = Some(took),
             Event::Renewed(why) => self.sums.renewals[why as usize] += 1,
             Event::Stalled { from, to } => self.stalls.add(from, to),
+            Event::NoDescriptors { from, to } => self.stalls.add_shortage(from, to),
             Event::Stopped => self.stop(),
         }
     }

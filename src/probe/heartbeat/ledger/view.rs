@@ -31,6 +31,7 @@ impl Ledger {
             fetch_errors: sums.fetch_errors.clone(),
             throttle: sums.throttle.clone(),
             prober_healthy: self.stalls.healthy(now),
+            short_of_descriptors: self.stalls.short_of_descriptors(now),
             produce: sums.produce.clone(),
             end_to_end: sums.end_to_end.clone(),
             acked_mean: sums.acked_mean.clone(),

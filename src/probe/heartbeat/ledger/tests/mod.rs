@@ -3,6 +3,7 @@
 use super::*;
 use crate::{kafka::Fault, probe::heartbeat::Snapshot};
 
+mod descriptors;
 mod orders;
 mod stalls;
 mod told;
