@@ -8,11 +8,12 @@
 mod consumer;
 mod publish;
 mod settings;
+mod words;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -35,12 +36,10 @@ pub use consumer::{Consumer, Read, Received};
 pub use publish::Publisher;
 use settings::producer_config;
 pub use settings::{check, check_together, warnings};
+use words::Words;
 
 use super::{Error, Fault, fault::plain};
 use crate::config;
-
-/// The same words of a client are logged at most this often.
-const LOG_GAP: Duration = Duration::from_secs(600);
 
 /// What librdkafka's log calls an error after which a client does nothing any more.
 const FATAL: &str = "FATAL";
@@ -213,7 +212,7 @@ struct Context<L: Listener> {
 
 impl<L: Listener> Context<L> {
     fn new(cluster: &config::Cluster, api: &'static str, listener: Arc<L>) -> Self {
-        let words = Words { cluster: cluster.name.clone(), api, last: Mutex::default() };
+        let words = Words::new(cluster.name.clone(), api);
         Self { api, listener, words, fatal: Fatal::default() }
     }
 }
@@ -221,7 +220,7 @@ impl<L: Listener> Context<L> {
 impl<L: Listener> ClientContext for Context<L> {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
         // What goes wrong is told by outcomes and by the connectivity probe; these are the details.
-        let cluster = &self.words.cluster;
+        let cluster = self.words.cluster();
         if facility == FATAL {
             self.fatal.raised.store(true, Ordering::Release);
             self.listener.failed();
@@ -294,28 +293,6 @@ struct Fatal {
 impl Fatal {
     fn cause(&self) -> Fault {
         self.cause.get().copied().unwrap_or(Fault::Other)
-    }
-}
-
-/// A client's complaints, each kind at most once in ten minutes: a broken broker repeats them by the
-/// thousand.
-struct Words {
-    cluster: String,
-    api: &'static str,
-    last: Mutex<BTreeMap<Fault, Instant>>,
-}
-
-impl Words {
-    fn note(&self, fault: Fault, words: &str) {
-        let now = Instant::now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.get(&fault).is_some_and(|before| now.duration_since(*before) < LOG_GAP) {
-            return;
-        }
-        last.insert(fault, now);
-        drop(last);
-        let (cluster, hint) = (&self.cluster, fault.hint_once(&self.cluster));
-        tracing::warn!(cluster, client = self.api, fault = fault.as_str(), hint, "{words}");
     }
 }
 

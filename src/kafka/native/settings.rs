@@ -12,12 +12,17 @@ use crate::{
 };
 
 /// Of both heartbeat clients. Order: these < the client's own < `[kafka]` < `[producer]` or `[consumer]`.
-const BOTH: [(&str, &str); 9] = [
+const BOTH: [(&str, &str); 10] = [
     ("socket.nagle.disable", "true"),
     ("socket.keepalive.enable", "true"),
-    // librdkafka's own maximum of ten seconds makes every recovery look ten seconds slow.
+    // A sparse client connects to a broker on demand, and each demand ends the pause between two attempts: without any
+    // working broker it connects twenty times a second, for ever. The topic has a partition on every broker, so that
+    // both clients need all connections anyway.
+    ("enable.sparse.connections", "false"),
+    // librdkafka's own maximum of ten seconds makes every recovery look ten seconds slow. The pause before an attempt is
+    // the maximum less up to a quarter of it: a broker that is in trouble has one connection a second at most from each client.
     ("reconnect.backoff.ms", "50"),
-    ("reconnect.backoff.max.ms", "1000"),
+    (LONGEST_PAUSE, "1500"),
     // New leaders and brokers are noticed within half a minute even without an error.
     ("topic.metadata.refresh.interval.ms", "30000"),
     ("enable.metrics.push", "false"),
@@ -25,6 +30,9 @@ const BOTH: [(&str, &str); 9] = [
     ("log.connection.close", "false"),
     ("allow.auto.create.topics", "false"),
 ];
+
+/// The longest pause between two attempts to connect, in milliseconds.
+const LONGEST_PAUSE: &str = "reconnect.backoff.max.ms";
 
 /// Of the heartbeat producer.
 const PRODUCER: [(&str, &str); 5] = [
@@ -261,7 +269,7 @@ pub fn warnings(cluster: &config::Cluster) -> Vec<String> {
 
 pub(super) fn producer_config(cluster: &config::Cluster) -> ClientConfig {
     let deadline = cluster.heartbeat.deadline.as_millis().to_string();
-    let mut config = base_config(cluster, &PRODUCER);
+    let mut config = base_config(cluster, &PRODUCER, &cluster.producer);
     // After the deadline an acknowledgement is worth nothing; without this it might come minutes later.
     config.set("message.timeout.ms", deadline);
     lay_over(&mut config, &cluster.kafka);
@@ -270,7 +278,7 @@ pub(super) fn producer_config(cluster: &config::Cluster) -> ClientConfig {
 }
 
 pub(super) fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
-    let mut config = base_config(cluster, &CONSUMER);
+    let mut config = base_config(cluster, &CONSUMER, &cluster.consumer);
     // A fetch is answered within half a second, data or not: a broker that takes much longer hangs, and by
     // then another one may lead.
     let hung = (cluster.heartbeat.deadline / 2).clamp(Duration::from_secs(2), Duration::from_secs(60));
@@ -285,14 +293,15 @@ pub(super) fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
     config
 }
 
-fn base_config(cluster: &config::Cluster, own: &[(&str, &str)]) -> ClientConfig {
+/// Settings that `[kafka]` and the client's own section, `section`, are laid over.
+fn base_config(cluster: &config::Cluster, own: &[(&str, &str)], section: &Properties) -> ClientConfig {
     let mut config = ClientConfig::new();
     for (key, value) in BOTH.iter().chain(own) {
         config.set(*key, *value);
     }
-    if cluster.kafka.get("reconnect.backoff.ms").is_some() {
-        // Who chooses the shortest pause may choose one that is longer than our longest.
-        config.remove("reconnect.backoff.max.ms");
+    if [&cluster.kafka, section].iter().any(|chosen| chosen.get("reconnect.backoff.ms").is_some()) {
+        // A user's shortest pause may be longer than our longest.
+        config.remove(LONGEST_PAUSE);
     }
     config.set("client.id", format!("kafka-heartbeat/{}", cluster.heartbeat.instance));
     let timeout = cluster.heartbeat.deadline.clamp(Duration::from_secs(1), Duration::from_secs(300));
