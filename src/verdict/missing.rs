@@ -1,7 +1,8 @@
 //! What the metadata no longer contain: brokers that left without notice, leaders and in-sync replicas.
 //!
 //! A broker that dies disappears from the metadata, and with it every check of that broker. It stays a reason until as
-//! many brokers are back as the operator expects or, without the operator's figure, as were seen over the last day.
+//! many brokers are back as the operator expects or, without the operator's figure, as were seen over the last day. A
+//! broker counts as seen only if two consecutive metadata answers contain it: one odd answer is not believed.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -27,32 +28,23 @@ const NAMED: usize = 5;
 pub(super) struct Brokers {
     /// `[metadata] expected.brokers`; absent where the service goes by what it has seen.
     expected: Option<usize>,
+    /// The last metadata answer: when it came, and the brokers in it.
+    last: Option<(Instant, BTreeSet<BrokerId>)>,
     /// (beginning of the piece, largest number of brokers in it), the oldest first.
     most: VecDeque<(Instant, usize)>,
-    /// When each broker was last in the metadata.
+    /// When each broker was last in two consecutive metadata answers.
     seen: BTreeMap<BrokerId, Instant>,
 }
 
 impl Brokers {
     pub(super) fn new(expected: Option<usize>) -> Self {
-        Self { expected, most: VecDeque::new(), seen: BTreeMap::new() }
+        Self { expected, last: None, most: VecDeque::new(), seen: BTreeMap::new() }
     }
 
-    /// Remembers these brokers; returns the reason if some are missing.
-    pub(super) fn see(&mut self, present: &BTreeSet<BrokerId>, now: Instant) -> Option<String> {
-        while self.most.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > MEMORY) {
-            self.most.pop_front();
-        }
-        match self.most.back_mut() {
-            Some((at, most)) if now.saturating_duration_since(*at) < PIECE => {
-                *most = present.len().max(*most)
-            }
-            _ => self.most.push_back((now, present.len())),
-        }
-        self.seen.retain(|_, at| now.saturating_duration_since(*at) <= MEMORY);
-        self.seen.extend(present.iter().take(REMEMBERED).map(|broker| (*broker, now)));
-        if self.seen.len() > REMEMBERED {
-            self.seen.retain(|_, at| *at == now);
+    /// Remembers the brokers of the metadata answer that came at `answered`; returns the reason if some are missing.
+    pub(super) fn see(&mut self, present: &BTreeSet<BrokerId>, answered: Instant) -> Option<String> {
+        if self.last.as_ref().is_none_or(|(last, _)| *last != answered) {
+            self.learn(present, answered);
         }
         let most = self.most.iter().map(|(_, most)| *most).max().unwrap_or_default();
         let (expected, source) = match self.expected {
@@ -66,6 +58,27 @@ impl Brokers {
         let names = list("broker", &names).map(|names| format!("; missing: {names}"));
         let names = names.unwrap_or_default();
         Some(format!("the metadata contain {} of {expected} brokers that {source}{names}", present.len()))
+    }
+
+    /// Remembers the brokers that this answer and the one before contain.
+    fn learn(&mut self, present: &BTreeSet<BrokerId>, now: Instant) {
+        let before = self.last.replace((now, present.clone()));
+        let before = before.map(|(_, brokers)| brokers).unwrap_or_default();
+        let confirmed: BTreeSet<BrokerId> = present.intersection(&before).copied().collect();
+        while self.most.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > MEMORY) {
+            self.most.pop_front();
+        }
+        match self.most.back_mut() {
+            Some((at, most)) if now.saturating_duration_since(*at) < PIECE => {
+                *most = confirmed.len().max(*most)
+            }
+            _ => self.most.push_back((now, confirmed.len())),
+        }
+        self.seen.retain(|_, at| now.saturating_duration_since(*at) <= MEMORY);
+        self.seen.extend(confirmed.iter().take(REMEMBERED).map(|broker| (*broker, now)));
+        if self.seen.len() > REMEMBERED {
+            self.seen.retain(|_, at| *at == now);
+        }
     }
 }
 
@@ -128,36 +141,69 @@ mod tests {
         ))
     }
 
+    /// Gives each set of brokers in two consecutive answers, the second one second later; returns the second reason.
+    fn twice(brokers: &mut Brokers, present: &[i32], at: Instant) -> Option<String> {
+        brokers.see(&ids(present), at);
+        brokers.see(&ids(present), at + Duration::from_secs(1))
+    }
+
     #[test]
     fn broker_that_left_is_named_until_as_many_are_back() {
         let (mut brokers, begin) = (Brokers::new(None), Instant::now());
-        let mut see = |present: &[i32], hours: u32| brokers.see(&ids(present), begin + HOUR * hours);
+        let mut see = |present: &[i32], hours: u32| twice(&mut brokers, present, begin + HOUR * hours);
         assert_eq!(see(&[1, 2, 3], 0), None);
         assert_eq!(see(&[1, 2], 1), two_left("3"));
-        assert_eq!(see(&[1, 2], 23), two_left("3"), "it is not forgotten");
+        assert_eq!(see(&[1, 2], 22), two_left("3"), "it is not forgotten");
         assert_eq!(see(&[1, 2, 3], 23), None, "it is back");
         assert_eq!(see(&[1, 3], 24), two_left("2"));
-        assert_eq!(see(&[1, 3, 4], 24), None, "another broker took its place");
-        assert_eq!(see(&[1, 3], 25), two_left("4"), "the one that was seen last");
-        assert_eq!(see(&[1, 3], 50), None, "nobody has seen three for a day");
+        assert_eq!(see(&[1, 3, 4], 25), None, "another broker took its place");
+        assert_eq!(see(&[1, 3], 26), two_left("4"), "the one that was seen last");
+        assert_eq!(see(&[1, 3], 51), None, "three brokers were not seen for a day");
         assert!(brokers.most.len() <= 25 && brokers.seen.len() == 2);
     }
 
     #[test]
+    fn broker_in_one_odd_answer_only_is_not_believed() {
+        let (mut brokers, begin) = (Brokers::new(None), Instant::now());
+        let odd: Vec<i32> = (1..=30).collect();
+        let answers: [&[i32]; 6] = [&odd, &[1, 2, 3], &[1, 2, 3], &odd, &[1, 2, 3], &[1, 2, 3]];
+        for (number, answer) in (0..).zip(answers) {
+            let answered = begin + Duration::from_secs(15 * number);
+            // The verdict looks at one answer many times: that does not make it two answers.
+            for _ in 0..15 {
+                assert_eq!(brokers.see(&ids(answer), answered), None, "answer {number}");
+            }
+        }
+        let answered = begin + Duration::from_secs(100);
+        assert_eq!(brokers.see(&ids(&[1, 2]), answered), two_left("3"), "the others were confirmed");
+    }
+
+    #[test]
+    fn broker_added_to_the_cluster_is_missed_after_two_answers() {
+        let (mut brokers, begin) = (Brokers::new(None), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert_eq!(twice(&mut brokers, &[1, 2], at(0)), None);
+        assert_eq!(twice(&mut brokers, &[1, 2, 3], at(15)), None);
+        assert_eq!(brokers.see(&ids(&[1, 2]), at(30)), two_left("3"));
+    }
+
+    #[test]
     fn rolling_restart_ends_without_a_reason() {
-        let (mut brokers, now) = (Brokers::new(None), Instant::now());
-        assert_eq!(brokers.see(&ids(&[1, 2, 3]), now), None);
-        for present in [[2, 3], [1, 3], [1, 2]] {
-            assert!(brokers.see(&ids(&present), now).is_some(), "{present:?}");
-            assert_eq!(brokers.see(&ids(&[1, 2, 3]), now), None);
+        let (mut brokers, begin) = (Brokers::new(None), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        assert_eq!(twice(&mut brokers, &[1, 2, 3], at(0)), None);
+        for (present, seconds) in [([2, 3], 15), ([1, 3], 45), ([1, 2], 75)] {
+            assert!(brokers.see(&ids(&present), at(seconds)).is_some(), "{present:?}");
+            assert_eq!(brokers.see(&ids(&[1, 2, 3]), at(seconds + 15)), None);
         }
     }
 
     #[test]
     fn operators_figure_counts_and_not_what_was_seen() {
         let (mut brokers, now) = (Brokers::new(Some(2)), Instant::now());
-        assert_eq!(brokers.see(&ids(&[1, 2, 3]), now), None);
-        assert_eq!(brokers.see(&ids(&[1, 2]), now), None, "the cluster was made smaller");
+        assert_eq!(twice(&mut brokers, &[1, 2, 3], now), None);
+        let later = now + Duration::from_secs(15);
+        assert_eq!(twice(&mut brokers, &[1, 2], later), None, "the cluster was made smaller");
         let reason = brokers.see(&ids(&[1]), now + HOUR).expect("one is missing");
         assert_eq!(reason, "the metadata contain 1 of 2 brokers that are expected; missing: broker 2");
         let reason = Brokers::new(Some(3)).see(&ids(&[1, 2]), now).expect("it never came");
@@ -169,9 +215,9 @@ mod tests {
         let (mut brokers, now) = (Brokers::new(None), Instant::now());
         for begin in 0..10 {
             let many: Vec<i32> = (begin * 2_000..(begin + 1) * 2_000).collect();
-            brokers.see(&ids(&many), now + HOUR / 100 * begin as u32);
+            twice(&mut brokers, &many, now + HOUR / 100 * begin as u32);
         }
-        assert!(brokers.seen.len() <= REMEMBERED, "{}", brokers.seen.len());
+        assert!((1..=REMEMBERED).contains(&brokers.seen.len()), "{}", brokers.seen.len());
     }
 
     #[test]

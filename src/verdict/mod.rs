@@ -101,7 +101,7 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: C
             prober_healthy: heartbeat.prober_healthy,
             short_of_descriptors: heartbeat.short_of_descriptors,
             change: window.change(),
-            missing: missing(&mut brokers, &inputs.settings, metadata.fresh()),
+            missing: missing(&mut brokers, &inputs.settings, &metadata),
             metadata: &metadata,
             connectivity: &inputs.connectivity.borrow().clone(),
             topic: &inputs.topic.borrow().clone(),
@@ -122,11 +122,11 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: C
 fn missing(
     brokers: &mut Brokers,
     settings: &config::Heartbeat,
-    metadata: Option<&Arc<metadata::Snapshot>>,
+    metadata: &Latest<metadata::Snapshot>,
 ) -> Vec<String> {
-    let Some(metadata) = metadata else { return Vec::new() };
-    let mut reasons =
-        Vec::from_iter(brokers.see(&metadata.brokers.keys().copied().collect(), Instant::now()));
+    let taken = metadata.snapshot.as_ref().map(|(_, taken)| taken.into_std());
+    let (Some(metadata), Some(taken)) = (metadata.fresh(), taken) else { return Vec::new() };
+    let mut reasons = Vec::from_iter(brokers.see(&metadata.brokers.keys().copied().collect(), taken));
     if settings.enabled {
         reasons.extend(missing::replicas(metadata, &settings.topic));
     }
