@@ -18,8 +18,14 @@ pub(super) struct File {
     /// Absent while no file can be opened in place of the one that was taken away.
     connection: Option<Connection>,
     identity: Option<Identity>,
+    /// The write-ahead log that SQLite keeps beside the open file. SQLite leaves it there if the file is replaced, and
+    /// would apply it to the new file, whatever that holds.
+    log: Option<Identity>,
     generation: u64,
 }
+
+/// How the name of SQLite's write-ahead log ends, after the name of the file.
+const LOG: &str = "-wal";
 
 /// A device and the number of a file on it.
 type Identity = (u64, u64);
@@ -65,7 +71,8 @@ impl File {
     /// Opens or makes the file; one that cannot be used is set aside.
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         let connection = Some(open(path)?);
-        Ok(Self { path: path.to_owned(), connection, identity: identity(path), generation: 0 })
+        let (identity, log) = (identity(path), identity(&beside(path, LOG)));
+        Ok(Self { path: path.to_owned(), connection, identity, log, generation: 0 })
     }
 
     /// How often the file was removed or replaced.
@@ -91,10 +98,25 @@ impl File {
                 "the history file was removed or replaced; a new history file will be created"
             );
         }
+        self.set_log_aside()?;
         let connection = open(&self.path).map_err(|words| Unsaved::Failed("unreachable", words))?;
         (self.connection, self.identity) = (Some(connection), identity(&self.path));
+        self.log = identity(&beside(&self.path, LOG));
         self.generation += 1;
         tracing::info!(path, "created a new history file; the service writes all its histories to it");
+        Ok(())
+    }
+
+    /// Renames the write-ahead log of the file that was removed or replaced, unless somebody replaced the log as well.
+    fn set_log_aside(&mut self) -> Result<(), Unsaved> {
+        let log = beside(&self.path, LOG);
+        if self.log.is_some() && identity(&log) == self.log {
+            let aside = beside(&self.path, &format!("{}{LOG}", aside()));
+            fs::rename(&log, &aside).map_err(|error| {
+                Unsaved::Failed("io", format!("{} cannot be set aside: {error}", log.display()))
+            })?;
+        }
+        self.log = None;
         Ok(())
     }
 }
@@ -166,17 +188,98 @@ impl From<rusqlite::Error> for Refusal {
 
 /// Renames the file and what SQLite keeps beside it.
 fn set_aside(path: &Path) -> Result<PathBuf, String> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let beside = |end: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        PathBuf::from(name)
-    };
-    let aside = beside(&format!(".aside-{since}"));
+    let end = aside();
+    let aside = beside(path, &end);
     fs::rename(path, &aside).map_err(|error| format!("it cannot be set aside: {error}"))?;
-    for end in ["-wal", "-shm"] {
+    for kept in [LOG, "-shm"] {
         // Often there is none.
-        _ = fs::rename(beside(end), beside(&format!(".aside-{since}{end}")));
+        _ = fs::rename(beside(path, kept), beside(path, &format!("{end}{kept}")));
     }
     Ok(aside)
+}
+
+/// What is added to the name of a file that is set aside: the time in seconds since 1970.
+fn aside() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    format!(".aside-{since}")
+}
+
+/// The path with this end.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: i64 = 3000;
+
+    fn fill(file: &mut File, cluster: &str) {
+        let change = file.connection().expect("open").transaction().expect("a transaction");
+        for number in 0..ROWS {
+            let name = format!("{cluster} {number}");
+            change.execute("INSERT INTO epoch VALUES (?1, 0)", [name]).expect("a row");
+        }
+        change.commit().expect("written");
+    }
+
+    fn rows(file: &mut File, cluster: &str) -> i64 {
+        let connection = file.connection().expect("open");
+        let sound: String =
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("an answer");
+        assert_eq!(sound, "ok");
+        let count = "SELECT count(*) FROM epoch WHERE cluster LIKE ?1";
+        connection.query_row(count, [format!("{cluster} %")], |row| row.get(0)).expect("a count")
+    }
+
+    fn files(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("a folder").flatten();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn history_file_replaced_while_running_does_not_get_the_write_ahead_log_of_the_old_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, theirs) = (folder.path().join("history.db"), folder.path().join("theirs.db"));
+        fill(&mut File::open(&theirs).expect("a new file"), "theirs");
+        let mut file = File::open(&path).expect("a new file");
+        fill(&mut file, "ours");
+        fs::rename(&theirs, &path).expect("replaced");
+        file.notice().expect("another file is open");
+        assert_eq!((rows(&mut file, "theirs"), rows(&mut file, "ours")), (ROWS, 0));
+        let kept = files(folder.path());
+        let is_kept = |name: &String| name.starts_with("history.db.aside-") && name.ends_with("-wal");
+        assert!(kept.iter().any(is_kept), "the log of the old file is not deleted: {kept:?}");
+    }
+
+    #[test]
+    fn history_file_replaced_together_with_its_write_ahead_log_keeps_both() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        // As a process leaves them that is killed.
+        let mut running = File::open(&folder.path().join("running.db")).expect("a new file");
+        fill(&mut running, "theirs");
+        for end in ["", "-wal"] {
+            let copy = |from: &str, to: &str| {
+                let at = |name: &str| folder.path().join(format!("{name}.db{end}"));
+                fs::copy(at(from), at(to)).expect("copied");
+            };
+            copy("running", "theirs");
+        }
+        let mut file = File::open(&path).expect("a new file");
+        fill(&mut file, "ours");
+        for end in ["-wal", ""] {
+            let at = |name: &str| folder.path().join(format!("{name}.db{end}"));
+            fs::rename(at("theirs"), at("history")).expect("replaced");
+        }
+        file.notice().expect("another file is open");
+        assert_eq!((rows(&mut file, "theirs"), rows(&mut file, "ours")), (ROWS, 0));
+        assert!(files(folder.path()).iter().all(|name| !name.contains("aside")), "nothing is set aside");
+    }
 }
