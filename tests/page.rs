@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kafka_heartbeat::{board::Readings, board::Task, collect, http, probe::heartbeat::Anomaly};
+use kafka_heartbeat::{board::Readings, board::Task, collect, http};
 use sample::{HOSTILE, board, config, process, sample};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -270,14 +270,29 @@ fn page_names_the_remedy_where_another_instance_has_our_name() {
         1,
         "in one of the two clusters"
     );
-    let alone = Server::of(|readings| {
-        let heartbeat = Arc::make_mut(&mut readings[0].heartbeat);
-        heartbeat
-            .partitions
-            .values_mut()
-            .for_each(|partition| partition.anomalies[Anomaly::SameName as usize] = 0);
-    });
+    let alone = Server::of(|readings| Arc::make_mut(&mut readings[0].heartbeat).same_name = None);
     assert!(!alone.text("/", "text/html").contains(remedy));
+}
+
+#[test]
+fn page_notice_of_a_second_instance_ends_ten_minutes_after_its_last_heartbeat() {
+    let notice = |last: Duration, interval: Duration| {
+        let server = Server::of(|readings| {
+            Arc::make_mut(&mut readings[0].settings).heartbeat.interval = interval;
+            Arc::make_mut(&mut readings[0].heartbeat).same_name = Some(SystemTime::now() - last);
+        });
+        let page = server.text("/", "text/html");
+        let begin = page.find("Another instance sends heartbeats")?;
+        page[begin..].split_once("</").map(|(notice, _)| notice.to_owned())
+    };
+    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    let shown = notice(9 * minute, second).expect("the second instance was seen a short while ago");
+    assert!(shown.contains("the last one 9 min "), "{shown}");
+    assert!(shown.contains("This notice ends 10m after the last of these records."), "{shown}");
+    assert_eq!(notice(11 * minute, second), None);
+    let shown = notice(11 * minute, 5 * minute).expect("heartbeats are rare");
+    assert!(shown.contains("This notice ends 15m after the last of these records."), "{shown}");
+    assert_eq!(notice(16 * minute, 5 * minute), None);
 }
 
 #[test]

@@ -211,7 +211,7 @@ impl Cluster {
             partitions: heartbeat.partitions.iter().map(|(n, p)| bar(*n, p, readings, wall)).collect(),
             brokers: brokers(readings, wall),
             topic: topic(readings),
-            notices: notices::of(readings),
+            notices: notices::of(readings, wall),
             refused: refused.map(|(request, state)| request.refusal(state)).collect(),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
             deadline: humantime::format_duration(deadline).to_string(),

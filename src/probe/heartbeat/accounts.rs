@@ -213,7 +213,7 @@ impl BadLog {
 
     /// Two instances with one name count each other's heartbeats for nothing, and nobody can tell them apart.
     fn same_name(&mut self, ledger: &Ledger) {
-        if let Some(instance) = self.instance.take_if(|_| ledger.same_name()) {
+        if let Some(instance) = self.instance.take_if(|_| ledger.same_name().is_some()) {
             let cluster = &*self.cluster;
             tracing::warn!(
                 cluster,

@@ -154,6 +154,8 @@ pub struct Snapshot {
     pub renewals: [u64; 3],
     /// How long this process did not run since the start, all stalls together.
     pub stalled: Duration,
+    /// When a heartbeat of another instance under our own name was last read; absent if that has not happened.
+    pub same_name: Option<SystemTime>,
     /// Sent minus intended instant, of every heartbeat, taken by the client or not.
     pub schedule_delay: Buckets,
     /// Failed deliveries and refused hand-overs, by kind.

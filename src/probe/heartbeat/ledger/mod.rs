@@ -71,8 +71,8 @@ pub struct Ledger {
     stalls: Stalls,
     /// What comes after the end is our own clearing up.
     stopped: bool,
-    /// A record of another instance under our own name was read.
-    same_name: bool,
+    /// When a record of another instance under our own name was last read.
+    same_name: Option<Instant>,
     totals: Totals,
     sums: Sums,
     /// Ended badly, or to be told in a trace, since somebody last asked.
@@ -94,7 +94,7 @@ impl Ledger {
             leaders: BTreeMap::new(),
             stalls,
             stopped: false,
-            same_name: false,
+            same_name: None,
             totals: Totals::default(),
             sums,
             ended: Vec::new(),
@@ -219,8 +219,8 @@ impl Ledger {
         self.sums.bad_events
     }
 
-    /// Whether another instance sends heartbeats under our own name.
-    pub fn same_name(&self) -> bool {
+    /// When a heartbeat of another instance under our own name was last read; absent if that has not happened.
+    pub fn same_name(&self) -> Option<Instant> {
         self.same_name
     }
 
@@ -293,7 +293,7 @@ impl Ledger {
             Err(NotAHeartbeat::Foreign) => Anomaly::Foreign,
             Ok(record) if record.identity.instance != ours.instance => Anomaly::Foreign,
             Ok(record) if record.identity.epoch != ours.epoch && is_alive(&record, ours) => {
-                self.same_name = true;
+                self.same_name = Some(at);
                 Anomaly::SameName
             }
             Ok(record) if record.identity.epoch != ours.epoch => Anomaly::StaleEpoch,

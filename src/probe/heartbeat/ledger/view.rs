@@ -26,6 +26,7 @@ impl Ledger {
             startup: sums.startup,
             renewals: sums.renewals,
             stalled: self.stalls.total(),
+            same_name: self.same_name.map(|at| self.wall(at)),
             schedule_delay: sums.schedule_delay.clone(),
             produce_errors: sums.produce_errors.clone(),
             fetch_errors: sums.fetch_errors.clone(),

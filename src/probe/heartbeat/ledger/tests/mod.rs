@@ -335,9 +335,9 @@ fn record_of_our_name_is_same_name_if_its_run_goes_on_beside_ours() {
     };
     let story = Story::new().sent(0, 0).apply(received(other(1, Duration::ZERO)));
     let story = story.apply(received(other(1, OVERLAP)));
-    assert!(!story.ledger.same_name(), "the run before ours may end after ours began");
+    assert_eq!(story.ledger.same_name(), None, "the run before ours may end after ours began");
     let story = story.apply(received(other(1, OVERLAP + ms(1)))).apply(received(other(3, Duration::ZERO)));
-    assert!(story.ledger.same_name());
+    assert_eq!(story.ledger.same_name(), Some(story.at(1)));
     assert_eq!(story.anomalies(), vec![("stale_epoch", 2), ("same_name", 2)]);
     assert_eq!((story.outcomes(), story.snapshot().totals.in_flight), (vec![], 1), "never judged");
 }
