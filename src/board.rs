@@ -177,11 +177,14 @@ impl Readings {
         all
     }
 
-    /// Requests that the cluster refuses, or answers in part, because the principal lacks a permission or may lack one.
+    /// Requests that the cluster refuses, or answers in part, because the principal lacks a permission or may lack one. A
+    /// request that was not answered is not among them.
     pub fn refused(&self) -> Vec<(Request, Capability)> {
+        let collect = self.collect.fresh();
+        let is_hiding = |request: &Request| collect.is_some_and(|collect| collect.hiding.contains(request));
         let is_refused = |(request, state): &(Request, Capability)| match state {
             Capability::Denied => true,
-            Capability::Unknown => request.may_hide(),
+            Capability::Unknown => is_hiding(request),
             Capability::Ok | Capability::Unsupported => false,
         };
         self.capabilities().into_iter().filter(is_refused).collect()

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kafka_heartbeat::{board::Readings, board::Task, collect, http};
+use kafka_heartbeat::{board::Readings, board::Task, collect, http, kafka::Capability};
 use sample::{HOSTILE, board, config, process, sample};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -293,6 +293,20 @@ fn page_notice_of_a_second_instance_ends_ten_minutes_after_its_last_heartbeat() 
     let shown = notice(11 * minute, 5 * minute).expect("heartbeats are rare");
     assert!(shown.contains("This notice ends 15m after the last of these records."), "{shown}");
     assert_eq!(notice(16 * minute, 5 * minute), None);
+}
+
+#[test]
+fn page_request_that_timed_out_is_no_missing_permission() {
+    let words = "Metadata may leave something out: to see everything it needs Describe on the topics";
+    assert!(Server::start().text("/", "text/html").contains(words), "Kafka answers, and hides topics");
+    let silent = Server::of(|readings| {
+        let (collect, _) = readings[0].collect.snapshot.as_mut().expect("collected");
+        let collect = Arc::make_mut(collect);
+        (collect.listing, collect.hiding) = (Capability::Unknown, Vec::new());
+    });
+    let page = silent.text("/", "text/html");
+    assert!(!page.contains("may leave something out"), "{page}");
+    assert!(page.contains("Fetch is denied: it needs Read on the topics"), "a denial is one all the same");
 }
 
 #[test]

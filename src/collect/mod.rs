@@ -39,9 +39,8 @@ use tokio::sync::watch;
 use crate::{
     config,
     kafka::{
-        Capability, Error, Fault,
+        Capability, Error, Fault, Request,
         admin::{At, ByLeader, FoundOffsets, offsets},
-        capability::hidden,
         wire,
     },
     probe::metadata,
@@ -80,6 +79,9 @@ pub struct Snapshot {
     pub listing: Capability,
     /// Whether heads of records may be read.
     pub reading: Capability,
+    /// Requests that Kafka answers and may answer in part, because the principal may not see everything or, with brokers
+    /// that do not say so, because the answer is empty. A request that was not answered is not among them.
+    pub hiding: Vec<Request>,
     /// How long the questions and the arithmetic took.
     pub duration: Duration,
     /// Of that, judging.
@@ -250,19 +252,6 @@ impl Probe {
         (wanted, leaderless)
     }
 
-    /// How many names the filters of the configuration leave out of this cycle.
-    fn filtered(&self, metadata: &metadata::Snapshot) -> BTreeMap<&'static str, usize> {
-        let (lag, freshness) = (&self.cluster.lag, &self.cluster.freshness);
-        let left_out =
-            |filter: &config::Filter| metadata.topics.keys().filter(|name| !filter.covers(name)).count();
-        let filters = [
-            ("lag.groups", self.groups.filtered.filter(|_| lag.enabled)),
-            ("lag.topics", lag.enabled.then(|| left_out(&lag.topics))),
-            ("freshness.topics", freshness.enabled.then(|| left_out(&freshness.topics))),
-        ];
-        filters.into_iter().filter_map(|(filter, count)| Some((filter, count?))).collect()
-    }
-
     /// What is to be made of it all.
     fn judged(
         &mut self,
@@ -335,7 +324,7 @@ impl Cycle for Probe {
             topology.ask(&self.side, &metadata),
             Box::pin(self.sight.ask(&self.side, &metadata))
         );
-        self.groups.sees_all = visible.groups;
+        self.groups.sees_all = visible.and_then(|visible| visible.groups);
         failed.into_iter().for_each(|(api, fault)| self.faults.count(api, fault));
         let (wanted, leaderless) = self.by_leader(&metadata);
         let lags = |name: &str| cluster.lag.enabled && cluster.lag.topics.covers(name);
@@ -378,6 +367,8 @@ impl Cycle for Probe {
         let judged = self.judged(&groups, &topics, now);
         let judging = begun.elapsed() - asked;
         self.save().await;
+        let described = sight::described(visible, metadata.topics.is_empty());
+        let listing = self.groups.capability();
         Ok(Snapshot {
             topics,
             groups,
@@ -386,8 +377,9 @@ impl Cycle for Probe {
             topology: self.topology.view(&metadata),
             faults: self.faults.0.clone(),
             filtered: self.filtered(&metadata),
-            described: hidden(Capability::Ok, visible.topics, metadata.topics.is_empty()),
-            listing: self.groups.capability(),
+            described,
+            listing,
+            hiding: sight::hiding(visible, described, listing, self.groups.is_listing()),
             reading: self.heads.capability(),
             judging,
             saving: self.saving,

@@ -135,11 +135,6 @@ impl Request {
         }
     }
 
-    /// Whether Kafka answers the request with what the principal may see, and does not say that it hides the rest.
-    pub fn may_hide(self) -> bool {
-        matches!(self, Request::Metadata | Request::ListGroups)
-    }
-
     /// The permission that the request needs: the operation and the resource, in Kafka's words.
     pub fn permission(self) -> &'static str {
         match self {
@@ -165,7 +160,7 @@ impl Request {
     }
 }
 
-/// What the state of a request is that Kafka answers with what the principal may see, without an error for the rest.
+/// The state of a request that Kafka answers with what the principal may see, without an error for the rest.
 /// `sees_all` says whether nothing is hidden, as far as that is known; `is_empty`, whether the answer was.
 pub fn hidden(answered: Capability, sees_all: Option<bool>, is_empty: bool) -> Capability {
     match (answered, sees_all, is_empty) {

@@ -22,7 +22,7 @@ use kafka_heartbeat::{
     },
     config::{self, Config, Sources},
     kafka::{
-        BrokerId, Fault, Stage,
+        BrokerId, Fault, Request, Stage,
         admin::{self, Broker, GroupKind, GroupState, Member, Quorum},
         wire,
     },
@@ -489,6 +489,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         described: Capability::Unknown,
         listing: Capability::Ok,
         reading: Capability::Denied,
+        hiding: vec![Request::Metadata],
         faults: BTreeMap::from([((Api::OffsetFetch, Fault::NoLeader), 1)]),
         duration: ms(17),
         judging: ms(2),

@@ -102,6 +102,11 @@ impl Watched {
         hidden(self.listing.state(), self.sees_all, self.is_empty)
     }
 
+    /// Whether a broker answered the last listing.
+    pub(in crate::collect) fn is_listing(&self) -> bool {
+        self.listing.state() == Capability::Ok
+    }
+
     fn take_in(&mut self, listing: Listing, whole: bool, settings: &config::Lag) {
         for (name, known) in &mut self.known {
             known.unlisted = !listing.groups.contains_key(name);
