@@ -21,7 +21,7 @@ use std::{
 
 use kafka_heartbeat::{
     board::{Board, Readings},
-    collect::{Probe, Snapshot, store::Store},
+    collect::{HistoryFile, Probe, Snapshot, store::Store},
     config::{self, Compat, Config, Sources},
     export::prometheus::{self, Format, Parts},
     kafka::{
@@ -93,7 +93,7 @@ fn main() {
         let file = folder.path().join("history.db");
         let store = Store::open(&file).expect("a file");
         let mut probe =
-            Probe::new(cluster, wire.clone(), watch::channel(latest).1).with(Some(Arc::new(store)));
+            Probe::new(cluster, wire.clone(), watch::channel(latest).1).with(HistoryFile::Open(Arc::new(store)));
         let before = settings.requests();
         let begun = Instant::now();
         let first = probe.cycle().await.expect("a look");

@@ -16,7 +16,7 @@ use std::{
 
 use kafka_heartbeat::{
     collect::{
-        Probe,
+        HistoryFile, Probe,
         store::{Store, import::import},
     },
     config::{self, Sources},
@@ -56,7 +56,7 @@ fn main() {
     let begun = Instant::now();
     let store = Arc::new(Store::open(&into).expect("the file"));
     let opened = begun.elapsed();
-    let probe = Probe::new(cluster, known, metadata).with(Some(store));
+    let probe = Probe::new(cluster, known, metadata).with(HistoryFile::Open(store));
     let started = begun.elapsed();
     drop(probe);
     let floor = seconds(|| drop(fs::read(&into).expect("the file")));

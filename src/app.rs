@@ -6,6 +6,7 @@
 
 use std::{
     io,
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -23,7 +24,7 @@ use crate::{
     board::{self, Board, Task},
     certificates::Certificates,
     cli::Exit,
-    collect::{self, log_dirs, store::Store, transactions},
+    collect::{self, HistoryFile, log_dirs, store::Store, transactions},
     config::{self, Config, Errors, Problem},
     export::otlp,
     http,
@@ -127,11 +128,7 @@ impl Running {
     ///
     /// # Errors
     /// What [`Heartbeats::start`] refuses.
-    pub fn start(
-        checked: &Checked,
-        store: Option<Arc<Store>>,
-        outlet: Option<Outlet>,
-    ) -> Result<Self, Error> {
+    pub fn start(checked: &Checked, history: HistoryFile, outlet: Option<Outlet>) -> Result<Self, Error> {
         let Checked { cluster, wire: settings } = checked;
         let config::Cluster { name, metadata: look, topic: duty, connectivity: check, .. } = &**cluster;
         native::warnings(cluster).iter().for_each(|words| tracing::warn!(cluster = name, "{words}"));
@@ -160,7 +157,7 @@ impl Running {
         }
 
         let every = collect::interval(cluster);
-        let probe = || collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(store);
+        let probe = || collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(history);
         let collect = tasks.spawn(schedule(Task::Collect, every, every), runs(Task::Collect).then(probe));
 
         let asks = &cluster.transactions;
@@ -235,6 +232,24 @@ pub async fn listen(config: &Config) -> Result<TcpListener, Exit> {
     })
 }
 
+/// Opens the history file.
+fn history(path: &Path, config: &Config) -> HistoryFile {
+    let store = match Store::open(path) {
+        Ok(store) => store,
+        Err(words) => {
+            tracing::error!("histories are kept in memory alone: {words}");
+            return HistoryFile::NotOpened;
+        }
+    };
+    let names: Vec<&str> = config.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    match store.forget_others(&names) {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "clusters that are configured no more are forgotten"),
+        Err(error) => tracing::warn!("the history cannot be tidied up: {error}"),
+    }
+    HistoryFile::Open(Arc::new(store))
+}
+
 /// Runs the service until a signal; a second signal ends it at once.
 pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -> Exit {
     // Asked for first, so that a signal during the start is not lost.
@@ -245,26 +260,12 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -
         return Exit::Internal;
     };
     let mut clusters = Vec::new();
-    let store = config.history.as_deref().and_then(|path| match Store::open(path) {
-        Ok(store) => {
-            let names: Vec<&str> = config.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
-            match store.forget_others(&names) {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "clusters that are configured no more are forgotten"),
-                Err(error) => tracing::warn!("the history cannot be tidied up: {error}"),
-            }
-            Some(Arc::new(store))
-        }
-        Err(words) => {
-            tracing::error!("histories are kept in memory alone: {words}");
-            None
-        }
-    });
+    let history = config.history.as_deref().map_or(HistoryFile::NotConfigured, |path| history(path, &config));
     config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
     let traces = config.otlp.traces.as_ref();
     let (outlet, inlet) = traces.map(|traces| Outlet::new(traces.share)).unzip();
     for checked in &checked {
-        match Running::start(checked, store.clone(), outlet.clone()) {
+        match Running::start(checked, history.clone(), outlet.clone()) {
             Ok(running) => clusters.push(running),
             Err(error) => {
                 tracing::error!("cluster {}: {}", checked.cluster.name, Chain(&error));

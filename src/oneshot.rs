@@ -17,6 +17,7 @@ use crate::{
     app::{self, Checked, Running},
     board::{Board, Readings},
     cli::{Exit, Format},
+    collect::HistoryFile,
     config::Config,
     kafka::{Error, Fault, fault::Chain, wire},
     latency::Summary,
@@ -62,7 +63,8 @@ pub async fn probe(mut config: Config, wanted: Wanted) -> Result<(String, Exit),
     let mut reports = Vec::new();
     for checked in &checked {
         let begun = Instant::now();
-        let running = Running::start(checked, None, None).map_err(|error| Chain(&error).to_string())?;
+        let running = Running::start(checked, HistoryFile::NotConfigured, None)
+            .map_err(|error| Chain(&error).to_string())?;
         wait(&running.board, wanted).await;
         let board = running.stop(Duration::from_secs(1)).await;
         reports.push(Report { readings: board.read(), lasted: begun.elapsed() });

@@ -32,7 +32,7 @@ use std::{
 
 pub use faults::Api;
 use faults::Faults;
-pub use saved::Written;
+pub use saved::{HistoryFile, Written};
 use store::Store;
 use tokio::sync::watch;
 
@@ -112,7 +112,7 @@ pub struct Probe {
     /// What was last to be saved, could not be.
     unsaved: bool,
     writing: Option<saved::Writing>,
-    written: Written,
+    written: Option<Written>,
     target: saved::Target,
     /// How long it took to write what was last written.
     saving: Duration,
@@ -160,7 +160,7 @@ impl Probe {
             saved,
             unsaved: false,
             writing: None,
-            written: Written::default(),
+            written: None,
             target: saved::Target::default(),
             saving: Duration::ZERO,
             topics,
@@ -383,7 +383,7 @@ impl Cycle for Probe {
             reading: self.heads.capability(),
             judging,
             saving: self.saving,
-            written: self.store.is_some().then(|| self.written.clone()),
+            written: self.written.clone(),
             duration: begun.elapsed(),
         })
     }

@@ -22,10 +22,23 @@ pub(super) struct Writing {
     done: JoinHandle<(Result<(), Unsaved>, Changes, Duration)>,
 }
 
+/// The file in which histories survive a restart.
+#[derive(Debug, Clone)]
+pub enum HistoryFile {
+    /// No file is configured: histories are kept in memory alone.
+    NotConfigured,
+    /// The file that is configured could not be opened: histories are kept in memory alone.
+    NotOpened,
+    /// The file is open.
+    Open(Arc<Store>),
+}
+
 /// What is known of writing the history.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
-    /// When something was last written.
+    /// Whether the file was opened and read at the start. If not, nothing is written until a restart.
+    pub opened: bool,
+    /// When something was last written, or the file was opened.
     pub last: Option<SystemTime>,
     /// Failures since the start, by [`Unsaved::KINDS`].
     pub failures: BTreeMap<&'static str, u64>,
@@ -42,26 +55,38 @@ pub(super) struct Target {
 impl Probe {
     /// Goes on where an earlier run ended, and keeps what is seen.
     #[must_use]
-    pub fn with(mut self, store: Option<Arc<Store>>) -> Self {
-        if let Some(store) = &store {
-            match store.load(&self.cluster.name) {
-                Ok(saved) => {
-                    self.before = saved.age;
-                    self.judge.remember(saved.lives, saved.baselines);
-                    self.events.remember(saved.events);
-                    self.topology.remember(saved.topics);
-                    self.topics.remember(by_topic(saved.rows));
-                }
-                // What is written now would count from another time than what is there.
-                Err(error) => {
-                    let cluster = &self.cluster.name;
-                    tracing::warn!(cluster, "the history cannot be read, and is not kept: {error}");
-                    return self;
-                }
+    pub fn with(mut self, history: HistoryFile) -> Self {
+        let store = match history {
+            HistoryFile::NotConfigured => return self,
+            HistoryFile::NotOpened => {
+                self.written = Some(Written::default());
+                return self;
+            }
+            HistoryFile::Open(store) => store,
+        };
+        match store.load(&self.cluster.name) {
+            Ok(saved) => {
+                self.before = saved.age;
+                self.judge.remember(saved.lives, saved.baselines);
+                self.events.remember(saved.events);
+                self.topology.remember(saved.topics);
+                self.topics.remember(by_topic(saved.rows));
+                let last = Some(SystemTime::now());
+                self.written = Some(Written { opened: true, last, ..Written::default() });
+                self.store = Some(store);
+            }
+            // What is written now would count from another time than what is there.
+            Err(error) => {
+                let cluster = &self.cluster.name;
+                tracing::warn!(cluster, "the history cannot be read, and is not kept: {error}");
+                self.written = Some(Written::default());
             }
         }
-        self.store = store;
         self
+    }
+
+    fn count_failure(&mut self, kind: &'static str) {
+        *self.written.get_or_insert_default().failures.entry(kind).or_default() += 1;
     }
 
     /// Begins to write what has changed. What is judged is written at once, what was only seen, once a minute; while
@@ -75,7 +100,7 @@ impl Probe {
         };
         if begun.elapsed() > EVERY {
             if !self.unsaved {
-                *self.written.failures.entry("no_answer").or_default() += 1;
+                self.count_failure("no_answer");
             }
             self.told(Some("the disk does not answer".to_owned()));
         }
@@ -133,7 +158,7 @@ impl Probe {
         let unsaved = match ended {
             Ok((Ok(()), _, duration)) => {
                 (self.saving, self.target.anew) = (duration, false);
-                self.written.last = Some(SystemTime::now());
+                self.written.get_or_insert_default().last = Some(SystemTime::now());
                 return self.told(None);
             }
             Ok((Err(unsaved), changes, _)) => {
@@ -145,7 +170,7 @@ impl Probe {
             }
             Err(error) => Unsaved::Failed("other", error.to_string()),
         };
-        *self.written.failures.entry(unsaved.kind()).or_default() += 1;
+        self.count_failure(unsaved.kind());
         match unsaved {
             // Another file, which the log has said: everything is written to it with the next cycle.
             Unsaved::Replaced(generation) => self.target = Target { generation, anew: true },
@@ -182,7 +207,24 @@ mod tests {
         let settings = Arc::new(wire::Settings::parse(&cluster.kafka).expect("good settings"));
         let known = Arc::new(wire::Cluster::new(settings, Duration::from_secs(1)));
         let metadata = watch::channel(Latest::new(Duration::from_secs(1))).1;
-        Probe::new(cluster, known, metadata).with(Some(store.clone()))
+        Probe::new(cluster, known, metadata).with(HistoryFile::Open(store.clone()))
+    }
+
+    #[tokio::test]
+    async fn history_that_could_not_be_opened_or_read_is_known_as_not_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let store = Arc::new(Store::open(&path).expect("a new file"));
+        let first = probe(&store);
+        let opened =
+            |probe: &Probe| probe.written.as_ref().map(|written| (written.opened, written.last.is_some()));
+        assert_eq!(opened(&first), Some((true, true)), "opening writes to the file");
+        store.spoil();
+        assert_eq!(opened(&probe(&store)), Some((false, false)), "the file cannot be read");
+        let mut again = first.with(HistoryFile::NotOpened);
+        assert_eq!(opened(&again), Some((false, false)));
+        again.written = None;
+        assert_eq!(opened(&again.with(HistoryFile::NotConfigured)), None, "no file is configured");
     }
 
     #[tokio::test]
@@ -252,10 +294,11 @@ mod tests {
                     probe.write(true, false);
                     probe.written().await;
                 }
-                assert!(!probe.unsaved && !probe.target.anew && probe.written.last.is_some());
+                assert!(!probe.unsaved && !probe.target.anew);
             }
         }
-        assert_eq!(first.written.failures, BTreeMap::from([("replaced", 2)]));
+        let written = first.written.as_ref().expect("a file is configured");
+        assert_eq!(written.failures, BTreeMap::from([("replaced", 2)]));
         drop((first, other, store));
         let store = Arc::new(Store::open(&path).expect("the same file"));
         let second = probe(&store);

@@ -494,7 +494,11 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         duration: ms(17),
         judging: ms(2),
         saving: ms(1),
-        written: Some(collect::Written { last: Some(wall), failures: BTreeMap::from([("disk_full", 3)]) }),
+        written: Some(collect::Written {
+            opened: true,
+            last: Some(wall),
+            failures: BTreeMap::from([("disk_full", 3)]),
+        }),
     }
 }
 

@@ -168,6 +168,11 @@ impl Store {
         self.write(cluster, changes, 0, None)
     }
 
+    /// As if somebody had taken a table away.
+    pub(super) fn spoil(&self) {
+        self.file().connection().expect("open").execute("DROP TABLE history", []).expect("dropped");
+    }
+
     /// As if the disk had no more room than for so many pages, or than it has.
     pub(super) fn limit(&self, pages: u32) {
         self.file()

@@ -198,11 +198,18 @@ pub static FILTERED: Family<2> = family(
     "Number of consumer groups or topics that Kafka lists and the configuration leaves out, by filter: lag.groups, lag.topics, freshness.topics. Absent without a listing.",
 );
 
+pub static HISTORY_OPENED: Family<1> = family(
+    "heartbeat_history_opened",
+    Kind::Gauge,
+    &["kafka_cluster"],
+    "1 if the history file was opened and read when the service started, 0 if not: then nothing is saved until a restart. Absent without [history] path.",
+);
+
 pub static HISTORY_WRITTEN: Family<1> = family(
     "heartbeat_history_last_write_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster"],
-    "When the history file was last written, which happens at least once a minute, or once in each collection cycle if that is longer. Absent without [history] path, and before the first write.",
+    "When the history file was last opened or written. It is written about once a minute, or in each collection cycle if that is longer. Absent without [history] path, and if the file could not be opened.",
 );
 
 pub static HISTORY_FAILURES: Family<2> = family(
@@ -318,7 +325,7 @@ pub static CHANGES: Family<2> = family(
 );
 
 /// All of them, in the order in which they are served.
-pub static ALL: [&Description; 45] = [
+pub static ALL: [&Description; 46] = [
     &LATEST_OFFSET.description,
     &STABLE_OFFSET.description,
     &EARLIEST_OFFSET.description,
@@ -347,6 +354,7 @@ pub static ALL: [&Description; 45] = [
     &EXPORTER_LOST.description,
     &COLLECT_ERRORS.description,
     &FILTERED.description,
+    &HISTORY_OPENED.description,
     &HISTORY_WRITTEN.description,
     &HISTORY_FAILURES.description,
     &SERIES_DROPPED.description,

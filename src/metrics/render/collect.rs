@@ -84,6 +84,7 @@ pub(super) fn liveness<'a>(readings: &'a Readings, series: &mut impl Sink<'a>) {
 }
 
 fn history<'a>(name: &'a str, written: &'a Written, series: &mut impl Sink<'a>) {
+    series.push(c::HISTORY_OPENED.series([text(name)], flag(written.opened)));
     let last = written.last.map(|last| Value::Number(unix(last)));
     series.take(last.map(|last| c::HISTORY_WRITTEN.series([text(name)], last)));
     for kind in Unsaved::KINDS {
