@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    board::{self, Board, Task},
+    board::{Board, Task},
     certificates::Certificates,
     cli::Exit,
     collect::{self, HistoryFile, log_dirs, store::Store, transactions},
@@ -45,7 +45,7 @@ use crate::{
     },
     process::{Monitor, http_connections},
     push::Push,
-    supervisor,
+    refusals, supervisor,
     task::{self, Cycle, Latest, Schedule},
     verdict::{self, Verdict},
 };
@@ -291,7 +291,7 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -
         Process { exports, traces, published, ..monitor.read() }
     };
     tokio::spawn(supervisor::watch(boards.clone(), stopping.clone()));
-    tokio::spawn(board::log_refusals(boards.clone(), stopping.clone()));
+    tokio::spawn(refusals::watch(boards.clone(), stopping.clone()));
     let state = http::State::new(boards, &config, Box::new(process), scrapes, stopping.clone());
     let state = Arc::new(state);
     tokio::spawn(http::write_ahead(state.clone()));

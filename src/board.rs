@@ -10,7 +10,6 @@ use std::{
 };
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     collect::{self, log_dirs, transactions},
@@ -220,38 +219,4 @@ fn log_dirs(latest: &Latest<log_dirs::Snapshot>) -> Capability {
     let Some(snapshot) = latest.fresh() else { return Capability::Unknown };
     let is_denied = snapshot.brokers.values().any(|told| told.as_ref().err() == Some(&Fault::Authorization));
     if is_denied { Capability::Denied } else { Capability::Ok }
-}
-
-/// Looked at this often for the log.
-const EVERY: Duration = Duration::from_secs(10);
-
-/// Logs which requests the cluster refuses for lack of a permission, in one line for all of them whenever they change.
-/// A request whose state is not known at the moment keeps the state that was known last. Ends with `stop`.
-pub async fn log_refusals(boards: Vec<Board>, stop: CancellationToken) {
-    let mut before = vec![BTreeMap::new(); boards.len()];
-    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        for (board, before) in boards.iter().zip(&mut before) {
-            let mut now: BTreeMap<Request, Capability> = before.clone();
-            now.extend(
-                board.read().capabilities().into_iter().filter(|(_, state)| *state != Capability::Unknown),
-            );
-            let denied = |states: &BTreeMap<Request, Capability>| {
-                let denied = states.iter().filter(|(_, state)| **state == Capability::Denied);
-                denied.map(|(request, state)| request.refusal(*state)).collect::<Vec<_>>().join("; ")
-            };
-            let (cluster, words) = (&*board.name, denied(&now));
-            if words != denied(before) {
-                match words.is_empty() {
-                    true => {
-                        tracing::info!(cluster, "no request is refused for lack of a permission any more")
-                    }
-                    false => tracing::warn!(
-                        cluster,
-                        "the principal lacks permissions; the command acls lists what to allow: {words}"
-                    ),
-                }
-            }
-            *before = now;
-        }
-    }
 }

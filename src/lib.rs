@@ -25,6 +25,7 @@ pub mod http;
 
 pub mod process;
 pub mod push;
+pub mod refusals;
 pub mod supervisor;
 
 #[cfg(feature = "fuzzing")]

@@ -11,7 +11,7 @@ use std::{
 const LAYERS: [&str; 11] = [
     "config", "kafka", "latency", "task", "probe", "collect", "verdict", "board", "metrics", "export", "http",
 ];
-const WIRING: [&str; 15] = [
+const WIRING: [&str; 16] = [
     "acls",
     "fuzz",
     "main",
@@ -25,6 +25,7 @@ const WIRING: [&str; 15] = [
     "healthcheck",
     "process",
     "push",
+    "refusals",
     "slo",
     "supervisor",
 ];

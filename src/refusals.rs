@@ -1,0 +1,78 @@
+//! Logs which requests a cluster refuses for lack of a permission.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    board::Board,
+    kafka::{Capability, Request},
+};
+
+/// The boards are read this often.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Logs the refused requests of each cluster, in one line for all of them, whenever they change. Ends with `stop`.
+pub async fn watch(boards: Vec<Board>, stop: CancellationToken) {
+    let mut known: Vec<_> = boards.iter().map(|_| Known::default()).collect();
+    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        for (board, known) in boards.iter().zip(&mut known) {
+            let cluster = &*board.name;
+            match known.learn(board.read().capabilities()).as_deref() {
+                None => {}
+                Some("") => {
+                    tracing::info!(cluster, "no request is refused for lack of a permission any more")
+                }
+                Some(words) => tracing::warn!(
+                    cluster,
+                    "the principal lacks permissions; the command acls lists what to allow: {words}"
+                ),
+            }
+        }
+    }
+}
+
+/// The last known state of each request of a cluster.
+#[derive(Debug, Default)]
+struct Known(BTreeMap<Request, Capability>);
+
+impl Known {
+    /// Takes in the states of now. A request whose state is unknown at the moment keeps the state that was known last.
+    /// Returns what is refused, in words, if that has changed; nothing is refused where the words are empty.
+    fn learn(&mut self, now: Vec<(Request, Capability)>) -> Option<String> {
+        let before = self.refused();
+        self.0.extend(now.into_iter().filter(|(_, state)| *state != Capability::Unknown));
+        Some(self.refused()).filter(|refused| *refused != before)
+    }
+
+    fn refused(&self) -> String {
+        let denied = self.0.iter().filter(|(_, state)| **state == Capability::Denied);
+        denied.map(|(request, state)| request.refusal(*state)).collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_once_and_outlive_requests_without_an_answer() {
+        use Capability::{Denied, Ok, Unknown};
+        let (fetch, groups) = (Request::Fetch, Request::ListGroups);
+        let mut known = Known::default();
+        assert_eq!(known.learn(vec![(fetch, Unknown), (groups, Ok)]), None);
+        let words = "Fetch is denied: it needs Read on the topics";
+        assert_eq!(known.learn(vec![(fetch, Denied), (groups, Ok)]).as_deref(), Some(words));
+        assert_eq!(known.learn(vec![(fetch, Denied)]), None, "it is told once");
+        assert_eq!(
+            known.learn(vec![(fetch, Unknown), (groups, Unknown)]),
+            None,
+            "an outage is no permission"
+        );
+        assert_eq!(known.learn(Vec::new()), None, "a snapshot that is too old says nothing");
+        let both =
+            format!("ListGroups is denied: it needs Describe on the cluster or on the groups; {words}");
+        assert_eq!(known.learn(vec![(groups, Denied)]), Some(both));
+        assert_eq!(known.learn(vec![(fetch, Ok), (groups, Ok)]).as_deref(), Some(""));
+    }
+}
