@@ -1,6 +1,6 @@
 //! What has happened to a cluster, moment by moment: for people who ask what changed before it broke.
 //!
-//! Of bounded length, with names as strangers chose them: who shows them, escapes them.
+//! The list has a bounded length. Names in it are as strangers chose them: a reader that shows them has to escape them.
 
 use std::{
     borrow::Cow,
@@ -18,7 +18,7 @@ use crate::kafka::fault::plain;
 /// The newest so many are kept.
 pub(super) const MOST: usize = 1000;
 
-/// So many to whom the same happened at once are named one by one.
+/// If the same happened to more topics or brokers than these in one cycle, it is one event, and only the first are named.
 const FEW: usize = 5;
 
 /// Something happened.
@@ -28,7 +28,7 @@ pub struct Event {
     pub at: SystemTime,
     /// What, as one of a few words: `topic_created`, `group_offline`, `traffic_drop`, …
     pub kind: Cow<'static, str>,
-    /// To whom: a topic, a broker, or a group and a topic.
+    /// The topic, the broker, or the group and the topic that it happened to.
     pub subject: String,
     /// In a sentence fragment, without the subject.
     pub words: String,
@@ -83,82 +83,104 @@ impl Log {
         self.unsaved.drain(..self.unsaved.len().saturating_sub(MOST));
     }
 
-    /// Brokers and topics are not what they were. What happened to many at once is one event, so that it does not
-    /// drive out what came before: a broker that goes takes many leaders along, and one program makes many topics.
-    /// Returns the lines of the log: one for each kind.
+    /// Brokers and topics have changed. Returns the lines of the log.
     pub(super) fn topology(&mut self, at: SystemTime, cluster: &str, changes: Vec<Changed>) -> Vec<Line> {
-        let mut kinds = BTreeMap::<Change, BTreeMap<String, Vec<Cow<'static, str>>>>::new();
-        for Changed { change, subject, words } in changes {
-            kinds.entry(change).or_default().entry(subject).or_default().push(words);
-        }
-        let mut lines = Vec::new();
-        for (change, subjects) in kinds {
-            let (kind, count) = (change.as_str(), subjects.len());
-            let times: usize = subjects.values().map(Vec::len).sum();
-            let first = first(subjects.keys().map(String::as_str));
-            tracing::info!(cluster, change = kind, count, times, names = first, "the cluster has changed");
-            lines.push(Line { kind, count, names: first.clone() });
-            if count > FEW {
-                let what = if change.is_of_topic() { "topics" } else { "brokers" };
-                let words = format!("{}: {first}", change.words());
-                self.note(at, kind, format!("{count} {what}"), words);
-                continue;
-            }
-            for (what, words) in subjects {
-                self.note(at, kind, what, together(&words));
-            }
-        }
-        lines
+        let happened =
+            |Changed { change, subject, words }| (change.as_str(), Of::Cluster(change), subject, words);
+        self.tell(at, cluster, changes.into_iter().map(happened))
     }
 
-    /// Groups and traffic are not what they were. Returns the lines of the log: one for each kind.
+    /// The status of groups and the traffic of topics have changed. Returns the lines of the log.
     pub(super) fn judged(&mut self, at: SystemTime, cluster: &str, changes: Changes) -> Vec<Line> {
-        let mut kinds = BTreeMap::<&'static str, Vec<String>>::new();
-        for Transition { group, topic, from: _, to, gone } in changes.statuses {
+        let status = |Transition { group, topic, from: _, to, gone }| {
             let (kind, words) = match to {
                 Status::Offline if gone => ("group_offline", "is not known to Kafka any more"),
                 Status::Online => ("group_online", "reads and keeps up"),
                 Status::Offline => ("group_offline", "does not read what there is to read"),
                 Status::Recovering => ("group_recovering", "reads again"),
             };
-            let subject = format!("{group} on {topic}");
-            kinds.entry(kind).or_default().push(subject.clone());
-            self.note(at, kind, subject, words.to_owned());
-        }
-        for (topic, odd) in changes.traffic {
+            (kind, Of::Groups, format!("{group} on {topic}"), words.into())
+        };
+        let traffic = |(topic, odd): (Arc<str>, Option<Kind>)| {
             let (kind, words) = match odd {
                 Some(Kind::High) => ("traffic_high", "much more is written than is usual at this hour"),
                 Some(Kind::Low) => ("traffic_low", "much less is written than is usual at this hour"),
                 Some(Kind::Drop) => ("traffic_drop", "nothing is written any more"),
                 None => ("traffic_usual", "as much is written as is usual at this hour"),
             };
-            kinds.entry(kind).or_default().push(topic.to_string());
-            self.note(at, kind, topic.to_string(), words.to_owned());
-        }
-        let line = |(kind, names): (&'static str, Vec<String>)| {
-            let (count, names) = (names.len(), first(names.iter().map(String::as_str)));
-            if kind.starts_with("group_") {
-                tracing::info!(
-                    cluster,
-                    change = kind,
-                    count,
-                    names,
-                    "the status of consumer groups has changed"
-                );
-            } else {
-                tracing::info!(cluster, change = kind, count, names, "the traffic of topics has changed");
-            }
-            Line { kind, count, names }
+            (kind, Of::Traffic, topic.to_string(), words.into())
         };
-        kinds.into_iter().map(line).collect()
+        let Changes { statuses, traffic: odd } = changes;
+        self.tell(at, cluster, statuses.into_iter().map(status).chain(odd.into_iter().map(traffic)))
+    }
+
+    /// Notes what happened in one cycle: the one place that makes events and lines of the log of it. What happened to many
+    /// topics or brokers at once is one event, so that it does not drive out earlier events: a broker that leaves takes
+    /// many leaders along, and one program makes many topics. The log gets one line for each kind.
+    fn tell(&mut self, at: SystemTime, cluster: &str, happened: impl Iterator<Item = Happened>) -> Vec<Line> {
+        let mut kinds = BTreeMap::<&'static str, (Of, BTreeMap<String, Vec<Cow<'static, str>>>)>::new();
+        for (kind, of, subject, words) in happened {
+            let (_, subjects) = kinds.entry(kind).or_insert_with(|| (of, BTreeMap::new()));
+            subjects.entry(subject).or_default().push(words);
+        }
+        let mut lines = Vec::new();
+        for (kind, (of, subjects)) in kinds {
+            let times = subjects.values().map(Vec::len).sum();
+            let names = first(subjects.keys().map(String::as_str));
+            let line = Line { kind, count: subjects.len(), times, names };
+            of.log(cluster, &line);
+            match of {
+                Of::Cluster(change) if line.count > FEW => {
+                    let what = if change.is_of_topic() { "topics" } else { "brokers" };
+                    let words = format!("{}: {}", change.words(), line.names);
+                    self.note(at, kind, format!("{} {what}", line.count), words);
+                }
+                _ => subjects
+                    .into_iter()
+                    .for_each(|(subject, words)| self.note(at, kind, subject, together(&words))),
+            }
+            lines.push(line);
+        }
+        lines
     }
 }
 
-/// What one line of the log says: how many changed in this way, and the first of them.
+/// What happened: its kind, what it is of, its subject, and in words.
+type Happened = (&'static str, Of, String, Cow<'static, str>);
+
+/// What an event is of.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    /// Topics or brokers, which have changed in this way.
+    Cluster(Change),
+    /// Groups, which have another status.
+    Groups,
+    /// Topics, whose traffic has changed.
+    Traffic,
+}
+
+impl Of {
+    fn log(self, cluster: &str, line: &Line) {
+        let Line { kind: change, count, times, names } = line;
+        match self {
+            Of::Cluster(_) => tracing::info!(cluster, change, count, times, names, "the cluster has changed"),
+            Of::Groups => {
+                tracing::info!(cluster, change, count, names, "the status of consumer groups has changed")
+            }
+            Of::Traffic => tracing::info!(cluster, change, count, names, "the traffic of topics has changed"),
+        }
+    }
+}
+
+/// One line of the log: what changed in the same way in one cycle.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
     kind: &'static str,
+    /// How many topics, brokers or groups changed.
     count: usize,
+    /// How many changes there were: a topic may have moved leaders on several partitions.
+    times: usize,
+    /// The names of the first few of them.
     names: String,
 }
 
@@ -241,7 +263,7 @@ mod tests {
         let mut log = Log::default();
         let created = |n: usize| Changed::from((Change::TopicCreated, format!("new\n{n}")));
         let gone = |n: usize| Changed::from((Change::TopicDeleted, format!("old{n}")));
-        let line = |kind, count, names: &str| Line { kind, count, names: names.to_owned() };
+        let line = |kind, count, names: &str| Line { kind, count, times: count, names: names.to_owned() };
         let lines = log.topology(UNIX_EPOCH, "k", (0..3).map(created).chain((0..900).map(gone)).collect());
         let some = r"new\n0, new\n1, new\n2";
         let many = "old0, old1, old10, old100, old101 and others";
@@ -256,8 +278,8 @@ mod tests {
         let traffic = (0..40).map(|n| (Arc::from(format!("t{n}")), Some(Kind::Drop))).collect();
         let changes = Changes { statuses: (0..50).map(status).collect(), traffic };
         let lines = log.judged(UNIX_EPOCH, "k", changes);
-        let groups = "g0 on t, g1 on t, g2 on t, g3 on t, g4 on t and others";
-        let topics = "t0, t1, t2, t3, t4 and others";
+        let groups = "g0 on t, g1 on t, g10 on t, g11 on t, g12 on t and others";
+        let topics = "t0, t1, t10, t11, t12 and others";
         assert_eq!(lines, [line("group_offline", 50, groups), line("traffic_drop", 40, topics)]);
         let told = log.view();
         assert_eq!(told.len(), 3 + 1 + 50 + 40, "each has its event, but for hundreds of one kind");

@@ -108,7 +108,7 @@ impl Telling {
                 given_up += count;
                 continue;
             }
-            // Before: who hangs until the cycle is dropped has failed too.
+            // Counted before the attempt: an export that hangs until the cycle is dropped has failed as well.
             self.failures += 1;
             self.failing.get_or_insert_with(|| "the collector did not answer in time".to_owned());
             if let Err(words) = self.exporter.export(&batch).await {

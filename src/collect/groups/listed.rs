@@ -58,7 +58,7 @@ impl Known {
 }
 
 impl Watched {
-    /// Lists the groups of all brokers, and finds the coordinators of the groups that nobody lists.
+    /// Lists the groups of all brokers, and finds the coordinators of the groups that no broker lists.
     pub(super) async fn list(
         &mut self,
         wire: &wire::Cluster,
@@ -113,7 +113,7 @@ impl Watched {
             // As far as any broker has said.
             known.state = GroupState::Unknown;
             if known.unlisted && whole {
-                // Whoever coordinated the group does not list it: the cluster is asked whether any broker does.
+                // The broker that coordinated the group does not list it: the cluster is asked which broker coordinates it.
                 known.coordinator = None;
             }
         }
@@ -173,11 +173,11 @@ impl Watched {
             match (known.unlisted, known.coordinator) {
                 (false, _) => known.missing = 0,
                 (true, Some(_)) if whole => known.missing = known.missing.saturating_add(1),
-                // Whoever sees every group in a listing sees that this one is not in it, whether we may ask about it or not.
+                // A listing shows every group to us and lacks this one: so it is missing, although we may not ask about it.
                 (true, None) if whole && sees_all && known.fault == Some(Fault::Authorization) => {
                     known.missing = known.missing.saturating_add(1);
                 }
-                // Nobody coordinates it, or we may not know who does: that says nothing of the group.
+                // No broker coordinates it, or we may not know which one does: that says nothing of the group.
                 (true, _) => {}
             }
         }

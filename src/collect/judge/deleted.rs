@@ -3,8 +3,8 @@
 use super::Judge;
 
 impl Judge {
-    /// Of more deleted groups than these, forgets those that were deleted first: who makes groups by the thousand must not
-    /// use up our memory.
+    /// Of more deleted groups than these, forgets those that were deleted first: a program that makes groups by the thousand
+    /// must not use up our memory.
     pub(super) fn forget_oldest(&mut self, most: usize) {
         let deleted = self.groups.iter().filter(|(_, known)| known.is_absent());
         let mut deleted: Vec<_> = deleted.map(|(name, known)| (known.since(), name.clone())).collect();

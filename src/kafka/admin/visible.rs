@@ -12,8 +12,8 @@ use crate::kafka::{Error, Fault, wire};
 const METADATA: wire::Range = wire::Range { lowest: 8, highest: 10 };
 const DESCRIBE_GROUPS: wire::Range = wire::Range { lowest: 0, highest: 5 };
 
-/// A name that no topic and no group has. Whoever may describe it may describe all of them: only a permission for every
-/// name covers it.
+/// A name that no topic and no group has. A principal that may describe it may describe all of them: only a permission for
+/// every name covers it.
 const NOBODYS_NAME: &str = "0.kafka-heartbeat.permission-check";
 
 /// Kafka's number of the operation Describe: the bit in a set of operations.
@@ -45,7 +45,7 @@ pub async fn visible(cluster: &wire::Cluster) -> Result<Visible, Error> {
     let operations = Some(answer.cluster_authorized_operations).filter(|operations| *operations != i32::MIN);
     let groups = match operations.map(|operations| operations & (1 << DESCRIBE) != 0) {
         Some(false) => may_describe_groups(cluster).await?,
-        // Whoever may describe the cluster sees all groups.
+        // A principal that may describe the cluster sees all groups.
         told => told,
     };
     Ok(Visible { topics, groups })
@@ -55,7 +55,7 @@ pub async fn visible(cluster: &wire::Cluster) -> Result<Visible, Error> {
 async fn may_describe_groups(cluster: &wire::Cluster) -> Result<Option<bool>, Error> {
     let request = DescribeGroupsRequest::default().with_groups(vec![group_id(NOBODYS_NAME)]);
     let answer = cluster.ask_any(&request, DESCRIBE_GROUPS).await?;
-    // A broker that does not coordinate the group says so only to whoever may know.
+    // A broker that does not coordinate the group says so only to a principal that may know.
     Ok(answer.groups.first().and_then(|group| may_see(group.error_code)))
 }
 

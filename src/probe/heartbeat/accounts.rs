@@ -211,7 +211,7 @@ impl BadLog {
         Self { cluster, instance: Some(instance), begin: Instant::now(), written: 0, left_out: 0 }
     }
 
-    /// Two instances with one name count each other's heartbeats for nothing, and nobody can tell them apart.
+    /// Logs once that another instance sends heartbeats under our name: a record does not show which of the two sent it.
     fn same_name(&mut self, ledger: &Ledger) {
         if let Some(instance) = self.instance.take_if(|_| ledger.same_name().is_some()) {
             let cluster = &*self.cluster;
