@@ -145,6 +145,62 @@ async fn a_body_that_is_too_large_is_cut_and_the_size_is_remembered() {
 }
 
 #[tokio::test]
+async fn requests_grow_again_after_the_collector_has_raised_its_limit() {
+    let collector = Collector::default();
+    collector.limit(200_000);
+    let settings = over_http(&collector, &[("compression", "none")]).await;
+    let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..MANY / 4, encoder));
+    export(&mut exporter).await.unwrap();
+    let narrow = collector.sizes().len();
+    collector.limit(usize::MAX);
+    let mut requests = Vec::new();
+    while requests.last() != Some(&1) && requests.len() < 60 {
+        let before = collector.asked();
+        export(&mut exporter).await.unwrap();
+        requests.push(collector.asked() - before);
+    }
+    assert_eq!(requests.last(), Some(&1), "{narrow} requests at first, then {requests:?}");
+    assert!(requests.is_sorted_by(|one, next| one >= next), "nothing was refused: {requests:?}");
+    assert!(requests[..4].iter().all(|count| *count == requests[0]), "slowly: {requests:?}");
+    let taken = collector.take();
+    let expected = (requests.len() + 1) * MANY / 2;
+    assert_eq!(metrics_of(&taken).flat_map(points).count(), expected, "every point once in each export");
+}
+
+#[tokio::test]
+async fn refusals_that_alternate_with_successes_lose_no_point() {
+    let collector = Collector::default();
+    let delta = [("compression", "none"), ("temporality", "delta")];
+    let round = Arc::new(Mutex::new(0_u64));
+    let number = round.clone();
+    let mut exporter = exporter(&over_http(&collector, &delta).await, move |encoder: &mut Encoder<'_>| {
+        let round = *number.lock().unwrap();
+        for partition in 0..5_000_u64 {
+            let labels = ["eu".into(), partition.to_string().into()];
+            encoder.push(catalog::SCHEDULED.series(labels, Value::Count(round * partition)));
+        }
+    });
+    const ROUNDS: u64 = 40;
+    for number in 1..=ROUNDS {
+        *round.lock().unwrap() = number;
+        // Either every second request is refused whatever its length, or the limit is another with every export.
+        if number <= ROUNDS / 2 {
+            collector.answer((0..20).flat_map(|_| [Answer::Refuse(413, None), Answer::Take]));
+        } else {
+            collector.limit([40_000, 400_000][usize::try_from(number % 2).unwrap()]);
+        }
+        // A request that is too short to be cut may have been refused: the next export holds its points.
+        _ = export(&mut exporter).await;
+        collector.forget();
+    }
+    export(&mut exporter).await.unwrap();
+    let taken = collector.take();
+    let sum: f64 = metrics_of(&taken).flat_map(points).filter_map(|point| point.value).sum();
+    assert_eq!(sum, (ROUNDS * (4_999 * 5_000 / 2)) as f64, "nothing is lost, and nothing is there twice");
+    assert!(collector.asked() < 2_000, "{} requests", collector.asked());
+}
+
+#[tokio::test]
 async fn a_collector_that_finds_everything_too_large_is_not_asked_without_end() {
     let collector = Collector::default();
     collector.limit(0);

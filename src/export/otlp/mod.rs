@@ -9,6 +9,7 @@
 pub(super) mod answer;
 pub(super) mod attempts;
 pub mod encode;
+mod longest;
 pub mod names;
 mod points;
 mod requests;
@@ -24,13 +25,11 @@ use std::{
 use answer::{Again, Refused, Taken};
 use attempts::Attempts;
 use encode::{Encoder, Request, Sent, Settings, Temporality};
+use longest::Longest;
 use tokio::time::Instant;
 use transport::{Signal, Transport};
 
 use crate::config;
-
-/// A request of so many bytes is not cut: a receiver that finds it too large does not mean its size.
-const SMALLEST: usize = 16 << 10;
 
 /// Hands all series to an encoder.
 pub type Source = Arc<dyn Fn(&mut Encoder<'_>) + Send + Sync>;
@@ -56,9 +55,7 @@ pub struct Exporter {
     source: Source,
     begun: SystemTime,
     report: Arc<Mutex<Report>>,
-    /// The collector found a request of twice this size too large: the next requests are not longer, in bytes. It
-    /// never grows again, because each attempt would be a request that is refused.
-    longest: usize,
+    longest: Longest,
 }
 
 /// Whether the settings can be used.
@@ -106,7 +103,7 @@ impl Exporter {
             source,
             begun,
             report: Arc::default(),
-            longest: usize::MAX,
+            longest: Longest::default(),
         })
     }
 
@@ -115,18 +112,27 @@ impl Exporter {
     /// # Errors
     /// In words, why it was given up, or the first refusal and how many requests were refused.
     pub async fn export(&mut self, until: Instant) -> Result<Report, String> {
+        let exported = self.attempt(until).await;
+        self.longest.ended(exported.is_ok());
+        exported
+    }
+
+    async fn attempt(&mut self, until: Instant) -> Result<Report, String> {
         let now = SystemTime::now();
         let mut waiting = self.encode(now).await?;
         let (mut attempts, mut refusals) = (Attempts::until(until), Refusals::default());
         while let Some(request) = waiting.pop_front() {
-            if request.length() > self.longest && request.is_divisible() {
-                request.cut(self.longest).into_iter().rev().for_each(|part| waiting.push_front(part));
+            if request.is_divisible()
+                && let Some(longest) = self.longest.exceeded_by(request.length())
+            {
+                request.cut(longest).into_iter().rev().for_each(|part| waiting.push_front(part));
                 continue;
             }
             let body = request.body();
             let length = body.len() as u64;
             let Refused { words, again } = match attempts.make(self.transport.send(body)).await {
                 Ok(taken) => {
+                    self.longest.taken(request.length());
                     self.note(&request, length, &taken, now);
                     refusals.taken += 1;
                     continue;
@@ -134,9 +140,12 @@ impl Exporter {
                 Err(refused) => refused,
             };
             match again {
-                Again::Smaller if request.is_divisible() && request.length() > SMALLEST => {
-                    self.longest = SMALLEST.max(request.length() / 2);
-                    let (length, longest) = (request.length(), self.longest);
+                Again::Smaller if request.is_divisible() => {
+                    let length = request.length();
+                    let Some(longest) = self.longest.refused(length) else {
+                        refusals.note(&words);
+                        continue;
+                    };
                     tracing::info!(length, longest, "a request is too large for the collector: it is cut");
                     waiting.push_front(request);
                 }
