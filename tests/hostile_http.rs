@@ -16,6 +16,8 @@ use support::{
     try_wait, wait_for,
 };
 
+#[path = "hostile_http/slow.rs"]
+mod slow;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 

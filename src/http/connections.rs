@@ -8,10 +8,13 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Connections above the limit, which are answered on the health paths only.
@@ -20,6 +23,10 @@ pub(super) const RESERVED: usize = 16;
 /// A client that takes longer for an answer may lose its connection to a new one. An event stream lasts longer as well;
 /// the page connects again by itself.
 const LONGEST_ANSWER: Duration = Duration::from_secs(60);
+
+/// A client that takes longer for an answer loses its connection in any case: each answer may hold a whole exposition
+/// that nobody else asks for any more.
+const OVERDUE: Duration = Duration::from_secs(120);
 
 /// All connections of a server.
 #[derive(Clone)]
@@ -41,6 +48,8 @@ struct Connection {
     since: Instant,
     /// Requests that are being answered: one at a time, but the next may begin before the last piece is dropped.
     answering: usize,
+    /// Whether the answer that began last has no end.
+    endless: bool,
     close: CancellationToken,
 }
 
@@ -74,7 +83,8 @@ impl Connections {
         }
         let (id, close) = (open.next, CancellationToken::new());
         open.next += 1;
-        let connection = Connection { since: Instant::now(), answering: 0, close: close.clone() };
+        let connection =
+            Connection { since: Instant::now(), answering: 0, endless: false, close: close.clone() };
         open.connections.insert(id, connection);
         Some(Slot { connections: self.clone(), id, close, reserved: count >= self.limit })
     }
@@ -114,16 +124,33 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Marks the connection as being answered until the result is dropped.
-    pub(super) fn answer(&self) -> Answering {
+    /// Marks the connection as being answered until the result is dropped. The answer may be `endless`.
+    pub(super) fn answer(&self, endless: bool) -> Answering {
         let mut open = self.connections.lock();
         if let Some(connection) = open.connections.get_mut(&self.id) {
-            if connection.answering == 0 {
-                connection.since = Instant::now();
-            }
+            (connection.since, connection.endless) = (Instant::now(), endless);
             connection.answering += 1;
         }
         Answering { connections: self.connections.clone(), id: self.id }
+    }
+
+    /// Waits until an answer has taken longer than [`OVERDUE`].
+    pub(super) async fn overdue(&self) {
+        loop {
+            let since = {
+                let open = self.connections.lock();
+                let connection = open.connections.get(&self.id);
+                let answered =
+                    connection.filter(|connection| connection.answering > 0 && !connection.endless);
+                answered.map(|connection| connection.since)
+            };
+            // An answer that begins after this moment cannot be overdue before the same time has passed.
+            let left = since.map_or(OVERDUE, |since| OVERDUE.saturating_sub(since.elapsed()));
+            if left.is_zero() {
+                return;
+            }
+            sleep(left).await;
+        }
     }
 }
 
@@ -160,7 +187,7 @@ mod tests {
         let connections = Connections::new(2);
         let first = connections.try_enter().expect("room");
         let second = connections.try_enter().expect("room");
-        let answered = first.answer();
+        let answered = first.answer(false);
         assert!(connections.try_enter().is_none(), "the second keeps its place until it has ended");
         assert!(second.close.is_cancelled() && !first.close.is_cancelled());
         drop(second);
@@ -176,11 +203,11 @@ mod tests {
     fn connections_that_are_all_answered_leave_the_reserved_ones_and_then_none() {
         let connections = Connections::new(1);
         let first = connections.try_enter().expect("room");
-        let mut answered = vec![first.answer()];
+        let mut answered = vec![first.answer(false)];
         let mut reserved = Vec::new();
         for _ in 0..RESERVED {
             let slot = connections.try_enter().expect("a reserved one");
-            answered.push(slot.answer());
+            answered.push(slot.answer(false));
             reserved.push(slot);
         }
         assert!(reserved.iter().all(|slot| slot.reserved) && !first.reserved);
@@ -193,7 +220,7 @@ mod tests {
     fn connection_that_takes_an_answer_for_too_long_makes_room_for_another() {
         let connections = Connections::new(1);
         let slow = connections.try_enter().expect("room");
-        let _answered = slow.answer();
+        let _answered = slow.answer(false);
         let reserved = connections.try_enter().expect("a reserved one");
         assert!(reserved.reserved && !slow.close.is_cancelled());
         drop(reserved);
@@ -203,11 +230,29 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn answer_that_is_not_taken_in_time_is_overdue_and_an_endless_one_never_is() {
+        let connections = Connections::new(2);
+        let slot = connections.try_enter().expect("room");
+        let overdue = async |limit| tokio::time::timeout(limit, slot.overdue()).await.is_ok();
+        assert!(!overdue(10 * OVERDUE).await, "a connection that is idle");
+        let endless = slot.answer(true);
+        assert!(!overdue(10 * OVERDUE).await, "a stream of events");
+        drop(endless);
+        let mut waiting = std::pin::pin!(slot.overdue());
+        let begun = tokio::time::timeout(OVERDUE / 2, waiting.as_mut()).await;
+        assert!(begun.is_err());
+        let _slow = slot.answer(false);
+        let begun = Instant::now();
+        waiting.await;
+        assert_eq!(begun.elapsed().as_secs(), OVERDUE.as_secs());
+    }
+
     #[test]
     fn connection_with_two_answers_is_idle_after_both() {
         let connections = Connections::new(1);
         let slot = connections.try_enter().expect("room");
-        let (one, other) = (slot.answer(), slot.answer());
+        let (one, other) = (slot.answer(false), slot.answer(false));
         drop(one);
         connections.close_every_idle();
         assert!(!slot.close.is_cancelled());

@@ -20,6 +20,11 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Pages that are watched at the same time; each costs a rendering a second.
 pub(super) const MOST_WATCHERS: usize = 32;
 
+/// Whether the answer of this path has no end.
+pub(super) fn is_endless(path: &str) -> bool {
+    path == "/events"
+}
+
 pub(super) async fn events(Extract(state): Extract<Shared>) -> Response {
     let Ok(watcher) = state.watchers.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many pages are watched already\n").into_response();

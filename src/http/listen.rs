@@ -1,7 +1,7 @@
 //! The server's way in: every connection is accepted, and none may hold up another.
 //!
 //! Each connection is a task of its own, with its TLS handshake. A peer that is silent, slow or one of many is
-//! bounded by a time for each step (`HANDSHAKE`, `FIRST_REQUEST`, `IDLE`, `UNREAD`), by the size of a
+//! bounded by a time for each step (`HANDSHAKE`, `FIRST_REQUEST`, `IDLE`, `UNREAD`, `OVERDUE`), by the size of a
 //! request's header, and by the number of connections (`Connections`).
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     certificate::Certificate,
     connections::{Connections, Slot},
-    health,
+    events, health,
 };
 use crate::{config::ServerTls, kafka::Fault};
 
@@ -162,8 +162,8 @@ async fn converse(
             .max_buf_size(LARGEST_HEADER)
             .serve_connection(TokioIo::new(Box::pin(stream)), service)
     );
-    let mut stopping = false;
-    let mut first = pin!(sleep(FIRST_REQUEST));
+    let (mut stopping, mut waiting) = (false, true);
+    let (mut first, mut overdue) = (pin!(sleep(FIRST_REQUEST)), pin!(slot.overdue()));
     loop {
         tokio::select! {
             biased;
@@ -178,7 +178,14 @@ async fn converse(
                 stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = first.as_mut(), if !asked.is_cancelled() => return,
+            () = overdue.as_mut() => return,
+            () = first.as_mut(), if waiting => {
+                // Asked when the time is over: a condition of this branch would be evaluated before the first request.
+                if !asked.is_cancelled() {
+                    return;
+                }
+                waiting = false;
+            }
         }
     }
 }
@@ -189,7 +196,7 @@ fn answer(
     router: &TowerToHyperService<Router>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
-    let answering = slot.answer();
+    let answering = slot.answer(events::is_endless(request.uri().path()));
     let refused = slot.reserved && !health::is_health(request.uri().path());
     let answer = (!refused).then(|| router.call(request));
     async move {
