@@ -6,14 +6,19 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
+
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{app::Checked, config::Config, kafka::wire, metrics::render::OwnCertificate};
 
 /// From one look at the clock and at the HTTP server's file to the next.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// A file that takes longer to read is on a file system that hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -64,28 +69,60 @@ impl Certificates {
 
     /// As they are known now.
     pub fn known(&self) -> Vec<OwnCertificate> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|known| known.certificate.clone()).collect()
+        self.lock().iter().map(|known| known.certificate.clone()).collect()
     }
 
     /// Logs when little time is left, for ever.
     pub async fn watch(&self) {
+        self.watch_every(INTERVAL, PATIENCE).await;
+    }
+
+    /// Files are read on a blocking thread, one at most, and no lock is held meanwhile: the file system may hang.
+    async fn watch_every(&self, interval: Duration, patience: Duration) {
+        let mut under_way = None;
         loop {
-            tokio::time::sleep(INTERVAL).await;
-            self.look(SystemTime::now());
+            tokio::time::sleep(interval).await;
+            let files = self.files();
+            let mut reading = under_way.take().unwrap_or_else(|| spawn_blocking(move || read(files)));
+            let found = match timeout(patience, &mut reading).await {
+                Ok(found) => found.unwrap_or_default(),
+                Err(_) => {
+                    tracing::warn!(
+                        "the files of our own certificates cannot be read: the file system does not answer"
+                    );
+                    under_way = Some(reading);
+                    Vec::new()
+                }
+            };
+            self.look(&found, SystemTime::now());
         }
     }
 
-    fn look(&self, now: SystemTime) {
-        for known in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-            // A file that cannot be read, or holds none, does not replace the certificate that is in use.
-            let read = known.file.as_deref().and_then(expiry);
-            if let Some(expires) = read.filter(|expires| *expires != known.certificate.expires) {
-                (known.certificate.expires, known.warned) = (expires, 0);
+    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The files that are read again.
+    fn files(&self) -> Vec<PathBuf> {
+        self.lock().iter().filter_map(|known| known.file.clone()).collect()
+    }
+
+    /// Takes in what was found in files, and logs when little time is left.
+    fn look(&self, found: &[(PathBuf, SystemTime)], now: SystemTime) {
+        for known in self.lock().iter_mut() {
+            let read = found.iter().find(|(file, _)| known.file.as_ref() == Some(file));
+            if let Some((_, expires)) = read.filter(|(_, expires)| *expires != known.certificate.expires) {
+                (known.certificate.expires, known.warned) = (*expires, 0);
             }
             known.warn(now);
         }
     }
+}
+
+/// When the certificates in files expire. A file that cannot be read, or holds none, is left out: it does not replace
+/// the certificate that is in use.
+fn read(files: Vec<PathBuf>) -> Vec<(PathBuf, SystemTime)> {
+    files.into_iter().filter_map(|file| expiry(&file).map(|expires| (file, expires))).collect()
 }
 
 fn known(cluster: &str, purpose: &'static str, expires: SystemTime, file: Option<PathBuf>) -> Known {
@@ -134,6 +171,27 @@ mod tests {
         assert_eq!(seen, [0, 0, 1, 1, 2, 2, 3, 4, 4]);
     }
 
+    #[tokio::test]
+    async fn file_on_a_file_system_that_hangs_stops_no_worker_and_no_warning() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.pem");
+        // Opening a pipe that nobody writes to takes until somebody does.
+        let made = std::process::Command::new("mkfifo").arg(&file).status().expect("mkfifo");
+        assert!(made.success());
+        let now = SystemTime::now();
+        let ours = Certificates(Mutex::new(vec![
+            known("", "http", now + 20 * DAY, Some(file.clone())),
+            known("eu", "kafka", now + DAY / 2, None),
+        ]));
+        let brief = Duration::from_millis(20);
+        // There is one worker; a watch that stops it never ends.
+        assert!(timeout(25 * brief, ours.watch_every(brief, brief)).await.is_err());
+        assert_eq!(ours.known().len(), 2, "no lock is held");
+        assert_eq!(ours.lock()[1].warned, 3, "the other certificate is watched");
+        // Lets the thread end that reads the pipe: there is one.
+        fs::write(&file, "").expect("a reader");
+    }
+
     #[test]
     fn a_file_that_is_renewed_counts_and_a_broken_one_does_not() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -149,7 +207,7 @@ mod tests {
         let expires = expiry(&file).expect("it can be read");
         let ours = Certificates(Mutex::new(vec![known("", "http", expires, Some(file.clone()))]));
         let days = |ours: &Certificates| {
-            ours.look(now);
+            ours.look(&read(ours.files()), now);
             let left = ours.known()[0].expires.duration_since(now).expect("in the future");
             (left.as_secs_f64() / DAY.as_secs_f64()).round()
         };

@@ -1,7 +1,13 @@
 //! The server's certificate: read from its files, checked, and read again when the files change.
 
-use std::{fs, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
+use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking, time::timeout};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -44,11 +50,21 @@ fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The certificate in use, and the times at which its files were written.
+/// A check of the files that takes longer goes on without the connection that began it: the file system may hang.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The certificate in use. Clones share it.
+#[derive(Clone)]
 pub(super) struct Certificate {
+    acceptor: Arc<Mutex<TlsAcceptor>>,
+    /// Held while the files are checked.
+    checked: Arc<AsyncMutex<Checked>>,
+}
+
+/// The files as they were when they were checked last.
+struct Checked {
     files: ServerTls,
     written: [Option<SystemTime>; 2],
-    acceptor: TlsAcceptor,
 }
 
 impl Certificate {
@@ -57,21 +73,43 @@ impl Certificate {
     /// # Errors
     /// The key of the setting, and what is wrong with its file.
     pub(super) fn read(files: ServerTls) -> Result<Self, String> {
-        Ok(Self { written: written(&files), acceptor: acceptor(&files)?, files })
+        let (written, acceptor) = (written(&files), acceptor(&files)?);
+        let checked = Arc::new(AsyncMutex::new(Checked { files, written }));
+        Ok(Self { acceptor: Arc::new(Mutex::new(acceptor)), checked })
     }
 
     /// The certificate for the next connection. Files that were written since the last call are read again,
-    /// because certificates are renewed while the service runs.
-    pub(super) fn latest(&mut self) -> TlsAcceptor {
-        let written = written(&self.files);
-        if written != self.written {
-            self.written = written;
-            match acceptor(&self.files) {
-                Ok(acceptor) => self.acceptor = acceptor,
-                Err(error) => tracing::warn!("{error}; the certificate read before stays in use"),
+    /// because certificates are renewed while the service runs. They are read on a blocking thread, one at most; a
+    /// connection that comes meanwhile gets the certificate read before.
+    pub(super) async fn latest(&self) -> TlsAcceptor {
+        if let Ok(mut checked) = self.checked.clone().try_lock_owned() {
+            let used = self.acceptor.clone();
+            let check = spawn_blocking(move || {
+                if let Some(acceptor) = checked.renewed() {
+                    *used.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
+                }
+            });
+            if timeout(PATIENCE, check).await.is_err() {
+                tracing::warn!(
+                    "the files of [http] tls.certificate cannot be read: the file system does not answer"
+                );
             }
         }
-        self.acceptor.clone()
+        self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Checked {
+    /// The certificate of files that were written since the last call and can be served.
+    fn renewed(&mut self) -> Option<TlsAcceptor> {
+        let written = written(&self.files);
+        if written == self.written {
+            return None;
+        }
+        self.written = written;
+        acceptor(&self.files)
+            .inspect_err(|error| tracing::warn!("{error}; the certificate read before stays in use"))
+            .ok()
     }
 }
 
@@ -93,6 +131,26 @@ pub(super) mod tests {
 
     pub(in crate::http) fn files(folder: &Path) -> ServerTls {
         ServerTls { certificate: folder.join("cert.pem"), key: folder.join("key.pem") }
+    }
+
+    #[tokio::test]
+    async fn certificate_on_a_file_system_that_hangs_stays_in_use_and_stops_no_worker() {
+        let folder = tempfile::tempdir().expect("a folder");
+        certify(folder.path());
+        let files = files(folder.path());
+        let certificate = Certificate::read(files.clone()).expect("a certificate");
+        // Opening a pipe that nobody writes to takes until somebody does.
+        fs::remove_file(&files.certificate).expect("a file");
+        let made = std::process::Command::new("mkfifo").arg(&files.certificate).status().expect("mkfifo");
+        assert!(made.success());
+        // There is one worker, and one blocking thread waits for the pipe.
+        let begun = std::time::Instant::now();
+        for _ in 0..5 {
+            timeout(2 * PATIENCE, certificate.latest()).await.expect("the certificate read before");
+        }
+        assert!(begun.elapsed() < 2 * PATIENCE, "only the first connection waits: {:?}", begun.elapsed());
+        // Lets the thread end.
+        fs::write(&files.certificate, "").expect("a reader");
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub async fn serve(
     limit: usize,
     stopped: CancellationToken,
 ) -> io::Result<()> {
-    let mut certificate = tls.map(Certificate::read).transpose().map_err(io::Error::other)?;
+    let certificate = tls.map(Certificate::read).transpose().map_err(io::Error::other)?;
     let connections = Connections::new(limit);
     let mut tasks = JoinSet::new();
     let mut complained = None::<Instant>;
@@ -85,16 +85,17 @@ pub async fn serve(
                     () = stopped.cancelled() => break,
                     slot = connections.enter() => slot,
                 };
-                let acceptor = certificate.as_mut().map(Certificate::latest);
+                let certificate = certificate.clone();
                 let (router, stopped) = (router.clone(), stopped.clone());
                 tasks.spawn(async move {
                     prepare(&stream);
-                    match acceptor {
+                    match certificate {
                         None => converse(stream, slot, router, stopped).await,
-                        Some(acceptor) => {
+                        Some(certificate) => {
+                            let shake = async { certificate.latest().await.accept(stream).await };
                             let handshake = tokio::select! {
                                 () = slot.close.cancelled() => return,
-                                handshake = timeout(HANDSHAKE, acceptor.accept(stream)) => handshake,
+                                handshake = timeout(HANDSHAKE, shake) => handshake,
                             };
                             match handshake {
                                 Ok(Ok(stream)) => converse(stream, slot, router, stopped).await,
