@@ -43,7 +43,7 @@ use crate::{
         },
         metadata, topic,
     },
-    process::{Monitor, http_connections},
+    process::{Monitor, http_connections, keep_giving_memory_back},
     push::Push,
     refusals, supervisor,
     task::{self, Cycle, Latest, Schedule},
@@ -277,6 +277,7 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -
     let certificates = Arc::new(Certificates::read(&config, &checked));
     let monitor = Arc::new(Monitor::new(certificates.clone()));
     tokio::spawn(async move { certificates.watch().await });
+    tokio::spawn(keep_giving_memory_back());
     let boards: Vec<Board> = clusters.iter().map(|running| running.board.clone()).collect();
     let push = match Push::start(&config, boards.clone(), monitor.clone(), inlet) {
         Ok(push) => push,

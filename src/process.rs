@@ -6,7 +6,7 @@ use std::{
     ffi::OsString,
     fs,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
@@ -30,6 +30,30 @@ pub fn give_memory_back() {
     // SAFETY: takes two numbers, and no other thread runs yet. What it refuses stays as it was.
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_AT_MOST);
+    }
+}
+
+/// From one time that free memory inside the heaps is given back to the next.
+#[cfg(target_env = "gnu")]
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(30);
+
+/// Gives memory back now and then, without end. By itself the C library gives back only what is free at the top of a
+/// heap: what 300 slow clients once needed would stay with the process for ever.
+pub async fn keep_giving_memory_back() {
+    #[cfg(target_env = "gnu")]
+    loop {
+        tokio::time::sleep(GIVE_BACK_EVERY).await;
+        let trimming = || {
+            let (begun, before) = (Instant::now(), memory());
+            #[expect(unsafe_code, reason = "there is no safe name for this")]
+            // SAFETY: takes a number, and any thread may call it at any time.
+            unsafe {
+                libc::malloc_trim(0);
+            }
+            let (took, after) = (begun.elapsed(), memory());
+            tracing::debug!(?took, before, after, "gave free memory back");
+        };
+        _ = tokio::task::spawn_blocking(trimming).await;
     }
 }
 
