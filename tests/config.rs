@@ -287,6 +287,23 @@ fn flags_and_variables_name_secret_files_and_keep_their_values_as_they_are() {
 }
 
 #[test]
+fn secret_that_is_too_short_to_be_found_in_a_log_is_a_warning_without_its_value() {
+    let config = read(
+        "[kafka]\nbootstrap.servers = b:1\nsasl.password = zq7\n[http]\nbasic.username = me\n\
+         basic.password = long enough\n[otlp]\nendpoint = https://me:zq7@c:4318\nheaders = x-token=zq7, tenant=eu\n",
+        &[],
+    );
+    let warnings = config.expect("a configuration").warnings.join("\n");
+    let named = [
+        "[kafka] sasl.password: it",
+        "[otlp] endpoint: the password",
+        "[otlp] headers: the value of the header x-token",
+    ];
+    assert!(named.iter().all(|words| warnings.contains(words)), "{warnings}");
+    assert_eq!((warnings.lines().count(), warnings.contains("zq7")), (3, false), "{warnings}");
+}
+
+#[test]
 fn an_unknown_level_is_refused_because_it_would_silence_the_log() {
     for good in ["off", "warn", "INFO", "kafka_heartbeat=debug,info", "kafka_heartbeat::app=trace"] {
         assert!(read(&format!("{LEAST}[log]\nlevel = {good}\n"), &[]).is_ok(), "{good}");

@@ -76,7 +76,7 @@ pub(super) fn read_text(file: Option<(&str, &str)>, sources: &Sources) -> (Confi
         layers.push(file.with_variables(&sources.env, &mut errors).with_secret_files(&mut errors));
     }
     let environment = Layer::from_environment(&sources.env, &known, &mut errors);
-    let (standard, warnings) = otlp::variables(&sources.env);
+    let (standard, mut warnings) = otlp::variables(&sources.env);
     layers.push(Layer::of(standard));
     layers.push(environment.with_secret_files(&mut errors));
     layers.push(sources.flags().with_secret_files(&mut errors));
@@ -89,7 +89,12 @@ pub(super) fn read_text(file: Option<(&str, &str)>, sources: &Sources) -> (Confi
         Map::new()
     });
     let (sections, env) = (sections(merged), sources.env.clone());
-    sections.values().flatten().for_each(|(key, (value, _))| secret::remember(key, value));
+    for (section, keys) in &sections {
+        for (key, (value, _)) in keys {
+            let short = secret::remember(key, value).into_iter();
+            warnings.extend(short.map(|what| secret::short(section, key, &what)));
+        }
+    }
     let mut reader = Reader { sections, env, bootstrap_flag: sources.bootstrap.is_some(), errors };
     let config = Config { warnings, ..reader.config(&known) };
     (config, reader.errors)

@@ -51,46 +51,78 @@ fn url(text: &str) -> String {
 /// A secret of fewer characters is not looked for in a log: it would be found in words that are none.
 const SHORTEST: usize = 6;
 
-/// The same for values of headers and of a URL's query, of which not all are secret: tenants, regions, versions.
+/// The same for values of headers whose names do not say that they are secret: tenants, regions, versions.
 const SHORTEST_VALUE: usize = 12;
 
 /// Every text that is replaced in a log, the longest first.
 static REMEMBERED: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
-/// Notes what of a key's value must never be in a log. Keys that are not secret cost nothing.
-pub fn remember(key: &str, value: &str) {
+/// Notes what of a key's value must never be in a log. Keys that are not secret cost nothing. Returns what of the value
+/// is a secret that is too short to be looked for, in words without the value.
+pub fn remember(key: &str, value: &str) -> Vec<String> {
     let key = key.to_lowercase();
     if key.ends_with("headers") {
-        for pair in value.split(',') {
-            let value = pair.split_once('=').map_or(pair, |(_, value)| value).trim();
-            [Some(value.to_owned()), decoded(value)]
-                .iter()
-                .flatten()
-                .for_each(|text| keep(text, SHORTEST_VALUE));
-        }
+        value.split(',').filter_map(remember_header).collect()
     } else if is_secret(&key) {
         // A key in PEM has many lines.
         value.lines().for_each(|line| keep(line, SHORTEST));
+        is_short(value).then(|| "it".to_owned()).into_iter().collect()
     } else if key.ends_with("endpoint") || key.ends_with("url") {
-        remember_url(value);
+        remember_url(value)
+    } else {
+        Vec::new()
     }
 }
 
+/// The warning for a secret that is too short; `what` is a word of [`remember`].
+pub fn short(section: &str, key: &str, what: &str) -> String {
+    format!(
+        "[{section}] {key}: {what} has fewer than {SHORTEST} characters and is not replaced where a library logs it: choose a longer secret"
+    )
+}
+
+fn is_short(text: &str) -> bool {
+    (1..SHORTEST).contains(&text.trim().chars().count())
+}
+
+/// Whether the name of a header or of a URL's parameter says that the value is secret.
+fn is_telling(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["auth", "cookie", "key", "password", "secret", "token"].iter().any(|word| name.contains(word))
+}
+
+/// A text as it is and percent-decoded.
+fn keep_both(text: &str, shortest: usize) {
+    [Some(text.to_owned()), decoded(text)].iter().flatten().for_each(|text| keep(text, shortest));
+}
+
+fn remember_header(pair: &str) -> Option<String> {
+    let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+    let (name, value) = (name.trim(), value.trim());
+    let telling = is_telling(name);
+    keep_both(value, if telling { SHORTEST } else { SHORTEST_VALUE });
+    (telling && is_short(value)).then(|| format!("the value of the header {name}"))
+}
+
 /// Who may use a URL, and what is asked.
-fn remember_url(url: &str) {
+fn remember_url(url: &str) -> Vec<String> {
+    let mut short = Vec::new();
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
     if let Some((user, _)) = address.rsplit_once('@') {
         let password = user.split_once(':').map(|(_, password)| password);
-        for text in [Some(user), password].into_iter().flatten() {
-            [Some(text.to_owned()), decoded(text)].iter().flatten().for_each(|text| keep(text, SHORTEST));
-        }
+        [Some(user), password].into_iter().flatten().for_each(|text| keep_both(text, SHORTEST));
         keep(&basic(user), SHORTEST);
+        short.extend(password.filter(|password| is_short(password)).map(|_| "the password".to_owned()));
     }
     for pair in query.split('&') {
-        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-        [Some(value.to_owned()), decoded(value)].iter().flatten().for_each(|text| keep(text, SHORTEST));
+        let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+        keep_both(value, SHORTEST);
+        if is_telling(name) && is_short(value) {
+            short.push(format!("the value of the parameter {name}"));
+        }
     }
+    short
 }
 
 /// The credentials of basic authentication for the part of a URL before the `@`: percent-encoded as in the URL, and a
@@ -189,7 +221,7 @@ mod tests {
     #[test]
     fn what_was_remembered_is_replaced_however_it_is_written() {
         remember("sasl.password", "p\"ss w0rd");
-        remember("otlp.headers", "api-key=k%3Dy-0123456789, x-scope=production");
+        remember("otlp.headers", "api-key=k%3Dy-0123456789, x-scope=production, x-token=8charact");
         remember("traces.endpoint", "https://me:s%2Fcr3t@collector:4318/v1/traces?key=qu3ry-key");
         remember("client.id", "not-a-secret");
         let table = [
@@ -197,6 +229,7 @@ mod tests {
             (r#"words="p\"ss w0rd""#, r#"words="***""#),
             ("api-key: k=y-0123456789", "api-key: ***"),
             ("k%3Dy-0123456789", "***"),
+            ("x-token: 8charact", "x-token: ***"),
             ("http://me:s%2Fcr3t@collector:4318/?key=qu3ry-key", "http://***@collector:4318/?key=***"),
             ("Basic bWU6cy9jcjN0", "Basic ***"),
             ("s/cr3t", "***"),
@@ -205,5 +238,24 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(redacted(text), expected);
         }
+    }
+    #[test]
+    fn secret_that_is_too_short_is_named_without_its_value() {
+        let table: [(&str, &str, &[&str]); 9] = [
+            ("sasl.password", "zq7", &["it"]),
+            ("sasl.password", "zq7zq7", &[]),
+            ("sasl.password", "", &[]),
+            ("ssl.key.pem", "-----BEGIN\nzq7\n", &[]),
+            ("sasl.username", "zq7", &[]),
+            ("otlp.headers", "api-key=zq7, x-scope=eu", &["the value of the header api-key"]),
+            ("endpoint", "https://me:zq7@host/v1", &["the password"]),
+            ("endpoint", "https://host/v1?token=zq7&tenant=eu", &["the value of the parameter token"]),
+            ("endpoint", "https://host:4318/v1/metrics", &[]),
+        ];
+        for (key, value, expected) in table {
+            assert_eq!(remember(key, value), expected, "{key}");
+        }
+        let words = short("kafka", "sasl.password", "it");
+        assert!(words.starts_with("[kafka] sasl.password: it has fewer than 6 characters"), "{words}");
     }
 }
