@@ -170,12 +170,14 @@ impl Ledger {
         }
     }
 
-    /// Its ids, if it is told in a trace: whatever is bad, whatever an exemplar leads to, and a share of the others.
+    /// Its ids, if it is told in a trace: whatever is bad, whatever an exemplar leads to, and a share of the others. The
+    /// header of a record says whether its heartbeat belongs to the share, so a skipped heartbeat is told as well.
     fn traced(&self, partition: i32, sequence: u64, entry: &Entry, outcome: Outcome) -> Option<Ids> {
         let share = self.settings.traces?;
         let ids = Ids::of(self.settings.identity, partition, sequence);
         let bad = outcome.is_bad() || entry.verdict == Some(Verdict::Bad);
-        (bad || entry.shown || (outcome == Outcome::Ok && share.takes(&ids))).then_some(ids)
+        let shared = matches!(outcome, Outcome::Ok | Outcome::Skipped) && share.takes(&ids);
+        (bad || entry.shown || shared).then_some(ids)
     }
 
     pub(super) fn finish(&mut self, partition: i32, broker: Option<BrokerId>, outcome: Outcome) {

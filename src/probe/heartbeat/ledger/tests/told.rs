@@ -51,6 +51,19 @@ fn a_bad_verdict_is_told_although_we_stopped_before_its_outcome() {
 }
 
 #[test]
+fn skipped_heartbeat_whose_record_is_marked_as_sampled_is_told() {
+    for (share, expected) in [(1.0, vec![(0, Outcome::Skipped, true)]), (0.0, vec![])] {
+        let story = Story::traced(Some(Share::new(share))).sent(0, 0);
+        let mut story = story.apply(|_| Event::Stopped);
+        assert_eq!(
+            ended(&mut story),
+            expected,
+            "the header of each record says that {share} of them are sampled"
+        );
+    }
+}
+
+#[test]
 fn what_ended_knows_when_and_what_happened_meanwhile() {
     let lead = |broker| BTreeMap::from([(0, Leader { broker, rack: None }), (1, Leader::default())]);
     let story = Story::new().apply(|story| Event::Partitions { leaders: lead(None), at: story.at(50) });
