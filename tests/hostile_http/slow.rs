@@ -46,11 +46,11 @@ fn large() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, 
     }
     let servers = kafka.bootstrap_servers();
     let service = Service::start(&format!(
-        "[kafka]\nname = k\nbootstrap.servers = {servers}\n[labels]\nlong = {}\n[lag]\ninterval = 5s\n",
+        "[kafka]\nname = k\nbootstrap.servers = {servers}\n[labels]\nlong = {}\n[lag]\ninterval = 5s\n[freshness]\ninterval = 5s\n",
         "x".repeat(1_000)
     ));
     let mut length = 0;
-    let large = try_wait(Duration::from_secs(60), || {
+    let large = try_wait(Duration::from_secs(150), || {
         length = get(service.address(), "/metrics")?.len();
         (length > 6 << 20).then_some(())
     });
