@@ -121,6 +121,62 @@ fn nothing_is_allowed(config: &str) {
     });
 }
 
+/// A principal who may do nothing by itself, and what else is configured, which begins in section `[topic]`.
+fn config(kafka: &Kafka, topic: &str, extra: &str) -> String {
+    format!(
+        "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\n\
+         sasl.username = {}\nsasl.password = {}\n[heartbeat]\ntopic = {topic}\ninterval = 250ms\n[metadata]\ninterval = 1s\n\
+         [topic]\ninterval = 1s\n{extra}",
+        kafka.bootstrap(Listener::SaslPlaintext),
+        NOBODY.user,
+        NOBODY.password,
+    )
+}
+
+/// Allows what the program printed.
+fn allow(kafka: &Kafka, printed: &str) {
+    let package = if kafka.is_modern() { "org.apache.kafka.tools" } else { "kafka.admin" };
+    for command in run_by_a_shell(printed) {
+        assert_eq!(command[..2], ["--bootstrap-server", &kafka.bootstrap(Listener::SaslPlaintext)]);
+        let arguments: Vec<&str> = command[2..].iter().map(String::as_str).collect();
+        kafka.admin(&format!("{package}.AclCommand"), &arguments);
+    }
+}
+
+/// The series of capabilities in any other state.
+fn capabilities_but(service: &Service, state: &str) -> Vec<String> {
+    let page = service.get("/metrics").expect("metrics");
+    let state = format!("state=\"{state}\"");
+    let others = page.lines().filter(|line| {
+        line.starts_with("heartbeat_capability{") && !line.contains(&state) && line.ends_with(" 1")
+    });
+    others.map(str::to_owned).collect()
+}
+
+/// Nothing that the service asked for was refused, neither by its own requests nor by those of its clients.
+fn assert_no_refusal(service: &Service) {
+    let log = service.log().to_lowercase();
+    let refusals = log.lines().filter(|line| line.contains("authorization") || line.contains(" denied"));
+    assert_eq!(refusals.collect::<Vec<_>>(), [""; 0]);
+    for family in ["heartbeat_produce_errors_total", "heartbeat_fetch_errors_total"] {
+        assert_eq!(service.sum(family, &["fault=\"authorization\""]), 0.0, "{family}");
+    }
+}
+
+/// Who sends heartbeats and watches nothing else is allowed nothing on any group, and asks for none: a request for the
+/// coordinator of a group of our own would be refused.
+fn heartbeats_alone_need_no_group(kafka: &Kafka) {
+    let extra = "[lag]\nenabled = false\n[freshness]\nenabled = false\n[transactions]\nenabled = false\n";
+    let config = config(kafka, "hb-alone", extra);
+    let commands = acls(&config, &[]);
+    assert!(!commands.contains("--group"), "{commands}");
+    allow(kafka, &commands);
+    let service = Service::start(&config);
+    service.wait("k", "heartbeats from every partition", 30, |totals| totals.of("ok") >= 60);
+    assert_eq!(capabilities_but(&service, "ok"), [""; 0]);
+    assert_no_refusal(&service);
+}
+
 #[test]
 fn who_is_allowed_what_is_written_sees_everything() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
@@ -129,22 +185,15 @@ fn who_is_allowed_what_is_written_sees_everything() {
     let begun = now_ms() - 600_000;
     write(kafka, "allowed", 0, (0..50).map(|n| begun + n * 1000));
     commit(kafka, "allowed-reader", "allowed", &[(0, 20)]);
-    let config = format!(
-        "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\n\
-         sasl.username = {}\nsasl.password = {}\n[heartbeat]\ntopic = hb-allowed\ninterval = 250ms\n[metadata]\ninterval = 1s\n\
-         [topic]\ninterval = 1s\nrebalance = true\n[freshness]\ninterval = 1s\n[lag]\ninterval = 1s\n[log_dirs]\nenabled = true\ninterval = 1s\n\
+    let config = config(
+        kafka,
+        "hb-allowed",
+        "rebalance = true\n[freshness]\ninterval = 1s\n[lag]\ninterval = 1s\n[log_dirs]\nenabled = true\ninterval = 1s\n\
          [transactions]\ninterval = 1s\nmin.age = 1s\n[alerts]\ntopic = findings\nmetrics.topic = findings\ninterval = 1s\n",
-        kafka.bootstrap(Listener::SaslPlaintext),
-        NOBODY.user,
-        NOBODY.password,
     );
     nothing_is_allowed(&config);
-    let package = if kafka.is_modern() { "org.apache.kafka.tools" } else { "kafka.admin" };
-    for command in run_by_a_shell(&acls(&config, &[])) {
-        assert_eq!(command[..2], ["--bootstrap-server", &kafka.bootstrap(Listener::SaslPlaintext)]);
-        let arguments: Vec<&str> = command[2..].iter().map(String::as_str).collect();
-        kafka.admin(&format!("{package}.AclCommand"), &arguments);
-    }
+    heartbeats_alone_need_no_group(kafka);
+    allow(kafka, &acls(&config, &[]));
     let open = {
         let producer: BaseProducer =
             client(kafka).set("transactional.id", "allowed-tx").create().expect("a producer");
@@ -170,11 +219,8 @@ fn who_is_allowed_what_is_written_sees_everything() {
         wait_for(family, PATIENCE, || service.series(family, &[label]).filter(|value| *value >= least));
     }
     drop(open);
-    let page = service.get("/metrics").expect("metrics");
-    let not_ok = page.lines().filter(|line| {
-        line.starts_with("heartbeat_capability{") && !line.contains("state=\"ok\"") && line.ends_with(" 1")
-    });
-    assert_eq!(not_ok.collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(capabilities_but(&service, "ok"), [""; 0]);
+    assert_no_refusal(&service);
     assert_eq!(service.sum("heartbeat_collect_errors_total", &[]), 0.0, "{}", service.log());
     assert_eq!(service.sum("heartbeat_topic_blocked", &[]), 0.0, "{}", service.log());
     assert_eq!(service.sum("heartbeat_cycle_faults_total", &[]), 0.0, "{}", service.log());
