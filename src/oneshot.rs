@@ -203,13 +203,15 @@ fn write_text(report: &Report, out: &mut String) -> std::fmt::Result {
     let outcomes = Outcome::ALL.into_iter().filter(|outcome| totals.of(*outcome) > 0);
     let outcomes: Vec<_> =
         outcomes.map(|outcome| format!("{} {}", totals.of(outcome), outcome.as_str())).collect();
-    writeln!(
-        out,
-        "  {} heartbeats on {} partitions: {}",
-        totals.scheduled,
-        heartbeat.partitions.len(),
-        outcomes.join(", ")
-    )?;
+    if totals.scheduled > 0 {
+        let partitions = heartbeat.partitions.len();
+        writeln!(
+            out,
+            "  {} heartbeats on {partitions} partitions: {}",
+            totals.scheduled,
+            outcomes.join(", ")
+        )?;
+    }
     if report.sent() == 0 {
         writeln!(out, "  Nothing was sent: no connection to the cluster")?;
     }

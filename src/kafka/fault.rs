@@ -202,6 +202,17 @@ impl Stage {
             Stage::Sasl => "sasl",
         }
     }
+
+    /// Says that this stage failed and by which fault: `stage tcp failed: refused`, or `stage dns failed` where the
+    /// fault has the stage's name.
+    pub fn failed(self, fault: Fault) -> String {
+        let fault = fault.as_str();
+        if fault == self.as_str() {
+            format!("stage {self} failed")
+        } else {
+            format!("stage {self} failed: {fault}")
+        }
+    }
 }
 
 impl fmt::Display for Stage {
@@ -255,7 +266,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.stage {
-            Some(stage) => write!(f, "{}: {} in stage {stage}", self.what, self.fault),
+            Some(stage) => write!(f, "{}: {}", self.what, stage.failed(self.fault)),
             None => write!(f, "{}: {}", self.what, self.fault),
         }
     }
@@ -291,4 +302,17 @@ pub fn plain(text: &str) -> String {
         if control { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
     });
     escaped.take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_of_a_stage_names_a_fault_of_the_same_name_once() {
+        let error = Error::new(Fault::Tls, "b1:9092").at(Stage::Tls);
+        assert_eq!(error.to_string(), "b1:9092: stage tls failed");
+        let error = Error::new(Fault::Refused, "b1:9092").at(Stage::Tcp);
+        assert_eq!(error.to_string(), "b1:9092: stage tcp failed: refused");
+    }
 }

@@ -249,7 +249,7 @@ impl Seen<'_> {
         for (id, check) in self.connectivity.fresh().iter().flat_map(|snapshot| &snapshot.brokers) {
             if let Some(failure) = &check.failure {
                 let connectivity::Failure { stage, fault, .. } = failure;
-                reasons.push(format!("broker {id} cannot be reached: {fault} in stage {stage}"));
+                reasons.push(format!("broker {id} cannot be reached: {}", stage.failed(*fault)));
             }
         }
         reasons.extend(self.missing.iter().cloned());

@@ -334,7 +334,7 @@ fn connectivity(wall: SystemTime) -> connectivity::Snapshot {
         failure: Some(connectivity::Failure {
             stage: Stage::Tcp,
             fault: Fault::Refused,
-            message: format!("session with {HOSTILE}:9092\r: refused in stage tcp"),
+            message: format!("session with {HOSTILE}:9092\r: stage tcp failed: refused"),
         }),
         since: wall - Duration::from_secs(300),
         failures: BTreeMap::from([((Stage::Tcp, Fault::Refused), 7)]),
