@@ -95,7 +95,7 @@ impl File {
         if self.connection.take().is_some() {
             tracing::warn!(
                 path,
-                "the history file was removed or replaced; a new history file will be created"
+                "the history file was removed or replaced; the file that is there will be opened, or a new one created"
             );
         }
         self.set_log_aside()?;
@@ -103,7 +103,7 @@ impl File {
         (self.connection, self.identity) = (Some(connection), identity(&self.path));
         self.log = identity(&beside(&self.path, LOG));
         self.generation += 1;
-        tracing::info!(path, "created a new history file; the service writes all its histories to it");
+        tracing::info!(path, "opened the history file; the service writes all its histories to it");
         Ok(())
     }
 
