@@ -3,9 +3,13 @@
 //! Both send 64 bytes to three partitions ten times a second, staggered alike, with the same client and
 //! settings; both count from the intended instant to the return of the poll. The bare loop keeps no books and
 //! serves nothing. Rounds take turns; the service is the program itself, started anew for each round, and
-//! its latencies are those of every single heartbeat after the first seconds, as the API tells them.
+//! its latencies are those of every single heartbeat after the first seconds, as the API tells them. A probe follows,
+//! which has no first seconds: all of its heartbeats count, and its median shall not exceed 1.25 × that of the bare loop.
 //!
-//! `cargo bench --bench end_to_end -- [PAIRS] [SECONDS]`, against `KAFKA_BOOTSTRAP_SERVERS` or a cluster of its own.
+//! At the end stand the first heartbeats of fresh clients: those of six short probes with a deadline of 500 ms, and
+//! those of services within their first minute, of which none shall take longer than 100 ms on an idle cluster.
+//!
+//! `cargo bench --bench end_to_end -- [PAIRS] [SECONDS] [STARTS]`, against `KAFKA_BOOTSTRAP_SERVERS` or a cluster of its own.
 
 #![expect(clippy::print_stdout, reason = "a bench prints what it saw")]
 
@@ -25,6 +29,8 @@ use rdkafka::{
 use rounds::{Round, WARM_UP};
 use support::kafka::{Kafka, Listener};
 
+#[path = "measure/begin.rs"]
+mod begin;
 #[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;
 #[path = "measure/rounds.rs"]
@@ -36,6 +42,11 @@ mod support;
 const PARTITIONS: i32 = 3;
 const INTERVAL: Duration = Duration::from_millis(100);
 const SIZE: usize = 64;
+
+/// Heartbeats of a probe on each partition: as many as people ask for.
+const PROBED: u32 = 5;
+/// The first heartbeats of a service are those within this time.
+const FIRST: Duration = Duration::from_secs(60);
 
 /// What the service sets too.
 const BOTH: [(&str, &str); 4] = [
@@ -61,12 +72,13 @@ const CONSUMER: [(&str, &str); 5] = [
 fn main() {
     let Some(arguments) = measure::arguments() else { return };
     let (pairs, time) = (number(&arguments, 0, 5), Duration::from_secs(number(&arguments, 1, 20)));
+    let starts = number(&arguments, 2, 3);
     let Some(kafka) = Kafka::shared() else { return };
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
-    for topic in ["bench-bare", "bench-service"] {
+    for topic in ["bench-bare", "bench-service", "bench-probe"] {
         rounds::create(&config(&bootstrap, topic));
     }
-    let (mut bare_rounds, mut service_rounds) = (Vec::new(), Vec::new());
+    let (mut bare_rounds, mut service_rounds, mut probed) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 1..=pairs {
         let round = bare(&bootstrap, time);
         round.print(&format!("{pair} bare   "));
@@ -74,6 +86,9 @@ fn main() {
         let round = rounds::service(&config(&bootstrap, "bench-service"), WARM_UP, time, |_| {});
         round.print(&format!("{pair} service"));
         service_rounds.push(round);
+        let probe = begin::probe(&config(&bootstrap, "bench-probe"), PROBED, "10s");
+        probe.print(&format!("{pair} probe  "));
+        probed.extend(probe.p50);
     }
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
         let each = |rounds: &[Round]| {
@@ -93,6 +108,21 @@ fn main() {
             median(&service) / median(&bare),
             all(&service_rounds) / all(&bare_rounds),
         );
+    }
+    let floor: Vec<_> = bare_rounds.iter().map(|round| quantile(&round.latencies, 0.5)).collect();
+    let (floor, probe) = (median(&floor), median(&probed));
+    println!(
+        "probe: median of {} p50 {probe:.2} ms, bare {floor:.2} ms, ratio {:.2}",
+        probed.len(),
+        probe / floor
+    );
+    for run in 1..=6 {
+        let probe = begin::probe(&config(&bootstrap, "bench-probe"), PROBED, "500ms");
+        probe.print(&format!("{run} probe --count {PROBED} --deadline 500ms"));
+    }
+    for start in 1..=starts {
+        let name = format!("{start} service, the first {} s", FIRST.as_secs());
+        begin::print_first(&config(&bootstrap, "bench-service"), FIRST, &name);
     }
 }
 
