@@ -7,15 +7,30 @@ use std::{
     time::Duration,
 };
 
+use fake::{Fake, Manners, Reply};
+use kafka_protocol::messages::MetadataRequest;
 use rdkafka::mocking::MockCluster;
 use serde_json::Value;
 use support::{
+    certs::{Authority, Identity},
     service::{program, signal},
-    try_wait, wait_for,
+    try_wait,
+};
+use tokio::task::block_in_place;
+use tokio_rustls::rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
 
+#[expect(dead_code, clippy::unwrap_used, reason = "a part is used; in a test a panic is the report")]
+#[path = "support/fake.rs"]
+mod fake;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn start(servers: &str, count: &str) -> Child {
     let mut probe = program();
@@ -48,20 +63,159 @@ fn probe_that_was_stopped_for_a_moment_judges_what_was_sent() {
     assert_eq!(cluster["sent"], cluster["outcomes"]["ok"], "{report:#}");
 }
 
+/// Probes a cluster with a thousand heartbeats on each partition, which take 100 s: a probe that ends within a minute
+/// waited for none of them. Returns its exit code and what it printed.
+fn ended_at_once(servers: &str, properties: &[&str]) -> (Option<i32>, String) {
+    let mut probe = program();
+    probe.args(["probe", "--bootstrap-servers", servers, "--count", "1000"]);
+    properties.iter().for_each(|property| _ = probe.args(["-X", property]));
+    let mut probe = probe.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    let ended = try_wait(Duration::from_secs(60), || probe.try_wait().expect("its state"));
+    if ended.is_none() {
+        probe.kill().expect("a process of ours");
+    }
+    let output = probe.wait_with_output().expect("its end");
+    let words =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(ended.is_some(), "the probe waits although nothing can follow: {words}");
+    (output.status.code(), words)
+}
+
+/// The probe ends at once, sent nothing, and its report contains these words.
+fn ends_with(servers: &str, properties: &[&str], parts: &[&str]) {
+    let (code, words) = block_in_place(|| ended_at_once(servers, properties));
+    assert_eq!(code, Some(69), "{properties:?}: {words}");
+    assert!(words.contains("Nothing was sent: no connection to the cluster"), "{properties:?}: {words}");
+    for part in parts {
+        assert!(words.contains(part), "{properties:?}, {part}: {words}");
+    }
+    assert!(!words.contains("p50") && !words.contains("hush"), "{properties:?}: {words}");
+}
+
+/// TLS of a broker; with `clients` it wants a certificate that this authority signed.
+fn server(identity: &Identity, clients: Option<&Authority>) -> ServerConfig {
+    let provider = std::sync::Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone());
+    let builder = builder.with_safe_default_protocol_versions().expect("versions");
+    let builder = match clients {
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("a certificate");
+            roots.add(root).expect("a root");
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
+    builder.with_single_cert(vec![certificate], key).expect("a certificate with its key")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probe_whose_login_is_refused_ends_at_once_and_says_so() {
+    let kafka = Fake::start().await;
+    kafka.plain("me", "right");
+    let login = [
+        "security.protocol=sasl_plaintext",
+        "sasl.mechanism=PLAIN",
+        "sasl.username=me",
+        "sasl.password=hush",
+    ];
+    let parts =
+        ["authentication in stage sasl", "hint: check sasl.mechanism, sasl.username and sasl.password"];
+    ends_with(&kafka.endpoint().to_string(), &login, &parts);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probe_of_a_broker_with_a_wrong_certificate_ends_at_once_and_says_which_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let root = folder.path().join("ca.pem");
+    std::fs::write(&root, ours.pem()).expect("a file");
+    let trust = format!("ssl.ca.location={}", root.display());
+    let table = [
+        (
+            server(&theirs.server(HOUR), None),
+            "certificate_unknown_ca in stage tls",
+            "hint: set ssl.ca.location",
+        ),
+        (
+            server(&ours.expired_server(), None),
+            "certificate_expired in stage tls",
+            "hint: renew the broker's certificate",
+        ),
+        (
+            server(&ours.server_elsewhere(), None),
+            "certificate_wrong_host in stage tls",
+            "hint: connect by a name",
+        ),
+        (
+            server(&ours.server(HOUR), Some(&ours)),
+            "certificate_refused",
+            "hint: set ssl.certificate.location",
+        ),
+    ];
+    for (tls, fault, hint) in table {
+        let kafka = Fake::with(Manners::Polite, Some(tls)).await;
+        ends_with(&kafka.endpoint().to_string(), &["security.protocol=ssl", &trust], &[fault, hint]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probe_with_a_wrong_protocol_ends_at_once_with_a_hint() {
+    let tls = server(&Authority::new("ours").server(HOUR), None);
+    let encrypted = Fake::with(Manners::Polite, Some(tls)).await;
+    ends_with(&encrypted.endpoint().to_string(), &[], &["hint: ", "security.protocol"]);
+    // Kafka closes the connection of a client that begins with TLS where it should not.
+    let plaintext = Fake::with(Manners::Curt, None).await;
+    ends_with(
+        &plaintext.endpoint().to_string(),
+        &["security.protocol=ssl"],
+        &["hint: check that the port speaks TLS"],
+    );
+    // Where Kafka wants a login, it answers the first question and closes the connection at the second.
+    let guarded = Fake::start().await;
+    guarded.on(|_: MetadataRequest, _| Reply::Close);
+    let hint = "hint: the broker closed the connection without an answer: the port may ask for TLS or SASL";
+    ends_with(&guarded.endpoint().to_string(), &[], &[hint]);
+}
+
+#[test]
+fn probe_with_errors_in_its_configuration_prints_these_alone() {
+    let run = |environment: &[(&str, &str)], properties: &[&str]| {
+        let mut probe = program();
+        probe.args(["probe", "--bootstrap-servers", "127.0.0.1:1"]).envs(environment.iter().copied());
+        properties.iter().for_each(|property| _ = probe.args(["-X", property]));
+        let output = probe.output().expect("the program runs");
+        let (words, errors) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!((output.status.code(), &*words), (Some(78), ""), "{errors}");
+        errors.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mechanism = "sasl.mechanism: expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512";
+    let errors = run(&[], &["security.protocol=sasl_ssl", "sasl.mechanism=GSSAPI"]);
+    assert_eq!(errors, [format!("-X: {mechanism}")], "the user name depends on the mechanism");
+    let environment = [
+        ("KAFKA_HEARTBEAT__KAFKA__SECURITY_PROTOCOL", "sasl_ssl"),
+        ("KAFKA_HEARTBEAT__KAFKA__SASL_MECHANISM", "OTHER"),
+        ("KAFKA_HEARTBEAT__HEARTBEAT__INTERVAL", "often"),
+    ];
+    let errors = run(&environment, &[]);
+    assert_eq!(errors.len(), 2, "{errors:#?}");
+    assert!(errors.iter().any(|line| line.ends_with(mechanism)), "{errors:#?}");
+    assert!(errors.iter().any(|line| line.contains("[heartbeat] interval")), "{errors:#?}");
+    assert!(errors.iter().all(|line| line.starts_with("environment KAFKA_HEARTBEAT__")), "{errors:#?}");
+}
+
 #[test]
 fn probe_of_a_port_that_closes_every_connection_ends_at_once_and_says_why() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     // Ends with the test's process.
     thread::spawn(move || listener.incoming().for_each(drop));
-    let mut probe = program();
-    // A thousand heartbeats would take a hundred seconds.
-    probe.args(["probe", "--bootstrap-servers", &address, "--count", "1000"]).stdout(Stdio::piped());
-    let mut probe = probe.stderr(Stdio::piped()).spawn().expect("the program runs");
-    wait_for("the probe to end", Duration::from_secs(60), || probe.try_wait().expect("its state"));
-    let output = probe.wait_with_output().expect("its end");
-    let words = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(69), "{words}");
+    let (code, words) = ended_at_once(&address, &[]);
+    assert_eq!(code, Some(69), "{words}");
     assert!(words.contains("Nothing was sent: no connection to the cluster"), "{words}");
     assert!(words.contains("check security.protocol"), "{words}");
     assert!(!words.contains("p50"), "{words}");
