@@ -32,6 +32,8 @@ use support::{
 
 #[expect(dead_code, reason = "each test binary uses a part of what was read")]
 mod exposition_parser;
+#[path = "real/slow_broker.rs"]
+mod slow_broker;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 

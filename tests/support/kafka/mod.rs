@@ -30,10 +30,12 @@ use super::{
 mod broker;
 mod install;
 mod process;
+mod proxy;
 mod settings;
 mod tools;
 
 pub(crate) use broker::Broker;
+pub(crate) use proxy::Proxy;
 pub(crate) use settings::free_port;
 use settings::{Ports, copy_format, server_properties};
 use tools::{format_storage, java, views};
@@ -100,7 +102,7 @@ impl Kafka {
         SHARED
             .get_or_init(|| match env::var("KAFKA_BOOTSTRAP_SERVERS") {
                 Ok(servers) if !servers.is_empty() => Some(Kafka::external(servers)),
-                _ => can_run().then(|| Kafka::launch(3, None)),
+                _ => can_run().then(|| Kafka::launch(3, None, None)),
             })
             .as_ref()
     }
@@ -123,7 +125,20 @@ impl Kafka {
             skip("KAFKA_BOOTSTRAP_SERVERS names a cluster, and this test would break it");
             return None;
         }
-        can_run().then(|| Kafka::launch(brokers, Some(install::lock("private.lock"))))
+        can_run().then(|| Kafka::launch(brokers, Some(install::lock("private.lock")), None))
+    }
+
+    /// The same, with a proxy before the last broker: whoever connects to that broker by the cluster's metadata, clients
+    /// and the other brokers, gets to the proxy. Only the plaintext listener has one.
+    pub(crate) fn start_behind_proxy(brokers: usize) -> Option<(Kafka, Proxy)> {
+        if env::var("KAFKA_BOOTSTRAP_SERVERS").is_ok_and(|servers| !servers.is_empty()) {
+            skip("KAFKA_BOOTSTRAP_SERVERS names a cluster, and there is no proxy before its brokers");
+            return None;
+        }
+        can_run().then(|| {
+            let proxy = Proxy::start();
+            (Kafka::launch(brokers, Some(install::lock("private.lock")), Some(&proxy)), proxy)
+        })
     }
 
     /// An address where nobody listens.
@@ -260,10 +275,10 @@ impl Kafka {
     }
 
     /// Starts a cluster; a second time if a port was taken in the meantime.
-    fn launch(brokers: usize, turn: Option<File>) -> Kafka {
+    fn launch(brokers: usize, turn: Option<File>, proxy: Option<&Proxy>) -> Kafka {
         let began = Instant::now();
-        let kafka = match Kafka::try_launch(brokers) {
-            Err(why) if why.contains("Address already in use") => Kafka::try_launch(brokers),
+        let kafka = match Kafka::try_launch(brokers, proxy) {
+            Err(why) if why.contains("Address already in use") => Kafka::try_launch(brokers, proxy),
             other => other,
         };
         match kafka {
@@ -276,7 +291,7 @@ impl Kafka {
         }
     }
 
-    fn try_launch(count: usize) -> Result<Kafka, String> {
+    fn try_launch(count: usize, proxy: Option<&Proxy>) -> Result<Kafka, String> {
         static CLUSTER: AtomicU32 = AtomicU32::new(0);
         let number = CLUSTER.fetch_add(1, Ordering::Relaxed);
         let folder = run_folder().join(format!("cluster-{number}"));
@@ -286,10 +301,15 @@ impl Kafka {
         let addresses: Vec<_> =
             ports.iter().map(|p| format!("127.0.0.1:{}", p.of(Listener::Plaintext))).collect();
         let mut brokers = Vec::new();
+        if let Some(proxy) = proxy {
+            proxy.lead_to(ports[count - 1].of(Listener::Plaintext));
+        }
         for id in 1..=count {
+            let advertised = proxy.filter(|_| id == count).map(Proxy::port);
             let home = folder.join(format!("broker-{id}"));
             fs::create_dir_all(&home).unwrap();
-            fs::write(home.join("server.properties"), server_properties(id, &ports, &home)).unwrap();
+            fs::write(home.join("server.properties"), server_properties(id, &ports, &home, advertised))
+                .unwrap();
             if id == 1 {
                 format_storage(&home.join("server.properties"));
             } else {

@@ -46,17 +46,19 @@ pub(crate) fn free_port() -> u16 {
         .expect("20,000 ports are not all taken")
 }
 
-/// `server.properties` of node `id`, counted from 1.
-pub(crate) fn server_properties(id: usize, all: &[Ports], folder: &Path) -> String {
+/// `server.properties` of node `id`, counted from 1. `advertised` is the port that the metadata name for the plaintext
+/// listener, if it is another than the listener's own.
+pub(crate) fn server_properties(id: usize, all: &[Ports], folder: &Path, advertised: Option<u16>) -> String {
     let ports = &all[id - 1];
     let replicas = all.len().min(3);
     let rack = (b'a' + (id - 1) as u8) as char;
     let voters: Vec<_> =
         (1..).zip(all).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
-    let clients: Vec<_> = Listener::ALL
-        .iter()
-        .map(|listener| format!("{}://127.0.0.1:{}", listener.name(), ports.of(*listener)))
-        .collect();
+    let at = |listener: Listener, port: u16| format!("{}://127.0.0.1:{port}", listener.name());
+    let clients = Listener::ALL.map(|listener| at(listener, ports.of(listener)));
+    let own = at(Listener::Plaintext, ports.of(Listener::Plaintext));
+    let named = advertised.map_or_else(|| own.clone(), |port| at(Listener::Plaintext, port));
+    let advertised = clients.join(",").replace(&own, &named);
     let mut text = format!(
         "process.roles=broker,controller
 node.id={id}
@@ -65,7 +67,7 @@ controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listeners={clients},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners={clients}
+advertised.listeners={advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,\
 MUTUAL_TLS:SSL,CONTROLLER:PLAINTEXT
 log.dirs={data}
