@@ -38,7 +38,8 @@ ENV KAFKA_HEARTBEAT__HTTP__LISTEN=0.0.0.0:8080
 EXPOSE 8080
 USER 65532:65532
 STOPSIGNAL SIGTERM
-# Follows the port and the TLS of the configuration: the environment, and the mounted file where there is one.
+# Follows the port and the TLS of the configuration: the environment, and the mounted file where there is one. It does not
+# see the flags of a command of your own: set the address as KAFKA_HEARTBEAT__HTTP__LISTEN or in the file, not by --listen.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/kafka-heartbeat", "healthcheck", "--config", "/etc/kafka-heartbeat/config.ini"]
 ENTRYPOINT ["/usr/local/bin/kafka-heartbeat"]
