@@ -133,6 +133,10 @@ async fn permit(logins: &Semaphore, endpoint: &Endpoint, deadline: Instant) -> R
 
 async fn resolve(settings: &Settings, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
     let failed = || Error::new(Fault::Dns, endpoint.to_string());
+    // An address needs no lookup, and must not wait for the turn of one.
+    if let Ok(ip) = endpoint.host.parse() {
+        return of_family(settings, endpoint, vec![SocketAddr::new(ip, endpoint.port)]);
+    }
     // The system's lookup takes a thread until it answers, whether anybody still waits or not. With a
     // resolver that hangs, check after check would take another, until none is left for anything else.
     let turn = settings.lookups.clone().acquire_owned().await;
@@ -148,10 +152,19 @@ async fn resolve(settings: &Settings, endpoint: &Endpoint) -> Result<Vec<SocketA
                 _ => failed().because(error),
             }
         })?;
-    let addresses: Vec<_> =
-        found.into_iter().filter(|address| settings.family.allows(address.ip())).collect();
+    of_family(settings, endpoint, found)
+}
+
+/// The addresses of the wanted family, of which there must be one.
+fn of_family(
+    settings: &Settings,
+    endpoint: &Endpoint,
+    mut addresses: Vec<SocketAddr>,
+) -> Result<Vec<SocketAddr>, Error> {
+    addresses.retain(|address| settings.family.allows(address.ip()));
     if addresses.is_empty() {
-        return Err(failed().because("the name has no address of the wanted family"));
+        let words = "the name has no address of the wanted family";
+        return Err(Error::new(Fault::Dns, endpoint.to_string()).because(words));
     }
     Ok(addresses)
 }
