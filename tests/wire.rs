@@ -33,6 +33,8 @@ mod groups;
 mod hedging;
 #[path = "wire/held.rs"]
 mod held;
+#[path = "wire/hostile.rs"]
+mod hostile;
 #[path = "wire/probes.rs"]
 mod probes;
 #[path = "wire/routing.rs"]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     config,
@@ -28,6 +28,10 @@ use crate::{
 
 /// The mean of a broker's connection time is taken over this window.
 const MEAN_WINDOW: Duration = Duration::from_secs(60);
+
+/// Sessions that are opened at the same time: more than a cluster has brokers, but metadata that lists thousands must
+/// not take all descriptors of this process.
+const MOST_AT_ONCE: usize = 256;
 
 /// The last check of every broker of the metadata.
 #[derive(Debug, Clone)]
@@ -190,7 +194,9 @@ impl Cycle for Probe {
         self.known
             .retain(|id, history| metadata.brokers.get(id).is_some_and(|broker| !moved(history, broker)));
         let (settings, timeout) = (&self.settings, self.cluster.connectivity.timeout);
+        let turns = &Semaphore::new(MOST_AT_ONCE);
         let checks = metadata.brokers.iter().map(|(id, broker)| async move {
+            let _turn = turns.acquire().await;
             (*id, wire::open(settings, &broker.endpoint(), timeout).await)
         });
         let openings = join_all(checks).await;

@@ -2,8 +2,11 @@
 
 use std::time::SystemTime;
 
-use kafka_heartbeat::kafka::{Fault, Stage};
-use kafka_protocol::messages::MetadataRequest;
+use kafka_heartbeat::kafka::{
+    Fault, Stage,
+    admin::{self, Topics},
+};
+use kafka_protocol::messages::{ApiVersionsRequest, MetadataRequest};
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use tokio_rustls::rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
@@ -14,7 +17,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::*;
-use crate::fake::Manners;
+use crate::fake::{Manners, Reply};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -119,6 +122,25 @@ async fn a_trusted_broker_has_a_tls_stage_and_an_expiry() {
         let range = wire::Range { lowest: 4, highest: 12 };
         connection.ask(&MetadataRequest::default(), range, soon()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn brokers_that_are_silent_after_the_handshake_do_not_hide_a_healthy_one() {
+    let authority = Authority::new();
+    let (silent, other) = (authority.broker(in_a_month()).await, authority.broker(in_a_month()).await);
+    for fake in [&silent, &other] {
+        fake.on(|_: ApiVersionsRequest, _| Reply::Silence);
+    }
+    let opening = wire::open(&authority.trusting(&[]), &silent.endpoint(), Duration::from_secs(2)).await;
+    let error = opening.result.unwrap_err();
+    assert_eq!((error.stage(), error.fault()), (Some(Stage::ApiVersions), Fault::Timeout));
+    assert_eq!(opening.stages.last().map(|(stage, _)| *stage), Some(Stage::Tls));
+    let healthy = authority.broker(in_a_month()).await;
+    let servers = [&silent, &other, &healthy].map(|fake| fake.address.to_string()).join(",");
+    let settings = authority.trusting(&[("bootstrap.servers", &servers)]);
+    let cluster = Cluster::new(Arc::new(settings), AMPLE / 4);
+    admin::metadata(&cluster, Topics::All).await.unwrap();
+    assert_eq!(healthy.count::<MetadataRequest>(), 1);
 }
 
 #[tokio::test]

@@ -31,6 +31,10 @@ const TIMES_USUAL: u32 = 3;
 /// The last wave of candidates is asked when this part of the time for the question has passed, at the latest.
 const LAST_WAVE: u32 = 2;
 
+/// Brokers that one question waits for at the same time. Metadata that lists thousands of silent brokers must not take
+/// all descriptors of this process.
+const MOST_AT_ONCE: usize = 128;
+
 /// Logins that one question may begin. More would lock the account where its password is wrong.
 const LOGINS_A_QUESTION: usize = 3;
 
@@ -181,14 +185,17 @@ impl Cluster {
         // How many are asked next, how many when the delay has passed without an answer, and when that is.
         let (mut now, mut then, mut due) = (1, 1, Instant::now() + delay);
         for wave in 0.. {
-            for endpoint in left.by_ref().take(now) {
+            // When the time is over, those that are being asked fail, and there is none left for others.
+            let over = Instant::now() >= limits.deadline;
+            let more = if over { 0 } else { now.min(MOST_AT_ONCE - unanswered.len()) };
+            for endpoint in left.by_ref().take(more) {
                 unanswered.push((endpoint, wave));
                 asked.push(ask(endpoint, wave));
             }
             let answered = tokio::select! {
                 biased;
                 answered = asked.next() => answered,
-                () = sleep_until(due), if left.len() > 0 => {
+                () = sleep_until(due), if left.len() > 0 && unanswered.len() < MOST_AT_ONCE => {
                     (now, then, due) = (then, then * 2, Instant::now() + delay);
                     continue;
                 }

@@ -149,25 +149,18 @@ impl Cluster {
         if self.state().hung.contains(endpoint) {
             return Err(Error::new(Fault::Timeout, format!("{endpoint} did not answer the question before")));
         }
-        let asked = self.exchange(endpoint, request, ours, limits).await;
+        let asked = async {
+            let (connection, fresh) = self.connection(endpoint, limits).await?;
+            let asked = connection.ask_timed(request, ours, limits.deadline).await;
+            if !fresh && asked.as_ref().is_err_and(|error| error.fault() == Fault::Disconnected) {
+                let (connection, _) = self.connection(endpoint, limits).await?;
+                return connection.ask_timed(request, ours, limits.deadline).await;
+            }
+            asked
+        };
+        let asked = asked.await;
         if self.shuns && asked.as_ref().is_err_and(|error| error.fault() == Fault::Timeout) {
             self.state().hung.insert(endpoint.clone());
-        }
-        asked
-    }
-
-    async fn exchange<R: Request>(
-        &self,
-        endpoint: &Endpoint,
-        request: &R,
-        ours: Range,
-        limits: Limits<'_>,
-    ) -> Result<(R::Response, Duration), Error> {
-        let (connection, fresh) = self.connection(endpoint, limits).await?;
-        let asked = connection.ask_timed(request, ours, limits.deadline).await;
-        if !fresh && asked.as_ref().is_err_and(|error| error.fault() == Fault::Disconnected) {
-            let (connection, _) = self.connection(endpoint, limits).await?;
-            return connection.ask_timed(request, ours, limits.deadline).await;
         }
         asked
     }
