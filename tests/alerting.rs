@@ -58,11 +58,15 @@ impl Traffic {
 
     /// Waits for no answer: while a broker is away, records go to the others.
     fn write(&self, kafka: &Kafka, ended: &Ended) {
-        let producer: BaseProducer = client(kafka).set("enable.idempotence", "true").create().unwrap();
+        let producer: BaseProducer = client(kafka)
+            .set("enable.idempotence", "true")
+            .create()
+            .expect("the settings of the idempotent producer are valid");
         while ended.after_a_second() {
             for (partition, end) in self.ends.iter().enumerate().filter(|_| !self.silent.load(Relaxed)) {
                 let record = BaseRecord::<(), _>::to("orders").partition(partition as i32).payload("x");
-                producer.send(record).map_err(|(error, _)| error).unwrap();
+                let queued = producer.send(record).map_err(|(error, _)| error);
+                queued.expect("the producer's queue has room for a record a second");
                 end.fetch_add(1, Relaxed);
             }
             producer.poll(Duration::ZERO);
@@ -72,8 +76,8 @@ impl Traffic {
     fn read(kafka: &Kafka, ended: &Ended) {
         let mut reader = client(kafka);
         reader.set("group.id", "shipping").set("auto.offset.reset", "earliest");
-        let reader: BaseConsumer = reader.create().unwrap();
-        reader.subscribe(&["orders"]).unwrap();
+        let reader: BaseConsumer = reader.create().expect("the settings of the consumer are valid");
+        reader.subscribe(&["orders"]).expect("the consumer can subscribe to a topic");
         while ended.after_a_second() {
             while reader.poll(Duration::ZERO).is_some() {}
         }
@@ -186,16 +190,20 @@ fn faults(world: &World, traffic: &Traffic) {
         (begun.elapsed() > Duration::from_secs(15 * MINUTE)).then_some(())
     });
     world.only(begun, &[]);
-    let producer: BaseProducer = client(kafka).set("transactional.id", "slow").create().unwrap();
-    producer.init_transactions(PATIENCE).unwrap();
-    producer.begin_transaction().unwrap();
-    producer.send(BaseRecord::<(), _>::to("paid").payload("x")).unwrap();
-    producer.flush(PATIENCE).unwrap();
+    let producer: BaseProducer = client(kafka)
+        .set("transactional.id", "slow")
+        .create()
+        .expect("the settings of the transactional producer are valid");
+    producer.init_transactions(PATIENCE).expect("the coordinator knows the transactional producer");
+    producer.begin_transaction().expect("a transaction begins");
+    let queued = producer.send(BaseRecord::<(), _>::to("paid").payload("x")).map_err(|(error, _)| error);
+    queued.expect("the record of the transaction is queued");
+    producer.flush(PATIENCE).expect("the record of the transaction is delivered");
     wait_for("the open transaction to be seen", PATIENCE, || {
         world.has("kafka_partition_transaction_info{transactional_id=\"slow\"}").then_some(())
     });
     answers.ask(world, "all is well");
-    producer.abort_transaction(PATIENCE).unwrap();
+    producer.abort_transaction(PATIENCE).expect("the transaction is aborted");
 
     // The consumer stops, and so does whoever writes.
     let stopped = Instant::now();
@@ -251,7 +259,8 @@ fn faults(world: &World, traffic: &Traffic) {
         "{timeline}\n{}",
         world.timeline(&lost, "broker 2 is killed, with the only replica of a partition")
     );
-    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("timeline.txt"), timeline).unwrap();
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("timeline.txt"), timeline)
+        .expect("the timeline can be written to the folder of the build");
     answers.ask_of_the_whole_day(world, morning);
     let silent = answers.silent();
     let explained = |query: &str| SILENT.iter().any(|(part, _)| query.contains(part));

@@ -61,7 +61,9 @@ impl Answers {
 
     /// Asks what still has no answer of the whole day, second by second: some troubles are short.
     pub(crate) fn ask_of_the_whole_day(&mut self, world: &World, begun: SystemTime) {
-        let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
+        let seconds = |at: SystemTime| {
+            at.duration_since(UNIX_EPOCH).expect("a moment after 1970").as_secs().to_string()
+        };
         let (start, end) = (seconds(begun), seconds(SystemTime::now()));
         for ((_, expr), answer) in self.answers.iter_mut().filter(|(_, answer)| answer.is_none()) {
             let range = [("query", expr.as_str()), ("start", &start), ("end", &end), ("step", "1")];
@@ -82,7 +84,8 @@ impl Answers {
             let answer = answer.as_deref().unwrap_or("none");
             writeln!(table, "| {place} | `{expr}` | {answer} |").unwrap();
         }
-        fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("answers.md"), table).unwrap();
+        fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("answers.md"), table)
+            .expect("the answers can be written to the folder of the build");
         self.answers.iter().filter(|(_, answer)| answer.is_none()).map(|(query, _)| query).collect()
     }
 }

@@ -28,7 +28,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// A duration of the rules, in a world of short minutes.
 fn short(text: &str) -> String {
     let (number, unit) = text.split_at(text.len() - 1);
-    let number: u64 = number.parse().unwrap();
+    let number: u64 = number.parse().unwrap_or_else(|_| panic!("{text} is no duration of the rules"));
     let seconds = match unit {
         "s" => (number * MINUTE / 60).max(1),
         "m" => number * MINUTE,
@@ -90,11 +90,15 @@ impl Message {
 /// Somebody who is told, and takes what is pushed, on a thread of its own until the process ends.
 fn somebody() -> (String, Told) {
     let told = Told::default();
-    let (listener, heard) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), told.clone());
+    let (listener, heard) = (
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a free port for the receiver of alerts"),
+        told.clone(),
+    );
     let address = listener.local_addr().unwrap().to_string();
     listener.set_nonblocking(true).unwrap();
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime for the receiver of alerts");
         runtime.block_on(async {
             let hear = move |extract::Path(receiver): extract::Path<String>, Json(message): Json<Value>| {
                 for alert in list(&message["alerts"]) {
@@ -106,7 +110,9 @@ fn somebody() -> (String, Told) {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let routes =
                 Router::new().route("/{receiver}", post(hear)).route("/v1/{signal}", post(async || ()));
-            axum::serve(listener, routes).await.unwrap();
+            axum::serve(listener, routes)
+                .await
+                .expect("the receiver of alerts serves until the process ends");
         });
     });
     (address, told)
@@ -115,9 +121,10 @@ fn somebody() -> (String, Told) {
 /// The rules that the program writes for what this service is configured to do.
 fn promised(service: &Service) -> String {
     let config = service.folder().join("config.ini");
-    let written = program().args(["slo", "--config", config.to_str().unwrap()]).output().unwrap();
+    let written =
+        program().args(["slo", "--config"]).arg(config).output().expect("the program can be started");
     assert!(written.status.success(), "{written:?}");
-    String::from_utf8(written.stdout).unwrap()
+    String::from_utf8(written.stdout).expect("the rules of `slo` are text")
 }
 
 /// Our routes and inhibitions, with short waits, and everybody at this address.
@@ -129,9 +136,14 @@ fn alertmanager_config(address: &str) -> String {
         }
     };
     wait(&mut config["route"]);
-    config["route"]["routes"].as_array_mut().unwrap().iter_mut().for_each(wait);
-    for receiver in config["receivers"].as_array_mut().unwrap() {
-        let name = receiver["name"].as_str().unwrap().to_owned();
+    config["route"]["routes"]
+        .as_array_mut()
+        .expect("alertmanager.yml has a list of routes")
+        .iter_mut()
+        .for_each(wait);
+    for receiver in config["receivers"].as_array_mut().expect("alertmanager.yml has a list of receivers") {
+        let name =
+            receiver["name"].as_str().expect("each receiver of alertmanager.yml has a name").to_owned();
         let url = format!("http://{address}/{name}");
         *receiver = json!({ "name": name, "webhook_configs": [{ "url": url, "send_resolved": true }] });
     }
@@ -204,7 +216,8 @@ impl Fault {
 
     /// Seconds from the fault to a moment of which somebody else told.
     fn until(&self, rfc3339: &str) -> f64 {
-        let moment = humantime::parse_rfc3339_weak(&rfc3339[..rfc3339.len().min(19)]).unwrap();
+        let moment = humantime::parse_rfc3339_weak(&rfc3339[..rfc3339.len().min(19)]);
+        let moment = moment.unwrap_or_else(|error| panic!("{rfc3339} is no moment: {error}"));
         moment.duration_since(self.wall).map_or(0.0, |since| since.as_secs_f64())
     }
 }
@@ -229,7 +242,7 @@ impl World {
         ));
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
-            fs::write(&path, text).unwrap();
+            fs::write(&path, text).unwrap_or_else(|error| panic!("{name} cannot be written: {error}"));
             path.display().to_string()
         };
         let address = format!("127.0.0.1:{}", free_port());
@@ -274,7 +287,8 @@ impl World {
             request = request.query(*name, *value);
         }
         let mut answer = request.call().unwrap_or_else(|error| panic!("{query:?}: {error}"));
-        let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        let text = answer.body_mut().read_to_string().unwrap_or_else(|error| panic!("{query:?}: {error}"));
+        let answer: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         answer["data"].clone()
     }
 
