@@ -6,133 +6,133 @@ pub static LATEST_OFFSET: Family<3> = family(
     "kafka_partition_latest_offset",
     Kind::Gauge,
     &["cluster_name", "topic", "partition"],
-    "The offset of the next record: the high watermark.",
+    "High watermark of the partition: the offset after the last record that is replicated to all in-sync replicas.",
 );
 
 pub static STABLE_OFFSET: Family<3> = family(
     "kafka_partition_last_stable_offset",
     Kind::Gauge,
     &["cluster_name", "topic", "partition"],
-    "The end to which lag is counted with [lag] isolation = read_committed: the first record of a transaction that is open, or the high watermark. Absent otherwise.",
+    "Last stable offset: first offset of an open transaction, else the high watermark. Lag is counted up to it with [lag] isolation = read_committed. Absent with read_uncommitted.",
 );
 
 pub static EARLIEST_OFFSET: Family<3> = family(
     "kafka_partition_earliest_offset",
     Kind::Gauge,
     &["cluster_name", "topic", "partition"],
-    "The first offset that can be read.",
+    "Log start offset of the partition: the first offset that can be read.",
 );
 
 pub static GROUP_OFFSET: Family<4> = family(
     "kafka_consumergroup_group_offset",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition"],
-    "The committed offset. Absent where nothing was committed.",
+    "Committed offset of the group on the partition: the next offset that the group will read. Absent if the group has committed nothing.",
 );
 
 pub static GROUP_LAG: Family<4> = family(
     "kafka_consumergroup_group_lag",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition"],
-    "Records between the committed offset and the end. Absent where the end is not known, and for a commit behind it.",
+    "Lag in records: log end offset minus committed offset. Absent if the log end offset is not known, or if the committed offset is beyond the log end.",
 );
 
 pub static GROUP_LAG_SECONDS: Family<4> = family(
     "kafka_consumergroup_group_lag_seconds",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition"],
-    "Age of the next record to be read, 0 if there is none. Absent where it is not known.",
+    "Time lag: age of the next record that the group will read, in seconds; 0 if no record is left to read. Absent if the age is not known.",
 );
 
 pub static GROUP_LAG_ERROR: Family<5> = family(
     "kafka_consumergroup_lag_seconds_error",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition", "method"],
-    "The true age is at most so far from kafka_consumergroup_group_lag_seconds, by the method of finding it; +Inf for clamped, which is at least so old. Absent where there is nothing to read.",
+    "Largest possible error of kafka_consumergroup_group_lag_seconds in seconds, by method. With method clamped, +Inf: the time lag is a lower bound. Absent if no record is left to read.",
 );
 
 pub static GROUP_LOST: Family<4> = family(
     "kafka_consumergroup_group_messages_lost",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition"],
-    "Records that were deleted before the group read them: the log begins so far after the committed offset.",
+    "Records that were deleted before the group read them: log start offset minus committed offset, or 0. Absent if the log start offset is not known.",
 );
 
 pub static GROUP_TOPIC_LOST: Family<3> = family(
     "kafka_consumergroup_data_lost_offsets_total",
     Kind::Counter,
     &["cluster_name", "group", "topic"],
-    "Records that were deleted before the group read them, since the group is watched: by so much the starts of logs passed its commits.",
+    "Records that were deleted before the group read them, counted since the service watches the group.",
 );
 
 pub static GROUP_MARGIN: Family<4> = family(
     "kafka_consumergroup_group_retention_margin",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition"],
-    "Records between the log's start and the committed offset. Negative if records were lost.",
+    "Committed offset minus log start offset, in records. Negative if records were deleted before the group read them.",
 );
 
 pub static GROUP_RATIO: Family<4> = family(
     "kafka_consumergroup_group_lag_retention_ratio",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition"],
-    "Percent of the log that the group has not read yet; above 100 if records were lost. Absent for an empty log.",
+    "Percentage of the records in the log that the group has not read yet. Above 100 if records were deleted before the group read them. Absent for an empty log.",
 );
 
 pub static GROUP_RESET: Family<4> = family(
     "kafka_consumergroup_reset",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition"],
-    "1 for a committed offset that has been behind the end of its log for two looks: the log was cut or made anew. Absent otherwise.",
+    "1 if the committed offset was beyond the log end in two collection cycles in a row: the log was truncated or recreated. Absent otherwise.",
 );
 
 pub static GROUP_TOPIC_SUM: Family<3> = family(
     "kafka_consumergroup_group_topic_sum_lag",
     Kind::Gauge,
     &["cluster_name", "group", "topic"],
-    "Records that the group has not read of the topic yet. Absent as the group's sum is.",
+    "Lag of the group on the topic, summed over partitions, in records. Absent while the lag of a partition is not known, unless [lag] partial_sums is true.",
 );
 
 pub static GROUP_TOPIC_MAX_SECONDS: Family<3> = family(
     "kafka_consumergroup_group_topic_max_lag_seconds",
     Kind::Gauge,
     &["cluster_name", "group", "topic"],
-    "The largest time lag of the topic's partitions. Absent as the group's is.",
+    "Largest time lag of the group on a partition of the topic, in seconds. Absent while the time lag of a partition is not known, unless [lag] partial_sums is true.",
 );
 
 pub static GROUP_SUM: Family<2> = family(
     "kafka_consumergroup_group_sum_lag",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "Records that the group has not read yet. Absent while a part is not known, unless [lag] partial_sums is true.",
+    "Lag of the group, summed over all its partitions, in records. Absent while the lag of a partition is not known, unless [lag] partial_sums is true.",
 );
 
 pub static GROUP_MAX: Family<2> = family(
     "kafka_consumergroup_group_max_lag",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "The largest lag of the group's partitions, in records. Absent as the sum is.",
+    "Largest lag of the group on one partition, in records. Absent while the lag of a partition is not known, unless [lag] partial_sums is true.",
 );
 
 pub static GROUP_MAX_SECONDS: Family<2> = family(
     "kafka_consumergroup_group_max_lag_seconds",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "The largest time lag of the group's partitions. Absent as the sum is, and while the age of one is not known.",
+    "Largest time lag of the group on one partition, in seconds. Absent while the time lag of a partition is not known, unless [lag] partial_sums is true.",
 );
 
 pub static GROUP_STATE: Family<4> = family(
     "kafka_consumergroup_group_state",
     Kind::Gauge,
     &["cluster_name", "group", "state", "type"],
-    "1 for the group's current state: stable, rebalancing, empty, dead, missing (it is named in [lag] groups, and Kafka does not know it) or unknown.",
+    "1 for the group's current state: stable, rebalancing, empty, dead, missing (named in [lag] groups, but unknown to Kafka) or unknown.",
 );
 
 pub static MEMBER_INFO: Family<7> = family(
     "kafka_consumergroup_member_info",
     Kind::Info,
     &["cluster_name", "group", "topic", "partition", "member_host", "consumer_id", "client_id"],
-    "1 for the member that reads a partition. Only with [lag] members = true.",
+    "Group member that the partition is assigned to; the value is always 1. Exposed only with [lag] members = true.",
 );
 
 pub static GROUP_UNKNOWN: Family<2> = family(
@@ -146,49 +146,49 @@ pub static POLL_MS: Family<1> = family(
     "kafka_consumergroup_poll_time_ms",
     Kind::Gauge,
     &["cluster_name"],
-    "How long the last look at topics and groups took, in milliseconds.",
+    "Duration of the last collection cycle of topics and groups, in milliseconds.",
 );
 
 pub static EXPORTER_UP: Family<1> = family(
     "kafka_lag_exporter_up",
     Kind::Gauge,
     &["cluster_name"],
-    "1 while the last look at groups is not older than three intervals, else 0.",
+    "1 if the last successful collection cycle of groups is not older than three intervals, else 0.",
 );
 
 pub static EXPORTER_UPDATE: Family<1> = family(
     "kafka_lag_exporter_last_update_timestamp_seconds",
     Kind::Gauge,
     &["cluster_name"],
-    "When the last look at topics and groups succeeded. Absent until one did.",
+    "Unix time at which a collection cycle of topics and groups last succeeded. Absent before the first success.",
 );
 
 pub static EXPORTER_DURATION: Family<1> = family(
     "kafka_lag_exporter_scrape_duration_seconds",
     Kind::Gauge,
     &["cluster_name"],
-    "How long the last look at topics and groups took.",
+    "Duration of the last collection cycle of topics and groups.",
 );
 
 pub static EXPORTER_COMPACTED: Family<1> = family(
     "kafka_lag_exporter_compaction_detected_total",
     Kind::Gauge,
     &["cluster_name"],
-    "Commits on partitions of compacted topics, where offsets may be without a record. A gauge in spite of its name, which is klag-exporter's.",
+    "Committed offsets on partitions of compacted topics, where an offset may have no record. A gauge in spite of its name, which is the name in klag-exporter.",
 );
 
 pub static EXPORTER_LOST: Family<1> = family(
     "kafka_lag_exporter_data_loss_partitions_total",
     Kind::Gauge,
     &["cluster_name"],
-    "Commits before the start of their log: records were deleted unread. A gauge in spite of its name, which is klag-exporter's.",
+    "Committed offsets below the log start offset: records were deleted before a group read them. A gauge in spite of its name, which is the name in klag-exporter.",
 );
 
 pub static COLLECT_ERRORS: Family<3> = family(
     "heartbeat_collect_errors_total",
     Kind::Counter,
     &["kafka_cluster", "api", "fault"],
-    "Partitions, groups, topics and brokers that could not be asked, by request and fault.",
+    "Partitions, groups, topics and brokers that could not be queried, by request and fault.",
 );
 
 pub static FILTERED: Family<2> = family(
@@ -202,49 +202,49 @@ pub static HISTORY_OPENED: Family<1> = family(
     "heartbeat_history_opened",
     Kind::Gauge,
     &["kafka_cluster"],
-    "1 if the history file was opened and read when the service started, 0 if not: then nothing is saved until a restart. Absent without [history] path.",
+    "1 if the history file was opened and read when the service started. With 0, nothing is saved until a restart. Absent without [history] path.",
 );
 
 pub static HISTORY_WRITTEN: Family<1> = family(
     "heartbeat_history_last_write_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster"],
-    "When the history file was last opened or written. It is written about once a minute, or in each collection cycle if that is longer. Absent without [history] path, and if the file could not be opened.",
+    "Unix time at which the history file was last opened or written; a write is due every minute or collection cycle. Absent without [history] path, and if the file could not be opened.",
 );
 
 pub static HISTORY_FAILURES: Family<2> = family(
     "heartbeat_history_write_failures_total",
     Kind::Counter,
     &["kafka_cluster", "kind"],
-    "Failures to write the history file, by kind; replaced: the file was removed or replaced while the service ran, and was made anew. Absent without [history] path.",
+    "Failed writes of the history file, by kind. With kind replaced, the file was removed or replaced while the service ran, and a new file was created. Absent without [history] path.",
 );
 
 pub static SERIES_DROPPED: Family<1> = family(
     "heartbeat_series_dropped",
     Kind::Gauge,
     &["kafka_cluster"],
-    "Series of groups by topic and of partitions, and under older names, that are left out because of [lag] max.series.",
+    "Series of groups by topic, of partitions and of compatibility names that are not exposed because of [lag] max.series.",
 );
 
 pub static LAST_EVENT: Family<2> = family(
     "topic_last_event_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "The newest timestamp of a record of the topic that does not lie more than a minute in the future. Absent without such records; while the state is error, of what could be asked.",
+    "Newest record timestamp of the topic that is at most one minute in the future, as Unix time. Absent without such a record. In state error, partitions that failed are not included.",
 );
 
 pub static OLDEST_PARTITION_EVENT: Family<2> = family(
     "topic_oldest_partition_event_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "The newest timestamp of the partition that has been silent for longest, of those that hold records.",
+    "Smallest of the newest record timestamps of the topic's partitions, as Unix time. Partitions without records are not included.",
 );
 
 pub static LAST_APPEND: Family<2> = family(
     "topic_last_append_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "When our own samples last saw an end of the topic move, whatever the records' timestamps say. Absent until they did.",
+    "Unix time at which the service last saw a log end offset of the topic grow, independent of record timestamps. Absent until the first growth.",
 );
 
 pub static FRESHNESS_STATE: Family<3> = family(
@@ -258,70 +258,70 @@ pub static FUTURE_TIMESTAMPS: Family<2> = family(
     "topic_future_timestamps_total",
     Kind::Counter,
     &["kafka_cluster", "topic"],
-    "Newest timestamps that lay more than a minute in the future when they were seen. They do not count as the topic's age until their time has come.",
+    "Newest record timestamps that were more than a minute in the future when first seen. Such a timestamp is ignored in the age of the topic until the time is reached.",
 );
 
 pub static FRESHNESS_UP: Family<1> = family(
     "topic_metric_exporter_up",
     Kind::Gauge,
     &["kafka_cluster"],
-    "1 if the last look had no error for any watched topic, else 0.",
+    "1 if the last collection cycle had no error for any watched topic, else 0.",
 );
 
 pub static TOPIC_APPENDED: Family<2> = family(
     "kafka_topic_message_count_total",
     Kind::Counter,
     &["kafka_cluster", "topic"],
-    "Records appended to the topic since it is watched, by the movement of its ends.",
+    "Records appended to the topic since the service watches it, counted from the growth of log end offsets.",
 );
 
 pub static PARTITION_COUNT: Family<2> = family(
     "kafka_topic_partition_count",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "Partitions of the topic.",
+    "Number of partitions of the topic.",
 );
 
 pub static OFFLINE: Family<2> = family(
     "kafka_offline_partitions",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "Partitions without a leader: nobody can write to them or read from them.",
+    "Number of partitions of the topic without a leader. No client can write to such a partition or read from it.",
 );
 
 pub static UNDER_REPLICATED: Family<2> = family(
     "kafka_under_replicated_partitions",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "Partitions with fewer replicas in sync than replicas.",
+    "Number of partitions of the topic that have fewer in-sync replicas than replicas.",
 );
 
 pub static REASSIGNING: Family<2> = family(
     "kafka_under_replicated_reassigning_partitions",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "Under-replicated partitions that are being moved to other brokers, which is expected. Absent where that may not be asked.",
+    "Number of under-replicated partitions of the topic that are being moved to other brokers, which is expected. Absent without the permission to list reassignments.",
 );
 
 pub static UNDER_MIN_ISR: Family<2> = family(
     "kafka_under_min_isr_partitions",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "Partitions with fewer replicas in sync than min.insync.replicas: acks=all is refused. Absent where the setting is not known.",
+    "Number of partitions of the topic that have fewer in-sync replicas than min.insync.replicas and refuse writes with acks=all. Absent while the setting is not known.",
 );
 
 pub static IMBALANCE: Family<2> = family(
     "kafka_preferred_leader_imbalance",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "Partitions led by another than their preferred replica.",
+    "Number of partitions of the topic whose leader is not the preferred replica.",
 );
 
 pub static CHANGES: Family<2> = family(
     "kafka_cluster_changes_total",
     Kind::Counter,
     &["kafka_cluster", "kind"],
-    "Changes of topics and brokers since the first look, by kind.",
+    "Changes of topics and brokers since the first collection cycle, by kind.",
 );
 
 /// All of them, in the order in which they are served.

@@ -6,70 +6,70 @@ pub static VERDICT: Family<3> = family(
     "kafka_consumergroup_verdict",
     Kind::Gauge,
     &["cluster_name", "group", "verdict"],
-    "1 for the worst verdict of the group's partitions, else 0: ok, warn, stall, stop, rewind, reset or lost. Absent while nothing is known.",
+    "1 for the worst judgement of the group's partitions, else 0: ok, warn, stall, stop, rewind, reset or lost. Absent while no partition can be judged.",
 );
 
 pub static VERDICT_SINCE: Family<2> = family(
     "kafka_consumergroup_verdict_since_timestamp_seconds",
     Kind::Gauge,
     &["cluster_name", "group"],
-    "When the group got its verdict.",
+    "Unix time since which the group has its current verdict.",
 );
 
 pub static PARTITION_VERDICT: Family<5> = family(
     "kafka_consumergroup_partition_verdict",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "partition", "verdict"],
-    "1 for the verdict of a partition that is not ok. Absent for those that are.",
+    "1 for the verdict of the group on a partition: warn, stall, stop, rewind, reset or lost. Absent for partitions with verdict ok.",
 );
 
 pub static STATUS: Family<4> = family(
     "kafka_consumergroup_status",
     Kind::Gauge,
     &["cluster_name", "group", "topic", "status"],
-    "1 for what the group is on the topic, else 0: online, offline (there is something to read, and nothing moves) or recovering.",
+    "1 for the status of the group on the topic, else 0: online, offline (records are left to read, and no committed offset moves) or recovering.",
 );
 
 pub static STATUS_SINCE: Family<3> = family(
     "kafka_consumergroup_status_since_timestamp_seconds",
     Kind::Gauge,
     &["cluster_name", "group", "topic"],
-    "When the group got its status on the topic.",
+    "Unix time since which the group has its current status on the topic.",
 );
 
 pub static STUCK: Family<3> = family(
     "kafka_consumergroup_stuck_partitions",
     Kind::Gauge,
     &["cluster_name", "group", "topic"],
-    "Partitions on which the group stands still with something to read: those with verdict stall or stop.",
+    "Number of partitions of the topic with verdict stall or stop: records are left to read, and the group's committed offset does not move.",
 );
 
 pub static RATE: Family<2> = family(
     "kafka_topic_rate_records_per_second",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "Records appended a second, over the last ten minutes. Absent until it is known what is usual.",
+    "Records appended to the topic per second, over the last ten minutes. Absent until the expected rate is known.",
 );
 
 pub static RATE_EXPECTED: Family<2> = family(
     "kafka_topic_rate_expected_records_per_second",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "What is usual: the median of such hours of the last five weeks; until a week is known, of the same hours of all days.",
+    "Expected append rate: median of the same hour of the week over the last five weeks. Until a week is known, median of the same hour of all days.",
 );
 
 pub static RATE_SCORE: Family<2> = family(
     "kafka_topic_rate_anomaly_score",
     Kind::Gauge,
     &["kafka_cluster", "topic"],
-    "How far the rate is from the expected one, in the distance that is usual (1.48 times the median of distances). Negative if it is less.",
+    "Distance of the append rate from the expected rate, in units of the usual deviation (1.48 times the median absolute deviation). Negative if the rate is lower than expected.",
 );
 
 pub static RATE_ODD: Family<3> = family(
     "kafka_topic_rate_anomaly",
     Kind::Gauge,
     &["kafka_cluster", "topic", "kind"],
-    "1 while the rate is odd, by kind: high, low, or drop for a topic that has fallen silent.",
+    "1 while the append rate of the topic is unusual, by kind: high, low, or drop for a topic to which no more records are appended.",
 );
 
 pub static DELETED: Family<1> = family(

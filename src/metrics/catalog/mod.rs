@@ -17,70 +17,70 @@ pub static SCHEDULED: Family<2> = family(
     "heartbeat_scheduled_total",
     Kind::Counter,
     &["kafka_cluster", "partition"],
-    "Heartbeats whose slot came. Always equal to the sum of outcomes and in flight.",
+    "Heartbeats that became due on a partition. The total always equals the heartbeats with an outcome plus the heartbeats in flight.",
 );
 
 pub static OUTCOMES: Family<4> = family(
     "heartbeat_outcomes_total",
     Kind::Counter,
     &["kafka_cluster", "partition", "broker", "outcome"],
-    "Heartbeats that ended, by outcome; broker is the leader when it was sent, unknown if there was none.",
+    "Heartbeats that ended, by outcome. The label broker is the leader of the partition when the heartbeat was sent, or unknown if the partition had no leader.",
 );
 
 pub static ANOMALIES: Family<3> = family(
     "heartbeat_anomalies_total",
     Kind::Counter,
     &["kafka_cluster", "partition", "kind"],
-    "Records that are counted and never judged: duplicate, out_of_order, corrupt, foreign, stale_epoch, after_horizon, same_name.",
+    "Records read from the heartbeat topic that are counted but not judged, by kind: duplicate, out_of_order, corrupt, foreign, stale_epoch, after_horizon or same_name.",
 );
 
 pub static IN_FLIGHT: Family<2> = family(
     "heartbeat_in_flight",
     Kind::Gauge,
     &["kafka_cluster", "partition"],
-    "Heartbeats without an outcome yet.",
+    "Heartbeats that are scheduled and have no outcome yet.",
 );
 
 pub static SLO_EVENTS: Family<1> = family(
     "heartbeat_slo_events_total",
     Kind::Counter,
     &["kafka_cluster"],
-    "Heartbeats judged, at the latest at the deadline. The denominator of an availability objective.",
+    "Heartbeats judged good or bad, each at its deadline at the latest. Denominator of an availability objective.",
 );
 
 pub static SLO_BAD_EVENTS: Family<1> = family(
     "heartbeat_slo_bad_events_total",
     Kind::Counter,
     &["kafka_cluster"],
-    "Heartbeats judged bad. Moves together with heartbeat_slo_events_total.",
+    "Heartbeats judged bad. Numerator of an availability objective; heartbeat_slo_events_total is the denominator.",
 );
 
 pub static SLO_UNACKNOWLEDGED_EVENTS: Family<1> = family(
     "heartbeat_slo_unacknowledged_events_total",
     Kind::Counter,
     &["kafka_cluster"],
-    "Of the heartbeats judged bad, those without an acknowledgement by the deadline.",
+    "Heartbeats judged bad that Kafka had not acknowledged by their deadline.",
 );
 
 pub static PRODUCE: Family<3> = family(
     "heartbeat_produce_duration_seconds",
     Kind::Histogram,
     &["kafka_cluster", "partition", "broker"],
-    "Acknowledged minus intended instant; not acknowledged by the deadline counts just above it. One value for each heartbeat handed over and judged.",
+    "Time from the scheduled instant of a sent heartbeat to its acknowledgement. A heartbeat without an acknowledgement by its deadline counts just above the deadline.",
 );
 
 pub static END_TO_END: Family<3> = family(
     "heartbeat_end_to_end_duration_seconds",
     Kind::Histogram,
     &["kafka_cluster", "partition", "broker"],
-    "Received minus intended instant; not received by the deadline counts just above it. One value for each heartbeat judged.",
+    "Time from the scheduled instant of a heartbeat until it was read back. A heartbeat not read back by its deadline counts just above the deadline. Skipped heartbeats are not counted.",
 );
 
 pub static DELIVERY: Family<3> = family(
     "heartbeat_delivery_duration_seconds",
     Kind::Histogram,
     &["kafka_cluster", "partition", "broker"],
-    "Received minus sent instant, of heartbeats that were received.",
+    "Time from sending a heartbeat until it was read back. Heartbeats that were not read back are not counted.",
 );
 
 pub static STARTUP: Family<1> = family(
@@ -94,175 +94,175 @@ pub static CLIENT_RENEWALS: Family<3> = family(
     "heartbeat_client_renewals_total",
     Kind::Counter,
     &["kafka_cluster", "client", "reason"],
-    "Heartbeat clients of librdkafka that were replaced: after a fatal error of librdkafka (fatal_error), or because the heartbeat topic was created again (topic_recreated).",
+    "Heartbeat clients of librdkafka that were replaced: after a fatal error of librdkafka (fatal_error), or because the heartbeat topic was recreated (topic_recreated).",
 );
 
 pub static SCHEDULE_DELAY: Family<1> = family(
     "heartbeat_schedule_delay_seconds",
     Kind::Histogram,
     &["kafka_cluster"],
-    "Sent minus intended instant: our own lateness.",
+    "Time from the scheduled instant of a heartbeat until the service sent it. A delay is caused by the service or its machine, not by Kafka.",
 );
 
 pub static LAST_SUCCESS: Family<2> = family(
     "heartbeat_last_success_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster", "partition"],
-    "When a heartbeat last ended ok. Absent before the first.",
+    "Unix time at which a heartbeat last ended with outcome ok. Absent before the first such heartbeat.",
 );
 
 pub static PARTITION_LEADER: Family<4> = family(
     "heartbeat_partition_leader_info",
     Kind::Info,
     &["kafka_cluster", "partition", "broker", "rack"],
-    "The leader of a heartbeat partition. Absent while there is none or it is not known; rack is empty where none is set.",
+    "Leader of a heartbeat partition; the value is always 1. Absent while the partition has no leader or the leader is not known. The label rack is empty for a broker without a rack.",
 );
 
 pub static PROBER_HEALTHY: Family<1> = family(
     "heartbeat_prober_healthy",
     Kind::Gauge,
     &["kafka_cluster"],
-    "0 for half a minute after this process was stalled or had no file descriptor left: its numbers say little of Kafka then.",
+    "1 if the prober itself works, 0 for half a minute after its process stalled or had no free file descriptor. With 0, measurements say little about Kafka.",
 );
 
 pub static PRODUCE_ERRORS: Family<2> = family(
     "heartbeat_produce_errors_total",
     Kind::Counter,
     &["kafka_cluster", "fault"],
-    "Hand-overs refused by the client and deliveries that failed, by fault.",
+    "Heartbeats that the Kafka client refused to send or could not deliver, by fault.",
 );
 
 pub static FETCH_ERRORS: Family<2> = family(
     "heartbeat_fetch_errors_total",
     Kind::Counter,
     &["kafka_cluster", "fault"],
-    "Complaints of the consumer: heartbeats that cannot be read back, by fault.",
+    "Errors of the consumer that reads heartbeats back, by fault.",
 );
 
 pub static THROTTLE: Family<2> = family(
     "heartbeat_throttle_seconds",
     Kind::Histogram,
     &["kafka_cluster", "api"],
-    "The longest throttling a broker asked of us within 15 s, for each such interval with one.",
+    "Longest throttle time that a broker imposed on the heartbeat clients within 15 s, by api. Intervals of 15 s without throttling are not counted.",
 );
 
 pub static BROKER_UP: Family<2> = family(
     "heartbeat_broker_up",
     Kind::Gauge,
     &["kafka_cluster", "broker"],
-    "1 if the last fresh session to the broker could be opened. A broker that left the metadata is absent.",
+    "1 if the last attempt to open a new session with the broker succeeded, 0 if it failed. Absent for a broker that left the metadata.",
 );
 
 pub static BROKER_CHECKS: Family<2> = family(
     "heartbeat_broker_checks_total",
     Kind::Counter,
     &["kafka_cluster", "broker"],
-    "Fresh sessions tried.",
+    "Attempts to open a new session with the broker.",
 );
 
 pub static BROKER_CHECK_FAILURES: Family<4> = family(
     "heartbeat_broker_check_failures_total",
     Kind::Counter,
     &["kafka_cluster", "broker", "stage", "fault"],
-    "Fresh sessions that failed, by stage and fault. Usual combinations are there from the start, others once they were seen.",
+    "Attempts to open a new session with the broker that failed, by stage and fault. Common combinations are exposed from the start, rare combinations after their first failure.",
 );
 
 pub static BROKER_CONNECT: Family<3> = family(
     "heartbeat_broker_connect_duration_seconds",
     Kind::Histogram,
     &["kafka_cluster", "broker", "stage"],
-    "How long each completed stage of a fresh session took; total is of successful sessions.",
+    "Duration of each completed stage of opening a new session with the broker. The stage total covers successful sessions only.",
 );
 
 pub static CERTIFICATE_EXPIRY: Family<2> = family(
     "heartbeat_broker_certificate_expiry_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster", "broker"],
-    "The earliest expiry in the broker's certificate chain. Absent without TLS.",
+    "Unix time of the earliest expiry in the certificate chain that the broker presents. Absent without TLS.",
 );
 
 pub static BROKER_INFO: Family<5> = family(
     "heartbeat_broker_info",
     Kind::Info,
     &["kafka_cluster", "broker", "host", "port", "rack"],
-    "Where the broker says it listens; rack is empty where none is set.",
+    "Address that the broker advertises; the value is always 1. The label rack is empty for a broker without a rack.",
 );
 
 pub static BROKERS: Family<1> = family(
     "heartbeat_brokers",
     Kind::Gauge,
     &["kafka_cluster"],
-    "Brokers in the metadata. Absent while the metadata is not known.",
+    "Number of brokers in the cluster metadata. Absent while the metadata is not known.",
 );
 
 pub static TOPICS: Family<1> = family(
     "heartbeat_topics",
     Kind::Gauge,
     &["kafka_cluster"],
-    "Topics in the metadata, as far as we may see them. Absent while it is not known.",
+    "Number of topics in the cluster metadata that the service may see. Absent while the metadata is not known.",
 );
 
 pub static PARTITIONS: Family<1> = family(
     "heartbeat_partitions",
     Kind::Gauge,
     &["kafka_cluster"],
-    "Partitions of these topics. Absent while the metadata is not known.",
+    "Number of partitions of all topics that the service may see. Absent while the metadata is not known.",
 );
 
 pub static QUORUM_LEADER: Family<2> = family(
     "heartbeat_quorum_leader_info",
     Kind::Info,
     &["kafka_cluster", "broker"],
-    "The leader of the KRaft quorum. Absent where it may not be asked for, or is unsupported.",
+    "Leader of the KRaft quorum; the value is always 1. Absent without the permission to ask, or if the cluster does not support the request.",
 );
 
 pub static QUORUM_EPOCH: Family<1> = family(
     "heartbeat_quorum_epoch",
     Kind::Gauge,
     &["kafka_cluster"],
-    "The epoch of the KRaft quorum. Absent where it may not be asked for, or is unsupported.",
+    "Epoch of the leader of the KRaft quorum. Absent without the permission to ask, or if the cluster does not support the request.",
 );
 
 pub static METADATA: Family<1> = family(
     "heartbeat_metadata_duration_seconds",
     Kind::Histogram,
     &["kafka_cluster"],
-    "From asking for the metadata to the whole answer, of answered requests.",
+    "Time from sending a metadata request until its complete answer. Requests without an answer are not counted.",
 );
 
 pub static CLUSTER_INFO: Family<2> = family(
     "heartbeat_cluster_info",
     Kind::Info,
     &["kafka_cluster", "cluster_id"],
-    "Kafka's own id of the cluster. Absent while the metadata is not known.",
+    "Cluster id as Kafka reports it; the value is always 1. Absent while the metadata is not known.",
 );
 
 pub static TOPIC_READY: Family<1> = family(
     "heartbeat_topic_ready",
     Kind::Gauge,
     &["kafka_cluster"],
-    "1 if the heartbeat topic exists with partitions. Absent while it is not known.",
+    "1 if the heartbeat topic exists and has partitions, else 0. Absent while the state of the topic is not known.",
 );
 
 pub static TOPIC_PENDING: Family<2> = family(
     "heartbeat_topic_pending_actions",
     Kind::Gauge,
     &["kafka_cluster", "action"],
-    "What the heartbeat topic lacks, by kind of action. Absent while it is not known.",
+    "Actions that the heartbeat topic still needs, by kind of action. Absent while the state of the topic is not known.",
 );
 
 pub static TOPIC_BLOCKED: Family<2> = family(
     "heartbeat_topic_blocked",
     Kind::Gauge,
     &["kafka_cluster", "reason"],
-    "1 for each reason why nothing is done about it. Absent while it is not known.",
+    "1 for each reason for which the service does not change the heartbeat topic although the topic needs it, else 0. Absent while the state of the topic is not known.",
 );
 
 pub static TOPIC_UNCOVERED: Family<1> = family(
     "heartbeat_topic_uncovered_brokers",
     Kind::Gauge,
     &["kafka_cluster"],
-    "Brokers that lead no heartbeat partition. Absent while it is not known.",
+    "Number of brokers that lead no partition of the heartbeat topic. Absent while the state of the topic is not known.",
 );
 
 pub static CAPABILITY: Family<3> = family(
@@ -276,14 +276,14 @@ pub static REQUESTS: Family<1> = family(
     "heartbeat_requests_total",
     Kind::Counter,
     &["kafka_cluster"],
-    "Questions sent to brokers by everything but the heartbeats themselves.",
+    "Requests that the service sent to brokers, without the requests of the heartbeat clients.",
 );
 
 pub static VIOLATIONS: Family<1> = family(
     "heartbeat_protocol_violations_total",
     Kind::Counter,
     &["kafka_cluster"],
-    "Connections closed because the peer sent what is not Kafka's protocol, or too much of it.",
+    "Connections that the service closed because the peer sent bytes that are not Kafka's protocol, or an answer that is too large.",
 );
 
 pub static REQUEST_THROTTLE: Family<2> = family(
@@ -297,63 +297,63 @@ pub static CYCLES: Family<3> = family(
     "heartbeat_cycles_total",
     Kind::Counter,
     &["kafka_cluster", "task", "ending"],
-    "Cycles of each periodic task, by how they ended.",
+    "Completed cycles of each periodic task, by how the cycle ended.",
 );
 
 pub static CYCLE_FAULTS: Family<3> = family(
     "heartbeat_cycle_faults_total",
     Kind::Counter,
     &["kafka_cluster", "task", "fault"],
-    "Cycles that failed, by fault.",
+    "Failed cycles of each periodic task, by fault.",
 );
 
 pub static CYCLE_DURATION: Family<2> = family(
     "heartbeat_cycle_duration_seconds",
     Kind::Gauge,
     &["kafka_cluster", "task"],
-    "How long the last cycle took, however it ended. Absent before the first.",
+    "Duration of the last cycle of a periodic task, whether it succeeded or failed. Absent before the first cycle ends.",
 );
 
 pub static CYCLE_INTERVAL: Family<2> = family(
     "heartbeat_cycle_interval_seconds",
     Kind::Gauge,
     &["kafka_cluster", "task"],
-    "How far apart cycles of the task are due. Absent before the first.",
+    "Configured time between the starts of two cycles of a periodic task. Absent before the first cycle.",
 );
 
 pub static CYCLE_SNAPSHOT: Family<2> = family(
     "heartbeat_cycle_last_success_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster", "task"],
-    "When a cycle last ended ok. Absent before the first.",
+    "Unix time at which a cycle of a periodic task last succeeded. Absent before the first success.",
 );
 
 pub static TASK_POLLS: Family<2> = family(
     "heartbeat_task_polls_total",
     Kind::Counter,
     &["kafka_cluster", "task"],
-    "Turns that the task's cycles had on an async worker.",
+    "Polls of the task's future by the asynchronous runtime while a cycle runs.",
 );
 
 pub static TASK_SLOW_POLLS: Family<2> = family(
     "heartbeat_task_slow_polls_total",
     Kind::Counter,
     &["kafka_cluster", "task"],
-    "Of these, the ones of 50 microseconds and more: others wait meanwhile.",
+    "Polls of the task's future that took 50 microseconds or longer; other tasks on the same worker wait meanwhile.",
 );
 
 pub static TASK_BUSY: Family<2> = family(
     "heartbeat_task_busy_seconds_total",
     Kind::Counter,
     &["kafka_cluster", "task"],
-    "Time of all these turns together.",
+    "Time that the asynchronous runtime spent in all polls of the task's future.",
 );
 
 pub static LEDGER_TICK: Family<1> = family(
     "heartbeat_ledger_last_tick_timestamp_seconds",
     Kind::Gauge,
     &["kafka_cluster"],
-    "When the ledger last wrote. Stands still if its thread hangs.",
+    "Unix time at which the thread that judges heartbeats last published. The value stops if the thread hangs.",
 );
 
 /// Every family, in the order in which they are served.
