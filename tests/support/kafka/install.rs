@@ -97,3 +97,30 @@ fn version() -> String {
 pub(crate) fn is_modern() -> bool {
     version().split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major >= 4)
 }
+
+/// A folder of this process. Folders of processes that are gone are removed first: their lock is free.
+pub(super) fn run_folder() -> PathBuf {
+    static RUN: OnceLock<(PathBuf, File)> = OnceLock::new();
+    let (folder, _owner) = RUN.get_or_init(|| {
+        let root = folder();
+        let _nobody_else_cleans = lock("runs.lock");
+        for entry in fs::read_dir(&root).unwrap().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("run-") {
+                remove_if_orphaned(&entry.path());
+            }
+        }
+        let folder = root.join(format!("run-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let owner = File::create(folder.join("owner.lock")).unwrap();
+        owner.lock().unwrap();
+        (folder, owner)
+    });
+    folder.clone()
+}
+
+fn remove_if_orphaned(folder: &Path) {
+    let orphaned = File::open(folder.join("owner.lock")).is_ok_and(|owner| owner.try_lock().is_ok());
+    if orphaned {
+        let _ = fs::remove_dir_all(folder);
+    }
+}

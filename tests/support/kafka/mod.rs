@@ -271,7 +271,7 @@ impl Kafka {
     }
 
     fn external(servers: String) -> Kafka {
-        Kafka { brokers: Vec::new(), external: Some(servers), folder: run_folder(), _turn: None }
+        Kafka { brokers: Vec::new(), external: Some(servers), folder: install::run_folder(), _turn: None }
     }
 
     /// Starts a cluster; a second time if a port was taken in the meantime.
@@ -294,7 +294,7 @@ impl Kafka {
     fn try_launch(count: usize, proxy: Option<&Proxy>) -> Result<Kafka, String> {
         static CLUSTER: AtomicU32 = AtomicU32::new(0);
         let number = CLUSTER.fetch_add(1, Ordering::Relaxed);
-        let folder = run_folder().join(format!("cluster-{number}"));
+        let folder = install::run_folder().join(format!("cluster-{number}"));
         fs::create_dir_all(&folder).unwrap();
         write_certificates(&folder);
         let ports: Vec<_> = (0..count).map(|_| Ports::free()).collect();
@@ -369,33 +369,6 @@ fn skip(why: &str) {
          install Java 17 and Maven, or set KAFKA_HOME or KAFKA_BOOTSTRAP_SERVERS"
     );
     eprintln!("SKIPPED: {why}");
-}
-
-/// A folder of this process. Folders of processes that are gone are removed first: their lock is free.
-fn run_folder() -> PathBuf {
-    static RUN: OnceLock<(PathBuf, File)> = OnceLock::new();
-    let (folder, _owner) = RUN.get_or_init(|| {
-        let root = install::folder();
-        let _nobody_else_cleans = install::lock("runs.lock");
-        for entry in fs::read_dir(&root).unwrap().flatten() {
-            if entry.file_name().to_string_lossy().starts_with("run-") {
-                remove_if_orphaned(&entry.path());
-            }
-        }
-        let folder = root.join(format!("run-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let owner = File::create(folder.join("owner.lock")).unwrap();
-        owner.lock().unwrap();
-        (folder, owner)
-    });
-    folder.clone()
-}
-
-fn remove_if_orphaned(folder: &Path) {
-    let orphaned = File::open(folder.join("owner.lock")).is_ok_and(|owner| owner.try_lock().is_ok());
-    if orphaned {
-        let _ = fs::remove_dir_all(folder);
-    }
 }
 
 fn write_certificates(folder: &Path) {
