@@ -130,10 +130,10 @@ fn every_alert_is_seen_to_fire_to_be_silent_and_to_end() {
 #[test]
 fn the_list_of_alerts_is_what_rules_and_cases_say() {
     let mut page = "# Alerts\n\n\
-        Written from [the rules](../prometheus/rules) and [their cases](../prometheus/tests), which promtool runs: at the first \
-        moment the alert is silent, at the second it fires, at the third it is over. Those that ask for data fire without any; \
-        all others are silent then.\n\n\
-        | Alert | Severity | Tells that | After | Silent, fires, over | Without data |\n|---|---|---|---|---|---|\n"
+        This table is generated from [the alert rules](../prometheus/rules) and [their test cases](../prometheus/tests), which \
+        promtool runs. In the test case an alert is silent at the first moment, fires at the second and has ended at the third. \
+        Alerts on missing data fire without any data; all other alerts are silent then.\n\n\
+        | Alert | Severity | Summary | After | Silent, fires, ended | Without data |\n|---|---|---|---|---|---|\n"
         .to_owned();
     for subject in SUBJECTS {
         let tests = yaml(&format!("prometheus/tests/{subject}.test.yml"));
@@ -169,7 +169,7 @@ fn the_list_of_alerts_is_what_rules_and_cases_say() {
     }
     assert!(
         read("docs/alerts.md") == page,
-        "docs/alerts.md is stale: BLESS=1 cargo test --test contract writes it anew"
+        "docs/alerts.md is stale: BLESS=1 cargo test --test contract writes it again"
     );
 }
 
@@ -207,7 +207,7 @@ fn the_rules_of_what_is_promised_are_those_that_the_program_writes() {
         if std::env::var_os("BLESS").is_some() {
             fs::write(root().join(file), &rules).expect("written");
         }
-        assert_eq!(read(file), rules, "{file} is stale: BLESS=1 cargo test --test contract writes it anew");
+        assert_eq!(read(file), rules, "{file} is stale: BLESS=1 cargo test --test contract writes it again");
     }
 }
 

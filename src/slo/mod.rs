@@ -177,8 +177,10 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
     let shown = |time: Duration| humantime::format_duration(time).to_string();
     let mut promises = Vec::new();
     let deadline = deadline(config);
-    let (cluster, broker) =
-        ("{{ $labels.kafka_cluster }}", "broker {{ $labels.broker }} of {{ $labels.kafka_cluster }}");
+    let (cluster, broker) = (
+        "cluster {{ $labels.kafka_cluster }}",
+        "broker {{ $labels.broker }} of cluster {{ $labels.kafka_cluster }}",
+    );
     let watches = |wanted: fn(&crate::config::Cluster) -> bool| config.clusters.iter().any(wanted);
     let (sends, connects) =
         (watches(|cluster| cluster.heartbeat.enabled), watches(|cluster| cluster.connectivity.enabled));
@@ -196,7 +198,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             },
             pages: true,
             patience: Some("3m"),
-            first: "the outcomes by kind, then the latency by broker",
+            first: "check the outcomes by kind, then the latency by broker",
         });
     }
     if let Some((percent, limit)) = slo.latency.filter(|_| sends) {
@@ -211,7 +213,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             indicator: Indicator::Within { histogram: "heartbeat_end_to_end_duration_seconds", limit },
             pages: true,
             patience: Some("5m"),
-            first: "the percentile by broker: is it one of them, or all?",
+            first: "see in the dashboard's latency by broker whether one broker is slow or all brokers are",
         });
     }
     if let Some(percent) = slo.produce.filter(|_| sends) {
@@ -228,7 +230,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             },
             pages: true,
             patience: Some("5m"),
-            first: "heartbeat_produce_errors_total by fault, then replicas in sync",
+            first: "check heartbeat_produce_errors_total by fault, then in-sync replicas",
         });
     }
     if let Some(percent) = slo.connectivity.filter(|_| connects) {
@@ -245,7 +247,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             },
             pages: false,
             patience: None,
-            first: "the stage at which it fails: name, route, certificate or credentials",
+            first: "see on the service's page at which stage sessions fail: name, TCP connection, TLS or SASL",
         });
     }
     if let Some((percent, limit)) = slo.freshness.filter(|_| watches(|cluster| cluster.freshness.enabled)) {
@@ -254,7 +256,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             alert: "KafkaTopicFreshness",
             percent,
             words: format!("The newest record of a topic is younger than {}.", shown(limit)),
-            whom: "topic {{ $labels.topic }}",
+            whom: "topic {{ $labels.topic }}{{ with $labels.kafka_cluster }} of cluster {{ . }}{{ end }}",
             by: "kafka_cluster, topic",
             indicator: Indicator::Time {
                 rule: "kafka_topic:fresh:bool",
@@ -265,7 +267,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             },
             pages: true,
             patience: None,
-            first: "does its producer run? If all topics are stale, look at the brokers",
+            first: "check whether the producer of the topic runs; if all topics are stale, check the brokers",
         });
     }
     if let Some((percent, limit)) = slo.lag.filter(|_| watches(|cluster| cluster.lag.enabled)) {
@@ -274,7 +276,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             alert: "KafkaConsumerTimeLag",
             percent,
             words: format!("The oldest unread record of a group is younger than {}.", shown(limit)),
-            whom: "group {{ $labels.group }}",
+            whom: "consumer group {{ $labels.group }} of cluster {{ $labels.cluster_name }}",
             by: "cluster_name, group",
             indicator: Indicator::Time {
                 rule: "kafka_consumergroup:timely:bool",
@@ -285,7 +287,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             },
             pages: true,
             patience: None,
-            first: "the group's verdict: does it stand still, or is it too slow?",
+            first: "read the verdict of the group: stall or stop if its committed offsets do not move, warn if the group is too slow",
         });
     }
     match promises.is_empty() {
