@@ -84,7 +84,10 @@ fn every_alert_says_how_bad_it_is_and_what_to_do_first() {
         let page = format!("docs/runbooks/{name}.md");
         assert_eq!(text(&rule["annotations"]["runbook_url"]), page, "{name}");
         let words = read(&page);
-        assert!(words.starts_with(&format!("# {name}\n")) && words.contains("## What to look at"), "{page}");
+        assert!(words.starts_with(&format!("# {name}\n")), "{page}");
+        for heading in ["\n## What to check first\n", "\n## What to do\n"] {
+            assert!(words.contains(heading), "{page} lacks {heading}");
+        }
         assert!(words.contains(text(&rule["labels"]["severity"])), "{page} names its severity");
     }
 }
