@@ -75,7 +75,7 @@ fn lags_are_those_of_kafkas_own_program() {
 }
 
 #[test]
-fn what_was_deleted_unread_is_lost_and_a_commit_behind_the_end_is_a_reset() {
+fn records_deleted_unread_are_lost_and_a_committed_offset_beyond_the_log_end_is_a_reset() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "lag-lost";
     kafka.create_topic(topic, 1);

@@ -28,7 +28,7 @@ use crate::{
     probe::metadata,
 };
 
-/// Further behind than this is behind.
+/// A group with more uncommitted offsets than this before the log end has lag. With fewer, only control batches may remain.
 pub(super) const ALMOST: i64 = 4;
 
 /// Questions to each leader in a cycle; what is not told by then is asked in the next.
@@ -299,7 +299,7 @@ fn date(batch: &Batch, offset: i64) -> Option<(i64, i64)> {
 /// Whether every offset from the commit to the end is a marker's.
 fn only_markers(batches: &[Batch], committed: i64, end: i64) -> bool {
     let mut next = committed;
-    // What comes behind the end does not count: with isolation = read_committed that may be an open transaction.
+    // Record batches at and after the log end do not count: with isolation = read_committed that may be an open transaction.
     let between = batches.iter().filter(|batch| batch.last >= committed);
     for batch in between.take_while(|batch| batch.first < end) {
         if !batch.control || batch.first > next {
@@ -388,7 +388,7 @@ mod tests {
         assert!(all[&(0, 3)].holds(3, 99), "a record stays");
         assert!(
             all[&(0, 10)].holds(10, 11) && !all[&(0, 10)].holds(10, 12),
-            "there is more behind the marker"
+            "records follow the control batch"
         );
     }
 

@@ -19,7 +19,8 @@ pub struct Ends {
 pub struct Lag {
     /// The committed offset: of the next record that the group will read.
     pub committed: i64,
-    /// Records between the commit and the end. Absent without an end, and for a commit behind the end.
+    /// Records between the committed offset and the log end offset. Absent if the log end offset is not known, or if the
+    /// committed offset is beyond the log end.
     pub records: Option<i64>,
     /// Records that were deleted before the group read them; 0 if none were.
     pub lost: Option<i64>,
@@ -28,9 +29,10 @@ pub struct Lag {
     pub retention_margin: Option<i64>,
     /// Percent of the log that is not read yet; above 100 if records were lost. Absent for an empty log.
     pub retention_ratio: Option<f64>,
-    /// The commit is behind the end of the log.
-    pub behind: bool,
-    /// The commit is behind the end of the log, and was so in the cycle before: the log was cut or made anew.
+    /// Whether the committed offset is beyond the log end.
+    pub beyond_end: bool,
+    /// Whether the committed offset is beyond the log end in this cycle and was so in the cycle before: the log was
+    /// truncated or recreated.
     pub reset: bool,
     /// The age of the next record to be read.
     pub time: Option<TimeLag>,
@@ -90,12 +92,13 @@ impl Lag {
     }
 }
 
-/// Where a commit stands between the ends of its log. `was_behind` says that it was behind the end in the
-/// cycle before: once may be a leader that has not caught up yet, twice is a reset.
-pub fn lag(committed: i64, ends: Ends, was_behind: bool) -> Lag {
-    let behind = is_behind(committed, ends);
-    let records = ends.end.filter(|_| !behind).map(|end| end - committed);
-    let known = ends.start.filter(|_| !behind);
+/// The position of a committed offset between the log start offset and the log end offset. `was_beyond_end` says that the
+/// committed offset was beyond the log end in the cycle before. Once may be a leader that has not caught up yet; twice is a
+/// reset.
+pub fn lag(committed: i64, ends: Ends, was_beyond_end: bool) -> Lag {
+    let beyond_end = is_beyond_end(committed, ends);
+    let records = ends.end.filter(|_| !beyond_end).map(|end| end - committed);
+    let known = ends.start.filter(|_| !beyond_end);
     let ratio = match (known, ends.end, records) {
         (Some(start), Some(end), Some(records)) if end > start => {
             Some(100.0 * records as f64 / (end - start) as f64)
@@ -108,8 +111,8 @@ pub fn lag(committed: i64, ends: Ends, was_behind: bool) -> Lag {
         lost: known.map(|start| (start - committed).max(0)),
         retention_margin: known.map(|start| committed - start),
         retention_ratio: ratio,
-        behind,
-        reset: behind && was_behind,
+        beyond_end,
+        reset: beyond_end && was_beyond_end,
         time: None,
     }
 }
@@ -122,8 +125,8 @@ pub fn lost_since((committed, start): (i64, i64), (committed_now, start_now): (i
     u64::try_from(more.min(start_now - start)).unwrap_or(0)
 }
 
-/// Whether a commit is behind the end of its log, where nothing can be.
-pub fn is_behind(committed: i64, ends: Ends) -> bool {
+/// Whether a committed offset is beyond the log end, where no record can be. False if the log end offset is not known.
+pub fn is_beyond_end(committed: i64, ends: Ends) -> bool {
     ends.end.is_some_and(|end| committed > end)
 }
 
@@ -132,7 +135,7 @@ pub fn is_behind(committed: i64, ends: Ends) -> bool {
 pub struct Sums {
     /// Of all partitions.
     pub records: Option<i64>,
-    /// Of the one that is furthest behind.
+    /// Largest lag of a partition, in records.
     pub most: Option<i64>,
     /// Of the one whose next record is oldest.
     pub oldest: Option<TimeLag>,
@@ -150,10 +153,10 @@ impl Sums {
         let mut sums = Self { lacking: unread, unknown: unread, ..Self::default() };
         for lag in lags {
             sums.lacking += usize::from(lag.records.is_none() || lag.lost.is_none());
-            // A commit behind the end of its log is known, and has no lag.
-            let known = lag.behind || (lag.records.is_some() && lag.lost.is_some());
+            // A committed offset beyond the log end is known, and has no lag.
+            let known = lag.beyond_end || (lag.records.is_some() && lag.lost.is_some());
             sums.unknown += usize::from(!known);
-            sums.undated += usize::from(lag.time.is_none() && !lag.behind);
+            sums.undated += usize::from(lag.time.is_none() && !lag.beyond_end);
             if let Some(records) = lag.records {
                 sums.records = Some(sums.records.unwrap_or(0) + records);
                 sums.most = sums.most.max(Some(records));
@@ -227,11 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn behind_the_end_is_a_reset_the_second_time_and_never_a_number() {
+    fn committed_offset_beyond_the_log_end_twice_is_a_reset_and_never_a_number() {
         let once = lag(121, ends(20, 120), false);
         assert_eq!((once.records, once.lost, once.retention_margin, once.reset), (None, None, None, false));
         assert!(lag(121, ends(20, 120), true).reset);
-        assert!(!lag(120, ends(20, 120), true).reset, "at the end is not behind it");
+        assert!(!lag(120, ends(20, 120), true).reset, "a committed offset at the log end is not beyond it");
     }
 
     #[test]

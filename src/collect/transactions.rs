@@ -1,7 +1,8 @@
-//! Who holds back readers of committed records: transactions that are open for long, and those that nobody will end.
+//! Transactions that hold back read_committed consumers: transactions that are open for long, and hanging transactions.
 //!
-//! Where the last stable offset stays behind the end of a log, its leader is asked who has a transaction open there, and the
-//! coordinators, what they know of it. One that none of them knows is hanging: it will be open until somebody aborts it.
+//! Where the last stable offset stays below the high watermark, the service asks the leader of the partition for the open
+//! transactions, and their coordinators for the state of each transaction. A transaction that no coordinator knows is hanging:
+//! it stays open until somebody aborts it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,7 +30,7 @@ const LONGEST: Duration = Duration::from_secs(900);
 /// One cycle's word.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Partitions whose last stable offset has been behind their end for long.
+    /// Partitions whose last stable offset has been below the high watermark for long.
     pub held: BTreeMap<Place, Held>,
     /// Questions that failed since the start.
     pub faults: BTreeMap<(Api, Fault), u64>,
@@ -64,8 +65,8 @@ pub struct Probe {
     wire: wire::Cluster,
     known: Arc<wire::Cluster>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
-    /// Where last stable offsets stand that are behind, and since when.
-    behind: BTreeMap<Place, (i64, Instant)>,
+    /// Last stable offsets that are below the high watermark, and since when each has not moved.
+    held_back: BTreeMap<Place, (i64, Instant)>,
     /// Transactions that seemed to hang in the last look.
     suspects: BTreeSet<(Place, i64)>,
     faults: Faults,
@@ -84,7 +85,7 @@ impl Probe {
             wire,
             known,
             metadata,
-            behind: BTreeMap::new(),
+            held_back: BTreeMap::new(),
             suspects: BTreeSet::new(),
             faults: Faults::default(),
         }
@@ -103,10 +104,10 @@ impl Probe {
                 let Some((stable, end)) = stable.zip(end) else { continue };
                 let (place, records) = ((topic.clone(), *number), end.saturating_sub(stable));
                 if records <= 0 {
-                    self.behind.remove(&place);
+                    self.held_back.remove(&place);
                     continue;
                 }
-                let (at, since) = self.behind.entry(place.clone()).or_insert((stable, now));
+                let (at, since) = self.held_back.entry(place.clone()).or_insert((stable, now));
                 if *at != stable {
                     (*at, *since) = (stable, now);
                 }
@@ -223,7 +224,7 @@ impl Cycle for Probe {
         // Stable offsets first: else what is written in between would seem to be held back.
         let stable = offsets(&self.wire, &wanted, At::Stable).await;
         let ends = offsets(&self.wire, &wanted, At::Latest).await;
-        self.behind.retain(|(topic, number), _| match metadata.topics.get(&**topic) {
+        self.held_back.retain(|(topic, number), _| match metadata.topics.get(&**topic) {
             Some(Ok(topic)) => topic.partitions.contains_key(number),
             Some(Err(_)) => true,
             None => false,
@@ -283,7 +284,7 @@ mod tests {
         let place = (Arc::<str>::from("t"), 0);
         assert!(probe.observe(&offsets(Ok(9)), &offsets(Ok(5))).is_empty(), "only just");
         let hour_ago = Instant::now().checked_sub(Duration::from_secs(3600)).expect("an hour");
-        probe.behind.get_mut(&place).expect("behind").1 = hour_ago;
+        probe.held_back.get_mut(&place).expect("held back").1 = hour_ago;
         for (end, stable) in [(Err(Fault::Timeout), Ok(5)), (Ok(9), Err(Fault::NoLeader))] {
             assert!(probe.observe(&offsets(end), &offsets(stable)).is_empty(), "not known now");
         }
@@ -291,6 +292,6 @@ mod tests {
         let held = probe.observe(&offsets(Ok(12)), &offsets(Ok(5)));
         assert!(held[&place].time >= Duration::from_secs(3600) && held[&place].records == 7);
         assert!(probe.observe(&offsets(Ok(12)), &offsets(Ok(6))).is_empty(), "it moved");
-        assert!(probe.observe(&offsets(Ok(12)), &offsets(Ok(12))).is_empty() && probe.behind.is_empty());
+        assert!(probe.observe(&offsets(Ok(12)), &offsets(Ok(12))).is_empty() && probe.held_back.is_empty());
     }
 }

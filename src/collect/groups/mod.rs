@@ -1,4 +1,4 @@
-//! Groups: what they have committed, and how far behind they are.
+//! Consumer groups: their committed offsets and their lag.
 
 mod listed;
 
@@ -12,7 +12,7 @@ use listed::Known;
 use super::{
     Api, Faults, Places,
     ages::{Dates, NOTHING_UNREAD, Sources},
-    lag::{Lag, Sums, is_behind, lag, lost_since},
+    lag::{Lag, Sums, is_beyond_end, lag, lost_since},
 };
 use crate::{
     config,
@@ -58,7 +58,7 @@ impl Group {
     }
 
     /// The partition whose next record is oldest, of those with something to read; where ages are not known, the
-    /// one that is furthest behind.
+    /// one with the largest lag.
     pub fn worst(&self) -> Option<(&str, i32)> {
         let all = self.topics.iter().flat_map(|(topic, lags)| lags.iter().map(move |lag| (&**topic, lag)));
         let unread = all.filter(|(_, (_, lag))| lag.records > Some(0) && lag.time != Some(NOTHING_UNREAD));
@@ -125,8 +125,8 @@ pub(super) struct Watched {
     /// Whether Kafka lists every group for us, as far as that is known.
     pub(super) sees_all: Option<bool>,
     known: BTreeMap<Arc<str>, Known>,
-    /// Commits that were behind the end of their log in the last cycle.
-    behind: BTreeSet<(Arc<str>, Arc<str>, i32)>,
+    /// Partitions whose committed offset was beyond the log end in the last cycle.
+    beyond_end: BTreeSet<(Arc<str>, Arc<str>, i32)>,
     /// What each group has lost, by topic.
     losses: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Losses>>,
 }
@@ -232,7 +232,7 @@ impl Watched {
         settings: &config::Lag,
         faults: &mut Faults,
     ) -> BTreeMap<Arc<str>, Group> {
-        let before = std::mem::take(&mut self.behind);
+        let before = std::mem::take(&mut self.beyond_end);
         let mut groups = BTreeMap::new();
         let Commits { mut offsets, mut last, mut members } = commits;
         self.losses.retain(|name, _| self.known.contains_key(name));
@@ -273,10 +273,10 @@ impl Watched {
                     let log = dates.log(number);
                     let ends = log.map(|log| log.ends_for(committed)).unwrap_or_default();
                     let place = || (name.clone(), topic.clone(), number);
-                    let behind = is_behind(committed, ends);
-                    let mut found = lag(committed, ends, behind && before.contains(&place()));
-                    if behind {
-                        self.behind.insert(place());
+                    let beyond_end = is_beyond_end(committed, ends);
+                    let mut found = lag(committed, ends, beyond_end && before.contains(&place()));
+                    if beyond_end {
+                        self.beyond_end.insert(place());
                     }
                     found.time = match found.records {
                         Some(0) => Some(NOTHING_UNREAD),

@@ -372,7 +372,7 @@ fn verdict(
     lives: bool,
     settings: &config::Liveness,
 ) -> Option<Verdict> {
-    if lag.behind {
+    if lag.beyond_end {
         return lag.reset.then_some(Verdict::Reset);
     }
     let said = window.look(now, (lag.committed, lag.unread()?), lives, settings);

@@ -21,7 +21,7 @@ pub enum Verdict {
     /// It keeps up, or catches up.
     #[default]
     Ok,
-    /// It moves, and falls further behind with every look.
+    /// The committed offset moves, and the lag grows in every cycle.
     Warn,
     /// It is there, and does not move.
     Stall,
@@ -29,7 +29,7 @@ pub enum Verdict {
     Stop,
     /// It went back, and is not yet where it was.
     Rewind,
-    /// It is behind the end of the log: that was cut or made anew.
+    /// The committed offset is beyond the log end: the log was truncated or recreated.
     Reset,
     /// Records were deleted before it read them.
     Lost,
@@ -130,9 +130,9 @@ impl Window {
     fn judge(&self, now: Duration, patience: Duration) -> Option<Verdict> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let silence = tenths(now).saturating_sub(last.at);
-        // Who was at the end a look ago has had no time yet.
-        let was_behind = self.ends[1].is_none_or(|end| end > last.committed);
-        if was_behind && silence > (last.at - first.at).max(tenths(patience)) {
+        // A group that had no lag in the cycle before has had no time yet to read new records.
+        let had_lag = self.ends[1].is_none_or(|end| end > last.committed);
+        if had_lag && silence > (last.at - first.at).max(tenths(patience)) {
             return Some(Verdict::Stop);
         }
         if self.samples.iter().any(|sample| sample.committed > last.committed) {
@@ -150,8 +150,8 @@ impl Window {
         if is_still {
             return Some(Verdict::Stall);
         }
-        // Burrow warns of any lag that never shrinks. Of who is but a moment behind, all looks see about the same: what is
-        // read from one look to the next is no lag to speak of.
+        // Burrow warns of any lag that never shrinks. A group that reads records soon after they are written has about the same
+        // small lag in every sample: a lag that is not larger than what the group reads between two samples is no warning.
         let read = last.committed.saturating_sub(first.committed) / (self.samples.len() as i64 - 1);
         let grows = last.lag > first.lag && pairs().all(|(one, next)| one.lag <= next.lag);
         Some(if grows && i64::from(last.lag) > read { Verdict::Warn } else { Verdict::Ok })

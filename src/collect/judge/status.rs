@@ -94,7 +94,7 @@ impl Life {
         if advanced {
             self.advanced = Some(at.wall);
         }
-        let is_unknown = |lag: &Lag| lag.records.is_none() && !lag.behind;
+        let is_unknown = |lag: &Lag| lag.records.is_none() && !lag.beyond_end;
         let whole = look.whole && !look.lags.values().any(is_unknown);
         let lagging = look.lags.values().any(|lag| lag.unread() > Some(0));
         // A little early is in time: looks do not come to the millisecond.

@@ -42,7 +42,7 @@ pub(super) struct World {
     pub(super) unlisted: bool,
     /// They do not tell whether somebody is in them.
     pub(super) untold: bool,
-    /// A commit behind the end was not seen twice.
+    /// A committed offset beyond the log end was not seen in two cycles.
     pub(super) unsure: bool,
 }
 

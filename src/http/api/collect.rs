@@ -136,8 +136,16 @@ fn members_json(members: &[Member]) -> Vec<Value> {
 fn partitions_json(group: &Group) -> Value {
     let lags = group.topics.iter().flat_map(|(topic, lags)| {
         lags.iter().map(move |(number, lag)| {
-            let Lag { committed, records, lost, retention_margin, retention_ratio, reset, time, behind: _ } =
-                *lag;
+            let Lag {
+                committed,
+                records,
+                lost,
+                retention_margin,
+                retention_ratio,
+                reset,
+                time,
+                beyond_end: _,
+            } = *lag;
             json!({
                 "topic": &**topic,
                 "partition": number,

@@ -111,7 +111,7 @@ fn row(
     let (reads, offline) = judged.map_or_else(|| ("–".to_owned(), false), reads);
     let remarks = [
         (lost > 0).then(|| format!("{lost} records deleted unread")),
-        (resets > 0).then(|| format!("{resets} commits behind the end of their log")),
+        (resets > 0).then(|| format!("{resets} committed offsets beyond the log end")),
         group.fault.map(|fault| match group.topics.is_empty() {
             true => format!("cannot be read: {fault}"),
             false => {
