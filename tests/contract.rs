@@ -20,6 +20,8 @@ use operations::{
 };
 use serde_json::{Value, json};
 
+#[path = "contract/language.rs"]
+mod language;
 #[path = "support/operations.rs"]
 mod operations;
 
