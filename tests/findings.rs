@@ -114,7 +114,7 @@ fn a_finding_is_told_once_again_when_it_gets_worse_and_when_it_is_over() {
     let value: Value = serde_json::from_str(&news[0].value).expect("JSON");
     let expected = serde_json::json!({
         "type": "consumer_lag",
-        "message": "group g is 5000 records behind on t-0",
+        "message": "group g has a lag of 5000 records on t-0",
         "severity": "warning",
         "timestamp": "2026-05-28T20:27:10.000Z",
         "metadata": { "group": "g", "topic": "t", "partition": 0, "lag": 5000, "threshold": 1000 },

@@ -48,7 +48,7 @@ pub enum Key {
     UnderReplicated(String),
     /// The traffic of a topic is not as usual.
     Rate(String),
-    /// A group is behind on a partition.
+    /// The lag of a group on a partition is above a limit.
     Lag(String, String, i32),
 }
 
@@ -220,7 +220,7 @@ fn find(readings: &Readings, settings: &Alerts) -> BTreeMap<Key, Finding> {
                     records if records > settings.warning => (Severity::Warning, settings.warning),
                     _ => continue,
                 };
-                let message = format!("group {name} is {records} records behind on {topic}-{partition}");
+                let message = format!("group {name} has a lag of {records} records on {topic}-{partition}");
                 let metadata = fields([
                     ("group", (&**name).into()),
                     ("topic", (&**topic).into()),
