@@ -248,14 +248,14 @@ pub static TOPIC_PENDING: Family<2> = family(
     "heartbeat_topic_pending_actions",
     Kind::Gauge,
     &["kafka_cluster", "action"],
-    "Actions that the heartbeat topic still needs, by kind of action. Absent while the state of the topic is not known.",
+    "Actions that the heartbeat topic still needs, by kind of action. Absent while the state of the topic is not known; configure also while the topic's settings may not be read.",
 );
 
 pub static TOPIC_BLOCKED: Family<2> = family(
     "heartbeat_topic_blocked",
     Kind::Gauge,
     &["kafka_cluster", "reason"],
-    "1 for each reason for which the service does not change the heartbeat topic although the topic needs it, else 0. Absent while the state of the topic is not known.",
+    "1 for each reason for which the service does not change the heartbeat topic although it is needed, else 0. Absent while not known; reassigning also while reassignments may not be listed.",
 );
 
 pub static TOPIC_UNCOVERED: Family<1> = family(
