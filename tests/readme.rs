@@ -1,4 +1,4 @@
-//! The README says what the code says: names, commands, endpoints, exit codes, files.
+//! The README and the pages in `docs` say what the code says: names, commands, endpoints, exit codes, files.
 //!
 //! Only what can be looked up is checked, in both directions where there is a list; whether a sentence is
 //! true is for people.
@@ -16,6 +16,21 @@ use kafka_heartbeat::{
     metrics::catalog,
     probe::heartbeat::{Anomaly, Outcome},
 };
+
+/// The pages that are written by hand and describe the program.
+const PAGES: [&str; 11] = [
+    "docs/outcomes.md",
+    "docs/lag.md",
+    "docs/commands.md",
+    "docs/configuration.md",
+    "docs/endpoints.md",
+    "docs/permissions.md",
+    "docs/failures.md",
+    "docs/deployment.md",
+    "docs/testing.md",
+    "docs/architecture.md",
+    "docs/contributing.md",
+];
 
 #[test]
 fn every_outcome_has_a_row_and_every_row_is_an_outcome() {
@@ -96,9 +111,9 @@ fn every_command_line_is_understood() {
 fn every_flag_exists() {
     let all = Cli::command();
     let mut known = flags(&all);
-    known.insert("release".to_owned()); // of cargo
-    let readme = readme();
-    let named: BTreeSet<_> = readme
+    known.extend(["release", "bench", "test"].map(str::to_owned)); // of cargo
+    let pages = pages();
+    let named: BTreeSet<_> = pages
         .split(|c: char| c.is_whitespace() || c == '`' || c == '(' || c == ')')
         .filter_map(|word| word.strip_prefix("--"))
         .map(|flag| flag.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned())
@@ -145,11 +160,11 @@ fn the_configuration_is_valid_and_its_keys_exist() {
 #[test]
 fn the_defaults_it_names_are_those_of_the_example() {
     let example = read("config.example.ini");
-    let readme = readme();
+    let pages = pages();
     for (key, told, default) in
         [("interval", "1 s", "1s"), ("horizon", "2 m", "2m"), ("deadline", "10 s", "10s")]
     {
-        assert!(readme.contains(&format!("`{key}` ({told})")), "{key}");
+        assert!(pages.contains(&format!("`{key}` ({told})")), "{key}");
         assert!(example.contains(&format!("\n{key} = {default}\n")), "{key}");
     }
 }
@@ -173,13 +188,36 @@ fn every_configuration_of_the_platforms_can_be_used() {
 
 #[test]
 fn every_link_and_every_path_leads_to_a_file() {
-    let readme = readme();
-    let links = readme.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()));
-    let links: Vec<_> = links.filter(|link| !link.contains("://")).collect();
-    assert!(links.len() > 10, "{links:?}");
-    let paths = code().into_iter().filter(|code| code.starts_with("src/") || code.starts_with("tests/"));
-    for path in links.into_iter().chain(paths) {
+    let mut number = 0;
+    for page in PAGES.iter().chain(&["README.md", "docs/migration.md", "docs/platforms.md", "docs/alerts.md"])
+    {
+        let text = read(page);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let folder = root().join(page).parent().expect("a page is in a folder").to_owned();
+        for link in links.filter(|link| !link.contains("://")) {
+            number += 1;
+            let path = link.split('#').next().expect("a split has a first part");
+            assert!(folder.join(path).exists(), "{page}: {link}");
+        }
+    }
+    assert!(number > 100, "{number} links were found");
+    for path in code().into_iter().filter(|code| code.starts_with("src/") || code.starts_with("tests/")) {
         assert!(root().join(&path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn readme_is_short_and_links_every_page() {
+    let readme = readme();
+    assert!(readme.lines().count() <= 150, "{} lines", readme.lines().count());
+    for entry in fs::read_dir(root().join("docs")).expect("the folder").map(|entry| entry.expect("an entry"))
+    {
+        let name = entry.file_name().into_string().expect("a name in UTF-8");
+        assert!(readme.contains(&format!("](docs/{name}")), "the README does not link docs/{name}");
+    }
+    for page in PAGES {
+        let first = read(page).lines().nth(2).expect("a third line").to_owned();
+        assert!(first.starts_with("This page is for "), "{page}: {first}");
     }
 }
 
@@ -203,8 +241,8 @@ fn flags(command: &clap::Command) -> BTreeSet<String> {
 
 /// The body of the table whose first heading is this.
 fn rows(heading: &str) -> Vec<Vec<String>> {
-    let readme = readme();
-    let mut lines = readme.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |")));
+    let pages = pages();
+    let mut lines = pages.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |")));
     assert!(lines.next().is_some(), "no table with the heading {heading}");
     let body = lines.skip(1).take_while(|line| line.starts_with('|'));
     body.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
@@ -217,8 +255,8 @@ fn first_cells(heading: &str) -> BTreeSet<String> {
 
 /// Everything in backticks, fences left out.
 fn code() -> Vec<String> {
-    let readme = readme();
-    let prose: Vec<_> = readme.split("```").step_by(2).collect();
+    let pages = pages();
+    let prose: Vec<_> = pages.split("```").step_by(2).collect();
     in_backticks(&prose.concat())
 }
 
@@ -239,6 +277,11 @@ fn fences(language: &str) -> Vec<String> {
 
 fn readme() -> String {
     read("README.md")
+}
+
+/// The README, followed by the pages that nobody generates.
+fn pages() -> String {
+    PAGES.iter().fold(readme(), |text, page| text + "\n" + &read(page))
 }
 
 fn read(path: impl AsRef<Path>) -> String {
