@@ -90,6 +90,16 @@ fn runbook_uses_the_words_of_kafka_and_begins_with_a_whole_sentence() {
 }
 
 #[test]
+fn example_configuration_and_documents_use_the_words_of_kafka() {
+    let pages = fs::read_dir(root().join("docs")).expect("docs").flatten();
+    let pages = pages.map(|page| format!("docs/{}", page.file_name().to_string_lossy()));
+    let pages = pages.filter(|page| page.ends_with(".md"));
+    let files: Vec<_> = pages.chain(["README.md", "config.example.ini"].map(str::to_owned)).collect();
+    assert!(files.len() > 10, "{files:?}");
+    assert_none(files.iter().flat_map(|file| problems(file, words(&read(file), &AVOIDED))));
+}
+
+#[test]
 fn check_of_words_finds_each_word_alone_and_each_leaning_sentence() {
     assert_eq!(
         words("The log was made Anew.", &AVOIDED),
