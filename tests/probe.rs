@@ -123,7 +123,7 @@ async fn probe_whose_login_is_refused_ends_at_once_and_says_so() {
         "sasl.password=hush",
     ];
     let parts =
-        ["authentication in stage sasl", "hint: check sasl.mechanism, sasl.username and sasl.password"];
+        ["stage sasl failed: authentication", "hint: check sasl.mechanism, sasl.username and sasl.password"];
     ends_with(&kafka.endpoint().to_string(), &login, &parts);
 }
 
@@ -137,17 +137,17 @@ async fn probe_of_a_broker_with_a_wrong_certificate_ends_at_once_and_says_which_
     let table = [
         (
             server(&theirs.server(HOUR), None),
-            "certificate_unknown_ca in stage tls",
+            "stage tls failed: certificate_unknown_ca",
             "hint: set ssl.ca.location",
         ),
         (
             server(&ours.expired_server(), None),
-            "certificate_expired in stage tls",
+            "stage tls failed: certificate_expired",
             "hint: renew the broker's certificate",
         ),
         (
             server(&ours.server_elsewhere(), None),
-            "certificate_wrong_host in stage tls",
+            "stage tls failed: certificate_wrong_host",
             "hint: connect by a name",
         ),
         (
