@@ -175,6 +175,12 @@ fn missing_descriptors_are_the_fault_of_this_process_and_not_of_a_broker() {
     limited.limit(8);
     let blamed = limited.wait_for_verdict("prober_fault");
     assert!(blamed["reasons"].to_string().contains("this process has run out of descriptors"), "{blamed}");
+    let used = ["process_open_fds", "process_max_fds"].map(|name| {
+        let metrics = limited.counts().1;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("{name} is absent although descriptors are short"))
+    });
+    assert!(used[0] >= used[1], "descriptors in use and allowed: {used:?}");
     limited.limit(1024);
     limited.wait_for_verdict("ok");
     let service = &limited.service;
