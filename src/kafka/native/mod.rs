@@ -265,13 +265,22 @@ impl<L: Listener> ProducerContext for Context<L> {
         let (partition, result) = match result {
             Ok(message) => (message.partition(), Ok(())),
             Err((error, message)) => {
-                // What is left in the queue of a client that failed is dropped from there.
-                let sent = error.rdkafka_error_code() != Some(Code::PurgeQueue);
-                let fault = if sent { fault(error) } else { self.fatal.cause() };
-                (message.partition(), Err(Undelivered { fault, sent, definite: !maybe_written(message) }))
+                // What is left in the queue of a client that failed is dropped from there. A record that timed out and
+                // waits there to be sent again may be written.
+                let (purged, definite) =
+                    (error.rdkafka_error_code() == Some(Code::PurgeQueue), !maybe_written(message));
+                let fault = if purged { self.fatal.cause() } else { fault(error) };
+                (message.partition(), Err(Undelivered { fault, sent: !(purged && definite), definite }))
             }
         };
         self.listener.delivered(Report { partition, token: *token, at, result });
+    }
+}
+
+/// Does what may block on a thread of its own. Where the system has no thread left, the work is not done, and dropped here.
+pub fn aside(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = thread::Builder::new().spawn(work) {
+        tracing::warn!("no thread can be started beside the heartbeats: {error}");
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     sync::{Mutex, PoisonError},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -13,7 +12,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord, Producer as _},
 };
 
-use super::{describe_failure, fault, refused, settings::producer_config};
+use super::{aside, describe_failure, fault, refused, settings::producer_config};
 use crate::{
     config,
     kafka::{Error, Fault, fault::Chain},
@@ -87,7 +86,7 @@ impl Publisher {
                 );
                 let old = std::mem::replace(&mut native.client, fresh);
                 // Closing a client may block.
-                thread::spawn(move || drop(old));
+                aside(move || drop(old));
             }
             Err(error) => {
                 let error = refused("the publisher of findings", &error);

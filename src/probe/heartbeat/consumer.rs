@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     sync::mpsc::{Receiver, Sender, TryRecvError},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -100,7 +99,7 @@ impl<R: Fn() -> Result<native::Consumer<Reports>, Error>> Reading<R> {
         self.number = assignment.consumer;
         if assignment.moved {
             let relearn = self.consumer.relearn();
-            thread::spawn(move || {
+            native::aside(move || {
                 // Whom the client asks is its choice: it may be the one that hangs.
                 if !(0..ATTEMPTS).any(|_| relearn(PATIENCE).is_ok()) {
                     tracing::debug!("the consumer could not ask for the leaders");
@@ -114,5 +113,5 @@ impl<R: Fn() -> Result<native::Consumer<Reports>, Error>> Reading<R> {
 /// Puts a fresh client in the old one's place. Closing a client may block, and this thread has to read.
 fn discard(consumer: &mut native::Consumer<Reports>, fresh: native::Consumer<Reports>) {
     let old = std::mem::replace(consumer, fresh);
-    thread::spawn(move || drop(old));
+    native::aside(move || drop(old));
 }

@@ -8,7 +8,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -45,7 +44,7 @@ const SELDOM: Duration = Duration::from_secs(4);
 const LEARN: Duration = Duration::from_secs(2);
 
 /// What a producer that is replaced still has under way may take so long.
-const FINISH: Duration = Duration::from_secs(2);
+pub(super) const FINISH: Duration = Duration::from_secs(2);
 
 /// How long finding out where to send may take before it counts as an outage: the deadline, but at most this.
 pub(super) const LONGEST_GRACE: Duration = Duration::from_secs(10);
@@ -222,12 +221,7 @@ impl Follower {
         };
         if self.progress.is_recreated(topic) {
             self.start.renew(Instant::now());
-            match (self.renew)() {
-                Ok(fresh) => self.replace_producer(fresh, Renewal::ProducerForNewTopic),
-                Err(error) => {
-                    tracing::error!(topic = self.topic, "another producer cannot be made: {}", Chain(&error));
-                }
-            }
+            self.replace_producer(Renewal::ProducerForNewTopic);
         }
         self.follow_leaders(topic).await;
         self.start.see(topic.partitions.keys().copied(), Instant::now());
@@ -310,7 +304,7 @@ impl Follower {
             let Some(first) = partitions.first().copied() else { continue };
             let (producer, topic, prove) =
                 (self.producer.borrow().clone(), self.topic.clone(), self.prove.clone());
-            thread::spawn(move || match producer.connect(&topic, first, limit) {
+            native::aside(move || match producer.connect(&topic, first, limit) {
                 // Nobody waiting for it means that the follower has ended.
                 Ok(()) => _ = prove.send(Proof::Connected { producer: number, partitions }),
                 Err(error) => tracing::debug!("{}", Chain(&error)),
@@ -333,17 +327,6 @@ impl Follower {
         }
         if let Err(fault) = self.producer_learns().await {
             tracing::debug!(fault = fault.as_str(), "the producer could not ask for the leaders");
-        }
-    }
-
-    /// Puts another producer in the place of the current one: a client that knew a deleted topic may take minutes to
-    /// find the new one of that name, and a client that failed does nothing any more. What the old client still holds
-    /// is reported before it goes.
-    pub(super) fn replace_producer(&self, fresh: native::Producer<Reports>, why: Renewal) {
-        let old = self.producer.send_replace(Arc::new(fresh));
-        tokio::task::spawn_blocking(move || old.finish(FINISH));
-        if self.events.send(Event::Renewed(why)).is_err() {
-            tracing::debug!("the ledger has stopped");
         }
     }
 
