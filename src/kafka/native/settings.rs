@@ -299,8 +299,11 @@ fn base_config(cluster: &config::Cluster, own: &[(&str, &str)], section: &Proper
     for (key, value) in BOTH.iter().chain(own) {
         config.set(*key, *value);
     }
-    if [&cluster.kafka, section].iter().any(|chosen| chosen.get("reconnect.backoff.ms").is_some()) {
-        // A user's shortest pause may be longer than our longest.
+    let longest = config.get(LONGEST_PAUSE).and_then(|longest| longest.parse::<u64>().ok());
+    let shortest =
+        [section, &cluster.kafka].into_iter().find_map(|chosen| chosen.get("reconnect.backoff.ms"));
+    if shortest.is_some_and(|shortest| shortest.parse().ok() > longest) {
+        // The shortest pause that the user chose is longer than our longest: librdkafka's own maximum holds then.
         config.remove(LONGEST_PAUSE);
     }
     config.set("client.id", format!("kafka-heartbeat/{}", cluster.heartbeat.instance));
