@@ -349,6 +349,18 @@ mod tests {
     }
 
     #[test]
+    fn longest_pause_is_ours_unless_the_shortest_pause_of_the_user_is_longer() {
+        for (shortest, longest) in [("100", Some("1500")), ("1500", Some("1500")), ("2000", None)] {
+            let env = [("KAFKA_HEARTBEAT__KAFKA__RECONNECT_BACKOFF_MS", shortest)];
+            let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            let sources = config::Sources { bootstrap: Some("b:1".to_owned()), env, ..Default::default() };
+            let clusters = config::load(&sources).expect("a configuration").clusters;
+            let settings = producer_config(&clusters[0]);
+            assert_eq!(settings.get(LONGEST_PAUSE), longest, "{shortest}");
+        }
+    }
+
+    #[test]
     fn librdkafka_knows_every_name_we_propose_and_every_alias() {
         let known = |key: &str| {
             let config = ClientConfig::new().set(key, "").create_native_config();

@@ -165,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn replacement_for_another_reason_ends_the_one_that_was_planned() {
+        let mut repair = Repair::default();
+        let begun = Instant::now();
+        repair.begin(begun);
+        let pause = repair.plan(begun, Renewal::ProducerForNewTopic);
+        assert_eq!(repair.due, Some((begun + pause, Renewal::ProducerForNewTopic)), "the reason is kept");
+        repair.begin(begun);
+        assert_eq!(repair.due(), None);
+    }
+
+    #[test]
     fn producer_that_worked_for_longer_than_a_minute_is_replaced_at_once() {
         let mut repair = Repair::default();
         let begun = Instant::now();
