@@ -86,9 +86,9 @@ impl Repair {
         (self.due, self.replaced) = (None, Some(now));
     }
 
-    /// Whether the log names this replacement: the first one of a series, and every hundredth.
+    /// Whether the log names this replacement: those of a series that come once a minute are named once an hour.
     fn is_named(&self) -> bool {
-        self.times <= 1 || self.times.is_multiple_of(100)
+        self.pause < LONGEST || self.times.is_multiple_of(60)
     }
 }
 
@@ -161,7 +161,7 @@ mod tests {
             pauses.push(pause.as_secs());
         }
         assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(named.iter().filter(|named| **named).count(), 1, "the log names the first of them");
+        assert_eq!(named.iter().filter(|named| **named).count(), 7, "the log leaves out those once a minute");
     }
 
     #[test]
