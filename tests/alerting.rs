@@ -5,8 +5,6 @@
 //! `ALERTMANAGER` say where the programs are; without one the test says so and passes, except under `CI=true`.
 //! What dashboards and rules were answered, and what followed the faults, is left in `target/tmp`.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use std::{
     fs,
     path::Path,

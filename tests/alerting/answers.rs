@@ -82,7 +82,7 @@ impl Answers {
         for ((place, expr), answer) in &self.answers {
             let expr = expr.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
             let answer = answer.as_deref().unwrap_or("none");
-            writeln!(table, "| {place} | `{expr}` | {answer} |").unwrap();
+            writeln!(table, "| {place} | `{expr}` | {answer} |").expect("a string takes every line");
         }
         fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join("answers.md"), table)
             .expect("the answers can be written to the folder of the build");

@@ -94,8 +94,8 @@ fn somebody() -> (String, Told) {
         std::net::TcpListener::bind("127.0.0.1:0").expect("a free port for the receiver of alerts"),
         told.clone(),
     );
-    let address = listener.local_addr().unwrap().to_string();
-    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().expect("the address of the webhook").to_string();
+    listener.set_nonblocking(true).expect("a socket that does not block");
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime for the receiver of alerts");
@@ -103,11 +103,15 @@ fn somebody() -> (String, Told) {
             let hear = move |extract::Path(receiver): extract::Path<String>, Json(message): Json<Value>| {
                 for alert in list(&message["alerts"]) {
                     let (receiver, alert) = (receiver.clone(), alert.clone());
-                    heard.lock().unwrap().push(Message { at: Instant::now(), receiver, alert });
+                    heard.lock().expect("no listener panicked").push(Message {
+                        at: Instant::now(),
+                        receiver,
+                        alert,
+                    });
                 }
                 async {}
             };
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener of the runtime");
             let routes =
                 Router::new().route("/{receiver}", post(hear)).route("/v1/{signal}", post(async || ()));
             axum::serve(listener, routes)
@@ -229,7 +233,7 @@ impl World {
         let kafka = Kafka::start(3)?;
         kafka.create_topic("orders", 3);
         kafka.create_topic("paid", 1);
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let (webhook, told) = somebody();
         let service = Service::start(&format!(
             "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_SSL\nsasl.mechanism = PLAIN\nsasl.username = {}\n\
@@ -299,7 +303,7 @@ impl World {
 
     /// Who was told of what since a moment, as receiver and name.
     pub(crate) fn told(&self, since: Instant, status: &str) -> BTreeSet<(String, String)> {
-        let told = self.told.lock().unwrap();
+        let told = self.told.lock().expect("no listener panicked");
         let told = told.iter().filter(|message| message.at >= since && message.alert["status"] == status);
         told.map(|message| (message.receiver.clone(), message.name().to_owned())).collect()
     }
@@ -314,7 +318,7 @@ impl World {
     /// Nothing that was told of goes on, but for news, which fade, and budgets that are remembered as spent for days.
     pub(crate) fn wait_for_calm(&self) {
         let going_on = || {
-            let told = self.told.lock().unwrap();
+            let told = self.told.lock().expect("no listener panicked");
             let mut last = BTreeMap::new();
             for message in &*told {
                 let alert = &message.alert;
@@ -360,7 +364,9 @@ impl World {
         if let Some(first) = due.filter(|due| *due > 0.0).min_by(f64::total_cmp) {
             lines.push((first, "the first heartbeat that turned out bad was due".to_owned()));
         }
-        for message in self.told.lock().unwrap().iter().filter(|message| message.at >= fault.at) {
+        for message in
+            self.told.lock().expect("no listener panicked").iter().filter(|message| message.at >= fault.at)
+        {
             let (after, alert) = ((message.at - fault.at).as_secs_f64(), &message.alert);
             let (who, name, status) = (&message.receiver, message.name(), text(&alert["status"]));
             let since = match status {
