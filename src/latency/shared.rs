@@ -1,0 +1,34 @@
+//! Buckets that several threads record into.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::buckets::{Bounds, Buckets};
+
+/// Buckets that several record into.
+#[derive(Debug)]
+pub struct Shared(Mutex<Buckets>);
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self(Mutex::new(Buckets::new(&Bounds::default())))
+    }
+}
+
+impl Shared {
+    /// Counts one duration.
+    pub fn record(&self, duration: Duration) {
+        self.lock().record(duration);
+    }
+
+    /// As they are now.
+    pub fn read(&self) -> Buckets {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
