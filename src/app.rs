@@ -39,7 +39,7 @@ use crate::{
         connectivity,
         heartbeat::{
             threads::{Heartbeats, Needs},
-            trace::Outlet,
+            trace_queue::Outlet,
         },
         metadata, topic,
     },

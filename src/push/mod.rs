@@ -26,7 +26,7 @@ use crate::{
         Sink,
         render::{self, Exports, Published, Traces},
     },
-    probe::heartbeat::trace::Inlet,
+    probe::heartbeat::trace_queue::Inlet,
     process::Monitor,
     task::{self, Cycle, Latest, Schedule},
 };

@@ -14,7 +14,7 @@ use crate::{
     export::traces::Exporter,
     kafka::{Error, Fault},
     metrics::render,
-    probe::heartbeat::trace::{Inlet, Told},
+    probe::heartbeat::trace_queue::{Inlet, Told},
     task::{Cycle, Schedule},
 };
 

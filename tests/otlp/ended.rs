@@ -9,11 +9,7 @@ use kafka_heartbeat::{
     config::{self, Sources},
     export::traces::Exporter,
     kafka::{BrokerId, Fault},
-    probe::heartbeat::{
-        Ended, Moved, Outcome,
-        record::Identity,
-        trace::{Ids, Told},
-    },
+    probe::heartbeat::{Ended, Moved, Outcome, record::Identity, trace::Ids, trace_queue::Told},
 };
 
 pub(crate) const PARTITION: i32 = 3;

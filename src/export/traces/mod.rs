@@ -14,7 +14,7 @@ use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, 
 use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
 
 use super::otlp::resource;
-use crate::{config::Target, probe::heartbeat::trace::Told};
+use crate::{config::Target, probe::heartbeat::trace_queue::Told};
 
 /// The exporter wants a URL for its requests. [`Client`] does not use it: the transport has the endpoint of the
 /// configuration, so that no URL with credentials gets into the exporter.

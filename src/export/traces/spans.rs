@@ -11,7 +11,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use crate::probe::heartbeat::{Ended, Outcome, trace::Told};
+use crate::probe::heartbeat::{Ended, Outcome, trace_queue::Told};
 
 /// The spans of one heartbeat, the whole of it first. What was never begun has no span.
 pub(super) fn spans(told: &Told, scope: &InstrumentationScope) -> Vec<SpanData> {

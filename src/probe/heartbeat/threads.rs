@@ -14,19 +14,23 @@ use tokio::sync::{self, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Snapshot,
-    accounts::{Accounts, BadLog, Descriptors},
-    consumer,
+    bad_log::BadLog,
+    callbacks::Reports,
+    descriptors::Descriptors,
+    follower::{Follower, LONGEST_GRACE, Renew},
     ledger::{Event, Ledger, Settings},
-    producer::Sending,
-    pulse::Pulse,
+    ledger_thread::Accounts,
+    readiness::Start,
+    reading_thread,
     record::Identity,
-    renewal::Repair,
-    reports::Reports,
+    repair::Repair,
     schedule::Slots,
-    start::Start,
-    targets::{Follower, LONGEST_GRACE, Progress, Renew, Targets},
-    trace::Outlet,
+    sending_thread::Sending,
+    snapshot::Snapshot,
+    stall_watch::Pulse,
+    targets::Targets,
+    topic_progress::Progress,
+    trace_queue::Outlet,
 };
 use crate::{
     config,
@@ -145,7 +149,7 @@ impl Heartbeats {
         };
         tokio::spawn(following.run(follower.clone()));
         let (events, cluster) = (self.events.clone(), needs.cluster.name.clone());
-        let reading = consumer::Reading::new(cluster, consumer, connect, events, prove);
+        let reading = reading_thread::Reading::new(cluster, consumer, connect, events, prove);
         self.spawn("consumer", move || reading.run(&assigned))?;
         let (native, events) = (producer.clone(), self.events.clone());
         let sending_thread =

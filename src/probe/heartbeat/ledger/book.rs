@@ -9,7 +9,7 @@ use super::entry::Entry;
 use crate::{
     kafka::BrokerId,
     latency::{Bounds, Buckets},
-    probe::heartbeat::{Anomaly, ByBroker},
+    probe::heartbeat::{outcome::Anomaly, snapshot::ByBroker},
 };
 
 /// One partition's entries and counts.

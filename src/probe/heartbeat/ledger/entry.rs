@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::kafka::{BrokerId, Fault};
-use crate::probe::heartbeat::Outcome;
+use crate::{
+    kafka::{BrokerId, Fault},
+    probe::heartbeat::outcome::Outcome,
+};
 
 /// What is known of one heartbeat. All times count from its intended instant.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,8 @@ use std::{
 use crate::{
     kafka::{BrokerId, Fault},
     probe::heartbeat::{
-        Renewal,
         record::{NotAHeartbeat, Record},
+        renewal::Renewal,
     },
 };
 

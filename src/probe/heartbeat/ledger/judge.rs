@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::{
-    Ledger,
     entry::{Entry, Verdict},
+    state::Ledger,
 };
 use crate::{
     kafka::{BrokerId, Fault},
     latency::Trace,
-    probe::heartbeat::{Outcome, Snapshot, trace::Ids},
+    probe::heartbeat::{outcome::Outcome, snapshot::Snapshot, trace::Ids},
 };
 
 /// An exemplar stays for so long at least …

@@ -3,11 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Ledger,
     book::Book,
     entry::{Ack, Entry, Offset, Verdict},
+    state::Ledger,
 };
-use crate::probe::heartbeat::{Beat, Ended, Moved, Outcome, Partition, Snapshot, trace::Ids};
+use crate::probe::heartbeat::{
+    outcome::Outcome,
+    snapshot::{Beat, Ended, Moved, Partition, Snapshot},
+    trace::Ids,
+};
 
 impl Ledger {
     /// Everything, consistent at one instant.

@@ -1,12 +1,25 @@
 //! The ledger by stories with a clock of their own.
 
-use super::*;
-use crate::{kafka::Fault, probe::heartbeat::Snapshot};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{Event, Leader, Ledger, Settings, arrivals::OVERLAP};
+use crate::{
+    kafka::{BrokerId, Fault},
+    latency::{Bounds, Buckets},
+    probe::heartbeat::{
+        Anomaly, Outcome, Snapshot,
+        record::{Identity, NotAHeartbeat, Record},
+        trace::Share,
+    },
+};
 
 mod descriptors;
+mod ended;
 mod orders;
 mod stalls;
-mod told;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const HORIZON: Duration = Duration::from_secs(120);

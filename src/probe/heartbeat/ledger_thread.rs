@@ -1,7 +1,7 @@
 //! The ledger's thread: the only place where the ledger meets a clock.
 //!
 //! It wakes every ten milliseconds. Waking much later means that this thread was held up, and that the process stalled
-//! if the [`pulse`](super::pulse) was held up as well. The clock is read before each event is booked, so the ledger knows
+//! if the [`stall_watch`](super::stall_watch) was held up as well. The clock is read before each event is booked, so the ledger knows
 //! of a stall before it is told of anything that happened after the stall.
 
 use std::{
@@ -15,17 +15,14 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    Ended, Snapshot,
+    bad_log::BadLog,
+    descriptors::Descriptors,
     ledger::{Event, Ledger},
-    pulse::{Pulse, STALL, TICK},
-    trace::{Outlet, Told},
+    snapshot::Snapshot,
+    stall_watch::{Pulse, STALL, TICK},
+    trace_queue::{Outlet, Told},
 };
-use crate::kafka::{Fault, descriptors};
-
-/// Whether a descriptor is to be had is tried so often, and with each tick while there is none.
-const TRY_DESCRIPTORS: Duration = Duration::from_millis(100);
-/// A shortage of descriptors that comes back within this time is not logged again.
-const SHORTAGE_OVER: Duration = Duration::from_secs(30);
+use crate::kafka::Fault;
 
 /// Snapshots are published at most this often, and at least once a second.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
@@ -162,103 +159,6 @@ impl Accounts {
     }
 }
 
-/// Tries whether this process can open a descriptor.
-pub(super) struct Descriptors {
-    tried: Instant,
-    /// Whether there was none then.
-    short: bool,
-    /// When there was none, last.
-    missing: Option<Instant>,
-}
-
-impl Descriptors {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { tried: now, short: false, missing: None }
-    }
-
-    /// The instant of the try before, if there is no descriptor now. Returns `None` between two tries.
-    fn missing_since(&mut self, now: Instant) -> Option<Instant> {
-        if !self.short && now.saturating_duration_since(self.tried) < TRY_DESCRIPTORS {
-            return None;
-        }
-        let before = std::mem::replace(&mut self.tried, now);
-        self.short = descriptors::are_missing();
-        self.short.then_some(before)
-    }
-
-    /// Notes a shortage, and whether it is another one than the last.
-    fn is_news(&mut self, now: Instant) -> bool {
-        let last = self.missing.replace(now);
-        last.is_none_or(|last| now.saturating_duration_since(last) > SHORTAGE_OVER)
-    }
-}
-
-/// One log line for each bad heartbeat, but not for thousands of them.
-pub(super) struct BadLog {
-    pub(super) cluster: Arc<str>,
-    /// Our name, until it was logged that another instance has it as well.
-    instance: Option<String>,
-    begin: Instant,
-    written: u32,
-    left_out: u64,
-}
-
-impl BadLog {
-    const WINDOW: Duration = Duration::from_secs(10);
-    const LINES: u32 = 10;
-
-    pub(super) fn new(cluster: Arc<str>, instance: String) -> Self {
-        Self { cluster, instance: Some(instance), begin: Instant::now(), written: 0, left_out: 0 }
-    }
-
-    /// Logs once that another instance sends heartbeats under our name: a record does not show which of the two sent it.
-    fn same_name(&mut self, ledger: &Ledger) {
-        if let Some(instance) = self.instance.take_if(|_| ledger.same_name().is_some()) {
-            let cluster = &*self.cluster;
-            tracing::warn!(
-                cluster,
-                instance,
-                "another instance sends heartbeats under the same name: give each instance a name of its own with the \
-                 key instance in section [heartbeat]"
-            );
-        }
-    }
-
-    fn write(&mut self, bad: impl Iterator<Item = Arc<Ended>>, now: Instant) {
-        if now - self.begin > Self::WINDOW {
-            if self.left_out > 0 {
-                let (cluster, left_out) = (&*self.cluster, self.left_out);
-                tracing::warn!(cluster, left_out, "more bad heartbeats, not written one by one");
-            }
-            (self.begin, self.written, self.left_out) = (now, 0, 0);
-        }
-        for bad in bad {
-            if self.written == Self::LINES {
-                self.left_out += 1;
-                continue;
-            }
-            self.written += 1;
-            tracing::warn!(
-                cluster = &*self.cluster,
-                id = bad.id,
-                partition = bad.partition,
-                broker = bad.broker.map(|broker| broker.0),
-                outcome = bad.outcome.as_str(),
-                fault = bad.fault.map(|fault| fault.as_str()),
-                trace_id = bad.trace.map(|ids| ids.trace_id()),
-                produce_ms = bad.produce.map(millis),
-                end_to_end_ms = bad.end_to_end.map(millis),
-                "bad heartbeat",
-            );
-        }
-    }
-}
-
-/// A time in milliseconds, in whole microseconds: a fraction that is not rounded is logged with up to 15 digits.
-fn millis(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1e3
-}
-
 #[cfg(test)]
 mod tests {
     use std::{sync::mpsc, thread};
@@ -342,11 +242,5 @@ mod tests {
         let (snapshot, _) = rounds.find(|(_, stalls)| stalls.is_empty()).expect("a round without a stall");
         assert_eq!(snapshot.totals.of(Outcome::Ok), 1, "{:?}", snapshot.totals);
         assert_eq!((snapshot.stalled, snapshot.prober_healthy), (Duration::ZERO, true));
-    }
-
-    #[test]
-    fn logged_milliseconds_have_three_decimals_at_most() {
-        let logged = [601_342_000, 601_342_499, 1_000, 10_000_001_000].map(Duration::from_nanos).map(millis);
-        assert_eq!(logged.map(|ms| ms.to_string()), ["601.342", "601.342", "0.001", "10000.001"]);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     kafka::Fault,
     latency::{Bounds, Buckets, Recent, RecentMean},
-    probe::heartbeat::Ended,
+    probe::heartbeat::snapshot::Ended,
 };
 
 /// The means of what arrived are of this window.

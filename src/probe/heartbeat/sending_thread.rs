@@ -14,9 +14,9 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
+    callbacks::Reports,
     ledger::Event,
     record::{Identity, Record, nanos},
-    reports::Reports,
     schedule::{Slot, Slots},
     targets::{Target, Targets},
     trace::{HEADER, Ids, Share},

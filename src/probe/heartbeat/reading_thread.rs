@@ -9,7 +9,8 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    ledger::Event, record::Record, renewal::Renewal, reports::Reports, start::Proof, targets::Assignment,
+    assignment::Assignment, callbacks::Reports, ledger::Event, readiness::Proof, record::Record,
+    renewal::Renewal,
 };
 use crate::kafka::{Error, fault::Chain, native};
 
