@@ -19,7 +19,7 @@ use kafka_heartbeat::{
     kafka::BrokerId,
     latency::{Bounds, Buckets},
     metrics::{compat, render},
-    probe::heartbeat::{ByBroker, Partition, Snapshot},
+    probe::heartbeat::{BrokerCounts, Partition, Snapshot},
 };
 use measure::{median, number, quantile, seconds};
 
@@ -61,7 +61,7 @@ fn partition(number: i32, pattern: &Partition) -> Partition {
     for step in 0..10_000 {
         buckets.record(Duration::from_micros(700 + step * 37 % spread));
     }
-    let counts = ByBroker {
+    let counts = BrokerCounts {
         outcomes: [10_000, 0, 0, 0, 0, 0, 0, 0],
         produce: buckets.clone(),
         end_to_end: buckets.clone(),

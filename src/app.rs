@@ -38,8 +38,8 @@ use crate::{
     probe::{
         connectivity,
         heartbeat::{
-            threads::{Heartbeats, Needs},
-            trace_queue::Outlet,
+            threads::{Heartbeats, Inputs},
+            trace_queue::TraceSender,
         },
         metadata, topic,
     },
@@ -128,7 +128,11 @@ impl Running {
     ///
     /// # Errors
     /// What [`Heartbeats::start`] refuses.
-    pub fn start(checked: &Checked, history: HistoryFile, outlet: Option<Outlet>) -> Result<Self, Error> {
+    pub fn start(
+        checked: &Checked,
+        history: HistoryFile,
+        outlet: Option<TraceSender>,
+    ) -> Result<Self, Error> {
         let Checked { cluster, wire: settings } = checked;
         let config::Cluster { name, metadata: look, topic: duty, connectivity: check, .. } = &**cluster;
         native::warnings(cluster).iter().for_each(|words| tracing::warn!(cluster = name, "{words}"));
@@ -171,7 +175,7 @@ impl Running {
         let log_dirs = tasks.spawn(every, runs(Task::LogDirs).then(probe));
 
         let (cluster, nudge) = (cluster.clone(), look_again);
-        let needs = Needs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, outlet };
+        let needs = Inputs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, outlet };
         let heartbeats = Heartbeats::start(needs)?;
         let heartbeat = heartbeats.snapshot();
 
@@ -263,7 +267,7 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -
     let history = config.history.as_deref().map_or(HistoryFile::NotConfigured, |path| history(path, &config));
     config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
     let traces = config.otlp.traces.as_ref();
-    let (outlet, inlet) = traces.map(|traces| Outlet::new(traces.share)).unzip();
+    let (outlet, inlet) = traces.map(|traces| TraceSender::new(traces.share)).unzip();
     for checked in &checked {
         match Running::start(checked, history.clone(), outlet.clone()) {
             Ok(running) => clusters.push(running),

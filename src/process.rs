@@ -11,7 +11,7 @@ use std::{
 
 use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
 
-use crate::{certificates::Certificates, kafka::Fault, latency::Shared, metrics::render::Process};
+use crate::{certificates::Certificates, kafka::Fault, latency::SharedBuckets, metrics::render::Process};
 
 /// Clock ticks a second in `/proc`: 100 on every Linux there is.
 const TICKS_PER_SECOND: u64 = 100;
@@ -111,7 +111,7 @@ pub struct Monitor {
     started: SystemTime,
     runtime: Mutex<Busy>,
     /// How long answers to scrapes take to put together.
-    pub scrapes: Arc<Shared>,
+    pub scrapes: Arc<SharedBuckets>,
     /// Our own certificates.
     pub certificates: Arc<Certificates>,
 }

@@ -32,7 +32,7 @@ use kafka_heartbeat::{
         },
         prometheus::{Format, encode},
     },
-    latency::{Bounds, Buckets, Trace},
+    latency::{Bounds, Buckets, SpanContext},
     metrics::{Sink, Value, catalog, render},
 };
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
@@ -325,7 +325,7 @@ fn a_histogram_has_the_same_buckets_however_it_is_pushed() {
     }
     buckets.record(Duration::ZERO);
     buckets.record_event(Duration::from_millis(700), wall(), AMPLE, || {
-        ("slow".into(), Some(Trace { id: 7, span: 9 }))
+        ("slow".into(), Some(SpanContext { trace: 7, span: 9 }))
     });
     let Some(Data::Histogram(explicit)) =
         metric(&plain(Temporality::Cumulative, false), &mut Sent::default(), &buckets).data

@@ -55,7 +55,7 @@ pub struct State {
     /// What the process knows of itself.
     pub process: ReadProcess,
     /// How long answers to scrapes take to put together.
-    pub scrapes: Arc<latency::Shared>,
+    pub scrapes: Arc<latency::SharedBuckets>,
     /// Cancelled when the service stops: not ready any more, event streams end.
     pub stop: CancellationToken,
     /// Pages that may be watched at the same time.
@@ -74,7 +74,7 @@ impl State {
         boards: Vec<Board>,
         config: &Config,
         process: ReadProcess,
-        scrapes: Arc<latency::Shared>,
+        scrapes: Arc<latency::SharedBuckets>,
         stop: CancellationToken,
     ) -> Self {
         Self {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    exemplar::{Exemplar, Trace},
+    exemplar::{Exemplar, SpanContext},
     exponential::Exponential,
 };
 
@@ -73,7 +73,7 @@ impl Buckets {
         duration: Duration,
         at: SystemTime,
         stays: Duration,
-        name: impl FnOnce() -> (Arc<str>, Option<Trace>),
+        name: impl FnOnce() -> (Arc<str>, Option<SpanContext>),
     ) -> bool {
         let bucket = self.count_one(duration);
         self.exemplars.resize(self.counts.len(), None);

@@ -12,7 +12,7 @@ pub struct Exemplar {
     /// Its name.
     pub id: Arc<str>,
     /// Where it is told in full, if it is.
-    pub trace: Option<Trace>,
+    pub trace: Option<SpanContext>,
     /// The duration itself.
     pub duration: Duration,
     /// When it was recorded.
@@ -21,9 +21,9 @@ pub struct Exemplar {
 
 /// A span of a trace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trace {
-    /// The trace's id.
-    pub id: u128,
+pub struct SpanContext {
+    /// The id of the trace.
+    pub trace: u128,
     /// The span's.
     pub span: u64,
 }
@@ -31,7 +31,7 @@ pub struct Trace {
 impl Exemplar {
     /// Its labels: at most 128 characters, as OpenMetrics wants it.
     pub fn labels(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
-        let trace = self.trace.map(|trace| ("trace_id", format!("{:032x}", trace.id).into()));
+        let trace = self.trace.map(|trace| ("trace_id", format!("{:032x}", trace.trace).into()));
         [("heartbeat_id", (&*self.id).into())].into_iter().chain(trace)
     }
 }

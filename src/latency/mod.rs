@@ -12,8 +12,8 @@ mod shared;
 
 pub use self::{
     buckets::{Bounds, Buckets},
-    exemplar::{Exemplar, Trace},
+    exemplar::{Exemplar, SpanContext},
     exponential::Exponential,
     recent::{Recent, RecentMean, Summary},
-    shared::Shared,
+    shared::SharedBuckets,
 };

@@ -9,15 +9,15 @@ use super::buckets::{Bounds, Buckets};
 
 /// Buckets that several record into.
 #[derive(Debug)]
-pub struct Shared(Mutex<Buckets>);
+pub struct SharedBuckets(Mutex<Buckets>);
 
-impl Default for Shared {
+impl Default for SharedBuckets {
     fn default() -> Self {
         Self(Mutex::new(Buckets::new(&Bounds::default())))
     }
 }
 
-impl Shared {
+impl SharedBuckets {
     /// Counts one duration.
     pub fn record(&self, duration: Duration) {
         self.lock().record(duration);

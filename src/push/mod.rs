@@ -26,7 +26,7 @@ use crate::{
         Sink,
         render::{self, Exports, Published, Traces},
     },
-    probe::heartbeat::trace_queue::Inlet,
+    probe::heartbeat::trace_queue::TraceReceiver,
     process::Monitor,
     task::{self, Cycle, Latest, Schedule},
 };
@@ -66,7 +66,7 @@ impl Push {
         config: &Config,
         boards: Vec<Board>,
         monitor: Arc<Monitor>,
-        inlet: Option<Inlet>,
+        inlet: Option<TraceReceiver>,
     ) -> Result<Self, String> {
         let (stop, begun) = (CancellationToken::new(), SystemTime::now());
         let instance = instance(config, begun);

@@ -14,7 +14,7 @@ use crate::{
     export::traces::Exporter,
     kafka::{Error, Fault},
     metrics::render,
-    probe::heartbeat::trace_queue::{Inlet, Told},
+    probe::heartbeat::trace_queue::{TraceReceiver, TracedHeartbeat},
     task::{Cycle, Schedule},
 };
 
@@ -53,8 +53,8 @@ impl Counts {
 
 pub(super) struct Telling {
     exporter: Exporter,
-    inlet: Inlet,
-    waiting: VecDeque<Told>,
+    inlet: TraceReceiver,
+    waiting: VecDeque<TracedHeartbeat>,
     failures: u32,
     /// Why the last attempt failed; `None` after one that did not.
     failing: Option<String>,
@@ -66,7 +66,7 @@ impl Telling {
     pub(super) fn new(
         traces: &Traces,
         instance: &str,
-        inlet: Inlet,
+        inlet: TraceReceiver,
         counts: Arc<Counts>,
     ) -> Result<Self, String> {
         let exporter = Exporter::new(&traces.target, instance)?;
@@ -81,14 +81,14 @@ impl Telling {
     /// Takes what has come, in place of what has waited longest.
     fn take(&mut self) {
         let dropped = |count: u64| self.counts.dropped.fetch_add(count, Ordering::Relaxed);
-        while let Ok(told) = self.inlet.told.try_recv() {
+        while let Ok(told) = self.inlet.heartbeats.try_recv() {
             if self.waiting.len() == WAITING {
                 self.waiting.pop_front();
                 dropped(1);
             }
             self.waiting.push_back(told);
         }
-        let left_out = self.inlet.left_out();
+        let left_out = self.inlet.dropped();
         dropped(left_out - self.left_out);
         self.left_out = left_out;
     }
@@ -99,7 +99,7 @@ impl Telling {
         self.take();
         let mut given_up = 0;
         while !self.waiting.is_empty() {
-            let batch: Vec<Told> = self.waiting.iter().take(BATCH).cloned().collect();
+            let batch: Vec<TracedHeartbeat> = self.waiting.iter().take(BATCH).cloned().collect();
             let count = batch.len() as u64;
             if self.failures == ATTEMPTS {
                 self.counts.failed.fetch_add(count, Ordering::Relaxed);

@@ -9,7 +9,9 @@ use kafka_heartbeat::{
     config::{self, Sources},
     export::traces::Exporter,
     kafka::{BrokerId, Fault},
-    probe::heartbeat::{Ended, Moved, Outcome, record::Identity, trace::Ids, trace_queue::Told},
+    probe::heartbeat::{
+        Ended, LeaderChange, Outcome, record::Identity, trace::TraceIds, trace_queue::TracedHeartbeat,
+    },
 };
 
 pub(crate) const PARTITION: i32 = 3;
@@ -32,12 +34,12 @@ pub(crate) fn exporter(pairs: &[(&str, &str)]) -> Exporter {
 }
 
 /// One heartbeat for each outcome, its sequence the outcome's place.
-pub(crate) fn every_outcome() -> impl Iterator<Item = Told> {
+pub(crate) fn every_outcome() -> impl Iterator<Item = TracedHeartbeat> {
     Outcome::ALL.into_iter().map(told)
 }
 
 /// A heartbeat that ended so. It was sent after 2 ms, acknowledged after 5 and received after 9, where it was.
-pub(crate) fn told(outcome: Outcome) -> Told {
+pub(crate) fn told(outcome: Outcome) -> TracedHeartbeat {
     use Outcome::{Lost, Rejected, UnackedMissing, UnackedReceived, Unsent};
     let sequence = outcome as u64;
     let failed = matches!(outcome, Rejected | UnackedReceived).then(|| ms(7));
@@ -73,10 +75,10 @@ pub(crate) fn told(outcome: Outcome) -> Told {
         missed: outcome.is_bad(),
         offset: received.map(|_| 42),
         ended,
-        moves: vec![Moved { at: intended() + ms(6), from: Some(BrokerId(1)), to: None }],
+        moves: vec![LeaderChange { at: intended() + ms(6), from: Some(BrokerId(1)), to: None }],
         unread: (outcome == Lost).then(|| (intended() + ms(4), Fault::Disconnected)),
         trace: None,
     };
-    let ids = Ids::of(identity, PARTITION, sequence);
-    Told { cluster: "eu".into(), topic: "beats".into(), ended: Arc::new(ended), ids }
+    let ids = TraceIds::of(identity, PARTITION, sequence);
+    TracedHeartbeat { cluster: "eu".into(), topic: "beats".into(), ended: Arc::new(ended), ids }
 }

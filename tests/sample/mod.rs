@@ -26,11 +26,11 @@ use kafka_heartbeat::{
         admin::{self, Broker, GroupKind, GroupState, Member, Quorum},
         wire,
     },
-    latency::{Bounds, Buckets, Recent, RecentMean, Trace},
+    latency::{Bounds, Buckets, Recent, RecentMean, SpanContext},
     metrics::render::{Exports, OwnCertificate, Process, Published, Traces},
     probe::{
         connectivity::{self, Check},
-        heartbeat::{self, Beat, ByBroker, Ended, Outcome, Partition, Totals},
+        heartbeat::{self, Beat, BrokerCounts, Ended, Outcome, Partition, Totals},
         metadata::{self, Capability},
         topic::{self, Action, Blocked},
     },
@@ -240,7 +240,7 @@ fn partition(
     wall: SystemTime,
 ) -> Partition {
     let deadline = Duration::from_secs(10) + Duration::from_nanos(1);
-    let account = ByBroker {
+    let account = BrokerCounts {
         outcomes,
         produce: buckets(&[ms(1), ms(2), deadline]),
         end_to_end: events(&[ms(2), ms(5), deadline], wall),
@@ -581,7 +581,7 @@ fn events(durations: &[Duration], wall: SystemTime) -> Buckets {
     let mut buckets = Buckets::new(&Bounds::default());
     for (number, duration) in durations.iter().enumerate() {
         let name = || {
-            let trace = Trace { id: 0xee << 64 | number as u128, span: 1 + number as u64 };
+            let trace = SpanContext { trace: 0xee << 64 | number as u128, span: 1 + number as u64 };
             (format!("00000000000000ee-17-0-{number}").into(), (number % 2 == 1).then_some(trace))
         };
         buckets.record_event(*duration, wall + *duration, Duration::ZERO, name);

@@ -133,7 +133,7 @@ fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
     double::encode(3, &exemplar.duration.as_secs_f64(), out);
     if let Some(trace) = exemplar.trace {
         bytes(out, 4, &trace.span.to_be_bytes());
-        bytes(out, 5, &trace.id.to_be_bytes());
+        bytes(out, 5, &trace.trace.to_be_bytes());
     }
 }
 

@@ -14,7 +14,7 @@ use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, 
 use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
 
 use super::otlp::resource;
-use crate::{config::Target, probe::heartbeat::trace_queue::Told};
+use crate::{config::Target, probe::heartbeat::trace_queue::TracedHeartbeat};
 
 /// The exporter wants a URL for its requests. [`Client`] does not use it: the transport has the endpoint of the
 /// configuration, so that no URL with credentials gets into the exporter.
@@ -47,7 +47,7 @@ impl Exporter {
     ///
     /// # Errors
     /// Why the request was given up, in words.
-    pub async fn export(&self, told: &[Told]) -> Result<(), String> {
+    pub async fn export(&self, told: &[TracedHeartbeat]) -> Result<(), String> {
         let spans = told.iter().flat_map(|told| spans::spans(told, &self.scope)).collect();
         let exported = self.native.export(spans).await;
         exported.map_err(|error| self.client.take_refusal().unwrap_or_else(|| error.to_string()))

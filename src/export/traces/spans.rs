@@ -11,10 +11,10 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use crate::probe::heartbeat::{Ended, Outcome, trace_queue::Told};
+use crate::probe::heartbeat::{Ended, Outcome, trace_queue::TracedHeartbeat};
 
 /// The spans of one heartbeat, the whole of it first. What was never begun has no span.
-pub(super) fn spans(told: &Told, scope: &InstrumentationScope) -> Vec<SpanData> {
+pub(super) fn spans(told: &TracedHeartbeat, scope: &InstrumentationScope) -> Vec<SpanData> {
     let ended = &told.ended;
     let spans = Spans { told, scope };
     let mut all = vec![spans.root()];
@@ -29,7 +29,7 @@ pub(super) fn spans(told: &Told, scope: &InstrumentationScope) -> Vec<SpanData> 
 }
 
 struct Spans<'a> {
-    told: &'a Told,
+    told: &'a TracedHeartbeat,
     scope: &'a InstrumentationScope,
 }
 

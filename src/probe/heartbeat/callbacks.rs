@@ -11,13 +11,13 @@ use super::ledger::Event;
 use crate::kafka::{Fault, native};
 
 /// Passes librdkafka's reports on to the ledger.
-pub(super) struct Reports {
+pub(super) struct ClientCallbacks {
     pub(super) events: Sender<Event>,
     /// A client has failed for good.
     pub(super) failed: Arc<Notify>,
 }
 
-impl native::Listener for Reports {
+impl native::Listener for ClientCallbacks {
     fn delivered(&self, report: native::Report) {
         let native::Report { partition, token: sequence, at, result } = report;
         let event = match result {

@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     assignment::Assignment,
-    callbacks::Reports,
+    callbacks::ClientCallbacks,
     ledger::{Event, Leader},
-    readiness::{Proof, Start},
+    readiness::{Readiness, ReadySignal},
     renewal::Renewal,
     repair::Repair,
     targets::{Target, Targets},
-    topic_progress::Progress,
+    topic_progress::TopicProgress,
 };
 use crate::{
     kafka::{
@@ -54,30 +54,31 @@ pub(super) const FINISH: Duration = Duration::from_secs(2);
 pub(super) const LONGEST_GRACE: Duration = Duration::from_secs(10);
 
 /// Makes a producer.
-pub(super) type Renew = Box<dyn Fn() -> Result<native::Producer<Reports>, Error> + Send + Sync>;
+pub(super) type MakeProducer =
+    Box<dyn Fn() -> Result<native::Producer<ClientCallbacks>, Error> + Send + Sync>;
 
 /// Follows the metadata until `stop`.
 pub(super) struct Follower {
     pub(super) cluster: String,
     pub(super) topic: String,
     pub(super) wire: Arc<wire::Cluster>,
-    pub(super) producer: watch::Sender<Arc<native::Producer<Reports>>>,
+    pub(super) producer: watch::Sender<Arc<native::Producer<ClientCallbacks>>>,
     /// Makes another producer.
-    pub(super) renew: Renew,
+    pub(super) renew: MakeProducer,
     pub(super) metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     pub(super) assignments: mpsc::Sender<Assignment>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) targets: watch::Sender<Arc<Targets>>,
     pub(super) begun: Instant,
     pub(super) grace: Duration,
-    pub(super) progress: Progress,
-    pub(super) start: Start,
+    pub(super) progress: TopicProgress,
+    pub(super) start: Readiness,
     /// A client has failed for good.
     pub(super) failed: Arc<Notify>,
     pub(super) repair: Repair,
-    pub(super) proofs: sync::mpsc::UnboundedReceiver<Proof>,
+    pub(super) proofs: sync::mpsc::UnboundedReceiver<ReadySignal>,
     /// For threads that connect the producer.
-    pub(super) prove: sync::mpsc::UnboundedSender<Proof>,
+    pub(super) prove: sync::mpsc::UnboundedSender<ReadySignal>,
 }
 
 impl Follower {
@@ -112,7 +113,7 @@ impl Follower {
     }
 
     /// A client proved to be ready: heartbeats begin where both clients are.
-    fn release(&mut self, proof: Proof) {
+    fn release(&mut self, proof: ReadySignal) {
         self.start.note(proof);
         self.publish_holds();
     }
@@ -226,7 +227,7 @@ impl Follower {
                 (self.producer.borrow().clone(), self.topic.clone(), self.prove.clone());
             native::aside(move || match producer.connect(&topic, first, limit) {
                 // Nobody waiting for it means that the follower has ended.
-                Ok(()) => _ = prove.send(Proof::Connected { producer: number, partitions }),
+                Ok(()) => _ = prove.send(ReadySignal::Connected { producer: number, partitions }),
                 Err(error) => tracing::debug!("{}", Chain(&error)),
             });
         }

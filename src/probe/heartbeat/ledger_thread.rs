@@ -19,8 +19,8 @@ use super::{
     descriptors::Descriptors,
     ledger::{Event, Ledger},
     snapshot::Snapshot,
-    stall_watch::{Pulse, STALL, TICK},
-    trace_queue::{Outlet, Told},
+    stall_watch::{STALL, StallWatch, TICK},
+    trace_queue::{TraceSender, TracedHeartbeat},
 };
 use crate::kafka::Fault;
 
@@ -38,7 +38,7 @@ const OVERDUE: Duration = Duration::from_secs(1);
 const NUDGE_EVERY: Duration = Duration::from_secs(2);
 
 /// Everything the ledger's thread owns.
-pub(super) struct Accounts {
+pub(super) struct LedgerThread {
     pub(super) ledger: Ledger,
     pub(super) events: Receiver<Event>,
     pub(super) publisher: watch::Sender<Arc<Snapshot>>,
@@ -49,15 +49,15 @@ pub(super) struct Accounts {
     /// When the clock was last read: the process ran at this instant.
     pub(super) awake: Instant,
     /// Says whether the other threads ran while this one did not.
-    pub(super) pulse: Arc<Pulse>,
+    pub(super) pulse: Arc<StallWatch>,
     pub(super) descriptors: Descriptors,
     pub(super) log: BadLog,
     /// Where heartbeats are told in traces.
-    pub(super) outlet: Option<Outlet>,
+    pub(super) outlet: Option<TraceSender>,
     pub(super) topic: Arc<str>,
 }
 
-impl Accounts {
+impl LedgerThread {
     /// Keeps the books until every sender of events is gone; then closes them.
     pub(super) fn run(mut self) {
         let (mut published, mut nudged, mut bad_seen) = (Instant::now(), Instant::now(), 0);
@@ -152,7 +152,7 @@ impl Accounts {
         if let Some(outlet) = &self.outlet {
             for (ended, ids) in ended.iter().filter_map(|ended| Some((ended, ended.trace?))) {
                 let (cluster, topic) = (self.log.cluster.clone(), self.topic.clone());
-                outlet.tell(Told { cluster, topic, ended: ended.clone(), ids });
+                outlet.send(TracedHeartbeat { cluster, topic, ended: ended.clone(), ids });
             }
         }
         self.log.write(ended.into_iter().filter(|ended| ended.outcome.is_bad()), now);
@@ -174,7 +174,7 @@ mod tests {
     };
 
     /// The ledger's thread of a cluster with one partition, the way to tell it something, and what it publishes.
-    fn accounts() -> (Accounts, mpsc::Sender<Event>, watch::Receiver<Arc<Snapshot>>) {
+    fn accounts() -> (LedgerThread, mpsc::Sender<Event>, watch::Receiver<Arc<Snapshot>>) {
         let (begin, wall) = (Instant::now(), SystemTime::now());
         let (deadline, horizon) = (Duration::from_secs(10), Duration::from_secs(20));
         let (identity, tolerance) = (IDENTITY, Duration::from_millis(500));
@@ -183,14 +183,14 @@ mod tests {
         let ledger = Ledger::new(settings, begin, wall);
         let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin)));
         let (tell, events) = mpsc::channel();
-        let accounts = Accounts {
+        let accounts = LedgerThread {
             ledger,
             events,
             publisher,
             nudge: Arc::default(),
             tolerance,
             awake: begin,
-            pulse: Pulse::of_process(),
+            pulse: StallWatch::of_process(),
             descriptors: Descriptors::new(begin),
             log: BadLog::new("k".into(), "one".to_owned()),
             outlet: None,
@@ -237,7 +237,7 @@ mod tests {
         let mut rounds = (0..5).map(|_| {
             let begin = Instant::now();
             let snapshot = held_up(limit);
-            (snapshot, Pulse::of_process().stalls(begin, Instant::now()))
+            (snapshot, StallWatch::of_process().stalls(begin, Instant::now()))
         });
         let (snapshot, _) = rounds.find(|(_, stalls)| stalls.is_empty()).expect("a round without a stall");
         assert_eq!(snapshot.totals.of(Outcome::Ok), 1, "{:?}", snapshot.totals);

@@ -31,5 +31,5 @@ pub mod trace_queue;
 pub use self::{
     outcome::{Anomaly, Outcome},
     renewal::Renewal,
-    snapshot::{Beat, ByBroker, Ended, Moved, Partition, Snapshot, Totals},
+    snapshot::{Beat, BrokerCounts, Ended, LeaderChange, Partition, Snapshot, Totals},
 };

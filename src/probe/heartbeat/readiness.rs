@@ -11,7 +11,7 @@ use std::{
 
 /// A client is ready to carry heartbeats.
 #[derive(Debug)]
-pub(super) enum Proof {
+pub(super) enum ReadySignal {
     /// A fetch of the partition was answered, by the consumer of this number.
     Fetched { consumer: u32, partition: i32 },
     /// The producer of this number is connected to the leader of these partitions.
@@ -29,7 +29,7 @@ pub(super) struct Hold {
 
 /// What is known of the clients' readiness, by partition.
 #[derive(Debug)]
-pub(super) struct Start {
+pub(super) struct Readiness {
     begun: Instant,
     grace: Duration,
     holds: BTreeMap<i32, Hold>,
@@ -42,7 +42,7 @@ pub(super) struct Start {
     producer: u32,
 }
 
-impl Start {
+impl Readiness {
     /// Both clients were just made; none of them waits longer than `grace`.
     pub(super) fn new(begun: Instant, grace: Duration) -> Self {
         let sets = BTreeSet::new;
@@ -88,12 +88,12 @@ impl Start {
     }
 
     /// Notes a proof, if it is of a client that still runs.
-    pub(super) fn note(&mut self, proof: Proof) {
+    pub(super) fn note(&mut self, proof: ReadySignal) {
         match proof {
-            Proof::Fetched { consumer, partition } if consumer == self.consumer => {
+            ReadySignal::Fetched { consumer, partition } if consumer == self.consumer => {
                 self.fetched.insert(partition);
             }
-            Proof::Connected { producer, partitions } if producer == self.producer => {
+            ReadySignal::Connected { producer, partitions } if producer == self.producer => {
                 self.connected.extend(partitions);
             }
             _ => {}
@@ -123,18 +123,18 @@ mod tests {
 
     const GRACE: Duration = Duration::from_secs(4);
 
-    fn fetched(consumer: u32, partition: i32) -> Proof {
-        Proof::Fetched { consumer, partition }
+    fn fetched(consumer: u32, partition: i32) -> ReadySignal {
+        ReadySignal::Fetched { consumer, partition }
     }
 
-    fn connected(producer: u32, partition: i32) -> Proof {
-        Proof::Connected { producer, partitions: vec![partition] }
+    fn connected(producer: u32, partition: i32) -> ReadySignal {
+        ReadySignal::Connected { producer, partitions: vec![partition] }
     }
 
     #[test]
     fn partition_is_held_until_both_clients_are_ready() {
         let begun = Instant::now();
-        let mut start = Start::new(begun, GRACE);
+        let mut start = Readiness::new(begun, GRACE);
         let seen = begun + Duration::from_secs(1);
         start.see([0, 1].into_iter(), seen);
         let hold = Some(Hold { since: begun, until: seen + GRACE });
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn partition_added_later_is_held_from_then_on() {
         let begun = Instant::now();
-        let mut start = Start::new(begun, GRACE);
+        let mut start = Readiness::new(begun, GRACE);
         start.see([0].into_iter(), begun);
         let later = begun + Duration::from_secs(60);
         start.see([0, 1].into_iter(), later);
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn renewed_client_is_not_vouched_for_by_its_predecessor() {
         let begun = Instant::now();
-        let mut start = Start::new(begun, GRACE);
+        let mut start = Readiness::new(begun, GRACE);
         start.see([0].into_iter(), begun);
         start.note(fetched(0, 0));
         start.note(connected(0, 0));
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn leader_is_asked_for_a_connection_once_and_not_after_the_grace_time() {
         let begun = Instant::now();
-        let mut start = Start::new(begun, GRACE);
+        let mut start = Readiness::new(begun, GRACE);
         start.see([0, 1, 2].into_iter(), begun);
         assert_eq!(start.connect(&[0, 1], begun), Some((vec![0, 1], 0, GRACE)));
         assert_eq!(start.connect(&[0, 1], begun), None);

@@ -9,8 +9,8 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    assignment::Assignment, callbacks::Reports, ledger::Event, readiness::Proof, record::Record,
-    renewal::Renewal,
+    assignment::Assignment, callbacks::ClientCallbacks, ledger::Event, readiness::ReadySignal,
+    record::Record, renewal::Renewal,
 };
 use crate::kafka::{Error, fault::Chain, native};
 
@@ -25,24 +25,24 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ATTEMPTS: usize = 4;
 
 /// Everything the reading thread owns. `renew` makes another client.
-pub(super) struct Reading<R> {
+pub(super) struct ReadingThread<R> {
     cluster: String,
-    consumer: native::Consumer<Reports>,
+    consumer: native::Consumer<ClientCallbacks>,
     renew: R,
     events: Sender<Event>,
-    prove: UnboundedSender<Proof>,
+    prove: UnboundedSender<ReadySignal>,
     /// The number of the client, and the partitions of which a fetch of it was answered.
     number: u32,
     answered: BTreeSet<i32>,
 }
 
-impl<R: Fn() -> Result<native::Consumer<Reports>, Error>> Reading<R> {
+impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<R> {
     pub(super) fn new(
         cluster: String,
-        consumer: native::Consumer<Reports>,
+        consumer: native::Consumer<ClientCallbacks>,
         renew: R,
         events: Sender<Event>,
-        prove: UnboundedSender<Proof>,
+        prove: UnboundedSender<ReadySignal>,
     ) -> Self {
         Self { cluster, consumer, renew, events, prove, number: 0, answered: BTreeSet::new() }
     }
@@ -76,7 +76,7 @@ impl<R: Fn() -> Result<native::Consumer<Reports>, Error>> Reading<R> {
             });
             if let Some(partition) = answered.filter(|partition| self.answered.insert(*partition)) {
                 // Nobody waiting for it means that the follower has ended.
-                _ = self.prove.send(Proof::Fetched { consumer: self.number, partition });
+                _ = self.prove.send(ReadySignal::Fetched { consumer: self.number, partition });
             }
         }
     }
@@ -112,7 +112,7 @@ impl<R: Fn() -> Result<native::Consumer<Reports>, Error>> Reading<R> {
 }
 
 /// Puts a fresh client in the old one's place. Closing a client may block, and this thread has to read.
-fn discard(consumer: &mut native::Consumer<Reports>, fresh: native::Consumer<Reports>) {
+fn discard(consumer: &mut native::Consumer<ClientCallbacks>, fresh: native::Consumer<ClientCallbacks>) {
     let old = std::mem::replace(consumer, fresh);
     native::aside(move || drop(old));
 }

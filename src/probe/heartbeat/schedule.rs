@@ -20,13 +20,13 @@ pub struct Slots {
     partitions: Vec<i32>,
     tick: u32,
     index: usize,
-    used: BTreeMap<i32, Used>,
+    used: BTreeMap<i32, PartitionSlots>,
     limit: Option<u64>,
 }
 
 /// What was used of a partition's slots.
 #[derive(Debug, Default)]
-struct Used {
+struct PartitionSlots {
     /// The number of the next heartbeat.
     next: u64,
     /// When the last slot was due.

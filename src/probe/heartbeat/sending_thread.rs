@@ -14,12 +14,12 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    callbacks::Reports,
+    callbacks::ClientCallbacks,
     ledger::Event,
     record::{Identity, Record, nanos},
     schedule::{Slot, Slots},
     targets::{Target, Targets},
-    trace::{HEADER, Ids, Share},
+    trace::{HEADER, SampleShare, TraceIds},
 };
 use crate::{
     config,
@@ -32,22 +32,22 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 const HELD_WAIT: Duration = Duration::from_millis(10);
 
 /// Everything the sending thread owns.
-pub(super) struct Sending {
+pub(super) struct SendingThread {
     pub(super) settings: config::Heartbeat,
     pub(super) identity: Identity,
-    pub(super) native: watch::Receiver<Arc<native::Producer<Reports>>>,
+    pub(super) native: watch::Receiver<Arc<native::Producer<ClientCallbacks>>>,
     pub(super) targets: watch::Receiver<Arc<Targets>>,
     pub(super) events: Sender<Event>,
     pub(super) buffer: Vec<u8>,
     /// Heartbeats are told in traces: of good ones this share.
-    pub(super) traces: Option<Share>,
+    pub(super) traces: Option<SampleShare>,
 }
 
-impl Sending {
+impl SendingThread {
     /// Sends on schedule until the other end of `stop` is dropped.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
         let mut targets = self.targets.borrow_and_update().clone();
-        let Sending { settings, .. } = &self;
+        let SendingThread { settings, .. } = &self;
         let mut slots = Slots::new(settings.interval, Vec::new(), Instant::now()).limited(settings.limit);
         // The end of the next hold, and when the longest of those that are not over began.
         let (mut release, mut waiting) = (Some(Instant::now()), None::<Instant>);
@@ -92,7 +92,7 @@ impl Sending {
                 let at = Instant::now();
                 self.tell(Event::Sent { partition, sequence, intended, at, broker });
                 let header = self.traces.map(|share| {
-                    let ids = Ids::of(self.identity, partition, sequence);
+                    let ids = TraceIds::of(self.identity, partition, sequence);
                     (HEADER, ids.header(share.takes(&ids)))
                 });
                 let record = native::Record {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{outcome::Outcome, trace::Ids};
+use super::{outcome::Outcome, trace::TraceIds};
 use crate::{
     kafka::{BrokerId, Fault},
     latency::{Buckets, Recent, RecentMean},
@@ -99,7 +99,7 @@ pub struct Partition {
     /// Without an outcome yet.
     pub in_flight: u64,
     /// By the leader at send time; `None` if there was none.
-    pub by_broker: BTreeMap<Option<BrokerId>, ByBroker>,
+    pub by_broker: BTreeMap<Option<BrokerId>, BrokerCounts>,
     /// By anomaly, in the order of [`Anomaly::ALL`].
     pub anomalies: [u64; 7],
     /// When a heartbeat last ended `ok`.
@@ -114,7 +114,7 @@ pub struct Partition {
 
 /// What heartbeats of one partition led by one broker did.
 #[derive(Debug, Clone)]
-pub struct ByBroker {
+pub struct BrokerCounts {
     /// By outcome, in the order of [`Outcome::ALL`].
     pub outcomes: [u64; 8],
     /// Acknowledged minus intended, or just above the deadline: one for each handed over and judged.
@@ -172,16 +172,16 @@ pub struct Ended {
     /// The moment when its outcome was certain, minus intended.
     pub ended: Duration,
     /// What happened to its partition meanwhile.
-    pub moves: Vec<Moved>,
+    pub moves: Vec<LeaderChange>,
     /// The last complaint of the consumer meanwhile, and when.
     pub unread: Option<(SystemTime, Fault)>,
     /// Its ids, where it is told in a trace.
-    pub trace: Option<Ids>,
+    pub trace: Option<TraceIds>,
 }
 
 /// A partition got another leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moved {
+pub struct LeaderChange {
     /// When we learnt it.
     pub at: SystemTime,
     /// Before.

@@ -21,8 +21,8 @@ pub(super) const STALL: Duration = Duration::from_millis(100);
 const REMEMBERED: usize = 1000;
 
 /// One for the process: its thread ends with the process.
-static PULSE: LazyLock<Arc<Pulse>> = LazyLock::new(|| {
-    let pulse = Arc::new(Pulse::new(Instant::now()));
+static PULSE: LazyLock<Arc<StallWatch>> = LazyLock::new(|| {
+    let pulse = Arc::new(StallWatch::new(Instant::now()));
     let watched = pulse.clone();
     let started = thread::Builder::new().name("pulse".to_owned()).spawn(move || watched.run());
     if let Err(error) = started {
@@ -33,7 +33,7 @@ static PULSE: LazyLock<Arc<Pulse>> = LazyLock::new(|| {
 
 /// When the watching thread ran last, and its pauses.
 #[derive(Debug)]
-pub(super) struct Pulse(Mutex<Beats>);
+pub(super) struct StallWatch(Mutex<Beats>);
 
 #[derive(Debug)]
 struct Beats {
@@ -42,7 +42,7 @@ struct Beats {
     pauses: VecDeque<(Instant, Instant)>,
 }
 
-impl Pulse {
+impl StallWatch {
     /// The pulse of this process.
     pub(super) fn of_process() -> Arc<Self> {
         PULSE.clone()
@@ -89,7 +89,7 @@ mod tests {
     fn stall_of_the_process_is_what_both_threads_missed() {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
-        let pulse = Pulse::new(begin);
+        let pulse = StallWatch::new(begin);
         for ms in [10, 20, 520, 530, 540] {
             pulse.beat(at(ms));
         }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn pulse_of_the_process_goes_on() {
-        let pulse = Pulse::of_process();
+        let pulse = StallWatch::of_process();
         let last = || pulse.0.lock().expect("no thread panicked").last;
         let (begun, end) = (last(), Instant::now() + Duration::from_secs(30));
         while last() <= begun {

@@ -1,6 +1,6 @@
 //! The threads of a cluster's heartbeats, and how they end.
 //!
-//! Sending, reading and accounting each have an OS thread: a timestamp must not wait for an async
+//! SendingThread, reading and accounting each have an OS thread: a timestamp must not wait for an async
 //! worker that renders a page. They talk by channels alone; each ends when the channel it listens to
 //! is closed, so stopping is dropping senders in the right order.
 
@@ -15,22 +15,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bad_log::BadLog,
-    callbacks::Reports,
+    callbacks::ClientCallbacks,
     descriptors::Descriptors,
-    follower::{Follower, LONGEST_GRACE, Renew},
+    follower::{Follower, LONGEST_GRACE, MakeProducer},
     ledger::{Event, Ledger, Settings},
-    ledger_thread::Accounts,
-    readiness::Start,
+    ledger_thread::LedgerThread,
+    readiness::Readiness,
     reading_thread,
     record::Identity,
     repair::Repair,
     schedule::Slots,
-    sending_thread::Sending,
+    sending_thread::SendingThread,
     snapshot::Snapshot,
-    stall_watch::Pulse,
+    stall_watch::StallWatch,
     targets::Targets,
-    topic_progress::Progress,
-    trace_queue::Outlet,
+    topic_progress::TopicProgress,
+    trace_queue::TraceSender,
 };
 use crate::{
     config,
@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// What the heartbeats of a cluster need from others.
-pub struct Needs {
+pub struct Inputs {
     /// The cluster's settings.
     pub cluster: Arc<config::Cluster>,
     /// For log ends.
@@ -51,7 +51,7 @@ pub struct Needs {
     /// Asks for fresh metadata.
     pub nudge: Arc<Notify>,
     /// Where heartbeats are told in traces, if they are.
-    pub outlet: Option<Outlet>,
+    pub outlet: Option<TraceSender>,
 }
 
 /// The running heartbeats of one cluster.
@@ -65,7 +65,7 @@ pub struct Heartbeats {
 }
 
 struct Clients {
-    producer: watch::Receiver<Arc<native::Producer<Reports>>>,
+    producer: watch::Receiver<Arc<native::Producer<ClientCallbacks>>>,
     /// Dropped to stop the sending thread.
     sending: mpsc::Sender<()>,
     /// Cancelled to stop the reading thread: it holds the only sender of assignments.
@@ -77,7 +77,7 @@ impl Heartbeats {
     ///
     /// # Errors
     /// librdkafka refuses the settings, or the system refuses a thread.
-    pub fn start(needs: Needs) -> Result<Self, Error> {
+    pub fn start(needs: Inputs) -> Result<Self, Error> {
         let settings = &needs.cluster.heartbeat;
         let (begin, wall) = (Instant::now(), SystemTime::now());
         let identity = Identity::new(&settings.instance, wall);
@@ -89,14 +89,14 @@ impl Heartbeats {
             Ledger::new(Settings { identity, deadline, horizon, tolerance, bounds, traces }, begin, wall);
         let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin)));
         let (events, booked) = mpsc::channel();
-        let accounts = Accounts {
+        let accounts = LedgerThread {
             ledger,
             events: booked,
             publisher,
             nudge: needs.nudge.clone(),
             tolerance,
             awake: begin,
-            pulse: Pulse::of_process(),
+            pulse: StallWatch::of_process(),
             descriptors: Descriptors::new(begin),
             log: BadLog::new(needs.cluster.name.as_str().into(), settings.instance.clone()),
             outlet: needs.outlet.clone(),
@@ -111,13 +111,13 @@ impl Heartbeats {
         Ok(heartbeats)
     }
 
-    fn start_clients(&mut self, needs: Needs, identity: Identity) -> Result<(), Error> {
+    fn start_clients(&mut self, needs: Inputs, identity: Identity) -> Result<(), Error> {
         let settings = needs.cluster.heartbeat.clone();
         let traces = needs.outlet.map(|outlet| outlet.share);
         let failed = Arc::new(Notify::new());
-        let reports = Arc::new(Reports { events: self.events.clone(), failed: failed.clone() });
+        let reports = Arc::new(ClientCallbacks { events: self.events.clone(), failed: failed.clone() });
         let (cluster, to) = (needs.cluster.clone(), reports.clone());
-        let renew: Renew = Box::new(move || native::Producer::new(&cluster, to.clone()));
+        let renew: MakeProducer = Box::new(move || native::Producer::new(&cluster, to.clone()));
         let (publish_producer, producer) = watch::channel(Arc::new(renew()?));
         let cluster = needs.cluster.clone();
         let connect = move || native::Consumer::new(&cluster, reports.clone());
@@ -140,8 +140,8 @@ impl Heartbeats {
             targets: publish_targets,
             begun,
             grace,
-            progress: Progress::default(),
-            start: Start::new(begun, grace),
+            progress: TopicProgress::default(),
+            start: Readiness::new(begun, grace),
             failed,
             repair: Repair::default(),
             proofs,
@@ -149,11 +149,11 @@ impl Heartbeats {
         };
         tokio::spawn(following.run(follower.clone()));
         let (events, cluster) = (self.events.clone(), needs.cluster.name.clone());
-        let reading = reading_thread::Reading::new(cluster, consumer, connect, events, prove);
+        let reading = reading_thread::ReadingThread::new(cluster, consumer, connect, events, prove);
         self.spawn("consumer", move || reading.run(&assigned))?;
         let (native, events) = (producer.clone(), self.events.clone());
         let sending_thread =
-            Sending { settings, identity, native, targets, events, buffer: Vec::new(), traces };
+            SendingThread { settings, identity, native, targets, events, buffer: Vec::new(), traces };
         self.spawn("producer", move || sending_thread.run(&until))?;
         self.clients = Some(Clients { producer, sending, follower });
         Ok(())

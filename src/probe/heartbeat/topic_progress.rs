@@ -8,7 +8,7 @@ use crate::kafka::{BrokerId, TopicId, admin::Topic};
 
 /// What has been arranged so far.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(super) struct TopicProgress {
     pub(super) topic_id: Option<TopicId>,
     /// Since the consumer was last told where to read.
     pub(super) recreated: bool,
@@ -23,7 +23,7 @@ pub(super) struct Progress {
     pub(super) started: bool,
 }
 
-impl Progress {
+impl TopicProgress {
     /// Whether this is the second cycle in a row in which the metadata lack the topic.
     pub(super) fn is_missing_again(&mut self, cycle: time::Instant) -> bool {
         *self.missing.get_or_insert(cycle) != cycle
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn topic_is_missing_only_after_two_metadata_cycles_in_a_row() {
-        let mut progress = Progress::default();
+        let mut progress = TopicProgress::default();
         let cycle = |n| time::Instant::now() + Duration::from_secs(n);
         let (first, second, third) = (cycle(0), cycle(15), cycle(30));
         assert!(!progress.is_missing_again(first), "one answer is not believed");
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn topic_that_loses_its_id_is_not_recreated() {
-        let mut progress = Progress::default();
+        let mut progress = TopicProgress::default();
         let mut recreated = |id| {
             progress.positioned = BTreeSet::from([0]);
             let recreated = progress.is_recreated(&topic(id));

@@ -8,9 +8,9 @@ use super::record::Identity;
 /// The header of W3C Trace Context.
 pub const HEADER: &str = "traceparent";
 
-/// Ids of a heartbeat's trace and its spans; none is zero.
+/// TraceIds of a heartbeat's trace and its spans; none is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ids {
+pub struct TraceIds {
     /// Of the trace.
     pub trace: u128,
     /// Of the whole heartbeat.
@@ -21,7 +21,7 @@ pub struct Ids {
     pub deliver: u64,
 }
 
-impl Ids {
+impl TraceIds {
     /// Those of one heartbeat.
     pub fn of(identity: Identity, partition: i32, sequence: u64) -> Self {
         let parts = [identity.instance, identity.epoch, u64::from(partition.cast_unsigned()), sequence];
@@ -54,16 +54,16 @@ fn mixed(bits: u64) -> u64 {
 
 /// Which of the heartbeats that nothing else speaks for are told.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Share(u64);
+pub struct SampleShare(u64);
 
-impl Share {
+impl SampleShare {
     /// From 0, for none, to 1, for all.
     pub fn new(share: f64) -> Self {
         Self((share.clamp(0.0, 1.0) * (1_u64 << 63) as f64) as u64)
     }
 
     /// By the trace's lower half, as other samplers decide: they come to the same.
-    pub fn takes(self, ids: &Ids) -> bool {
+    pub fn takes(self, ids: &TraceIds) -> bool {
         (ids.trace as u64) >> 1 < self.0
     }
 }
@@ -74,8 +74,8 @@ mod tests {
 
     use super::*;
 
-    fn ids(partition: i32, sequence: u64) -> Ids {
-        Ids::of(Identity::new("b", UNIX_EPOCH), partition, sequence)
+    fn ids(partition: i32, sequence: u64) -> TraceIds {
+        TraceIds::of(Identity::new("b", UNIX_EPOCH), partition, sequence)
     }
 
     #[test]
@@ -87,13 +87,14 @@ mod tests {
         assert_eq!(all.len(), 50 * 200 * 5);
         assert!(!all.contains(&0));
         assert_eq!(ids(7, 9), ids(7, 9));
-        assert_ne!(ids(7, 9).trace, Ids::of(Identity::new("c", UNIX_EPOCH), 7, 9).trace);
+        assert_ne!(ids(7, 9).trace, TraceIds::of(Identity::new("c", UNIX_EPOCH), 7, 9).trace);
     }
 
     #[test]
     fn a_share_is_a_share() {
         for share in [0.0, 0.01, 0.25, 1.0] {
-            let taken = (0..40_000).filter(|sequence| Share::new(share).takes(&ids(3, *sequence))).count();
+            let taken =
+                (0..40_000).filter(|sequence| SampleShare::new(share).takes(&ids(3, *sequence))).count();
             assert!((taken as f64 / 40_000.0 - share).abs() < 0.01, "{taken} for {share}");
             assert!(share != 1.0 || taken == 40_000);
         }
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_header_is_as_the_standard_has_it() {
-        let ids = Ids {
+        let ids = TraceIds {
             trace: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c,
             root: 1,
             produce: 0xb7ad_6b71_6920_3331,

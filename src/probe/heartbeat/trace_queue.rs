@@ -1,4 +1,4 @@
-//! The way of heartbeats from the ledger to the exporter of traces.
+//! The queue of finished heartbeats between the ledger and the exporter of traces.
 
 use std::sync::{
     Arc,
@@ -9,61 +9,62 @@ use tokio::sync::mpsc;
 
 use super::{
     snapshot::Ended,
-    trace::{Ids, Share},
+    trace::{SampleShare, TraceIds},
 };
 
-/// So many heartbeats may wait to be taken: more are left out, and counted.
-const WAITING: usize = 4096;
+/// The length of the queue, in heartbeats. A heartbeat that finds the queue full is dropped and counted.
+const QUEUE_LENGTH: usize = 4096;
 
-/// Where heartbeats leave the ledger. It never waits.
+/// The ledger's end of the queue. Sending never waits.
 #[derive(Debug, Clone)]
-pub struct Outlet {
-    /// The share of good ones.
-    pub share: Share,
-    to: mpsc::Sender<Told>,
-    left_out: Arc<AtomicU64>,
+pub struct TraceSender {
+    /// The share of good heartbeats that are exported as traces.
+    pub share: SampleShare,
+    queue: mpsc::Sender<TracedHeartbeat>,
+    dropped: Arc<AtomicU64>,
 }
 
-/// A heartbeat to be told.
+/// A finished heartbeat that is to be exported as a trace.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct TracedHeartbeat {
     /// The cluster's name in the configuration.
     pub cluster: Arc<str>,
     /// The heartbeat topic.
     pub topic: Arc<str>,
     /// The heartbeat.
     pub ended: Arc<Ended>,
-    /// Its ids.
-    pub ids: Ids,
+    /// The ids of the trace and of its spans.
+    pub ids: TraceIds,
 }
 
-/// The other end.
+/// The exporter's end of the queue.
 #[derive(Debug)]
-pub struct Inlet {
-    /// Heartbeats as they end.
-    pub told: mpsc::Receiver<Told>,
-    left_out: Arc<AtomicU64>,
+pub struct TraceReceiver {
+    /// Heartbeats in the order in which they ended.
+    pub heartbeats: mpsc::Receiver<TracedHeartbeat>,
+    dropped: Arc<AtomicU64>,
 }
 
-impl Outlet {
-    /// Both ends.
-    pub fn new(share: f64) -> (Self, Inlet) {
-        let (to, told) = mpsc::channel(WAITING);
-        let left_out = Arc::new(AtomicU64::new(0));
-        (Self { share: Share::new(share), to, left_out: left_out.clone() }, Inlet { told, left_out })
+impl TraceSender {
+    /// An empty queue: both ends of it. `share` is the share of good heartbeats that are exported, from 0 to 1.
+    pub fn new(share: f64) -> (Self, TraceReceiver) {
+        let (queue, heartbeats) = mpsc::channel(QUEUE_LENGTH);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let sender = Self { share: SampleShare::new(share), queue, dropped: dropped.clone() };
+        (sender, TraceReceiver { heartbeats, dropped })
     }
 
-    /// Hands a heartbeat over, or leaves it out where too many wait.
-    pub fn tell(&self, told: Told) {
-        if self.to.try_send(told).is_err() {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+    /// Puts a heartbeat into the queue, or drops and counts it if the queue is full.
+    pub fn send(&self, heartbeat: TracedHeartbeat) {
+        if self.queue.try_send(heartbeat).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-impl Inlet {
-    /// Heartbeats that were left out.
-    pub fn left_out(&self) -> u64 {
-        self.left_out.load(Ordering::Relaxed)
+impl TraceReceiver {
+    /// The number of heartbeats that were dropped since the start, because the queue was full.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 }

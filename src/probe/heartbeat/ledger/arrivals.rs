@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    entry::{Entry, Micros, Offset},
+    entry::{Entry, Micros, PackedOffset},
     state::Ledger,
 };
 use crate::{
@@ -67,7 +67,7 @@ impl Ledger {
 
     fn received_ours(&mut self, partition: i32, offset: i64, at: Instant, sequence: u64) {
         let book = self.books.entry(partition).or_default();
-        let offset = Offset::new(offset);
+        let offset = PackedOffset::new(offset);
         let seen = book.get(sequence).and_then(|entry| entry.offset);
         if seen.is_some() {
             // The same record read again (the consumer went back) is no second copy.

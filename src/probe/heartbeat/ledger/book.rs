@@ -9,12 +9,12 @@ use super::entry::Entry;
 use crate::{
     kafka::BrokerId,
     latency::{Bounds, Buckets},
-    probe::heartbeat::{outcome::Anomaly, snapshot::ByBroker},
+    probe::heartbeat::{outcome::Anomaly, snapshot::BrokerCounts},
 };
 
 /// One partition's entries and counts.
 #[derive(Default)]
-pub(super) struct Book {
+pub(super) struct PartitionBook {
     /// The sequence of the first entry; they follow one another without gaps.
     pub(super) first: u64,
     pub(super) entries: VecDeque<Entry>,
@@ -22,13 +22,13 @@ pub(super) struct Book {
     pub(super) judged: u64,
     pub(super) scheduled: u64,
     pub(super) in_flight: u64,
-    pub(super) by_broker: BTreeMap<Option<BrokerId>, ByBroker>,
+    pub(super) by_broker: BTreeMap<Option<BrokerId>, BrokerCounts>,
     pub(super) anomalies: [u64; 7],
     pub(super) last_success: Option<Instant>,
     pub(super) highest_received: Option<u64>,
 }
 
-impl Book {
+impl PartitionBook {
     pub(super) fn get(&self, sequence: u64) -> Option<Entry> {
         let index = sequence.checked_sub(self.first)?;
         self.entries.get(usize::try_from(index).ok()?).copied()
@@ -47,7 +47,7 @@ impl Book {
 }
 
 /// Counts of a broker that has led nothing yet.
-pub(super) fn by_broker(bounds: &Bounds) -> ByBroker {
+pub(super) fn by_broker(bounds: &Bounds) -> BrokerCounts {
     let empty = Buckets::new(bounds);
-    ByBroker { outcomes: [0; 8], produce: empty.clone(), end_to_end: empty.clone(), delivery: empty }
+    BrokerCounts { outcomes: [0; 8], produce: empty.clone(), end_to_end: empty.clone(), delivery: empty }
 }

@@ -16,7 +16,7 @@ use crate::{
 const MEAN_WINDOW: Duration = Duration::from_secs(60);
 
 /// What is counted over all partitions.
-pub(super) struct Sums {
+pub(super) struct ClusterSums {
     pub(super) events: u64,
     pub(super) bad_events: u64,
     pub(super) unacknowledged_events: u64,
@@ -36,7 +36,7 @@ pub(super) struct Sums {
     pub(super) received: u64,
 }
 
-impl Sums {
+impl ClusterSums {
     pub(super) fn new(bounds: &Bounds, begin: Instant) -> Self {
         let empty = Buckets::new(bounds);
         Self {

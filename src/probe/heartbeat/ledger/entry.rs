@@ -13,7 +13,7 @@ pub(super) struct Entry {
     /// Nanoseconds from the ledger's beginning.
     pub(super) intended: u64,
     /// Where its record was first seen.
-    pub(super) offset: Option<Offset>,
+    pub(super) offset: Option<PackedOffset>,
     /// When it was handed to the client.
     pub(super) sent: Micros,
     /// When its record was first seen.
@@ -25,7 +25,7 @@ pub(super) struct Entry {
     /// Why the client would not take it.
     pub(super) refused: Option<Fault>,
     /// Set once.
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Option<Judgement>,
     /// Set once.
     pub(super) outcome: Option<Outcome>,
     /// An exemplar leads to it.
@@ -52,7 +52,7 @@ pub(super) enum Ack {
 
 /// The judgement of a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Judgement {
     /// Acknowledged and received by the deadline.
     Good,
     /// Not so.
@@ -68,9 +68,9 @@ pub(super) struct Micros(Option<std::num::NonZeroU32>);
 
 /// An offset in half the space of an `Option<i64>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Offset(std::num::NonZeroU64);
+pub(super) struct PackedOffset(std::num::NonZeroU64);
 
-impl Offset {
+impl PackedOffset {
     /// Offsets are not negative; `None` for one that is.
     pub(super) fn new(offset: i64) -> Option<Self> {
         u64::try_from(offset).ok().and_then(|offset| std::num::NonZeroU64::new(offset + 1)).map(Self)

@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::{
-    entry::{Entry, Verdict},
+    entry::{Entry, Judgement},
     state::Ledger,
 };
 use crate::{
     kafka::{BrokerId, Fault},
-    latency::Trace,
-    probe::heartbeat::{outcome::Outcome, snapshot::Snapshot, trace::Ids},
+    latency::SpanContext,
+    probe::heartbeat::{outcome::Outcome, snapshot::Snapshot, trace::TraceIds},
 };
 
 /// An exemplar stays for so long at least …
@@ -40,21 +40,21 @@ impl Ledger {
             _ => entry.refused.is_some_and(Fault::is_ours) || self.stalls.excuse(intended, intended + after),
         };
         if entry.verdict.is_none() && is_ours {
-            entry.verdict = Some(Verdict::Excluded);
+            entry.verdict = Some(Judgement::Excluded);
             return self.conclude(partition, sequence, entry, Outcome::Skipped);
         }
         match outcome {
-            // Told only after the deadline, whatever the instant it is told of: the verdict stands.
-            Outcome::Ok if entry.verdict == Some(Verdict::Bad) => {
+            // TracedHeartbeat only after the deadline, whatever the instant it is told of: the verdict stands.
+            Outcome::Ok if entry.verdict == Some(Judgement::Bad) => {
                 return self.conclude(partition, sequence, entry, Outcome::Late);
             }
             Outcome::Ok => {
-                self.judge((partition, sequence), entry, Verdict::Good, after);
+                self.judge((partition, sequence), entry, Judgement::Good, after);
                 if let Some(book) = self.books.get_mut(&partition) {
                     book.last_success = Some(self.begin + Duration::from_nanos(entry.intended) + after);
                 }
             }
-            Outcome::Unsent => self.judge((partition, sequence), entry, Verdict::Bad, after),
+            Outcome::Unsent => self.judge((partition, sequence), entry, Judgement::Bad, after),
             _ => {}
         }
         self.conclude(partition, sequence, entry, outcome);
@@ -101,10 +101,10 @@ impl Ledger {
     pub(super) fn judge_at_deadline(&mut self, partition: i32, sequence: u64, entry: &mut Entry) {
         let intended = self.instant(entry.intended);
         if entry.outcome.is_none() && self.stalls.excuse(intended, intended + self.settings.deadline) {
-            entry.verdict = Some(Verdict::Excluded);
+            entry.verdict = Some(Judgement::Excluded);
             self.conclude(partition, sequence, entry, Outcome::Skipped);
         } else {
-            self.judge((partition, sequence), entry, Verdict::Bad, self.settings.deadline);
+            self.judge((partition, sequence), entry, Judgement::Bad, self.settings.deadline);
         }
     }
 
@@ -113,7 +113,7 @@ impl Ledger {
         &mut self,
         (partition, sequence): (i32, u64),
         entry: &mut Entry,
-        verdict: Verdict,
+        verdict: Judgement,
         after: Duration,
     ) {
         if entry.verdict.is_some() {
@@ -127,7 +127,7 @@ impl Ledger {
         let produce = by_deadline(entry.acked());
         let at = self.instant(entry.intended) + after;
         self.sums.events += 1;
-        self.sums.bad_events += u64::from(verdict == Verdict::Bad);
+        self.sums.bad_events += u64::from(verdict == Judgement::Bad);
         self.sums.unacknowledged_events += u64::from(produce > deadline);
         self.sums.end_to_end.record(at, end_to_end);
         let handed_over = entry.handed_over();
@@ -137,8 +137,8 @@ impl Ledger {
         let (wall, identity) = (self.wall(at), self.settings.identity);
         let traced = self.settings.traces.is_some();
         let name = || {
-            let ids = traced.then(|| Ids::of(identity, partition, sequence));
-            let trace = ids.map(|ids| Trace { id: ids.trace, span: ids.root });
+            let ids = traced.then(|| TraceIds::of(identity, partition, sequence));
+            let trace = ids.map(|ids| SpanContext { trace: ids.trace, span: ids.root });
             (identity.name(partition, sequence).into(), trace)
         };
         let stays = if traced { TRACED_EXEMPLAR_FOR } else { EXEMPLAR_FOR };
@@ -172,10 +172,10 @@ impl Ledger {
 
     /// Its ids, if it is told in a trace: whatever is bad, whatever an exemplar leads to, and a share of the others. The
     /// header of a record says whether its heartbeat belongs to the share, so a skipped heartbeat is told as well.
-    fn traced(&self, partition: i32, sequence: u64, entry: &Entry, outcome: Outcome) -> Option<Ids> {
+    fn traced(&self, partition: i32, sequence: u64, entry: &Entry, outcome: Outcome) -> Option<TraceIds> {
         let share = self.settings.traces?;
-        let ids = Ids::of(self.settings.identity, partition, sequence);
-        let bad = outcome.is_bad() || entry.verdict == Some(Verdict::Bad);
+        let ids = TraceIds::of(self.settings.identity, partition, sequence);
+        let bad = outcome.is_bad() || entry.verdict == Some(Judgement::Bad);
         let shared = matches!(outcome, Outcome::Ok | Outcome::Skipped) && share.takes(&ids);
         (bad || entry.shown || shared).then_some(ids)
     }

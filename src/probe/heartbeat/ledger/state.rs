@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    book::{Book, by_broker},
-    cluster_sums::Sums,
-    entry::{Ack, Micros, Verdict},
+    book::{PartitionBook, by_broker},
+    cluster_sums::ClusterSums,
+    entry::{Ack, Judgement, Micros},
     event::{Event, Leader},
     stalls::Stalls,
 };
@@ -19,8 +19,8 @@ use crate::{
     probe::heartbeat::{
         outcome::Outcome,
         record::Identity,
-        snapshot::{ByBroker, Ended, Totals},
-        trace::Share,
+        snapshot::{BrokerCounts, Ended, Totals},
+        trace::SampleShare,
     },
 };
 
@@ -38,7 +38,7 @@ pub struct Settings {
     /// Of every histogram.
     pub bounds: Bounds,
     /// Where heartbeats are told in traces: of the good ones, this share at least.
-    pub traces: Option<Share>,
+    pub traces: Option<SampleShare>,
 }
 
 /// The accounting of one cluster.
@@ -47,7 +47,7 @@ pub struct Ledger {
     pub(super) begin: Instant,
     /// One instant on both clocks; the wall clock is for people and follows its corrections.
     pub(super) clock: (Instant, SystemTime),
-    pub(super) books: BTreeMap<i32, Book>,
+    pub(super) books: BTreeMap<i32, PartitionBook>,
     pub(super) leaders: BTreeMap<i32, Leader>,
     pub(super) stalls: Stalls,
     /// What comes after the end is our own clearing up.
@@ -55,7 +55,7 @@ pub struct Ledger {
     /// When a record of another instance under our own name was last read.
     pub(super) same_name: Option<Instant>,
     pub(super) totals: Totals,
-    pub(super) sums: Sums,
+    pub(super) sums: ClusterSums,
     /// Ended badly, or to be told in a trace, since somebody last asked.
     pub(super) ended: Vec<Arc<Ended>>,
     /// (when, partition, leader before, leader since), of the last horizon.
@@ -65,7 +65,7 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger.
     pub fn new(settings: Settings, begin: Instant, wall: SystemTime) -> Self {
-        let sums = Sums::new(&settings.bounds, begin);
+        let sums = ClusterSums::new(&settings.bounds, begin);
         let stalls = Stalls::new(settings.tolerance);
         Self {
             settings,
@@ -160,7 +160,7 @@ impl Ledger {
                     continue;
                 };
                 if entry.verdict.is_none() {
-                    entry.verdict = Some(Verdict::Excluded);
+                    entry.verdict = Some(Judgement::Excluded);
                 }
                 if entry.outcome.is_none() {
                     self.conclude(partition, sequence, &mut entry, Outcome::Skipped);
@@ -240,11 +240,11 @@ impl Ledger {
             // Nothing is known of the topic yet.
             return;
         }
-        let open = |book: &Book| book.in_flight > 0 || book.get(book.judged).is_some();
+        let open = |book: &PartitionBook| book.in_flight > 0 || book.get(book.judged).is_some();
         self.books.retain(|partition, book| leaders.contains_key(partition) || open(book));
     }
 
-    pub(super) fn by_broker(&mut self, partition: i32, broker: Option<BrokerId>) -> &mut ByBroker {
+    pub(super) fn by_broker(&mut self, partition: i32, broker: Option<BrokerId>) -> &mut BrokerCounts {
         let bounds = &self.settings.bounds;
         let book = self.books.entry(partition).or_default();
         book.by_broker.entry(broker).or_insert_with(|| by_broker(bounds))

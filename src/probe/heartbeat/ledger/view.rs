@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    book::Book,
-    entry::{Ack, Entry, Offset, Verdict},
+    book::PartitionBook,
+    entry::{Ack, Entry, Judgement, PackedOffset},
     state::Ledger,
 };
 use crate::probe::heartbeat::{
     outcome::Outcome,
-    snapshot::{Beat, Ended, Moved, Partition, Snapshot},
-    trace::Ids,
+    snapshot::{Beat, Ended, LeaderChange, Partition, Snapshot},
+    trace::TraceIds,
 };
 
 impl Ledger {
@@ -47,14 +47,14 @@ impl Ledger {
         }
     }
 
-    fn view(&self, number: i32, book: &Book) -> Partition {
+    fn view(&self, number: i32, book: &PartitionBook) -> Partition {
         let leader = self.leaders.get(&number).cloned().unwrap_or_default();
         let skip = book.entries.len().saturating_sub(Snapshot::BEATS_KEPT);
         let beats = book.entries.iter().enumerate().skip(skip).map(|(index, entry)| Beat {
             sequence: book.first + index as u64,
             intended: self.wall(self.instant(entry.intended)),
             outcome: entry.outcome,
-            bad: entry.verdict == Some(Verdict::Bad) || entry.outcome.is_some_and(Outcome::is_bad),
+            bad: entry.verdict == Some(Judgement::Bad) || entry.outcome.is_some_and(Outcome::is_bad),
             end_to_end: entry.received.get(),
         });
         Partition {
@@ -75,7 +75,7 @@ impl Ledger {
         sequence: u64,
         entry: &Entry,
         outcome: Outcome,
-        trace: Option<Ids>,
+        trace: Option<TraceIds>,
     ) -> Ended {
         let intended = self.instant(entry.intended);
         let ended = self.certain_after(entry, outcome);
@@ -92,7 +92,7 @@ impl Ledger {
             broker: entry.broker,
             intended: self.wall(intended),
             outcome,
-            missed: entry.verdict == Some(Verdict::Bad),
+            missed: entry.verdict == Some(Judgement::Bad),
             schedule_delay: entry.handed_over().then(|| entry.sent.get()).flatten(),
             produce: entry.acked(),
             end_to_end: entry.received.get(),
@@ -101,10 +101,10 @@ impl Ledger {
                 Ack::Waiting | Ack::At(_) => entry.refused.or(lost_to.map(|(_, fault)| fault)),
             },
             failed: entry.failed(),
-            offset: entry.offset.map(Offset::get),
+            offset: entry.offset.map(PackedOffset::get),
             ended,
             moves: moves
-                .map(|(at, _, from, to)| Moved { at: self.wall(*at), from: *from, to: *to })
+                .map(|(at, _, from, to)| LeaderChange { at: self.wall(*at), from: *from, to: *to })
                 .collect(),
             unread: unread.map(|(at, fault)| (self.wall(at), fault)),
             trace,

@@ -1,7 +1,7 @@
 //! What is told of heartbeats that have ended: which of them, and what is known of each.
 
 use super::*;
-use crate::probe::heartbeat::trace::Ids;
+use crate::probe::heartbeat::trace::TraceIds;
 
 /// (sequence, outcome, told in a trace) of what has ended and is talked about.
 fn ended(story: &mut Story) -> Vec<(u64, Outcome, bool)> {
@@ -18,7 +18,7 @@ fn without_traces_only_what_is_bad_is_talked_about() {
 #[test]
 fn told_is_what_is_bad_what_an_exemplar_leads_to_and_a_share_of_the_rest() {
     for (share, expected) in [(0.0, false), (1.0, true)] {
-        let mut story = Story::traced(Some(Share::new(share)));
+        let mut story = Story::traced(Some(SampleShare::new(share)));
         for sequence in 0..3 {
             story = story.sent(sequence, 10 * sequence).acked(sequence, 10 * sequence + 5);
             story = story.received(sequence, 10 * sequence + 9);
@@ -32,10 +32,10 @@ fn told_is_what_is_bad_what_an_exemplar_leads_to_and_a_share_of_the_rest() {
         let exemplars = story.snapshot().partitions[&0].by_broker[&Some(BrokerId(1))]
             .end_to_end
             .exemplars()
-            .map(|exemplar| exemplar.trace.expect("each of them is told").id)
+            .map(|exemplar| exemplar.trace.expect("each exemplar leads to a trace").trace)
             .collect::<Vec<_>>();
         let identity = Identity { instance: 1, epoch: 2 };
-        assert_eq!(exemplars, [Ids::of(identity, 0, 3).trace]);
+        assert_eq!(exemplars, [TraceIds::of(identity, 0, 3).trace]);
         let mut story = story.sent(4, 70_000).acked(4, 70_005).received(4, 81_000);
         assert_eq!(ended(&mut story), [(4, Outcome::Late, true)]);
     }
@@ -43,7 +43,7 @@ fn told_is_what_is_bad_what_an_exemplar_leads_to_and_a_share_of_the_rest() {
 
 #[test]
 fn a_bad_verdict_is_told_although_we_stopped_before_its_outcome() {
-    let story = Story::traced(Some(Share::new(0.0))).sent(0, 0).until(10_500).sent(1, 10_400);
+    let story = Story::traced(Some(SampleShare::new(0.0))).sent(0, 0).until(10_500).sent(1, 10_400);
     let mut story = story.apply(|_| Event::Stopped);
     let told: Vec<_> = story.ledger.take_ended().collect();
     assert_eq!((told.len(), told[0].sequence, told[0].outcome), (1, 0, Outcome::Skipped));
@@ -53,7 +53,7 @@ fn a_bad_verdict_is_told_although_we_stopped_before_its_outcome() {
 #[test]
 fn skipped_heartbeat_whose_record_is_marked_as_sampled_is_told() {
     for (share, expected) in [(1.0, vec![(0, Outcome::Skipped, true)]), (0.0, vec![])] {
-        let story = Story::traced(Some(Share::new(share))).sent(0, 0);
+        let story = Story::traced(Some(SampleShare::new(share))).sent(0, 0);
         let mut story = story.apply(|_| Event::Stopped);
         assert_eq!(
             ended(&mut story),

@@ -12,7 +12,7 @@ use crate::{
     probe::heartbeat::{
         Anomaly, Outcome, Snapshot,
         record::{Identity, NotAHeartbeat, Record},
-        trace::Share,
+        trace::SampleShare,
     },
 };
 
@@ -41,7 +41,7 @@ impl Story {
         Self::traced(None)
     }
 
-    fn traced(traces: Option<Share>) -> Self {
+    fn traced(traces: Option<SampleShare>) -> Self {
         let begin = Instant::now();
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let identity = Identity { instance: 1, epoch: 2 };
