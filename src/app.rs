@@ -29,9 +29,7 @@ use crate::{
     export::otlp,
     http,
     kafka::{
-        Error,
-        fault::Chain,
-        native,
+        Error, native,
         wire::{self, PropertyError},
     },
     metrics::render::Process,
@@ -47,6 +45,7 @@ use crate::{
     push::Push,
     refusals, supervisor,
     task::{self, Cycle, Latest, Schedule},
+    text::Chain,
     verdict::{self, Verdict},
 };
 

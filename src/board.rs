@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
+    closed_enum::closed_enum,
     collect::{self, log_dirs, transactions},
     config,
     kafka::{Capability, Fault, Request, wire},
@@ -20,40 +21,26 @@ use crate::{
     verdict::Verdict,
 };
 
-/// A periodic task of a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// Opens sessions to each broker.
-    Connectivity,
-    /// Asks for the cluster's metadata.
-    Metadata,
-    /// Looks after the heartbeat topic.
-    Topic,
-    /// Asks for offsets, topics and consumer groups.
-    Collect,
-    /// Asks for open transactions.
-    Transactions,
-    /// Asks for the brokers' log directories.
-    LogDirs,
+closed_enum! {
+    /// A periodic task of a cluster. Readiness, metrics and pages go by this one list of tasks.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Task {
+        /// Opens sessions to each broker.
+        Connectivity = "connectivity",
+        /// Asks for the cluster's metadata.
+        Metadata = "metadata",
+        /// Looks after the heartbeat topic.
+        Topic = "topic",
+        /// Asks for offsets, topics and consumer groups.
+        Collect = "collect",
+        /// Asks for open transactions.
+        Transactions = "transactions",
+        /// Asks for the brokers' log directories.
+        LogDirs = "log_dirs",
+    }
 }
 
 impl Task {
-    /// Every task, in the order in which they are exposed: the one list of tasks.
-    pub const ALL: [Task; 6] =
-        [Task::Connectivity, Task::Metadata, Task::Topic, Task::Collect, Task::Transactions, Task::LogDirs];
-
-    /// The task as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Task::Connectivity => "connectivity",
-            Task::Metadata => "metadata",
-            Task::Topic => "topic",
-            Task::Collect => "collect",
-            Task::Transactions => "transactions",
-            Task::LogDirs => "log_dirs",
-        }
-    }
-
     /// Whether the task runs for a cluster with these settings.
     pub fn runs(self, cluster: &config::Cluster) -> bool {
         match self {

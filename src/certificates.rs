@@ -6,13 +6,13 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
 
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::{app::Checked, config::Config, kafka::wire, metrics::render::OwnCertificate};
+use crate::{app::Checked, config::Config, kafka::wire, metrics::render::OwnCertificate, sync::lock};
 
 /// From one look at the clock and at the HTTP server's file to the next.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -99,7 +99,7 @@ impl Certificates {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// The files that are read again.

@@ -5,13 +5,14 @@
 
 use std::{
     panic, process,
-    sync::{Mutex, Once, PoisonError},
+    sync::{Mutex, Once},
 };
 
 use crate::{
     collect, config,
     kafka::wire,
     probe::heartbeat::record::{NotAHeartbeat, Record, SMALLEST},
+    sync::lock,
 };
 
 /// Runs one of the functions below.
@@ -22,7 +23,7 @@ use crate::{
 pub fn run(work: fn(&[u8]), bytes: &[u8]) {
     static HOOK: Once = Once::new();
     static WORDS: Mutex<String> = Mutex::new(String::new());
-    let words = || WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let words = || lock(&WORDS);
     HOOK.call_once(|| panic::set_hook(Box::new(move |panic| *words() = panic.to_string())));
     if panic::catch_unwind(|| work(bytes)).is_err() {
         eprintln!("{}", words());

@@ -4,6 +4,11 @@
 //! snapshots into series, pages and JSON. Nothing flows back, and clusters share nothing. In reading order:
 //! each module names only modules before it, up to `http`; those after it wire everything together.
 
+pub mod clock;
+mod closed_enum;
+mod sync;
+pub mod text;
+
 pub mod config;
 
 pub mod kafka;

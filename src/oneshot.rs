@@ -19,10 +19,12 @@ use crate::{
     cli::{Exit, Format},
     collect::HistoryFile,
     config::Config,
-    kafka::{Error, Fault, fault::Chain, wire},
+    kafka::{Error, Fault, wire},
     latency::Summary,
     probe::{heartbeat::Outcome, metadata, topic},
     task::{self, Latest, Schedule},
+    text::Chain,
+    text::plain,
 };
 
 /// Between two heartbeats of a probe on one partition.
@@ -255,10 +257,6 @@ fn write_text(report: &Report, out: &mut String) -> std::fmt::Result {
         )?;
     }
     writeln!(out, "{}", if report.is_good() { "all good" } else { "NOT WELL" })
-}
-
-fn plain(text: &str) -> String {
-    crate::kafka::fault::plain(text)
 }
 
 fn report_json(report: &Report) -> serde_json::Value {

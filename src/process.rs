@@ -5,13 +5,15 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
 
 use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
 
-use crate::{certificates::Certificates, kafka::Fault, latency::SharedBuckets, metrics::render::Process};
+use crate::{
+    certificates::Certificates, kafka::Fault, latency::SharedBuckets, metrics::render::Process, sync::lock,
+};
 
 /// Clock ticks a second in `/proc`: 100 on every Linux there is.
 const TICKS_PER_SECOND: u64 = 100;
@@ -134,7 +136,7 @@ impl Monitor {
     /// As it is now.
     pub fn read(&self) -> Process {
         let (busy, workers) = {
-            let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut runtime = lock(&self.runtime);
             if let Some(interval) = runtime.intervals.next() {
                 runtime.busy += interval.total_busy_duration;
                 runtime.workers = interval.workers_count;

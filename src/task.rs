@@ -22,9 +22,13 @@ use tokio::{
 use tokio_metrics::{TaskMetrics, TaskMonitor};
 use tokio_util::sync::CancellationToken;
 
-use crate::kafka::{
-    self,
-    fault::{Chain, Fault, Stage},
+use crate::{
+    closed_enum::closed_enum,
+    kafka::{
+        self,
+        fault::{Fault, Stage},
+    },
+    text::Chain,
 };
 
 /// A nudged task still keeps this distance between two cycles.
@@ -72,31 +76,18 @@ impl Schedule {
     }
 }
 
-/// How a cycle ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Ending {
-    /// With a snapshot.
-    Ok,
-    /// With an error.
-    Failed,
-    /// Not within its timeout.
-    TimedOut,
-    /// With a panic: a bug of ours.
-    Panicked,
-}
-
-impl Ending {
-    /// Every ending, in the order of [`Latest::cycles`].
-    pub const ALL: [Ending; 4] = [Ending::Ok, Ending::Failed, Ending::TimedOut, Ending::Panicked];
-
-    /// The ending as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Ending::Ok => "ok",
-            Ending::Failed => "failed",
-            Ending::TimedOut => "timed_out",
-            Ending::Panicked => "panicked",
-        }
+closed_enum! {
+    /// How a cycle ended.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Ending {
+        /// With a snapshot.
+        Ok = "ok",
+        /// With an error.
+        Failed = "failed",
+        /// Not within its timeout.
+        TimedOut = "timed_out",
+        /// With a panic: a bug of ours.
+        Panicked = "panicked",
     }
 }
 

@@ -8,8 +8,22 @@ use std::{
 };
 
 /// From the bottom up. What is not listed wires the rest together and may name everything.
-const LAYERS: [&str; 11] = [
-    "config", "kafka", "latency", "task", "probe", "collect", "verdict", "board", "metrics", "export", "http",
+const LAYERS: [&str; 15] = [
+    "clock",
+    "closed_enum",
+    "sync",
+    "text",
+    "config",
+    "kafka",
+    "latency",
+    "task",
+    "probe",
+    "collect",
+    "verdict",
+    "board",
+    "metrics",
+    "export",
+    "http",
 ];
 const WIRING: [&str; 16] = [
     "acls",

@@ -516,7 +516,8 @@ async fn an_export_of_traces_logs_what_was_not_taken_and_opentelemetry_logs_noth
     }
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     let told = log.lines().filter(|line| line.contains("the collector did not take everything"));
-    let told: Vec<_> = told.filter(|line| line.contains("rejected=2") && line.contains("too many")).collect();
+    let told: Vec<_> =
+        told.filter(|line| line.contains("rejected=2") && line.contains(r"too\nmany")).collect();
     assert_eq!(told.len(), 2, "{log}");
     let foreign = log.lines().find(|line| line.to_lowercase().contains("opentelemetry"));
     assert_eq!(foreign, None);

@@ -11,9 +11,9 @@ use kafka_heartbeat::{
     config::{Properties, Property},
     kafka::{
         Error,
-        fault::Chain,
         wire::{self, Cluster, Connection, Endpoint, Opening, PropertyError, Settings},
     },
+    text::Chain,
 };
 use tokio::time::{self, Instant};
 

@@ -3,11 +3,9 @@
 //! The values of secret keys are remembered for the whole process as they are read, because the log is the whole
 //! process's, too. Whatever is logged goes through [`redacted`].
 
-use std::{
-    borrow::Cow,
-    sync::{PoisonError, RwLock},
-};
+use std::{borrow::Cow, sync::RwLock};
 
+use crate::sync::{read, write};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 /// What is printed in place of a secret.
@@ -157,7 +155,7 @@ fn keep(text: &str, shortest: usize) {
     }
     let quoted = format!("{text:?}");
     let in_quotes = quoted[1..quoted.len() - 1].to_owned();
-    let mut remembered = REMEMBERED.write().unwrap_or_else(PoisonError::into_inner);
+    let mut remembered = write(&REMEMBERED);
     for text in [text.to_owned(), in_quotes] {
         if !remembered.contains(&text) {
             remembered.push(text);
@@ -170,7 +168,7 @@ fn keep(text: &str, shortest: usize) {
 /// A text with every secret that was remembered replaced.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    for secret in REMEMBERED.read().unwrap_or_else(PoisonError::into_inner).iter() {
+    for secret in read(&REMEMBERED).iter() {
         if text.contains(secret) {
             text = Cow::Owned(text.replace(secret, REDACTED));
         }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -17,7 +17,7 @@ use tokio_rustls::{
     },
 };
 
-use crate::config::ServerTls;
+use crate::{config::ServerTls, sync::lock};
 
 /// Whether the certificate and its key can be served.
 ///
@@ -86,7 +86,7 @@ impl Certificate {
             let used = self.acceptor.clone();
             let check = spawn_blocking(move || {
                 if let Some(acceptor) = checked.renewed() {
-                    *used.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
+                    *lock(&used) = acceptor;
                 }
             });
             if timeout(PATIENCE, check).await.is_err() {
@@ -95,7 +95,7 @@ impl Certificate {
                 );
             }
         }
-        self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.acceptor).clone()
     }
 }
 

@@ -7,10 +7,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
+use crate::sync::lock;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep},
@@ -60,7 +61,7 @@ impl Connections {
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 
     /// A place for a new connection, as soon as there is one: a connection that has to make room keeps its place

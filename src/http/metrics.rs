@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,7 @@ use crate::{
     collect,
     export::prometheus::{self, Block, Format, Parts},
     metrics::{Sink, compat, render as series},
+    sync::lock,
 };
 
 /// A form that nobody has asked for so long is not written ahead any more …
@@ -192,10 +193,6 @@ impl Written {
             self.write(state, board, &readings, form);
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes what the collectors see as soon as they see it, until the service stops.

@@ -8,40 +8,29 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Error, Fault};
+use crate::closed_enum::closed_enum;
 
 /// How long a refusal is believed. Long enough to be no burden for the brokers and their logs; short enough for an
 /// operator who has just granted the permission.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(600);
 
-/// Whether the cluster lets us ask something.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Capability {
-    /// Asked and answered.
-    Ok,
-    /// The principal lacks the permission.
-    Denied,
-    /// The broker does not know the request.
-    Unsupported,
-    /// Not asked yet, the answer was another error, or Kafka does not say whether it hides something.
-    #[default]
-    Unknown,
+closed_enum! {
+    /// Whether the cluster lets us ask something.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Capability {
+        /// Asked and answered.
+        Ok = "ok",
+        /// The principal lacks the permission.
+        Denied = "denied",
+        /// The broker does not know the request.
+        Unsupported = "unsupported",
+        /// Not asked yet, the answer was another error, or Kafka does not say whether it hides something.
+        #[default]
+        Unknown = "unknown",
+    }
 }
 
 impl Capability {
-    /// Every state, in the order of the labels.
-    pub const ALL: [Capability; 4] =
-        [Capability::Ok, Capability::Denied, Capability::Unsupported, Capability::Unknown];
-
-    /// The state as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Capability::Ok => "ok",
-            Capability::Denied => "denied",
-            Capability::Unsupported => "unsupported",
-            Capability::Unknown => "unknown",
-        }
-    }
-
     /// The state after a question that failed in this way.
     pub fn of(fault: Fault) -> Self {
         match fault {
@@ -102,39 +91,28 @@ impl Permission {
     }
 }
 
-/// A request that needs a permission of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Request {
-    /// Which topics there are.
-    Metadata,
-    /// Who leads the quorum.
-    DescribeQuorum,
-    /// Settings of topics.
-    DescribeConfigs,
-    /// Partitions that are being moved.
-    ListPartitionReassignments,
-    /// Which consumer groups there are.
-    ListGroups,
-    /// Headers of record batches.
-    Fetch,
-    /// Where brokers keep their logs.
-    DescribeLogDirs,
+closed_enum! {
+    /// A request that needs a permission of its own.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Request {
+        /// Which topics there are.
+        Metadata = "Metadata",
+        /// Who leads the quorum.
+        DescribeQuorum = "DescribeQuorum",
+        /// Settings of topics.
+        DescribeConfigs = "DescribeConfigs",
+        /// Partitions that are being moved.
+        ListPartitionReassignments = "ListPartitionReassignments",
+        /// Which consumer groups there are.
+        ListGroups = "ListGroups",
+        /// Headers of record batches.
+        Fetch = "Fetch",
+        /// Where brokers keep their logs.
+        DescribeLogDirs = "DescribeLogDirs",
+    }
 }
 
 impl Request {
-    /// The request as a label value, in Kafka's words.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Request::Metadata => "Metadata",
-            Request::DescribeQuorum => "DescribeQuorum",
-            Request::DescribeConfigs => "DescribeConfigs",
-            Request::ListPartitionReassignments => "ListPartitionReassignments",
-            Request::ListGroups => "ListGroups",
-            Request::Fetch => "Fetch",
-            Request::DescribeLogDirs => "DescribeLogDirs",
-        }
-    }
-
     /// The permission that the request needs: the operation and the resource, in Kafka's words.
     pub fn permission(self) -> &'static str {
         match self {

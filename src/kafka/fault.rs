@@ -3,129 +3,79 @@
 //! [`Fault`] is a closed list: a metric may carry it, an alert may match it. The text of an error,
 //! which may hold a host name or a broker's words, goes to the log and never into a label.
 
+// For the modules of the collection, until they name it themselves.
+pub use crate::text::plain;
+
+use crate::{closed_enum::closed_enum, sync::lock};
 use std::{
     collections::BTreeMap,
     error, fmt,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 /// A hint is not repeated in the log before this.
 const HINT_GAP: Duration = Duration::from_secs(3600);
 
-/// The kind of a failure. The list only ever grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Fault {
-    /// The host name did not resolve.
-    Dns,
-    /// Nobody listens on the port.
-    Refused,
-    /// No route to the host or network.
-    Unreachable,
-    /// No answer in time.
-    Timeout,
-    /// The peer closed the connection.
-    Disconnected,
-    /// The TLS handshake failed for a reason not listed below.
-    Tls,
-    /// The broker's certificate has expired or is not yet valid.
-    CertificateExpired,
-    /// The broker's certificate was signed by nobody we trust.
-    CertificateUnknownCa,
-    /// The broker's certificate names another host.
-    CertificateWrongHost,
-    /// The broker wants a certificate of ours, or refused the one it got.
-    CertificateRefused,
-    /// Wrong user, password or mechanism.
-    Authentication,
-    /// The principal lacks a permission.
-    Authorization,
-    /// The topic or partition does not exist.
-    UnknownTopic,
-    /// The partition has no leader, the group no coordinator, or the broker asked is not it.
-    NoLeader,
-    /// Fewer in-sync replicas than `min.insync.replicas`.
-    NotEnoughReplicas,
-    /// A policy or quota of the cluster forbids it.
-    Policy,
-    /// A quota of the cluster makes us wait for longer than the question may take.
-    Throttled,
-    /// The client's own queue is full.
-    QueueFull,
-    /// This process, or its machine, may open no more files: no fault of Kafka.
-    Descriptors,
-    /// The client has not found out yet where to send.
-    NotReady,
-    /// The broker does not know the request or the version.
-    Unsupported,
-    /// The peer sent bytes that are not Kafka's protocol, or too many of them.
-    Protocol,
-    /// Anything else; the log has the words.
-    Other,
+closed_enum! {
+    /// The kind of a failure. The list only ever grows.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Fault {
+        /// The host name did not resolve.
+        Dns = "dns",
+        /// Nobody listens on the port.
+        Refused = "refused",
+        /// No route to the host or network.
+        Unreachable = "unreachable",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// The peer closed the connection.
+        Disconnected = "disconnected",
+        /// The TLS handshake failed for a reason not listed below.
+        Tls = "tls",
+        /// The broker's certificate has expired or is not yet valid.
+        CertificateExpired = "certificate_expired",
+        /// The broker's certificate was signed by nobody we trust.
+        CertificateUnknownCa = "certificate_unknown_ca",
+        /// The broker's certificate names another host.
+        CertificateWrongHost = "certificate_wrong_host",
+        /// The broker wants a certificate of ours, or refused the one it got.
+        CertificateRefused = "certificate_refused",
+        /// Wrong user, password or mechanism.
+        Authentication = "authentication",
+        /// The principal lacks a permission.
+        Authorization = "authorization",
+        /// The topic or partition does not exist.
+        UnknownTopic = "unknown_topic",
+        /// The partition has no leader, the group no coordinator, or the broker asked is not it.
+        NoLeader = "no_leader",
+        /// Fewer in-sync replicas than `min.insync.replicas`.
+        NotEnoughReplicas = "not_enough_replicas",
+        /// A policy or quota of the cluster forbids it.
+        Policy = "policy",
+        /// A quota of the cluster makes us wait for longer than the question may take.
+        Throttled = "throttled",
+        /// The client's own queue is full.
+        QueueFull = "queue_full",
+        /// This process, or its machine, may open no more files: no fault of Kafka.
+        Descriptors = "descriptors",
+        /// The client has not found out yet where to send.
+        NotReady = "not_ready",
+        /// The broker does not know the request or the version.
+        Unsupported = "unsupported",
+        /// The peer sent bytes that are not Kafka's protocol, or too many of them.
+        Protocol = "protocol",
+        /// Anything else; the log has the words.
+        Other = "other",
+    }
 }
 
 impl Fault {
-    /// Every fault, in the order of the labels.
-    pub const ALL: [Fault; 23] = [
-        Fault::Dns,
-        Fault::Refused,
-        Fault::Unreachable,
-        Fault::Timeout,
-        Fault::Disconnected,
-        Fault::Tls,
-        Fault::CertificateExpired,
-        Fault::CertificateUnknownCa,
-        Fault::CertificateWrongHost,
-        Fault::CertificateRefused,
-        Fault::Authentication,
-        Fault::Authorization,
-        Fault::UnknownTopic,
-        Fault::NoLeader,
-        Fault::NotEnoughReplicas,
-        Fault::Policy,
-        Fault::Throttled,
-        Fault::QueueFull,
-        Fault::Descriptors,
-        Fault::NotReady,
-        Fault::Unsupported,
-        Fault::Protocol,
-        Fault::Other,
-    ];
-
-    /// The fault as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Fault::Dns => "dns",
-            Fault::Refused => "refused",
-            Fault::Unreachable => "unreachable",
-            Fault::Timeout => "timeout",
-            Fault::Disconnected => "disconnected",
-            Fault::Tls => "tls",
-            Fault::CertificateExpired => "certificate_expired",
-            Fault::CertificateUnknownCa => "certificate_unknown_ca",
-            Fault::CertificateWrongHost => "certificate_wrong_host",
-            Fault::CertificateRefused => "certificate_refused",
-            Fault::Authentication => "authentication",
-            Fault::Authorization => "authorization",
-            Fault::UnknownTopic => "unknown_topic",
-            Fault::NoLeader => "no_leader",
-            Fault::NotEnoughReplicas => "not_enough_replicas",
-            Fault::Policy => "policy",
-            Fault::Throttled => "throttled",
-            Fault::QueueFull => "queue_full",
-            Fault::Descriptors => "descriptors",
-            Fault::NotReady => "not_ready",
-            Fault::Unsupported => "unsupported",
-            Fault::Protocol => "protocol",
-            Fault::Other => "other",
-        }
-    }
-
     /// The hint for a line of the log: of each cluster once an hour, however many tasks and clients complain.
     pub fn hint_once(self, cluster: &str) -> Option<&'static str> {
         static TOLD: Mutex<BTreeMap<(String, Fault), Instant>> = Mutex::new(BTreeMap::new());
         let hint = self.hint()?;
-        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&TOLD);
         let before = told.get(&(cluster.to_owned(), self));
         if before.is_some_and(|before| before.elapsed() < HINT_GAP) {
             return None;
@@ -173,36 +123,24 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A step of opening a session, in the order they happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// Name lookup.
-    Dns,
-    /// TCP connect.
-    Tcp,
-    /// TLS handshake; absent on plaintext listeners.
-    Tls,
-    /// The broker's list of request versions.
-    ApiVersions,
-    /// SASL handshake and authentication; absent without SASL.
-    Sasl,
+closed_enum! {
+    /// A step of opening a session, in the order they happen.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Stage {
+        /// Name lookup.
+        Dns = "dns",
+        /// TCP connect.
+        Tcp = "tcp",
+        /// TLS handshake; absent on plaintext listeners.
+        Tls = "tls",
+        /// The broker's list of request versions.
+        ApiVersions = "api_versions",
+        /// SASL handshake and authentication; absent without SASL.
+        Sasl = "sasl",
+    }
 }
 
 impl Stage {
-    /// Every stage, in order.
-    pub const ALL: [Stage; 5] = [Stage::Dns, Stage::Tcp, Stage::Tls, Stage::ApiVersions, Stage::Sasl];
-
-    /// The stage as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Stage::Dns => "dns",
-            Stage::Tcp => "tcp",
-            Stage::Tls => "tls",
-            Stage::ApiVersions => "api_versions",
-            Stage::Sasl => "sasl",
-        }
-    }
-
     /// Says that this stage failed and by which fault: `stage tcp failed: refused`, or `stage dns failed` where the
     /// fault has the stage's name.
     pub fn failed(self, fault: Fault) -> String {
@@ -276,32 +214,6 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
-}
-
-/// Prints an error and its sources in one line: `a: b: c`.
-pub struct Chain<'a>(pub &'a (dyn error::Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// Hostile text made fit for a line of a log: at most 200 characters, control characters escaped.
-pub fn plain(text: &str) -> String {
-    let escaped = text.chars().flat_map(|c| {
-        let control = c.is_control()
-            || ('\u{202a}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c);
-        if control { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
-    });
-    escaped.take(200).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Buckets that several threads record into.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
 use super::buckets::{Bounds, Buckets};
+use crate::sync::lock;
 
 /// Buckets that several record into.
 #[derive(Debug)]
@@ -29,6 +30,6 @@ impl SharedBuckets {
     }
 
     fn lock(&self) -> MutexGuard<'_, Buckets> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

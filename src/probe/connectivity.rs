@@ -18,12 +18,12 @@ use crate::{
     kafka::{
         BrokerId, Error, Fault, Stage,
         admin::Broker,
-        fault::Chain,
         wire::{self, Opening},
     },
     latency::{Bounds, Buckets, RecentMean},
     probe::metadata,
     task::{Cycle, Latest},
+    text::Chain,
 };
 
 /// The mean of a broker's connection time is taken over this window.

@@ -6,7 +6,7 @@ mod report;
 mod traces;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -19,6 +19,7 @@ use traces::{Counts, Telling};
 
 use crate::{
     board::Board,
+    clock::since_1970,
     config::{Compat, Config},
     export::otlp::{Exporter, Report, Source},
     kafka::{Error, Fault},
@@ -28,6 +29,7 @@ use crate::{
     },
     probe::heartbeat::trace_queue::TraceReceiver,
     process::Monitor,
+    sync::lock,
     task::{self, Cycle, Latest, Schedule},
 };
 
@@ -130,7 +132,7 @@ const FIRST: Duration = Duration::from_secs(5);
 /// Tells processes apart, and runs of one: by the instance's name and when it began.
 fn instance(config: &Config, begun: SystemTime) -> String {
     let name = config.clusters.first().map_or("", |cluster| cluster.heartbeat.instance.as_str());
-    let since = begun.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = since_1970(begun);
     format!("{name}-{:x}", since.as_nanos())
 }
 
@@ -175,7 +177,7 @@ impl Results {
     pub fn read(&self) -> (Option<Exports>, Option<Traces>, Vec<Published>) {
         let exports = self.metrics.as_ref().map(|Pushed { latest, report }| {
             let latest = latest.borrow();
-            let report = *report.lock().unwrap_or_else(PoisonError::into_inner);
+            let report = *lock(&report);
             let Report { requests, bytes, retries, rejected } = report;
             let (cycles, duration) = (latest.cycles, latest.last_duration);
             Exports { cycles, duration, requests, bytes, retries, rejected }

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     config,
     export::report::report,
     kafka::{Error, Fault},
+    sync::lock,
     task::{Cycle, Schedule},
 };
 
@@ -43,7 +44,7 @@ impl Writing {
         };
         let (path, turn) = (self.path.clone(), self.turn.clone());
         let writing = move || {
-            let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let _turn = lock(&turn);
             let done = replace(&path, &format!("{report:#}\n"));
             done.map_err(|error| format!("{} cannot be written: {error}", path.display()))
         };

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    closed_enum::closed_enum,
     config,
     kafka::Fault,
     probe::{
@@ -29,31 +30,20 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The state follows the verdicts of this window, or of a longer one where heartbeats are rare.
 const LEAST_WINDOW: Duration = Duration::from_secs(30);
 
-/// The state of a cluster as its clients see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// Every recent heartbeat was good.
-    Ok,
-    /// Some heartbeats, brokers or duties fail.
-    Degraded,
-    /// No heartbeat gets through.
-    Down,
-    /// This process stalls or has no descriptor left; nothing is said of Kafka.
-    ProberFault,
-    /// Nothing judged yet.
-    Unknown,
-}
-
-impl State {
-    /// The state as a word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Ok => "ok",
-            State::Degraded => "degraded",
-            State::Down => "down",
-            State::ProberFault => "prober_fault",
-            State::Unknown => "unknown",
-        }
+closed_enum! {
+    /// The state of a cluster as its clients see it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum State {
+        /// Every recent heartbeat was good.
+        Ok = "ok",
+        /// Some heartbeats, brokers or duties fail.
+        Degraded = "degraded",
+        /// No heartbeat gets through.
+        Down = "down",
+        /// This process stalls or has no descriptor left; nothing is said of Kafka.
+        ProberFault = "prober_fault",
+        /// Nothing judged yet.
+        Unknown = "unknown",
     }
 }
 

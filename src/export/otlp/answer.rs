@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::plain;
+use crate::text::{Chain, plain};
 
 /// Of an answer no more is read, in bytes. An answer that is longer says nothing that is worth its memory.
 pub(super) const LONGEST_ANSWER: usize = 1 << 20;
@@ -27,7 +27,7 @@ impl Taken {
     pub(in crate::export) fn log(&self) {
         let (rejected, words) = (self.rejected, plain(&self.words));
         if rejected > 0 || !words.is_empty() {
-            tracing::warn!(rejected, words, "the collector did not take everything");
+            tracing::warn!(rejected, %words, "the collector did not take everything");
         }
     }
 }
@@ -162,8 +162,8 @@ pub(super) fn received(body: &[u8]) -> Result<Taken, Refused> {
 }
 
 /// A connection that failed may work the next time.
-pub(super) fn passing(error: impl std::error::Error) -> Refused {
-    Refused { words: chain(&error), again: Again::Soon }
+pub(super) fn passing(error: impl std::error::Error + 'static) -> Refused {
+    Refused { words: Chain(&error).to_string(), again: Again::Soon }
 }
 
 /// What a status of gRPC means.
@@ -189,7 +189,7 @@ pub(super) fn told(status: &Status) -> Refused {
         _ => Again::Never,
     };
     let words = match std::error::Error::source(status) {
-        Some(source) => chain(source),
+        Some(source) => Chain(source).to_string(),
         None => format!("the collector answered {:?}: {}", status.code(), status.message()),
     };
     Refused { words, again }
@@ -200,18 +200,4 @@ fn is_too_large(words: &str) -> bool {
     ["message larger than max", "message exceeds maximum size", "message length too large"]
         .iter()
         .any(|known| words.contains(known))
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !words.contains(&more) {
-            words = format!("{words}: {more}");
-        }
-        cause = error.source();
-    }
-    words
 }

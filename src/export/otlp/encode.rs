@@ -7,12 +7,15 @@
 use std::{collections::BTreeMap, hash::BuildHasher, time::SystemTime};
 
 use super::{
-    points::{self, Shape, Span, nanos},
+    points::{self, Shape, Span},
     requests::{Family, LONGEST},
     sent::{State, Telling, Told},
 };
 pub use super::{requests::Request, sent::Sent};
-use crate::metrics::{Description, Kind, Series, Sink};
+use crate::{
+    clock::unix_nanos,
+    metrics::{Description, Kind, Series, Sink},
+};
 
 /// What counters and histograms tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl<'s> Encoder<'s> {
             written
         });
         let scratch = (Vec::with_capacity(256), Vec::with_capacity(1024));
-        let (begun, now) = (nanos(begun), nanos(now));
+        let (begun, now) = (unix_nanos(begun), unix_nanos(now));
         Self { settings, sent, begun, now, constant, families: BTreeMap::new(), scratch, next: 0 }
     }
 

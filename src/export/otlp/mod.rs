@@ -18,7 +18,7 @@ pub(super) mod transport;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::SystemTime,
 };
 
@@ -29,7 +29,7 @@ use longest::Longest;
 use tokio::time::Instant;
 use transport::{Signal, Transport};
 
-use crate::config;
+use crate::{config, sync::lock, text::plain};
 
 /// Hands all series to an encoder.
 pub type Source = Arc<dyn Fn(&mut Encoder<'_>) + Send + Sync>;
@@ -151,7 +151,7 @@ impl Exporter {
                 }
                 Again::Never | Again::Smaller => refusals.note(&words),
                 Again::Soon | Again::After(_) => {
-                    tracing::debug!(words = plain(&words), "a request waits for another attempt");
+                    tracing::debug!(words = %plain(&words), "a request waits for another attempt");
                     if !attempts.pause(again).await {
                         return Err(plain(&words));
                     }
@@ -221,13 +221,4 @@ impl Refusals {
             Some(words) => Err(format!("{refused} of {all} requests were refused: {words}")),
         }
     }
-}
-
-fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a stranger says, on one line of bounded length.
-pub(super) fn plain(words: &str) -> String {
-    words.chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,10 +1,9 @@
 //! Data points of OTLP, each a message.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use prost::encoding::{double, fixed64, int64, sfixed64, sint32, uint32, uint64};
 
 use crate::{
+    clock::unix_nanos,
     export::proto::{bytes, message, text},
     latency::{Buckets, Exemplar, exponential},
 };
@@ -45,11 +44,6 @@ pub(super) struct Span {
 pub(super) enum Number {
     Whole(i64),
     Float(f64),
-}
-
-/// Nanoseconds since 1970.
-pub(super) fn nanos(at: SystemTime) -> u64 {
-    u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A label as an attribute of a point of this shape.
@@ -97,7 +91,7 @@ pub(super) fn histogram(out: &mut Vec<u8>, shape: Shape, attributes: &[u8], span
         Shape::Explicit | Shape::Number => explicit(out, buckets),
     }
     let tag = shape.tags().1;
-    for kept in buckets.exemplars().filter(|kept| Some(nanos(kept.at)) >= span.start) {
+    for kept in buckets.exemplars().filter(|kept| Some(unix_nanos(kept.at)) >= span.start) {
         message(out, tag, |out| exemplar(out, kept));
     }
 }
@@ -129,7 +123,7 @@ fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
     for (name, value) in exemplar.labels().filter(|(name, _)| *name != "trace_id") {
         pair(out, 7, name, &value);
     }
-    fixed64::encode(2, &nanos(exemplar.at), out);
+    fixed64::encode(2, &unix_nanos(exemplar.at), out);
     double::encode(3, &exemplar.duration.as_secs_f64(), out);
     if let Some(trace) = exemplar.trace {
         bytes(out, 4, &trace.span.to_be_bytes());

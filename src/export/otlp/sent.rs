@@ -6,11 +6,9 @@ use std::{
     time::SystemTime,
 };
 
-use super::{
-    points::{Number, nanos},
-    requests::Request,
-};
+use super::{points::Number, requests::Request};
 use crate::{
+    clock::unix_nanos,
     latency::Buckets,
     metrics::{Description, Kind, Value},
 };
@@ -82,7 +80,7 @@ impl Sent {
         if round != self.round {
             return;
         }
-        let at = nanos(at);
+        let at = unix_nanos(at);
         for place in series {
             let state = &mut self.series[place];
             let telling = std::mem::replace(&mut state.telling, Told::Nothing);

@@ -18,8 +18,8 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-use super::answer::{LONGEST_ANSWER, Refused, Taken, answered, chain, passing, received, told};
-use crate::{config::Target, export::gzip};
+use super::answer::{LONGEST_ANSWER, Refused, Taken, answered, passing, received, told};
+use crate::{config::Target, export::gzip, text::Chain};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
@@ -154,7 +154,7 @@ fn grpc(settings: &Target, method: &'static str) -> Result<Transport, String> {
 
 /// Where the server is, and what it is told with every request.
 fn server(settings: &Target) -> Result<(Endpoint, MetadataMap), String> {
-    let bad = |error: tonic::transport::Error| format!("endpoint: {}", chain(&error));
+    let bad = |error: tonic::transport::Error| format!("endpoint: {}", Chain(&error));
     let mut endpoint = Endpoint::from_shared(settings.endpoint.clone())
         .map_err(bad)?
         .timeout(settings.timeout)

@@ -3,11 +3,12 @@
 //! Histograms are written twice in one message, with classic buckets and as native ones of schema
 //! [`SCALE`](exponential::SCALE): who scrapes takes what he wants.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use prost::encoding::{WireType, double, encode_key, encode_varint, sint32, sint64, uint32, uint64};
 
 use crate::{
+    clock::since_1970,
     export::proto::{bytes, message, text},
     latency::{
         Buckets, Exemplar,
@@ -124,7 +125,7 @@ fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
 }
 
 fn timestamp(out: &mut Vec<u8>, at: SystemTime) {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = since_1970(at);
     uint64::encode(1, &since.as_secs(), out);
     uint32::encode(2, &since.subsec_nanos(), out);
 }

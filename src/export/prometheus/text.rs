@@ -1,9 +1,10 @@
 //! The two text formats: 0.0.4 for everybody, OpenMetrics 1.0 with exemplars.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::Format;
 use crate::{
+    clock::unix_seconds,
     latency::{Buckets, Exemplar},
     metrics::{Description, Kind, Series, Value},
 };
@@ -62,7 +63,7 @@ impl Writer<'_> {
         if let (Format::OpenMetrics, Kind::Counter | Kind::Histogram, Some(created)) =
             (self.format, one.family.kind, self.created)
         {
-            let seconds = created.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+            let seconds = unix_seconds(created);
             let name = one.family.name.trim_end_matches("_total");
             self.line((name, "_created"), one, None, &format!("{seconds:.3}"), None);
         }
@@ -127,7 +128,7 @@ impl Writer<'_> {
         exemplar.labels().for_each(|(name, value)| pair(self.out, name, &value));
         self.out.pop();
         let value = self.number(exemplar.duration.as_secs_f64());
-        let at = exemplar.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let at = unix_seconds(exemplar.at);
         self.out.extend_from_slice(format!("}} {value} {at:.3}").as_bytes());
     }
 

@@ -1,10 +1,6 @@
 //! The client which OpenTelemetry's exporter of spans sends with: the transport of metrics, over HTTP or gRPC.
 
-use std::{
-    fmt,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -15,9 +11,10 @@ use crate::{
     export::otlp::{
         answer::Refused,
         attempts::Attempts,
-        plain,
         transport::{Signal, Transport},
     },
+    sync::lock,
+    text::plain,
 };
 
 /// The limit for all attempts at one request. It suffices for three attempts if the collector answers at once.
@@ -43,7 +40,7 @@ impl Client {
 
     /// Why the last request was refused; `None` if it was not, or if the reason was taken already.
     pub(super) fn take_refusal(&self) -> Option<String> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.refusal).take()
     }
 
     async fn send(&self, body: Bytes) -> Result<(), Refused> {
@@ -73,7 +70,7 @@ impl HttpClient for Client {
     /// Sends the body alone. The headers of the request may come from the environment, and its URL is no endpoint.
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let sent = self.send(request.into_body()).await.map_err(|refused| plain(&refused.words));
-        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusal = lock(&self.refusal);
         *refusal = sent.as_ref().err().cloned();
         // An empty response of OTLP: the rejected spans are logged already.
         sent.map(|()| Response::new(Bytes::new())).map_err(HttpError::from)

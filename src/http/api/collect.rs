@@ -1,15 +1,13 @@
 //! Topics and groups as JSON.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::{Filter, State, each, seconds, time};
 use crate::{
+    clock::from_unix_ms,
     collect::{
         groups::Group,
         judge::{self, Verdict},
@@ -168,7 +166,7 @@ fn time_json(lag: TimeLag) -> Value {
 }
 
 fn topic_json(name: &str, topic: &Topic) -> Value {
-    let at = |ms: i64| Some(time(UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(ms).ok()?))?));
+    let at = |ms: i64| from_unix_ms(ms).map(time);
     let found = topic.freshness;
     let records =
         topic.partitions.values().map(|partition| Some(partition.ends.end? - partition.ends.start?));

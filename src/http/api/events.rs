@@ -1,6 +1,6 @@
 //! What has happened, as annotations for dashboards; and the report.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
-use crate::{collect::events::Event, export::report::report};
+use crate::{clock::unix_ms, collect::events::Event, export::report::report};
 
 /// `?cluster=NAME&kind=KIND&from=MS&to=MS`
 #[derive(Debug, Default, Deserialize)]
@@ -33,17 +33,12 @@ pub(in crate::http) fn events(state: &State, wanted: &Wanted) -> Response {
         // What happened has happened, whether the last look succeeded or not.
         let Some((snapshot, _)) = &readings.collect.snapshot else { continue };
         let events = snapshot.events.iter().filter(|event| is_wanted(&wanted.kind, &event.kind));
-        let events = events.map(|event| (ms(event.at), event)).filter(|(at, _)| within(*at));
+        let events =
+            events.map(|event| (unix_ms(event.at).unsigned_abs(), event)).filter(|(at, _)| within(*at));
         found.extend(events.map(|(at, event)| (at, annotation(&board.name, at, event))));
     }
     found.sort_by_key(|(at, _)| *at);
     Json(found.into_iter().map(|(_, event)| event).collect::<Vec<_>>()).into_response()
-}
-
-/// Milliseconds since 1970.
-fn ms(at: SystemTime) -> u64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn annotation(cluster: &str, at: u64, event: &Event) -> Value {

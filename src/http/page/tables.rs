@@ -9,6 +9,7 @@ use std::{
 use super::words::{ago, before};
 use crate::{
     board::Readings,
+    clock::from_unix_ms,
     collect::{
         events::Event,
         freshness::State,
@@ -215,7 +216,7 @@ fn in_trouble(state: State) -> bool {
 fn topic_row(name: &Arc<str>, topic: &Topic, now: SystemTime) -> TopicRow {
     let found = topic.freshness;
     let newest = found.and_then(|found| found.newest_ms);
-    let newest = newest.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(ms).ok()?)));
+    let newest = newest.and_then(from_unix_ms);
     let or_none = |words: Option<String>| words.unwrap_or_else(|| "–".to_owned());
     TopicRow {
         name: name.to_string(),

@@ -14,10 +14,10 @@ use kafka_protocol::{
 };
 
 use super::{check, known, topic_name};
-use crate::kafka::{
-    BrokerId, Error, Fault,
-    fault::{Chain, plain},
-    wire,
+use crate::{
+    closed_enum::closed_enum,
+    kafka::{BrokerId, Error, Fault, wire},
+    text::{Chain, plain},
 };
 
 /// From version 4 on (Kafka 3.0, KIP-699) one request names many groups.
@@ -96,46 +96,26 @@ fn what(group: &str) -> String {
     format!("the coordinator of group {}", plain(group))
 }
 
-/// Of classic groups and of those of KIP-848, in one list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum GroupState {
-    /// Members have their partitions.
-    Stable,
-    /// Members join or leave.
-    Rebalancing,
-    /// Commits, but no members.
-    Empty,
-    /// About to be removed.
-    Dead,
-    /// Named in the configuration, and Kafka does not know the group.
-    Missing,
-    /// The broker does not say, or says a word we do not know.
-    Unknown,
+closed_enum! {
+    /// Of classic groups and of those of KIP-848, in one list.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum GroupState {
+        /// Members have their partitions.
+        Stable = "stable",
+        /// Members join or leave.
+        Rebalancing = "rebalancing",
+        /// Commits, but no members.
+        Empty = "empty",
+        /// About to be removed.
+        Dead = "dead",
+        /// Named in the configuration, and Kafka does not know the group.
+        Missing = "missing",
+        /// The broker does not say, or says a word we do not know.
+        Unknown = "unknown",
+    }
 }
 
 impl GroupState {
-    /// Every state, in the order of the labels.
-    pub const ALL: [GroupState; 6] = [
-        GroupState::Stable,
-        GroupState::Rebalancing,
-        GroupState::Empty,
-        GroupState::Dead,
-        GroupState::Missing,
-        GroupState::Unknown,
-    ];
-
-    /// The state as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            GroupState::Stable => "stable",
-            GroupState::Rebalancing => "rebalancing",
-            GroupState::Empty => "empty",
-            GroupState::Dead => "dead",
-            GroupState::Missing => "missing",
-            GroupState::Unknown => "unknown",
-        }
-    }
-
     fn parse(word: &str) -> Self {
         match word {
             "Stable" => GroupState::Stable,
@@ -149,30 +129,22 @@ impl GroupState {
     }
 }
 
-/// Which protocol a group speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum GroupKind {
-    /// The old one, and whoever only commits.
-    Classic,
-    /// KIP-848.
-    Consumer,
-    /// KIP-932: it has no committed offsets.
-    Share,
-    /// Anything else.
-    Other,
+closed_enum! {
+    /// Which protocol a group speaks.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum GroupKind {
+        /// The old one, and whoever only commits.
+        Classic = "classic",
+        /// KIP-848.
+        Consumer = "consumer",
+        /// KIP-932: it has no committed offsets.
+        Share = "share",
+        /// Anything else.
+        Other = "other",
+    }
 }
 
 impl GroupKind {
-    /// The kind as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            GroupKind::Classic => "classic",
-            GroupKind::Consumer => "consumer",
-            GroupKind::Share => "share",
-            GroupKind::Other => "other",
-        }
-    }
-
     fn parse(kind: &str, protocol: &str) -> Self {
         match kind.to_ascii_lowercase().as_str() {
             "consumer" => GroupKind::Consumer,

@@ -6,7 +6,10 @@ use futures_util::future::join_all;
 use kafka_protocol::messages::{DescribeLogDirsRequest, describe_log_dirs_response::DescribeLogDirsResult};
 
 use super::check;
-use crate::kafka::{BrokerId, Error, Fault, fault::Chain, wire};
+use crate::{
+    kafka::{BrokerId, Error, Fault, wire},
+    text::Chain,
+};
 
 /// From version 4 on (Kafka 3.3, KIP-827) room is told, too.
 const DESCRIBE: wire::Range = wire::Range { lowest: 1, highest: 4 };

@@ -18,7 +18,6 @@ use kafka_protocol::{
 
 use super::{
     BrokerId, Error, Fault, TopicId,
-    fault::plain,
     wire::{self, Endpoint, Range},
 };
 
@@ -33,6 +32,7 @@ mod topics;
 mod transactions;
 mod visible;
 
+use crate::text::plain;
 #[cfg(feature = "fuzzing")]
 pub(crate) use fetch::heads;
 pub use fetch::{Batch, PARTITIONS_A_FETCH, batches};

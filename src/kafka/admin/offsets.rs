@@ -12,7 +12,10 @@ use kafka_protocol::messages::{
 };
 
 use super::{Topics, check, metadata, topic_name};
-use crate::kafka::{BrokerId, Error, Fault, fault::plain, wire};
+use crate::{
+    kafka::{BrokerId, Error, Fault, wire},
+    text::{Chain, plain},
+};
 
 /// What to look for in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +124,7 @@ async fn ask_leader(
     let answer = match cluster.ask(leader, &request, ours).await {
         Ok(answer) => answer,
         Err(error) => {
-            tracing::debug!(%leader, "offsets: {}", crate::kafka::fault::Chain(&error));
+            tracing::debug!(%leader, "offsets: {}", Chain(&error));
             return all(topics, Err(error.fault()));
         }
     };

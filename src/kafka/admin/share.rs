@@ -12,7 +12,10 @@ use super::{
     check,
     groups::{GROUPS_A_REQUEST, Offsets, group_id},
 };
-use crate::kafka::{BrokerId, Fault, fault::Chain, wire};
+use crate::{
+    kafka::{BrokerId, Fault, wire},
+    text::Chain,
+};
 
 const DESCRIBE_OFFSETS: wire::Range = wire::Range { lowest: 0, highest: 0 };
 

@@ -23,7 +23,10 @@ use kafka_protocol::{
 };
 
 use super::{Topics, check, metadata, topic_name};
-use crate::kafka::{BrokerId, Error, Fault, fault::plain, wire};
+use crate::{
+    kafka::{BrokerId, Error, Fault, wire},
+    text::plain,
+};
 
 const CREATE_TOPICS: wire::Range = wire::Range { lowest: 2, highest: 7 };
 const CREATE_PARTITIONS: wire::Range = wire::Range { lowest: 0, highest: 3 };

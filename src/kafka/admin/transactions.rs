@@ -9,7 +9,10 @@ use kafka_protocol::messages::{
 };
 
 use super::{ByLeader, check, topic_name};
-use crate::kafka::{BrokerId, Fault, fault::Chain, wire};
+use crate::{
+    kafka::{BrokerId, Fault, wire},
+    text::Chain,
+};
 
 const PRODUCERS: wire::Range = wire::Range { lowest: 0, highest: 0 };
 const LIST: wire::Range = wire::Range { lowest: 0, highest: 1 };

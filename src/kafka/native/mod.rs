@@ -38,8 +38,8 @@ use settings::producer_config;
 pub use settings::{check, check_together, warnings};
 use words::Words;
 
-use super::{Error, Fault, fault::plain};
-use crate::config;
+use super::{Error, Fault};
+use crate::{config, text::plain};
 
 /// What librdkafka's log calls an error after which a client does nothing any more.
 const FATAL: &str = "FATAL";

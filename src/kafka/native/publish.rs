@@ -1,7 +1,7 @@
 //! Records for others to read: findings and numbers, on topics that the user names.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,9 @@ use rdkafka::{
 use super::{aside, describe_failure, fault, refused, settings::producer_config};
 use crate::{
     config,
-    kafka::{Error, Fault, fault::Chain},
+    kafka::{Error, Fault},
+    sync::lock,
+    text::Chain,
 };
 
 /// A client that failed for good is replaced at most this often.
@@ -71,7 +73,7 @@ impl Publisher {
 
     /// The client, or another one if librdkafka gave the client up for good.
     fn client(&self) -> FutureProducer<Quiet> {
-        let mut native = self.native.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut native = lock(&self.native);
         let Some(failure) = describe_failure(native.client.client()) else { return native.client.clone() };
         if native.renewed.is_some_and(|renewed| renewed.elapsed() < RENEW_EVERY) {
             return native.client.clone();

@@ -8,7 +8,8 @@ use rdkafka::{
 
 use crate::{
     config::{self, Properties, did_you_mean},
-    kafka::{fault::plain, wire::PropertyError},
+    kafka::wire::PropertyError,
+    text::plain,
 };
 
 /// Of both heartbeat clients. Order: these < the client's own < `[kafka]` < `[producer]` or `[consumer]`.

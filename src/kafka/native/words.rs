@@ -3,11 +3,11 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
-use crate::kafka::Fault;
+use crate::{kafka::Fault, sync::lock};
 
 /// The same words of a client are logged at most this often.
 const LOG_GAP: Duration = Duration::from_secs(600);
@@ -32,7 +32,7 @@ impl Words {
     pub(super) fn note(&self, fault: Fault, words: &str) {
         let Complaint { fault, hinted, words } = translate(fault, words);
         let now = Instant::now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         if last.get(&fault).is_some_and(|before| now.duration_since(*before) < LOG_GAP) {
             return;
         }

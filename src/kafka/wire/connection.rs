@@ -13,7 +13,7 @@ use std::{
     fmt, io,
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicI32, Ordering},
     },
     time::Duration,
@@ -38,7 +38,10 @@ use super::{
     settings::Counts,
     versions::{Range, Versions},
 };
-use crate::kafka::{Error, Fault};
+use crate::{
+    kafka::{Error, Fault},
+    sync::lock,
+};
 
 /// Why a passed deadline closes a connection.
 const UNANSWERED: &str = "a question was not answered in time";
@@ -105,7 +108,7 @@ impl Closed {
 impl Shared {
     /// The state stays whole even if a holder of the lock panicked: every change is one step.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Closes the socket and fails all who wait; the first reason stays.

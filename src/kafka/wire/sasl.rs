@@ -12,7 +12,11 @@ use rsasl::prelude::{Mechname, SASLClient, SASLConfig};
 use tokio::time::Instant;
 
 use super::{Connection, Range, guard, settings::Secret};
-use crate::kafka::{Error, Fault, Stage, fault::plain};
+use crate::{
+    closed_enum::closed_enum,
+    kafka::{Error, Fault, Stage},
+    text::plain,
+};
 
 const HANDSHAKE: Range = Range { lowest: 1, highest: 1 };
 const AUTHENTICATE: Range = Range { lowest: 0, highest: 2 };
@@ -32,23 +36,13 @@ pub(super) struct Credentials {
     pub(super) password: Secret,
 }
 
-/// The mechanisms of the wire client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mechanism {
-    Plain,
-    ScramSha256,
-    ScramSha512,
-}
-
-impl Mechanism {
-    pub(super) const ALL: [Mechanism; 3] = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Mechanism::Plain => "PLAIN",
-            Mechanism::ScramSha256 => "SCRAM-SHA-256",
-            Mechanism::ScramSha512 => "SCRAM-SHA-512",
-        }
+closed_enum! {
+    /// The mechanisms of the wire client.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) enum Mechanism {
+        Plain = "PLAIN",
+        ScramSha256 = "SCRAM-SHA-256",
+        ScramSha512 = "SCRAM-SHA-512",
     }
 }
 

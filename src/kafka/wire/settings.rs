@@ -8,7 +8,7 @@ use std::{
     fmt, fs,
     net::IpAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -21,7 +21,7 @@ use super::{
     sasl::{Credentials, Mechanism},
     tls::Tls,
 };
-use crate::{config::Properties, kafka::fault::plain};
+use crate::{config::Properties, sync::lock, text::plain};
 
 /// Where a broker listens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,7 +116,7 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn throttled(&self, key: i16, time: Duration) {
-        let mut throttled = self.throttled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut throttled = lock(&self.throttled);
         *throttled.entry(key).or_default() += time;
     }
 }
@@ -181,7 +181,7 @@ impl Settings {
     /// The time for which brokers throttled the connections of this client since the start, by Kafka's name of the
     /// request that was throttled. Requests that were never throttled are absent.
     pub fn throttled(&self) -> BTreeMap<String, Duration> {
-        let throttled = self.counts.throttled.lock().unwrap_or_else(PoisonError::into_inner);
+        let throttled = lock(&self.counts.throttled);
         throttled.iter().map(|(key, time)| (kinds::name(*key), *time)).collect()
     }
 

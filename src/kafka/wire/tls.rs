@@ -6,8 +6,8 @@
 use std::{
     fs, io,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex},
+    time::SystemTime,
 };
 
 use futures_util::FutureExt;
@@ -30,7 +30,12 @@ use tokio_rustls::{
 };
 
 use super::settings::{Endpoint, Reader};
-use crate::kafka::{Error, Fault, fault::plain};
+use crate::{
+    clock::from_unix_seconds,
+    kafka::{Error, Fault},
+    sync::lock,
+    text::plain,
+};
 
 /// How brokers are verified and what we show them.
 #[derive(Debug, Clone)]
@@ -59,18 +64,17 @@ pub(super) struct Seen(Arc<Mutex<Option<SystemTime>>>);
 
 impl Seen {
     pub(super) fn expiry(&self) -> Option<SystemTime> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 
     fn note<'a>(&self, chain: impl Iterator<Item = &'a CertificateDer<'a>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = chain.filter_map(expiry).min();
+        *lock(&self.0) = chain.filter_map(expiry).min();
     }
 }
 
 fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    from_unix_seconds(parsed.validity().not_after.timestamp())
 }
 
 /// The earliest expiry of the certificates in a PEM text; `None` if there is none that can be read.

@@ -2,8 +2,11 @@
 
 use std::time::SystemTime;
 
-use super::{text, unix};
-use crate::metrics::{Series, Value, catalog::process::OWN_CERTIFICATE};
+use super::text;
+use crate::{
+    clock::unix_seconds,
+    metrics::{Series, Value, catalog::process::OWN_CERTIFICATE},
+};
 
 /// A certificate of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,6 @@ pub struct OwnCertificate {
 
 pub(super) fn certificates<'a>(all: &'a [OwnCertificate], series: &mut Vec<Series<'a>>) {
     series.extend(all.iter().map(|OwnCertificate { cluster, purpose, expires }| {
-        OWN_CERTIFICATE.series([text(cluster), text(purpose)], Value::Number(unix(*expires)))
+        OWN_CERTIFICATE.series([text(cluster), text(purpose)], Value::Number(unix_seconds(*expires)))
     }));
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{flag, judge, shown, text, unix};
+use super::{flag, judge, shown, text};
 use crate::{
     board::Readings,
+    clock::unix_seconds,
     collect::{
         Snapshot, Written,
         freshness::{Freshness, State},
@@ -79,13 +80,14 @@ pub(super) fn liveness<'a>(readings: &'a Readings, series: &mut impl Sink<'a>) {
         let at = || [text(&readings.name)];
         series.push(c::EXPORTER_UP.series(at(), flag(readings.collect.fresh().is_some())));
         let update = readings.collect.succeeded;
-        series.take(update.map(|update| c::EXPORTER_UPDATE.series(at(), Value::Number(unix(update)))));
+        series
+            .take(update.map(|update| c::EXPORTER_UPDATE.series(at(), Value::Number(unix_seconds(update)))));
     }
 }
 
 fn history<'a>(name: &'a str, written: &'a Written, series: &mut impl Sink<'a>) {
     series.push(c::HISTORY_OPENED.series([text(name)], flag(written.opened)));
-    let last = written.last.map(|last| Value::Number(unix(last)));
+    let last = written.last.map(|last| Value::Number(unix_seconds(last)));
     series.take(last.map(|last| c::HISTORY_WRITTEN.series([text(name)], last)));
     for kind in Unsaved::KINDS {
         let count = written.failures.get(kind).copied().unwrap_or(0);
@@ -115,7 +117,7 @@ fn freshness<'a>(name: &'a str, topic: &'a str, found: &Freshness, series: &mut 
     let seconds = |ms: i64| Value::Number(ms as f64 / 1e3);
     series.take(found.newest_ms.map(|ms| c::LAST_EVENT.series(at(), seconds(ms))));
     series.take(found.oldest_ms.map(|ms| c::OLDEST_PARTITION_EVENT.series(at(), seconds(ms))));
-    series.take(found.appended_at.map(|at_| c::LAST_APPEND.series(at(), Value::Number(unix(at_)))));
+    series.take(found.appended_at.map(|at_| c::LAST_APPEND.series(at(), Value::Number(unix_seconds(at_)))));
     for state in State::ALL {
         let labels = [text(name), text(topic), text(state.as_str())];
         series.push(c::FRESHNESS_STATE.series(labels, flag(state == found.state)));

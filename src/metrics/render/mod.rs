@@ -14,7 +14,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 pub use certificates::OwnCertificate;
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     board::Readings,
+    clock::unix_seconds,
     kafka::{BrokerId, Fault, Stage},
     latency::Buckets,
     probe::{
@@ -89,7 +90,7 @@ pub fn cluster<'a>(readings: &'a Readings, alone: bool, series: &mut Vec<Series<
     }
     transactions::transactions(readings, series);
     log_dirs::log_dirs(readings, alone, series);
-    let written = Value::Number(unix(readings.heartbeat.written));
+    let written = Value::Number(unix_seconds(readings.heartbeat.written));
     series.push(c::LEDGER_TICK.series([text(name)], written));
 }
 
@@ -104,7 +105,7 @@ fn heartbeats<'a>(name: &'a str, snapshot: &'a heartbeat::Snapshot, series: &mut
             series.push(c::ANOMALIES.series(labels, Value::Count(count)));
         }
         if let Some(at_time) = partition.last_success {
-            series.push(c::LAST_SUCCESS.series(at(), Value::Number(unix(at_time))));
+            series.push(c::LAST_SUCCESS.series(at(), Value::Number(unix_seconds(at_time))));
         }
         for (leader, counts) in &partition.by_broker {
             let labels = || [text(name), number.clone(), broker(*leader)];
@@ -163,7 +164,7 @@ fn connectivity<'a>(name: &'a str, snapshot: &'a connectivity::Snapshot, series:
         let info = [cluster, broker_id, text(&check.host), check.port.to_string().into(), text(rack)];
         series.push(c::BROKER_INFO.series(info, Value::Count(1)));
         if let Some(expiry) = check.certificate_expiry {
-            series.push(c::CERTIFICATE_EXPIRY.series(labels(), Value::Number(unix(expiry))));
+            series.push(c::CERTIFICATE_EXPIRY.series(labels(), Value::Number(unix_seconds(expiry))));
         }
         for ((stage, fault), count) in failures(check) {
             let [name, broker] = labels();
@@ -249,7 +250,7 @@ fn task<'a>(name: &'a str, task: &'static str, record: Record<'_>, series: &mut 
         series.push(c::CYCLE_INTERVAL.series(at(), Value::Number(record.interval.as_secs_f64())));
     }
     if let Some(succeeded) = record.succeeded {
-        series.push(c::CYCLE_SNAPSHOT.series(at(), Value::Number(unix(succeeded))));
+        series.push(c::CYCLE_SNAPSHOT.series(at(), Value::Number(unix_seconds(succeeded))));
     }
 }
 
@@ -338,7 +339,7 @@ pub fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
         (&p::PROCESS_MEMORY, process.memory.map(Value::Count)),
         (&p::PROCESS_FDS, process.fds.map(Value::Count)),
         (&p::PROCESS_MOST_FDS, process.most_fds.map(Value::Count)),
-        (&p::PROCESS_START, process.started.map(|started| Value::Number(unix(started)))),
+        (&p::PROCESS_START, process.started.map(|started| Value::Number(unix_seconds(started)))),
     ];
     series.extend(optional.into_iter().filter_map(|(family, value)| Some(family.series([], value?))));
     if let Some(exports) = &process.exports {
@@ -392,8 +393,4 @@ pub(super) fn broker(id: Option<BrokerId>) -> Label<'static> {
 
 pub(super) fn flag(holds: bool) -> Value<'static> {
     Value::Count(u64::from(holds))
-}
-
-fn unix(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

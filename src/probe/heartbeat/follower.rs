@@ -31,11 +31,11 @@ use crate::{
     kafka::{
         BrokerId, Error, Fault,
         admin::{self, At, Topic},
-        fault::Chain,
         native, wire,
     },
     probe::metadata,
     task::Latest,
+    text::Chain,
 };
 
 /// Between two attempts to learn the log ends of partitions that are not ready …

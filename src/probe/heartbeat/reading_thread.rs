@@ -12,7 +12,10 @@ use super::{
     assignment::Assignment, callbacks::ClientCallbacks, ledger::Event, readiness::ReadySignal,
     record::Record, renewal::Renewal,
 };
-use crate::kafka::{Error, fault::Chain, native};
+use crate::{
+    kafka::{Error, native},
+    text::Chain,
+};
 
 /// The thread looks up at least this often: for new partitions, and for the stop.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);

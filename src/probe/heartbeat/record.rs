@@ -19,8 +19,9 @@
 //! The wall clocks are for people who look at the topic; latencies are taken from the process's own
 //! monotonic clock. Bytes that another program wrote must never panic or be taken for ours.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use crate::clock::unix_nanos;
 use bytes::{Buf, BufMut};
 
 /// The smallest size a record may be configured to.
@@ -43,7 +44,7 @@ pub struct Identity {
 impl Identity {
     /// The identity of a run that begins now.
     pub fn new(instance: &str, begun: SystemTime) -> Self {
-        Self { instance: fnv1a(instance.as_bytes()), epoch: nanos(begun) }
+        Self { instance: fnv1a(instance.as_bytes()), epoch: unix_nanos(begun) }
     }
 
     /// The name of one heartbeat in logs, on the page and in the API.
@@ -121,12 +122,6 @@ impl Record {
     }
 }
 
-/// Nanoseconds since 1970; 0 for a clock before that.
-pub fn nanos(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
 /// FNV-1a, 64 bits: the same name gives the same instance on every machine and in every build.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -137,6 +132,8 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 

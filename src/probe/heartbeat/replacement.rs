@@ -7,7 +7,7 @@ use super::{
     ledger::Event,
     renewal::Renewal,
 };
-use crate::kafka::fault::Chain;
+use crate::text::Chain;
 
 impl Follower {
     /// A producer failed for good. If it is the current one, plans its replacement.

@@ -16,12 +16,13 @@ use tokio::sync::watch;
 use super::{
     callbacks::ClientCallbacks,
     ledger::Event,
-    record::{Identity, Record, nanos},
+    record::{Identity, Record},
     schedule::{Slot, Slots},
     targets::{Target, Targets},
     trace::{HEADER, SampleShare, TraceIds},
 };
 use crate::{
+    clock::unix_nanos,
     config,
     kafka::{Fault, native},
 };
@@ -112,7 +113,7 @@ impl SendingThread {
     fn encode(&mut self, partition: i32, sequence: u64, intended: Instant) {
         let sent = SystemTime::now();
         let late = intended.elapsed();
-        let (intended, sent) = (nanos(sent - late), nanos(sent));
+        let (intended, sent) = (unix_nanos(sent - late), unix_nanos(sent));
         let record = Record { identity: self.identity, partition, sequence, intended, sent };
         record.encode(self.settings.payload_bytes, &mut self.buffer);
     }

@@ -4,9 +4,10 @@
 //! take their instants in time, so nothing that they measured is wrong. A stall of the process is what the ledger's
 //! thread and this one have in common.
 
+use crate::sync::lock;
 use std::{
     collections::VecDeque,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -60,7 +61,7 @@ impl StallWatch {
     }
 
     fn beat(&self, now: Instant) {
-        let mut beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut beats = lock(&self.0);
         if now - beats.last > STALL {
             let pause = (beats.last, now);
             beats.pauses.push_back(pause);
@@ -73,7 +74,7 @@ impl StallWatch {
 
     /// The stalls of the process within a time in which another thread did not run, `to` being now.
     pub(super) fn stalls(&self, from: Instant, to: Instant) -> Vec<(Instant, Instant)> {
-        let beats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let beats = lock(&self.0);
         // Up to now the watching thread has not run since its last look.
         let pauses = beats.pauses.iter().copied().chain([(beats.last, to)]);
         let common = pauses.map(|(begin, end)| (begin.max(from), end.min(to)));

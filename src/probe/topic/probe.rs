@@ -22,11 +22,11 @@ use crate::{
     kafka::{
         BrokerId, Error, Fault, Permission,
         admin::{self, Topic},
-        fault::Chain,
         wire,
     },
     probe::metadata,
     task::{Cycle, Latest},
+    text::Chain,
 };
 
 /// Brokers that lead no partition of the topic.

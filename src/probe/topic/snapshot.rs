@@ -1,50 +1,29 @@
 //! What the topic probe publishes.
 
 use super::action::Action;
-use crate::kafka::{BrokerId, Capability};
+use crate::{
+    closed_enum::closed_enum,
+    kafka::{BrokerId, Capability},
+};
 
-/// Why nothing is done although something is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blocked {
-    /// A replica lives on a broker that the metadata does not list.
-    BrokerMissing,
-    /// A partition has fewer replicas in sync than replicas.
-    UnderReplicated,
-    /// A reassignment is running.
-    Reassigning,
-    /// The principal lacks the permission; asked again when the cluster changes, and every ten minutes.
-    Denied,
-    /// A policy of the cluster forbids it; asked again when the cluster changes, and every ten minutes.
-    Policy,
-    /// The broker does not know the request.
-    Unsupported,
-    /// Switched off in the configuration.
-    SwitchedOff,
-}
-
-impl Blocked {
-    /// Every reason, in the order of the labels.
-    pub const ALL: [Blocked; 7] = [
-        Blocked::BrokerMissing,
-        Blocked::UnderReplicated,
-        Blocked::Reassigning,
-        Blocked::Denied,
-        Blocked::Policy,
-        Blocked::Unsupported,
-        Blocked::SwitchedOff,
-    ];
-
-    /// The reason as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Blocked::BrokerMissing => "broker_missing",
-            Blocked::UnderReplicated => "under_replicated",
-            Blocked::Reassigning => "reassigning",
-            Blocked::Denied => "denied",
-            Blocked::Policy => "policy",
-            Blocked::Unsupported => "unsupported",
-            Blocked::SwitchedOff => "switched_off",
-        }
+closed_enum! {
+    /// Why nothing is done although something is to do.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Blocked {
+        /// A replica lives on a broker that the metadata does not list.
+        BrokerMissing = "broker_missing",
+        /// A partition has fewer replicas in sync than replicas.
+        UnderReplicated = "under_replicated",
+        /// A reassignment is running.
+        Reassigning = "reassigning",
+        /// The principal lacks the permission; asked again when the cluster changes, and every ten minutes.
+        Denied = "denied",
+        /// A policy of the cluster forbids it; asked again when the cluster changes, and every ten minutes.
+        Policy = "policy",
+        /// The broker does not know the request.
+        Unsupported = "unsupported",
+        /// Switched off in the configuration.
+        SwitchedOff = "switched_off",
     }
 }
 

@@ -20,7 +20,10 @@ use tokio::{
 };
 
 use super::{Cluster, Endpoint, Limits, Range};
-use crate::kafka::{BrokerId, Error, Fault, fault::Chain, wire::kinds::Kind};
+use crate::{
+    kafka::{BrokerId, Error, Fault, wire::kinds::Kind},
+    text::Chain,
+};
 
 /// The shortest time after which one more broker is asked: longer than a healthy broker usually takes for an answer.
 const LEAST_DELAY: Duration = Duration::from_millis(300);

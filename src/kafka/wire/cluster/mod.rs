@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use super::{Connection, Endpoint, Range, Settings, stages};
-use crate::kafka::{BrokerId, Error, Fault};
+use crate::{
+    kafka::{BrokerId, Error, Fault},
+    sync::lock,
+};
 
 mod any;
 
@@ -88,7 +91,7 @@ impl Cluster {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Learns where brokers are. Connections to endpoints that are gone are closed.

@@ -1,0 +1,79 @@
+//! Texts for the log: errors with their causes, and the words of others made harmless.
+//!
+//! Text that another program sent may hold anything. Nothing here decides what is logged; it only shapes it.
+
+use std::{error::Error, fmt};
+
+/// The longest text that [`plain`] returns, in characters. A line of the log stays readable, and a peer that sends a
+/// megabyte does not fill the disk.
+const LONGEST: usize = 200;
+
+/// Prints an error and its causes in one line: `a: b: c`.
+///
+/// A cause whose text the line holds already is left out: some crates repeat the text of the cause in their own.
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !line.contains(&text) {
+                line.push_str(": ");
+                line.push_str(&text);
+            }
+            cause = error.source();
+        }
+        f.write_str(&line)
+    }
+}
+
+/// Hostile text made fit for a line of a log: at most 200 characters, with control characters and the marks that turn
+/// the direction of writing escaped.
+pub fn plain(text: &str) -> String {
+    let escaped = text.chars().flat_map(|c| {
+        let control = c.is_control()
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c);
+        if control { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
+    });
+    escaped.take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Fails(&'static str, Option<Box<Fails>>);
+
+    impl fmt::Display for Fails {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Fails {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    fn chain(texts: &[&'static str]) -> String {
+        let nested = |inner, text: &&'static str| Some(Box::new(Fails(text, inner)));
+        Chain(&*texts.iter().rev().fold(None, nested).expect("a text at least")).to_string()
+    }
+
+    #[test]
+    fn chain_of_errors_names_each_cause_once() {
+        assert_eq!(chain(&["connect", "tcp", "refused"]), "connect: tcp: refused");
+        assert_eq!(chain(&["connect: refused", "refused", "os error 111"]), "connect: refused: os error 111");
+    }
+
+    #[test]
+    fn plain_text_has_no_control_characters_and_an_end() {
+        assert_eq!(plain("broker 1\n\u{1b}[2J\u{202e}"), "broker 1\\n\\u{1b}[2J\\u{202e}");
+        assert_eq!(plain(&"ü".repeat(1000)), "ü".repeat(200));
+    }
+}
