@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures_util::future::join_all;
 use kafka_protocol::messages::{DescribeLogDirsRequest, describe_log_dirs_response::DescribeLogDirsResult};
 
-use super::check;
+use super::protocol::check;
 use crate::{
     kafka::{BrokerId, Error, Fault, wire},
     text::Chain,

@@ -7,8 +7,9 @@ use futures_util::future::join_all;
 use kafka_protocol::messages::{ConsumerGroupDescribeRequest, DescribeGroupsRequest};
 
 use super::{
-    check,
-    groups::{GROUPS_A_REQUEST, GroupKind, group_id},
+    committed::GROUPS_A_REQUEST,
+    groups::GroupKind,
+    protocol::{check, group_id},
 };
 use crate::kafka::{BrokerId, Error, Fault, wire};
 

@@ -11,7 +11,10 @@ use kafka_protocol::messages::{
     list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
 };
 
-use super::{Topics, check, metadata, topic_name};
+use super::{
+    metadata::{Topics, metadata},
+    protocol::{check, topic_name},
+};
 use crate::{
     kafka::{BrokerId, Error, Fault, wire},
     text::{Chain, plain},

@@ -10,7 +10,10 @@ use kafka_protocol::{
     },
 };
 
-use super::{Partition, Topic, ids, known};
+use super::{
+    protocol::{ids, known},
+    topic::{Partition, Topic},
+};
 use crate::kafka::{
     Error, Fault, TopicId,
     wire::{self, Range},

@@ -9,8 +9,8 @@ use kafka_protocol::messages::{
 };
 
 use super::{
-    check,
-    groups::{GROUPS_A_REQUEST, Offsets, group_id},
+    committed::{GROUPS_A_REQUEST, Offsets},
+    protocol::{check, group_id},
 };
 use crate::{
     kafka::{BrokerId, Fault, wire},

@@ -8,7 +8,10 @@ use kafka_protocol::messages::{
     describe_producers_request::TopicRequest, describe_transactions_response::TransactionState,
 };
 
-use super::{ByLeader, check, topic_name};
+use super::{
+    offsets::ByLeader,
+    protocol::{check, topic_name},
+};
 use crate::{
     kafka::{BrokerId, Fault, wire},
     text::Chain,

@@ -5,7 +5,7 @@ use kafka_protocol::{
     messages::{DescribeGroupsRequest, MetadataRequest},
 };
 
-use super::{groups::group_id, named};
+use super::protocol::{group_id, named};
 use crate::kafka::{Error, Fault, wire};
 
 /// The versions that tell what the principal may do with the cluster (Kafka 2.3, KIP-430).

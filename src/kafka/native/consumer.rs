@@ -22,7 +22,13 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use super::{Context, Listener, describe, fault, refused, settings::consumer_config};
+use super::{
+    context::Context,
+    describe::describe,
+    errors::{fault, refused},
+    listener::Listener,
+    settings::consumer_config,
+};
 use crate::{config, kafka::Error};
 
 /// The heartbeat consumer.

@@ -2,15 +2,9 @@
 
 use std::time::Duration;
 
-use rdkafka::{
-    ClientConfig, config::RDKafkaLogLevel, consumer::BaseConsumer, error::KafkaError, producer::BaseProducer,
-};
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
-use crate::{
-    config::{self, Properties, did_you_mean},
-    kafka::wire::PropertyError,
-    text::plain,
-};
+use crate::config::{self, Properties};
 
 /// Of both heartbeat clients. Order: these < the client's own < `[kafka]` < `[producer]` or `[consumer]`.
 const BOTH: [(&str, &str); 10] = [
@@ -66,15 +60,12 @@ const CONSUMER_ALWAYS: [(&str, &str); 3] = [
 /// Never set for the heartbeat consumer: a client with a group asks for the group's coordinator for ever.
 const GROUP: &str = "group.id";
 
-/// Refused: a producer with it sends nothing outside a transaction, and heartbeats are sent one by one.
-const TRANSACTIONAL: &str = "transactional.id";
-
 /// The heartbeat consumer reads uncommitted records: heartbeats are not transactional, and with `read_committed`
 /// a transaction that another client leaves open on the topic delays them. Above `[kafka]`, below `[consumer]`.
 const ISOLATION: (&str, &str) = ("isolation.level", "read_uncommitted");
 
 /// librdkafka's other names of a property, and the one we use: which of two wins would be chance.
-const ALIASES: [(&str, &str); 9] = [
+pub(super) const ALIASES: [(&str, &str); 9] = [
     ("metadata.broker.list", "bootstrap.servers"),
     ("sasl.mechanisms", "sasl.mechanism"),
     ("max.in.flight", "max.in.flight.requests.per.connection"),
@@ -85,175 +76,6 @@ const ALIASES: [(&str, &str); 9] = [
     ("compression.codec", "compression.type"),
     ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
 ];
-
-/// What people set most, for the hint after a misspelt name.
-const COMMON: [&str; 41] = [
-    "acks",
-    "batch.size",
-    "bootstrap.servers",
-    "broker.address.family",
-    "client.dns.lookup",
-    "client.id",
-    "client.rack",
-    "compression.type",
-    "connections.max.idle.ms",
-    "debug",
-    "enable.idempotence",
-    "enable.ssl.certificate.verification",
-    "fetch.max.bytes",
-    "fetch.min.bytes",
-    "fetch.wait.max.ms",
-    "group.id",
-    "isolation.level",
-    "linger.ms",
-    "message.max.bytes",
-    "message.timeout.ms",
-    "metadata.max.age.ms",
-    "reconnect.backoff.max.ms",
-    "reconnect.backoff.ms",
-    "request.timeout.ms",
-    "retries",
-    "retry.backoff.ms",
-    "sasl.mechanism",
-    "sasl.password",
-    "sasl.username",
-    "security.protocol",
-    "session.timeout.ms",
-    "socket.keepalive.enable",
-    "socket.timeout.ms",
-    "ssl.ca.location",
-    "ssl.ca.pem",
-    "ssl.certificate.location",
-    "ssl.cipher.suites",
-    "ssl.endpoint.identification.algorithm",
-    "ssl.key.location",
-    "ssl.key.password",
-    "topic.metadata.refresh.interval.ms",
-];
-
-/// Checks every property of a cluster with librdkafka itself.
-pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
-    let sections = [&cluster.kafka, &cluster.producer, &cluster.consumer];
-    let properties = sections.into_iter().flat_map(|properties| &properties.0);
-    // One by one: librdkafka stops at the first it does not like.
-    let refused = properties.filter_map(|(key, property)| {
-        if key == TRANSACTIONAL {
-            let message = "heartbeats are not transactional: remove the property".to_owned();
-            return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
-        }
-        let refusal = ClientConfig::new().set(key, &property.value).create_native_config().err()?;
-        // The value stays out of the message: it may be a secret.
-        let message = match refusal {
-            KafkaError::ClientConfig(_, reason, ..) => in_our_words(key, &reason),
-            _ => None,
-        };
-        let message = message.unwrap_or_else(|| format!("librdkafka refuses the value{}", allowed(key)));
-        Some(PropertyError { key: key.clone(), place: property.place.clone(), message })
-    });
-    refused.collect()
-}
-
-/// librdkafka's reason, if it is one that never quotes the value.
-fn in_our_words(key: &str, reason: &str) -> Option<String> {
-    if reason.starts_with("No such configuration property") {
-        Some(format!("librdkafka knows no such property{}", did_you_mean(key, COMMON)))
-    } else if reason.contains("is read-only") || reason.contains("not supported in this build") {
-        Some("this build of librdkafka does not support it".to_owned())
-    } else {
-        None
-    }
-}
-
-/// Words that librdkafka takes as a value of one property or another.
-const WORDS: [&str; 40] = [
-    "true",
-    "false",
-    "all",
-    "plaintext",
-    "ssl",
-    "sasl_plaintext",
-    "sasl_ssl",
-    "any",
-    "v4",
-    "v6",
-    "none",
-    "https",
-    "default",
-    "oidc",
-    "read_uncommitted",
-    "read_committed",
-    "gzip",
-    "snappy",
-    "lz4",
-    "zstd",
-    "fifo",
-    "lifo",
-    "earliest",
-    "latest",
-    "error",
-    "use_all_dns_ips",
-    "resolve_canonical_bootstrap_servers_only",
-    "classic",
-    "consumer",
-    "rebootstrap",
-    "broker",
-    "topic",
-    "metadata",
-    "queue",
-    "msg",
-    "protocol",
-    "cgrp",
-    "security",
-    "fetch",
-    "eos",
-];
-
-/// What librdkafka itself takes as the value of a property: the words it takes, and the numbers.
-fn allowed(key: &str) -> String {
-    let refusal = |value: &str| ClientConfig::new().set(key, value).create_native_config().err();
-    let words: Vec<_> = WORDS.into_iter().filter(|word| refusal(word).is_none()).collect();
-    let lowest = match refusal(&i32::MIN.to_string()) {
-        Some(KafkaError::ClientConfig(_, reason, ..)) => reason,
-        _ => String::new(),
-    };
-    let range =
-        lowest.trim_end().rsplit_once("outside allowed range ").and_then(|(_, range)| range.split_once(".."));
-    let numbers = range.map(|(from, to)| format!("a number from {from} to {to}"));
-    let takes: Vec<_> = words.into_iter().map(str::to_owned).chain(numbers).collect();
-    match takes.split_last() {
-        None => String::new(),
-        Some((only, [])) => format!(": expected {only}"),
-        Some((last, others)) => format!(": expected {} or {last}", others.join(", ")),
-    }
-}
-
-/// Checks that the properties go together, by making both clients; neither connects. To be asked when
-/// [`check`] found nothing: each property alone is refused there.
-pub fn check_together(cluster: &config::Cluster) -> Vec<PropertyError> {
-    let without_brokers = |mut config: ClientConfig| {
-        config.remove("bootstrap.servers");
-        config
-    };
-    let producer = without_brokers(producer_config(cluster)).create::<BaseProducer>().err();
-    let consumer = without_brokers(consumer_config(cluster)).create::<BaseConsumer>().err();
-    let refused = [("producer", &cluster.producer, producer), ("consumer", &cluster.consumer, consumer)];
-    let refused = refused.into_iter().filter_map(|(client, own, error)| {
-        let reason = match error? {
-            KafkaError::ClientCreation(reason) => reason,
-            other => other.to_string(),
-        };
-        let named = own.0.iter().chain(&cluster.kafka.0).find(|(key, _)| reason.contains(key.as_str()));
-        let (key, place) = named.map_or((client, ""), |(key, property)| (key, &property.place));
-        // librdkafka names properties, not values; of this one it quotes what it cannot read.
-        let message = if reason.contains("sasl.oauthbearer.config") {
-            "librdkafka cannot read it".to_owned()
-        } else {
-            format!("librdkafka refuses the {client}: {}", plain(&reason))
-        };
-        Some(PropertyError { key: key.to_owned(), place: place.to_owned(), message })
-    });
-    refused.collect()
-}
 
 /// What a user may have chosen without knowing its consequence, as sentences for the log at the start.
 pub fn warnings(cluster: &config::Cluster) -> Vec<String> {
@@ -335,21 +157,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refused_value_names_the_allowed_ones() {
-        let expected = [
-            ("security.protocol", ": expected plaintext, ssl, sasl_plaintext or sasl_ssl"),
-            ("isolation.level", ": expected read_uncommitted or read_committed"),
-            ("compression.type", ": expected none, gzip, snappy, lz4 or zstd"),
-            ("broker.address.family", ": expected any, v4 or v6"),
-            ("enable.idempotence", ": expected true or false"),
-            ("linger.ms", ": expected a number from 0 to 900000"),
-        ];
-        for (key, words) in expected {
-            assert_eq!(allowed(key), words, "{key}");
-        }
-    }
-
-    #[test]
     fn longest_pause_is_ours_unless_the_shortest_pause_of_the_user_is_longer() {
         for (shortest, longest) in [("100", Some("1500")), ("1500", Some("1500")), ("2000", None)] {
             let env = [("KAFKA_HEARTBEAT__KAFKA__RECONNECT_BACKOFF_MS", shortest)];
@@ -359,17 +166,5 @@ mod tests {
             let settings = producer_config(&clusters[0]);
             assert_eq!(settings.get(LONGEST_PAUSE), longest, "{shortest}");
         }
-    }
-
-    #[test]
-    fn librdkafka_knows_every_name_we_propose_and_every_alias() {
-        let known = |key: &str| {
-            let config = ClientConfig::new().set(key, "").create_native_config();
-            !matches!(config, Err(KafkaError::ClientConfig(_, reason, ..)) if reason.starts_with("No such"))
-        };
-        assert!(!known("boostrap.servers"), "else this test could not fail");
-        let aliases = ALIASES.iter().flat_map(|(alias, name)| [alias, name]);
-        let unknown: Vec<_> = COMMON.iter().chain(aliases).filter(|name| !known(name)).collect();
-        assert_eq!(unknown, Vec::<&&str>::new());
     }
 }

@@ -11,6 +11,7 @@ mod connection;
 pub(crate) mod fuzz;
 mod guard;
 mod kinds;
+mod limits;
 mod sasl;
 mod settings;
 mod stages;

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    Connection, Range, Settings, cluster::Limits, guard, kinds::Kind, sasl, settings::Endpoint, tls,
+    Connection, Range, Settings, guard, kinds::Kind, limits::Limits, sasl, settings::Endpoint, tls,
     versions::Versions,
 };
 use crate::kafka::{Error, Fault, Stage};

@@ -12,7 +12,12 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord, Producer as _},
 };
 
-use super::{aside, describe_failure, fault, refused, settings::producer_config};
+use super::{
+    background::aside,
+    describe::describe_failure,
+    errors::{fault, refused},
+    settings::producer_config,
+};
 use crate::{
     config,
     kafka::{Error, Fault},

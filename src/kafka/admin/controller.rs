@@ -1,0 +1,41 @@
+//! Requests that the controller answers.
+
+use kafka_protocol::{
+    error::{ParseResponseErrorCode, ResponseError},
+    protocol::Request,
+};
+
+use super::metadata::{Topics, metadata};
+use crate::kafka::{Error, wire};
+
+/// Asks the controller where one is known, else anybody: KRaft brokers pass it on. If the answer's code
+/// says that the controller has moved, looks for it and asks once more.
+pub(super) async fn ask_controller<R: Request>(
+    cluster: &wire::Cluster,
+    request: &R,
+    ours: wire::Range,
+    code: impl Fn(&R::Response) -> i16,
+) -> Result<R::Response, Error> {
+    let answer = ask_known_controller(cluster, request, ours).await?;
+    if code(&answer).err() != Some(ResponseError::NotController) {
+        return Ok(answer);
+    }
+    metadata(cluster, Topics::Named(&[])).await?;
+    ask_known_controller(cluster, request, ours).await
+}
+
+async fn ask_known_controller<R: Request>(
+    cluster: &wire::Cluster,
+    request: &R,
+    ours: wire::Range,
+) -> Result<R::Response, Error> {
+    match cluster.controller() {
+        Some(controller) => cluster.ask(controller, request, ours).await,
+        None => cluster.ask_any(request, ours).await,
+    }
+}
+
+/// For the broker, so that its own word on the matter comes before we stop listening.
+pub(super) fn limit_ms(cluster: &wire::Cluster) -> i32 {
+    i32::try_from((cluster.timeout() * 4 / 5).as_millis()).unwrap_or(i32::MAX)
+}

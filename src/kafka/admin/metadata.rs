@@ -1,0 +1,131 @@
+//! The brokers and topics of a cluster.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kafka_protocol::{
+    error::ParseResponseErrorCode,
+    messages::{
+        MetadataRequest,
+        metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
+    },
+};
+
+use super::{
+    pages::pages,
+    protocol::{ids, known, named},
+    topic::{Partition, Topic},
+};
+use crate::kafka::{
+    BrokerId, Error, Fault, TopicId,
+    wire::{self, Endpoint, Range},
+};
+
+const METADATA: Range = Range { lowest: 4, highest: 12 };
+
+/// Which topics to describe.
+#[derive(Debug, Clone, Copy)]
+pub enum Topics<'a> {
+    /// Every topic we may see.
+    All,
+    /// The same, two thousand partitions a question where the brokers know how (Kafka 4.0, KIP-966): the whole of a
+    /// large cluster keeps a broker busy for a while. A change between two pages may be seen by one of them alone.
+    Pages,
+    /// These; none is ever created by asking.
+    Named(&'a [&'a str]),
+}
+
+/// What a broker says of the cluster.
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    /// Kafka's own id of the cluster.
+    pub cluster_id: Option<String>,
+    /// Under KRaft a random live broker.
+    pub controller: Option<BrokerId>,
+    /// Live brokers.
+    pub brokers: BTreeMap<BrokerId, Broker>,
+    /// Topics asked for, or why one cannot be described.
+    pub topics: BTreeMap<String, Result<Topic, Fault>>,
+    /// From sending the request to the whole answer; opening a session is not in it.
+    pub duration: Duration,
+}
+
+/// One broker of the metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// The advertised host: hostile text.
+    pub host: String,
+    /// The advertised port.
+    pub port: u16,
+    /// The rack, where one is set.
+    pub rack: Option<String>,
+}
+
+impl Broker {
+    /// Where to connect.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint { host: self.host.clone(), port: self.port }
+    }
+}
+
+/// Describes the cluster, and tells the wire client where its brokers are.
+///
+/// # Errors
+/// When no broker answered.
+pub async fn metadata(cluster: &wire::Cluster, topics: Topics<'_>) -> Result<Metadata, Error> {
+    let mut pages = match topics {
+        Topics::Pages => match pages(cluster).await {
+            Err(error) if error.fault() == Fault::Unsupported => None,
+            pages => Some(pages?),
+        },
+        Topics::All | Topics::Named(_) => None,
+    };
+    let named = match topics {
+        // Nothing but the brokers.
+        Topics::Pages if pages.is_some() => Some(Vec::new()),
+        Topics::All | Topics::Pages => None,
+        Topics::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
+    };
+    let request = MetadataRequest::default().with_topics(named).with_allow_auto_topic_creation(false);
+    let (answer, duration) = cluster.ask_any_timed(&request, METADATA).await?;
+    let brokers: BTreeMap<_, _> = answer
+        .brokers
+        .into_iter()
+        .filter_map(|broker| {
+            let port = u16::try_from(broker.port).ok()?;
+            let rack = broker.rack.map(|rack| rack.to_string());
+            Some((BrokerId(broker.node_id.0), Broker { host: broker.host.to_string(), port, rack }))
+        })
+        .collect();
+    let controller = known(answer.controller_id);
+    let endpoints = brokers.iter().map(|(id, broker)| (*id, broker.endpoint())).collect();
+    cluster.learn(endpoints, controller);
+    Ok(Metadata {
+        cluster_id: answer.cluster_id.map(|id| id.to_string()),
+        controller,
+        brokers,
+        duration: duration + pages.as_ref().map_or(Duration::ZERO, |(_, duration)| *duration),
+        topics: match pages.take() {
+            Some((topics, _)) => topics,
+            None => answer.topics.into_iter().filter_map(described).collect(),
+        },
+    })
+}
+
+fn described(topic: MetadataResponseTopic) -> Option<(String, Result<Topic, Fault>)> {
+    let name = topic.name?.to_string();
+    if let Some(error) = topic.error_code.err() {
+        return Some((name, Err(Fault::from_response(error))));
+    }
+    let id = Some(topic.topic_id.as_u128()).filter(|id| *id != 0).map(TopicId);
+    let partitions =
+        topic.partitions.into_iter().map(|partition| (partition.partition_index, state(&partition)));
+    Some((name, Ok(Topic { id, partitions: partitions.collect() })))
+}
+
+fn state(partition: &MetadataResponsePartition) -> Partition {
+    Partition {
+        leader: known(partition.leader_id),
+        replicas: ids(&partition.replica_nodes),
+        isr: ids(&partition.isr_nodes),
+    }
+}

@@ -1,0 +1,126 @@
+//! Callbacks of a client: librdkafka calls them with log lines, statistics, errors and deliveries.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientContext, Message,
+    bindings::{rd_kafka_message_status, rd_kafka_msg_status_t},
+    config::RDKafkaLogLevel,
+    consumer::ConsumerContext,
+    error::{KafkaError, RDKafkaErrorCode as Code},
+    message::BorrowedMessage,
+    producer::{DeliveryResult, ProducerContext},
+    statistics::Statistics,
+};
+
+use super::{
+    complaints::Words,
+    errors::fault,
+    listener::{Listener, Report, Undelivered},
+};
+use crate::{config, kafka::Fault};
+
+/// What librdkafka's log calls an error after which a client does nothing any more.
+const FATAL: &str = "FATAL";
+
+/// Callbacks of one client.
+pub(super) struct Context<L: Listener> {
+    pub(super) api: &'static str,
+    pub(super) listener: Arc<L>,
+    pub(super) words: Words,
+    pub(super) fatal: Fatal,
+}
+
+impl<L: Listener> Context<L> {
+    pub(super) fn new(cluster: &config::Cluster, api: &'static str, listener: Arc<L>) -> Self {
+        let words = Words::new(cluster.name.clone(), api);
+        Self { api, listener, words, fatal: Fatal::default() }
+    }
+}
+
+impl<L: Listener> ClientContext for Context<L> {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
+        // What goes wrong is told by outcomes and by the connectivity probe; these are the details.
+        let cluster = self.words.cluster();
+        if facility == FATAL {
+            self.fatal.raised.store(true, Ordering::Release);
+            self.listener.failed();
+            tracing::debug!(cluster, client = self.api, facility, "{words}");
+        } else if (level as i32) <= (RDKafkaLogLevel::Critical as i32) {
+            tracing::error!(cluster, client = self.api, facility, "{words}");
+        } else {
+            tracing::debug!(cluster, client = self.api, facility, "{words}");
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        for broker in statistics.brokers.values() {
+            let longest = broker.throttle.as_ref().map(|window| window.max).filter(|max| *max > 0);
+            if let Some(millis) = longest.and_then(|max| u64::try_from(max).ok()) {
+                self.listener.throttled(self.api, Duration::from_millis(millis));
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The end of a partition is an event of the consumer, which librdkafka delivers as an error.
+        if error.rdkafka_error_code() == Some(Code::PartitionEOF) {
+            return;
+        }
+        if self.fatal.raised.load(Ordering::Acquire) {
+            // The first one after it is the fatal error itself, under the code of its cause.
+            let cause = self.fatal.cause.get_or_init(|| fault(&error)).as_str();
+            return tracing::debug!(client = self.api, cause, "of a client that failed: {reason}");
+        }
+        self.words.note(fault(&error), reason);
+    }
+}
+
+impl<L: Listener> ConsumerContext for Context<L> {}
+
+impl<L: Listener> ProducerContext for Context<L> {
+    type DeliveryOpaque = Box<u64>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, token: Self::DeliveryOpaque) {
+        let at = Instant::now();
+        let (partition, result) = match result {
+            Ok(message) => (message.partition(), Ok(())),
+            Err((error, message)) => {
+                // What is left in the queue of a client that failed is dropped from there. A record that timed out and
+                // waits there to be sent again may be written.
+                let (purged, definite) =
+                    (error.rdkafka_error_code() == Some(Code::PurgeQueue), !maybe_written(message));
+                let fault = if purged { self.fatal.cause() } else { fault(error) };
+                (message.partition(), Err(Undelivered { fault, sent: !(purged && definite), definite }))
+            }
+        };
+        self.listener.delivered(Report { partition, token: *token, at, result });
+    }
+}
+
+/// Whether the record may be in the log although its delivery failed.
+fn maybe_written(message: &BorrowedMessage<'_>) -> bool {
+    #[expect(unsafe_code, reason = "rdkafka has no safe name for this question")]
+    // SAFETY: the message lives as long as the reference, and the call only reads it.
+    let status = unsafe { rd_kafka_message_status(message.ptr()) };
+    status != rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
+}
+
+/// Whether librdkafka gave a client up for good.
+#[derive(Default)]
+pub(super) struct Fatal {
+    raised: AtomicBool,
+    cause: OnceLock<Fault>,
+}
+
+impl Fatal {
+    pub(super) fn cause(&self) -> Fault {
+        self.cause.get().copied().unwrap_or(Fault::Other)
+    }
+}
