@@ -29,7 +29,7 @@ use kafka_heartbeat::{
         admin::{self, At, ByLeader, Topics},
         wire::{Cluster, Range, Settings},
     },
-    metrics::render,
+    metrics::{ClusterLabel, render},
     probe::metadata,
     task::{Cycle, Latest},
 };
@@ -280,7 +280,7 @@ fn encode(config: &Config, snapshot: Snapshot, rounds: u64) {
     readings.collect.snapshot = Some((Arc::new(snapshot), tokio::time::Instant::now()));
     let blocks = || {
         let mut blocks = prometheus::Blocks::new(&BTreeMap::new(), Format::Text);
-        render::collected(&readings, true, Compat::default(), &mut blocks);
+        render::topics_and_groups(&readings, ClusterLabel::OnlyCluster, Compat::default(), &mut blocks);
         blocks.done()
     };
     let written = blocks();

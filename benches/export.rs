@@ -7,11 +7,12 @@
 use std::{collections::BTreeMap, fs, hint::black_box, process, time::SystemTime};
 
 use kafka_heartbeat::{
+    catalog::collect as c,
     export::{
         otlp::encode::{Encoder, Sent, Settings, Temporality},
         prometheus::{Blocks, Format, Parts},
     },
-    metrics::{Series, Sink, Value, catalog::collect as c},
+    metrics::{Series, Sink, Value},
 };
 use measure::{median, number, peak_mb, processor_seconds, resident_mb};
 

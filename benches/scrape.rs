@@ -10,15 +10,16 @@ use std::{
     collections::BTreeMap,
     hint::black_box,
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use kafka_heartbeat::{
     board::Readings,
+    config::Compat,
     export::prometheus::{self, Format},
     kafka::BrokerId,
     latency::{Bounds, Buckets},
-    metrics::{compat, render},
+    metrics::render::{self, Exposed},
     probe::heartbeat::{BrokerCounts, Partition, Snapshot},
 };
 use measure::{median, number, quantile, seconds};
@@ -77,13 +78,11 @@ fn partition(number: i32, pattern: &Partition) -> Partition {
 }
 
 fn scrape(readings: &Readings, format: Format) -> Vec<u8> {
-    let mut all = Vec::new();
     let process = sample::process(SystemTime::UNIX_EPOCH);
-    render::cluster(readings, true, &mut all);
-    render::collected(readings, true, kafka_heartbeat::config::Compat::default(), &mut all);
-    compat::cc_heartbeat(std::slice::from_ref(readings), Instant::now(), &mut all);
-    render::process(&process, &mut all);
-    render::exposed(0, &mut all);
+    let compat = Compat { cc_heartbeat: true, ..Compat::default() };
+    let exposed = Exposed::to_scrape(std::slice::from_ref(readings), &process, compat);
+    let mut all = Vec::new();
+    render::everything(&exposed, &mut all);
     prometheus::encode(&all, &BTreeMap::new(), format)
 }
 

@@ -32,7 +32,7 @@ use crate::{
         Error, native,
         wire::{self, PropertyError},
     },
-    metrics::render::Process,
+    metrics::process::Process,
     probe::{
         connectivity,
         heartbeat::{

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::{app::Checked, config::Config, kafka::wire, metrics::render::OwnCertificate, sync::lock};
+use crate::{app::Checked, config::Config, kafka::wire, metrics::process::OwnCertificate, sync::lock};
 
 /// From one look at the clock and at the HTTP server's file to the next.
 const INTERVAL: Duration = Duration::from_secs(60);

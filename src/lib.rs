@@ -9,6 +9,7 @@ mod closed_enum;
 mod sync;
 pub mod text;
 
+pub mod catalog;
 pub mod config;
 
 pub mod kafka;

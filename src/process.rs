@@ -12,7 +12,7 @@ use std::{
 use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
 
 use crate::{
-    certificates::Certificates, kafka::Fault, latency::SharedBuckets, metrics::render::Process, sync::lock,
+    certificates::Certificates, kafka::Fault, latency::SharedBuckets, metrics::process::Process, sync::lock,
 };
 
 /// Clock ticks a second in `/proc`: 100 on every Linux there is.

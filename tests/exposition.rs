@@ -19,17 +19,21 @@ use std::{
 use exposition_parser::{Exposition, parse, protobuf};
 use kafka_heartbeat::{
     board::Readings,
+    catalog::{self, Kind},
     config::{self, Compat, Sources},
     export::prometheus::{Blocks, Format, Parts, encode},
     kafka::Fault,
     latency::{Bounds, Buckets, Recent, RecentMean},
-    metrics::{Kind, Series, Sink, Value, catalog, compat, render},
+    metrics::{
+        ClusterLabel, Series, Sink, Value,
+        render::{self, Exposed},
+    },
     probe::heartbeat::{self, Anomaly, Outcome},
 };
 use sample::{HOSTILE, config, process, sample};
 
 const FORMATS: [Format; 2] = [Format::Text, Format::OpenMetrics];
-/// Labels a family of ours may carry; a new one needs a thought about how many values it has.
+/// Every name of an older program.
 const COMPAT: Compat = Compat {
     cc_heartbeat: true,
     kafka_exporter: true,
@@ -37,50 +41,6 @@ const COMPAT: Compat = Compat {
     kminion: true,
     member_labels: false,
 };
-
-const LABELS: [&str; 41] = [
-    "client",
-    "producer_id",
-    "transactional_id",
-    "log_dir",
-    "status",
-    "verdict",
-    "address",
-    "consumergroup",
-    "id",
-    "partition_id",
-    "member_host",
-    "consumer_id",
-    "client_id",
-    "action",
-    "api",
-    "broker",
-    "broker_ip",
-    "cluster_id",
-    "cluster_name",
-    "ending",
-    "fault",
-    "filter",
-    "group",
-    "host",
-    "kafka_cluster",
-    "kind",
-    "librdkafka",
-    "method",
-    "outcome",
-    "partition",
-    "port",
-    "rack",
-    "reason",
-    "revision",
-    "stage",
-    "state",
-    "task",
-    "topic",
-    "type",
-    "version",
-    "use",
-];
 
 fn wall() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
@@ -96,19 +56,9 @@ fn expose(readings: &[Readings], format: Format) -> String {
 
 fn bytes(readings: &[Readings], format: Format) -> Vec<u8> {
     let process = process(wall());
+    let exposed = Exposed::to_scrape(readings, &process, COMPAT);
     let mut series = Vec::new();
-    for one in readings {
-        render::cluster(one, readings.len() == 1, &mut series);
-    }
-    for one in readings {
-        render::collected(one, readings.len() == 1, COMPAT, &mut series);
-    }
-    compat::cc_heartbeat(readings, Instant::now(), &mut series);
-    compat::brokers(readings, &mut series);
-    let kminion = compat::Kminion::of(readings);
-    kminion.series(&mut series);
-    render::process(&process, &mut series);
-    render::exposed(0, &mut series);
+    render::everything(&exposed, &mut series);
     encode(&series, &config().labels, format)
 }
 
@@ -170,7 +120,7 @@ fn a_histogram_is_the_same_in_every_encoding() {
         exact.record(Instant::now(), Duration::from_micros(micros));
     }
     buckets.record(Duration::ZERO);
-    let series = [catalog::METADATA.series(["eu".into()], Value::Buckets(&buckets))];
+    let series = [catalog::cluster::METADATA.series(["eu".into()], Value::Buckets(&buckets))];
     let encoded = |format| encode(&series, &BTreeMap::new(), format);
     let read = protobuf::parse(&encoded(Format::Protobuf)).expect("protobuf");
     for format in FORMATS {
@@ -431,7 +381,14 @@ fn every_family_keeps_the_rules_for_names() {
         // Names that other exporters made are kept as they are.
         let kept = name.starts_with("kafka_") || legacy(help);
         assert!(kept || !units.iter().any(|unit| name.contains(unit)), "{name} has no base unit");
-        assert!(family.labels.iter().all(|label| LABELS.contains(label)), "{name}: {:?}", family.labels);
+        for label in family.labels {
+            assert!(label.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}: {label}");
+            assert!(
+                !["le", "quantile", "job", "instance"].contains(label),
+                "{name}: {label} is Prometheus' own"
+            );
+            assert!(!label.starts_with('_') && !label.ends_with('_'), "{name}: {label}");
+        }
         let distinct: BTreeSet<_> = family.labels.iter().collect();
         assert_eq!(distinct.len(), family.labels.len(), "{name}");
         let of_process =
@@ -443,31 +400,28 @@ fn every_family_keeps_the_rules_for_names() {
 
 #[test]
 fn no_family_is_declared_and_forgotten() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/metrics/catalog");
-    let files = std::fs::read_dir(folder).expect("the catalog").map(|file| file.expect("a file").path());
-    let files: Vec<_> = files.map(|path| std::fs::read_to_string(path).expect("a source")).collect();
-    let statics = |file: &String| {
-        file.lines().filter(|line| line.starts_with("pub static ")).map(str::to_owned).collect::<Vec<_>>()
-    };
-    let declared = files.iter().flat_map(statics).filter(|line| line.contains(": Family<")).count();
-    assert_eq!(declared, catalog::all().count() + catalog::compat::MEMBERS.len());
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/catalog");
+    let folders = [folder.to_owned(), format!("{folder}/compat")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("the catalog"));
+    let files = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_file());
+    let text: String = files.map(|path| fs::read_to_string(path).expect("a source")).collect();
+    let is_family = |line: &&str| line.trim_start().starts_with("pub static ") && line.contains(": Family<");
+    // One more line is that of the macro which declares families.
+    let declared = text.lines().filter(is_family).filter(|line| !line.contains('$')).count();
+    assert_eq!(declared, catalog::all().count() + catalog::compat::klag_exporter::ALL.len());
     // Each older name is of one program.
     let of_sets = catalog::compat::SETS.iter().flat_map(|set| set.families.iter().map(|family| family.name));
     let of_sets: Vec<_> = of_sets.collect();
-    assert_eq!(of_sets, catalog::compat::ALL.map(|family| family.name));
+    assert_eq!(of_sets, catalog::compat::all().map(|family| family.name).collect::<Vec<_>>());
+    assert_eq!(of_sets.iter().collect::<BTreeSet<_>>().len(), of_sets.len());
 }
 
 /// Everything there is, with labels that hold anything, as OpenMetrics with `_created`; and how many series count.
 fn with_created() -> (String, usize) {
     let (readings, process) = (readings(), process(wall()));
+    let exposed = Exposed::to_scrape(&readings, &process, COMPAT);
     let mut series = Vec::new();
-    readings.iter().for_each(|one| render::cluster(one, false, &mut series));
-    readings.iter().for_each(|one| render::collected(one, false, COMPAT, &mut series));
-    compat::cc_heartbeat(&readings, Instant::now(), &mut series);
-    compat::brokers(&readings, &mut series);
-    let kminion = compat::Kminion::of(&readings);
-    kminion.series(&mut series);
-    render::process(&process, &mut series);
+    render::everything(&exposed, &mut series);
     let counts = |one: &&Series<'_>| matches!(one.family.kind, Kind::Counter | Kind::Histogram);
     let count = series.iter().filter(counts).count();
     let mut blocks = Blocks::new(&config().labels, Format::OpenMetrics).created(Some(wall()));
@@ -534,7 +488,7 @@ fn klag_exporters_labels_come_with_a_switch_and_in_place_of_ours() {
     let readings = readings();
     let wanted = Compat { member_labels: true, ..Compat::default() };
     let mut series = Vec::new();
-    render::collected(&readings[0], false, wanted, &mut series);
+    render::topics_and_groups(&readings[0], ClusterLabel::EachCluster, wanted, &mut series);
     let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).expect("text");
     let exposition = parse(&text, Format::Text).expect("the text format");
     let ours = parsed(&readings);
@@ -548,7 +502,7 @@ fn klag_exporters_labels_come_with_a_switch_and_in_place_of_ours() {
         values.sort_by(f64::total_cmp);
         values
     };
-    for family in catalog::compat::MEMBERS {
+    for family in catalog::compat::klag_exporter::ALL {
         let mut expected: Vec<String> = family.labels.iter().map(|label| (*label).to_owned()).collect();
         expected.sort();
         assert_eq!(labels(&exposition, family.name), BTreeSet::from([expected]), "{}", family.name);
@@ -657,8 +611,7 @@ fn the_sample_shows_every_family_but_the_one_its_system_hides() {
 
 #[test]
 fn no_constant_label_can_collide_with_one_of_ours() {
-    let labels: BTreeSet<_> =
-        catalog::all().flat_map(|family| family.labels.iter().copied()).chain(["le"]).collect();
+    let labels: BTreeSet<_> = catalog::labels().chain(["le", "quantile"]).collect();
     for label in labels {
         let env = BTreeMap::from([("KAFKA_HEARTBEAT__KAFKA__BOOTSTRAP_SERVERS".into(), "b:9092".into())]);
         let settings = vec![("labels", label.to_owned(), "x".to_owned(), "--label")];

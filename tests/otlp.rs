@@ -24,7 +24,8 @@ use std::{
 use collector::{Answer, Collector, Point, metrics_of, points};
 use exposition_parser::{Id, parse};
 use kafka_heartbeat::{
-    config::{self, Compat, Metrics, Otlp, Sources},
+    catalog,
+    config::{self, Metrics, Otlp, Sources},
     export::{
         otlp::{
             Exporter,
@@ -33,7 +34,10 @@ use kafka_heartbeat::{
         prometheus::{Format, encode},
     },
     latency::{Bounds, Buckets, SpanContext},
-    metrics::{Sink, Value, catalog, render},
+    metrics::{
+        Sink, Value,
+        render::{self, Exposed},
+    },
 };
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, metric::Data};
 use support::{certs::Authority, groups, kafka::Kafka, service::Service, wait_for};
@@ -130,10 +134,9 @@ fn samples(collector: &Collector) -> BTreeMap<Id, f64> {
 #[tokio::test]
 async fn what_is_pushed_is_what_is_scraped() {
     let (readings, process) = (Arc::new(sample::sample(&sample::config(), wall())), sample::process(wall()));
+    let exposed = Exposed::to_push(&readings, &process);
     let mut series = Vec::new();
-    readings.iter().for_each(|one| render::cluster(one, false, &mut series));
-    readings.iter().for_each(|one| render::collected(one, false, Compat::default(), &mut series));
-    render::process(&process, &mut series);
+    render::everything(&exposed, &mut series);
     let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
     let scraped = parse(&text, Format::Text).unwrap();
     // Of histograms the count; buckets and sums have a test of their own.
@@ -158,11 +161,7 @@ async fn what_is_pushed_is_what_is_scraped() {
     ] {
         let (readings, process) = (readings.clone(), process.clone());
         let mut exporter = exporter(&settings, move |encoder| {
-            let mut own = Vec::new();
-            readings.iter().for_each(|one| render::cluster(one, false, &mut own));
-            render::process(&process, &mut own);
-            encoder.take(own);
-            readings.iter().for_each(|one| render::collected(one, false, Compat::default(), encoder));
+            render::everything(&Exposed::to_push(&readings, &process), encoder);
         });
         export(&mut exporter).await.unwrap();
         let pushed = samples(&collector);
@@ -186,8 +185,8 @@ impl Script {
         move |encoder| {
             for (partition, (count, gauge)) in values.lock().unwrap().iter().enumerate() {
                 let at = || ["eu".into(), partition.to_string().into()];
-                encoder.push(catalog::SCHEDULED.series(at(), Value::Count(*count)));
-                encoder.push(catalog::IN_FLIGHT.series(at(), Value::Number(*gauge)));
+                encoder.push(catalog::heartbeat::SCHEDULED.series(at(), Value::Count(*count)));
+                encoder.push(catalog::heartbeat::IN_FLIGHT.series(at(), Value::Number(*gauge)));
             }
         }
     }
@@ -305,7 +304,7 @@ async fn what_comes_back_goes_on_where_it_was() {
 /// Encodes once, and reads the only metric back.
 fn metric(settings: &Settings, sent: &mut Sent, buckets: &Buckets) -> Metric {
     let mut encoder = Encoder::new(settings, sent, begun(), wall() + AMPLE);
-    encoder.push(catalog::METADATA.series(["eu".into()], Value::Buckets(buckets)));
+    encoder.push(catalog::cluster::METADATA.series(["eu".into()], Value::Buckets(buckets)));
     let requests = encoder.requests();
     assert_eq!(requests.len(), 1);
     sent.arrived(&requests[0], wall() + AMPLE);

@@ -31,13 +31,12 @@ use std::{
 use collector::{Collector, metrics_of};
 use exposition_parser::{Id, parse};
 use kafka_heartbeat::{
-    board::Readings,
-    config::{self, Compat, Sources},
+    config::{self, Sources},
     export::{
         otlp::{Exporter, encode::Encoder},
         prometheus::{Format, encode},
     },
-    metrics::{Series, Sink, render},
+    metrics::render::{self, Exposed},
 };
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use support::{
@@ -123,28 +122,22 @@ impl Drop for Real {
     }
 }
 
-/// Everything that is served but the older programs' names.
-fn push<'a>(readings: &'a [Readings], process: &'a render::Process, sink: &mut impl Sink<'a>) {
-    let mut own: Vec<Series<'a>> = Vec::new();
-    readings.iter().for_each(|one| render::cluster(one, false, &mut own));
-    render::process(process, &mut own);
-    sink.take(own);
-    readings.iter().for_each(|one| render::collected(one, false, Compat::default(), sink));
-}
-
 /// An exporter of the sample, and the same as text.
 fn exporter(settings: &[(&'static str, String)]) -> (Exporter, String) {
     let wall = SystemTime::now();
     let (readings, process) = (sample::sample(&sample::config(), wall), sample::process(wall));
+    let exposed = Exposed::to_push(&readings, &process);
     let mut series = Vec::new();
-    push(&readings, &process, &mut series);
+    render::everything(&exposed, &mut series);
     let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
     drop(series);
+    drop(exposed);
     let settings = settings.iter().map(|(key, value)| ("otlp", (*key).to_owned(), value.clone(), "test"));
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
     let otlp = config::load(&sources).unwrap().otlp.metrics.unwrap();
-    let source = move |encoder: &mut Encoder<'_>| push(&readings, &process, encoder);
+    let source =
+        move |encoder: &mut Encoder<'_>| render::everything(&Exposed::to_push(&readings, &process), encoder);
     let begun = wall - Duration::from_secs(6000);
     let exporter = Exporter::new(&otlp, &BTreeMap::new(), "one", Arc::new(source), begun).unwrap();
     (exporter, text)

@@ -11,9 +11,9 @@ use std::{
 
 use clap::{CommandFactory, Parser};
 use kafka_heartbeat::{
+    catalog,
     cli::{Cli, Exit},
     config::{Sources, load},
-    metrics::catalog,
     probe::heartbeat::{Anomaly, Outcome},
 };
 

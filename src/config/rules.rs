@@ -3,55 +3,10 @@
 use std::time::Duration;
 
 use super::{Cluster, Heartbeat, Topic};
+use crate::catalog;
 
-/// Labels that our series carry, or that Prometheus gives a meaning.
-const RESERVED_LABELS: [&str; 45] = [
-    "client",
-    "producer_id",
-    "transactional_id",
-    "log_dir",
-    "status",
-    "verdict",
-    "member_host",
-    "compaction_detected",
-    "data_loss_detected",
-    "consumergroup",
-    "partition_id",
-    "id",
-    "address",
-    "consumer_id",
-    "client_id",
-    "kafka_cluster",
-    "partition",
-    "broker",
-    "broker_ip",
-    "cluster_id",
-    "cluster_name",
-    "outcome",
-    "kind",
-    "fault",
-    "filter",
-    "stage",
-    "api",
-    "host",
-    "port",
-    "rack",
-    "action",
-    "reason",
-    "state",
-    "topic",
-    "group",
-    "method",
-    "type",
-    "task",
-    "ending",
-    "le",
-    "quantile",
-    "version",
-    "revision",
-    "librdkafka",
-    "use",
-];
+/// Labels of histograms and summaries, which Prometheus gives a meaning.
+const PROMETHEUS_LABELS: [&str; 2] = ["le", "quantile"];
 
 /// The smallest record that holds a heartbeat.
 const SMALLEST_PAYLOAD: usize = 64;
@@ -137,7 +92,7 @@ pub(super) fn labels<'a>(names: impl Iterator<Item = &'a String>) -> Vec<(String
 }
 
 fn label(name: &str) -> Option<&'static str> {
-    if RESERVED_LABELS.contains(&name) {
+    if catalog::labels().chain(PROMETHEUS_LABELS).any(|reserved| reserved == name) {
         return Some("our series carry this label already; choose another");
     }
     let begins = |c: char| c.is_ascii_alphabetic() || c == '_';

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::otlp::names::Name;
-use crate::metrics::{Description, Kind, catalog};
+use crate::catalog::{self, Description, Kind};
 
 /// What stands above the tables.
 const HEAD: &str = "# Metrics
@@ -51,7 +51,7 @@ pub fn markdown() -> String {
         ),
         ("Topics and the cluster", &["topic_", "kafka_"]),
     ];
-    let legacy: Vec<_> = catalog::compat::ALL.iter().map(|family| family.name).collect();
+    let legacy: Vec<_> = catalog::compat::all().map(|family| family.name).collect();
     let mut left: Vec<_> = catalog::all().filter(|family| !legacy.contains(&family.name)).collect();
     for (title, prefixes) in sections {
         let (of, others) = left

@@ -25,7 +25,10 @@ use crate::{
     board::Readings,
     collect,
     export::prometheus::{self, Block, Format, Parts},
-    metrics::{Sink, compat, render as series},
+    metrics::{
+        ClusterLabel, Sink,
+        render::{self as series, Exposed},
+    },
     sync::lock,
 };
 
@@ -159,7 +162,8 @@ impl Written {
         let plain = !form.gzip || lock(&self.wanted).get(&plain).is_some_and(|wanted| wanted.is_regular());
         let mut blocks =
             prometheus::Blocks::new(&state.labels, form.format).created(state.created).only_packed(!plain);
-        series::collected(readings, state.boards.len() == 1, state.compat, &mut blocks);
+        let label = ClusterLabel::of(state.boards.len());
+        series::topics_and_groups(readings, label, state.compat, &mut blocks);
         let blocks = blocks.done();
         if form.gzip {
             prometheus::pack(&blocks);
@@ -223,23 +227,10 @@ fn scrape(state: &State, form: Form) -> Vec<Bytes> {
         .enumerate()
         .map(|(board, readings)| state.written.of(state, board, readings, form))
         .collect();
-    let mut all = Vec::with_capacity(1024);
-    for readings in &readings {
-        series::cluster(readings, state.boards.len() == 1, &mut all);
-    }
-    if state.compat.cc_heartbeat {
-        compat::cc_heartbeat(&readings, Instant::now(), &mut all);
-    }
-    if state.compat.kafka_exporter {
-        compat::brokers(&readings, &mut all);
-    }
-    let kminion = state.compat.kminion.then(|| compat::Kminion::of(&readings));
-    kminion.iter().for_each(|kminion| kminion.series(&mut all));
+    let exposed = Exposed::to_scrape(&readings, &process, state.compat);
     let parts: Vec<&[Block]> = collected.iter().map(AsRef::as_ref).collect();
-    series::process(&process, &mut all);
-    series::exposed(prometheus::count(&parts), &mut all);
     let mut own = prometheus::Blocks::new(&state.labels, form.format).created(state.created);
-    own.take(all);
+    own.take(series::changing(&exposed, prometheus::count(&parts)));
     let own = own.done();
     let parts: Vec<&[Block]> = parts.into_iter().chain([own.as_slice()]).collect();
     let parts = Parts::of(&parts, form.format);

@@ -39,7 +39,7 @@ use crate::{
     board::Board,
     config::{Compat, Config},
     latency,
-    metrics::render::Process,
+    metrics::process::Process,
 };
 
 /// What requests are answered from.

@@ -13,13 +13,13 @@ use serde_json::json;
 
 use crate::{
     board::Board,
-    config::{Alerts, Compat},
+    catalog::{Description, cluster::BROKER_UP, collect as c, judge::RATE},
+    config::Alerts,
     export::alerts::Findings,
     kafka::{Error, Fault, native::Publisher},
     metrics::{
-        Description, Series, Sink, Value,
-        catalog::{self, collect as c},
-        render,
+        Series, Sink, Value,
+        render::{self, Exposed},
     },
     task::{Cycle, Schedule},
 };
@@ -98,11 +98,9 @@ impl Publishing {
     async fn numbers(&self) -> Result<(), Error> {
         let Some(topic) = &self.settings.metrics else { return Ok(()) };
         let readings = self.board.read();
+        let exposed = Exposed::to_publish(&readings);
         let mut chosen = Chosen::default();
-        let mut own = Vec::new();
-        render::cluster(&readings, false, &mut own);
-        chosen.take(own);
-        render::collected(&readings, false, Compat::default(), &mut chosen);
+        render::everything(&exposed, &mut chosen);
         let now = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let records: Vec<_> = chosen.0.iter().filter_map(|series| number(series, &now)).collect();
         let records: Vec<_> = records.iter().map(|(key, value)| (*key, value.as_str())).collect();
@@ -117,7 +115,7 @@ impl Publishing {
 struct Chosen<'a>(Vec<Series<'a>>);
 
 const PUBLISHED: [&Description; 9] = [
-    &catalog::BROKER_UP.description,
+    &BROKER_UP.description,
     &c::GROUP_SUM.description,
     &c::GROUP_MAX_SECONDS.description,
     &c::TOPIC_APPENDED.description,
@@ -125,7 +123,7 @@ const PUBLISHED: [&Description; 9] = [
     &c::OFFLINE.description,
     &c::UNDER_REPLICATED.description,
     &c::UNDER_MIN_ISR.description,
-    &catalog::judge::RATE.description,
+    &RATE.description,
 ];
 
 impl<'a> Sink<'a> for Chosen<'a> {

@@ -20,12 +20,12 @@ use traces::{Counts, Telling};
 use crate::{
     board::Board,
     clock::since_1970,
-    config::{Compat, Config},
+    config::Config,
     export::otlp::{Exporter, Report, Source},
     kafka::{Error, Fault},
     metrics::{
-        Sink,
-        render::{self, Exports, Published, Traces},
+        process::{Exports, Published, Traces},
+        render::{self, Exposed},
     },
     probe::heartbeat::trace_queue::TraceReceiver,
     process::Monitor,
@@ -141,13 +141,7 @@ fn source(boards: Vec<Board>, monitor: Arc<Monitor>) -> Source {
     Arc::new(move |encoder| {
         let readings: Vec<_> = boards.iter().map(Board::read).collect();
         let process = monitor.read();
-        let mut own = Vec::new();
-        readings.iter().for_each(|one| render::cluster(one, readings.len() == 1, &mut own));
-        render::process(&process, &mut own);
-        encoder.take(own);
-        readings
-            .iter()
-            .for_each(|one| render::collected(one, readings.len() == 1, Compat::default(), encoder));
+        render::everything(&Exposed::to_push(&readings, &process), encoder);
     })
 }
 

@@ -13,7 +13,7 @@ use crate::{
     config::Traces,
     export::traces::Exporter,
     kafka::{Error, Fault},
-    metrics::render,
+    metrics::process,
     probe::heartbeat::trace_queue::{TraceReceiver, TracedHeartbeat},
     task::{Cycle, Schedule},
 };
@@ -41,9 +41,9 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn read(&self) -> render::Traces {
+    pub(super) fn read(&self) -> process::Traces {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        render::Traces {
+        process::Traces {
             exported: read(&self.exported),
             failed: read(&self.failed),
             dropped: read(&self.dropped),

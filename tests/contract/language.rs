@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use kafka_heartbeat::metrics::catalog;
+use kafka_heartbeat::catalog;
 
 use super::operations::{dashboards, list, panels, read, root, rules, text};
 

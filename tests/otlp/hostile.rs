@@ -8,8 +8,8 @@ use super::*;
 fn series_of(partitions: std::ops::Range<usize>, encoder: &mut Encoder<'_>) {
     for partition in partitions {
         let at = || ["eu".into(), partition.to_string().into()];
-        encoder.push(catalog::SCHEDULED.series(at(), Value::Count(partition as u64)));
-        encoder.push(catalog::IN_FLIGHT.series(at(), Value::Number(1.0)));
+        encoder.push(catalog::heartbeat::SCHEDULED.series(at(), Value::Count(partition as u64)));
+        encoder.push(catalog::heartbeat::IN_FLIGHT.series(at(), Value::Number(1.0)));
     }
 }
 
@@ -177,7 +177,7 @@ async fn refusals_that_alternate_with_successes_lose_no_point() {
         let round = *number.lock().unwrap();
         for partition in 0..5_000_u64 {
             let labels = ["eu".into(), partition.to_string().into()];
-            encoder.push(catalog::SCHEDULED.series(labels, Value::Count(round * partition)));
+            encoder.push(catalog::heartbeat::SCHEDULED.series(labels, Value::Count(round * partition)));
         }
     });
     const ROUNDS: u64 = 40;

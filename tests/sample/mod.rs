@@ -27,7 +27,7 @@ use kafka_heartbeat::{
         wire,
     },
     latency::{Bounds, Buckets, Recent, RecentMean, SpanContext},
-    metrics::render::{Exports, OwnCertificate, Process, Published, Traces},
+    metrics::process::{Exports, OwnCertificate, Process, Published, Traces},
     probe::{
         connectivity::{self, Check},
         heartbeat::{self, Beat, BrokerCounts, Ended, Outcome, Partition, Totals},

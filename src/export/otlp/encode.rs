@@ -13,8 +13,9 @@ use super::{
 };
 pub use super::{requests::Request, sent::Sent};
 use crate::{
+    catalog::{Description, Kind},
     clock::unix_nanos,
-    metrics::{Description, Kind, Series, Sink},
+    metrics::{Series, Sink},
 };
 
 /// What counters and histograms tell.

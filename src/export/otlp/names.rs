@@ -5,7 +5,7 @@
 //! stays where the name without it is another family's). What the collector's own Kafka receiver charts has the
 //! receiver's name.
 
-use crate::metrics::{Description, Kind, catalog};
+use crate::catalog::{self, Description, Kind};
 
 /// Families with the name that the collector's Kafka receiver has for them; there, partitions are numbers.
 const RECEIVER: [(&str, &str, &str); 6] = [

@@ -12,8 +12,8 @@ use super::{
     points::{self, Shape},
 };
 use crate::{
+    catalog::{Description, Kind},
     export::proto::{begin, message, text},
-    metrics::{Description, Kind},
 };
 
 /// A request is cut before it is longer, in bytes: receivers refuse what is above 4 MiB.

@@ -8,9 +8,10 @@ use std::{
 
 use super::{points::Number, requests::Request};
 use crate::{
+    catalog::{Description, Kind},
     clock::unix_nanos,
     latency::Buckets,
-    metrics::{Description, Kind, Value},
+    metrics::Value,
 };
 
 /// What the receiver knows of each series.

@@ -14,7 +14,10 @@ use std::{
 use bytes::Bytes;
 
 use super::gzip::{self, Piece};
-use crate::metrics::{Description, Series, Sink, catalog};
+use crate::{
+    catalog::{self, Description},
+    metrics::{Series, Sink},
+};
 
 /// Which of the three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

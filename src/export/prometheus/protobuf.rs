@@ -8,13 +8,14 @@ use std::time::SystemTime;
 use prost::encoding::{WireType, double, encode_key, encode_varint, sint32, sint64, uint32, uint64};
 
 use crate::{
+    catalog::{Description, Kind},
     clock::since_1970,
     export::proto::{bytes, message, text},
     latency::{
         Buckets, Exemplar,
         exponential::{self, Exponential},
     },
-    metrics::{Description, Kind, Series, Value},
+    metrics::{Series, Value},
 };
 
 /// The message of a family but for its metrics, which follow: `length` bytes of them.

@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use super::Format;
 use crate::{
+    catalog::{Description, Kind},
     clock::unix_seconds,
     latency::{Buckets, Exemplar},
-    metrics::{Description, Kind, Series, Value},
+    metrics::{Series, Value},
 };
 
 /// What comes before a family's samples.

@@ -8,11 +8,11 @@ use std::{collections::BTreeSet, time::Instant};
 
 use crate::{
     board::Readings,
+    catalog::compat::cc_heartbeat as c,
     latency::RecentMean,
     metrics::{
         Series, Value,
-        catalog::compat as c,
-        render::{broker, text},
+        values::{broker, text},
     },
 };
 

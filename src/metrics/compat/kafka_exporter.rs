@@ -4,19 +4,19 @@
 
 use crate::{
     board::Readings,
+    catalog::{compat::consumer_lag::CONSUMER_LAG, compat::kafka_exporter as c},
     collect::{Snapshot, groups::Group, topics::Topic},
     kafka::admin,
     metrics::{
-        Label, Series, Sink, Value,
-        catalog::compat as c,
-        render::{broker, flag, shown, text},
+        ClusterLabel, Label, Series, Sink, Value,
+        values::{broker, flag, text},
     },
 };
 
-/// The brokers of clusters, of now. Of the only cluster there is, series carry no name.
-pub fn brokers<'a>(clusters: &'a [Readings], series: &mut Vec<Series<'a>>) {
+/// The brokers that the metadata of each cluster contain.
+pub fn brokers<'a>(clusters: &'a [Readings], label: ClusterLabel, series: &mut Vec<Series<'a>>) {
     for readings in clusters {
-        let name = shown(readings, clusters.len() == 1);
+        let name = label.value(readings);
         let Some(metadata) = readings.metadata.fresh() else { continue };
         series.push(c::KE_BROKERS.series([text(name)], Value::Count(metadata.brokers.len() as u64)));
         for (id, known) in &metadata.brokers {
@@ -115,7 +115,7 @@ pub fn consumer_lag<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl
             for (number, lag) in lags {
                 let at = [text(name), text(group), text(topic), number.to_string().into()];
                 let lag = lag.records.map(|records| Value::Number(records as f64));
-                series.take(lag.map(|lag| c::CONSUMER_LAG.series(at, lag)));
+                series.take(lag.map(|lag| CONSUMER_LAG.series(at, lag)));
             }
         }
     }

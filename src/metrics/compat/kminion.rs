@@ -2,16 +2,14 @@
 
 use crate::{
     board::Readings,
+    catalog::compat::kminion as c,
     latency::Buckets,
-    metrics::{
-        Series, Value,
-        catalog::compat as c,
-        render::{shown, text},
-    },
+    metrics::{ClusterLabel, Series, Value, values::text},
     probe::heartbeat::{Outcome, Partition},
 };
 
-/// What is told of partitions whichever broker led them: has to live as long as its series.
+/// The heartbeat partitions with their counts summed over the brokers that led them. The series of kminion refer to the
+/// sums, so they must live as long as the series.
 pub struct Kminion<'a>(Vec<Row<'a>>);
 
 struct Row<'a> {
@@ -23,10 +21,10 @@ struct Row<'a> {
 }
 
 impl<'a> Kminion<'a> {
-    /// Of all clusters. Of the only one there is, series carry no name.
-    pub fn of(clusters: &'a [Readings]) -> Self {
+    /// Sums up the partitions of all clusters.
+    pub fn of(clusters: &'a [Readings], label: ClusterLabel) -> Self {
         let partitions = clusters.iter().flat_map(|readings| {
-            let cluster = shown(readings, clusters.len() == 1);
+            let cluster = label.value(readings);
             readings.heartbeat.partitions.iter().map(move |(number, partition)| (cluster, number, partition))
         });
         let row = |(cluster, number, partition): (&'a str, &i32, &'a Partition)| {

@@ -1,10 +1,12 @@
 //! Judgements as series.
 
-use super::{flag, text};
 use crate::{
-    clock::unix_seconds,
+    catalog::judge as c,
     collect::judge::{Group, Judged, Kind, Rate, Status, Verdict},
-    metrics::{Sink, Value, catalog::judge as c},
+    metrics::{
+        Sink, Value,
+        values::{flag, text, unix},
+    },
 };
 
 /// What concerns a group as a whole.
@@ -17,8 +19,7 @@ pub(super) fn groups<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Si
             let labels = [text(name), text(group), text(one.as_str())];
             series.push(c::VERDICT.series(labels, flag(one == verdict)));
         }
-        let since = Value::Number(unix_seconds(judged.since));
-        series.push(c::VERDICT_SINCE.series([text(name), text(group)], since));
+        series.push(c::VERDICT_SINCE.series([text(name), text(group)], unix(judged.since)));
     }
 }
 
@@ -31,7 +32,7 @@ pub(super) fn topics<'a>(name: &'a str, judged: &'a Judged, partitions: bool, se
                 series.push(c::STATUS.series(labels, flag(status == judged.status)));
             }
             let at = || [text(name), text(group), text(topic)];
-            series.push(c::STATUS_SINCE.series(at(), Value::Number(unix_seconds(judged.since))));
+            series.push(c::STATUS_SINCE.series(at(), unix(judged.since)));
             series.push(c::STUCK.series(at(), Value::Count(judged.stuck as u64)));
             for (number, verdict) in judged.verdicts.iter().filter(|_| partitions) {
                 let number = number.to_string().into();

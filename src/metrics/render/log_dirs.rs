@@ -1,13 +1,16 @@
-//! Folders of logs as series.
+//! Log directories as series.
 
-use super::{broker, flag, shown, text};
 use crate::{
     board::Readings,
-    metrics::{Sink, Value, catalog::log_dirs as c},
+    catalog::log_dirs as c,
+    metrics::{
+        ClusterLabel, Series, Sink, Value,
+        values::{broker, flag, text},
+    },
 };
 
-/// What brokers tell of their folders; topics under the names of a cluster's own series.
-pub(super) fn log_dirs<'a>(readings: &'a Readings, alone: bool, series: &mut impl Sink<'a>) {
+/// The state and size of the log directories of each broker, and the size of each topic.
+pub(super) fn log_dirs<'a>(readings: &'a Readings, label: ClusterLabel, series: &mut Vec<Series<'a>>) {
     let Some(snapshot) = readings.log_dirs.fresh() else { return };
     let name: &'a str = &readings.name;
     for (id, dirs) in &snapshot.brokers {
@@ -23,7 +26,7 @@ pub(super) fn log_dirs<'a>(readings: &'a Readings, alone: bool, series: &mut imp
             series.push(c::MOVING.series(at(), Value::Count(dir.moving as u64)));
         }
     }
-    let name = shown(readings, alone);
+    let name = label.value(readings);
     for (topic, bytes) in snapshot.topics() {
         series.push(c::TOPIC.series([text(name), text(topic)], Value::Count(bytes)));
     }

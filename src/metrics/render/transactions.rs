@@ -1,17 +1,17 @@
-//! Transactions that hold back readers as series.
+//! Open transactions that hold back consumers as series.
 
-use super::{flag, text};
 use crate::{
     board::Readings,
+    catalog::{collect::COLLECT_ERRORS, transactions as c},
     collect::transactions::By,
     metrics::{
-        Label, Sink, Value,
-        catalog::{collect::COLLECT_ERRORS, transactions as c},
+        Label, Series, Sink, Value,
+        values::{flag, text},
     },
 };
 
-/// Partitions whose readers of committed records are held back.
-pub(super) fn transactions<'a>(readings: &'a Readings, series: &mut impl Sink<'a>) {
+/// The partitions whose last stable offset an open transaction holds back.
+pub(super) fn transactions<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     let Some(snapshot) = readings.transactions.fresh() else { return };
     let name: &'a str = &readings.name;
     for ((topic, number), held) in &snapshot.held {

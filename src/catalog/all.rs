@@ -1,0 +1,31 @@
+//! The one list of families, and of the labels that they carry.
+
+use super::{
+    Description, cluster, collect, compat, heartbeat, judge, log_dirs, process, requests, tasks, topic,
+    transactions,
+};
+
+/// The families of each file, in the order in which they are served.
+const FILES: [&[&Description]; 10] = [
+    heartbeat::ALL,
+    cluster::ALL,
+    topic::ALL,
+    requests::ALL,
+    tasks::ALL,
+    process::ALL,
+    collect::ALL,
+    judge::ALL,
+    log_dirs::ALL,
+    transactions::ALL,
+];
+
+/// Every family, in the order in which they are served: ours, then the names of older programs.
+pub fn all() -> impl Iterator<Item = &'static Description> {
+    FILES.into_iter().flatten().copied().chain(compat::all())
+}
+
+/// The name of every label that a series may carry. A name may come more than once.
+pub fn labels() -> impl Iterator<Item = &'static str> {
+    let families = all().chain(compat::klag_exporter::ALL.iter().copied());
+    families.flat_map(|family| family.labels.iter().copied())
+}

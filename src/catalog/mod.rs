@@ -1,0 +1,24 @@
+//! Every family: name, kind, labels, help. Nothing else.
+//!
+//! Names are a contract with dashboards and alerts. A name in an alert is found here with a text search.
+
+#![expect(missing_docs, reason = "every family's help says it")]
+
+#[macro_use]
+mod family;
+
+mod all;
+pub mod cluster;
+pub mod collect;
+pub mod compat;
+pub mod heartbeat;
+pub mod judge;
+pub mod log_dirs;
+pub mod process;
+pub mod requests;
+pub mod tasks;
+pub mod topic;
+pub mod transactions;
+
+pub use all::{all, labels};
+pub use family::{Description, Family, Kind};

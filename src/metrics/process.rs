@@ -1,0 +1,93 @@
+//! What the process knows of itself and of what it sent: facts, to be rendered.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::latency::Buckets;
+
+/// What the process knows of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// The version of the program.
+    pub version: &'static str,
+    /// The revision of its source.
+    pub revision: &'static str,
+    /// The version of librdkafka.
+    pub librdkafka: String,
+    /// When the process started. Absent if the operating system does not report it.
+    pub started: Option<SystemTime>,
+    /// Time that the worker threads of the asynchronous runtime were busy, summed over all workers.
+    pub busy: Duration,
+    /// Number of worker threads of the asynchronous runtime.
+    pub workers: usize,
+    /// User and system CPU time. Absent if the operating system does not report it.
+    pub cpu: Option<Duration>,
+    /// Resident memory in bytes. Absent if the operating system does not report it.
+    pub memory: Option<u64>,
+    /// Number of open file descriptors. Absent if the operating system does not report it.
+    pub fds: Option<u64>,
+    /// Number of file descriptors that the process may open. Absent if the operating system does not report it.
+    pub most_fds: Option<u64>,
+    /// Exports of metrics over OTLP. Absent without an endpoint for metrics.
+    pub exports: Option<Exports>,
+    /// Heartbeats exported as traces. Absent without an endpoint for traces.
+    pub traces: Option<Traces>,
+    /// Records produced to the topics of `[alerts]`, by cluster. Empty where no topic is configured.
+    pub published: Vec<Published>,
+    /// The certificates that the service itself presents.
+    pub certificates: Vec<OwnCertificate>,
+    /// Time to build each answer of `/metrics`. Absent before the first scrape.
+    pub scrapes: Option<Buckets>,
+}
+
+/// Records of findings and numbers of one cluster, since the start.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// The cluster that the records are about and whose topics they go to.
+    pub cluster: Arc<str>,
+    /// Number of records that the cluster acknowledged.
+    pub sent: u64,
+    /// Number of records that it did not acknowledge.
+    pub failed: u64,
+}
+
+/// Heartbeats that were to be exported as traces, since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traces {
+    /// Number of heartbeats that the collector accepted.
+    pub exported: u64,
+    /// Number of heartbeats that the collector did not accept.
+    pub failed: u64,
+    /// Number of heartbeats that were dropped because too many were waiting.
+    pub dropped: u64,
+}
+
+/// Exports of metrics over OTLP, since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Exports {
+    /// Number of exports by ending, in the order of [`Ending::ALL`](crate::task::Ending::ALL).
+    pub cycles: [u64; 4],
+    /// Duration of the last export. Absent before the first export.
+    pub duration: Option<Duration>,
+    /// Number of requests that the collector accepted.
+    pub requests: u64,
+    /// Bytes of the accepted requests, before compression.
+    pub bytes: u64,
+    /// Number of attempts that were repeated.
+    pub retries: u64,
+    /// Number of data points that the collector reported as rejected.
+    pub rejected: u64,
+}
+
+/// A certificate that the service itself presents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// The cluster that the certificate is presented to; empty if it belongs to no cluster.
+    pub cluster: String,
+    /// The use of the certificate: `kafka`, `http`, `otlp_metrics` or `otlp_traces`.
+    pub purpose: &'static str,
+    /// The earliest expiry in its chain.
+    pub expires: SystemTime,
+}
