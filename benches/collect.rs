@@ -21,7 +21,7 @@ use std::{
 
 use kafka_heartbeat::{
     board::{Board, Readings},
-    collect::{HistoryFile, Probe, Snapshot, store::Store},
+    cluster::metadata,
     config::{self, Compat, Config, Sources},
     export::prometheus::{self, Format, Parts},
     kafka::{
@@ -30,7 +30,8 @@ use kafka_heartbeat::{
         wire::{Cluster, Range, Settings},
     },
     metrics::{ClusterLabel, render},
-    probe::metadata,
+    monitor::{HistoryFile, Probe, Snapshot},
+    store::Store,
     task::{Cycle, Latest},
 };
 use kafka_protocol::{

@@ -13,13 +13,13 @@ use std::{sync::Arc, time::Instant};
 use fake::{Fake, Reply, metadata as described};
 use futures_util::future::join_all;
 use kafka_heartbeat::{
-    collect,
+    cluster::metadata,
     config::{self, Sources},
     kafka::{
         admin::{self, Topics},
         wire::{Cluster, Settings},
     },
-    probe::metadata,
+    monitor,
     task::{Cycle, Latest},
 };
 use kafka_protocol::messages::{
@@ -97,7 +97,7 @@ async fn round(silent: usize) -> [f64; 3] {
     admin::metadata(&fresh, Topics::All).await.expect("a healthy broker is found within one timeout");
     let first = begun.elapsed();
 
-    let mut probe = collect::Probe::new(config, known, watch::channel(latest).1);
+    let mut probe = monitor::Probe::new(config, known, watch::channel(latest).1);
     let mut cycles = [first; 2];
     for took in &mut cycles {
         let begun = Instant::now();

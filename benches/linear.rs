@@ -15,10 +15,11 @@ use std::{
 
 use fake::{Fake, Reply, metadata as described};
 use kafka_heartbeat::{
-    collect::{Probe, history::History},
+    cluster::metadata,
+    collect::history::History,
     config::{self, Sources},
     kafka::wire::{Cluster, Settings},
-    probe::metadata,
+    monitor::Probe,
     task::{Cycle, Latest},
 };
 use kafka_protocol::{

@@ -15,12 +15,10 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    collect::{
-        HistoryFile, Probe,
-        store::{Store, import::import},
-    },
     config::{self, Sources},
     kafka::wire::{Cluster, Settings},
+    monitor::{HistoryFile, Probe},
+    store::{Store, import::import},
     task::Latest,
 };
 use measure::{number, seconds};

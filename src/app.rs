@@ -24,7 +24,8 @@ use crate::{
     board::{Board, Task},
     certificates::Certificates,
     cli::Exit,
-    collect::{self, HistoryFile, log_dirs, store::Store, transactions},
+    cluster::metadata,
+    collect::{log_dirs, transactions},
     config::{self, Config, Errors, Problem},
     export::otlp,
     http,
@@ -33,17 +34,20 @@ use crate::{
         wire::{self, PropertyError},
     },
     metrics::process::Process,
+    monitor::{self, HistoryFile},
     probe::{
         connectivity,
         heartbeat::{
             threads::{Heartbeats, Inputs},
             trace_queue::TraceSender,
         },
-        metadata, topic,
+        topic,
     },
     process::{Monitor, http_connections, keep_giving_memory_back},
     push::Push,
-    refusals, supervisor,
+    refusals,
+    store::Store,
+    supervisor,
     task::{self, Cycle, Latest, Schedule},
     text::Chain,
     verdict::{self, Verdict},
@@ -159,8 +163,8 @@ impl Running {
             tasks.all.spawn(watch);
         }
 
-        let every = collect::interval(cluster);
-        let probe = || collect::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(history);
+        let every = monitor::interval(cluster);
+        let probe = || monitor::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(history);
         let collect = tasks.spawn(schedule(Task::Collect, every, every), runs(Task::Collect).then(probe));
 
         let asks = &cluster.transactions;

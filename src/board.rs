@@ -13,10 +13,12 @@ use tokio::sync::watch;
 
 use crate::{
     closed_enum::closed_enum,
-    collect::{self, log_dirs, transactions},
+    cluster::metadata,
+    collect::{log_dirs, transactions},
     config,
     kafka::{Capability, Fault, Request, wire},
-    probe::{connectivity, heartbeat, metadata, topic},
+    monitor,
+    probe::{connectivity, heartbeat, topic},
     task::{Latest, Record},
     verdict::Verdict,
 };
@@ -75,7 +77,7 @@ pub struct Board {
     /// The heartbeat topic.
     pub topic: watch::Receiver<Latest<topic::Snapshot>>,
     /// Real topics and groups.
-    pub collect: watch::Receiver<Latest<collect::Snapshot>>,
+    pub collect: watch::Receiver<Latest<monitor::Snapshot>>,
     /// Who holds back readers of committed records.
     pub transactions: watch::Receiver<Latest<transactions::Snapshot>>,
     /// Where brokers keep their logs.
@@ -108,7 +110,7 @@ pub struct Readings {
     /// The heartbeat topic.
     pub topic: Latest<topic::Snapshot>,
     /// Real topics and groups.
-    pub collect: Latest<collect::Snapshot>,
+    pub collect: Latest<monitor::Snapshot>,
     /// Who holds back readers of committed records.
     pub transactions: Latest<transactions::Snapshot>,
     /// Where brokers keep their logs.

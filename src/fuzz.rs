@@ -8,11 +8,16 @@ use std::{
     sync::{Mutex, Once},
 };
 
+use bytes::{Buf, Bytes};
+
 use crate::{
-    collect, config,
-    kafka::wire,
+    config,
+    kafka::{admin, wire},
+    monitor,
     probe::heartbeat::record::{NotAHeartbeat, Record, SMALLEST},
+    store,
     sync::lock,
+    timelag,
 };
 
 /// Runs one of the functions below.
@@ -46,9 +51,17 @@ pub fn challenges(bytes: &[u8]) {
     wire::fuzz::challenges(bytes);
 }
 
-/// Record batches in an answer to Fetch.
+/// Record batches in an answer to Fetch: reads record batches from the bytes of a Fetch answer and asks them everything. The first 24 bytes are the offset
+/// that was asked for, the log end offset and the time.
 pub fn batches(bytes: &[u8]) {
-    collect::fuzz::batches(bytes);
+    let Some((numbers, records)) = bytes.split_first_chunk::<24>() else { return };
+    let number = |at: usize| (&numbers[at..]).get_i64();
+    let (offset, end, now_ms) = (number(0), number(8), number(16));
+    let batches = admin::heads(Bytes::copy_from_slice(records), offset);
+    assert!(batches.len() <= records.len() / 61 + 1, "each batch has a header of 61 bytes");
+    assert!(batches.iter().all(|batch| batch.first <= batch.last));
+    // A clock shows a time from 1970 to the year 3084.
+    timelag::batches::fuzz(batches, offset, end, now_ms & ((1 << 45) - 1));
 }
 
 /// The value of a record on the heartbeat topic.
@@ -84,10 +97,10 @@ pub fn configuration(bytes: &[u8]) {
 
 /// A file of groups and topics that are left out.
 pub fn names(bytes: &[u8]) {
-    collect::fuzz::names(bytes);
+    monitor::names(bytes);
 }
 
 /// The rows of a history file, of this schema or an older one.
 pub fn history(bytes: &[u8]) {
-    collect::fuzz::rows(bytes);
+    store::fuzz::rows(bytes);
 }

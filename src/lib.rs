@@ -17,8 +17,16 @@ pub mod kafka;
 pub mod latency;
 pub mod task;
 
-pub mod collect;
+pub mod cluster;
 pub mod probe;
+
+pub mod collect;
+pub mod timelag;
+
+pub mod evaluate;
+pub mod store;
+
+pub mod monitor;
 pub mod verdict;
 
 pub mod board;

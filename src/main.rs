@@ -13,11 +13,11 @@ use kafka_heartbeat::{
     acls,
     app::{self, Checked},
     cli::{Cli, Command, Connection, Exit, Run, TopicAction},
-    collect::store::import::{Imported, import},
     config::{self, Config, Errors, LogFormat, Sources},
     demo::{self, Demo},
     export::reference,
     healthcheck, logs, oneshot, process, slo,
+    store::import::{Imported, import},
 };
 
 /// Async workers: rendering and questions; heartbeats have threads of their own.

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// From the bottom up. What is not listed wires the rest together and may name everything.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 21] = [
     "clock",
     "closed_enum",
     "sync",
@@ -18,8 +18,13 @@ const LAYERS: [&str; 16] = [
     "kafka",
     "latency",
     "task",
+    "cluster",
     "probe",
     "collect",
+    "timelag",
+    "evaluate",
+    "store",
+    "monitor",
     "verdict",
     "board",
     "metrics",
@@ -44,8 +49,9 @@ const WIRING: [&str; 16] = [
     "slo",
     "supervisor",
 ];
-/// Not named although they lie to the left: exporters see what was measured, never the cluster.
-const FORBIDDEN: [(&str, &str); 1] = [("export", "kafka")];
+/// Not named although they lie to the left: exporters see what was measured, never the cluster, and what is collected needs
+/// no probe.
+const FORBIDDEN: [(&str, &str); 2] = [("export", "kafka"), ("collect", "probe")];
 const MOST_LINES: usize = 400;
 /// A table, not code: it grows by a row for each metric.
 const TABLE: &str = "catalog/";

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 use kafka_heartbeat::{
     catalog::{self, Kind},
-    collect::judge::{Kind as Odd, Status, Verdict},
     config::{self, Sources},
+    evaluate::judge::{Kind as Odd, Status, Verdict},
     probe::{
         heartbeat::{Anomaly, Outcome},
         topic::Blocked,

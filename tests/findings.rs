@@ -8,19 +8,16 @@ use std::{
 
 use kafka_heartbeat::{
     board::Readings,
-    collect::{
-        self,
-        groups::Group,
-        lag::{Ends, lag},
-        topology::Health,
-    },
+    cluster::{Ends, metadata},
+    collect::topology::Health,
     config::Alerts,
+    evaluate::{groups::Group, lag::lag},
     export::alerts::Findings,
     kafka::{
         Fault,
         admin::{GroupKind, GroupState},
     },
-    probe::metadata,
+    monitor,
     task::Latest,
     verdict::{State, Verdict},
 };
@@ -50,8 +47,8 @@ fn calm() -> Readings {
         *topics = BTreeMap::from([("t".to_owned(), topic)]);
     });
     let healthy = Health { partitions: 3, under_min_isr: Some(0), reassigning: Some(0), ..Health::default() };
-    change(&mut readings.collect, |collect: &mut collect::Snapshot| {
-        *collect = collect::Snapshot::default();
+    change(&mut readings.collect, |collect: &mut monitor::Snapshot| {
+        *collect = monitor::Snapshot::default();
         collect.topology.health.insert("t".into(), healthy);
         collect.groups.insert("g".into(), group());
     });

@@ -15,7 +15,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use kafka_heartbeat::{board::Readings, board::Task, collect, http, kafka::Capability};
+use kafka_heartbeat::{
+    board::{Readings, Task},
+    http,
+    kafka::Capability,
+    monitor,
+};
 use sample::{HOSTILE, board, config, process, sample};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -547,7 +552,7 @@ fn the_report_has_the_fields_its_readers_expect_and_never_null_for_an_age() {
     // Of whom nothing is known, 0 is told, and that nothing is known.
     let unknown = Server::of(|readings| {
         let (snapshot, at) = readings[0].collect.snapshot.take().expect("collected");
-        let mut snapshot = collect::Snapshot::clone(&snapshot);
+        let mut snapshot = monitor::Snapshot::clone(&snapshot);
         snapshot.groups.clear();
         readings[0].collect.snapshot = Some((Arc::new(snapshot), at));
     });

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::lag::Ends;
+use crate::cluster::Ends;
 
 /// How old a topic is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,7 +61,7 @@ const FUTURE_FOR: Duration = Duration::from_secs(600);
 
 /// The newest timestamp of a partition, from both sources. Milliseconds since 1970.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Newest {
+pub(crate) struct Newest {
     /// What the broker said.
     told_ms: Option<i64>,
     /// The end of the log when it did.
@@ -79,14 +79,14 @@ pub(super) struct Newest {
 impl Newest {
     /// The broker named a record, of which it may not know the time. Returns whether that is one from the future
     /// which was not known.
-    pub(super) fn told(&mut self, end: Option<i64>, newest_ms: Option<i64>, latest_ms: i64) -> bool {
+    pub(crate) fn told(&mut self, end: Option<i64>, newest_ms: Option<i64>, latest_ms: i64) -> bool {
         let before = std::mem::replace(&mut self.told_ms, newest_ms);
         self.told_at = end;
         newest_ms != before && newest_ms.is_some_and(|newest| newest > latest_ms)
     }
 
     /// Records from the future were seen, where the broker names none. Returns whether they are news.
-    pub(super) fn ahead(&mut self, ahead: Option<(i64, i64)>) -> bool {
+    pub(crate) fn ahead(&mut self, ahead: Option<(i64, i64)>) -> bool {
         let Some((ahead_ms, last)) = ahead else { return false };
         let is_news = self.ahead.is_none_or(|(before, _)| ahead_ms > before);
         if is_news {
@@ -96,23 +96,23 @@ impl Newest {
     }
 
     /// The log begins here now: what was there before has gone.
-    pub(super) fn begins(&mut self, start: i64) {
+    pub(crate) fn begins(&mut self, start: i64) {
         self.ahead = self.ahead.filter(|(_, last)| start <= *last);
     }
 
     /// The last records were looked at.
-    pub(super) fn seen(&mut self, end: Option<i64>, newest_ms: Option<i64>) {
+    pub(crate) fn seen(&mut self, end: Option<i64>, newest_ms: Option<i64>) {
         (self.seen_at, self.seen_ms) = (end, newest_ms);
     }
 
     /// There are no records any more: what was known of the last one stays.
-    pub(super) fn none(&mut self, end: i64) {
+    pub(crate) fn none(&mut self, end: i64) {
         (self.told_at, self.seen_at, self.ahead) = (Some(end), Some(end), None);
     }
 
     /// Whether the broker is to be asked about the log as it is: if the log end has moved, or if the record from the
     /// future that it named may be gone. `now` counts from any moment.
-    pub(super) fn is_wanted(&mut self, ends: Ends, now: Duration, latest_ms: i64) -> bool {
+    pub(crate) fn is_wanted(&mut self, ends: Ends, now: Duration, latest_ms: i64) -> bool {
         let may_be_gone = self.told_ms.is_some_and(|newest| newest > latest_ms)
             && self
                 .asked
@@ -129,7 +129,7 @@ impl Newest {
     }
 
     /// Whether the last records are to be looked at.
-    pub(super) fn is_open(&self, end: i64, latest_ms: i64) -> bool {
+    pub(crate) fn is_open(&self, end: i64, latest_ms: i64) -> bool {
         !self.is_told(Some(end), latest_ms) && self.seen_at != Some(end)
     }
 
@@ -139,22 +139,34 @@ impl Newest {
     }
 
     /// The newest timestamp that is not a wrong clock's.
-    pub(super) fn credible_ms(&self, end: Option<i64>, latest_ms: i64) -> Option<i64> {
+    pub(crate) fn credible_ms(&self, end: Option<i64>, latest_ms: i64) -> Option<i64> {
         let seen = [self.seen_ms, self.ahead.map(|(ahead_ms, _)| ahead_ms)].into_iter().flatten();
         let seen = seen.filter(|_| !self.is_told(end, latest_ms));
         self.told_ms.into_iter().chain(seen).filter(|ms| *ms <= latest_ms).max()
     }
 }
 
+/// What the record batches from an offset on say of their dates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchDates {
+    /// Whether the batches were read.
+    pub(crate) known: bool,
+    /// The newest credible timestamp, in milliseconds since 1970; absent if no batch has one.
+    pub(crate) newest_ms: Option<i64>,
+    /// The newest timestamp that lies in the future, in milliseconds since 1970, and the last offset of its batch; absent if
+    /// no batch has one.
+    pub(crate) ahead: Option<(i64, i64)>,
+}
+
 /// Both ends of a log, if there is a record between.
-pub(super) fn records(ends: Ends) -> Option<(i64, i64)> {
+pub(crate) fn records(ends: Ends) -> Option<(i64, i64)> {
     ends.start.zip(ends.end).filter(|(start, end)| start < end)
 }
 
 impl Freshness {
     /// Of a topic's partitions, as far as they could be asked: their ends and newest timestamps. `failed` says that
     /// there are others; what is dated after `latest_ms` is dated by a wrong clock.
-    pub(super) fn of<'a>(
+    pub(crate) fn of<'a>(
         partitions: impl Iterator<Item = (Ends, &'a Newest)> + Clone,
         failed: bool,
         appended_at: Option<SystemTime>,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::lag::{Method, TimeLag};
+use super::time_lag::{Method, TimeLag};
 
 /// Samples kept for a partition.
 pub const MOST: usize = 300;
@@ -65,7 +65,7 @@ impl History {
     }
 
     /// When the last sample was taken.
-    pub(super) fn last(&self) -> Option<Duration> {
+    pub(crate) fn last(&self) -> Option<Duration> {
         let units = self.since.checked_add(u64::from(self.samples.last()?.at))?;
         Some(Duration::from_millis(units.checked_mul(UNIT_MS as u64)?))
     }
@@ -81,7 +81,7 @@ impl History {
     }
 
     /// For keeping: what offsets and times count from, then time and offset of each sample, all big-endian.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = [self.base.to_be_bytes(), self.since.to_be_bytes()].concat();
         for Sample { at, offset } in &self.samples {
             bytes.extend(at.to_be_bytes());
@@ -91,7 +91,7 @@ impl History {
     }
 
     /// What was kept; `None` if it makes no sense.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (base, rest) = bytes.split_first_chunk::<8>()?;
         let (since, samples) = rest.split_first_chunk::<8>()?;
         let number = |bytes: &[u8]| Some(u32::from_be_bytes(bytes.try_into().ok()?));

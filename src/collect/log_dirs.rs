@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 pub use crate::kafka::admin::LogDir;
 use crate::{
+    cluster::metadata,
     config,
     kafka::{BrokerId, Error, Fault, admin, wire},
-    probe::metadata,
     task::{Cycle, Latest},
 };
 

@@ -12,15 +12,14 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Api, Faults, Place};
 use crate::{
+    cluster::{Api, Faults, TopicPartition, metadata},
     config,
     kafka::{
         BrokerId, Error, Fault,
         admin::{self, At, ByLeader, FoundOffsets, Transaction, Writer, offsets},
         wire,
     },
-    probe::metadata,
     task::{Cycle, Latest},
 };
 
@@ -31,7 +30,7 @@ const LONGEST: Duration = Duration::from_secs(900);
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Partitions whose last stable offset has been below the high watermark for long.
-    pub held: BTreeMap<Place, Held>,
+    pub held: BTreeMap<TopicPartition, Held>,
     /// Questions that failed since the start.
     pub faults: BTreeMap<(Api, Fault), u64>,
 }
@@ -66,9 +65,9 @@ pub struct Probe {
     known: Arc<wire::Cluster>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     /// Last stable offsets that are below the high watermark, and since when each has not moved.
-    held_back: BTreeMap<Place, (i64, Instant)>,
+    held_back: BTreeMap<TopicPartition, (i64, Instant)>,
     /// Transactions that seemed to hang in the last look.
-    suspects: BTreeSet<(Place, i64)>,
+    suspects: BTreeSet<(TopicPartition, i64)>,
     faults: Faults,
 }
 
@@ -92,7 +91,7 @@ impl Probe {
     }
 
     /// Takes in where logs end; returns the partitions that have been held back for long.
-    fn observe(&mut self, ends: &FoundOffsets, stable: &FoundOffsets) -> BTreeMap<Place, Held> {
+    fn observe(&mut self, ends: &FoundOffsets, stable: &FoundOffsets) -> BTreeMap<TopicPartition, Held> {
         let offset = |all: &FoundOffsets, topic: &str, number: i32| {
             all.get(topic)?.get(&number)?.as_ref().ok()?.map(|found| found.offset)
         };
@@ -124,8 +123,8 @@ impl Probe {
     async fn ask(
         &mut self,
         metadata: &metadata::Snapshot,
-        held: BTreeMap<Place, Held>,
-    ) -> BTreeMap<Place, Held> {
+        held: BTreeMap<TopicPartition, Held>,
+    ) -> BTreeMap<TopicPartition, Held> {
         let mut wanted = ByLeader::new();
         for (topic, number) in held.keys() {
             let leader = metadata
@@ -137,7 +136,7 @@ impl Probe {
             }
         }
         let told = admin::writers(&self.wire, &wanted).await;
-        let mut writers = BTreeMap::<Place, Writer>::new();
+        let mut writers = BTreeMap::<TopicPartition, Writer>::new();
         for (topic, partitions) in told {
             for (number, told) in partitions {
                 match told {
@@ -193,7 +192,7 @@ impl Probe {
 /// The writer's transactional id, and whether its coordinator says that it has no transaction open there; nothing, where no
 /// coordinator names it.
 fn coordinated(
-    (topic, number): &Place,
+    (topic, number): &TopicPartition,
     writer: &Writer,
     known: Option<&[Transaction]>,
 ) -> (Option<String>, Option<bool>) {

@@ -8,12 +8,7 @@ use std::{collections::BTreeMap, time::SystemTime};
 use humantime::format_rfc3339_millis;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    board::Readings,
-    collect::{self, topology::Health},
-    config::Alerts,
-    verdict::State,
-};
+use crate::{board::Readings, collect::topology::Health, config::Alerts, monitor, verdict::State};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -287,7 +282,7 @@ fn is_gone(readings: &Readings, topic: &str) -> bool {
     readings.metadata.fresh().is_some_and(|metadata| !metadata.topics.contains_key(topic))
 }
 
-fn lag_is_known(snapshot: &collect::Snapshot, group: &str, topic: &str, partition: i32) -> bool {
+fn lag_is_known(snapshot: &monitor::Snapshot, group: &str, topic: &str, partition: i32) -> bool {
     let Some(seen) = snapshot.groups.get(group) else {
         // Not listed: gone, if that was seen twice, or left out.
         return snapshot.judged.groups.get(group).is_none_or(|judged| judged.absent);

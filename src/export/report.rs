@@ -11,11 +11,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     board::Readings,
-    collect::{
-        Snapshot,
-        judge::{Status, Topic},
-        lag::TimeLag,
-    },
+    collect::time_lag::TimeLag,
+    evaluate::judge::{Status, Topic},
+    monitor::Snapshot,
 };
 
 /// The report on all clusters whose groups are looked at, and have been lately; nothing, if there is none.

@@ -23,12 +23,12 @@ use futures_util::{future::join_all, stream};
 use super::{Shared, State, render};
 use crate::{
     board::Readings,
-    collect,
     export::prometheus::{self, Block, Format, Parts},
     metrics::{
         ClusterLabel, Sink,
         render::{self as series, Exposed},
     },
+    monitor,
     sync::lock,
 };
 
@@ -109,7 +109,7 @@ impl Wanted {
 #[derive(Clone)]
 struct WrittenOf {
     /// Which: not held, so that it goes as soon as there is another one.
-    snapshot: Weak<collect::Snapshot>,
+    snapshot: Weak<monitor::Snapshot>,
     since: Instant,
     blocks: Arc<[Block]>,
     /// It can be sent as it is, too.
@@ -121,7 +121,7 @@ impl WrittenOf {
         self.plain || form.gzip
     }
 
-    fn is_of(&self, snapshot: &Arc<collect::Snapshot>) -> bool {
+    fn is_of(&self, snapshot: &Arc<monitor::Snapshot>) -> bool {
         self.snapshot.as_ptr() == Arc::as_ptr(snapshot)
     }
 }

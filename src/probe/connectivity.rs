@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
+    cluster::metadata,
     config,
     kafka::{
         BrokerId, Error, Fault, Stage,
@@ -21,7 +22,6 @@ use crate::{
         wire::{self, Opening},
     },
     latency::{Bounds, Buckets, RecentMean},
-    probe::metadata,
     task::{Cycle, Latest},
     text::Chain,
 };

@@ -2,5 +2,4 @@
 
 pub mod connectivity;
 pub mod heartbeat;
-pub mod metadata;
 pub mod topic;

@@ -10,8 +10,8 @@ use std::{
 };
 
 use crate::{
+    cluster::metadata,
     kafka::{BrokerId, admin::Topic},
-    probe::metadata,
 };
 
 /// Brokers are remembered for so long.

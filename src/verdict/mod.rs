@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     closed_enum::closed_enum,
+    cluster::metadata,
     config,
     kafka::Fault,
     probe::{
         connectivity,
         heartbeat::{self, Outcome},
-        metadata, topic,
+        topic,
     },
     task::Latest,
 };

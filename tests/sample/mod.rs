@@ -8,19 +8,25 @@ use std::{
 
 use kafka_heartbeat::{
     board::{Board, Readings},
+    cluster::{
+        Api, Ends,
+        metadata::{self, Capability},
+    },
     collect::{
-        self, Api,
-        events::Event,
         freshness::{self, Freshness},
-        groups::Group,
-        judge::{self, Judged, Rate, Status},
-        lag::{Ends, Lag, Method, TimeLag, lag},
         log_dirs::{self, LogDir},
+        time_lag::{Method, TimeLag},
         topics,
         topology::{Change, Health, Topology},
         transactions,
     },
     config::{self, Config, Sources},
+    evaluate::{
+        events::Event,
+        groups::Group,
+        judge::{self, Judged, Rate, Status},
+        lag::{Lag, lag},
+    },
     kafka::{
         BrokerId, Fault, Request, Stage,
         admin::{self, Broker, GroupKind, GroupState, Member, Quorum},
@@ -28,10 +34,10 @@ use kafka_heartbeat::{
     },
     latency::{Bounds, Buckets, Recent, RecentMean, SpanContext},
     metrics::process::{Exports, OwnCertificate, Process, Published, Traces},
+    monitor,
     probe::{
         connectivity::{self, Check},
         heartbeat::{self, Beat, BrokerCounts, Ended, Outcome, Partition, Totals},
-        metadata::{self, Capability},
         topic::{self, Action, Blocked},
     },
     task::{Failure, Latest, Polls},
@@ -391,7 +397,7 @@ fn topic() -> topic::Snapshot {
 
 /// A hostile topic that grows and one that was never written; a group that lags and lost records, and one that
 /// cannot be read.
-fn collected(wall: SystemTime) -> collect::Snapshot {
+fn collected(wall: SystemTime) -> monitor::Snapshot {
     let ms_since_1970 = wall.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
     let newest_ms = i64::try_from(ms_since_1970).expect("small") - 2_500;
     let ends = |start, end| Ends { start: Some(start), end: Some(end) };
@@ -457,7 +463,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         unread: BTreeMap::new(),
         fault,
     };
-    collect::Snapshot {
+    monitor::Snapshot {
         topics: BTreeMap::from([(HOSTILE.into(), busy), ("never-written".into(), silent)]),
         groups: BTreeMap::from([
             (HOSTILE.into(), group(BTreeMap::from([(HOSTILE.into(), lags)]), None)),
@@ -494,7 +500,7 @@ fn collected(wall: SystemTime) -> collect::Snapshot {
         duration: ms(17),
         judging: ms(2),
         saving: ms(1),
-        written: Some(collect::Written {
+        written: Some(monitor::Written {
             opened: true,
             last: Some(wall),
             failures: BTreeMap::from([("disk_full", 3)]),

@@ -6,12 +6,12 @@ use std::{
 };
 
 use kafka_heartbeat::{
+    cluster::metadata::Capability,
     collect::{
-        Snapshot,
         freshness::State,
-        lag::{Method, TimeLag},
+        time_lag::{Method, TimeLag},
     },
-    probe::metadata::Capability,
+    monitor::Snapshot,
     task::Cycle,
 };
 use kafka_protocol::messages::{

@@ -6,13 +6,14 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    collect::{self, Api, Snapshot, topology::Change},
+    cluster::{Api, metadata},
+    collect::{self, topology::Change},
     config::{self, Sources},
     kafka::{
         BrokerId, Fault,
         admin::{self, GroupKind, GroupState},
     },
-    probe::metadata,
+    monitor::{self, Snapshot},
     task::{Cycle, Latest},
 };
 use kafka_protocol::{
@@ -175,7 +176,7 @@ pub(crate) fn commits(request: &OffsetFetchRequest, partitions: i32) -> OffsetFe
 }
 
 /// A probe that knows what the metadata say now.
-pub(crate) async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &str)]) -> collect::Probe {
+pub(crate) async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &str)]) -> monitor::Probe {
     probe_and_metadata(fakes, settings).await.0
 }
 
@@ -183,7 +184,7 @@ pub(crate) async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &s
 pub(crate) async fn probe_and_metadata(
     fakes: &[Fake; 3],
     settings: &[(&'static str, &str, &str)],
-) -> (collect::Probe, watch::Sender<Latest<metadata::Snapshot>>) {
+) -> (monitor::Probe, watch::Sender<Latest<metadata::Snapshot>>) {
     let settings =
         settings.iter().map(|(s, key, value)| (*s, (*key).to_owned(), (*value).to_owned(), "test"));
     let sources = Sources {
@@ -200,7 +201,7 @@ pub(crate) async fn probe_and_metadata(
     let mut latest = Latest::new(AMPLE);
     latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
     let (publish, latest) = watch::channel(latest);
-    (collect::Probe::new(config, wire, latest), publish)
+    (monitor::Probe::new(config, wire, latest), publish)
 }
 
 fn asked(fakes: &[Fake; 3]) -> [usize; 5] {

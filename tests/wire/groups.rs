@@ -1,7 +1,7 @@
 //! Groups against scripted brokers: coordinators that cannot be found, and groups without commits.
 
 use kafka_heartbeat::{
-    collect::Api,
+    cluster::Api,
     kafka::{
         Capability, Fault,
         admin::{GroupKind, GroupState},
@@ -208,7 +208,7 @@ async fn named_group_that_kafka_does_not_know_is_missing() {
     });
     find_coordinators(&fakes, 1, 0);
     let mut probe = probe(&fakes, &[("lag", "groups", "group-1")]).await;
-    let state = |snapshot: &kafka_heartbeat::collect::Snapshot| snapshot.groups["group-1"].state;
+    let state = |snapshot: &kafka_heartbeat::monitor::Snapshot| snapshot.groups["group-1"].state;
     assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Unknown, "one listing is not enough");
     assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Missing);
     coordinates(&fakes[0], 1, 1);

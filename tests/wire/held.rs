@@ -1,13 +1,14 @@
 //! Share groups, folders of logs and transactions against scripted brokers: what cannot be had here from a real one.
 
 use kafka_heartbeat::{
-    collect::{Api, judge::Status, transactions},
+    cluster::{Api, metadata},
+    collect::transactions,
     config::{self, Sources},
+    evaluate::judge::Status,
     kafka::{
         BrokerId, Fault,
         admin::{self, ByLeader, Topics, Writer},
     },
-    probe::metadata,
     task::{Cycle, Latest},
 };
 use kafka_protocol::messages::{

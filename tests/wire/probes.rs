@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use kafka_heartbeat::{
+    cluster::metadata::{self, Capability},
     config::{self, Sources},
     kafka::Fault,
-    probe::{
-        metadata::{self, Capability},
-        topic,
-    },
+    probe::topic,
     task::{Cycle, Latest},
 };
 use kafka_protocol::messages::{

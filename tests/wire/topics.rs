@@ -8,10 +8,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use kafka_heartbeat::{
-    collect::{Api, Snapshot, freshness::State},
-    task::Cycle,
-};
+use kafka_heartbeat::{cluster::Api, collect::freshness::State, monitor::Snapshot, task::Cycle};
 use kafka_protocol::messages::{FetchRequest, ListOffsetsRequest, OffsetFetchRequest};
 
 use super::collect::{

@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::{Api, Faults, Watched};
+use super::asked::Watched;
 use crate::{
+    cluster::{Api, Faults, metadata},
     config,
     kafka::{
         BrokerId, Capability, Fault,
@@ -14,7 +15,6 @@ use crate::{
         capability::hidden,
         wire,
     },
-    probe::metadata,
 };
 
 /// The topic in which Kafka keeps committed offsets: the leader of a partition coordinates the groups in it.
@@ -25,17 +25,17 @@ const MISSES: u8 = 2;
 
 /// What is remembered of a group from one cycle to the next.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// The state by the last listing; unknown if the last listing lacks the group.
-    pub(super) state: GroupState,
-    pub(super) kind: GroupKind,
-    pub(super) coordinator: Option<BrokerId>,
+    pub(crate) state: GroupState,
+    pub(crate) kind: GroupKind,
+    pub(crate) coordinator: Option<BrokerId>,
     /// Complete listings in a row that lacked the group, although it has a coordinator.
     missing: u8,
     /// The last listing lacked the group.
     unlisted: bool,
     /// Why the coordinator was not found.
-    pub(super) fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
 }
 
 impl Known {
@@ -59,7 +59,7 @@ impl Known {
 
 impl Watched {
     /// Lists the groups of all brokers, and finds the coordinators of the groups that no broker lists.
-    pub(super) async fn list(
+    pub(crate) async fn list(
         &mut self,
         wire: &wire::Cluster,
         metadata: &metadata::Snapshot,
@@ -98,12 +98,12 @@ impl Watched {
     }
 
     /// Whether all groups are listed.
-    pub(in crate::collect) fn capability(&self) -> Capability {
+    pub(crate) fn capability(&self) -> Capability {
         hidden(self.listing.state(), self.sees_all, self.is_empty)
     }
 
     /// Whether a broker answered the last listing.
-    pub(in crate::collect) fn is_listing(&self) -> bool {
+    pub(crate) fn is_listing(&self) -> bool {
         self.listing.state() == Capability::Ok
     }
 

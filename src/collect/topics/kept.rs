@@ -1,11 +1,11 @@
 //! What survives a restart: taken in at the start, told whenever something is new.
 
-use super::{Memory, Seen, Watched};
-use crate::collect::store::{Loaded, Row};
+use super::row::{HistoryRow, Loaded};
+use super::watched::{Memory, Seen, Watched};
 
 impl Watched {
     /// Goes on where an earlier run ended.
-    pub(in crate::collect) fn remember(&mut self, loaded: Loaded) {
+    pub(crate) fn remember(&mut self, loaded: Loaded) {
         for (topic, (id, partitions)) in loaded {
             let seen = |(number, history)| (number, Seen { history, ..Seen::default() });
             let partitions = partitions.into_iter().map(seen).collect();
@@ -15,21 +15,21 @@ impl Watched {
 
     /// Histories with new samples since the last call, or all of them: a plateau that only goes on is no news
     /// until the end. Partitions that have gone are told once.
-    pub(in crate::collect) fn unsaved(&mut self, all: bool) -> Vec<Row> {
+    pub(crate) fn unsaved(&mut self, all: bool) -> Vec<HistoryRow> {
         let mut rows = std::mem::take(&mut self.gone);
         for (topic, memory) in &mut self.topics {
             let wanted = |seen: &Seen| seen.changed || (all && !seen.history.is_empty());
             for (number, seen) in memory.partitions.iter_mut().filter(|(_, seen)| wanted(seen)) {
                 seen.changed = false;
                 let history = Some(seen.history.clone());
-                rows.push(Row { topic: topic.clone(), partition: *number, id: memory.id, history });
+                rows.push(HistoryRow { topic: topic.clone(), partition: *number, id: memory.id, history });
             }
         }
         rows
     }
 
     /// What was told could not be saved: it will be told again.
-    pub(in crate::collect) fn not_saved(&mut self, rows: Vec<Row>) {
+    pub(crate) fn not_saved(&mut self, rows: Vec<HistoryRow>) {
         for row in rows {
             if row.history.is_none() {
                 self.gone.push(row);
@@ -42,7 +42,7 @@ impl Watched {
     }
 
     /// Nobody asks what is to be saved.
-    pub(in crate::collect) fn keep_nothing(&mut self) {
+    pub(crate) fn keep_nothing(&mut self) {
         self.gone.clear();
     }
 }
@@ -64,13 +64,13 @@ mod tests {
         let history = |partition: i32, end| {
             let mut history = History::default();
             history.add(Duration::from_secs(1), end);
-            Row { topic: "t".into(), partition, id: None, history: Some(history) }
+            HistoryRow { topic: "t".into(), partition, id: None, history: Some(history) }
         };
         let loaded = [history(0, 5), history(1, 7)].map(|row| (row.partition, row.history.expect("one")));
         watched.remember(Loaded::from([("t".into(), (None, BTreeMap::from(loaded)))]));
         assert_eq!(told(&mut watched, false), [], "it is in the file");
         assert_eq!(told(&mut watched, true), [(0, true), (1, true)], "but at the end everything is written");
-        watched.gone.push(Row::gone(&"t".into(), 9));
+        watched.gone.push(HistoryRow::gone(&"t".into(), 9));
         watched.topics.get_mut("t").expect("a topic").partitions.get_mut(&1).expect("one").changed = true;
         let rows = watched.unsaved(false);
         assert_eq!((rows.len(), told(&mut watched, false)), (2, vec![]));

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 /// Something that has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::collect) struct Changed {
-    pub(in crate::collect) change: Change,
+pub(crate) struct Changed {
+    pub(crate) change: Change,
     /// A topic or a broker: hostile text.
-    pub(in crate::collect) subject: String,
+    pub(crate) subject: String,
     /// In a sentence fragment, without the subject.
-    pub(in crate::collect) words: Cow<'static, str>,
+    pub(crate) words: Cow<'static, str>,
 }
 
 impl From<(Change, String)> for Changed {
@@ -75,7 +75,7 @@ impl Change {
     }
 
     /// Whether it concerns a topic, and not a broker.
-    pub(in crate::collect) fn is_of_topic(self) -> bool {
+    pub(crate) fn is_of_topic(self) -> bool {
         !matches!(self, Change::BrokerJoined | Change::BrokerLeft | Change::RackChanged)
     }
 

@@ -1,11 +1,16 @@
 //! What survives a restart: which topics there were, so that what changed meanwhile is told.
 
-use super::{Seen, Watched};
-use crate::collect::store::TopicRow;
+use std::sync::Arc;
+
+use super::watched::{Seen, Watched};
+use crate::kafka::TopicId;
+
+/// A topic's id, partitions and replicas; `None` for one that has gone.
+pub(crate) type TopicRow = (Arc<str>, Option<(Option<TopicId>, i32, usize)>);
 
 impl Watched {
     /// Goes on where an earlier run ended.
-    pub(in crate::collect) fn remember(&mut self, topics: Vec<TopicRow>) {
+    pub(crate) fn remember(&mut self, topics: Vec<TopicRow>) {
         for (name, topic) in topics {
             let Some((id, partitions, replicas)) = topic else { continue };
             let leaders = (0..partitions).map(|number| (number, None)).collect();
@@ -15,7 +20,7 @@ impl Watched {
     }
 
     /// Topics that are other ones since the last call: their ids, partitions and replicas.
-    pub(in crate::collect) fn unsaved(&mut self) -> Vec<TopicRow> {
+    pub(crate) fn unsaved(&mut self) -> Vec<TopicRow> {
         let row = |name| {
             let seen = self
                 .topics
@@ -27,12 +32,12 @@ impl Watched {
     }
 
     /// All of it is to be saved, to a file that knows nothing.
-    pub(in crate::collect) fn save_all(&mut self) {
+    pub(crate) fn save_all(&mut self) {
         self.unsaved = self.topics.keys().cloned().collect();
     }
 
     /// They could not be saved: they will be told again.
-    pub(in crate::collect) fn not_saved(&mut self, topics: Vec<TopicRow>) {
+    pub(crate) fn not_saved(&mut self, topics: Vec<TopicRow>) {
         self.unsaved.extend(topics.into_iter().map(|(name, _)| name));
     }
 }

@@ -9,11 +9,14 @@ use super::{Filter, State, each, seconds, time};
 use crate::{
     clock::from_unix_ms,
     collect::{
-        groups::Group,
-        judge::{self, Verdict},
-        lag::{Lag, Sums, TimeLag},
+        time_lag::TimeLag,
         topics::Topic,
         topology::{Change, Health},
+    },
+    evaluate::{
+        groups::Group,
+        judge::{self, Verdict},
+        lag::{Lag, Sums},
     },
     kafka::admin::Member,
 };

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::State;
-use crate::{clock::unix_ms, collect::events::Event, export::report::report};
+use crate::{clock::unix_ms, evaluate::events::Event, export::report::report};
 
 /// `?cluster=NAME&kind=KIND&from=MS&to=MS`
 #[derive(Debug, Default, Deserialize)]

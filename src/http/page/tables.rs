@@ -11,13 +11,16 @@ use crate::{
     board::Readings,
     clock::from_unix_ms,
     collect::{
-        events::Event,
         freshness::State,
-        groups::Group,
-        judge::{self, Status, Verdict},
-        lag::{Method, Sums, TimeLag},
+        time_lag::{Method, TimeLag},
         topics::Topic,
         topology::{Health, Topology},
+    },
+    evaluate::{
+        events::Event,
+        groups::Group,
+        judge::{self, Status, Verdict},
+        lag::Sums,
     },
 };
 

@@ -4,13 +4,15 @@
 
 use crate::{
     board::Readings,
-    catalog::{compat::consumer_lag::CONSUMER_LAG, compat::kafka_exporter as c},
-    collect::{Snapshot, groups::Group, topics::Topic},
+    catalog::compat::{consumer_lag::CONSUMER_LAG, kafka_exporter as c},
+    collect::topics::Topic,
+    evaluate::groups::Group,
     kafka::admin,
     metrics::{
         ClusterLabel, Label, Series, Sink, Value,
         values::{broker, flag, text},
     },
+    monitor::Snapshot,
 };
 
 /// The brokers that the metadata of each cluster contain.

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use super::{capped::Capped, judge, lag};
 use crate::{
     catalog::collect as c,
-    collect::{Snapshot, groups::Group, topics::Topic},
+    collect::topics::Topic,
     config,
+    evaluate::groups::Group,
     kafka::admin::Member,
     metrics::{Sink, Value, values::text},
+    monitor::Snapshot,
 };
 
 /// The groups of a cluster. The order is that of importance: what comes last is dropped first.

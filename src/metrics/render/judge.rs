@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::judge as c,
-    collect::judge::{Group, Judged, Kind, Rate, Status, Verdict},
+    evaluate::judge::{Group, Judged, Kind, Rate, Status, Verdict},
     metrics::{
         Sink, Value,
         values::{flag, text, unix},

@@ -2,7 +2,8 @@
 
 use crate::{
     catalog::{collect as c, compat::klag_exporter as k},
-    collect::lag::{Lag, Method},
+    collect::time_lag::Method,
+    evaluate::lag::Lag,
     kafka::admin::Member,
     metrics::{Label, Sink, Value, values::text},
 };

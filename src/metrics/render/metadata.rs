@@ -2,11 +2,11 @@
 
 use crate::{
     catalog::cluster as c,
+    cluster::metadata,
     metrics::{
         Series, Value,
         values::{broker, text},
     },
-    probe::metadata,
 };
 
 /// The size of the cluster, its quorum and its id.

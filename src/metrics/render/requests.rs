@@ -3,11 +3,11 @@
 use crate::{
     board::Readings,
     catalog::requests as c,
+    cluster::metadata::Capability,
     metrics::{
         Series, Value,
         values::{flag, text},
     },
-    probe::metadata::Capability,
 };
 
 /// Requests that need a permission, and what is counted of all requests.

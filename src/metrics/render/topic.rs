@@ -2,14 +2,12 @@
 
 use crate::{
     catalog::topic as c,
+    cluster::metadata::Capability,
     metrics::{
         Series, Value,
         values::{flag, text},
     },
-    probe::{
-        metadata::Capability,
-        topic::{self, Action, Blocked},
-    },
+    probe::topic::{self, Action, Blocked},
 };
 
 /// Whether the heartbeat topic is ready, and what it still needs.

@@ -4,12 +4,14 @@ use super::{capped::Capped, freshness::freshness, groups::groups, judge, topolog
 use crate::{
     board::Readings,
     catalog::collect as c,
-    collect::{Snapshot, Written, freshness::State, store::Unsaved},
+    collect::freshness::State,
     config::Compat,
     metrics::{
         ClusterLabel, Sink, Value, compat,
         values::{flag, text, unix},
     },
+    monitor::{Snapshot, Written},
+    store::Unsaved,
 };
 
 /// The topics and groups of a cluster, and the names of older programs that are wanted.

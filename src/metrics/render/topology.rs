@@ -2,8 +2,9 @@
 
 use crate::{
     catalog::collect as c,
-    collect::{Snapshot, topology::Change},
+    collect::topology::Change,
     metrics::{Sink, Value, values::text},
+    monitor::Snapshot,
 };
 
 /// The health of the partitions of each topic, and the number of changes of the cluster since the start.

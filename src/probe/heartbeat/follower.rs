@@ -28,12 +28,12 @@ use super::{
     topic_progress::TopicProgress,
 };
 use crate::{
+    cluster::metadata,
     kafka::{
         BrokerId, Error, Fault,
         admin::{self, At, Topic},
         native, wire,
     },
-    probe::metadata,
     task::Latest,
     text::Chain,
 };

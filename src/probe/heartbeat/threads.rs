@@ -33,10 +33,10 @@ use super::{
     trace_queue::TraceSender,
 };
 use crate::{
+    cluster::metadata,
     config,
     kafka::{Error, Fault, native, wire},
     latency::Bounds,
-    probe::metadata,
     task::Latest,
 };
 

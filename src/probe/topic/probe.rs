@@ -18,13 +18,13 @@ use super::{
     snapshot::{Blocked, Snapshot},
 };
 use crate::{
+    cluster::metadata,
     config,
     kafka::{
         BrokerId, Error, Fault, Permission,
         admin::{self, Topic},
         wire,
     },
-    probe::metadata,
     task::{Cycle, Latest},
     text::Chain,
 };

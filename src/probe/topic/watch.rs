@@ -6,7 +6,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::snapshot::Snapshot;
-use crate::{probe::metadata, task::Latest};
+use crate::{cluster::metadata, task::Latest};
 
 /// Asks for a look whenever the brokers, or the topic, are not what they were; and with all new metadata,
 /// while the topic is missing or the last look failed.

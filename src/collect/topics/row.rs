@@ -1,0 +1,39 @@
+//! One row of the history file for each partition.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{collect::history::History, kafka::TopicId};
+
+/// One partition's history.
+#[derive(Debug)]
+pub(crate) struct HistoryRow {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) id: Option<TopicId>,
+    /// `None` for one that has gone.
+    pub(crate) history: Option<History>,
+}
+
+impl HistoryRow {
+    /// One that has gone.
+    pub(crate) fn gone(topic: &Arc<str>, partition: i32) -> Self {
+        Self { topic: topic.clone(), partition, id: None, history: None }
+    }
+}
+
+/// Histories by topic and partition.
+pub(crate) type Loaded = BTreeMap<Arc<str>, (Option<TopicId>, BTreeMap<i32, History>)>;
+
+/// Histories, by topic.
+pub(crate) fn by_topic(rows: Vec<HistoryRow>) -> Loaded {
+    let mut loaded = Loaded::new();
+    for HistoryRow { topic, partition, id, history } in rows {
+        let Some(history) = history else { continue };
+        let (of, partitions) = loaded.entry(topic).or_insert_with(|| (id, BTreeMap::new()));
+        // Of two topics of one name nobody knows which is the one that is there.
+        if *of == id {
+            partitions.insert(partition, history);
+        }
+    }
+    loaded
+}

@@ -1,0 +1,389 @@
+//! What is remembered of each watched topic, and what a cycle found of it.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::row::HistoryRow;
+use crate::{
+    cluster::{Api, Ends, Faults, OffsetSet, latest_ms, metadata},
+    collect::{
+        freshness::{self, BatchDates, Freshness, Newest},
+        history::History,
+        time_lag::{NOTHING_UNREAD, TimeLag},
+    },
+    config,
+    kafka::{
+        Fault, TopicId,
+        admin::{ByLeader, Found, FoundOffsets},
+    },
+};
+
+/// How far from a log's end its newest record is looked for: the end may be markers, or holes of compaction.
+pub(crate) const STEPS_BACK: [i64; 3] = [1, 8, 64];
+
+/// A topic as it was last seen.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// By number.
+    pub partitions: BTreeMap<i32, Partition>,
+    /// How old it is; absent for a topic that freshness does not watch.
+    pub freshness: Option<Freshness>,
+    /// `cleanup.policy` has `compact` in it: offsets may be without a record.
+    pub compacted: bool,
+    /// Records appended since the topic is watched.
+    pub appended: u64,
+    /// Records a second between the last two looks.
+    pub rate: Option<f64>,
+    /// Newest timestamps that lay in the future, since the topic is watched.
+    pub future: u64,
+}
+
+/// A partition as it was last seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Partition {
+    /// Both ends, as far as they are known: the end is the high watermark.
+    pub ends: Ends,
+    /// The last stable offset, where lag is counted to it: what comes later is of an open transaction.
+    pub stable: Option<i64>,
+    /// The newest timestamp of a record that does not lie in the future, in milliseconds since 1970.
+    pub newest_ms: Option<i64>,
+}
+
+/// Partitions without a leader.
+pub(crate) type Leaderless = Vec<(Arc<str>, i32)>;
+
+/// Everything that is remembered of topics.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    pub(super) topics: BTreeMap<Arc<str>, Memory>,
+    /// Of deleted topics, to be forgotten in the file too.
+    pub(super) gone: Vec<HistoryRow>,
+    anew: Vec<Arc<str>>,
+    /// Lag counts to the last stable offset.
+    committed_only: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) id: Option<TopicId>,
+    pub(super) compacted: bool,
+    pub(super) partitions: BTreeMap<i32, Seen>,
+    pub(super) appended: u64,
+    pub(super) appended_at: Option<SystemTime>,
+    /// Newest timestamps that lay in the future, each counted once.
+    pub(super) future: u64,
+    /// Two looks: when, and how many records were appended by then.
+    pub(super) rate: Option<(Duration, u64, Option<f64>)>,
+    /// Answers of the cluster in a row that did not list it.
+    pub(super) missed: u8,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) ends: Ends,
+    pub(super) stable: Option<i64>,
+    /// The last end that was known.
+    pub(super) last: Option<i64>,
+    pub(super) history: History,
+    /// Since it was last saved.
+    pub(super) changed: bool,
+    pub(super) newest: Newest,
+    pub(super) fault: Option<Fault>,
+}
+
+/// What is known of a topic's logs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logs<'a>(&'a Memory, bool);
+
+impl<'a> Logs<'a> {
+    pub(crate) fn log(self, partition: i32) -> Option<Log<'a>> {
+        let seen = self.0.partitions.get(&partition)?;
+        // Asked for at the same time, the last stable offset may be a moment younger.
+        let end = if self.1 {
+            seen.stable.map(|stable| stable.min(seen.ends.end.unwrap_or(stable)))
+        } else {
+            seen.ends.end
+        };
+        let ends = Ends { end, ..seen.ends };
+        Some(Log { ends, high: seen.ends.end, history: &seen.history, poor: self.0.compacted })
+    }
+}
+
+/// What is known of a partition's log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log<'a> {
+    /// Both ends, as lag counts them.
+    pub(crate) ends: Ends,
+    /// The high watermark.
+    pub(crate) high: Option<i64>,
+    history: &'a History,
+    poor: bool,
+}
+
+impl Log<'_> {
+    /// Both ends for who stands there. Whoever reads what is not committed yet may be past the last stable offset,
+    /// and has nothing left to read.
+    pub(crate) fn ends_for(&self, committed: i64) -> Ends {
+        let read = self.high.map(|high| committed.min(high));
+        Ends { end: self.ends.end.map(|end| end.max(read.unwrap_or(end))), ..self.ends }
+    }
+
+    /// How old the record at an offset is by our own samples, and whether that is as good as wanted. Of a
+    /// compacted log it never is: the record may be gone, and a younger one the next to be read.
+    pub(crate) fn age(&self, offset: i64, now: Duration, max_error: Duration) -> Option<(TimeLag, bool)> {
+        let age = self.history.age(offset, now)?;
+        let error = age.error.filter(|_| !self.poor);
+        Some((TimeLag { error, ..age }, error.is_some_and(|error| error <= max_error)))
+    }
+}
+
+impl Watched {
+    /// The one allocation of a topic's name.
+    pub(crate) fn name(&self, name: &str) -> Arc<str> {
+        self.topics.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone())
+    }
+
+    /// What is known of a topic's logs.
+    pub(crate) fn of(&self, topic: &str) -> Option<Logs<'_>> {
+        self.topics.get(topic).map(|memory| Logs(memory, self.committed_only))
+    }
+
+    /// How old the record at an offset is, by our own samples alone.
+    pub(crate) fn age(&self, topic: &str, partition: i32, offset: i64, now: Duration) -> Option<TimeLag> {
+        let log = self.of(topic)?.log(partition)?;
+        let (start, end) = (log.ends.start?, log.ends.end?);
+        match offset < end {
+            true => Some(log.age(offset.max(start), now, Duration::ZERO)?.0),
+            false => Some(NOTHING_UNREAD),
+        }
+    }
+
+    /// Topics of which a log is another one since the last call, under the same name.
+    pub(crate) fn anew(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.anew)
+    }
+
+    /// Whether lag counts to the last stable offset.
+    pub(crate) fn committed_only(&mut self, committed_only: bool) {
+        self.committed_only = committed_only;
+    }
+
+    /// Learns which topics are compacted.
+    pub(crate) fn compacted(&mut self, is_compacted: impl Fn(&str) -> bool) {
+        self.topics.iter_mut().for_each(|(name, memory)| memory.compacted = is_compacted(name));
+    }
+
+    /// Takes in which topics there are; `anew` says that nobody has looked at this answer before. A topic that one
+    /// answer does not list is not gone; one that is not watched any more is. Of partitions without a leader
+    /// nothing is known.
+    pub(crate) fn list(
+        &mut self,
+        metadata: &metadata::Snapshot,
+        leaderless: &Leaderless,
+        anew: bool,
+        is_watched: impl Fn(&str) -> bool,
+    ) {
+        let known = &metadata.topics;
+        let gone = &mut self.gone;
+        self.topics.retain(|name, memory| {
+            memory.missed = match known.contains_key(&**name) {
+                true => 0,
+                false => memory.missed + u8::from(anew),
+            };
+            let stays = memory.missed < 2 && is_watched(name);
+            if !stays {
+                gone.extend(memory.partitions.keys().map(|number| HistoryRow::gone(name, *number)));
+            }
+            stays
+        });
+        for (name, number) in leaderless {
+            let Some(Ok(topic)) = known.get(&**name) else { continue };
+            let memory = self.topics.entry(name.clone()).or_default();
+            memory.id = memory.id.or(topic.id);
+            memory.partitions.entry(*number).or_default();
+        }
+    }
+
+    /// Takes in both ends of every log, and the last stable offsets where they count; returns the partitions
+    /// whose newest record is another one than before.
+    pub(crate) fn observe(
+        &mut self,
+        metadata: &metadata::Snapshot,
+        [ends, starts, stable]: [&FoundOffsets; 3],
+        now: Duration,
+        faults: &mut Faults,
+    ) -> ByLeader {
+        let known = &metadata.topics;
+        // Who has no leader was not asked: what was known before is not known now.
+        for (name, memory) in &mut self.topics {
+            let asked = ends.get(name);
+            if asked.is_none() {
+                memory.rate = None;
+            }
+            for (number, seen) in &mut memory.partitions {
+                if asked.is_none_or(|asked| !asked.contains_key(number)) {
+                    (seen.ends, seen.stable, seen.fault) = (Ends::default(), None, Some(Fault::NoLeader));
+                }
+            }
+        }
+        let (mut moved, latest_ms) = (ByLeader::new(), latest_ms());
+        for (name, partitions) in ends {
+            let Some(Ok(topic)) = known.get(&**name) else { continue };
+            let memory = self.topics.entry(name.clone()).or_default();
+            // Brokers before 2.8 tell no ids.
+            let anew = memory.id.zip(topic.id).is_some_and(|(before, now)| before != now);
+            memory.id = topic.id.or(memory.id);
+            if anew {
+                let before = std::mem::replace(memory, Memory { id: topic.id, ..Memory::default() });
+                self.gone.extend(before.partitions.keys().map(|number| HistoryRow::gone(name, *number)));
+                self.anew.push(name.clone());
+            }
+            memory.partitions.retain(|number, _| {
+                let stays = topic.partitions.contains_key(number);
+                if !stays {
+                    self.gone.push(HistoryRow::gone(name, *number));
+                }
+                stays
+            });
+            let (starts, stable) = (starts.get(name), stable.get(name));
+            for (number, end) in partitions {
+                let start =
+                    starts.and_then(|starts| starts.get(number)).copied().unwrap_or(Err(Fault::Protocol));
+                let stable = stable.and_then(|stable| stable.get(number)).copied().unwrap_or(Ok(None));
+                let fault = end.err().or(start.err());
+                let mut offset = |found: Result<Option<Found>, Fault>| {
+                    Some(found.map_err(|fault| faults.count(Api::ListOffsets, fault)).ok()??.offset)
+                };
+                let (end, start) = (offset(*end), offset(start));
+                let seen = memory.partitions.entry(*number).or_default();
+                seen.stable = offset(stable);
+                let before = seen.last;
+                if end.zip(before).is_some_and(|(end, before)| end < before) {
+                    // Records were cut off, and others may come in their place.
+                    seen.newest = Newest::default();
+                    self.anew.push(name.clone());
+                }
+                seen.last = end.or(before);
+                let appended =
+                    end.zip(before).map_or(0, |(end, before)| u64::try_from(end - before).unwrap_or(0));
+                if appended > 0 {
+                    memory.appended += appended;
+                    memory.appended_at = Some(SystemTime::now());
+                }
+                (seen.ends, seen.fault) = (Ends { start, end }, fault);
+                let Some(end) = end else { continue };
+                seen.changed |= seen.history.add(now, end);
+                start.into_iter().for_each(|start| seen.newest.begins(start));
+                let holds_records = start.is_none_or(|start| start < end);
+                if !holds_records {
+                    seen.newest.none(end);
+                } else if seen.newest.is_wanted(seen.ends, now, latest_ms)
+                    && let Some(leader) = topic.partitions.get(number).and_then(|partition| partition.leader)
+                {
+                    moved.entry(leader).or_default().entry(name.clone()).or_default().push(*number);
+                }
+            }
+            memory.note_rate(now);
+        }
+        moved
+    }
+
+    /// Takes in the newest timestamps.
+    pub(crate) fn date(&mut self, newest: &FoundOffsets, latest_ms: i64, faults: &mut Faults) {
+        for (name, partitions) in newest {
+            let Some(memory) = self.topics.get_mut(name) else { continue };
+            for (number, found) in partitions {
+                let Some(seen) = memory.partitions.get_mut(number) else { continue };
+                match found {
+                    // While the newest record is not yet readable the broker names none: asked again next time.
+                    Ok(None) => {}
+                    Ok(Some(found)) => {
+                        let ahead = seen.newest.told(seen.ends.end, found.timestamp_ms, latest_ms);
+                        memory.future += u64::from(ahead);
+                    }
+                    // Brokers before 3.0 do not know the question, which is no fault.
+                    Err(Fault::Unsupported) => {}
+                    Err(fault) => {
+                        faults.count(Api::ListOffsets, *fault);
+                        seen.fault = Some(*fault);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where the newest records are, so many offsets before the end, of partitions whose newest timestamp the
+    /// broker does not tell, or which lies in the future.
+    pub(crate) fn undated(&self, settings: &config::Freshness, latest_ms: i64, back: i64) -> OffsetSet {
+        let watched = |name: &str| settings.enabled && settings.topics.covers(name);
+        let mut places = OffsetSet::new();
+        for (name, memory) in self.topics.iter().filter(|(name, _)| watched(name)) {
+            for (number, seen) in &memory.partitions {
+                if let Some((start, end)) = freshness::records(seen.ends)
+                    && seen.newest.is_open(end, latest_ms)
+                {
+                    places.entry(name.clone()).or_default().insert((*number, (end - back).max(start)));
+                }
+            }
+        }
+        places
+    }
+
+    /// Takes in the dates of the record batches there. If the batches of the last step back have no date, there is none.
+    pub(crate) fn date_by(&mut self, found: BTreeMap<Arc<str>, Vec<(i32, BatchDates)>>, back: i64) {
+        for (name, dates) in found {
+            let Some(memory) = self.topics.get_mut(&name) else { continue };
+            for (number, dates) in dates {
+                let Some(seen) = memory.partitions.get_mut(&number) else { continue };
+                let last = STEPS_BACK.last() == Some(&back) && dates.known;
+                memory.future += u64::from(seen.newest.ahead(dates.ahead));
+                if dates.newest_ms.is_some() || last {
+                    seen.newest.seen(seen.ends.end, dates.newest_ms);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn views(&self, settings: &config::Freshness, latest_ms: i64) -> BTreeMap<Arc<str>, Topic> {
+        let view = |(name, memory): (&Arc<str>, &Memory)| {
+            let watched = settings.enabled && settings.topics.covers(name);
+            let partitions = memory.partitions.iter().map(|(number, seen)| {
+                let newest_ms = seen.newest.credible_ms(seen.ends.end, latest_ms);
+                (*number, Partition { ends: seen.ends, stable: seen.stable, newest_ms })
+            });
+            let topic = Topic {
+                partitions: partitions.collect(),
+                freshness: watched.then(|| {
+                    let (failed, known): (Vec<_>, Vec<_>) =
+                        memory.partitions.values().partition(|seen| seen.fault.is_some());
+                    let known = known.into_iter().map(|seen| (seen.ends, &seen.newest));
+                    Freshness::of(known, !failed.is_empty(), memory.appended_at, latest_ms)
+                }),
+                compacted: memory.compacted,
+                appended: memory.appended,
+                rate: memory.rate.and_then(|(_, _, rate)| rate),
+                future: memory.future,
+            };
+            (name.clone(), topic)
+        };
+        self.topics.iter().filter(|(_, memory)| memory.missed == 0).map(view).collect()
+    }
+}
+
+impl Memory {
+    /// Where a partition is not known, no rate is: what came meanwhile would be another look's.
+    fn note_rate(&mut self, now: Duration) {
+        if self.partitions.values().any(|seen| seen.ends.end.is_none()) {
+            self.rate = None;
+            return;
+        }
+        let rate = self.rate.and_then(|(then, appended, _)| {
+            let seconds = now.checked_sub(then)?.as_secs_f64();
+            (seconds > 0.0).then(|| (self.appended - appended) as f64 / seconds)
+        });
+        self.rate = Some((now, self.appended, rate));
+    }
+}

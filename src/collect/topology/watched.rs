@@ -1,0 +1,513 @@
+//! The state of each partition, and what differs from the cycle before.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::change::{Change, Changed};
+use crate::{
+    cluster::{Api, metadata},
+    kafka::{
+        BrokerId, Error, Fault, Permission, TopicId,
+        admin::{self, Topic},
+        wire,
+    },
+};
+
+/// How long settings of topics hold.
+const CONFIGS_FOR: Duration = Duration::from_secs(600);
+
+/// Looks in a row that must miss something before it is gone.
+const MISSES: u8 = 2;
+
+/// The state of a topic's partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Health {
+    /// How many there are.
+    pub partitions: usize,
+    /// Without a leader.
+    pub offline: usize,
+    /// With fewer replicas in sync than replicas.
+    pub under_replicated: usize,
+    /// Of these, being moved to other brokers: expected to be so. Absent where that may not be asked.
+    pub reassigning: Option<usize>,
+    /// With fewer replicas in sync than `min.insync.replicas`; absent where that is not known.
+    pub under_min_isr: Option<usize>,
+    /// Led by another than the preferred replica.
+    pub imbalanced: usize,
+}
+
+impl Health {
+    /// Of several topics together; what one does not know, nobody knows.
+    pub fn sum<'a>(all: impl Iterator<Item = &'a Health>) -> Self {
+        let start = Self { under_min_isr: Some(0), reassigning: Some(0), ..Self::default() };
+        let both = |one: Option<usize>, other: Option<usize>| Some(one? + other?);
+        all.fold(start, |sum, one| Self {
+            partitions: sum.partitions + one.partitions,
+            offline: sum.offline + one.offline,
+            under_replicated: sum.under_replicated + one.under_replicated,
+            reassigning: both(sum.reassigning, one.reassigning),
+            under_min_isr: both(sum.under_min_isr, one.under_min_isr),
+            imbalanced: sum.imbalanced + one.imbalanced,
+        })
+    }
+
+    /// Whether something is wrong with a partition.
+    pub fn is_sick(&self) -> bool {
+        self.offline > 0 || self.under_replicated > 0 || self.under_min_isr.is_some_and(|under| under > 0)
+    }
+
+    /// Of a topic, whose setting may be known, and of whose partitions these are being moved, if that is known.
+    pub fn of(topic: &Topic, min_isr: Option<usize>, moving: Option<&[i32]>) -> Self {
+        let count = |holds: &dyn Fn(&admin::Partition) -> bool| {
+            topic.partitions.values().filter(|partition| holds(partition)).count()
+        };
+        Self {
+            partitions: topic.partitions.len(),
+            offline: count(&|partition| partition.leader.is_none()),
+            under_replicated: count(&is_under_replicated),
+            reassigning: moving.map(|moving| {
+                let of = moving.iter().filter_map(|number| topic.partitions.get(number));
+                of.filter(|partition| is_under_replicated(partition)).count()
+            }),
+            under_min_isr: min_isr.map(|least| count(&|partition| partition.isr.len() < least)),
+            imbalanced: count(&|partition| {
+                partition.leader.is_some_and(|leader| partition.replicas.first() != Some(&leader))
+            }),
+        }
+    }
+}
+
+fn is_under_replicated(partition: &admin::Partition) -> bool {
+    partition.isr.len() < partition.replicas.len()
+}
+
+/// The cluster as it was last seen.
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    /// By topic.
+    pub health: BTreeMap<Arc<str>, Health>,
+    /// Changes since the start, by kind.
+    pub changes: BTreeMap<Change, u64>,
+}
+
+/// Everything that is remembered of the cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    pub(super) topics: BTreeMap<Arc<str>, Seen>,
+    /// Looks in a row without it, and its rack.
+    brokers: BTreeMap<BrokerId, (u8, Option<String>)>,
+    /// Settings that changed since the last look.
+    changed: Vec<Changed>,
+    changes: BTreeMap<Change, u64>,
+    began: bool,
+    /// What was there before the start is known.
+    pub(super) remembered: bool,
+    /// Topics that are other ones since they were last saved.
+    pub(super) unsaved: BTreeSet<Arc<str>>,
+    policies: BTreeMap<Arc<str>, admin::Policy>,
+    /// Topics whose settings we may not see.
+    refused: BTreeSet<Arc<str>>,
+    asked: Option<Instant>,
+    /// The brokers whose refusals are remembered.
+    asked_of: Vec<BrokerId>,
+    configs: Permission,
+    /// Partitions that are being moved, if that is known.
+    moving: Option<BTreeMap<Arc<str>, Vec<i32>>>,
+    reassignments: Permission,
+}
+
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) id: Option<TopicId>,
+    /// As it was when nothing was being moved: who moves has more of them for a while.
+    pub(super) replicas: usize,
+    /// By the last answer.
+    pub(super) replicas_now: usize,
+    pub(super) leaders: BTreeMap<i32, Option<BrokerId>>,
+    pub(super) missed: u8,
+}
+
+impl Seen {
+    fn of(topic: &Topic) -> Self {
+        let leaders =
+            topic.partitions.iter().map(|(number, partition)| (*number, partition.leader)).collect();
+        let replicas = topic.partitions.values().map(|partition| partition.replicas.len()).max().unwrap_or(0);
+        Self { id: topic.id, replicas, replicas_now: replicas, leaders, missed: 0 }
+    }
+}
+
+impl Watched {
+    /// Compares with the look before; tells what has changed, and what to.
+    pub(crate) fn observe(&mut self, metadata: &metadata::Snapshot) -> Vec<Changed> {
+        let mut changes = std::mem::take(&mut self.changed);
+        self.brokers(metadata, &mut changes);
+        for (name, topic) in metadata.topics.iter() {
+            match (self.topics.get_mut(name.as_str()), topic) {
+                (Some(seen), Ok(topic)) => {
+                    let found = differences(seen, topic, name);
+                    if found.iter().any(|changed| changed.change != Change::LeaderMoved) {
+                        self.unsaved.insert(name.as_str().into());
+                    }
+                    let is_told = found.iter().any(|changed| {
+                        matches!(changed.change, Change::ReplicationChanged | Change::TopicRecreated)
+                    });
+                    changes.extend(found);
+                    let before = std::mem::replace(seen, Seen::of(topic));
+                    if !is_told {
+                        seen.replicas = before.replicas;
+                    }
+                    seen.id = seen.id.or(before.id);
+                    // A leader that comes back has not moved.
+                    for (number, leader) in &mut seen.leaders {
+                        *leader = leader.or_else(|| before.leaders.get(number).copied().flatten());
+                    }
+                }
+                // Asked at a bad moment: it is there all the same.
+                (Some(seen), Err(_)) => seen.missed = 0,
+                (None, Ok(topic)) => {
+                    self.unsaved.insert(name.as_str().into());
+                    self.topics.insert(name.as_str().into(), Seen::of(topic));
+                    changes.push((Change::TopicCreated, name.clone()).into());
+                }
+                (None, Err(_)) => {}
+            }
+        }
+        self.topics.retain(|name, seen| {
+            if !metadata.topics.contains_key(&**name) {
+                seen.missed += 1;
+            }
+            let gone = seen.missed >= MISSES;
+            if gone {
+                self.unsaved.insert(name.clone());
+                changes.push((Change::TopicDeleted, name.to_string()).into());
+            }
+            !gone
+        });
+        if !std::mem::replace(&mut self.began, true) {
+            // Brokers come and go with their numbers; topics are remembered.
+            let is_news = |change: Change| self.remembered && change.is_of_topic();
+            changes.retain(|changed| is_news(changed.change));
+        }
+        for changed in &changes {
+            *self.changes.entry(changed.change).or_default() += 1;
+        }
+        changes
+    }
+
+    fn brokers(&mut self, metadata: &metadata::Snapshot, changes: &mut Vec<Changed>) {
+        for (id, broker) in &metadata.brokers {
+            match self.brokers.insert(*id, (0, broker.rack.clone())) {
+                None => changes.push((Change::BrokerJoined, id.to_string()).into()),
+                Some((_, rack)) if rack != broker.rack => {
+                    changes.push((Change::RackChanged, id.to_string()).into());
+                }
+                Some(_) => {}
+            }
+        }
+        self.brokers.retain(|broker, (missed, _)| {
+            if !metadata.brokers.contains_key(broker) {
+                *missed += 1;
+            }
+            let gone = *missed >= MISSES;
+            if gone {
+                changes.push((Change::BrokerLeft, broker.to_string()).into());
+            }
+            !gone
+        });
+    }
+
+    /// Asks what is being moved, where a replica is missing, and for settings of topics. Returns what failed.
+    pub(crate) async fn ask(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+    ) -> Vec<(Api, Fault)> {
+        self.forget_refusals(metadata);
+        let mut faults = Vec::new();
+        let mut partitions = metadata.topics.values().flatten().flat_map(|topic| topic.partitions.values());
+        self.moving = match partitions.any(is_under_replicated) {
+            false => Some(BTreeMap::new()),
+            true => {
+                let asked = self.reassignments.ask(admin::all_reassignments(wire)).await;
+                let failed = |error: Error| faults.push((Api::ListPartitionReassignments, error.fault()));
+                asked.map_err(failed).ok().flatten()
+            }
+        };
+        self.ask_settings(wire, metadata, &mut faults).await;
+        faults
+    }
+
+    /// Other brokers may allow what these refused.
+    fn forget_refusals(&mut self, metadata: &metadata::Snapshot) {
+        if !self.asked_of.iter().eq(metadata.brokers.keys()) {
+            self.asked_of = metadata.brokers.keys().copied().collect();
+            self.configs.forget();
+            self.reassignments.forget();
+        }
+    }
+
+    /// Asks for settings of topics, once in ten minutes and for topics that are new.
+    async fn ask_settings(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+        faults: &mut Vec<(Api, Fault)>,
+    ) {
+        let names: BTreeSet<&str> = metadata.topics.keys().map(String::as_str).collect();
+        self.policies.retain(|name, _| names.contains(&**name));
+        let due = self.asked.is_none_or(|asked| asked.elapsed() > CONFIGS_FOR);
+        let wanted: Vec<&str> = names.into_iter().filter(|name| due || !self.is_settled(name)).collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let asked = self.configs.ask(admin::policies(wire, &wanted)).await;
+        let failed = |error: Error| faults.push((Api::DescribeConfigs, error.fault()));
+        if let Some(found) = asked.map_err(failed).ok().flatten() {
+            self.refused.retain(|name| metadata.topics.contains_key(&**name) && !due);
+            self.refused.extend(
+                wanted.iter().filter(|name| !found.contains_key(**name)).map(|name| Arc::from(*name)),
+            );
+            for (name, found) in found {
+                match found {
+                    Ok(policy) => {
+                        let words = self.policies.get(&name).and_then(|before| policy.since(before));
+                        self.changed.extend(words.map(|words| Changed {
+                            change: Change::ConfigChanged,
+                            subject: name.to_string(),
+                            words: words.into(),
+                        }));
+                        self.policies.insert(name, policy);
+                    }
+                    Err(fault) => {
+                        // Deleted since it was listed, which happens.
+                        faults.extend(
+                            Some((Api::DescribeConfigs, fault)).filter(|_| fault != Fault::UnknownTopic),
+                        );
+                        self.policies.remove(&name);
+                        self.refused.insert(name);
+                    }
+                }
+            }
+            if due {
+                self.asked = Some(Instant::now());
+            }
+        }
+    }
+
+    fn is_settled(&self, topic: &str) -> bool {
+        self.policies.contains_key(topic) || self.refused.contains(topic)
+    }
+
+    /// Whether offsets of a topic may be without a record.
+    pub(crate) fn is_compacted(&self, topic: &str) -> bool {
+        self.policies.get(topic).is_some_and(admin::Policy::is_compacted)
+    }
+
+    pub(crate) fn view(&self, metadata: &metadata::Snapshot) -> Topology {
+        let known = |topic: &(&String, &Result<Topic, Fault>)| topic.1.is_ok();
+        let health = metadata.topics.iter().filter(known).filter_map(|(name, topic)| {
+            let (name, _) = self.topics.get_key_value(name.as_str())?;
+            let min_isr = self.policies.get(name).and_then(admin::Policy::min_isr);
+            let moving = self.moving.as_ref().map(|moving| moving.get(name).map_or(&[][..], Vec::as_slice));
+            Some((name.clone(), Health::of(topic.as_ref().ok()?, min_isr, moving)))
+        });
+        Topology { health: health.collect(), changes: self.changes.clone() }
+    }
+}
+
+fn differences(seen: &Seen, topic: &Topic, name: &str) -> Vec<Changed> {
+    let now = Seen::of(topic);
+    let of = |change| Changed::from((change, name.to_owned()));
+    // Brokers before 2.8 tell no ids.
+    if seen.id.zip(now.id).is_some_and(|(before, now)| before != now) {
+        return vec![of(Change::TopicRecreated)];
+    }
+    let mut changes = Vec::new();
+    if now.leaders.len() > seen.leaders.len() {
+        changes.push(of(Change::PartitionsAdded));
+    }
+    // While replicas are being moved, there are more of them; what two answers say is so.
+    let is_moving = topic.partitions.values().any(is_under_replicated);
+    if now.replicas != seen.replicas && now.replicas == seen.replicas_now && !is_moving {
+        changes.push(of(Change::ReplicationChanged));
+    }
+    let moved = now.leaders.iter().filter_map(|(number, leader)| {
+        let (before, now) = (seen.leaders.get(number).copied().flatten()?, (*leader)?);
+        let words = format!("partition {number} is led by broker {now} instead of broker {before}");
+        (before != now).then(|| Changed { words: words.into(), ..of(Change::LeaderMoved) })
+    });
+    changes.extend(moved);
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::admin::Broker;
+
+    fn topic(id: u128, partitions: &[(Option<i32>, &[i32], &[i32])]) -> Topic {
+        let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
+        let partition = |(leader, replicas, isr): &(Option<i32>, &[i32], &[i32])| admin::Partition {
+            leader: leader.map(BrokerId),
+            replicas: ids(replicas),
+            isr: ids(isr),
+        };
+        Topic { id: Some(TopicId(id)), partitions: (0..).zip(partitions.iter().map(partition)).collect() }
+    }
+
+    fn metadata(brokers: &[i32], topics: &[(&str, Result<Topic, Fault>)]) -> metadata::Snapshot {
+        let broker = |id: &i32| (BrokerId(*id), Broker { host: "b".to_owned(), port: 1, rack: None });
+        metadata::Snapshot {
+            cluster_id: None,
+            brokers: brokers.iter().map(broker).collect(),
+            topics: Arc::new(
+                topics.iter().map(|(name, topic)| ((*name).to_owned(), topic.clone())).collect(),
+            ),
+            controller: None,
+            quorum: None,
+            quorum_capability: metadata::Capability::Unknown,
+            heartbeat_topic: Err(Fault::UnknownTopic),
+            duration: Duration::ZERO,
+            durations: crate::latency::Buckets::new(&crate::latency::Bounds::default()),
+        }
+    }
+
+    #[test]
+    fn partitions_are_counted_by_what_is_wrong_with_them() {
+        let topic = topic(
+            1,
+            &[
+                (Some(1), &[1, 2, 3], &[1, 2, 3]),
+                (Some(2), &[1, 2, 3], &[2, 3]),
+                (Some(3), &[3, 1, 2], &[3]),
+                (None, &[1, 2, 3], &[]),
+            ],
+        );
+        let health = Health::of(&topic, Some(2), Some(&[0, 1]));
+        let expected = Health {
+            partitions: 4,
+            offline: 1,
+            under_replicated: 3,
+            reassigning: Some(1),
+            under_min_isr: Some(2),
+            imbalanced: 1,
+        };
+        assert_eq!(health, expected, "a partition that is moved and has all replicas is none of them");
+        let unknown = Health::of(&topic, None, None);
+        assert_eq!((unknown.under_min_isr, unknown.reassigning), (None, None), "not known is not 0");
+        let twice = Health::sum([health, health].iter());
+        assert_eq!((twice.partitions, twice.under_min_isr, twice.is_sick()), (8, Some(4), true));
+        let part = Health::sum([health, unknown].iter());
+        assert_eq!((part.offline, part.under_min_isr, part.reassigning), (2, None, None));
+    }
+
+    #[test]
+    fn changes_are_counted_from_the_second_look_on_and_what_is_missed_once_is_not_gone() {
+        let (first, one): (Topic, &[_]) = (topic(1, &[(Some(1), &[1, 2], &[1, 2])]), &[1, 2]);
+        let moved = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(1), &[1, 2], &[1])]);
+        let again = topic(2, &[(Some(1), &[1, 2, 3], &[1])]);
+        let mut watched = Watched::default();
+        let mut told = Vec::new();
+        let mut look = |metadata: metadata::Snapshot| {
+            watched.observe(&metadata);
+            let now = watched.view(&metadata).changes;
+            let new: Vec<_> = Change::ALL
+                .into_iter()
+                .filter(|change| now.get(change) > told.iter().find(|(c, _)| c == change).map(|(_, n)| n))
+                .map(Change::as_str)
+                .collect();
+            told = now.into_iter().collect();
+            new
+        };
+        assert_eq!(look(metadata(one, &[("a", Ok(first.clone()))])), Vec::<&str>::new(), "the baseline");
+        assert_eq!(look(metadata(one, &[("a", Ok(moved.clone()))])), ["partitions_added", "leader_moved"]);
+        assert_eq!(look(metadata(&[1], &[("a", Err(Fault::NoLeader))])), Vec::<&str>::new());
+        assert_eq!(look(metadata(one, &[("a", Ok(moved.clone())), ("b", Ok(first))])), ["topic_created"]);
+        assert_eq!(
+            look(metadata(&[1, 2, 3], &[("a", Ok(again.clone()))])),
+            ["topic_recreated", "broker_joined"]
+        );
+        assert_eq!(look(metadata(&[1, 3], &[("a", Ok(again.clone()))])), ["topic_deleted"]);
+        assert_eq!(look(metadata(&[1, 3], &[("a", Ok(again))])), ["broker_left"]);
+    }
+
+    #[test]
+    fn what_changed_while_nobody_looked_is_told() {
+        let one = topic(1, &[(Some(1), &[1, 2], &[1, 2])]);
+        let mut first = Watched::default();
+        assert_eq!(first.observe(&metadata(&[1, 2], &[("a", Ok(one.clone())), ("b", Ok(one.clone()))])), []);
+        let rows = first.unsaved();
+        assert_eq!((rows.len(), first.unsaved().len()), (2, 0));
+        first.not_saved(rows);
+        let mut second = Watched::default();
+        second.remember(first.unsaved());
+        let wider = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(2), &[1, 2], &[1, 2])]);
+        let mut now = metadata(&[1, 2, 3], &[("a", Ok(wider)), ("c", Ok(one))]);
+        let told = |change: Change, name: &str| Changed::from((change, name.to_owned()));
+        let expected = [told(Change::PartitionsAdded, "a"), told(Change::TopicCreated, "c")];
+        assert_eq!(second.observe(&now), expected, "of brokers and leaders nothing is remembered");
+        now.brokers.get_mut(&BrokerId(3)).expect("a broker").rack = Some("r".to_owned());
+        assert_eq!(second.observe(&now), [told(Change::RackChanged, "3"), told(Change::TopicDeleted, "b")]);
+        let saved = second.unsaved();
+        let names: Vec<_> = saved.iter().map(|(name, topic)| (&**name, topic.is_some())).collect();
+        assert_eq!(names, [("a", true), ("b", false), ("c", true)]);
+    }
+    #[test]
+    fn who_moves_replicas_has_not_changed_their_number() {
+        let three: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2, 3], &[1, 2, 3]);
+        let moving: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2, 3, 4, 5, 6], &[1, 2, 3]);
+        let moved: (Option<i32>, &[i32], &[i32]) = (Some(4), &[4, 5, 6], &[4, 5, 6]);
+        let two: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2], &[1, 2]);
+        let mut watched = Watched::default();
+        let mut look = |one, other| {
+            let told = watched.observe(&metadata(&[1], &[("t", Ok(topic(1, &[one, other])))]));
+            told.into_iter()
+                .map(|told| told.change)
+                .filter(|change| *change != Change::LeaderMoved)
+                .collect::<Vec<_>>()
+        };
+        for (one, other) in
+            [(three, three), (moving, three), (moving, moving), (moved, moving), (moved, moved)]
+        {
+            assert_eq!((look(one, other), look(one, other)), (vec![], vec![]), "{one:?} {other:?}");
+        }
+        assert_eq!((look(two, two), look(two, two)), (vec![], vec![Change::ReplicationChanged]));
+        assert_eq!(look(two, two), []);
+    }
+
+    #[test]
+    fn moved_leader_is_told_with_its_partition_and_both_brokers() {
+        let mut watched = Watched::default();
+        let mut look = |leaders: [Option<i32>; 3]| {
+            let partitions = leaders.map(|leader| (leader, &[1, 2][..], &[1, 2][..]));
+            let told = watched.observe(&metadata(&[1, 2], &[("t", Ok(topic(1, &partitions)))]));
+            told.into_iter().map(|told| (told.change, told.words.into_owned())).collect::<Vec<_>>()
+        };
+        look([Some(1), Some(1), Some(2)]);
+        let words = |partition: i32, now: i32, before: i32| {
+            let words = format!("partition {partition} is led by broker {now} instead of broker {before}");
+            (Change::LeaderMoved, words)
+        };
+        assert_eq!(look([Some(2), None, Some(1)]), [words(0, 2, 1), words(2, 1, 2)]);
+        assert_eq!(look([Some(2), Some(2), Some(1)]), [words(1, 2, 1)], "it had no leader in between");
+    }
+
+    #[test]
+    fn a_setting_that_has_changed_is_told_with_what_it_was_and_is() {
+        let policy = |retention: &str, cleanup: &str| {
+            admin::Policy::from_iter([("retention.ms", retention), ("cleanup.policy", cleanup)])
+        };
+        let before = policy("1000", "compact");
+        assert_eq!(policy("1000", "compact").since(&before), None);
+        let now = policy("-1", "compact,delete");
+        assert_eq!(
+            now.since(&before).as_deref(),
+            Some("cleanup.policy: compact -> compact,delete, retention.ms: 1000 -> -1")
+        );
+        assert!(before.is_compacted() && now.is_compacted() && !policy("1", "delete").is_compacted());
+        assert_eq!(admin::Policy::from_iter([("min.insync.replicas", "2")]).min_isr(), Some(2));
+    }
+}

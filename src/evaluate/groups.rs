@@ -1,0 +1,202 @@
+//! Consumer groups: their committed offsets and their lag.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::lag::{Lag, Sums, is_beyond_end, lag, lost_since};
+use crate::{
+    cluster::{Api, Faults},
+    collect::{
+        groups::{Commits, Known},
+        time_lag::NOTHING_UNREAD,
+    },
+    config,
+    kafka::{
+        Fault,
+        admin::{GroupKind, GroupState, Member, Offsets},
+    },
+    timelag::best::{Dates, Sources},
+};
+
+/// A group as it was last seen.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Its state.
+    pub state: GroupState,
+    /// Its protocol.
+    pub kind: GroupKind,
+    /// Who is in it; absent where that is not asked for, or could not be told.
+    pub members: Option<Vec<Member>>,
+    /// Where it stands, by topic and partition; what it never committed is not there.
+    pub topics: BTreeMap<Arc<str>, BTreeMap<i32, Lag>>,
+    /// Records that were deleted before the group read them, since the group is watched, by topic.
+    pub lost: BTreeMap<Arc<str>, u64>,
+    /// Partitions whose commit could not be read, by topic.
+    pub unread: BTreeMap<Arc<str>, usize>,
+    /// Why its committed offsets could not be read. While the group has no coordinator nobody can commit: then `topics`
+    /// holds the offsets that were read last. Otherwise `topics` is empty.
+    pub fault: Option<Fault>,
+}
+
+impl Group {
+    /// Sums over all partitions. What is not known of one is not known of all, unless parts are good enough.
+    pub fn sums(&self, parts: bool) -> Sums {
+        let lags = self.topics.values().flat_map(|lags| lags.values());
+        Sums::of(lags, self.unread.values().sum()).told(parts)
+    }
+
+    /// Sums over the partitions of a topic, in the same way.
+    pub fn topic_sums(&self, topic: &str, parts: bool) -> Sums {
+        let lags = self.topics.get(topic).into_iter().flat_map(|lags| lags.values());
+        Sums::of(lags, self.unread.get(topic).copied().unwrap_or(0)).told(parts)
+    }
+
+    /// The partition whose next record is oldest, of those with something to read; where ages are not known, the
+    /// one with the largest lag.
+    pub fn worst(&self) -> Option<(&str, i32)> {
+        let all = self.topics.iter().flat_map(|(topic, lags)| lags.iter().map(move |lag| (&**topic, lag)));
+        let unread = all.filter(|(_, (_, lag))| lag.records > Some(0) && lag.time != Some(NOTHING_UNREAD));
+        let worst = unread.max_by_key(|(_, (_, lag))| (lag.time.map(|time| time.age), lag.records));
+        worst.map(|(topic, (number, _))| (topic, *number))
+    }
+
+    /// Who reads what, as far as that is known.
+    pub fn readers(&self) -> BTreeMap<(&str, i32), &Member> {
+        let partitions = self.members.iter().flatten().flat_map(|member| {
+            let of = member.partitions.iter();
+            of.flat_map(move |(topic, numbers)| {
+                numbers.iter().map(move |number| ((&**topic, *number), member))
+            })
+        });
+        partitions.collect()
+    }
+
+    /// Number of partitions with a committed offset whose lag is not known now. While the committed offsets cannot be
+    /// read again, these are all partitions.
+    pub fn unknown(&self) -> usize {
+        if self.fault.is_some() {
+            return self.topics.values().map(BTreeMap::len).sum();
+        }
+        let lags = self.topics.values().flat_map(|lags| lags.values());
+        Sums::of(lags, self.unread.values().sum()).lacking
+    }
+}
+
+/// Records that were deleted unread.
+#[derive(Debug, Default)]
+struct Losses {
+    total: u64,
+    /// Commits and starts of logs when both were last known, by partition.
+    last: BTreeMap<i32, (i64, i64)>,
+}
+
+/// What is remembered to judge the lag of groups.
+#[derive(Debug, Default)]
+pub(crate) struct Lags {
+    /// Partitions whose committed offset was beyond the log end in the last cycle.
+    beyond_end: BTreeSet<(Arc<str>, Arc<str>, i32)>,
+    /// What each group has lost, by topic.
+    losses: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Losses>>,
+}
+
+impl Lags {
+    /// The committed offsets that were read last, of groups without a coordinator.
+    pub(crate) fn last_offsets(&self, groups: &BTreeMap<Arc<str>, Known>) -> BTreeMap<Arc<str>, Offsets> {
+        let is_lost = |known: &Known| known.coordinator.is_none() && known.fault == Some(Fault::NoLeader);
+        let of_topic = |losses: &Losses| {
+            losses.last.iter().map(|(number, (committed, _))| (*number, Ok(*committed))).collect()
+        };
+        let of_group = |losses: &BTreeMap<Arc<str>, Losses>| {
+            losses.iter().map(|(topic, losses)| (topic.clone(), of_topic(losses))).collect()
+        };
+        let lost = groups.iter().filter(|(_, known)| is_lost(known));
+        lost.filter_map(|(name, _)| Some((name.clone(), of_group(self.losses.get(name)?)))).collect()
+    }
+
+    /// Holds the commits against the logs.
+    pub(crate) fn evaluate(
+        &mut self,
+        known: &BTreeMap<Arc<str>, Known>,
+        commits: Commits,
+        sources: &Sources<'_>,
+        settings: &config::Lag,
+        faults: &mut Faults,
+    ) -> BTreeMap<Arc<str>, Group> {
+        let before = std::mem::take(&mut self.beyond_end);
+        let mut groups = BTreeMap::new();
+        let Commits { mut offsets, mut last, mut members } = commits;
+        self.losses.retain(|name, _| known.contains_key(name));
+        for (name, known) in known {
+            let (read, fault) = match offsets.remove(name) {
+                Some(Ok(read)) => (read, None),
+                Some(Err(fault)) => (Offsets::new(), Some(fault)),
+                None => (last.remove(name).unwrap_or_default(), Some(known.fault.unwrap_or(Fault::NoLeader))),
+            };
+            let losses = self.losses.entry(name.clone()).or_default();
+            losses.retain(|topic, _| sources.topics.of(topic).is_some());
+            if fault.is_none() {
+                forget_expired(losses, &read);
+            }
+            let mut group = Group {
+                state: known.state,
+                kind: known.kind,
+                members: members.remove(name),
+                topics: BTreeMap::new(),
+                lost: BTreeMap::new(),
+                unread: BTreeMap::new(),
+                fault,
+            };
+            for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
+                let mut lags = Vec::with_capacity(partitions.len());
+                let dates = Dates::of(sources, &topic);
+                if sources.topics.of(&topic).is_none() {
+                    // A commit outlives its topic.
+                    faults.count(Api::OffsetFetch, Fault::UnknownTopic);
+                    continue;
+                }
+                let losses = losses.entry(topic.clone()).or_default();
+                for (number, committed) in partitions {
+                    let Ok(committed) = committed else {
+                        *group.unread.entry(topic.clone()).or_default() += 1;
+                        continue;
+                    };
+                    let log = dates.log(number);
+                    let ends = log.map(|log| log.ends_for(committed)).unwrap_or_default();
+                    let place = || (name.clone(), topic.clone(), number);
+                    let beyond_end = is_beyond_end(committed, ends);
+                    let mut found = lag(committed, ends, beyond_end && before.contains(&place()));
+                    if beyond_end {
+                        self.beyond_end.insert(place());
+                    }
+                    found.time = match found.records {
+                        Some(0) => Some(NOTHING_UNREAD),
+                        Some(_) => log.and_then(|log| dates.age(number, committed, log, settings.max_error)),
+                        None => None,
+                    };
+                    if let Some(start) = ends.start {
+                        let last = losses.last.insert(number, (committed, start));
+                        losses.total += last.map_or(0, |last| lost_since(last, (committed, start)));
+                    }
+                    lags.push((number, found));
+                }
+                if !lags.is_empty() {
+                    // A tree that is made of all at once has no room to spare, and snapshots live long.
+                    group.topics.insert(topic, lags.into_iter().collect());
+                }
+            }
+            group.lost = losses.iter().map(|(topic, losses)| (topic.clone(), losses.total)).collect();
+            groups.insert(name.clone(), group);
+        }
+        groups
+    }
+}
+
+/// Forgets the last committed offset of every partition that has none any more.
+fn forget_expired(losses: &mut BTreeMap<Arc<str>, Losses>, read: &Offsets) {
+    for (topic, losses) in losses {
+        let read = read.get(topic);
+        losses.last.retain(|number, _| read.is_some_and(|read| read.contains_key(number)));
+    }
+}

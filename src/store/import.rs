@@ -1,0 +1,206 @@
+//! The database of the time lag monitor, taken over: histories of log ends, statuses of groups, exclusions.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{Store, tables::Changes};
+use crate::{
+    collect::{history::History, topics::HistoryRow},
+    evaluate::judge::{Kept, Life, LifeRow, Moment, Status},
+    kafka::fault::plain,
+};
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Partitions with a history.
+    pub partitions: usize,
+    /// Groups, each on a topic.
+    pub statuses: usize,
+    /// Lines for the file of `[lag] exclude.file`.
+    pub excluded: Vec<String>,
+}
+
+/// Takes the database at `from` over as what is known of a cluster, into a file that knows nothing of it yet.
+///
+/// # Errors
+/// Why that cannot be done, in words; nothing has been changed then.
+pub fn import(from: &Path, cluster: &str, into: &Path) -> Result<Imported, String> {
+    let read = |error: rusqlite::Error| format!("{}: {error}", from.display());
+    let old = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(read)?;
+    let begun = "SELECT min(sampled_at) FROM partition_offsets";
+    let begun: Option<i64> = old.query_row(begun, [], |row| row.get(0)).map_err(read)?;
+    let Some(begun) = begun else { return Err(format!("{}: there is no sample in it", from.display())) };
+    let (histories, lives) = (histories(&old, begun).map_err(read)?, lives(&old, begun).map_err(read)?);
+    let excluded = excluded(&old).map_err(read)?;
+    let imported = Imported { partitions: histories.len(), statuses: lives.len(), excluded };
+    let store = Store::open(into)?;
+    store.begin(cluster, begun, &Changes { histories, lives, ..Changes::default() })?;
+    Ok(imported)
+}
+
+impl Store {
+    /// Begins what is known of a cluster, at a time in seconds since 1970.
+    fn begin(&self, cluster: &str, begun: i64, changes: &Changes) -> Result<(), String> {
+        let written = |error: rusqlite::Error| error.to_string();
+        let mut file = self.file();
+        let transaction = file.connection().map_err(written)?.transaction().map_err(written)?;
+        let fresh = transaction
+            .execute(
+                "INSERT OR IGNORE INTO epoch VALUES (?1, ?2)",
+                params![cluster, begun.saturating_mul(1000)],
+            )
+            .map_err(written)?;
+        if fresh == 0 {
+            return Err(format!(
+                "it knows something of the cluster {cluster:?} already: import into a new file"
+            ));
+        }
+        changes.put(cluster, &transaction).map_err(written)?;
+        transaction.commit().map_err(written)
+    }
+}
+
+/// Seconds since 1970 as time since the beginning.
+fn own(at: i64, begun: i64) -> Duration {
+    Duration::from_secs(u64::try_from(at.saturating_sub(begun)).unwrap_or(0))
+}
+
+fn histories(old: &Connection, begun: i64) -> rusqlite::Result<Vec<HistoryRow>> {
+    let mut rows = old.prepare(
+        "SELECT topic, partition, sampled_at, offset FROM partition_offsets ORDER BY topic, partition, sampled_at",
+    )?;
+    let rows = rows.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i32>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?))
+    })?;
+    let mut found = BTreeMap::<(String, i32), History>::new();
+    for row in rows {
+        let (topic, partition, at, offset) = row?;
+        found.entry((topic, partition)).or_default().add(own(at, begun), offset);
+    }
+    let row = |((topic, partition), history): ((String, i32), History)| HistoryRow {
+        topic: topic.into(),
+        partition,
+        id: None,
+        history: Some(history),
+    };
+    Ok(found.into_iter().map(row).collect())
+}
+
+fn lives(old: &Connection, begun: i64) -> rusqlite::Result<Vec<LifeRow>> {
+    let mut commits = BTreeMap::<(String, String), BTreeMap<i32, i64>>::new();
+    // The last one of each partition wins.
+    let mut rows = old.prepare(
+        "SELECT group_id, topic, partition, committed_offset FROM consumer_commits ORDER BY recorded_at",
+    )?;
+    let rows = rows.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?)))?;
+    for row in rows {
+        let (place, partition, offset) = row?;
+        commits.entry(place).or_default().insert(partition, offset);
+    }
+    let mut rows = old.prepare(
+        "SELECT group_id, topic, status, status_changed_at, last_advancing_at, consecutive_static FROM group_status",
+    )?;
+    let rows = rows.query_map([], |row| {
+        let place: (String, String) = (row.get(0)?, row.get(1)?);
+        let status: String = row.get(2)?;
+        let (since, advanced): (i64, Option<i64>) = (row.get(3)?, row.get(4)?);
+        Ok((place, Status::parse(&status.to_lowercase()), since, advanced, row.get::<_, u32>(5)?))
+    })?;
+    let mut found = Vec::new();
+    for row in rows {
+        let (place, status, since, advanced, still) = row?;
+        let Some(status) = status else { continue };
+        let since = Moment { own: own(since, begun), wall: wall(since) };
+        let committed = commits.remove(&place).unwrap_or_default();
+        let advanced = advanced.filter(|at| *at > 0).map(wall);
+        let life = Life { status, since, advanced, still, counted: since.own, committed };
+        let kept = Kept { life, verdicts: BTreeMap::new(), judged: None };
+        found.push((Arc::from(place.0), Arc::from(place.1), Some(kept)));
+    }
+    Ok(found)
+}
+
+fn wall(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+fn excluded(old: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for (what, query) in [
+        ("group", "SELECT group_id FROM excluded_groups ORDER BY group_id"),
+        ("topic", "SELECT topic FROM excluded_topics ORDER BY topic"),
+    ] {
+        let mut rows = old.prepare(query)?;
+        let rows = rows.query_map([], |row| row.get::<_, String>(0))?;
+        for name in rows {
+            found.push(format!("{what} {}", plain(&name?)));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tables as the time lag monitor makes them.
+    const OLD: &str = "
+        CREATE TABLE partition_offsets (topic TEXT, partition INTEGER, offset INTEGER, sampled_at INTEGER,
+            PRIMARY KEY (topic, partition, sampled_at));
+        CREATE TABLE consumer_commits (group_id TEXT, topic TEXT, partition INTEGER, committed_offset INTEGER,
+            recorded_at INTEGER, PRIMARY KEY (group_id, topic, partition, recorded_at));
+        CREATE TABLE group_status (group_id TEXT, topic TEXT, status TEXT, status_changed_at INTEGER,
+            last_advancing_at INTEGER, consecutive_static INTEGER, PRIMARY KEY (group_id, topic));
+        CREATE TABLE excluded_topics (topic TEXT PRIMARY KEY);
+        CREATE TABLE excluded_groups (group_id TEXT PRIMARY KEY);
+    ";
+
+    #[test]
+    fn a_database_of_the_time_lag_monitor_goes_on_here() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (from, into) = (folder.path().join("old.db"), folder.path().join("history.db"));
+        assert!(import(&from, "eu", &into).is_err() && !into.exists(), "there is nothing to import");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs() as i64;
+        {
+            let old = Connection::open(&from).expect("a file");
+            old.execute_batch(OLD).expect("tables");
+            assert!(import(&from, "eu", &into).is_err_and(|words| words.ends_with("no sample in it")));
+            for (offset, ago) in [(200, 180), (240, 120), (260, 60)] {
+                let put = "INSERT INTO partition_offsets VALUES ('t', 0, ?1, ?2)";
+                old.execute(put, [offset, now - ago]).expect("a sample");
+            }
+            let commits =
+                "INSERT INTO consumer_commits VALUES ('g', 't', 0, 200, ?1), ('g', 't', 0, 220, ?2)";
+            old.execute(commits, [now - 180, now - 60]).expect("commits");
+            let status = "INSERT INTO group_status VALUES ('g', 't', 'RECOVERING', ?1, ?2, 2), ('x', 't', '?', 0, 0, 0)";
+            old.execute(status, [now - 100, now - 60]).expect("statuses");
+            old.execute_batch(
+                "INSERT INTO excluded_groups VALUES ('dead'); INSERT INTO excluded_topics VALUES ('o')",
+            )
+            .expect("exclusions");
+        }
+        let imported = import(&from, "eu", &into).expect("imported");
+        let excluded = vec!["group dead".to_owned(), "topic o".to_owned()];
+        assert_eq!(imported, Imported { partitions: 1, statuses: 1, excluded });
+        let again = import(&from, "eu", &into).expect_err("once is enough");
+        assert!(again.contains("already"), "{again}");
+        let saved = Store::open(&into).expect("a file").load("eu").expect("a cluster");
+        let (_, _, life) = &saved.lives[0];
+        let life = &life.as_ref().expect("a life").life;
+        assert_eq!(
+            (life.status, life.still, &life.committed),
+            (Status::Recovering, 2, &BTreeMap::from([(0, 220)]))
+        );
+        assert_eq!(life.since, Moment { own: Duration::from_secs(80), wall: wall(now - 100) });
+        let history = saved.rows[0].history.as_ref().expect("a history");
+        let age = history.age(220, saved.age).expect("between two samples").age.as_secs_f64();
+        assert!((age - 150.0).abs() < 5.0, "{age}");
+    }
+}

@@ -1,0 +1,275 @@
+//! What is in the file, table by table: as rows, and as bytes.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, Transaction, params};
+
+use crate::{
+    collect::{history::History, topics::HistoryRow, topology::TopicRow},
+    evaluate::{
+        events::{self, Event},
+        judge::{Baseline, BaselineRow, Kept, Life, LifeRow, Moment, Status, Verdict},
+    },
+    kafka::TopicId,
+};
+
+/// The schema that this program writes. In the first one, samples did not tell what their times count from; in the second
+/// there were no judgements.
+pub(crate) const VERSION: i64 = 3;
+
+/// From the first schema: times counted from the epoch.
+pub(crate) const FROM_FIRST: &str = "UPDATE history
+    SET samples = unhex(substr(hex(samples), 1, 16) || '0000000000000000' || substr(hex(samples), 17))";
+
+pub(crate) const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS epoch (cluster TEXT PRIMARY KEY, began_ms INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS history (
+        cluster TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL,
+        topic_id BLOB, samples BLOB NOT NULL,
+        PRIMARY KEY (cluster, topic, partition)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS life (
+        cluster TEXT NOT NULL, consumer_group TEXT NOT NULL, topic TEXT NOT NULL,
+        status TEXT NOT NULL, since INTEGER NOT NULL, since_ms INTEGER NOT NULL, advanced_ms INTEGER,
+        still INTEGER NOT NULL, counted INTEGER NOT NULL, commits BLOB NOT NULL,
+        verdicts BLOB NOT NULL, judged_ms INTEGER,
+        PRIMARY KEY (cluster, consumer_group, topic)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS topic (
+        cluster TEXT NOT NULL, topic TEXT NOT NULL, topic_id BLOB,
+        partitions INTEGER NOT NULL, replicas INTEGER NOT NULL,
+        PRIMARY KEY (cluster, topic)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS baseline (
+        cluster TEXT NOT NULL, topic TEXT NOT NULL, rates BLOB NOT NULL,
+        PRIMARY KEY (cluster, topic)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS event (
+        cluster TEXT NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, words TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS event_by_time ON event (cluster, at_ms);
+    CREATE TABLE IF NOT EXISTS written (cluster TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+";
+
+/// All tables: each row is of a cluster.
+pub(crate) const ALL: [&str; 7] = ["history", "life", "topic", "baseline", "event", "written", "epoch"];
+
+/// Of a cluster, the newest so many events stay.
+const FORGET_EVENTS: &str = "DELETE FROM event WHERE cluster = ?1 AND rowid NOT IN
+    (SELECT rowid FROM event WHERE cluster = ?1 ORDER BY at_ms DESC, rowid DESC LIMIT ?2)";
+
+/// Everything that is to be written of a cluster, all of it or nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) histories: Vec<HistoryRow>,
+    pub(crate) lives: Vec<LifeRow>,
+    pub(crate) baselines: Vec<BaselineRow>,
+    pub(crate) events: Vec<Arc<Event>>,
+    pub(crate) topics: Vec<TopicRow>,
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { histories, lives, baselines, events, topics } = self;
+        let none = lives.is_empty() && baselines.is_empty() && events.is_empty();
+        none && histories.is_empty() && topics.is_empty()
+    }
+
+    pub(crate) fn put(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
+        let mut put = file.prepare("REPLACE INTO history VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut drop =
+            file.prepare("DELETE FROM history WHERE cluster = ?1 AND topic = ?2 AND partition = ?3")?;
+        for HistoryRow { topic, partition, id, history } in &self.histories {
+            match history {
+                Some(history) => {
+                    let id = id.map(|id| id.0.to_be_bytes());
+                    let id = id.as_ref().map(|id| &id[..]);
+                    put.execute(params![cluster, &**topic, partition, id, history.to_bytes()])?;
+                }
+                None => _ = drop.execute(params![cluster, &**topic, partition])?,
+            }
+        }
+        let mut put =
+            file.prepare("REPLACE INTO life VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
+        let mut drop =
+            file.prepare("DELETE FROM life WHERE cluster = ?1 AND consumer_group = ?2 AND topic = ?3")?;
+        for (group, topic, kept) in &self.lives {
+            match kept {
+                Some(Kept { life, verdicts, judged }) => put.execute(params![
+                    cluster,
+                    &**group,
+                    &**topic,
+                    life.status.as_str(),
+                    millis(life.since.own),
+                    ms(life.since.wall),
+                    life.advanced.map(ms),
+                    life.still,
+                    millis(life.counted),
+                    commits(&life.committed),
+                    bad(verdicts),
+                    judged.map(ms)
+                ])?,
+                None => drop.execute(params![cluster, &**group, &**topic])?,
+            };
+        }
+        let mut put = file.prepare("REPLACE INTO baseline VALUES (?1, ?2, ?3)")?;
+        let mut drop = file.prepare("DELETE FROM baseline WHERE cluster = ?1 AND topic = ?2")?;
+        for (topic, baseline) in &self.baselines {
+            match baseline {
+                Some(baseline) => put.execute(params![cluster, &**topic, baseline.to_bytes()])?,
+                None => drop.execute(params![cluster, &**topic])?,
+            };
+        }
+        let mut put = file.prepare("REPLACE INTO topic VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut drop = file.prepare("DELETE FROM topic WHERE cluster = ?1 AND topic = ?2")?;
+        for (topic, seen) in &self.topics {
+            match seen {
+                Some((id, partitions, replicas)) => {
+                    let id = id.map(|id| id.0.to_be_bytes());
+                    let (id, replicas) =
+                        (id.as_ref().map(|id| &id[..]), i64::try_from(*replicas).unwrap_or(0));
+                    put.execute(params![cluster, &**topic, id, partitions, replicas])?
+                }
+                None => drop.execute(params![cluster, &**topic])?,
+            };
+        }
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let mut put = file.prepare("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for event in &self.events {
+            put.execute(params![cluster, ms(event.at), event.kind, event.subject, event.words])?;
+        }
+        file.prepare(FORGET_EVENTS)?.execute(params![cluster, events::MOST as i64])?;
+        Ok(())
+    }
+}
+
+/// All histories of a cluster that make sense.
+pub(crate) fn histories(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<HistoryRow>> {
+    let mut rows =
+        file.prepare("SELECT topic, partition, topic_id, samples FROM history WHERE cluster = ?1")?;
+    let rows = rows.query_map([cluster], |row| {
+        let (topic, samples): (String, Vec<u8>) = (row.get(0)?, row.get(3)?);
+        let (id, history) = (id(row.get(2)?), History::from_bytes(&samples));
+        Ok(HistoryRow { topic: topic.into(), partition: row.get(1)?, id, history })
+    })?;
+    Ok(rows.filter_map(Result::ok).collect())
+}
+
+/// All topics that there were.
+pub(crate) fn topics(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<TopicRow>> {
+    let mut rows =
+        file.prepare("SELECT topic, topic_id, partitions, replicas FROM topic WHERE cluster = ?1")?;
+    let rows = rows.query_map([cluster], |row| {
+        let name: String = row.get(0)?;
+        let replicas = usize::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+        Ok((name.into(), Some((id(row.get(1)?), row.get(2)?, replicas))))
+    })?;
+    Ok(rows.filter_map(Result::ok).collect())
+}
+
+fn id(bytes: Option<Vec<u8>>) -> Option<TopicId> {
+    Some(TopicId(u128::from_be_bytes(bytes?.try_into().ok()?)))
+}
+
+/// All that is known of groups and makes sense. Times beyond `age` are of a clock that was set back: they are now.
+pub(crate) fn lives(file: &Connection, cluster: &str, age: Duration) -> rusqlite::Result<Vec<LifeRow>> {
+    let mut rows = file.prepare(
+        "SELECT consumer_group, topic, status, since, since_ms, advanced_ms, still, counted, commits,
+            verdicts, judged_ms FROM life WHERE cluster = ?1",
+    )?;
+    let rows = rows.query_map([cluster], |row| {
+        let (group, topic, status): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let own = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0)).min(age);
+        let (commits, verdicts): (Vec<u8>, Vec<u8>) = (row.get(8)?, row.get(9)?);
+        let kept = Status::parse(&status).zip(committed(&commits)).map(|(status, committed)| {
+            let life = Life {
+                status,
+                since: Moment { own: own(row.get(3)?), wall: moment(row.get(4)?) },
+                advanced: row.get::<_, Option<i64>>(5)?.map(moment),
+                still: row.get(6)?,
+                counted: own(row.get(7)?),
+                committed,
+            };
+            let judged = row.get::<_, Option<i64>>(10)?.map(moment);
+            Ok::<_, rusqlite::Error>(Kept { life, verdicts: judgements(&verdicts), judged })
+        });
+        Ok((group.into(), topic.into(), kept.transpose()?))
+    })?;
+    Ok(rows.filter_map(Result::ok).filter(|(_, _, kept)| kept.is_some()).collect())
+}
+
+/// What is usual on each topic, where that makes sense.
+pub(crate) fn baselines(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<BaselineRow>> {
+    let mut rows = file.prepare("SELECT topic, rates FROM baseline WHERE cluster = ?1")?;
+    let rows = rows.query_map([cluster], |row| {
+        let (topic, rates): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        Ok((topic.into(), Baseline::from_bytes(&rates)))
+    })?;
+    Ok(rows.filter_map(Result::ok).filter(|(_, baseline)| baseline.is_some()).collect())
+}
+
+/// What has happened, the oldest first.
+pub(crate) fn events(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<Event>> {
+    let mut rows = file
+        .prepare("SELECT at_ms, kind, subject, words FROM event WHERE cluster = ?1 ORDER BY at_ms, rowid")?;
+    let rows = rows.query_map([cluster], |row| {
+        let kind: String = row.get(1)?;
+        Ok(Event {
+            at: moment(row.get(0)?),
+            kind: Cow::Owned(kind),
+            subject: row.get(2)?,
+            words: row.get(3)?,
+        })
+    })?;
+    Ok(rows.filter_map(Result::ok).collect())
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn ms(at: SystemTime) -> i64 {
+    millis(at.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn moment(ms: i64) -> SystemTime {
+    let since = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+}
+
+/// Partitions and offsets, big-endian, twelve bytes for each.
+fn commits(committed: &BTreeMap<i32, i64>) -> Vec<u8> {
+    let one = |(number, offset): (&i32, &i64)| number.to_be_bytes().into_iter().chain(offset.to_be_bytes());
+    committed.iter().flat_map(one).collect()
+}
+
+fn committed(bytes: &[u8]) -> Option<BTreeMap<i32, i64>> {
+    let (rows, rest) = bytes.as_chunks::<12>();
+    let one = |row: &[u8; 12]| {
+        let (number, offset) = row.split_first_chunk::<4>()?;
+        Some((i32::from_be_bytes(*number), i64::from_be_bytes(offset.try_into().ok()?)))
+    };
+    rest.is_empty().then(|| rows.iter().map(one).collect())?
+}
+
+/// Partitions, big-endian, and what is to be said of each: five bytes.
+fn bad(verdicts: &BTreeMap<i32, Verdict>) -> Vec<u8> {
+    let one =
+        |(number, verdict): (&i32, &Verdict)| number.to_be_bytes().into_iter().chain([verdict.to_byte()]);
+    verdicts.iter().flat_map(one).collect()
+}
+
+fn judgements(bytes: &[u8]) -> BTreeMap<i32, Verdict> {
+    let (rows, _) = bytes.as_chunks::<5>();
+    let one = |[a, b, c, d, verdict]: &[u8; 5]| {
+        Some((i32::from_be_bytes([*a, *b, *c, *d]), Verdict::from_byte(*verdict)?))
+    };
+    rows.iter().filter_map(one).collect()
+}

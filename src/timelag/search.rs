@@ -1,0 +1,321 @@
+//! When the record at an offset was written, by asking brokers which offset belongs to which time.
+//!
+//! A broker names the first record whose timestamp is not before a given one. Guess by guess the answers
+//! close in on the offset, for all partitions at once: one request a round and leader. A time that was
+//! found holds for as long as the commit stays where it is, for every group that stands there.
+//!
+//! That is the newest time of all records up to the offset: the record's own where timestamps are in order.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    cluster::{Api, Faults, MAX_SKEW, OffsetSet, TopicPartition, metadata},
+    collect::{
+        time_lag::{Method, TimeLag},
+        topics,
+    },
+    kafka::{
+        Fault,
+        admin::{self, Found, TimesByLeader},
+        wire,
+    },
+};
+
+/// Rounds of guesses in a cycle; what is not found by then goes on in the next.
+const ROUNDS: usize = 16;
+
+/// Close enough: this, or one part in [`SHARE`] of the age.
+const CLOSE_MS: i64 = 1000;
+const SHARE: i64 = 100;
+
+/// Searches under way and found, by topic, partition and offset.
+#[derive(Debug, Default)]
+pub(crate) struct Searches(BTreeMap<Arc<str>, OfTopic>);
+
+type OfTopic = BTreeMap<(i32, i64), Search>;
+
+/// Those of one topic.
+pub(crate) struct Of<'a>(Option<&'a OfTopic>);
+
+impl Of<'_> {
+    /// How old the record at an offset is, if that was found.
+    pub(crate) fn age(&self, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
+        let State::Found(at, error) = self.0?.get(&(partition, offset))?.state else { return None };
+        let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        Some(TimeLag { age: millis(now_ms - at), error: Some(millis(error)), method: Method::Search })
+    }
+}
+
+/// So far from now a timestamp may lie ahead.
+const SKEW_MS: i64 = MAX_SKEW.as_millis() as i64;
+
+/// What is known of the time of one offset. All times in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Search {
+    /// A record at or before the offset, and its time: the one looked for is not older.
+    before: Option<(i64, i64)>,
+    /// The offset's record is older than this.
+    until: i64,
+    /// The record after which `until` comes, for guessing.
+    end: i64,
+    guesses: u32,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Searching,
+    /// When, and how far from the truth at most.
+    Found(i64, i64),
+    /// Records without timestamps, or with timestamps of the future.
+    Hopeless,
+}
+
+/// How wide a bracket may be around an age.
+fn close_ms(age_ms: i64) -> i64 {
+    (age_ms / SHARE).max(CLOSE_MS)
+}
+
+/// Whether an age is known as well as a search would know it.
+pub(crate) fn is_close(age: TimeLag) -> bool {
+    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    age.error.is_some_and(|error| ms(error) <= close_ms(ms(age.age)) / 2)
+}
+
+impl Search {
+    fn new(end: i64, now: i64) -> Self {
+        Self { before: None, until: now + 1, end, guesses: 0, state: State::Searching }
+    }
+
+    /// The next time to ask for.
+    fn guess(&self, offset: i64) -> i64 {
+        let Some((at, time)) = self.before else { return 0 };
+        let width = self.until - time;
+        // Alternately where an even log would have it, and in the middle: neither alone is fast on every log.
+        let share = if self.guesses.is_multiple_of(2) && self.end > at {
+            (offset - at) as f64 / (self.end - at) as f64
+        } else {
+            0.5
+        };
+        time + ((width as f64 * share) as i64).clamp(1, (width - 1).max(1))
+    }
+
+    /// Learns that `found` is the first record that is not older than `asked`.
+    fn learn(&mut self, offset: i64, asked: i64, found: Option<Found>, now: i64) {
+        if self.state != State::Searching {
+            return;
+        }
+        self.guesses += 1;
+        match found.map(|found| (found.offset, found.timestamp_ms)) {
+            Some((at, Some(time))) if at <= offset && time > now + SKEW_MS => {
+                self.state = State::Hopeless;
+                return;
+            }
+            Some((at, Some(time))) if at == offset => {
+                self.state = State::Found(time, 0);
+                return;
+            }
+            Some((at, Some(time))) if at < offset => {
+                if self.before.is_none_or(|(_, known)| time > known) {
+                    self.before = Some((at, time));
+                }
+                if time >= self.until {
+                    self.until = now + SKEW_MS + 1;
+                }
+            }
+            Some((_, None)) => {
+                self.state = State::Hopeless;
+                return;
+            }
+            // Nothing is that young, or only what comes after the offset.
+            found => {
+                if asked < self.until {
+                    self.until = asked;
+                    self.end = found.map_or(self.end, |(at, _)| at.min(self.end));
+                }
+            }
+        }
+        let Some((_, time)) = self.before else {
+            if self.guesses > 1 {
+                self.state = State::Hopeless;
+            }
+            return;
+        };
+        let width = self.until - time;
+        if width <= close_ms(now - time) {
+            self.state = State::Found(time + width.max(0) / 2, (width.max(0) + 1) / 2);
+        }
+    }
+}
+
+impl Searches {
+    /// Those of a topic.
+    pub(crate) fn of(&self, topic: &str) -> Of<'_> {
+        Of(self.0.get(topic))
+    }
+
+    /// Forgets a topic, which is another one now.
+    pub(crate) fn forget(&mut self, topic: &str) {
+        self.0.remove(topic);
+    }
+
+    /// Searches until then for what is wanted and not found yet; forgets what is not wanted any more.
+    pub(crate) async fn run(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+        wanted: OffsetSet,
+        topics: &topics::Watched,
+        (now_ms, until): (i64, Instant),
+        faults: &mut Faults,
+    ) {
+        self.0.retain(|topic, _| wanted.contains_key(topic));
+        for (topic, places) in wanted {
+            let Some(logs) = topics.of(&topic) else { continue };
+            let known = self.0.entry(topic).or_default();
+            known.retain(|place, _| places.contains(place));
+            for (partition, offset) in places {
+                if let Some(end) = logs.log(partition).and_then(|log| log.ends.end) {
+                    known.entry((partition, offset)).or_insert_with(|| Search::new(end, now_ms));
+                }
+            }
+        }
+        let mut tired = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            let asked = self.guesses(metadata, &tired);
+            if asked.is_empty() || Instant::now() > until {
+                return;
+            }
+            let found = admin::offsets_at(wire, &asked).await;
+            for (topic, partitions) in asked.into_values().flatten() {
+                for (partition, time) in partitions {
+                    let answer = found.get(&topic).and_then(|found| found.get(&partition)).copied();
+                    match answer.unwrap_or(Err(Fault::Protocol)) {
+                        Ok(found) => self.learn(&topic, partition, time, found, now_ms),
+                        Err(fault) => {
+                            faults.count(Api::ListOffsets, fault);
+                            tired.insert((topic.clone(), partition));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// One guess for each partition that still looks for something: a broker answers each only once a request.
+    fn guesses(&self, metadata: &metadata::Snapshot, tired: &BTreeSet<TopicPartition>) -> TimesByLeader {
+        let mut asked = TimesByLeader::new();
+        for (topic, searches) in &self.0 {
+            let Some(Ok(known)) = metadata.topics.get(&**topic) else { continue };
+            let mut last = None;
+            let open = searches.iter().filter(|(_, search)| search.state == State::Searching);
+            for ((partition, offset), search) in open {
+                let leader = known.partitions.get(partition).and_then(|partition| partition.leader);
+                if let Some(leader) = leader
+                    && last.replace(*partition) != Some(*partition)
+                    && !tired.contains(&(topic.clone(), *partition))
+                {
+                    let guess = (*partition, search.guess(*offset));
+                    asked.entry(leader).or_default().entry(topic.clone()).or_default().push(guess);
+                }
+            }
+        }
+        asked
+    }
+
+    /// One answer tells every offset of the partition something.
+    fn learn(&mut self, topic: &Arc<str>, partition: i32, asked: i64, found: Option<Found>, now_ms: i64) {
+        if let Some(searches) = self.0.get_mut(topic) {
+            for ((_, offset), search) in searches.range_mut((partition, i64::MIN)..=(partition, i64::MAX)) {
+                search.learn(*offset, asked, found, now_ms);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a broker would answer for a log of these timestamps.
+    fn broker(log: &[i64], time: i64) -> Option<Found> {
+        let at = log.iter().position(|timestamp| *timestamp >= time)?;
+        Some(Found { offset: at as i64, timestamp_ms: Some(log[at]) })
+    }
+
+    /// (when, to how much, guesses)
+    fn find(log: &[i64], offset: i64, now: i64) -> (State, u32) {
+        let mut search = Search::new(log.len() as i64, now);
+        while search.state == State::Searching && search.guesses < 200 {
+            let guess = search.guess(offset);
+            search.learn(offset, guess, broker(log, guess), now);
+        }
+        (search.state, search.guesses)
+    }
+
+    #[test]
+    fn an_even_log_takes_a_few_guesses() {
+        let log: Vec<i64> = (0..100_000).map(|n| 1_000_000 + n * 100).collect();
+        let now = log[99_999] + 60_000;
+        for offset in [0, 1, 777, 50_000, 99_999] {
+            let (state, guesses) = find(&log, offset, now);
+            let State::Found(at, error) = state else { panic!("{offset}: {state:?}") };
+            assert!(
+                (at - log[offset as usize]).abs() <= error + 1 && guesses <= 25,
+                "{offset}: {state:?}, {guesses}"
+            );
+        }
+    }
+
+    #[test]
+    fn idle_for_an_hour_and_then_a_burst_takes_a_few_more() {
+        let log: Vec<i64> = (0..100).map(|n| n * 1000).chain((0..10_000).map(|n| 3_700_000 + n)).collect();
+        for offset in [0, 50, 99, 100, 5_000] {
+            let (state, guesses) = find(&log, offset, 3_800_000);
+            let State::Found(at, error) = state else { panic!("{offset}: {state:?}") };
+            assert!(
+                (at - log[offset as usize]).abs() <= error + 1 && guesses <= 30,
+                "{offset}: {state:?}, {guesses}"
+            );
+        }
+    }
+
+    #[test]
+    fn records_without_timestamps_are_hopeless() {
+        let mut search = Search::new(100, 5_000);
+        search.learn(50, 0, Some(Found { offset: 0, timestamp_ms: None }), 5_000);
+        assert_eq!(search.state, State::Hopeless);
+        let mut search = Search::new(100, 5_000);
+        search.learn(50, 0, None, 5_000);
+        search.learn(50, 0, None, 5_000);
+        assert_eq!(search.state, State::Hopeless, "nothing is said of anything");
+    }
+
+    #[test]
+    fn behind_a_record_of_the_future_no_age_is_made_up() {
+        let log = [1_000, 2_000, 900_000_000, 3_000, 4_000];
+        for offset in [2, 3, 4] {
+            assert_eq!(find(&log, offset, 5_000).0, State::Hopeless, "{offset}");
+        }
+        assert!(matches!(find(&log, 1, 5_000).0, State::Found(..)), "before it all is well");
+    }
+
+    proptest! {
+        /// In a log whose timestamps never go back, the truth lies within the error, after few guesses.
+        #[test]
+        fn the_truth_lies_within_the_error(pauses in prop::collection::vec(0i64..100_000, 1..300), pick in 0.0..1.0f64) {
+            let log: Vec<i64> = pauses.iter().scan(1_000_000, |time, pause| { *time += pause; Some(*time) }).collect();
+            let offset = ((log.len() as f64 * pick) as usize).min(log.len() - 1);
+            let (state, guesses) = find(&log, offset as i64, log[log.len() - 1] + 1);
+            let State::Found(at, error) = state else { return Err(TestCaseError::fail(format!("{state:?}"))) };
+            prop_assert!((at - log[offset]).abs() <= error + 1, "{at} ± {error}, is {}", log[offset]);
+            prop_assert!(guesses <= 60, "{guesses}");
+        }
+    }
+}
