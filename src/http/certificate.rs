@@ -19,14 +19,15 @@ use tokio_rustls::{
 
 use crate::{config::ServerTls, sync::lock};
 
-/// Whether the certificate and its key can be served.
+/// Checks that the certificate and its key can be served.
 ///
 /// # Errors
-/// The key of the setting, and what is wrong with it.
+/// The key of the setting and what is wrong with its file.
 pub fn check(files: &ServerTls) -> Result<(), String> {
     acceptor(files).map(drop)
 }
 
+/// Reads the certificate and its key.
 fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, String> {
     let read = |key: &str, path: &Path| {
         fs::read(path).map_err(|error| format!("[http] {key}: {} cannot be read: {error}", path.display()))
@@ -50,18 +51,18 @@ fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, String> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// A check of the files that takes longer goes on without the connection that began it: the file system may hang.
+/// The most time that a connection waits for the check of the files: the file system may hang. The check goes on.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The certificate in use. Clones share it.
+/// The certificate in use, shared by all clones.
 #[derive(Clone)]
 pub(super) struct Certificate {
     acceptor: Arc<Mutex<TlsAcceptor>>,
-    /// Held while the files are checked.
+    /// Locked while the files are checked.
     checked: Arc<AsyncMutex<Checked>>,
 }
 
-/// The files as they were when they were checked last.
+/// The files, and when each was last modified at the last check; absent where the file system does not answer.
 struct Checked {
     files: ServerTls,
     written: [Option<SystemTime>; 2],
@@ -71,16 +72,17 @@ impl Certificate {
     /// Reads the files.
     ///
     /// # Errors
-    /// The key of the setting, and what is wrong with its file.
+    /// The key of the setting and what is wrong with its file.
     pub(super) fn read(files: ServerTls) -> Result<Self, String> {
-        let (written, acceptor) = (written(&files), acceptor(&files)?);
+        let written = written(&files);
+        let acceptor = acceptor(&files)?;
         let checked = Arc::new(AsyncMutex::new(Checked { files, written }));
         Ok(Self { acceptor: Arc::new(Mutex::new(acceptor)), checked })
     }
 
-    /// The certificate for the next connection. Files that were written since the last call are read again,
-    /// because certificates are renewed while the service runs. They are read on a blocking thread, one at most; a
-    /// connection that comes meanwhile gets the certificate read before.
+    /// The certificate for the next connection. Files that were written since the last call are read again, because
+    /// certificates are renewed while the service runs. At most one blocking thread reads them. A connection that is
+    /// accepted meanwhile gets the certificate that was read before.
     pub(super) async fn latest(&self) -> TlsAcceptor {
         if let Ok(mut checked) = self.checked.clone().try_lock_owned() {
             let used = self.acceptor.clone();
@@ -100,7 +102,7 @@ impl Certificate {
 }
 
 impl Checked {
-    /// The certificate of files that were written since the last call and can be served.
+    /// The new certificate; absent if the files were not written since the last call or cannot be served.
     fn renewed(&mut self) -> Option<TlsAcceptor> {
         let written = written(&self.files);
         if written == self.written {
@@ -113,6 +115,7 @@ impl Checked {
     }
 }
 
+/// When each file was last modified; absent where the file system does not say.
 fn written(files: &ServerTls) -> [Option<SystemTime>; 2] {
     [&files.certificate, &files.key].map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok())
 }
@@ -139,7 +142,7 @@ pub(super) mod tests {
         certify(folder.path());
         let files = files(folder.path());
         let certificate = Certificate::read(files.clone()).expect("a certificate");
-        // Opening a pipe that nobody writes to takes until somebody does.
+        // Opening a pipe for reading waits until another process opens it for writing.
         fs::remove_file(&files.certificate).expect("a file");
         let made = std::process::Command::new("mkfifo").arg(&files.certificate).status().expect("mkfifo");
         assert!(made.success());
@@ -154,22 +157,22 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_cannot_be_served_is_told_with_the_setting() {
+    fn certificate_that_cannot_be_served_is_refused_with_the_name_of_the_setting() {
         let folder = tempfile::tempdir().expect("a folder");
         let files = files(folder.path());
-        let told = |part: &str| {
+        let assert_refused = |part: &str| {
             let error = check(&files).expect_err("not to be served");
             assert!(error.starts_with(part), "{error}");
         };
-        told("[http] tls.certificate: ");
+        assert_refused("[http] tls.certificate: ");
         fs::write(&files.certificate, "nothing").expect("a file");
-        told("[http] tls.certificate: ");
+        assert_refused("[http] tls.certificate: ");
         certify(folder.path());
         let key = fs::read(&files.key).expect("a key");
         fs::write(&files.key, "nothing").expect("a file");
-        told("[http] tls.key: ");
+        assert_refused("[http] tls.key: ");
         certify(folder.path());
         fs::write(&files.key, key).expect("a file");
-        told("[http] tls.key: does not fit the certificate");
+        assert_refused("[http] tls.key: does not fit the certificate");
     }
 }

@@ -1,9 +1,9 @@
-//! The server's open connections: how many there may be, and which one is closed when there are too many.
+//! The server's open connections: how many there may be, and which connection is closed when there are too many.
 //!
-//! A connection is *idle* while no complete request of it is being answered: a peer that sends nothing, one that
-//! sends a byte a second, a scraper between two scrapes. At the limit the connection that has been idle the longest
+//! A connection is *idle* while none of its requests is being answered: its peer sends nothing, sends a byte a second,
+//! or is a scraper between two scrapes. At the limit the connection that has been idle the longest
 //! is closed in favour of a new one. If every connection is being answered, a few more are accepted for the health
-//! paths alone, so that a supervisor always gets its answer.
+//! checks alone, so that a supervisor always gets its answer.
 
 use std::{
     collections::BTreeMap,
@@ -18,15 +18,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Connections above the limit, which are answered on the health paths only.
+/// The number of connections above the limit. Only health checks are answered on them.
 pub(super) const RESERVED: usize = 16;
 
-/// A client that takes longer for an answer may lose its connection to a new one. An event stream lasts longer as well;
-/// the page connects again by itself.
+/// A client that takes longer to read an answer may lose its connection to a new one. So may a stream of events, which
+/// lasts longer by design; the page connects again by itself.
 const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 
-/// A client that takes longer for an answer loses its connection in any case: each answer may hold a whole exposition
-/// that nobody else asks for any more.
+/// A client that takes longer to read an answer loses its connection in any case: each answer may hold a whole exposition
+/// that no other client needs any more.
 const OVERDUE: Duration = Duration::from_secs(120);
 
 /// All connections of a server.
@@ -45,17 +45,18 @@ struct Open {
 }
 
 struct Connection {
-    /// Since when the connection is idle, or being answered.
+    /// When the connection became idle, or when the answer that began last began.
     since: Instant,
-    /// Requests that are being answered: one at a time, but the next may begin before the last piece is dropped.
+    /// The number of requests that are being answered. HTTP/1.1 answers one at a time, but the next answer may begin before
+    /// the last piece of the one before is dropped.
     answering: usize,
-    /// Whether the answer that began last has no end.
+    /// Whether the answer that began last has no end: a stream of events.
     endless: bool,
     close: CancellationToken,
 }
 
 impl Connections {
-    /// At most `limit` connections, and [`RESERVED`] more.
+    /// At most `limit` connections, and [`RESERVED`] more for health checks.
     pub(super) fn new(limit: usize) -> Self {
         Self { limit, open: Arc::default(), ended: Arc::default() }
     }
@@ -64,8 +65,8 @@ impl Connections {
         lock(&self.open)
     }
 
-    /// A place for a new connection, as soon as there is one: a connection that has to make room keeps its place
-    /// until its descriptor is closed.
+    /// Waits for a place for a new connection. A connection that has to make room keeps its place until its descriptor is
+    /// closed.
     pub(super) async fn enter(&self) -> Slot {
         loop {
             if let Some(slot) = self.try_enter() {
@@ -90,7 +91,7 @@ impl Connections {
         Some(Slot { connections: self.clone(), id, close, reserved: count >= self.limit })
     }
 
-    /// Closes every connection that is idle: the process has run out of descriptors.
+    /// Closes every connection that is idle, for a process that has run out of descriptors.
     pub(super) fn close_every_idle(&self) {
         let open = self.lock();
         let idle = open.connections.values().filter(|connection| connection.answering == 0);
@@ -99,8 +100,8 @@ impl Connections {
 }
 
 impl Open {
-    /// Closes the connection that has been idle the longest, or else the one that has been answered the longest, if
-    /// that is longer than [`LONGEST_ANSWER`]. False if there is none, and none is closing.
+    /// Closes the connection that has been idle the longest. If none is idle, closes the connection that has been answered
+    /// the longest, if that is longer than [`LONGEST_ANSWER`]. False if there is no such connection and none is closing.
     fn close_idle(&mut self) -> bool {
         if self.connections.values().any(|connection| connection.close.is_cancelled()) {
             return true;
@@ -120,16 +121,17 @@ pub(super) struct Slot {
     id: u64,
     /// Cancelled when the connection has to make room for another.
     pub(super) close: CancellationToken,
-    /// Whether only the health paths are answered.
+    /// Whether only health checks are answered.
     pub(super) reserved: bool,
 }
 
 impl Slot {
-    /// Marks the connection as being answered until the result is dropped. The answer may be `endless`.
+    /// Marks the connection as being answered until the result is dropped. An `endless` answer is never overdue.
     pub(super) fn answer(&self, endless: bool) -> Answering {
         let mut open = self.connections.lock();
         if let Some(connection) = open.connections.get_mut(&self.id) {
-            (connection.since, connection.endless) = (Instant::now(), endless);
+            connection.since = Instant::now();
+            connection.endless = endless;
             connection.answering += 1;
         }
         Answering { connections: self.connections.clone(), id: self.id }
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_that_takes_an_answer_for_too_long_makes_room_for_another() {
+    fn connection_that_reads_an_answer_for_too_long_makes_room_for_another() {
         let connections = Connections::new(1);
         let slow = connections.try_enter().expect("room");
         let _answered = slow.answer(false);
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn answer_that_is_not_taken_in_time_is_overdue_and_an_endless_one_never_is() {
+    async fn answer_that_is_not_read_in_time_is_overdue_and_an_endless_one_never_is() {
         let connections = Connections::new(2);
         let slot = connections.try_enter().expect("room");
         let overdue = async |limit| tokio::time::timeout(limit, slot.overdue()).await.is_ok();

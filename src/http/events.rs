@@ -1,4 +1,4 @@
-//! `/events`: the page's fresh content, once a second, while somebody looks.
+//! `/events`: a stream with the page's fresh content, once a second, while a browser shows the page.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -13,21 +13,16 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tokio::time::{self, MissedTickBehavior};
 
-use super::{Shared, page, render};
+use super::{offload::render, page, state::Shared};
 
-/// Between two updates.
+/// The time between two updates.
 const EVERY: Duration = Duration::from_secs(1);
-/// Pages that are watched at the same time; each costs a rendering a second.
-pub(super) const MOST_WATCHERS: usize = 32;
 
-/// Whether the answer of this path has no end.
-pub(super) fn is_endless(path: &str) -> bool {
-    path == "/events"
-}
-
+/// 503 while the most pages are watched already.
 pub(super) async fn events(Extract(state): Extract<Shared>) -> Response {
     let Ok(watcher) = state.watchers.clone().try_acquire_owned() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many pages are watched already\n").into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many pages are watched at the same time\n")
+            .into_response();
     };
     let mut ticks = time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz`: for supervisors. Neither depends on Kafka being well.
+//! `/livez` and `/readyz`: the health checks for supervisors. Neither depends on the state of Kafka.
 
 use std::{fmt::Write, time::Duration};
 
@@ -8,58 +8,70 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Shared, State};
+use super::state::{Shared, State};
 use crate::board::Board;
 
-/// The ledger writes at least once a second; one that is this old hangs.
+/// The ledger publishes at least once a second; a ledger that has published nothing for so long hangs.
 const OLDEST_LEDGER: Duration = Duration::from_secs(15);
 
-/// Whether a board's ledger is being written.
+/// Whether the ledger of this cluster still publishes.
 pub fn ticks(board: &Board) -> bool {
     board.read().ledger_age() <= OLDEST_LEDGER
 }
 
-/// Whether a path is for supervisors: it is answered without a password, and when nothing else is.
-pub(super) fn is_health(path: &str) -> bool {
-    ["/livez", "/health", "/readyz", "/ready"].contains(&path)
+/// One line of a health check.
+struct Check {
+    name: String,
+    holds: bool,
+    /// What must hold, or what was measured.
+    detail: String,
 }
 
-/// 200 while the loops tick.
+/// 200 while the ledger of every cluster publishes, otherwise 500.
 pub(super) async fn livez(state: Extract<Shared>, query: RawQuery) -> Response {
-    let checks = state.boards.iter().map(|board| {
-        let age = board.read().ledger_age();
-        (format!("{}/ledger", board.name), ticks(board), format!("wrote {:.1} s ago", age.as_secs_f64()))
+    let checks = state.boards.iter().map(|board| Check {
+        name: format!("{}/ledger", board.name),
+        holds: ticks(board),
+        detail: format!("published {:.1} s ago", board.read().ledger_age().as_secs_f64()),
     });
-    answer(checks.collect(), &query, StatusCode::INTERNAL_SERVER_ERROR)
+    answer(&checks.collect::<Vec<_>>(), &query, StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// 200 when every task has tried once, until the service stops.
+/// 200 when every task that runs has ended its first cycle, until the service stops; otherwise 503.
 pub(super) async fn readyz(state: Extract<Shared>, query: RawQuery) -> Response {
-    let mut checks = tried(&state);
-    checks.push(("service".to_owned(), !state.stop.is_cancelled(), "not stopping".to_owned()));
-    answer(checks, &query, StatusCode::SERVICE_UNAVAILABLE)
+    let mut checks = first_cycles(&state);
+    checks.push(Check {
+        name: "service".to_owned(),
+        holds: !state.stop.is_cancelled(),
+        detail: "not stopping".to_owned(),
+    });
+    answer(&checks, &query, StatusCode::SERVICE_UNAVAILABLE)
 }
 
-fn tried(state: &State) -> Vec<(String, bool, String)> {
+/// For each task that runs, whether its first cycle has ended, in success or not.
+fn first_cycles(state: &State) -> Vec<Check> {
     let boards = state.boards.iter().flat_map(|board| {
         let readings = board.read();
-        let tasks = readings.tasks().map(|(task, record)| {
-            (format!("{}/{}", board.name, task.as_str()), record.tried(), "tried once".to_owned())
+        let tasks = readings.tasks().map(|(task, record)| Check {
+            name: format!("{}/{}", board.name, task.as_str()),
+            holds: record.tried(),
+            detail: "tried once".to_owned(),
         });
         tasks.collect::<Vec<_>>()
     });
     boards.collect()
 }
 
-fn answer(checks: Vec<(String, bool, String)>, query: &RawQuery, otherwise: StatusCode) -> Response {
-    let good = checks.iter().all(|(_, holds, _)| *holds);
+/// Lists the checks that fail, or with `?verbose` all of them.
+fn answer(checks: &[Check], query: &RawQuery, otherwise: StatusCode) -> Response {
+    let good = checks.iter().all(|check| check.holds);
     let verbose =
         query.0.as_deref().is_some_and(|query| query.split('&').any(|part| part.starts_with("verbose")));
-    let mut words = String::new();
-    for (name, holds, what) in checks.iter().filter(|(_, holds, _)| verbose || !holds) {
+    let mut text = String::new();
+    for Check { name, holds, detail } in checks.iter().filter(|check| verbose || !check.holds) {
         let mark = if *holds { "[+]" } else { "[-]" };
-        writeln!(words, "{mark} {name}: {what}").expect("writing to a String cannot fail");
+        writeln!(text, "{mark} {name}: {detail}").expect("writing to a String cannot fail");
     }
-    words.push_str(if good { "ok\n" } else { "not yet\n" });
-    (if good { StatusCode::OK } else { otherwise }, words).into_response()
+    text.push_str(if good { "ok\n" } else { "not yet\n" });
+    (if good { StatusCode::OK } else { otherwise }, text).into_response()
 }

@@ -1,7 +1,7 @@
-//! The server's way in: every connection is accepted, and none may hold up another.
+//! The server: every connection is accepted, and no connection may delay another.
 //!
-//! Each connection is a task of its own, with its TLS handshake. A peer that is silent, slow or one of many is
-//! bounded by a time for each step (`HANDSHAKE`, `FIRST_REQUEST`, `IDLE`, `UNREAD`, `OVERDUE`), by the size of a
+//! Each connection, with its TLS handshake, is a task of its own. A peer that is silent or slow, or that opens many
+//! connections, is bounded by a time for each step (`HANDSHAKE`, `FIRST_REQUEST`, `IDLE`, `UNREAD`, `OVERDUE`), by the size of a
 //! request's header, and by the number of connections (`Connections`).
 
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
@@ -35,33 +35,34 @@ use tokio_util::sync::CancellationToken;
 use super::{
     certificate::Certificate,
     connections::{Connections, Slot},
-    events, health,
+    paths,
 };
 use crate::{config::ServerTls, kafka::Fault};
 
 pub use super::certificate::check;
 
-/// The longest TLS handshake.
+/// The most time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(3);
-/// From accepting a connection to the whole header of its first request.
+/// The most time from accepting a connection to the whole header of its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// From an answer to the whole header of the next request: longer than Prometheus' usual interval of a minute.
+/// The most time from an answer to the whole header of the next request: longer than the usual interval of Prometheus,
+/// which is one minute.
 const IDLE: Duration = Duration::from_secs(90);
-/// A peer that takes no byte of its answer for so long has stopped reading.
+/// A peer that reads no byte of its answer for so long has stopped reading.
 const UNREAD: Duration = Duration::from_secs(30);
 /// The largest header of a request, in bytes.
 const LARGEST_HEADER: usize = 64 * 1024;
-/// An idle connection is asked after this time whether its peer is still there, and then as often as this.
+/// The time of silence after which the kernel asks whether the peer is still there, and the time between two such probes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// After an accept that failed: descriptors are missing, and become free when connections end.
+/// The pause after an accept that failed: descriptors are short, and become free when connections end.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// The log says that connections cannot be accepted at most this often.
-const COMPLAIN_AGAIN: Duration = Duration::from_secs(60);
+/// The least time between two lines of the log that say that connections cannot be accepted.
+const LOG_AGAIN: Duration = Duration::from_secs(60);
 
 /// Serves until `stopped`, then finishes the answers under way. `limit` is the number of connections.
 ///
 /// # Errors
-/// A certificate that cannot be used; [`check`] tells that before.
+/// A certificate that cannot be used; [`check`] reports it before the service starts.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<ServerTls>,
@@ -72,7 +73,7 @@ pub async fn serve(
     let certificate = tls.map(Certificate::read).transpose().map_err(io::Error::other)?;
     let connections = Connections::new(limit);
     let mut tasks = JoinSet::new();
-    let mut complained = None::<Instant>;
+    let mut last_logged = None::<Instant>;
     loop {
         let accepted = tokio::select! {
             () = stopped.cancelled() => break,
@@ -85,33 +86,14 @@ pub async fn serve(
                     () = stopped.cancelled() => break,
                     slot = connections.enter() => slot,
                 };
-                let certificate = certificate.clone();
-                let (router, stopped) = (router.clone(), stopped.clone());
-                tasks.spawn(async move {
-                    prepare(&stream);
-                    match certificate {
-                        None => converse(stream, slot, router, stopped).await,
-                        Some(certificate) => {
-                            let shake = async { certificate.latest().await.accept(stream).await };
-                            let handshake = tokio::select! {
-                                () = slot.close.cancelled() => return,
-                                handshake = timeout(HANDSHAKE, shake) => handshake,
-                            };
-                            match handshake {
-                                Ok(Ok(stream)) => converse(stream, slot, router, stopped).await,
-                                Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
-                                Err(_) => tracing::debug!("a TLS handshake took too long"),
-                            }
-                        }
-                    }
-                });
+                tasks.spawn(connect(stream, slot, certificate.clone(), router.clone(), stopped.clone()));
             }
-            // The peer has left already.
+            // The peer has closed the connection already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 let fault = Fault::from_io(&error);
-                if complained.is_none_or(|at| at.elapsed() > COMPLAIN_AGAIN) {
-                    complained = Some(Instant::now());
+                if last_logged.is_none_or(|at| at.elapsed() > LOG_AGAIN) {
+                    last_logged = Some(Instant::now());
                     let hint = fault.hint();
                     tracing::error!(hint, "HTTP connections cannot be accepted: {error}");
                 }
@@ -127,14 +109,39 @@ pub async fn serve(
     Ok(())
 }
 
-/// Without a delay the last piece of an answer, which is short, waits up to 40 ms for the acknowledgement of the
-/// piece before. Keepalive ends connections whose peer vanished without a word.
+/// Serves one connection from its TLS handshake, if there is a certificate, to its end.
+async fn connect(
+    stream: TcpStream,
+    slot: Slot,
+    certificate: Option<Certificate>,
+    router: Router,
+    stopped: CancellationToken,
+) {
+    prepare(&stream);
+    let Some(certificate) = certificate else {
+        converse(stream, slot, router, stopped).await;
+        return;
+    };
+    let shake = async { certificate.latest().await.accept(stream).await };
+    let handshake = tokio::select! {
+        () = slot.close.cancelled() => return,
+        handshake = timeout(HANDSHAKE, shake) => handshake,
+    };
+    match handshake {
+        Ok(Ok(stream)) => converse(stream, slot, router, stopped).await,
+        Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
+        Err(_) => tracing::debug!("a TLS handshake took longer than {HANDSHAKE:?}"),
+    }
+}
+
+/// Sets the options of a socket. Without `TCP_NODELAY` the last piece of an answer, which is short, waits up to 40 ms for
+/// the acknowledgement of the piece before. Keepalive ends connections whose peer vanished without closing them.
 fn prepare(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
     let set = stream.set_nodelay(true).and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
-    // A connection without these settings is slower or lives longer, and is served all the same.
+    // A connection without these options is slower or lives longer, and is served all the same.
     if let Err(error) = set {
-        tracing::debug!("the settings of a connection were refused: {error}");
+        tracing::debug!("the options of a socket could not be set: {error}");
     }
 }
 
@@ -146,11 +153,11 @@ async fn converse(
     stopped: CancellationToken,
 ) {
     let slot = Arc::new(slot);
-    let asked = CancellationToken::new();
+    let requested = CancellationToken::new();
     let service = {
-        let (slot, asked, router) = (slot.clone(), asked.clone(), TowerToHyperService::new(router));
+        let (slot, requested, router) = (slot.clone(), requested.clone(), TowerToHyperService::new(router));
         service_fn(move |request: Request<Incoming>| {
-            asked.cancel();
+            requested.cancel();
             answer(&slot, &router, request)
         })
     };
@@ -163,8 +170,10 @@ async fn converse(
             .max_buf_size(LARGEST_HEADER)
             .serve_connection(TokioIo::new(Box::pin(stream)), service)
     );
-    let (mut stopping, mut waiting) = (false, true);
-    let (mut first, mut overdue) = (pin!(sleep(FIRST_REQUEST)), pin!(slot.overdue()));
+    let mut stopping = false;
+    let mut waiting = true;
+    let mut first = pin!(sleep(FIRST_REQUEST));
+    let mut overdue = pin!(slot.overdue());
     loop {
         tokio::select! {
             biased;
@@ -181,8 +190,8 @@ async fn converse(
             }
             () = overdue.as_mut() => return,
             () = first.as_mut(), if waiting => {
-                // Asked when the time is over: a condition of this branch would be evaluated before the first request.
-                if !asked.is_cancelled() {
+                // Checked when the time is over: a condition of this branch would be evaluated before the first request.
+                if !requested.is_cancelled() {
                     return;
                 }
                 waiting = false;
@@ -191,19 +200,19 @@ async fn converse(
     }
 }
 
-/// Answers one request; the connection counts as idle again when the last piece of the answer is handed over.
+/// Answers one request. The connection counts as idle again when the last piece of the answer is handed over.
 fn answer(
     slot: &Slot,
     router: &TowerToHyperService<Router>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
-    let answering = slot.answer(events::is_endless(request.uri().path()));
-    let refused = slot.reserved && !health::is_health(request.uri().path());
+    let answering = slot.answer(paths::is_endless(request.uri().path()));
+    let refused = slot.reserved && !paths::is_health(request.uri().path());
     let answer = (!refused).then(|| router.call(request));
     async move {
         let Some(answer) = answer else {
-            let words = "too many connections: [http] connections is the limit\n";
-            let mut response = (StatusCode::SERVICE_UNAVAILABLE, words).into_response();
+            let text = "too many connections: the limit is [http] connections\n";
+            let mut response = (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             return Ok(response);
         };
@@ -216,6 +225,7 @@ fn answer(
         }))
     }
 }
+
 #[cfg(test)]
 mod tests {
     use std::{fs, net::SocketAddr};
@@ -255,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
+    async fn renewed_certificate_is_served_and_a_broken_one_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let first = certify(folder.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -263,11 +273,11 @@ mod tests {
         let stop = CancellationToken::new();
         let router = Router::new().route("/", get(async || "hello"));
         let server = tokio::spawn(serve(listener, Some(files(folder.path())), router, 256, stop.clone()));
-        // It says nothing, and nobody waits for it.
+        // A silent connection delays no other.
         let _silent = TcpStream::connect(address).await.expect("a connection");
         assert_eq!(ask(address, &first).await.expect("an answer"), "HTTP/1.1 200 OK");
         let second = certify(folder.path());
-        assert!(ask(address, &first).await.is_err(), "the old one is gone");
+        assert!(ask(address, &first).await.is_err(), "the first certificate is no longer served");
         assert_eq!(ask(address, &second).await.expect("an answer"), "HTTP/1.1 200 OK");
         fs::write(folder.path().join("key.pem"), "no key").expect("a file");
         assert_eq!(ask(address, &second).await.expect("as before"), "HTTP/1.1 200 OK");

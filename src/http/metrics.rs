@@ -20,7 +20,10 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{future::join_all, stream};
 
-use super::{Shared, State, render};
+use super::{
+    offload::render,
+    state::{Shared, State},
+};
 use crate::{
     board::Readings,
     export::prometheus::{self, Block, Format, Parts},

@@ -1,46 +1,36 @@
-//! What has happened, as annotations for dashboards; and the report.
-
-use std::time::SystemTime;
+//! `/api/v1/events`: what happened, as annotations for dashboards.
 
 use axum::{
     Json,
-    http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::State;
-use crate::{clock::unix_ms, evaluate::events::Event, export::report::report};
+use super::query::EventsQuery;
+use crate::{clock::unix_ms, evaluate::events::Event, http::state::State};
 
-/// `?cluster=NAME&kind=KIND&from=MS&to=MS`
-#[derive(Debug, Default, Deserialize)]
-pub(in crate::http) struct Wanted {
-    cluster: Option<String>,
-    kind: Option<String>,
-    /// Milliseconds since 1970, as Grafana's `$__from` and `$__to` have them.
-    from: Option<u64>,
-    to: Option<u64>,
-}
-
-/// One flat list, the oldest first, with the fields of Grafana's annotations.
-pub(in crate::http) fn events(state: &State, wanted: &Wanted) -> Response {
+/// One list of the events of all clusters, the oldest first, with the fields of Grafana's annotations.
+pub(in crate::http) fn events(state: &State, query: &EventsQuery) -> Response {
     let is_wanted = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-    let within = |at: u64| wanted.from.is_none_or(|from| at >= from) && wanted.to.is_none_or(|to| at <= to);
+    let within = |at: u64| query.from.is_none_or(|from| at >= from) && query.to.is_none_or(|to| at <= to);
     let mut found: Vec<(u64, Value)> = Vec::new();
-    for board in state.boards.iter().filter(|board| is_wanted(&wanted.cluster, &board.name)) {
+    for board in state.boards.iter().filter(|board| is_wanted(&query.cluster, &board.name)) {
         let readings = board.read();
-        // What happened has happened, whether the last look succeeded or not.
+        // Events stay true when later collection cycles fail: the snapshot may be stale.
         let Some((snapshot, _)) = &readings.collect.snapshot else { continue };
-        let events = snapshot.events.iter().filter(|event| is_wanted(&wanted.kind, &event.kind));
-        let events =
-            events.map(|event| (unix_ms(event.at).unsigned_abs(), event)).filter(|(at, _)| within(*at));
-        found.extend(events.map(|(at, event)| (at, annotation(&board.name, at, event))));
+        let events = snapshot.events.iter().filter(|event| is_wanted(&query.kind, &event.kind));
+        for event in events {
+            let at = unix_ms(event.at).unsigned_abs();
+            if within(at) {
+                found.push((at, annotation(&board.name, at, event)));
+            }
+        }
     }
     found.sort_by_key(|(at, _)| *at);
     Json(found.into_iter().map(|(_, event)| event).collect::<Vec<_>>()).into_response()
 }
 
+/// An event, and its time in milliseconds since 1970, as an annotation of Grafana.
 fn annotation(cluster: &str, at: u64, event: &Event) -> Value {
     json!({
         "time": at,
@@ -51,16 +41,4 @@ fn annotation(cluster: &str, at: u64, event: &Event) -> Value {
         "kind": event.kind,
         "subject": event.subject,
     })
-}
-
-/// As it is written to the file of `[report]`.
-pub(in crate::http) fn written(state: &State, _: &Wanted) -> Response {
-    let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
-    match report(&readings, SystemTime::now()) {
-        Some(report) => Json(report).into_response(),
-        None => {
-            let words = "no cluster's groups have been looked at lately";
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": words }))).into_response()
-        }
-    }
 }

@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::kafka::Stage;
 
+/// What is not known.
+pub(super) const UNKNOWN: &str = "–";
+
 /// Three digits, in the unit that fits.
 pub(super) fn millis(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;

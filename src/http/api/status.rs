@@ -1,0 +1,78 @@
+//! `/api/v1/status`: the verdict, the counts and the latencies of each cluster.
+
+use std::time::{Duration, Instant};
+
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::{each, time},
+    query::ClusterQuery,
+};
+use crate::{
+    http::state::State,
+    latency::{Recent, Summary},
+    probe::heartbeat::Outcome,
+};
+
+/// Verdict, counts and latencies of each cluster.
+pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
+    each(state, query, |readings| {
+        let heartbeat = &readings.heartbeat;
+        let totals = heartbeat.totals;
+        let outcomes: Map<String, Value> = Outcome::ALL
+            .iter()
+            .map(|outcome| (outcome.as_str().to_owned(), totals.of(*outcome).into()))
+            .collect();
+        let metadata = readings.metadata.fresh();
+        let topic = readings.topic.fresh();
+        json!({
+            "verdict": readings.verdict.state.as_str(),
+            "reasons": readings.verdict.reasons,
+            "since": time(readings.verdict.since),
+            "cluster_id": metadata.and_then(|metadata| metadata.cluster_id.clone()),
+            "brokers": metadata.map(|metadata| metadata.brokers.len()),
+            "quorum_leader": metadata.and_then(|metadata| metadata.quorum).map(|quorum| quorum.leader.0),
+            "metadata_seconds": metadata.map(|metadata| metadata.duration.as_secs_f64()),
+            "prober_healthy": heartbeat.prober_healthy,
+            "heartbeats": {
+                "scheduled": totals.scheduled,
+                "in_flight": totals.in_flight,
+                "outcomes": outcomes,
+                "slo_events": heartbeat.events,
+                "slo_bad_events": heartbeat.bad_events,
+            },
+            "end_to_end": windows(&heartbeat.end_to_end),
+            "produce": windows(&heartbeat.produce),
+            "capabilities": readings.capabilities().into_iter().map(|(request, state)| json!({
+                "request": request.as_str(),
+                "state": state.as_str(),
+                "permission": request.permission(),
+            })).collect::<Vec<_>>(),
+            "topic": {
+                "name": readings.settings.heartbeat.topic,
+                "ready": topic.map(|topic| topic.ready),
+                "pending": topic.map(|topic| topic.pending.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                "blocked": topic.map(|topic| topic.blocked.iter().map(|reason| reason.as_str()).collect::<Vec<_>>()),
+                "uncovered_brokers": topic.map(|topic| topic.uncovered.iter().map(|id| id.0).collect::<Vec<_>>()),
+            },
+        })
+    })
+}
+
+/// The percentiles of the last minute and of the last five minutes; null for a window without heartbeats.
+fn windows(recent: &Recent) -> Value {
+    let window = |minutes: u64| {
+        recent.summary(Instant::now(), Duration::from_secs(60 * minutes)).map(|summary: Summary| {
+            json!({
+                "count": summary.count,
+                "p50_seconds": summary.p50.as_secs_f64(),
+                "p90_seconds": summary.p90.as_secs_f64(),
+                "p99_seconds": summary.p99.as_secs_f64(),
+                "max_seconds": summary.max.as_secs_f64(),
+                "mean_seconds": summary.mean.as_secs_f64(),
+            })
+        })
+    };
+    json!({ "1m": window(1), "5m": window(5) })
+}

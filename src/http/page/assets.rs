@@ -1,0 +1,16 @@
+//! The style sheet and the script of the page.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+
+pub(in crate::http) async fn style() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../templates/page.css"))
+        .into_response()
+}
+
+pub(in crate::http) async fn script() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../templates/page.js"))
+        .into_response()
+}

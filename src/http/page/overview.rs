@@ -1,0 +1,55 @@
+//! `/` for browsers: every cluster at a glance.
+
+use std::time::{Instant, SystemTime};
+
+use askama::Template;
+use axum::{
+    extract::State as Extract,
+    response::{Html, IntoResponse, Response},
+};
+
+use super::{verdict, view::View};
+use crate::http::{
+    offload::render,
+    state::{Shared, State},
+};
+
+/// The frame and the first content.
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    title: &'a str,
+    content: &'a str,
+}
+
+/// What changes.
+#[derive(Template)]
+#[template(path = "content.html")]
+struct Content {
+    view: View,
+}
+
+pub(in crate::http) async fn page(Extract(state): Extract<Shared>) -> Response {
+    match render(move || frame(&state)).await {
+        Ok(html) => Html(html).into_response(),
+        Err(response) => response,
+    }
+}
+
+fn frame(state: &State) -> String {
+    let content = content(state);
+    let worst = state
+        .boards
+        .iter()
+        .map(|board| board.read().verdict.state)
+        .max_by_key(|state| verdict::gravity(*state));
+    let title = worst.map_or("kafka-heartbeat", verdict::title);
+    Page { title, content: &content }.render().unwrap_or_else(|error| error.to_string())
+}
+
+/// The page's content as HTML.
+pub(in crate::http) fn content(state: &State) -> String {
+    let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
+    let view = View::new(&readings, Instant::now(), SystemTime::now());
+    Content { view }.render().unwrap_or_else(|error| error.to_string())
+}

@@ -1,0 +1,119 @@
+//! The paths, and what holds for every answer: authentication, compression, headers.
+
+use axum::{
+    Router,
+    extract::{Query, Request, State as Extract},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+use serde::de::DeserializeOwned;
+use tower_http::{CompressionLevel, compression::CompressionLayer};
+
+use super::{
+    api, basic, events, health, metrics,
+    offload::render,
+    page,
+    state::{Shared, State},
+};
+
+/// The handler of each path.
+pub fn router(state: Shared) -> Router {
+    let basic = state.basic.clone();
+    let router = Router::new()
+        .route("/", get(root))
+        .route("/metrics", get(metrics::metrics))
+        .route("/livez", get(health::livez))
+        .route("/health", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/ready", get(health::readyz))
+        .route("/leader", get(api::leader))
+        .route("/topics", get(topics))
+        .route("/groups", get(page::groups))
+        .route("/api/v1/status", view(api::status))
+        .route("/api/v1/heartbeats", view(api::heartbeats))
+        .route("/api/v1/brokers", view(api::brokers))
+        .route("/api/v1/groups", view(api::groups))
+        .route("/api/v1/topics", view(api::topics))
+        .route("/api/v1/cluster", view(api::cluster))
+        .route("/api/v1/events", view(api::events))
+        .route("/api/v1/report", view(api::last_report))
+        .route("/consumer-groups", view(api::consumer_groups))
+        .route("/events", get(events::events))
+        .route("/assets/page.css", get(page::style))
+        .route("/assets/page.js", get(page::script))
+        .fallback(not_found)
+        .method_not_allowed_fallback(read_only)
+        // Fast rather than small. Answers of /metrics that are packed already are left as they are.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .with_state(state);
+    let router = match basic {
+        Some(expected) => router.layer(middleware::from_fn_with_state(expected, basic::ask)),
+        None => router,
+    };
+    router.layer(middleware::from_fn(headers))
+}
+
+/// `/`: the page for browsers, metrics for every other client, because some scrapers ask for `/`.
+async fn root(state: Extract<Shared>, headers: HeaderMap) -> Response {
+    if is_browser(&headers) { page::page(state).await } else { metrics::metrics(state, headers).await }
+}
+
+/// `/topics`: the list of topics for browsers; for every other client the answer of the cc-heartbeat program.
+async fn topics(
+    state: Extract<Shared>,
+    headers: HeaderMap,
+    wanted: Query<page::ListQuery>,
+    filter: Query<api::ClusterQuery>,
+) -> Response {
+    if is_browser(&headers) {
+        page::topics(state, wanted).await
+    } else {
+        shown(state, filter, api::heartbeat_topic).await
+    }
+}
+
+/// The handler of a path whose answer takes processor time: the answer is made off the async workers.
+fn view<Q: DeserializeOwned + Send + 'static>(view: fn(&State, &Q) -> Response) -> MethodRouter<Shared> {
+    get(move |state: Extract<Shared>, query: Query<Q>| shown(state, query, view))
+}
+
+async fn shown<Q: Send + 'static>(
+    Extract(state): Extract<Shared>,
+    Query(query): Query<Q>,
+    view: fn(&State, &Q) -> Response,
+) -> Response {
+    render(move || view(&state, &query)).await.unwrap_or_else(|refused| refused)
+}
+
+fn is_browser(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+async fn not_found() -> Response {
+    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events or /api/v1/report\n";
+    (StatusCode::NOT_FOUND, text).into_response()
+}
+
+async fn read_only() -> Response {
+    let allow = [(header::ALLOW, "GET, HEAD")];
+    (StatusCode::METHOD_NOT_ALLOWED, allow, "every path is read with GET\n").into_response()
+}
+
+/// Adds the headers of every answer: a browser loads nothing from other hosts, guesses no content type, sends no
+/// referrer and stores no answer.
+async fn headers(request: Request, next: Next) -> Response {
+    const HEADERS: [(header::HeaderName, &str); 4] = [
+        (header::CONTENT_SECURITY_POLICY, "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

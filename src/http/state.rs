@@ -1,0 +1,71 @@
+//! What every answer is made from.
+
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::{basic, metrics};
+use crate::{
+    board::Board,
+    config::{Compat, Config},
+    latency,
+    metrics::process::Process,
+};
+
+/// The most pages that are watched at the same time; each costs one rendering each second.
+const MOST_WATCHERS: usize = 32;
+
+/// What every answer is made from.
+pub struct State {
+    /// The board of each cluster.
+    pub boards: Vec<Board>,
+    /// `[labels]`: labels that every series carries.
+    pub labels: BTreeMap<String, String>,
+    /// `[compat]`: which metrics are exposed under the names of other exporters.
+    pub compat: Compat,
+    /// When the counters began to count; absent unless `[http] created_timestamps` asks for it to be exposed.
+    pub created: Option<SystemTime>,
+    /// Reads what the process knows of itself.
+    pub process: ReadProcess,
+    /// How long the answers to scrapes took to be put together.
+    pub scrapes: Arc<latency::SharedBuckets>,
+    /// Cancelled when the service stops: it is no longer ready, and streams of events end.
+    pub stop: CancellationToken,
+    /// A permit for each page that may be watched at the same time.
+    pub(super) watchers: Arc<Semaphore>,
+    /// The series of the collectors as they were last written.
+    pub(super) written: metrics::Written,
+    /// The credentials that a request must carry; absent if none are required.
+    pub(super) basic: Option<basic::Expected>,
+}
+
+/// Reads what the process knows of itself: its memory, its descriptors, its exports.
+pub type ReadProcess = Box<dyn Fn() -> Process + Send + Sync>;
+
+/// The state as handlers get it.
+pub(super) type Shared = Arc<State>;
+
+impl State {
+    /// The state of a service that watches the clusters of these boards.
+    pub fn new(
+        boards: Vec<Board>,
+        config: &Config,
+        process: ReadProcess,
+        scrapes: Arc<latency::SharedBuckets>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            boards,
+            labels: config.labels.clone(),
+            compat: config.compat,
+            created: config.http.created_timestamps.then(SystemTime::now),
+            process,
+            scrapes,
+            stop,
+            watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
+            written: metrics::Written::default(),
+            basic: config.http.basic.as_ref().map(basic::expected),
+        }
+    }
+}
