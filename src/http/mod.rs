@@ -9,6 +9,7 @@ mod basic;
 mod certificate;
 mod connections;
 mod events;
+mod form;
 mod health;
 pub mod listen;
 mod metrics;
@@ -17,6 +18,7 @@ mod page;
 mod paths;
 mod router;
 mod state;
+mod written;
 
 pub use health::ticks;
 pub use metrics::write_ahead;

@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{basic, metrics};
+use super::{
+    basic,
+    written::{Writer, Written},
+};
 use crate::{
     board::Board,
     config::{Compat, Config},
     latency,
-    metrics::process::Process,
+    metrics::{ClusterLabel, process::Process},
 };
 
 /// The most pages that are watched at the same time; each costs one rendering each second.
@@ -35,7 +38,7 @@ pub struct State {
     /// A permit for each page that may be watched at the same time.
     pub(super) watchers: Arc<Semaphore>,
     /// The series of the collectors as they were last written.
-    pub(super) written: metrics::Written,
+    pub(super) written: Written,
     /// The credentials that a request must carry; absent if none are required.
     pub(super) basic: Option<basic::Expected>,
 }
@@ -64,8 +67,18 @@ impl State {
             scrapes,
             stop,
             watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
-            written: metrics::Written::default(),
+            written: Written::default(),
             basic: config.http.basic.as_ref().map(basic::expected),
+        }
+    }
+
+    /// How the series of all clusters are written.
+    pub(super) fn writer(&self) -> Writer<'_> {
+        Writer {
+            labels: &self.labels,
+            compat: self.compat,
+            created: self.created,
+            cluster: ClusterLabel::of(self.boards.len()),
         }
     }
 }
