@@ -30,8 +30,19 @@ pub struct Event {
     pub kind: Cow<'static, str>,
     /// The topic, the broker, or the group and the topic that it happened to.
     pub subject: String,
-    /// In a sentence fragment, without the subject.
+    /// Whole sentences that name the subject. An event that an earlier version saved has a fragment without the subject.
     pub words: String,
+}
+
+impl Event {
+    /// What happened, for people: whole sentences, or for an event that an earlier version saved the subject and a
+    /// fragment.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self.words.ends_with('.') {
+            true => Cow::Borrowed(&self.words),
+            false => Cow::Owned(format!("{}: {}", self.subject, self.words)),
+        }
+    }
 }
 
 /// Events, the oldest first.
@@ -86,29 +97,42 @@ impl Log {
     /// Brokers and topics have changed. Returns the lines of the log.
     pub(crate) fn topology(&mut self, at: SystemTime, cluster: &str, changes: Vec<Changed>) -> Vec<Line> {
         let happened =
-            |Changed { change, subject, words }| (change.as_str(), Of::Cluster(change), subject, words);
+            |Changed { change, subject, sentence }| (change.as_str(), Of::Cluster(change), subject, sentence);
         self.tell(at, cluster, changes.into_iter().map(happened))
     }
 
     /// The status of groups and the traffic of topics have changed. Returns the lines of the log.
     pub(crate) fn judged(&mut self, at: SystemTime, cluster: &str, changes: Changes) -> Vec<Line> {
         let status = |Transition { group, topic, from: _, to, gone }| {
-            let (kind, words) = match to {
-                Status::Offline if gone => ("group_offline", "is not known to Kafka any more"),
-                Status::Online => ("group_online", "reads and keeps up"),
-                Status::Offline => ("group_offline", "does not read what there is to read"),
-                Status::Recovering => ("group_recovering", "reads again"),
+            let subject = format!("{group} on {topic}");
+            let group = format!("Consumer group {group} of topic {topic}");
+            let (kind, sentence) = match to {
+                Status::Offline if gone => ("group_offline", format!("{group} no longer exists.")),
+                Status::Online => ("group_online", format!("{group} keeps up.")),
+                Status::Offline => {
+                    ("group_offline", format!("{group} commits nothing although records are waiting."))
+                }
+                Status::Recovering => ("group_recovering", format!("{group} commits offsets again.")),
             };
-            (kind, Of::Groups, format!("{group} on {topic}"), words.into())
+            (kind, Of::Groups, subject, sentence)
         };
         let traffic = |(topic, odd): (Arc<str>, Option<Kind>)| {
-            let (kind, words) = match odd {
-                Some(Kind::High) => ("traffic_high", "much more is written than is usual at this hour"),
-                Some(Kind::Low) => ("traffic_low", "much less is written than is usual at this hour"),
-                Some(Kind::Drop) => ("traffic_drop", "nothing is written any more"),
-                None => ("traffic_usual", "as much is written as is usual at this hour"),
+            let (kind, sentence) = match odd {
+                Some(Kind::High) => {
+                    ("traffic_high", format!("Far more is written to topic {topic} than usual at this hour."))
+                }
+                Some(Kind::Low) => {
+                    ("traffic_low", format!("Far less is written to topic {topic} than usual at this hour."))
+                }
+                Some(Kind::Drop) => (
+                    "traffic_drop",
+                    format!("Nothing is written to topic {topic}, which is unusual at this hour."),
+                ),
+                None => {
+                    ("traffic_usual", format!("The traffic of topic {topic} is usual for this hour again."))
+                }
             };
-            (kind, Of::Traffic, topic.to_string(), words.into())
+            (kind, Of::Traffic, topic.to_string(), sentence)
         };
         let Changes { statuses, traffic: odd } = changes;
         self.tell(at, cluster, statuses.into_iter().map(status).chain(odd.into_iter().map(traffic)))
@@ -118,10 +142,10 @@ impl Log {
     /// topics or brokers at once is one event, so that it does not drive out earlier events: a broker that leaves takes
     /// many leaders along, and one program makes many topics. The log gets one line for each kind.
     fn tell(&mut self, at: SystemTime, cluster: &str, happened: impl Iterator<Item = Happened>) -> Vec<Line> {
-        let mut kinds = BTreeMap::<&'static str, (Of, BTreeMap<String, Vec<Cow<'static, str>>>)>::new();
-        for (kind, of, subject, words) in happened {
+        let mut kinds = BTreeMap::<&'static str, (Of, BTreeMap<String, Vec<String>>)>::new();
+        for (kind, of, subject, sentence) in happened {
             let (_, subjects) = kinds.entry(kind).or_insert_with(|| (of, BTreeMap::new()));
-            subjects.entry(subject).or_default().push(words);
+            subjects.entry(subject).or_default().push(sentence);
         }
         let mut lines = Vec::new();
         for (kind, (of, subjects)) in kinds {
@@ -132,12 +156,12 @@ impl Log {
             match of {
                 Of::Cluster(change) if line.count > FEW => {
                     let what = if change.is_of_topic() { "topics" } else { "brokers" };
-                    let words = format!("{}: {}", change.words(), line.names);
-                    self.note(at, kind, format!("{} {what}", line.count), words);
+                    let sentence = change.of_many(line.count, &line.names);
+                    self.note(at, kind, format!("{} {what}", line.count), sentence);
                 }
                 _ => subjects
                     .into_iter()
-                    .for_each(|(subject, words)| self.note(at, kind, subject, together(&words))),
+                    .for_each(|(subject, sentences)| self.note(at, kind, subject, together(sentences))),
             }
             lines.push(line);
         }
@@ -145,8 +169,8 @@ impl Log {
     }
 }
 
-/// What happened: its kind, what it is of, its subject, and in words.
-type Happened = (&'static str, Of, String, Cow<'static, str>);
+/// What happened: its kind, what it is of, its subject, and a sentence.
+type Happened = (&'static str, Of, String, String);
 
 /// What an event is of.
 #[derive(Debug, Clone, Copy)]
@@ -184,18 +208,13 @@ pub(crate) struct Line {
     names: String,
 }
 
-/// What happened to one subject several times at once: the first few of it, and how many partitions it happened to.
-fn together(words: &[Cow<'static, str>]) -> String {
-    let all: Vec<&str> = words.iter().map(|words| &**words).collect();
-    match all.as_slice() {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [one, others @ ..] if others.iter().all(|other| other == one) => {
-            format!("{one}, {} partitions", all.len())
-        }
-        [..] if all.len() > FEW => format!("{}; {} partitions in all", all[..FEW].join("; "), all.len()),
-        [..] => all.join("; "),
-    }
+/// What happened to one subject in one cycle: the first few sentences, and how many changes there are.
+fn together(mut sentences: Vec<String>) -> String {
+    let count = sentences.len();
+    sentences.dedup();
+    let changes = format!(" {count} partitions changed in all.");
+    let rest = if sentences.len() > FEW || sentences.len() < count { &*changes } else { "" };
+    format!("{}{rest}", sentences[..sentences.len().min(FEW)].join(" "))
 }
 
 /// The first few names, fit for a line of a log.
@@ -226,7 +245,7 @@ mod tests {
         log.not_saved(told);
         let again = log.unsaved();
         assert_eq!((again.len(), &*again[0].subject), (MOST, "t6"));
-        assert_eq!(again[MOST - 1].words, "a broker that has gone");
+        assert_eq!(again[MOST - 1].words, "Broker 3 left the cluster.");
         let moved = |topics: usize| {
             (0..3 * topics).map(move |n| (Change::LeaderMoved, format!("t{}", n % topics)).into())
         };
@@ -234,9 +253,12 @@ mod tests {
         log.topology(at(0), "k", moved(900).collect());
         let told: Vec<_> =
             log.unsaved().iter().map(|event| (event.subject.clone(), event.words.clone())).collect();
-        let words = "a leader that moved";
-        let few = ["t0", "t1"].map(|topic| (topic.to_owned(), format!("{words}, 6 partitions")));
-        let many = ("900 topics".to_owned(), format!("{words}: t0, t1, t10, t100, t101 and others"));
+        let few = ["t0", "t1"].map(|topic| {
+            let sentence = format!("The leader of a partition of topic {topic} changed.");
+            (topic.to_owned(), format!("{sentence} 6 partitions changed in all."))
+        });
+        let many = "The leaders of partitions of 900 topics changed: t0, t1, t10, t100, t101 and others.";
+        let many = ("900 topics".to_owned(), many.to_owned());
         assert_eq!(told, [few.to_vec(), vec![many]].concat());
     }
 
@@ -244,18 +266,32 @@ mod tests {
     fn event_of_moved_leaders_names_the_first_partitions_and_their_brokers() {
         let mut log = Log::default();
         let moved = |partitions: i32| {
-            let words = |n| format!("partition {n} is led by broker 2 instead of broker 1").into();
+            let sentence = |n| format!("Broker 2 leads partition {n} of topic t instead of broker 1.");
             let change =
-                |n| Changed { change: Change::LeaderMoved, subject: "t".to_owned(), words: words(n) };
+                |n| Changed { change: Change::LeaderMoved, subject: "t".to_owned(), sentence: sentence(n) };
             (0..partitions).map(change).collect::<Vec<_>>()
         };
         for partitions in [1, 2, 30] {
             log.topology(UNIX_EPOCH, "k", moved(partitions));
         }
         let told: Vec<_> = log.view().iter().map(|event| event.words.clone()).collect();
-        let of = |n: i32| format!("partition {n} is led by broker 2 instead of broker 1");
-        let many = [0, 1, 2, 3, 4].map(of).join("; ");
-        assert_eq!(told, [of(0), format!("{}; {}", of(0), of(1)), format!("{many}; 30 partitions in all")]);
+        let of = |n: i32| format!("Broker 2 leads partition {n} of topic t instead of broker 1.");
+        let many = [0, 1, 2, 3, 4].map(of).join(" ");
+        let expected =
+            [of(0), format!("{} {}", of(0), of(1)), format!("{many} 30 partitions changed in all.")];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn event_of_an_earlier_version_is_shown_with_its_subject() {
+        let event = |subject: &str, words: &str| Event {
+            at: UNIX_EPOCH,
+            kind: "broker_left".into(),
+            subject: subject.to_owned(),
+            words: words.to_owned(),
+        };
+        assert_eq!(event("3", "Broker 3 left the cluster.").text(), "Broker 3 left the cluster.");
+        assert_eq!(event("3", "a broker that has gone").text(), "3: a broker that has gone");
     }
 
     #[test]

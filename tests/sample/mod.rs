@@ -489,7 +489,7 @@ fn collected(wall: SystemTime) -> monitor::Snapshot {
             at: wall - Duration::from_secs(300),
             kind: "topic_created".into(),
             subject: HOSTILE.to_owned(),
-            words: "a topic that was not there".to_owned(),
+            words: format!("Topic {HOSTILE} was created."),
         })])),
         filtered: BTreeMap::from([("lag.groups", 2), ("lag.topics", 0), ("freshness.topics", 1)]),
         described: Capability::Unknown,

@@ -1,45 +1,44 @@
-//! Kinds of changes.
+//! Kinds of changes, and the sentences that report them.
 
-use std::borrow::Cow;
-
-/// Something that has changed.
+/// One change of a topic or a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Changed {
     pub(crate) change: Change,
-    /// A topic or a broker: hostile text.
+    /// The name of the topic or the id of the broker. Hostile text may be inside.
     pub(crate) subject: String,
-    /// In a sentence fragment, without the subject.
-    pub(crate) words: Cow<'static, str>,
+    /// What changed, as a sentence that names the subject.
+    pub(crate) sentence: String,
 }
 
 impl From<(Change, String)> for Changed {
     fn from((change, subject): (Change, String)) -> Self {
-        Self { change, subject, words: change.words().into() }
+        let sentence = change.of_one(&subject);
+        Self { change, subject, sentence }
     }
 }
 
-/// What changed between two looks.
+/// A kind of change between two collection cycles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// A topic that was not there.
+    /// A topic was created.
     TopicCreated,
-    /// A topic that has gone.
+    /// A topic was deleted.
     TopicDeleted,
-    /// Another topic under the same name.
+    /// A topic was deleted and created again under the same name.
     TopicRecreated,
-    /// More partitions.
+    /// A topic has more partitions than before.
     PartitionsAdded,
-    /// Another number of replicas.
+    /// A topic has another replication factor than before.
     ReplicationChanged,
-    /// A leader that moved.
+    /// A partition has another leader than before.
     LeaderMoved,
-    /// A broker that was not there.
+    /// A broker joined the cluster.
     BrokerJoined,
-    /// A broker that has gone.
+    /// A broker left the cluster.
     BrokerLeft,
-    /// A broker in another rack.
+    /// A broker is in another rack than before.
     RackChanged,
-    /// A topic with another setting, of those that are watched.
+    /// A topic has another value than before for one of the settings that are watched.
     ConfigChanged,
 }
 
@@ -74,24 +73,46 @@ impl Change {
         }
     }
 
-    /// Whether it concerns a topic, and not a broker.
+    /// Whether it is a change of a topic, and not of a broker.
     pub(crate) fn is_of_topic(self) -> bool {
         !matches!(self, Change::BrokerJoined | Change::BrokerLeft | Change::RackChanged)
     }
 
-    /// The kind in words.
-    pub fn words(self) -> &'static str {
+    /// The change of one topic or broker, as a sentence.
+    fn of_one(self, subject: &str) -> String {
         match self {
-            Change::TopicCreated => "a topic that was not there",
-            Change::TopicDeleted => "a topic that has gone",
-            Change::TopicRecreated => "another topic under the same name",
-            Change::PartitionsAdded => "more partitions",
-            Change::ReplicationChanged => "another number of replicas",
-            Change::LeaderMoved => "a leader that moved",
-            Change::BrokerJoined => "a broker that was not there",
-            Change::BrokerLeft => "a broker that has gone",
-            Change::RackChanged => "a broker in another rack",
-            Change::ConfigChanged => "another setting",
+            Change::TopicCreated => format!("Topic {subject} was created."),
+            Change::TopicDeleted => format!("Topic {subject} was deleted."),
+            Change::TopicRecreated => {
+                format!("Topic {subject} was deleted and created again under the same name.")
+            }
+            Change::PartitionsAdded => format!("Partitions were added to topic {subject}."),
+            Change::ReplicationChanged => format!("The replication factor of topic {subject} changed."),
+            Change::LeaderMoved => format!("The leader of a partition of topic {subject} changed."),
+            Change::BrokerJoined => format!("Broker {subject} joined the cluster."),
+            Change::BrokerLeft => format!("Broker {subject} left the cluster."),
+            Change::RackChanged => format!("Broker {subject} moved to another rack."),
+            Change::ConfigChanged => format!("A setting of topic {subject} changed."),
+        }
+    }
+
+    /// The same change of several topics or brokers at once, as a sentence that ends with the `names` of the first of them.
+    pub(crate) fn of_many(self, count: usize, names: &str) -> String {
+        match self {
+            Change::TopicCreated => format!("{count} topics were created: {names}."),
+            Change::TopicDeleted => format!("{count} topics were deleted: {names}."),
+            Change::TopicRecreated => {
+                format!("{count} topics were deleted and created again under the same name: {names}.")
+            }
+            Change::PartitionsAdded => format!("Partitions were added to {count} topics: {names}."),
+            Change::ReplicationChanged => {
+                format!("The replication factor of {count} topics changed: {names}.")
+            }
+            Change::LeaderMoved => format!("The leaders of partitions of {count} topics changed: {names}."),
+            Change::BrokerJoined => format!("{count} brokers joined the cluster: {names}."),
+            Change::BrokerLeft => format!("{count} brokers left the cluster: {names}."),
+            Change::RackChanged => format!("{count} brokers moved to another rack: {names}."),
+            Change::ConfigChanged => format!("Settings of {count} topics changed: {names}."),
         }
     }
 }

@@ -273,11 +273,11 @@ impl Watched {
             for (name, found) in found {
                 match found {
                     Ok(policy) => {
-                        let words = self.policies.get(&name).and_then(|before| policy.since(before));
-                        self.changed.extend(words.map(|words| Changed {
+                        let settings = self.policies.get(&name).and_then(|before| policy.since(before));
+                        self.changed.extend(settings.map(|settings| Changed {
                             change: Change::ConfigChanged,
                             subject: name.to_string(),
-                            words: words.into(),
+                            sentence: format!("Settings of topic {name} changed: {settings}."),
                         }));
                         self.policies.insert(name, policy);
                     }
@@ -336,8 +336,13 @@ fn differences(seen: &Seen, topic: &Topic, name: &str) -> Vec<Changed> {
     }
     let moved = now.leaders.iter().filter_map(|(number, leader)| {
         let (before, now) = (seen.leaders.get(number).copied().flatten()?, (*leader)?);
-        let words = format!("partition {number} is led by broker {now} instead of broker {before}");
-        (before != now).then(|| Changed { words: words.into(), ..of(Change::LeaderMoved) })
+        (before != now).then(|| Changed {
+            change: Change::LeaderMoved,
+            subject: name.to_owned(),
+            sentence: format!(
+                "Broker {now} leads partition {number} of topic {name} instead of broker {before}."
+            ),
+        })
     });
     changes.extend(moved);
     changes
@@ -484,15 +489,17 @@ mod tests {
         let mut look = |leaders: [Option<i32>; 3]| {
             let partitions = leaders.map(|leader| (leader, &[1, 2][..], &[1, 2][..]));
             let told = watched.observe(&metadata(&[1, 2], &[("t", Ok(topic(1, &partitions)))]));
-            told.into_iter().map(|told| (told.change, told.words.into_owned())).collect::<Vec<_>>()
+            told.into_iter().map(|told| (told.change, told.sentence)).collect::<Vec<_>>()
         };
         look([Some(1), Some(1), Some(2)]);
-        let words = |partition: i32, now: i32, before: i32| {
-            let words = format!("partition {partition} is led by broker {now} instead of broker {before}");
-            (Change::LeaderMoved, words)
-        };
-        assert_eq!(look([Some(2), None, Some(1)]), [words(0, 2, 1), words(2, 1, 2)]);
-        assert_eq!(look([Some(2), Some(2), Some(1)]), [words(1, 2, 1)], "it had no leader in between");
+        let moved = |sentence: &str| (Change::LeaderMoved, sentence.to_owned());
+        let expected = [
+            moved("Broker 2 leads partition 0 of topic t instead of broker 1."),
+            moved("Broker 1 leads partition 2 of topic t instead of broker 2."),
+        ];
+        assert_eq!(look([Some(2), None, Some(1)]), expected);
+        let expected = [moved("Broker 2 leads partition 1 of topic t instead of broker 1.")];
+        assert_eq!(look([Some(2), Some(2), Some(1)]), expected, "partition 1 had no leader in between");
     }
 
     #[test]

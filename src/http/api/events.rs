@@ -35,7 +35,7 @@ fn annotation(cluster: &str, at: u64, event: &Event) -> Value {
     json!({
         "time": at,
         "title": event.kind,
-        "text": format!("{}: {}", event.subject, event.words),
+        "text": event.text(),
         "tags": ["kafka-heartbeat", cluster, event.kind],
         "cluster": cluster,
         "kind": event.kind,

@@ -18,7 +18,7 @@ pub(super) fn events(readings: &Readings) -> Vec<EventRow> {
         when: humantime::format_rfc3339_seconds(event.at).to_string().replace('T', " ").replace('Z', ""),
         kind: event.kind.replace('_', " "),
         subject: event.subject.clone(),
-        words: event.words.clone(),
+        words: event.text().into_owned(),
     };
     let snapshot = readings.collect.snapshot.as_ref();
     snapshot
