@@ -67,6 +67,8 @@ fn partition(number: i32, pattern: &Partition) -> Partition {
         produce: buckets.clone(),
         end_to_end: buckets.clone(),
         delivery: buckets,
+        bad: 0,
+        unacknowledged: 0,
     };
     let leader = Some(BrokerId(1 + number % BROKERS));
     Partition {

@@ -24,7 +24,7 @@ const MOST_LINES_OF_A_FUNCTION: usize = 60;
 
 /// Folders that have circles, and the beginnings of the paths of other problems, that are not mended yet. The list
 /// only shrinks.
-const NOT_YET: [(Rule, &str); 24] = [
+const NOT_YET: [(Rule, &str); 23] = [
     (Rule::NoCircles, "src"),
     (Rule::NoCircles, "src/collect/groups"),
     (Rule::NoCircles, "src/config"),
@@ -48,7 +48,6 @@ const NOT_YET: [(Rule, &str); 24] = [
     (Rule::Declarations, "http/"),
     (Rule::Declarations, "push/"),
     (Rule::Declarations, "slo/"),
-    (Rule::Declarations, "verdict/"),
 ];
 
 /// What is checked with exceptions.

@@ -251,6 +251,8 @@ fn partition(
         produce: buckets(&[ms(1), ms(2), deadline]),
         end_to_end: events(&[ms(2), ms(5), deadline], wall),
         delivery: buckets(&[ms(2), ms(1) * 5 / 2]),
+        bad: 1,
+        unacknowledged: 1,
     };
     Partition {
         scheduled: 60,

@@ -123,6 +123,10 @@ pub struct BrokerCounts {
     pub end_to_end: Buckets,
     /// Received minus sent: received ones only.
     pub delivery: Buckets,
+    /// Number of heartbeats that were judged bad.
+    pub bad: u64,
+    /// Number of the bad heartbeats that were not acknowledged by their deadline.
+    pub unacknowledged: u64,
 }
 
 /// One heartbeat in a partition's bar.

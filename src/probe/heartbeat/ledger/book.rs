@@ -49,5 +49,12 @@ impl PartitionBook {
 /// Counts of a broker that has led nothing yet.
 pub(super) fn by_broker(bounds: &Bounds) -> BrokerCounts {
     let empty = Buckets::new(bounds);
-    BrokerCounts { outcomes: [0; 8], produce: empty.clone(), end_to_end: empty.clone(), delivery: empty }
+    BrokerCounts {
+        outcomes: [0; 8],
+        produce: empty.clone(),
+        end_to_end: empty.clone(),
+        delivery: empty,
+        bad: 0,
+        unacknowledged: 0,
+    }
 }

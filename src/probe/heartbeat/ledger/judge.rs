@@ -127,8 +127,10 @@ impl Ledger {
         let produce = by_deadline(entry.acked());
         let at = self.instant(entry.intended) + after;
         self.sums.events += 1;
-        self.sums.bad_events += u64::from(verdict == Judgement::Bad);
-        self.sums.unacknowledged_events += u64::from(produce > deadline);
+        let bad = u64::from(verdict == Judgement::Bad);
+        let unacknowledged = u64::from(produce > deadline);
+        self.sums.bad_events += bad;
+        self.sums.unacknowledged_events += unacknowledged;
         self.sums.end_to_end.record(at, end_to_end);
         let handed_over = entry.handed_over();
         if handed_over {
@@ -143,6 +145,8 @@ impl Ledger {
         };
         let stays = if traced { TRACED_EXEMPLAR_FOR } else { EXEMPLAR_FOR };
         let counts = self.by_broker(partition, entry.broker);
+        counts.bad += bad;
+        counts.unacknowledged += unacknowledged;
         entry.shown = counts.end_to_end.record_event(end_to_end, wall, stays, name);
         if handed_over {
             counts.produce.record(produce);

@@ -155,6 +155,8 @@ fn check(snapshot: &Snapshot) {
             assert!(count.produce.count() <= count.end_to_end.count());
             let acknowledged = count.produce.cumulative().find(|(le, _)| *le == 10.0).map_or(0, |(_, n)| n);
             unacknowledged += count.end_to_end.count() - acknowledged;
+            assert_eq!(count.unacknowledged, count.end_to_end.count() - acknowledged);
+            assert!(count.unacknowledged <= count.bad && count.bad <= count.end_to_end.count());
         }
     }
     if scheduled == totals.scheduled {

@@ -1,4 +1,4 @@
-//! What the metadata no longer contain: brokers that left without notice, leaders and in-sync replicas.
+//! Brokers that left the metadata without notice.
 //!
 //! A broker that dies disappears from the metadata, and with it every check of that broker. It stays a reason until as
 //! many brokers are back as the operator expects or, without the operator's figure, as were seen over the last day. A
@@ -9,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    cluster::metadata,
-    kafka::{BrokerId, admin::Topic},
-};
+use super::names::list;
+use crate::kafka::BrokerId;
 
 /// Brokers are remembered for so long.
 const MEMORY: Duration = Duration::from_secs(24 * 3600);
@@ -20,9 +18,8 @@ const MEMORY: Duration = Duration::from_secs(24 * 3600);
 /// The largest number of brokers is kept for each piece of the memory: 25 numbers at most.
 const PIECE: Duration = Duration::from_secs(3600);
 
-/// So many brokers are remembered by id, and so many ids are named in one reason.
+/// So many brokers are remembered by id.
 const REMEMBERED: usize = 1000;
-const NAMED: usize = 5;
 
 /// The brokers of the last day.
 pub(super) struct Brokers {
@@ -82,52 +79,9 @@ impl Brokers {
     }
 }
 
-/// The partitions of the heartbeat topic that have no leader, and the brokers whose replicas are not in sync.
-pub(super) fn replicas(snapshot: &metadata::Snapshot, name: &str) -> Vec<String> {
-    let Ok(topic) = &snapshot.heartbeat_topic else { return Vec::new() };
-    leaderless(topic, name).into_iter().chain(out_of_sync(topic, name)).collect()
-}
-
-fn leaderless(topic: &Topic, name: &str) -> Option<String> {
-    let partitions = topic.partitions.iter().filter(|(_, partition)| partition.leader.is_none());
-    let (numbers, replicas): (Vec<_>, Vec<_>) =
-        partitions.map(|(number, partition)| (*number, &partition.replicas)).unzip();
-    let brokers: BTreeSet<BrokerId> = replicas.into_iter().flatten().copied().collect();
-    let partitions = list("partition", &numbers)?;
-    let brokers = list("broker", &Vec::from_iter(brokers)).unwrap_or_else(|| "no broker".to_owned());
-    Some(format!("no leader for {partitions} of the heartbeat topic {name}: replicas are on {brokers}"))
-}
-
-fn out_of_sync(topic: &Topic, name: &str) -> Vec<String> {
-    let mut by_broker: BTreeMap<BrokerId, Vec<i32>> = BTreeMap::new();
-    for (number, partition) in &topic.partitions {
-        for broker in partition.replicas.iter().filter(|broker| !partition.isr.contains(broker)) {
-            by_broker.entry(*broker).or_default().push(*number);
-        }
-    }
-    let reason = |(broker, numbers): (&BrokerId, &Vec<i32>)| {
-        let partitions = list("partition", numbers)?;
-        Some(format!("broker {broker} is not in sync for {partitions} of the heartbeat topic {name}"))
-    };
-    by_broker.iter().take(NAMED).filter_map(reason).collect()
-}
-
-/// The first of these things and how many more there are, in words; absent if there is none.
-fn list<T: ToString>(thing: &str, items: &[T]) -> Option<String> {
-    let named = items.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let more = items.len().saturating_sub(NAMED);
-    match items.len() {
-        0 => None,
-        1 => Some(format!("{thing} {named}")),
-        _ if more == 0 => Some(format!("{thing}s {named}")),
-        _ => Some(format!("{thing}s {named} and {more} more")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::admin::Partition;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -218,35 +172,5 @@ mod tests {
             twice(&mut brokers, &many, now + HOUR / 100 * begin as u32);
         }
         assert!((1..=REMEMBERED).contains(&brokers.seen.len()), "{}", brokers.seen.len());
-    }
-
-    #[test]
-    fn heartbeat_partitions_without_leader_or_replica_are_named_with_their_brokers() {
-        let partition = |leader: Option<i32>, isr: &[i32]| Partition {
-            leader: leader.map(BrokerId),
-            replicas: [1, 2, 3].map(BrokerId).to_vec(),
-            isr: isr.iter().copied().map(BrokerId).collect(),
-        };
-        let reasons = |partitions: Vec<Partition>| {
-            let topic = Topic { id: None, partitions: (0..).zip(partitions).collect() };
-            leaderless(&topic, "hb").into_iter().chain(out_of_sync(&topic, "hb")).collect::<Vec<_>>()
-        };
-        assert_eq!(reasons(vec![partition(Some(1), &[1, 2, 3]); 3]), Vec::<String>::new());
-        assert_eq!(
-            reasons(vec![
-                partition(Some(1), &[1, 2]),
-                partition(Some(1), &[1, 2, 3]),
-                partition(None, &[1, 2])
-            ]),
-            [
-                "no leader for partition 2 of the heartbeat topic hb: replicas are on brokers 1, 2, 3",
-                "broker 3 is not in sync for partitions 0, 2 of the heartbeat topic hb",
-            ]
-        );
-        let many = reasons(vec![partition(Some(1), &[1, 2]); 8]);
-        assert_eq!(
-            many,
-            ["broker 3 is not in sync for partitions 0, 1, 2, 3, 4 and 3 more of the heartbeat topic hb"]
-        );
     }
 }

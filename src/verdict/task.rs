@@ -1,0 +1,90 @@
+//! The task that judges a cluster once a second.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    affected::Affected, brokers::Brokers, evidence::Evidence, replicas, state::Verdict, window::Window,
+};
+use crate::{
+    cluster::metadata,
+    config,
+    probe::{connectivity, heartbeat, topic},
+    task::Latest,
+};
+
+/// The cluster is judged this often.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What the verdict goes by.
+pub struct Inputs {
+    /// The settings of the cluster's heartbeats.
+    pub settings: config::Heartbeat,
+    /// The number of brokers that the operator expects; absent where the service goes by what it has seen.
+    pub expected_brokers: Option<usize>,
+    /// What the ledger of heartbeats publishes.
+    pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
+    /// Sessions with each broker.
+    pub connectivity: watch::Receiver<Latest<connectivity::Snapshot>>,
+    /// The metadata of the cluster.
+    pub metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    /// The heartbeat topic.
+    pub topic: watch::Receiver<Latest<topic::Snapshot>>,
+}
+
+/// Judges once a second until `stop`. This is no cycle of a task: it sends no request and cannot fail.
+pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Verdict>>, stop: CancellationToken) {
+    let mut window = Window::new(&inputs.settings);
+    let mut affected = Affected::default();
+    let mut brokers = Brokers::new(inputs.expected_brokers);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let heartbeat = inputs.heartbeat.borrow().clone();
+        window.add(&heartbeat);
+        affected.add(heartbeat.at, &heartbeat.partitions);
+        let metadata = inputs.metadata.borrow().clone();
+        let evidence = Evidence {
+            enabled: inputs.settings.enabled,
+            prober_healthy: heartbeat.prober_healthy,
+            short_of_descriptors: heartbeat.short_of_descriptors,
+            change: window.change(),
+            affected: affected.reasons(heartbeat.at, window.length()),
+            missing: missing(&mut brokers, &inputs.settings, &metadata),
+            metadata: &metadata,
+            connectivity: &inputs.connectivity.borrow().clone(),
+            topic: &inputs.topic.borrow().clone(),
+        };
+        let (state, reasons) = evidence.judge();
+        publisher.send_if_modified(|verdict| {
+            if verdict.state == state && verdict.reasons == reasons {
+                return false;
+            }
+            let since = if verdict.state == state { verdict.since } else { SystemTime::now() };
+            *verdict = Arc::new(Verdict { state, reasons, since });
+            true
+        });
+    }
+}
+
+/// The brokers, leaders and replicas that the metadata lack, as reasons.
+fn missing(
+    brokers: &mut Brokers,
+    settings: &config::Heartbeat,
+    metadata: &Latest<metadata::Snapshot>,
+) -> Vec<String> {
+    let taken = metadata.snapshot.as_ref().map(|(_, taken)| taken.into_std());
+    let (Some(metadata), Some(taken)) = (metadata.fresh(), taken) else { return Vec::new() };
+    let mut reasons = Vec::from_iter(brokers.see(&metadata.brokers.keys().copied().collect(), taken));
+    if settings.enabled {
+        reasons.extend(replicas::reasons(metadata, &settings.topic));
+    }
+    reasons
+}
