@@ -27,7 +27,7 @@ use kafka_heartbeat::{
     kafka::{
         BrokerId,
         admin::{self, At, ByLeader, Topics},
-        wire::{Cluster, Range, Settings},
+        wire::{Client, Cluster, VersionRange},
     },
     metrics::{ClusterLabel, render},
     monitor::{HistoryFile, Probe, Snapshot},
@@ -81,7 +81,7 @@ fn main() {
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
     let config = config(&bootstrap);
     let cluster = Arc::new(config.clusters[0].clone());
-    let settings = Arc::new(Settings::parse(&cluster.kafka).expect("good settings"));
+    let settings = Arc::new(Client::from_properties(&cluster.kafka).expect("good settings"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {
@@ -397,7 +397,7 @@ async fn fill(wire: &Cluster, bootstrap: &str, topics: usize, groups: usize) {
         // A coordinator may still be loading what it coordinates, and not know every new topic yet.
         loop {
             let answer =
-                wire.ask(broker, &request, Range { lowest: 2, highest: 8 }).await.expect("an answer");
+                wire.ask(broker, &request, VersionRange { lowest: 2, highest: 8 }).await.expect("an answer");
             let codes = answer.topics.iter().flat_map(|topic| &topic.partitions);
             let codes: Vec<i16> = codes.map(|partition| partition.error_code).collect();
             if codes.iter().all(|code| *code == 0) {

@@ -17,7 +17,7 @@ use kafka_heartbeat::{
     config::{self, Sources},
     kafka::{
         admin::{self, Topics},
-        wire::{Cluster, Settings},
+        wire::{Client, Cluster},
     },
     monitor,
     task::{Cycle, Latest},
@@ -82,7 +82,7 @@ async fn round(silent: usize) -> [f64; 3] {
     let servers: Vec<String> = fakes.iter().map(|fake| fake.address.to_string()).collect();
     let sources = Sources { bootstrap: Some(servers.join(",")), ..Sources::default() };
     let config = Arc::new(config::load(&sources).unwrap().clusters.remove(0));
-    let settings = Arc::new(Settings::parse(&config.kafka).unwrap());
+    let settings = Arc::new(Client::from_properties(&config.kafka).unwrap());
     let known = Arc::new(Cluster::new(settings.clone(), config.metadata.timeout));
     let snapshot = metadata::Probe::new(config.clone(), known.clone()).cycle().await.unwrap();
     let mut latest = Latest::new(config.metadata.interval);

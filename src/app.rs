@@ -60,8 +60,8 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 pub struct Checked {
     /// Its settings.
     pub cluster: Arc<config::Cluster>,
-    /// How the wire client opens sessions.
-    pub wire: Arc<wire::Settings>,
+    /// The wire client of the cluster: its settings and the counters of its connections.
+    pub wire: Arc<wire::Client>,
 }
 
 /// Checks the client properties of every cluster, with both clients.
@@ -73,7 +73,7 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
     let mut checked = Vec::new();
     for cluster in &config.clusters {
         let mut refused = native::check(cluster);
-        match wire::Settings::parse(&cluster.kafka) {
+        match wire::Client::from_properties(&cluster.kafka) {
             Ok(wire) => checked.push(Checked { cluster: Arc::new(cluster.clone()), wire: Arc::new(wire) }),
             Err(found) => {
                 // What is misspelt is told once, with the better advice.
@@ -136,11 +136,11 @@ impl Running {
         history: HistoryFile,
         outlet: Option<TraceSender>,
     ) -> Result<Self, Error> {
-        let Checked { cluster, wire: settings } = checked;
+        let Checked { cluster, wire: client } = checked;
         let config::Cluster { name, metadata: look, topic: duty, connectivity: check, .. } = &**cluster;
         native::warnings(cluster).iter().for_each(|words| tracing::warn!(cluster = name, "{words}"));
         let mut tasks = Tasks::default();
-        let wire = Arc::new(wire::Cluster::new(settings.clone(), look.timeout));
+        let wire = Arc::new(wire::Cluster::new(client.clone(), look.timeout));
         let schedule = |task: Task, interval, limit| {
             Schedule::every(format!("{name}/{}", task.as_str()), interval, limit)
         };
@@ -151,7 +151,7 @@ impl Running {
         let metadata = tasks.spawn(every, Some(metadata::Probe::new(cluster.clone(), wire.clone())));
 
         let every = schedule(Task::Connectivity, check.interval, check.interval);
-        let probe = || connectivity::Probe::new(cluster.clone(), settings.clone(), metadata.clone());
+        let probe = || connectivity::Probe::new(cluster.clone(), client.clone(), metadata.clone());
         let connectivity = tasks.spawn(every, runs(Task::Connectivity).then(probe));
 
         let every = schedule(Task::Topic, duty.interval, duty.timeout);
@@ -197,7 +197,7 @@ impl Running {
             name: cluster.name.as_str().into(),
             settings: cluster,
             started: SystemTime::now(),
-            wire: settings.clone(),
+            wire: client.clone(),
             heartbeat,
             connectivity,
             metadata,

@@ -66,8 +66,8 @@ pub struct Board {
     pub settings: Arc<config::Cluster>,
     /// When the service started.
     pub started: SystemTime,
-    /// How sessions are opened, and how many peers broke the protocol.
-    pub wire: Arc<wire::Settings>,
+    /// The wire client of the cluster, whose counters the metrics show.
+    pub wire: Arc<wire::Client>,
     /// The ledger's word, a few times a second.
     pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
     /// Sessions to each broker.

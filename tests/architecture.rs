@@ -30,7 +30,6 @@ const NOT_YET: [(Rule, &str); 23] = [
     (Rule::NoCircles, "src/config"),
     (Rule::NoCircles, "src/evaluate/judge"),
     (Rule::NoCircles, "src/export/otlp"),
-    (Rule::NoCircles, "src/kafka/wire"),
     (Rule::NoCircles, "src/monitor"),
     (Rule::ShortFunctions, "app.rs"),
     (Rule::ShortFunctions, "collect/"),

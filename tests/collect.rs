@@ -9,7 +9,7 @@ use kafka_heartbeat::{
     config::{self, Sources},
     kafka::{
         admin::{self, Topics},
-        wire::{Cluster, Settings},
+        wire::{Client, Cluster},
     },
 };
 use rdkafka::{
@@ -389,7 +389,7 @@ fn topics_page_by_page_are_the_same_topics() {
     kafka.create_topic("lag-pages", 30);
     let sources = Sources { bootstrap: Some(kafka.bootstrap(Listener::Plaintext)), ..Sources::default() };
     let config = config::load(&sources).expect("a configuration");
-    let settings = Settings::parse(&config.clusters[0].kafka).expect("good settings");
+    let settings = Client::from_properties(&config.clusters[0].kafka).expect("good settings");
     let wire = Cluster::new(Arc::new(settings), PATIENCE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     // Others make topics meanwhile: of this one both know the same.

@@ -10,7 +10,7 @@ use kafka_heartbeat::{
     kafka::{
         BrokerId, Error, Fault,
         admin::{self, Topics},
-        wire::{Cluster, Settings},
+        wire::{Client, Cluster},
     },
 };
 use kafka_protocol::{
@@ -128,7 +128,7 @@ async fn broker(key: ApiKey, version: i16, answer: Vec<u8>) -> Cluster {
     });
     let property = Property { value: servers, place: "test".to_owned() };
     let properties = Properties([("bootstrap.servers".to_owned(), property)].into_iter().collect());
-    Cluster::new(Arc::new(Settings::parse(&properties).unwrap()), Duration::from_secs(60))
+    Cluster::new(Arc::new(Client::from_properties(&properties).unwrap()), Duration::from_secs(60))
 }
 
 async fn serve(

@@ -551,7 +551,8 @@ fn a_topic_of_one_replica_on_one_side_is_put_right_where_that_is_allowed() {
     fs::write(&file, &config).expect("a file");
     let property = |value: String| Property { value, place: "test".to_owned() };
     let servers = property(kafka.bootstrap(Listener::Plaintext));
-    let settings = wire::Settings::parse(&Properties([("bootstrap.servers".to_owned(), servers)].into()));
+    let settings =
+        wire::Client::from_properties(&Properties([("bootstrap.servers".to_owned(), servers)].into()));
     let wire = wire::Cluster::new(Arc::new(settings.expect("good settings")), Duration::from_secs(10));
     let configs = BTreeMap::from([("cleanup.policy", "compact".to_owned())]);
     let lonely = [(0, vec![BrokerId(1)]), (1, vec![BrokerId(1)]), (2, vec![BrokerId(1)])].into();

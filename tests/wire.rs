@@ -11,7 +11,7 @@ use kafka_heartbeat::{
     config::{Properties, Property},
     kafka::{
         Error,
-        wire::{self, Cluster, Connection, Endpoint, Opening, PropertyError, Settings},
+        wire::{self, Client, Cluster, Connection, Endpoint, Opening, PropertyError},
     },
     text::Chain,
 };
@@ -60,11 +60,11 @@ fn properties(pairs: &[(&str, &str)]) -> Properties {
     Properties([("bootstrap.servers".to_owned(), property("unused:1"))].into_iter().chain(pairs).collect())
 }
 
-fn parse(pairs: &[(&str, &str)]) -> Result<Settings, Vec<PropertyError>> {
-    Settings::parse(&properties(pairs))
+fn parse(pairs: &[(&str, &str)]) -> Result<Client, Vec<PropertyError>> {
+    Client::from_properties(&properties(pairs))
 }
 
-fn settings(pairs: &[(&str, &str)]) -> Settings {
+fn settings(pairs: &[(&str, &str)]) -> Client {
     parse(pairs).unwrap()
 }
 
@@ -73,7 +73,7 @@ fn cluster(bootstrap: &[&Fake], timeout: Duration) -> Cluster {
     Cluster::new(Arc::new(settings(&[("bootstrap.servers", &servers.join(","))])), timeout)
 }
 
-async fn open(settings: &Settings, endpoint: &Endpoint) -> Opening {
+async fn open(settings: &Client, endpoint: &Endpoint) -> Opening {
     wire::open(settings, endpoint, AMPLE).await
 }
 

@@ -73,7 +73,7 @@ pub struct Probe {
 impl Probe {
     /// A probe that has asked nothing yet.
     pub fn new(cluster: Arc<config::Cluster>, wire: Arc<wire::Cluster>) -> Self {
-        let quorum = wire.beside(QUORUM_PATIENCE.min(cluster.metadata.timeout / 2));
+        let quorum = wire.with_own_connections(QUORUM_PATIENCE.min(cluster.metadata.timeout / 2));
         let durations = Buckets::new(&Bounds::default());
         let (quorum_permission, brokers) = (Permission::default(), BTreeSet::new());
         let topics = Topics::All;

@@ -58,7 +58,7 @@ impl Probe {
         known: Arc<wire::Cluster>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
-        let wire = known.beside(cluster.log_dirs.timeout / 2);
+        let wire = known.with_own_connections(cluster.log_dirs.timeout / 2);
         Self { cluster, wire, known, metadata }
     }
 }

@@ -78,7 +78,7 @@ impl Probe {
         known: Arc<wire::Cluster>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
-        let wire = known.beside(cluster.transactions.timeout / 4).shunning();
+        let wire = known.with_own_connections(cluster.transactions.timeout / 4).with_circuit_breakers();
         Self {
             cluster,
             wire,
@@ -209,7 +209,7 @@ impl Cycle for Probe {
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
         // A broker that does not answer costs the cycle one wait, however many questions would follow.
-        self.wire.forgive();
+        self.wire.close_circuit_breakers();
         self.wire.learn_from(&self.known);
         let mut wanted = ByLeader::new();
         for (name, topic) in metadata.topics.iter().filter(|(name, _)| self.cluster.lag.topics.covers(name)) {
@@ -268,7 +268,7 @@ mod tests {
             ..config::Sources::default()
         };
         let cluster = Arc::new(config::load(&sources).expect("valid").clusters.remove(0));
-        let settings = Arc::new(wire::Settings::parse(&cluster.kafka).expect("good settings"));
+        let settings = Arc::new(wire::Client::from_properties(&cluster.kafka).expect("good settings"));
         let known = Arc::new(wire::Cluster::new(settings, Duration::from_secs(1)));
         Probe::new(cluster, known, watch::channel(Latest::new(Duration::from_secs(1))).1)
     }

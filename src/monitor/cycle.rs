@@ -118,8 +118,8 @@ impl Probe {
         topics.committed_only(cluster.lag.committed_only);
         // A broker that hangs takes half of a cycle at most, so that the others' numbers still come in time.
         let patience = cluster.metadata.timeout.min(interval(&cluster) / 2);
-        let wire = known.beside(patience).shunning();
-        let (side, seen) = (known.beside(patience), None);
+        let wire = known.with_own_connections(patience).with_circuit_breakers();
+        let (side, seen) = (known.with_own_connections(patience), None);
         let (before, store, saved) = (Duration::ZERO, None, Instant::now());
         let (begin, searches, faults) = (Instant::now(), search::Searches::default(), Faults::default());
         let topology = topology::Watched::default();
@@ -272,7 +272,7 @@ impl Cycle for Probe {
         let patience = cluster.metadata.timeout.min(interval(&cluster) / 2);
         let metadata = metadata::fresh(&mut self.metadata, patience).await?;
         let begun = Instant::now();
-        self.wire.forgive();
+        self.wire.close_circuit_breakers();
         self.wire.learn_from(&self.known);
         self.side.learn_from(&self.known);
         let anew = !self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &metadata));

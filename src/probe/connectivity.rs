@@ -94,7 +94,7 @@ pub struct Failure {
 /// The task.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
-    settings: Arc<wire::Settings>,
+    settings: Arc<wire::Client>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     known: BTreeMap<BrokerId, History>,
 }
@@ -109,7 +109,7 @@ impl Probe {
     /// A probe that has checked nothing yet.
     pub fn new(
         cluster: Arc<config::Cluster>,
-        settings: Arc<wire::Settings>,
+        settings: Arc<wire::Client>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
         Self { cluster, settings, metadata, known: BTreeMap::new() }

@@ -119,7 +119,7 @@ fn who_leaves_a_transaction_open_is_named_until_it_ends() {
 /// Writes one record of a transaction of which its coordinator knows nothing: as a producer whose
 /// word to the coordinator was lost, before brokers verified that (KIP-890).
 async fn write_unknown_to_the_coordinator(wire: &wire::Cluster, topic: &str, transactional: &str) {
-    let only = |version| wire::Range { lowest: version, highest: version };
+    let only = |version| wire::VersionRange { lowest: version, highest: version };
     let metadata = admin::metadata(wire, Topics::Named(&[topic])).await.expect("metadata");
     let leader = metadata.topics[topic].as_ref().expect("a topic").partitions[&0].leader.expect("a leader");
     let mut producer = None;
@@ -169,7 +169,8 @@ fn a_transaction_that_nobody_will_end_is_hanging_until_somebody_aborts_it() {
         client(kafka).set("transactional.id", transactional).create().expect("a producer");
     producer.init_transactions(PATIENCE).expect("begun");
     let servers = Property { value: kafka.bootstrap(Listener::Plaintext), place: "test".to_owned() };
-    let settings = wire::Settings::parse(&Properties([("bootstrap.servers".to_owned(), servers)].into()));
+    let settings =
+        wire::Client::from_properties(&Properties([("bootstrap.servers".to_owned(), servers)].into()));
     let wire = wire::Cluster::new(Arc::new(settings.expect("good settings")), PATIENCE);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(write_unknown_to_the_coordinator(&wire, topic, transactional));

@@ -603,7 +603,7 @@ fn ms(ms: u64) -> Duration {
 
 /// A board that shows the same for ever.
 pub(crate) fn board(readings: Readings) -> Board {
-    let settings = wire::Settings::parse(&readings.settings.kafka).expect("good settings");
+    let settings = wire::Client::from_properties(&readings.settings.kafka).expect("good settings");
     Board {
         name: readings.name,
         settings: readings.settings,

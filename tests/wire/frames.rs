@@ -3,7 +3,7 @@
 use kafka_heartbeat::kafka::{
     Fault,
     admin::{self, Topics},
-    wire::Range,
+    wire::VersionRange,
 };
 use kafka_protocol::{
     messages::{ListOffsetsRequest, MetadataRequest, MetadataResponse},
@@ -19,8 +19,8 @@ use proptest::{
 use super::*;
 use crate::fake::Reply;
 
-const METADATA: Range = Range { lowest: 4, highest: 12 };
-const LIST_OFFSETS: Range = Range { lowest: 1, highest: 7 };
+const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
+const LIST_OFFSETS: VersionRange = VersionRange { lowest: 1, highest: 7 };
 
 fn answer(name: &str) -> MetadataResponse {
     MetadataResponse::default().with_cluster_id(Some(StrBytes::from_string(name.to_owned())))
@@ -235,7 +235,7 @@ async fn throttled_broker_is_passed_over_and_not_taken_for_a_hung_one() {
         let both = both.clone().with_throttle_time_ms(time);
         fake.on(move |_: MetadataRequest, _| Reply::Answer(both.clone()));
     }
-    let cluster = cluster(&[&throttled, &other], AMPLE).shunning();
+    let cluster = cluster(&[&throttled, &other], AMPLE).with_circuit_breakers();
     let broker = kafka_heartbeat::kafka::BrokerId(1);
     for _ in 0..2 {
         admin::metadata(&cluster, Topics::All).await.unwrap();

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use kafka_heartbeat::kafka::{
     BrokerId, Fault,
     admin::{self, Topics},
-    wire::Range,
+    wire::VersionRange,
 };
 use kafka_protocol::{
     messages::{
@@ -18,7 +18,7 @@ use kafka_protocol::{
 use super::*;
 use crate::fake::{Manners, Reply, metadata};
 
-const METADATA: Range = Range { lowest: 4, highest: 12 };
+const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
 
 /// The default of `[metadata] timeout`.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(5);

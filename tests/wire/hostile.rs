@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use kafka_heartbeat::kafka::{
     Fault,
     admin::{self, Topics},
-    wire::Range,
+    wire::VersionRange,
 };
 use kafka_protocol::{
     messages::{
@@ -19,7 +19,7 @@ use kafka_protocol::{
 use super::*;
 use crate::fake::{Reply, metadata};
 
-const METADATA: Range = Range { lowest: 4, highest: 12 };
+const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
 
 /// Time for one question: enough for several hedge delays.
 const TIMEOUT: Duration = Duration::from_secs(4);

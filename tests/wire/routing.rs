@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use kafka_heartbeat::kafka::{
     BrokerId, Fault,
     admin::{self, At, Topics},
-    wire::Range,
+    wire::VersionRange,
 };
 use kafka_protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::fake::{Manners, Reply, metadata};
 
-const METADATA: Range = Range { lowest: 4, highest: 12 };
+const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
 
 /// Every partition that is asked for ends at ten times its number; -2 (earliest) is its number.
 fn offsets(request: &ListOffsetsRequest, code: impl Fn(i32) -> i16) -> ListOffsetsResponse {

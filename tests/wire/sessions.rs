@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::fake::{Manners, Reply};
 
-fn sasl(mechanism: &str, password: &str) -> Settings {
+fn sasl(mechanism: &str, password: &str) -> Client {
     settings(&[
         ("security.protocol", "SASL_PLAINTEXT"),
         ("sasl.mechanism", mechanism),
@@ -23,7 +23,7 @@ fn sasl(mechanism: &str, password: &str) -> Settings {
 }
 
 /// Opens in vain; the stages that were completed, and the error.
-async fn refused(settings: &Settings, endpoint: &Endpoint, timeout: Duration) -> (Vec<Stage>, Error) {
+async fn refused(settings: &Client, endpoint: &Endpoint, timeout: Duration) -> (Vec<Stage>, Error) {
     let begun = Instant::now();
     let opening = wire::open(settings, endpoint, timeout).await;
     assert!(begun.elapsed() < timeout + AMPLE / 2, "took {:?}", begun.elapsed());

@@ -87,7 +87,7 @@ impl Authority {
         Fake::with(Manners::Polite, Some(self.server(&identity, false, &TLS13))).await
     }
 
-    fn trusting(&self, more: &[(&str, &str)]) -> Settings {
+    fn trusting(&self, more: &[(&str, &str)]) -> Client {
         settings(&[&[("security.protocol", "ssl"), ("ssl.ca.pem", &self.pem)], more].concat())
     }
 }
@@ -96,7 +96,7 @@ fn in_a_month() -> SystemTime {
     SystemTime::now() + 30 * DAY
 }
 
-async fn refused(settings: &Settings, fake: &Fake) -> (Opening, Stage, Fault) {
+async fn refused(settings: &Client, fake: &Fake) -> (Opening, Stage, Fault) {
     let opening = open(settings, &fake.endpoint()).await;
     let error = opening.result.as_ref().expect_err("a session that must fail");
     let (stage, fault) = (error.stage().unwrap(), error.fault());
@@ -119,7 +119,7 @@ async fn a_trusted_broker_has_a_tls_stage_and_an_expiry() {
         assert_eq!(stages, [Stage::Dns, Stage::Tcp, Stage::Tls, Stage::ApiVersions]);
         assert!(close(opening.certificate_expiry, expiry), "also of the second handshake");
         let connection = opening.result.unwrap();
-        let range = wire::Range { lowest: 4, highest: 12 };
+        let range = wire::VersionRange { lowest: 4, highest: 12 };
         connection.ask(&MetadataRequest::default(), range, soon()).await.unwrap();
     }
 }

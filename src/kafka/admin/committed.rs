@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// From version 8 on (Kafka 3.0, KIP-709) one request names many groups; from 10 on topics have ids alone.
-const FETCH_MANY: wire::Range = wire::Range { lowest: 8, highest: 9 };
-const FETCH_ONE: wire::Range = wire::Range { lowest: 2, highest: 7 };
+const FETCH_MANY: wire::VersionRange = wire::VersionRange { lowest: 8, highest: 9 };
+const FETCH_ONE: wire::VersionRange = wire::VersionRange { lowest: 2, highest: 7 };
 
 /// Answers stay below a few megabytes even where groups read thousands of partitions, or have hundreds of members.
 pub(super) const GROUPS_A_REQUEST: usize = 50;

@@ -23,8 +23,8 @@ use crate::{
     text::plain,
 };
 
-const DESCRIBE_CONFIGS: wire::Range = wire::Range { lowest: 1, highest: 4 };
-const ALTER_CONFIGS: wire::Range = wire::Range { lowest: 0, highest: 1 };
+const DESCRIBE_CONFIGS: wire::VersionRange = wire::VersionRange { lowest: 1, highest: 4 };
+const ALTER_CONFIGS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 1 };
 
 /// The setting by which acknowledgements are refused.
 const MIN_INSYNC: &str = "min.insync.replicas";

@@ -13,7 +13,7 @@ use crate::kafka::{Error, wire};
 pub(super) async fn ask_controller<R: Request>(
     cluster: &wire::Cluster,
     request: &R,
-    ours: wire::Range,
+    ours: wire::VersionRange,
     code: impl Fn(&R::Response) -> i16,
 ) -> Result<R::Response, Error> {
     let answer = ask_known_controller(cluster, request, ours).await?;
@@ -27,7 +27,7 @@ pub(super) async fn ask_controller<R: Request>(
 async fn ask_known_controller<R: Request>(
     cluster: &wire::Cluster,
     request: &R,
-    ours: wire::Range,
+    ours: wire::VersionRange,
 ) -> Result<R::Response, Error> {
     match cluster.controller() {
         Some(controller) => cluster.ask(controller, request, ours).await,

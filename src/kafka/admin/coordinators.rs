@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// From version 4 on (Kafka 3.0, KIP-699) one request names many groups.
-const FIND_MANY: wire::Range = wire::Range { lowest: 4, highest: 6 };
-const FIND_ONE: wire::Range = wire::Range { lowest: 1, highest: 3 };
+const FIND_MANY: wire::VersionRange = wire::VersionRange { lowest: 4, highest: 6 };
+const FIND_ONE: wire::VersionRange = wire::VersionRange { lowest: 1, highest: 3 };
 
 /// Kafka's number for a consumer group among what has a coordinator.
 const GROUP: i8 = 0;

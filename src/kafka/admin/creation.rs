@@ -21,8 +21,8 @@ use crate::{
     text::plain,
 };
 
-const CREATE_TOPICS: wire::Range = wire::Range { lowest: 2, highest: 7 };
-const CREATE_PARTITIONS: wire::Range = wire::Range { lowest: 0, highest: 3 };
+const CREATE_TOPICS: wire::VersionRange = wire::VersionRange { lowest: 2, highest: 7 };
+const CREATE_PARTITIONS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 3 };
 
 /// Creates a topic. One that exists already is not an error. `replication_factor` -1 is the cluster's default.
 ///

@@ -17,7 +17,7 @@ use crate::kafka::{BrokerId, Fault, wire};
 
 /// From 13 on topics have ids alone. From 12 on lengths are of another kind, of which our decoder believes none above
 /// two megabytes; a batch may be longer.
-const FETCH: wire::Range = wire::Range { lowest: 4, highest: 11 };
+const FETCH: wire::VersionRange = wire::VersionRange { lowest: 4, highest: 11 };
 
 /// Of each partition. A batch that is longer is left out, but for the first partition's, which always comes whole.
 const PARTITION_BYTES: i32 = 4096;

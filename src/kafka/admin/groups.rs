@@ -14,7 +14,7 @@ use crate::{
     text::Chain,
 };
 
-const LIST_GROUPS: wire::Range = wire::Range { lowest: 0, highest: 5 };
+const LIST_GROUPS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 5 };
 
 closed_enum! {
     /// Of classic groups and of those of KIP-848, in one list.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// From version 4 on (Kafka 3.3, KIP-827) room is told, too.
-const DESCRIBE: wire::Range = wire::Range { lowest: 1, highest: 4 };
+const DESCRIBE: wire::VersionRange = wire::VersionRange { lowest: 1, highest: 4 };
 
 /// A folder of logs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::kafka::{BrokerId, Error, Fault, wire};
 
-const DESCRIBE: wire::Range = wire::Range { lowest: 0, highest: 5 };
+const DESCRIBE: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 5 };
 /// Of groups that speak KIP-848 (Kafka 4.0).
-const DESCRIBE_CONSUMER: wire::Range = wire::Range { lowest: 0, highest: 1 };
+const DESCRIBE_CONSUMER: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 1 };
 
 /// A member of a group. All of it is hostile text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use super::{
 };
 use crate::kafka::{
     BrokerId, Error, Fault, TopicId,
-    wire::{self, Endpoint, Range},
+    wire::{self, Endpoint, VersionRange},
 };
 
-const METADATA: Range = Range { lowest: 4, highest: 12 };
+const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
 
 /// Which topics to describe.
 #[derive(Debug, Clone, Copy)]

@@ -43,13 +43,13 @@ impl At {
         }
     }
 
-    fn range(self) -> wire::Range {
+    fn range(self) -> wire::VersionRange {
         let lowest = match self {
             At::Earliest | At::Latest => 1,
             At::Stable => 2,
             At::MaxTimestamp => 7,
         };
-        wire::Range { lowest, highest: 7 }
+        wire::VersionRange { lowest, highest: 7 }
     }
 }
 
@@ -85,13 +85,13 @@ pub async fn offsets(cluster: &wire::Cluster, wanted: &ByLeader, at: At) -> Foun
 
 /// The first record of each partition that is not older than a time.
 pub async fn offsets_at(cluster: &wire::Cluster, wanted: &TimesByLeader) -> FoundOffsets {
-    ask(cluster, wanted, wire::Range { lowest: 1, highest: 7 }, false).await
+    ask(cluster, wanted, wire::VersionRange { lowest: 1, highest: 7 }, false).await
 }
 
 async fn ask(
     cluster: &wire::Cluster,
     wanted: &TimesByLeader,
-    ours: wire::Range,
+    ours: wire::VersionRange,
     committed: bool,
 ) -> FoundOffsets {
     let asked = wanted.iter().map(|(leader, topics)| ask_leader(cluster, *leader, topics, ours, committed));
@@ -108,7 +108,7 @@ async fn ask_leader(
     cluster: &wire::Cluster,
     leader: BrokerId,
     topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>,
-    ours: wire::Range,
+    ours: wire::VersionRange,
     committed: bool,
 ) -> FoundOffsets {
     let wanted = topics.iter().map(|(name, partitions)| {

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::kafka::{
     Error, Fault, TopicId,
-    wire::{self, Range},
+    wire::{self, VersionRange},
 };
 
-const DESCRIBE: Range = Range { lowest: 0, highest: 0 };
+const DESCRIBE: VersionRange = VersionRange { lowest: 0, highest: 0 };
 
 /// What brokers allow at most, unless told otherwise.
 pub const PARTITIONS_A_PAGE: usize = 2000;

@@ -5,10 +5,10 @@ use kafka_protocol::messages::{DescribeQuorumRequest, describe_quorum_request};
 use super::protocol::{check, known, topic_name};
 use crate::kafka::{
     BrokerId, Error, Fault,
-    wire::{self, Range},
+    wire::{self, VersionRange},
 };
 
-const DESCRIBE_QUORUM: Range = Range { lowest: 0, highest: 1 };
+const DESCRIBE_QUORUM: VersionRange = VersionRange { lowest: 0, highest: 1 };
 
 /// The topic and partition in which KRaft keeps its metadata.
 const QUORUM_TOPIC: &str = "__cluster_metadata";

@@ -21,8 +21,8 @@ use crate::{
     text::plain,
 };
 
-const REASSIGNMENTS: wire::Range = wire::Range { lowest: 0, highest: 0 };
-const ELECT_LEADERS: wire::Range = wire::Range { lowest: 1, highest: 2 };
+const REASSIGNMENTS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0 };
+const ELECT_LEADERS: wire::VersionRange = wire::VersionRange { lowest: 1, highest: 2 };
 
 /// Kafka's number for electing the preferred replica.
 const PREFERRED: i8 = 0;

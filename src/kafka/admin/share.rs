@@ -17,7 +17,7 @@ use crate::{
     text::Chain,
 };
 
-const DESCRIBE_OFFSETS: wire::Range = wire::Range { lowest: 0, highest: 0 };
+const DESCRIBE_OFFSETS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0 };
 
 /// The start offsets of share groups, asked of the brokers that coordinate them: everything before them is done with.
 /// A group that cannot be read has the fault: [`Fault::Unsupported`] before Kafka 4.1.

@@ -17,9 +17,9 @@ use crate::{
     text::Chain,
 };
 
-const PRODUCERS: wire::Range = wire::Range { lowest: 0, highest: 0 };
-const LIST: wire::Range = wire::Range { lowest: 0, highest: 1 };
-const DESCRIBE: wire::Range = wire::Range { lowest: 0, highest: 0 };
+const PRODUCERS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0 };
+const LIST: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 1 };
+const DESCRIBE: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0 };
 
 /// Who has a transaction open on a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

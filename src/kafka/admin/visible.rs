@@ -9,8 +9,8 @@ use super::protocol::{group_id, named};
 use crate::kafka::{Error, Fault, wire};
 
 /// The versions that tell what the principal may do with the cluster (Kafka 2.3, KIP-430).
-const METADATA: wire::Range = wire::Range { lowest: 8, highest: 10 };
-const DESCRIBE_GROUPS: wire::Range = wire::Range { lowest: 0, highest: 5 };
+const METADATA: wire::VersionRange = wire::VersionRange { lowest: 8, highest: 10 };
+const DESCRIBE_GROUPS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 5 };
 
 /// A name that no topic and no group has. A principal that may describe it may describe all of them: only a permission for
 /// every name covers it.

@@ -1,53 +1,41 @@
-//! One open socket.
+//! An open session with one broker.
 //!
-//! Questions are pipelined: each gets a correlation id, the answer is matched by it, whatever the
-//! order. Every question has a deadline; one that passes unanswered poisons the connection, because
-//! the peer answers in order and everything behind would wait for the same. A connection that is
-//! closed, for whatever reason, fails all who wait with that reason and is never used again.
+//! Requests are pipelined: each has a correlation id, and its response is found by that id, in whatever order responses
+//! come. Every request has a deadline. A deadline that passes without a response closes the connection, because a broker
+//! responds in order and all later responses would wait as well. When a connection is closed, all requests that wait
+//! fail with the reason, and the connection is never used again.
 //!
-//! A connection is a handle: clones share the socket, the last one dropped closes it.
+//! A connection is a handle. Its clones share the socket, and dropping the last one closes the socket.
 
 use std::{
-    any,
-    collections::HashMap,
-    fmt, io,
-    panic::AssertUnwindSafe,
+    any, fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicI32, Ordering},
     },
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 use kafka_protocol::{
     messages::{RequestHeader, ResponseHeader},
     protocol::{Encodable, HeaderVersion, Request, StrBytes},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite},
     sync::{mpsc, oneshot},
     time::{self, Instant},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    Settings, guard,
-    kinds::{Kind, LONGEST},
-    settings::Counts,
-    versions::{Range, Versions},
+    Client,
+    guard::{self, Encoding},
+    pending::{CloseReason, Pending, Waiter},
+    request_kind::RequestKind,
+    socket,
+    version_range::{BrokerVersions, VersionRange},
 };
-use crate::{
-    kafka::{Error, Fault},
-    sync::lock,
-};
-
-/// Why a passed deadline closes a connection.
-const UNANSWERED: &str = "a question was not answered in time";
-
-/// A failed write waits this long for the reader, which may still find the peer's last words.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+use crate::kafka::{Error, Fault};
 
 /// An open session with one broker.
 #[derive(Clone)]
@@ -56,161 +44,91 @@ pub struct Connection(Arc<Handle>);
 struct Handle {
     peer: String,
     client_id: StrBytes,
-    versions: OnceLock<Versions>,
+    /// Empty until the broker has answered ApiVersions.
+    versions: OnceLock<BrokerVersions>,
     next_id: AtomicI32,
     outgoing: mpsc::UnboundedSender<Bytes>,
-    shared: Arc<Shared>,
-}
-
-/// What the handles and the socket's task share.
-struct Shared {
-    state: Mutex<State>,
-    counts: Arc<Counts>,
-    stop: CancellationToken,
-}
-
-#[derive(Default)]
-struct State {
-    waiting: HashMap<i32, Waiter>,
-    closed: Option<Closed>,
-    /// Until then the broker reads nothing from the connection, because of a quota (KIP-219).
-    throttled_until: Option<Instant>,
-}
-
-struct Waiter {
-    answer: oneshot::Sender<Result<Bytes, Closed>>,
-    deadline: Instant,
-    /// The longest frame that its answer may be, in bytes.
-    longest: usize,
-}
-
-/// Why a connection ended: cheap to clone, one for everybody who waits.
-#[derive(Debug, Clone)]
-struct Closed {
-    fault: Fault,
-    why: Arc<str>,
-}
-
-impl Closed {
-    fn new(fault: Fault, why: impl Into<Arc<str>>) -> Self {
-        Self { fault, why: why.into() }
-    }
-
-    fn from_io(error: &io::Error) -> Self {
-        let why = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the broker closed the connection".to_owned(),
-            _ => error.to_string(),
-        };
-        Self::new(Fault::from_io(error), why)
-    }
-}
-
-impl Shared {
-    /// The state stays whole even if a holder of the lock panicked: every change is one step.
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    /// Closes the socket and fails all who wait; the first reason stays.
-    fn close(&self, closed: Closed) {
-        let waiting = {
-            let mut state = self.state();
-            if state.closed.is_none() && closed.fault == Fault::Protocol {
-                self.counts.violations.fetch_add(1, Ordering::Relaxed);
-            }
-            state.closed.get_or_insert_with(|| closed.clone());
-            std::mem::take(&mut state.waiting)
-        };
-        self.stop.cancel();
-        for waiter in waiting.into_values() {
-            // Who stopped waiting needs no reason.
-            let _ = waiter.answer.send(Err(closed.clone()));
-        }
-    }
+    pending: Arc<Pending>,
 }
 
 impl Connection {
-    /// Takes over an open stream. Must be called inside a tokio runtime.
-    pub(super) fn new<S>(stream: S, peer: String, settings: &Settings) -> Self
+    /// Takes over an open stream. `peer` names the broker in errors. Must be called inside a tokio runtime.
+    pub(super) fn new<S>(stream: S, peer: String, client: &Client) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let (outgoing, requests) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            counts: settings.counts.clone(),
-            stop: CancellationToken::new(),
-        });
-        tokio::spawn(drive(stream, requests, Arc::clone(&shared)));
+        let pending = Arc::new(Pending::new(client.counters.clone()));
+        tokio::spawn(socket::drive(stream, requests, Arc::clone(&pending)));
         Self(Arc::new(Handle {
             peer,
-            client_id: StrBytes::from_string(settings.client_id.clone()),
+            client_id: StrBytes::from_string(client.settings.client_id.clone()),
             versions: OnceLock::new(),
             next_id: AtomicI32::new(1),
             outgoing,
-            shared,
+            pending,
         }))
     }
 
-    /// The broker's word on what it understands; the first stays.
-    pub(super) fn learn(&self, versions: Versions) {
+    /// Sets the versions that the broker understands. Only the first call has an effect.
+    pub(super) fn learn(&self, versions: BrokerVersions) {
         self.0.versions.get_or_init(|| versions);
     }
 
-    /// Whether it can still be used. A question that nobody waits for any more still has its
-    /// deadline: once that has passed, the answer is wrong here.
+    /// Whether the connection can still be used. A request whose caller has stopped waiting keeps its deadline: once
+    /// the deadline has passed, the connection is closed.
     pub fn is_open(&self) -> bool {
         let now = Instant::now();
         let overdue = {
-            let state = self.0.shared.state();
+            let state = self.0.pending.state();
             if state.closed.is_some() {
                 return false;
             }
             state.waiting.values().any(|waiter| waiter.deadline <= now)
         };
         if overdue {
-            self.0.shared.close(Closed::new(Fault::Timeout, UNANSWERED));
+            self.0.pending.close(CloseReason::unanswered());
         }
         !overdue
     }
 
-    /// Asks in the highest version that both sides speak, and waits until the deadline.
+    /// Sends a request in the highest version that both sides speak, and waits for the response until the deadline.
     ///
     /// # Errors
-    /// [`Fault::Unsupported`] and [`Fault::Throttled`] without asking; [`Fault::Timeout`] at the deadline, which
-    /// closes the connection; else why the connection was closed.
+    /// [`Fault::Unsupported`] and [`Fault::Throttled`] if the request was not sent. [`Fault::Timeout`] at the deadline,
+    /// which closes the connection. Otherwise the reason for which the connection was closed.
     pub async fn ask<R: Request>(
         &self,
         request: &R,
-        ours: Range,
+        ours: VersionRange,
         deadline: Instant,
     ) -> Result<R::Response, Error> {
-        self.ask_timed(request, ours, deadline).await.map(|(answer, _)| answer)
+        self.ask_timed(request, ours, deadline).await.map(|(response, _)| response)
     }
 
-    /// As [`Connection::ask`], with the time from sending the request to the whole answer: waiting for the end of a
-    /// throttling is not in it.
+    /// As [`Connection::ask`], with the time from sending the request to the whole response. The time does not include
+    /// the wait for the end of a throttling.
     pub(super) async fn ask_timed<R: Request>(
         &self,
         request: &R,
-        ours: Range,
+        ours: VersionRange,
         deadline: Instant,
     ) -> Result<(R::Response, Duration), Error> {
         let versions = self.0.versions.get();
         let none = || Error::new(Fault::NotReady, self.what::<R>());
         let version = versions.ok_or_else(none)?.pick::<R>(ours)?;
-        self.throttling_over::<R>(deadline).await?;
+        self.wait_for_end_of_throttling::<R>(deadline).await?;
         let begun = Instant::now();
         let frame = self.exchange(request, version, deadline).await?;
-        let answer = self.decode::<R>(frame, version)?;
-        Ok((answer, begun.elapsed()))
+        let response = self.decode::<R>(frame, version)?;
+        Ok((response, begun.elapsed()))
     }
 
     /// Waits until the broker reads from the connection again. A throttling that lasts until the deadline fails the
-    /// question without closing the connection: the broker is well.
-    async fn throttling_over<R: Request>(&self, deadline: Instant) -> Result<(), Error> {
+    /// request without closing the connection, because the broker works.
+    async fn wait_for_end_of_throttling<R: Request>(&self, deadline: Instant) -> Result<(), Error> {
         loop {
-            let until = self.0.shared.state().throttled_until;
+            let until = self.0.pending.state().throttled_until;
             let Some(until) = until.filter(|until| *until > Instant::now()) else { return Ok(()) };
             if until >= deadline {
                 let left = until - Instant::now();
@@ -221,7 +139,7 @@ impl Connection {
         }
     }
 
-    /// Asks in one version; the answer is a frame that begins with its correlation id.
+    /// Sends a request in one version. The returned frame begins with the correlation id.
     pub(super) async fn exchange<Q: Request>(
         &self,
         request: &Q,
@@ -229,25 +147,29 @@ impl Connection {
         deadline: Instant,
     ) -> Result<Bytes, Error> {
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
-        self.0.shared.counts.requests.fetch_add(1, Ordering::Relaxed);
+        self.0.pending.counters.count_request();
         let frame = self.encode(request, id, version)?;
-        let (answer, answered) = oneshot::channel();
+        let (response, received) = oneshot::channel();
         {
-            let mut state = self.0.shared.state();
+            let mut state = self.0.pending.state();
             if let Some(closed) = &state.closed {
                 return Err(self.error::<Q>(closed));
             }
-            state.waiting.insert(id, Waiter { answer, deadline, longest: Kind::of(Q::KEY).longest });
-            // A send fails only when the task has ended, and then it fails the waiter, too.
+            state
+                .waiting
+                .insert(id, Waiter { response, deadline, max_frame: RequestKind::of(Q::KEY).max_frame });
+            // The send fails only if the task of the socket has ended. Then the task has failed the waiter as well.
             let _ = self.0.outgoing.send(frame);
         }
-        match time::timeout_at(deadline, answered).await {
+        match time::timeout_at(deadline, received).await {
             Ok(Ok(Ok(frame))) => Ok(frame),
             Ok(Ok(Err(closed))) => Err(self.error::<Q>(&closed)),
-            Ok(Err(_)) => Err(self.error::<Q>(&Closed::new(Fault::Disconnected, "the connection has ended"))),
+            Ok(Err(_)) => {
+                Err(self.error::<Q>(&CloseReason::new(Fault::Disconnected, "the connection has ended")))
+            }
             Err(_) => {
-                let closed = Closed::new(Fault::Timeout, UNANSWERED);
-                self.0.shared.close(closed.clone());
+                let closed = CloseReason::unanswered();
+                self.0.pending.close(closed.clone());
                 Err(self.error::<Q>(&closed))
             }
         }
@@ -267,49 +189,52 @@ impl Connection {
                 let what = format!("{} in version {version}", self.what::<Q>());
                 Error::new(Fault::Unsupported, what).because(error.to_string())
             })?;
-        let length = i32::try_from(frame.len() - 4).expect("questions are far below two gigabytes");
+        let length = i32::try_from(frame.len() - 4).expect("requests are far below two gigabytes");
         frame[..4].copy_from_slice(&length.to_be_bytes());
         Ok(frame.freeze())
     }
 
-    /// Decodes a frame as an answer; one that is malformed closes the connection.
+    /// Decodes a frame as a response. A malformed frame closes the connection.
     pub(super) fn decode<Q: Request>(&self, mut frame: Bytes, version: i16) -> Result<Q::Response, Error> {
         let header = <Q::Response as HeaderVersion>::header_version(version);
-        let flexible = Q::header_version(version) >= 2;
+        let encoding = Encoding::of::<Q>(version);
         let decoded = guard::decode_header::<ResponseHeader>(&mut frame, header).and_then(|_| {
-            let throttle = Kind::of(Q::KEY).throttle(&frame, version);
-            guard::decode(frame, version, flexible, Kind::of(Q::KEY).memory).map(|answer| (answer, throttle))
+            let throttle = RequestKind::of(Q::KEY).throttle(&frame, version);
+            guard::decode(frame, version, encoding, RequestKind::of(Q::KEY).memory)
+                .map(|response| (response, throttle))
         });
         match decoded {
-            Ok((answer, throttle)) => {
+            Ok((response, throttle)) => {
                 if let Some(time) = throttle {
-                    self.throttled::<Q>(time);
+                    self.note_throttling::<Q>(time);
                 }
-                Ok(answer)
+                Ok(response)
             }
-            Err(words) => {
-                let closed = Closed::new(Fault::Protocol, words);
-                self.0.shared.close(closed.clone());
+            Err(error) => {
+                let closed = CloseReason::new(Fault::Protocol, error.to_string());
+                self.0.pending.close(closed.clone());
                 Err(self.error::<Q>(&closed))
             }
         }
     }
 
-    fn throttled<Q: Request>(&self, time: Duration) {
+    /// Remembers that the broker stops reading from the connection for this time.
+    fn note_throttling<Q: Request>(&self, time: Duration) {
         let until = Some(Instant::now() + time);
         {
-            let mut state = self.0.shared.state();
+            let mut state = self.0.pending.state();
             state.throttled_until = state.throttled_until.max(until);
         }
-        self.0.shared.counts.throttled(Q::KEY, time);
+        self.0.pending.counters.add_throttling(Q::KEY, time);
     }
 
+    /// Names a request for errors.
     fn what<Q: Request>(&self) -> String {
         let name = any::type_name::<Q>().rsplit("::").next().unwrap_or("request");
         format!("{name} to {}", self.0.peer)
     }
 
-    fn error<Q: Request>(&self, closed: &Closed) -> Error {
+    fn error<Q: Request>(&self, closed: &CloseReason) -> Error {
         Error::new(closed.fault, self.what::<Q>()).because(closed.why.to_string())
     }
 }
@@ -318,82 +243,4 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Connection").field(&self.0.peer).finish()
     }
-}
-
-/// Owns the socket until one side ends it. A panic in the code of the session, TLS included, ends only the session.
-async fn drive<S>(stream: S, requests: mpsc::UnboundedReceiver<Bytes>, shared: Arc<Shared>)
-where
-    S: AsyncRead + AsyncWrite + Send + 'static,
-{
-    let (reader, writer) = tokio::io::split(stream);
-    let session = async {
-        tokio::select! {
-            closed = read(reader, &shared) => closed,
-            closed = write(writer, requests) => closed,
-            () = shared.stop.cancelled() => Closed::new(Fault::Disconnected, "we closed the connection"),
-        }
-    };
-    let closed = AssertUnwindSafe(session).catch_unwind().await;
-    shared.close(closed.unwrap_or_else(|_| Closed::new(Fault::Protocol, "the session panicked")));
-}
-
-/// Writes until every handle is dropped.
-async fn write(mut writer: impl AsyncWrite + Unpin, mut requests: mpsc::UnboundedReceiver<Bytes>) -> Closed {
-    while let Some(frame) = requests.recv().await {
-        let written = match writer.write_all(&frame).await {
-            Ok(()) => writer.flush().await,
-            failed => failed,
-        };
-        if let Err(error) = written {
-            time::sleep(LAST_WORDS).await;
-            return Closed::from_io(&error);
-        }
-    }
-    Closed::new(Fault::Disconnected, "nobody uses the connection any more")
-}
-
-/// Reads until the peer ends the connection or breaks the protocol.
-async fn read(mut reader: impl AsyncRead + Unpin, shared: &Shared) -> Closed {
-    loop {
-        let (id, frame) = match frame(&mut reader, shared).await {
-            Ok(frame) => frame,
-            Err(closed) => return closed,
-        };
-        if let Some(waiter) = shared.state().waiting.remove(&id) {
-            // A question that was given up needs no answer.
-            let _ = waiter.answer.send(Ok(frame));
-        }
-    }
-}
-
-/// Reads one frame of at least a correlation id, which must be that of a question. Memory grows with what arrives, not
-/// with what is announced, and ends at the limit of the question.
-async fn frame(reader: &mut (impl AsyncRead + Unpin), shared: &Shared) -> Result<(i32, Bytes), Closed> {
-    let mut prefix = [0; 4];
-    reader.read_exact(&mut prefix).await.map_err(|error| Closed::from_io(&error))?;
-    let announced = usize::try_from(i32::from_be_bytes(prefix)).unwrap_or(0);
-    let refused = || Err(Closed::new(Fault::Protocol, guard::implausible(prefix)));
-    if !(4..=LONGEST).contains(&announced) {
-        return refused();
-    }
-    let mut number = [0; 4];
-    reader.read_exact(&mut number).await.map_err(|error| Closed::from_io(&error))?;
-    let id = i32::from_be_bytes(number);
-    let Some(longest) = shared.state().waiting.get(&id).map(|waiter| waiter.longest) else {
-        return Err(Closed::new(Fault::Protocol, format!("an answer to nothing asked, number {id}")));
-    };
-    if announced > longest {
-        return refused();
-    }
-    let mut frame = BytesMut::with_capacity(announced.min(8 << 10));
-    frame.extend_from_slice(&number);
-    let mut rest = reader.take((announced - number.len()) as u64);
-    while frame.len() < announced {
-        let read = rest.read_buf(&mut frame).await.map_err(|error| Closed::from_io(&error))?;
-        if read == 0 {
-            let why = format!("the broker closed the connection after {} of {announced} bytes", frame.len());
-            return Err(Closed::new(Fault::Disconnected, why));
-        }
-    }
-    Ok((id, frame.freeze()))
 }

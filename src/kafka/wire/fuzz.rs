@@ -1,4 +1,4 @@
-//! Entry points for fuzzing: the bytes that a broker sends, as the wire client reads them.
+//! Entry points for fuzzers: the wire client reads bytes as if a broker had sent them.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -17,24 +17,26 @@ use tokio::{
 };
 
 use super::{
-    Connection, Settings, guard,
-    kinds::Kind,
-    sasl::{self, Mechanism},
+    Client, Connection,
+    credentials::Mechanism,
+    guard::{self, Encoding},
+    request_kind::RequestKind,
+    sasl,
 };
 use crate::config::{Properties, Property};
 
-/// Sends bytes to a connection on which three questions wait for their answers, and closes it.
+/// Sends bytes to a connection on which three requests wait for their responses, and closes the connection.
 pub(crate) fn frames(bytes: &[u8]) {
-    static STARTED: LazyLock<(Runtime, Settings)> = LazyLock::new(|| {
+    static STARTED: LazyLock<(Runtime, Client)> = LazyLock::new(|| {
         let server = Property { value: "broker:9092".to_owned(), place: String::new() };
         let properties = Properties([("bootstrap.servers".to_owned(), server)].into());
         let runtime = runtime::Builder::new_current_thread().enable_time().build();
-        (runtime.expect("a runtime"), Settings::parse(&properties).expect("valid"))
+        (runtime.expect("a runtime"), Client::from_properties(&properties).expect("valid"))
     });
-    let (runtime, settings) = &*STARTED;
+    let (runtime, client) = &*STARTED;
     runtime.block_on(async {
         let (ours, mut theirs) = tokio::io::duplex(1 << 20);
-        let connection = Connection::new(ours, "broker:9092".to_owned(), settings);
+        let connection = Connection::new(ours, "broker:9092".to_owned(), client);
         let (request, deadline) = (ApiVersionsRequest::default(), Instant::now() + Duration::from_secs(5));
         let asked = join_all((0..3).map(|_| connection.exchange(&request, 0, deadline)));
         let answered = async move { _ = theirs.write_all(bytes).await };
@@ -43,7 +45,7 @@ pub(crate) fn frames(bytes: &[u8]) {
     });
 }
 
-/// Decodes a frame as the answer to one of our requests. The first two bytes choose the request and the version.
+/// Decodes a frame as the response to a request. The first two bytes choose the request and the version.
 pub(crate) fn answers(bytes: &[u8]) {
     let [request, version, frame @ ..] = bytes else { return };
     let decoders: &[fn(u8, &[u8])] = &[
@@ -85,26 +87,27 @@ fn answer<Q: Request>(version: u8, frame: &[u8]) {
         _ = guard::decode::<Q::Response>(
             frame,
             version,
-            Q::header_version(version) >= 2,
-            Kind::of(Q::KEY).memory,
+            Encoding::of::<Q>(version),
+            RequestKind::of(Q::KEY).memory,
         );
     }
 }
 
-/// Lets a broker challenge us. The first byte chooses the mechanism; a zero byte ends a challenge.
+/// Reads a broker's challenges during a login. The first byte chooses the mechanism, and a zero byte ends a challenge.
 pub(crate) fn challenges(bytes: &[u8]) {
     let [mechanism, challenges @ ..] = bytes else { return };
     let mechanism = Mechanism::ALL[usize::from(*mechanism) % Mechanism::ALL.len()].as_str();
     let config = SASLConfig::with_credentials(None, "user".to_owned(), "password".to_owned()).expect("valid");
     let name = Mechname::parse(mechanism.as_bytes()).expect("a mechanism's name");
-    let mut session = SASLClient::new(config).start_suggested(&[name]).expect("a mechanism that we speak");
-    let mut said = Vec::new();
-    if session.step(None, &mut said).is_err() {
+    let mut session =
+        SASLClient::new(config).start_suggested(&[name]).expect("a mechanism that the client speaks");
+    let mut message = Vec::new();
+    if session.step(None, &mut message).is_err() {
         return;
     }
-    // A challenge usually begins with our own nonce, which no fuzzer can guess: `$` stands for it.
-    let nonce = said.windows(3).position(|window| window == b",r=").map(|at| said[at + 3..].to_vec());
-    for challenge in challenges.split(|byte| *byte == 0).take(sasl::MOST_ROUNDS) {
+    // A challenge usually begins with the nonce of the client, which no fuzzer can guess. `$` stands for the nonce.
+    let nonce = message.windows(3).position(|window| window == b",r=").map(|at| message[at + 3..].to_vec());
+    for challenge in challenges.split(|byte| *byte == 0).take(sasl::MAX_ROUNDS) {
         let challenge: Vec<u8> = challenge
             .iter()
             .flat_map(|byte| match (byte, &nonce) {
@@ -112,12 +115,12 @@ pub(crate) fn challenges(bytes: &[u8]) {
                 _ => vec![*byte],
             })
             .collect();
-        said.clear();
-        if sasl::affordable(&challenge).is_err() {
+        message.clear();
+        if sasl::check_iterations(&challenge).is_err() {
             return;
         }
-        // The parser of a challenge panics at some: that ends the login and nothing else.
-        match guard::fenced(|| session.step(Some(&challenge), &mut said)) {
+        // The parser panics at some challenges, which ends the login and nothing else.
+        match guard::fenced(|| session.step(Some(&challenge), &mut message)) {
             Some(Ok(_)) => {}
             _ => return,
         }

@@ -1,26 +1,42 @@
-//! Our own thin client: sockets, stages, versions, routing. It asks; it never produces, fetches or deletes.
+//! The project's own thin Kafka client: sockets, stages of a session, versions and routing.
 //!
-//! `settings` understands librdkafka's property names, `tls` and `sasl` turn them into sessions, `stages`
-//! opens one and times every step, `connection` is the open socket, `guard` stands between hostile bytes and
-//! the decoder, `kinds` knows what each kind of request may cost, `cluster` keeps connections and knows which broker to
-//! ask. What is asked is worded in `admin`.
+//! The client sends every request except those that carry heartbeats: metadata, offsets, consumer groups, the headers
+//! of record batches, and the changes that topic assurance makes. It never produces records and never deletes anything.
+//! `admin` words the requests.
+//!
+//! - `settings` reads librdkafka's property names with `properties`, `endpoint` and `credentials`.
+//! - `client` holds the settings and the state that all connections of a cluster share, such as `counters`.
+//! - `stages` opens a session and times every stage; `tls` and `sasl` are two of the stages.
+//! - `connection` is an open session, `pending` its requests without a response, and `socket` reads and writes its
+//!   frames.
+//! - `guard` protects the decoder against hostile bytes, and `request_kind` knows what each kind of request may cost.
+//! - `cluster` keeps one connection to each broker and chooses the broker for a request.
 
+mod client;
 mod cluster;
 mod connection;
+mod counters;
+mod credentials;
+mod endpoint;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod guard;
-mod kinds;
-mod limits;
+mod pending;
+mod properties;
+mod request_kind;
+mod request_limits;
 mod sasl;
 mod settings;
+mod socket;
 mod stages;
 mod tls;
-mod versions;
+mod version_range;
 
+pub use client::Client;
 pub use cluster::Cluster;
 pub use connection::Connection;
-pub use settings::{Endpoint, PropertyError, Settings};
+pub use endpoint::Endpoint;
+pub use properties::PropertyError;
 pub use stages::{Opening, open};
 pub use tls::{earliest_expiry, unverified};
-pub use versions::Range;
+pub use version_range::VersionRange;

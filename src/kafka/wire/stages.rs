@@ -1,6 +1,7 @@
-//! Opens a session and times every step: dns, tcp, tls, api_versions, sasl.
+//! Opens a session and times its stages: dns, tcp, tls, api_versions, sasl.
 //!
-//! The timer starts before the name lookup. What was completed before a failure is reported with it.
+//! The timer of the first stage starts before the name lookup. If a stage fails, the completed stages are reported with
+//! the failure.
 
 use std::{
     future::Future,
@@ -22,39 +23,44 @@ use tokio::{
 };
 
 use super::{
-    Connection, Range, Settings, guard, kinds::Kind, limits::Limits, sasl, settings::Endpoint, tls,
-    versions::Versions,
+    Client, Connection, Endpoint,
+    guard::{self, Encoding},
+    request_kind::RequestKind,
+    request_limits::RequestLimits,
+    sasl, tls,
+    version_range::{BrokerVersions, VersionRange},
 };
 use crate::kafka::{Error, Fault, Stage};
 
-/// Every broker since Kafka 2.4 knows it; others say so.
-const API_VERSIONS: Range = Range { lowest: 0, highest: 3 };
+/// Brokers since Kafka 2.4 know the highest version. Older brokers refuse it and name their own.
+const API_VERSIONS: VersionRange = VersionRange { lowest: 0, highest: 3 };
 
-/// Where an answer to ApiVersions has its error code, whatever the version: after the correlation id.
+/// The bytes of the error code in a response to ApiVersions, in every version: they follow the correlation id.
 const ERROR_CODE: std::ops::Range<usize> = 4..6;
 
-/// What came of opening a session.
+/// The result of opening a session, with its completed stages.
 #[derive(Debug)]
 pub struct Opening {
-    /// The completed stages, in order.
+    /// The completed stages in their order, with the duration of each.
     pub stages: Vec<(Stage, Duration)>,
-    /// The address that was connected to.
+    /// The IP address of the TCP connection. `None` if no connection was made.
     pub address: Option<IpAddr>,
-    /// The earliest expiry in the broker's certificate chain, also when it was not trusted.
+    /// The earliest expiry in the broker's certificate chain, even if the chain is not trusted. `None` if the broker
+    /// sent no certificate.
     pub certificate_expiry: Option<SystemTime>,
-    /// The session, or the stage and kind of what ended it.
+    /// The session, or an error with the stage that failed and its fault.
     pub result: Result<Connection, Error>,
 }
 
 /// Opens a fresh session within `timeout`.
-pub async fn open(settings: &Settings, endpoint: &Endpoint, timeout: Duration) -> Opening {
-    open_within(settings, endpoint, Limits { deadline: Instant::now() + timeout, logins: None }).await
+pub async fn open(client: &Client, endpoint: &Endpoint, timeout: Duration) -> Opening {
+    open_within(client, endpoint, RequestLimits { deadline: Instant::now() + timeout, logins: None }).await
 }
 
-/// Opens a fresh session for one question.
-pub(super) async fn open_within(settings: &Settings, endpoint: &Endpoint, limits: Limits<'_>) -> Opening {
-    let mut opening = Steps {
-        settings,
+/// Opens a fresh session within the limits of one request.
+pub(super) async fn open_within(client: &Client, endpoint: &Endpoint, limits: RequestLimits<'_>) -> Opening {
+    let mut opening = SessionOpener {
+        client,
         endpoint,
         deadline: limits.deadline,
         logins: limits.logins,
@@ -62,49 +68,52 @@ pub(super) async fn open_within(settings: &Settings, endpoint: &Endpoint, limits
         address: None,
         certificate_expiry: None,
     };
-    let result = opening.all().await;
-    let Steps { stages, address, certificate_expiry, .. } = opening;
+    let result = opening.open().await;
+    let SessionOpener { stages, address, certificate_expiry, .. } = opening;
     Opening { stages, address, certificate_expiry, result }
 }
 
-struct Steps<'a> {
-    settings: &'a Settings,
+/// Opens one session, stage by stage.
+struct SessionOpener<'a> {
+    client: &'a Client,
     endpoint: &'a Endpoint,
     deadline: Instant,
+    /// One permit for each login that may begin. `None` if the number of logins has no limit.
     logins: Option<&'a Semaphore>,
     stages: Vec<(Stage, Duration)>,
     address: Option<IpAddr>,
     certificate_expiry: Option<SystemTime>,
 }
 
-impl Steps<'_> {
-    async fn all(&mut self) -> Result<Connection, Error> {
-        let (settings, endpoint, deadline) = (self.settings, self.endpoint, self.deadline);
-        let addresses = self.step(Stage::Dns, resolve(settings, endpoint)).await?;
-        let stream = self.step(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
+impl SessionOpener<'_> {
+    async fn open(&mut self) -> Result<Connection, Error> {
+        let Self { client, endpoint, deadline, .. } = *self;
+        let addresses = self.stage(Stage::Dns, resolve(client, endpoint)).await?;
+        let stream = self.stage(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
         self.address = stream.peer_addr().ok().map(|address| address.ip());
         let peer = endpoint.to_string();
-        let connection = match &settings.tls {
-            None => Connection::new(stream, peer, settings),
+        let connection = match &client.settings.tls {
+            None => Connection::new(stream, peer, client),
             Some(tls) => {
-                let seen = tls::Seen::default();
-                let stream = self.step(Stage::Tls, tls.handshake(endpoint, stream, seen.clone())).await;
-                self.certificate_expiry = seen.expiry();
-                Connection::new(stream?, peer, settings)
+                let seen = tls::SeenExpiry::default();
+                let stream = self.stage(Stage::Tls, tls.handshake(endpoint, stream, seen.clone())).await;
+                self.certificate_expiry = seen.earliest();
+                Connection::new(stream?, peer, client)
             }
         };
-        let versions = self.step(Stage::ApiVersions, api_versions(&connection, deadline)).await?;
+        let versions = self.stage(Stage::ApiVersions, api_versions(&connection, deadline)).await?;
         connection.learn(versions);
-        if let Some(credentials) = &settings.sasl {
+        if let Some(credentials) = &client.settings.sasl {
             if let Some(logins) = self.logins {
-                permit(logins, endpoint, deadline).await?;
+                take_login_permit(logins, endpoint, deadline).await?;
             }
-            self.step(Stage::Sasl, sasl::authenticate(&connection, credentials, deadline)).await?;
+            self.stage(Stage::Sasl, sasl::authenticate(&connection, credentials, deadline)).await?;
         }
         Ok(connection)
     }
 
-    async fn step<T>(
+    /// Runs one stage until the deadline, and times it.
+    async fn stage<T>(
         &mut self,
         stage: Stage,
         work: impl Future<Output = Result<T, Error>>,
@@ -118,31 +127,32 @@ impl Steps<'_> {
     }
 }
 
-/// Waits until the question may begin one more login. A permit that was taken is not given back.
-async fn permit(logins: &Semaphore, endpoint: &Endpoint, deadline: Instant) -> Result<(), Error> {
+/// Waits until the request may begin one more login. A permit that was taken is not given back.
+async fn take_login_permit(logins: &Semaphore, endpoint: &Endpoint, deadline: Instant) -> Result<(), Error> {
     match timeout_at(deadline, logins.acquire()).await {
         Ok(Ok(permit)) => {
             permit.forget();
             Ok(())
         }
         _ => Err(Error::new(Fault::NotReady, format!("no login at {endpoint}"))
-            .because("the logins at other brokers, as many as one question may begin, were not answered")
+            .because("the logins at other brokers, as many as one request may begin, were not answered")
             .at(Stage::Sasl)),
     }
 }
 
-async fn resolve(settings: &Settings, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+/// The addresses of a broker. A host that is an IP address needs no lookup.
+async fn resolve(client: &Client, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
     let failed = || Error::new(Fault::Dns, endpoint.to_string());
-    // An address needs no lookup, and must not wait for the turn of one.
+    // An address must not wait until a lookup may run.
     if let Ok(ip) = endpoint.host.parse() {
-        return of_family(settings, endpoint, vec![SocketAddr::new(ip, endpoint.port)]);
+        return of_family(client, endpoint, vec![SocketAddr::new(ip, endpoint.port)]);
     }
-    // The system's lookup takes a thread until it answers, whether anybody still waits or not. With a
-    // resolver that hangs, check after check would take another, until none is left for anything else.
-    let turn = settings.lookups.clone().acquire_owned().await;
+    // The lookup of the system blocks a thread until it returns, even if its caller has stopped waiting. With a resolver
+    // that hangs, each check would block one more thread, until no thread is left for other work.
+    let permit = client.lookups.clone().acquire_owned().await;
     let name = (endpoint.host.clone(), endpoint.port);
     let lookup = tokio::spawn(async move {
-        let _turn = turn;
+        let _permit = permit;
         lookup_host(name).await.map(Vec::from_iter)
     });
     let found =
@@ -152,16 +162,19 @@ async fn resolve(settings: &Settings, endpoint: &Endpoint) -> Result<Vec<SocketA
                 _ => failed().because(error),
             }
         })?;
-    of_family(settings, endpoint, found)
+    of_family(client, endpoint, found)
 }
 
-/// The addresses of the wanted family, of which there must be one.
+/// The addresses of the configured family.
+///
+/// # Errors
+/// [`Fault::Dns`] if there is none.
 fn of_family(
-    settings: &Settings,
+    client: &Client,
     endpoint: &Endpoint,
     mut addresses: Vec<SocketAddr>,
 ) -> Result<Vec<SocketAddr>, Error> {
-    addresses.retain(|address| settings.family.allows(address.ip()));
+    addresses.retain(|address| client.settings.family.allows(address.ip()));
     if addresses.is_empty() {
         let words = "the name has no address of the wanted family";
         return Err(Error::new(Fault::Dns, endpoint.to_string()).because(words));
@@ -169,7 +182,8 @@ fn of_family(
     Ok(addresses)
 }
 
-/// Firewalls and load balancers forget a flow after a few idle minutes; the shortest usual time is four.
+/// Keepalive probes, because firewalls and load balancers forget a connection after a few idle minutes. The shortest
+/// usual time is four minutes.
 fn keepalive() -> TcpKeepalive {
     TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
@@ -177,7 +191,7 @@ fn keepalive() -> TcpKeepalive {
         .with_retries(4)
 }
 
-/// Tries the addresses in order; each gets its share of the time that is left.
+/// Tries the addresses in order. Each address gets an equal share of the time that is left.
 async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
@@ -189,9 +203,9 @@ async fn connect(
         let share = left / u32::try_from(addresses.len() - index).unwrap_or(1);
         match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Small questions must not wait for acknowledgements of earlier ones.
+                // Small requests must not wait for the acknowledgements of earlier packets.
                 let set = stream.set_nodelay(true);
-                // A path that drops the flow without a word is noticed before the next question needs it.
+                // A path that drops the connection silently is noticed before the next request needs it.
                 let set = set.and_then(|()| SockRef::from(&stream).set_tcp_keepalive(&keepalive()));
                 set.map_err(|error| Error::new(Fault::Other, endpoint.to_string()).because(error))?;
                 return Ok(stream);
@@ -203,9 +217,9 @@ async fn connect(
     Err(last)
 }
 
-/// A broker that does not know our version of the question answers in the oldest one, which both know,
-/// and names its own; it is asked again in that, once.
-async fn api_versions(connection: &Connection, deadline: Instant) -> Result<Versions, Error> {
+/// Asks a broker for the versions that it understands. A broker that does not know the version of this request answers
+/// in version 0 and names the versions that it knows. Then the request is sent once more, in one of these.
+async fn api_versions(connection: &Connection, deadline: Instant) -> Result<BrokerVersions, Error> {
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("kafka-heartbeat"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
@@ -215,18 +229,23 @@ async fn api_versions(connection: &Connection, deadline: Instant) -> Result<Vers
         version = offered(frame).unwrap_or(API_VERSIONS.lowest);
         frame = connection.exchange(&request, version, deadline).await?;
     }
-    let answer = connection.decode::<ApiVersionsRequest>(frame, version)?;
-    match answer.error_code.err() {
-        None => Ok(Versions::new(&answer)),
+    let response = connection.decode::<ApiVersionsRequest>(frame, version)?;
+    match response.error_code.err() {
+        None => Ok(BrokerVersions::new(&response)),
         Some(error) => Err(Error::new(Fault::from_response(error), "ApiVersions")),
     }
 }
 
-/// The version that a refusal of ours offers. Not every broker words the refusal as KIP-511 says
-/// (librdkafka's embedded ones do not), so one that cannot be read is no error.
+/// The version that a broker offers when it refuses the version of a request. Not every broker follows KIP-511 there:
+/// librdkafka's embedded brokers do not. `None` if the refusal cannot be read, which is no error.
 fn offered(frame: Bytes) -> Option<i16> {
     let refusal = (frame.len() >= ERROR_CODE.start).then(|| frame.slice(ERROR_CODE.start..))?;
-    let answer =
-        guard::decode(refusal, API_VERSIONS.lowest, false, Kind::of(ApiVersionsRequest::KEY).memory).ok()?;
-    Versions::new(&answer).pick::<ApiVersionsRequest>(API_VERSIONS).ok()
+    let answer = guard::decode(
+        refusal,
+        API_VERSIONS.lowest,
+        Encoding::Fixed,
+        RequestKind::of(ApiVersionsRequest::KEY).memory,
+    )
+    .ok()?;
+    BrokerVersions::new(&answer).pick::<ApiVersionsRequest>(API_VERSIONS).ok()
 }

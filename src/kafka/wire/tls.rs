@@ -1,7 +1,7 @@
 //! TLS of the wire client, by rustls.
 //!
-//! The verifier in front of rustls's own notes the chain's earliest expiry even when the chain is not
-//! trusted: an expired certificate should say when it expired.
+//! A verifier before rustls's own notes the earliest expiry in the broker's certificate chain, even if the chain is not
+//! trusted. So the expiry of an expired certificate is known as well.
 
 use std::{
     fs, io,
@@ -29,7 +29,7 @@ use tokio_rustls::{
     },
 };
 
-use super::settings::{Endpoint, Reader};
+use super::{Endpoint, properties::PropertyReader};
 use crate::{
     clock::from_unix_seconds,
     kafka::{Error, Fault},
@@ -37,33 +37,37 @@ use crate::{
     text::plain,
 };
 
-/// How brokers are verified and what we show them.
+/// How the certificates of brokers are verified, and the client's own certificate.
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
     roots: Arc<RootCertStore>,
-    own: Option<Arc<Own>>,
+    /// `None` if the client has no certificate.
+    own: Option<Arc<OwnCertificate>>,
+    /// Whether the certificate chain of a broker is verified.
     verify: bool,
+    /// Whether the host name in a broker's certificate is verified.
     verify_host: bool,
 }
 
-/// Our certificate.
-struct Own {
+/// The client's own certificate and its key.
+struct OwnCertificate {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 }
 
-impl std::fmt::Debug for Own {
+impl std::fmt::Debug for OwnCertificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Own({} certificates)", self.chain.len())
+        write!(f, "OwnCertificate({} certificates)", self.chain.len())
     }
 }
 
-/// What a handshake showed, also when it failed.
+/// The earliest expiry in the certificate chain that a broker sent in a handshake, even if the handshake failed.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen(Arc<Mutex<Option<SystemTime>>>);
+pub(super) struct SeenExpiry(Arc<Mutex<Option<SystemTime>>>);
 
-impl Seen {
-    pub(super) fn expiry(&self) -> Option<SystemTime> {
+impl SeenExpiry {
+    /// `None` if the broker sent no certificate that can be read.
+    pub(super) fn earliest(&self) -> Option<SystemTime> {
         *lock(&self.0)
     }
 
@@ -77,48 +81,50 @@ fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     from_unix_seconds(parsed.validity().not_after.timestamp())
 }
 
-/// The earliest expiry of the certificates in a PEM text; `None` if there is none that can be read.
+/// The earliest expiry of the certificates in a PEM text. `None` if the text has no certificate that can be read.
 pub fn earliest_expiry(pem: &[u8]) -> Option<SystemTime> {
     CertificateDer::pem_slice_iter(pem).flatten().filter_map(|certificate| expiry(&certificate)).min()
 }
 
 impl Tls {
-    /// The earliest expiry in the chain that we show to brokers; `None` if we show none.
+    /// The earliest expiry in the chain of the client's own certificate. `None` if the client has no certificate.
     pub(super) fn own_expiry(&self) -> Option<SystemTime> {
         self.own.as_ref()?.chain.iter().filter_map(expiry).min()
     }
 
-    /// Reads the `ssl.*` properties and the files they name; errors are left with the reader.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    /// Reads the `ssl.*` properties and the files that they name. `None` if one of them cannot be used; its error is left
+    /// with the reader.
+    pub(super) fn read(reader: &mut PropertyReader<'_>) -> Option<Self> {
         let verify = switch(reader, "enable.ssl.certificate.verification", "true", "false");
         let verify_host = switch(reader, "ssl.endpoint.identification.algorithm", "https", "none");
         let roots = if verify { roots(reader) } else { Some(RootCertStore::empty()) };
-        let own = own(reader);
+        let own = own_certificate(reader);
         let tls = Self { roots: Arc::new(roots?), own: own?, verify, verify_host };
-        if let Err(error) = tls.config(Seen::default()) {
+        if let Err(error) = tls.config(SeenExpiry::default()) {
             reader.error("ssl.key.location", format!("does not fit the certificate: {error}"));
             return None;
         }
         Some(tls)
     }
 
+    /// Makes the TLS handshake on a TCP connection.
     pub(super) async fn handshake(
         &self,
         endpoint: &Endpoint,
         stream: TcpStream,
-        seen: Seen,
+        seen: SeenExpiry,
     ) -> Result<TlsStream<TcpStream>, Error> {
         let failed = |fault| Error::new(fault, endpoint.to_string());
         let config = self.config(seen).map_err(|error| failed(Fault::Tls).because(error))?;
         let name =
             ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(Fault::Tls).because(error))?;
-        // A panic in the code that reads the peer's certificates costs this session alone.
+        // A panic in the code that reads the broker's certificates ends this session alone.
         let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
         let connected = AssertUnwindSafe(handshake).catch_unwind().await;
         let connected = connected.map_err(|_| failed(Fault::Tls).because("the handshake panicked"))?;
         connected.map_err(|error| {
             let fault = match Fault::from_io(&error) {
-                // A plaintext listener hangs up, or answers something that is no TLS.
+                // A plaintext listener closes the connection, or sends bytes that are not TLS.
                 Fault::Protocol | Fault::Disconnected | Fault::Other => Fault::Tls,
                 fault => fault,
             };
@@ -126,7 +132,7 @@ impl Tls {
         })
     }
 
-    fn config(&self, seen: Seen) -> Result<ClientConfig, rustls::Error> {
+    fn config(&self, seen: SeenExpiry) -> Result<ClientConfig, rustls::Error> {
         let provider = Arc::new(ring::default_provider());
         let verifier = if self.verify {
             let built =
@@ -148,30 +154,31 @@ impl Tls {
     }
 }
 
-/// Why a handshake failed. What a plaintext listener does, which hangs up or answers in plain text, is said as such.
+/// Why a handshake failed. A plaintext listener, which closes the connection or answers in plain text, is named as a
+/// possible reason.
 fn reason(error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let what = match (Fault::from_io(error), tls) {
         (Fault::Disconnected, None) => "the broker closed the connection during the handshake",
         (_, Some(rustls::Error::InvalidMessage(_))) => "the broker's answer is not TLS",
-        // It may hold every name of a certificate.
+        // The text of the error may hold every name of a certificate.
         _ => return plain(&error.to_string()),
     };
     format!("{what}: the port may speak plaintext, check security.protocol")
 }
 
-/// TLS that takes any certificate: for a question to ourselves.
+/// A TLS configuration that accepts any certificate, for requests of this program to its own HTTP listener.
 ///
 /// # Errors
-/// None that is known.
+/// None are known.
 pub fn unverified() -> Result<Arc<ClientConfig>, rustls::Error> {
     let roots = Arc::new(RootCertStore::empty());
     let tls = Tls { roots, own: None, verify: false, verify_host: false };
-    tls.config(Seen::default()).map(Arc::new)
+    tls.config(SeenExpiry::default()).map(Arc::new)
 }
 
-/// A property that is either on, which is the default, or off.
-fn switch(reader: &mut Reader<'_>, key: &str, on: &str, off: &str) -> bool {
+/// Reads a property with two values. Without the property the value is on.
+fn switch(reader: &mut PropertyReader<'_>, key: &str, on: &str, off: &str) -> bool {
     match reader.get(key) {
         Some(value) if value == off => false,
         Some(value) if value != on => {
@@ -182,8 +189,9 @@ fn switch(reader: &mut Reader<'_>, key: &str, on: &str, off: &str) -> bool {
     }
 }
 
-/// The roots of `ssl.ca.location` (a file or a folder), `ssl.ca.pem`, or the system's.
-fn roots(reader: &mut Reader<'_>) -> Option<RootCertStore> {
+/// The trusted CA certificates: those of `ssl.ca.location`, which is a file or a folder, or of `ssl.ca.pem`, or those of
+/// the system.
+fn roots(reader: &mut PropertyReader<'_>) -> Option<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let location = reader.get("ssl.ca.location").filter(|location| *location != "probe");
     if location.is_none() && reader.get("ssl.ca.pem").is_none() {
@@ -213,9 +221,9 @@ fn roots(reader: &mut Reader<'_>) -> Option<RootCertStore> {
     Some(roots)
 }
 
-/// Our certificate and key; `Some(None)` if none is configured, `None` if it cannot be used.
-fn own(reader: &mut Reader<'_>) -> Option<Option<Arc<Own>>> {
-    let set = |reader: &Reader<'_>, key: &str| {
+/// The client's own certificate and key. `Some(None)` if none is configured, `None` if the configured one cannot be used.
+fn own_certificate(reader: &mut PropertyReader<'_>) -> Option<Option<Arc<OwnCertificate>>> {
+    let set = |reader: &PropertyReader<'_>, key: &str| {
         reader.get(&format!("{key}.pem")).or(reader.get(&format!("{key}.location"))).is_some()
     };
     match (set(reader, "ssl.certificate"), set(reader, "ssl.key")) {
@@ -238,16 +246,16 @@ fn own(reader: &mut Reader<'_>) -> Option<Option<Arc<Own>>> {
     }
     let text = reader.pem("ssl.key")?;
     let key = match reader.get("ssl.key.password") {
-        Some(password) if is_encrypted(&text) => decrypted(&text, password),
-        _ => PrivateKeyDer::from_pem_slice(&text).map_err(|error| error.to_string()),
+        Some(password) if is_encrypted(&text) => decrypt(&text, password),
+        _ => PrivateKeyDer::from_pem_slice(&text).ok(),
     };
     match key {
-        Ok(key) => Some(Some(Arc::new(Own { chain, key }))),
-        Err(_) if is_encrypted(&text) => {
+        Some(key) => Some(Some(Arc::new(OwnCertificate { chain, key }))),
+        None if is_encrypted(&text) => {
             reader.error("ssl.key.password", "does not open the key (PKCS#8, PEM)");
             None
         }
-        Err(_) => {
+        None => {
             reader.error("ssl.key.location", "holds no PEM private key");
             None
         }
@@ -258,23 +266,23 @@ fn is_encrypted(pem: &[u8]) -> bool {
     pem.windows(24).any(|window| window == b"BEGIN ENCRYPTED PRIVATE ")
 }
 
-fn decrypted(pem: &[u8], password: &str) -> Result<PrivateKeyDer<'static>, String> {
-    let text = std::str::from_utf8(pem).map_err(|error| error.to_string())?;
-    let (_, document) = pkcs8::Document::from_pem(text).map_err(|error| error.to_string())?;
-    let encrypted =
-        EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|error| error.to_string())?;
-    let key = encrypted.decrypt(password).map_err(|error| error.to_string())?;
-    Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
+/// The private key in an encrypted PEM text. `None` if the text is no PKCS#8 key or the password is wrong.
+fn decrypt(pem: &[u8], password: &str) -> Option<PrivateKeyDer<'static>> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let (_, document) = pkcs8::Document::from_pem(text).ok()?;
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).ok()?;
+    let key = encrypted.decrypt(password).ok()?;
+    Some(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }
 
-/// rustls's verifier, with librdkafka's two switches, and an eye on the expiry.
+/// rustls's verifier with librdkafka's two properties for turning it off. It also notes the expiry of the certificates.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
-    /// `None`: any certificate will do.
+    /// `None` if any certificate is accepted.
     inner: Option<Arc<WebPkiServerVerifier>>,
     verify_host: bool,
-    seen: Seen,
+    seen: SeenExpiry,
 }
 
 impl ServerCertVerifier for Verifier {

@@ -1,11 +1,11 @@
-//! Questions that any broker can answer: the brokers are asked in waves, and the first good answer wins.
+//! Requests that any broker can answer. Brokers get the request in waves, and the first good response wins.
 //!
-//! The best candidate is asked first, alone. If it does not answer within a short delay, one more broker is asked as
-//! well, then two more, four more, and so on: a healthy broker among many silent ones is found after a few delays. A
-//! candidate that fails is replaced at once.
+//! The best candidate gets the request first, alone. If it does not respond within a short delay, one more broker gets
+//! the request as well, then two more, four more, and so on. A healthy broker among many silent ones is so found after a
+//! few delays. A candidate that fails is replaced at once.
 //!
-//! One broker's refusal is not the cluster's. A refused login, or a version that the broker does not know, counts for the
-//! cluster only when a second broker says the same, or when there is no other broker to ask.
+//! The refusal of one broker does not count for the cluster. A refused login, or a version that the broker does not
+//! know, counts only if a second broker refuses the same, or if there is no other broker.
 
 use std::time::Duration;
 
@@ -17,54 +17,73 @@ use tokio::{
 };
 
 use super::{
-    super::{Endpoint, Range, limits::Limits},
+    super::{Endpoint, VersionRange, request_limits::RequestLimits},
     failures::Failures,
     sessions::Cluster,
 };
 use crate::kafka::{Error, Fault};
 
-/// Brokers that one question waits for at the same time. Metadata that lists thousands of silent brokers must not take
-/// all descriptors of this process.
-const MOST_AT_ONCE: usize = 128;
+/// The largest number of brokers that have one request at the same time. Metadata that lists thousands of silent brokers
+/// must not take all file descriptors of this process.
+const MAX_AT_ONCE: usize = 128;
 
-/// Logins that one question may begin. More would lock the account where its password is wrong.
-const LOGINS_A_QUESTION: usize = 3;
+/// The largest number of logins that one request may begin. More logins would lock the account if its password is wrong.
+const LOGINS_PER_REQUEST: usize = 3;
 
-impl Cluster {
-    /// Asks the brokers until one of them answers: the one that answered last is asked first.
-    ///
-    /// # Errors
-    /// When no broker answered, or two of them refused for the same reason.
-    pub async fn ask_any<R: Request>(&self, request: &R, ours: Range) -> Result<R::Response, Error> {
-        self.ask_any_timed(request, ours).await.map(|(answer, _)| answer)
+/// How many candidates get the request next.
+struct Waves {
+    /// The number of candidates that get the request now.
+    now: usize,
+    /// The number of candidates that get the request when the delay has passed without a response.
+    after_delay: usize,
+    /// When the delay has passed.
+    due: Instant,
+    delay: Duration,
+}
+
+impl Waves {
+    fn new(delay: Duration) -> Self {
+        Self { now: 1, after_delay: 1, due: Instant::now() + delay, delay }
     }
 
-    /// As [`Cluster::ask_any`], with the time from sending the request to the whole answer: neither
-    /// opening a session nor brokers that did not answer are in it.
+    /// The delay has passed without a response: the next wave begins, and the one after it is twice as large.
+    fn begin_next(&mut self) {
+        self.now = self.after_delay;
+        self.after_delay *= 2;
+        self.due = Instant::now() + self.delay;
+    }
+}
+
+impl Cluster {
+    /// Sends a request to brokers until one of them responds. The broker that responded last gets the request first.
+    ///
+    /// # Errors
+    /// When no broker responded, or two brokers refused the request for the same reason.
+    pub async fn ask_any<R: Request>(&self, request: &R, ours: VersionRange) -> Result<R::Response, Error> {
+        self.ask_any_timed(request, ours).await.map(|(response, _)| response)
+    }
+
+    /// As [`Cluster::ask_any`], with the time from sending the request to the whole response. The time does not include
+    /// opening a session, nor the wait for brokers that did not respond.
     pub(in crate::kafka) async fn ask_any_timed<R: Request>(
         &self,
         request: &R,
-        ours: Range,
+        ours: VersionRange,
     ) -> Result<(R::Response, Duration), Error> {
-        let logins = Semaphore::new(LOGINS_A_QUESTION);
-        let limits = Limits { deadline: Instant::now() + self.timeout, logins: Some(&logins) };
-        let (candidates, delay) = {
-            let state = self.state();
-            let candidates = state.order.candidates(&state.brokers, &self.settings.bootstrap);
-            let delay = state.order.delay(R::KEY, candidates.len(), self.timeout);
-            (candidates, delay)
-        };
+        let logins = Semaphore::new(LOGINS_PER_REQUEST);
+        let limits = RequestLimits { deadline: Instant::now() + self.timeout, logins: Some(&logins) };
+        let (candidates, delay) = self.candidates(R::KEY);
         let ask =
             async |endpoint, wave| (endpoint, wave, self.ask_endpoint(endpoint, request, ours, limits).await);
-        let (mut asked, mut failures) = (FuturesUnordered::new(), Failures::default());
+        let mut asked = FuturesUnordered::new();
+        let mut failures = Failures::default();
         let mut unanswered = Vec::<(&Endpoint, usize)>::new();
         let mut left = candidates.iter();
-        // How many are asked next, how many when the delay has passed without an answer, and when that is.
-        let (mut now, mut then, mut due) = (1, 1, Instant::now() + delay);
+        let mut waves = Waves::new(delay);
         for wave in 0.. {
-            // When the time is over, those that are being asked fail, and there is none left for others.
-            let over = Instant::now() >= limits.deadline;
-            let more = if over { 0 } else { now.min(MOST_AT_ONCE - unanswered.len()) };
+            // After the deadline no more candidates get the request, and those that have it fail.
+            let is_over = Instant::now() >= limits.deadline;
+            let more = if is_over { 0 } else { waves.now.min(MAX_AT_ONCE - unanswered.len()) };
             for endpoint in left.by_ref().take(more) {
                 unanswered.push((endpoint, wave));
                 asked.push(ask(endpoint, wave));
@@ -72,33 +91,58 @@ impl Cluster {
             let answered = tokio::select! {
                 biased;
                 answered = asked.next() => answered,
-                () = sleep_until(due), if left.len() > 0 && unanswered.len() < MOST_AT_ONCE => {
-                    (now, then, due) = (then, then * 2, Instant::now() + delay);
+                () = sleep_until(waves.due), if left.len() > 0 && unanswered.len() < MAX_AT_ONCE => {
+                    waves.begin_next();
                     continue;
                 }
             };
-            let Some((endpoint, its_wave, answer)) = answered else { break };
+            let Some((endpoint, its_wave, response)) = answered else { break };
             unanswered.retain(|(other, _)| *other != endpoint);
-            match answer {
-                Ok((answer, took)) => {
-                    let mut state = self.state();
-                    // Those that were asked earlier had their time.
-                    let silent = unanswered.iter().filter(|(_, wave)| *wave < its_wave);
-                    silent.for_each(|(silent, _)| state.order.failed(silent));
-                    state.order.answered(endpoint, R::KEY, took);
-                    return Ok((answer, took));
+            match response {
+                Ok((response, took)) => {
+                    let earlier = unanswered.iter().filter(|(_, wave)| *wave < its_wave);
+                    self.note_response(R::KEY, endpoint, took, earlier.map(|(endpoint, _)| *endpoint));
+                    return Ok((response, took));
                 }
                 Err(error) => {
-                    if !matches!(error.fault(), Fault::Unsupported | Fault::NotReady | Fault::Throttled) {
-                        self.state().order.failed(endpoint);
-                    }
-                    if let Some(believed) = failures.add(error) {
-                        return Err(believed);
+                    self.note_failure(endpoint, error.fault());
+                    if let Some(refusal) = failures.add(error) {
+                        return Err(refusal);
                     }
                 }
             }
-            now = 1;
+            waves.now = 1;
         }
-        Err(failures.all())
+        Err(failures.into_error())
+    }
+
+    /// The candidates for a request in their order, and the delay before more of them get it.
+    fn candidates(&self, api_key: i16) -> (Vec<Endpoint>, Duration) {
+        let state = self.state();
+        let candidates = state.candidates.list(&state.brokers, self.client.bootstrap());
+        let delay = state.candidates.delay(api_key, candidates.len(), self.timeout);
+        (candidates, delay)
+    }
+
+    /// An endpoint responded. The endpoints of earlier waves had more time and have failed.
+    fn note_response<'a>(
+        &self,
+        api_key: i16,
+        endpoint: &Endpoint,
+        took: Duration,
+        earlier: impl Iterator<Item = &'a Endpoint>,
+    ) {
+        let mut state = self.state();
+        for silent in earlier {
+            state.candidates.note_failure(silent);
+        }
+        state.candidates.note_response(endpoint, api_key, took);
+    }
+
+    /// An endpoint did not respond, or refused the request. A fault that is not the broker's own changes nothing.
+    fn note_failure(&self, endpoint: &Endpoint, fault: Fault) {
+        if !matches!(fault, Fault::Unsupported | Fault::NotReady | Fault::Throttled) {
+            self.state().candidates.note_failure(endpoint);
+        }
     }
 }

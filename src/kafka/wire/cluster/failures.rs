@@ -1,50 +1,51 @@
-//! What failed while brokers were asked.
+//! The failures of the candidates for one request, and the error of the whole request.
 
 use crate::{
     kafka::{Error, Fault},
     text::Chain,
 };
 
-/// What the candidates of one question said that did not answer it.
+/// The failures of the candidates for one request.
 #[derive(Default)]
 pub(super) struct Failures {
+    /// The first refused login.
     login: Option<Error>,
+    /// The first refusal by a broker that does not know the request or its versions.
     unsupported: Option<Error>,
+    /// The last failure of any other kind.
     other: Option<Error>,
 }
 
 impl Failures {
-    /// Takes in one more; returns the error of the whole question once two brokers refuse it for the same reason.
+    /// Adds a failure. Returns the error of the whole request once two brokers have refused it for the same reason.
     pub(super) fn add(&mut self, error: Error) -> Option<Error> {
         let refusal = match error.fault() {
             Fault::Authentication => &mut self.login,
             Fault::Unsupported => &mut self.unsupported,
-            // It says nothing of the broker.
+            // `NotReady` says nothing about the broker, so another failure is the better reason.
             Fault::NotReady if self.other.is_some() => return None,
             _ => {
                 self.other = Some(error);
                 return None;
             }
         };
-        match refusal {
-            Some(_) => Some(error),
-            None => {
-                *refusal = Some(error);
-                None
-            }
+        if refusal.is_some() {
+            return Some(error);
         }
+        *refusal = Some(error);
+        None
     }
 
-    /// The error of a question that nobody answered.
-    pub(super) fn all(self) -> Error {
+    /// The error of a request to which no broker responded.
+    pub(super) fn into_error(self) -> Error {
         match (self.unsupported, self.login, self.other) {
-            // The only word on the matter: no broker that can be reached knows the request.
+            // Of all brokers that can be reached, none knows the request.
             (Some(unsupported), ..) => unsupported,
             (None, Some(login), None) => login,
             (None, Some(login), Some(other)) => {
-                let words = format!("{}; {}", Chain(&login), Chain(&other));
+                let reasons = format!("{}; {}", Chain(&login), Chain(&other));
                 let what = "one broker refused the login, and no other broker answered";
-                let error = Error::new(other.fault(), what).because(words);
+                let error = Error::new(other.fault(), what).because(reasons);
                 match other.stage() {
                     Some(stage) => error.at(stage),
                     None => error,

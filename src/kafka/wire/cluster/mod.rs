@@ -1,8 +1,12 @@
-//! A cluster's brokers: where each one is, one connection to each, and which of them to ask.
+//! The brokers of one cluster: one connection to each, and the choice of the broker for a request.
+//!
+//! - `sessions` keeps the connections and sends a request to a named broker.
+//! - `any` sends a request to brokers in turn until one of them responds.
+//! - `candidates` is the order of these brokers, and `failures` adds up their errors.
 
 mod any;
+mod candidates;
 mod failures;
-mod order;
 mod sessions;
 
 pub use sessions::Cluster;

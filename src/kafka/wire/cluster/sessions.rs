@@ -1,8 +1,8 @@
-//! A cluster's brokers: where each one is, and one connection to each.
+//! Sessions with the brokers of one cluster: the address of each broker, and one connection to each.
 //!
-//! Nothing is opened before something is asked. Each broker's connection has a lock of its own, so a
-//! broker that hangs delays only those who ask it. A broker is asked a second time only when an idle
-//! connection turned out to be closed. [`any`] asks what any broker can answer.
+//! A connection is opened by the first request to its broker. Each broker's connection has a lock of its own, so that a
+//! broker that hangs delays only the requests to this broker. A request is sent a second time only if an idle connection
+//! turned out to be closed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,8 +14,8 @@ use kafka_protocol::protocol::Request;
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use super::{
-    super::{Connection, Endpoint, Range, Settings, limits::Limits, stages},
-    order::Order,
+    super::{Client, Connection, Endpoint, VersionRange, request_limits::RequestLimits, stages},
+    candidates::CandidateOrder,
 };
 use crate::{
     kafka::{BrokerId, Error, Fault},
@@ -24,80 +24,77 @@ use crate::{
 
 /// Sessions with the brokers of one cluster.
 pub struct Cluster {
-    pub(super) settings: Arc<Settings>,
+    pub(super) client: Arc<Client>,
     pub(super) timeout: Duration,
-    /// Whether a broker that hangs is asked no more until it is forgiven.
-    shuns: bool,
-    state: Mutex<State>,
+    /// Whether a broker that timed out gets no more requests until the circuit breakers are closed.
+    breaks_circuits: bool,
+    state: Mutex<ClusterState>,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct ClusterState {
     pub(super) brokers: BTreeMap<BrokerId, Endpoint>,
     controller: Option<BrokerId>,
-    pub(super) order: Order,
-    slots: BTreeMap<Endpoint, Arc<Slot>>,
-    /// Did not answer in time since they were last forgiven.
-    hung: BTreeSet<Endpoint>,
+    pub(super) candidates: CandidateOrder,
+    connections: BTreeMap<Endpoint, Arc<ConnectionSlot>>,
+    /// The endpoints with an open circuit breaker: they timed out, and get no more requests.
+    timed_out: BTreeSet<Endpoint>,
 }
 
-type Slot = AsyncMutex<Option<Connection>>;
+/// The connection to one endpoint. `None` before the first request.
+type ConnectionSlot = AsyncMutex<Option<Connection>>;
 
 impl Cluster {
-    /// Connects to nothing yet. `timeout` is for one question, with opening a session if need be.
-    pub fn new(settings: Arc<Settings>, timeout: Duration) -> Self {
-        Self { settings, timeout, shuns: false, state: Mutex::default() }
+    /// Does not connect yet. `timeout` is the limit for one request, which includes opening a session.
+    pub fn new(client: Arc<Client>, timeout: Duration) -> Self {
+        Self { client, timeout, breaks_circuits: false, state: Mutex::default() }
     }
 
-    /// A broker that does not answer in time is asked no more, until [`Cluster::forgive`]: who asks it several
-    /// questions one after the other waits for it once.
+    /// Turns on circuit breakers: after a timeout a broker gets no more requests until
+    /// [`Cluster::close_circuit_breakers`]. A caller that sends a broker several requests one after the other waits for
+    /// the timeout only once.
     #[must_use]
-    pub fn shunning(mut self) -> Self {
-        self.shuns = true;
+    pub fn with_circuit_breakers(mut self) -> Self {
+        self.breaks_circuits = true;
         self
     }
 
-    /// Gives brokers that hung another chance.
-    pub fn forgive(&self) {
-        self.state().hung.clear();
+    /// Closes the circuit breakers: brokers that timed out get requests again.
+    pub fn close_circuit_breakers(&self) {
+        self.state().timed_out.clear();
     }
 
-    /// The same cluster by other connections, with another limit for one question.
-    pub fn beside(&self, timeout: Duration) -> Self {
-        Self::new(self.settings.clone(), timeout)
+    /// The same cluster with connections of its own and another limit for one request.
+    pub fn with_own_connections(&self, timeout: Duration) -> Self {
+        Self::new(self.client.clone(), timeout)
     }
 
-    /// How sessions are opened.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// How long one question may take.
+    /// The limit for one request.
     pub(in crate::kafka) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, ClusterState> {
         lock(&self.state)
     }
 
-    /// Learns where brokers are. Connections to endpoints that are gone are closed.
+    /// Takes over the addresses of the brokers. Connections to endpoints that are no longer listed are closed.
     pub(in crate::kafka) fn learn(
         &self,
         brokers: BTreeMap<BrokerId, Endpoint>,
         controller: Option<BrokerId>,
     ) {
         let mut state = self.state();
-        let bootstrap = &self.settings.bootstrap;
+        let bootstrap = self.client.bootstrap();
         let listed: BTreeSet<&Endpoint> = brokers.values().chain(bootstrap).collect();
-        state.slots.retain(|endpoint, _| listed.contains(endpoint));
-        state.order.retain(|endpoint| listed.contains(endpoint));
-        // A controller that is not among the live brokers cannot be asked: any other passes it on, or says so.
+        state.connections.retain(|endpoint, _| listed.contains(endpoint));
+        state.candidates.retain(|endpoint| listed.contains(endpoint));
+        // A controller that is no live broker gets no requests. Under KRaft any broker passes them on to the controller.
         state.controller = controller.filter(|controller| brokers.contains_key(controller));
         state.brokers = brokers;
     }
 
-    /// Learns where brokers are from what another client of the cluster has learnt.
+    /// Takes over the addresses of the brokers from another instance for the same cluster.
     pub fn learn_from(&self, other: &Self) {
         let (brokers, controller) = {
             let state = other.state();
@@ -106,38 +103,40 @@ impl Cluster {
         self.learn(brokers, controller);
     }
 
-    /// What Metadata last called the controller: under KRaft any broker passes requests on.
+    /// The controller in the last metadata. `None` if the metadata named no live broker. Under KRaft this is any broker,
+    /// which passes requests on to the controller.
     pub(in crate::kafka) fn controller(&self) -> Option<BrokerId> {
         self.state().controller
     }
 
-    /// Asks a broker.
+    /// Sends a request to a broker, and waits for the response.
     ///
     /// # Errors
-    /// A broker that the metadata does not list is [`Fault::NoLeader`].
+    /// [`Fault::NoLeader`] for a broker that the metadata does not list. Otherwise the reason why there is no response.
     pub async fn ask<R: Request>(
         &self,
         broker: BrokerId,
         request: &R,
-        ours: Range,
+        ours: VersionRange,
     ) -> Result<R::Response, Error> {
         let endpoint = self.state().brokers.get(&broker).cloned();
         let unknown = || Error::new(Fault::NoLeader, format!("broker {broker} is not in the metadata"));
         let endpoint = endpoint.ok_or_else(unknown)?;
-        let limits = Limits { deadline: Instant::now() + self.timeout, logins: None };
+        let limits = RequestLimits { deadline: Instant::now() + self.timeout, logins: None };
         let asked = self.ask_endpoint(&endpoint, request, ours, limits).await;
-        asked.map(|(answer, _)| answer)
+        asked.map(|(response, _)| response)
     }
 
+    /// Sends a request to an endpoint. The result has the time from sending the request to the whole response.
     pub(super) async fn ask_endpoint<R: Request>(
         &self,
         endpoint: &Endpoint,
         request: &R,
-        ours: Range,
-        limits: Limits<'_>,
+        ours: VersionRange,
+        limits: RequestLimits<'_>,
     ) -> Result<(R::Response, Duration), Error> {
-        if self.state().hung.contains(endpoint) {
-            return Err(Error::new(Fault::Timeout, format!("{endpoint} did not answer the question before")));
+        if self.state().timed_out.contains(endpoint) {
+            return Err(Error::new(Fault::Timeout, format!("{endpoint} timed out before")));
         }
         let asked = async {
             let (connection, fresh) = self.connection(endpoint, limits).await?;
@@ -149,21 +148,25 @@ impl Cluster {
             asked
         };
         let asked = asked.await;
-        if self.shuns && asked.as_ref().is_err_and(|error| error.fault() == Fault::Timeout) {
-            self.state().hung.insert(endpoint.clone());
+        if self.breaks_circuits && asked.as_ref().is_err_and(|error| error.fault() == Fault::Timeout) {
+            self.state().timed_out.insert(endpoint.clone());
         }
         asked
     }
 
-    /// An open connection, and whether it was opened just now.
-    async fn connection(&self, endpoint: &Endpoint, limits: Limits<'_>) -> Result<(Connection, bool), Error> {
-        let slot = self.state().slots.entry(endpoint.clone()).or_default().clone();
+    /// An open connection to an endpoint, and whether it was opened just now.
+    async fn connection(
+        &self,
+        endpoint: &Endpoint,
+        limits: RequestLimits<'_>,
+    ) -> Result<(Connection, bool), Error> {
+        let slot = self.state().connections.entry(endpoint.clone()).or_default().clone();
         let waited = tokio::time::timeout_at(limits.deadline, slot.lock()).await;
         let mut slot = waited.map_err(|_| Error::new(Fault::Timeout, endpoint.to_string()))?;
         if let Some(connection) = slot.as_ref().filter(|connection| connection.is_open()) {
             return Ok((connection.clone(), false));
         }
-        let connection = stages::open_within(&self.settings, endpoint, limits).await.result?;
+        let connection = stages::open_within(&self.client, endpoint, limits).await.result?;
         *slot = Some(connection.clone());
         Ok((connection, true))
     }

@@ -1,0 +1,77 @@
+//! Reading client properties by librdkafka's names, and the errors of properties that cannot be used.
+
+use std::{fmt, fs};
+
+use crate::config::Properties;
+
+/// A client property that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyError {
+    /// The name of the property.
+    pub key: String,
+    /// Where the property was set, such as a file and a line. Empty if the property is missing.
+    pub place: String,
+    /// What is wrong with the property and what to do. The message never holds the value, which may be a secret.
+    pub message: String,
+}
+
+impl fmt::Display for PropertyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, place, message } = self;
+        if place.is_empty() { write!(f, "{key}: {message}") } else { write!(f, "{place}: {key}: {message}") }
+    }
+}
+
+/// Reads properties and collects the errors of those that cannot be used.
+pub(super) struct PropertyReader<'a> {
+    properties: &'a Properties,
+    errors: Vec<PropertyError>,
+}
+
+impl<'a> PropertyReader<'a> {
+    pub(super) fn new(properties: &'a Properties) -> Self {
+        Self { properties, errors: Vec::new() }
+    }
+
+    /// The value of a property. `None` if the property is not set or is empty.
+    pub(super) fn get(&self, key: &str) -> Option<&'a str> {
+        self.properties.get(key).filter(|value| !value.is_empty())
+    }
+
+    /// The names of all properties that are set.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.properties.0.keys().map(String::as_str)
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
+    /// The errors of all properties that were read.
+    pub(super) fn into_errors(self) -> Vec<PropertyError> {
+        self.errors
+    }
+
+    /// Adds an error of a property.
+    pub(super) fn error(&mut self, key: &str, message: impl Into<String>) {
+        let place = self.properties.0.get(key).map_or_else(String::new, |property| property.place.clone());
+        self.errors.push(PropertyError { key: key.to_owned(), place, message: message.into() });
+    }
+
+    /// The text of `KEY.pem`, or of the file that `KEY.location` names. `None` if neither is set, or if the file cannot
+    /// be read, which is added as an error.
+    pub(super) fn pem(&mut self, key: &str) -> Option<Vec<u8>> {
+        if let Some(text) = self.get(&format!("{key}.pem")) {
+            return Some(text.as_bytes().to_vec());
+        }
+        let location = format!("{key}.location");
+        let path = self.get(&location)?;
+        match fs::read(path) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                self.error(&location, format!("cannot read {path}: {error}"));
+                None
+            }
+        }
+    }
+}
