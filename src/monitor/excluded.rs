@@ -1,7 +1,7 @@
 //! Groups and topics that are left out: by a file that is read again when it has changed, and by the configuration.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -9,8 +9,7 @@ use std::{
 
 use tokio::{task::JoinHandle, time::timeout};
 
-use super::cycle::Probe;
-use crate::{cluster::metadata, config, kafka::fault::plain};
+use crate::{config, kafka::fault::plain};
 
 /// A longer file is a mistake.
 const LONGEST: u64 = 1 << 20;
@@ -121,21 +120,6 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     let names = parse(text);
     assert!(names.groups.iter().chain(&names.topics).all(|name| name.trim() == name));
     assert!(names.groups.len() + names.topics.len() + names.wrong.len() <= text.lines().count());
-}
-
-impl Probe {
-    /// How many names the filters of the configuration leave out of this cycle.
-    pub(crate) fn filtered(&self, metadata: &metadata::Snapshot) -> BTreeMap<&'static str, usize> {
-        let (lag, freshness) = (&self.cluster.lag, &self.cluster.freshness);
-        let left_out =
-            |filter: &config::Filter| metadata.topics.keys().filter(|name| !filter.covers(name)).count();
-        let filters = [
-            ("lag.groups", self.groups.filtered.filter(|_| lag.enabled)),
-            ("lag.topics", lag.enabled.then(|| left_out(&lag.topics))),
-            ("freshness.topics", freshness.enabled.then(|| left_out(&freshness.topics))),
-        ];
-        filters.into_iter().filter_map(|(filter, count)| Some((filter, count?))).collect()
-    }
 }
 
 #[cfg(test)]

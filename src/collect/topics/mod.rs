@@ -7,5 +7,5 @@ mod row;
 mod watched;
 
 pub(crate) use row::{HistoryRow, by_topic};
-pub(crate) use watched::{Leaderless, Log, Logs, STEPS_BACK, Watched};
+pub(crate) use watched::{Leaderless, Log, LogOffsets, Logs, STEPS_BACK, Watched};
 pub use watched::{Partition, Topic};

@@ -17,7 +17,7 @@ use crate::{
     config,
     kafka::{
         Fault, TopicId,
-        admin::{ByLeader, Found, FoundOffsets},
+        admin::{self, ByLeader, Found, FoundOffsets},
     },
 };
 
@@ -50,6 +50,42 @@ pub struct Partition {
     pub stable: Option<i64>,
     /// The newest timestamp of a record that does not lie in the future, in milliseconds since 1970.
     pub newest_ms: Option<i64>,
+}
+
+/// What the leaders answered about the ends of their logs.
+#[derive(Debug)]
+pub(crate) struct LogOffsets {
+    /// The high watermarks.
+    pub(crate) latest: FoundOffsets,
+    /// The log start offsets.
+    pub(crate) earliest: FoundOffsets,
+    /// The last stable offsets; empty if lag does not count to them.
+    pub(crate) last_stable: FoundOffsets,
+}
+
+/// What the leader of one partition answered.
+#[derive(Debug, Clone, Copy)]
+struct Answers {
+    end: Result<Option<Found>, Fault>,
+    start: Result<Option<Found>, Fault>,
+    stable: Result<Option<Found>, Fault>,
+}
+
+/// The ends of the logs have been taken in: only then can newest timestamps be.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    moved: ByLeader,
+}
+
+impl Observed {
+    /// The partitions of these topics whose newest record is another one than in the cycle before.
+    pub(crate) fn moved(&mut self, is_wanted: impl Fn(&str) -> bool) -> &ByLeader {
+        for topics in self.moved.values_mut() {
+            topics.retain(|name, _| is_wanted(name));
+        }
+        self.moved.retain(|_, topics| !topics.is_empty());
+        &self.moved
+    }
 }
 
 /// Partitions without a leader.
@@ -207,80 +243,41 @@ impl Watched {
         }
     }
 
-    /// Takes in both ends of every log, and the last stable offsets where they count; returns the partitions
-    /// whose newest record is another one than before.
+    /// Takes in both ends of every log, and the last stable offsets where lag counts to them.
     pub(crate) fn observe(
         &mut self,
         metadata: &metadata::Snapshot,
-        [ends, starts, stable]: [&FoundOffsets; 3],
+        found: &LogOffsets,
         now: Duration,
         faults: &mut Faults,
-    ) -> ByLeader {
-        let known = &metadata.topics;
-        // Who has no leader was not asked: what was known before is not known now.
-        for (name, memory) in &mut self.topics {
-            let asked = ends.get(name);
-            if asked.is_none() {
-                memory.rate = None;
-            }
-            for (number, seen) in &mut memory.partitions {
-                if asked.is_none_or(|asked| !asked.contains_key(number)) {
-                    (seen.ends, seen.stable, seen.fault) = (Ends::default(), None, Some(Fault::NoLeader));
-                }
-            }
-        }
-        let (mut moved, latest_ms) = (ByLeader::new(), latest_ms());
-        for (name, partitions) in ends {
-            let Some(Ok(topic)) = known.get(&**name) else { continue };
-            let memory = self.topics.entry(name.clone()).or_default();
-            // Brokers before 2.8 tell no ids.
-            let anew = memory.id.zip(topic.id).is_some_and(|(before, now)| before != now);
-            memory.id = topic.id.or(memory.id);
-            if anew {
-                let before = std::mem::replace(memory, Memory { id: topic.id, ..Memory::default() });
-                self.gone.extend(before.partitions.keys().map(|number| HistoryRow::gone(name, *number)));
-                self.anew.push(name.clone());
-            }
-            memory.partitions.retain(|number, _| {
-                let stays = topic.partitions.contains_key(number);
-                if !stays {
-                    self.gone.push(HistoryRow::gone(name, *number));
-                }
-                stays
-            });
-            let (starts, stable) = (starts.get(name), stable.get(name));
+    ) -> Observed {
+        self.forget_unasked(&found.latest);
+        let mut moved = ByLeader::new();
+        let latest_ms = latest_ms();
+        for (name, partitions) in &found.latest {
+            let Some(Ok(topic)) = metadata.topics.get(&**name) else { continue };
+            self.compare(name, topic);
+            let Some(memory) = self.topics.get_mut(name) else { continue };
+            let earliest = found.earliest.get(name);
+            let last_stable = found.last_stable.get(name);
             for (number, end) in partitions {
-                let start =
-                    starts.and_then(|starts| starts.get(number)).copied().unwrap_or(Err(Fault::Protocol));
-                let stable = stable.and_then(|stable| stable.get(number)).copied().unwrap_or(Ok(None));
-                let fault = end.err().or(start.err());
-                let mut offset = |found: Result<Option<Found>, Fault>| {
-                    Some(found.map_err(|fault| faults.count(Api::ListOffsets, fault)).ok()??.offset)
+                let start = earliest.and_then(|earliest| earliest.get(number)).copied();
+                let stable = last_stable.and_then(|stable| stable.get(number)).copied();
+                let answers = Answers {
+                    end: *end,
+                    start: start.unwrap_or(Err(Fault::Protocol)),
+                    stable: stable.unwrap_or(Ok(None)),
                 };
-                let (end, start) = (offset(*end), offset(start));
-                let seen = memory.partitions.entry(*number).or_default();
-                seen.stable = offset(stable);
-                let before = seen.last;
-                if end.zip(before).is_some_and(|(end, before)| end < before) {
-                    // Records were cut off, and others may come in their place.
-                    seen.newest = Newest::default();
+                let partition = memory.partitions.entry(*number).or_default();
+                let appended = partition.take_in(answers, now, faults);
+                if appended.is_none() {
                     self.anew.push(name.clone());
                 }
-                seen.last = end.or(before);
-                let appended =
-                    end.zip(before).map_or(0, |(end, before)| u64::try_from(end - before).unwrap_or(0));
-                if appended > 0 {
-                    memory.appended += appended;
+                memory.appended += appended.unwrap_or(0);
+                if appended > Some(0) {
                     memory.appended_at = Some(SystemTime::now());
                 }
-                (seen.ends, seen.fault) = (Ends { start, end }, fault);
-                let Some(end) = end else { continue };
-                seen.changed |= seen.history.add(now, end);
-                start.into_iter().for_each(|start| seen.newest.begins(start));
-                let holds_records = start.is_none_or(|start| start < end);
-                if !holds_records {
-                    seen.newest.none(end);
-                } else if seen.newest.is_wanted(seen.ends, now, latest_ms)
+                if partition.wants_newest(now, latest_ms)
                     && let Some(leader) = topic.partitions.get(number).and_then(|partition| partition.leader)
                 {
                     moved.entry(leader).or_default().entry(name.clone()).or_default().push(*number);
@@ -288,11 +285,48 @@ impl Watched {
             }
             memory.note_rate(now);
         }
-        moved
+        Observed { moved }
+    }
+
+    /// A partition without a leader was not asked: what was known of it before is not known now.
+    fn forget_unasked(&mut self, latest: &FoundOffsets) {
+        for (name, memory) in &mut self.topics {
+            let asked = latest.get(name);
+            if asked.is_none() {
+                memory.rate = None;
+            }
+            for (number, partition) in &mut memory.partitions {
+                if asked.is_none_or(|asked| !asked.contains_key(number)) {
+                    partition.ends = Ends::default();
+                    partition.stable = None;
+                    partition.fault = Some(Fault::NoLeader);
+                }
+            }
+        }
+    }
+
+    /// Begins a new memory for a topic that was deleted and created again, and forgets partitions that do not exist any more.
+    fn compare(&mut self, name: &Arc<str>, topic: &admin::Topic) {
+        let memory = self.topics.entry(name.clone()).or_default();
+        // Brokers before 2.8 send no ids of topics.
+        let is_recreated = memory.id.zip(topic.id).is_some_and(|(before, now)| before != now);
+        memory.id = topic.id.or(memory.id);
+        if is_recreated {
+            let before = std::mem::replace(memory, Memory { id: topic.id, ..Memory::default() });
+            self.gone.extend(before.partitions.keys().map(|number| HistoryRow::gone(name, *number)));
+            self.anew.push(name.clone());
+        }
+        memory.partitions.retain(|number, _| {
+            let stays = topic.partitions.contains_key(number);
+            if !stays {
+                self.gone.push(HistoryRow::gone(name, *number));
+            }
+            stays
+        });
     }
 
     /// Takes in the newest timestamps.
-    pub(crate) fn date(&mut self, newest: &FoundOffsets, latest_ms: i64, faults: &mut Faults) {
+    pub(crate) fn date(&mut self, _: Observed, newest: &FoundOffsets, latest_ms: i64, faults: &mut Faults) {
         for (name, partitions) in newest {
             let Some(memory) = self.topics.get_mut(name) else { continue };
             for (number, found) in partitions {
@@ -370,6 +404,46 @@ impl Watched {
             (name.clone(), topic)
         };
         self.topics.iter().filter(|(_, memory)| memory.missed == 0).map(view).collect()
+    }
+}
+
+impl Seen {
+    /// Takes in both ends of the log. Returns the number of records that were appended since the cycle before; absent if the log
+    /// was truncated: other records may come in place of those that were cut off.
+    fn take_in(&mut self, answers: Answers, now: Duration, faults: &mut Faults) -> Option<u64> {
+        let fault = answers.end.err().or(answers.start.err());
+        let mut offset = |found: Result<Option<Found>, Fault>| {
+            Some(found.map_err(|fault| faults.count(Api::ListOffsets, fault)).ok()??.offset)
+        };
+        let end = offset(answers.end);
+        let start = offset(answers.start);
+        self.stable = offset(answers.stable);
+        self.ends = Ends { start, end };
+        self.fault = fault;
+        let before = self.last;
+        self.last = end.or(before);
+        let is_truncated = end.zip(before).is_some_and(|(end, before)| end < before);
+        if is_truncated {
+            self.newest = Newest::default();
+        }
+        if let Some(end) = end {
+            self.changed |= self.history.add(now, end);
+            start.into_iter().for_each(|start| self.newest.begins(start));
+            if start.is_some_and(|start| start >= end) {
+                self.newest.none(end);
+            }
+        }
+        if is_truncated {
+            return None;
+        }
+        Some(end.zip(before).map_or(0, |(end, before)| u64::try_from(end - before).unwrap_or(0)))
+    }
+
+    /// Whether the leader is to be asked for the newest timestamp.
+    fn wants_newest(&mut self, now: Duration, latest_ms: i64) -> bool {
+        let Ends { start, end: Some(end) } = self.ends else { return false };
+        let holds_records = start.is_none_or(|start| start < end);
+        holds_records && self.newest.is_wanted(self.ends, now, latest_ms)
     }
 }
 
