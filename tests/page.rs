@@ -1,7 +1,7 @@
-//! HTTP as a browser, a scraper and a supervisor see it: a real server on a loopback port, a plain client.
+//! HTTP as a browser, a scraper and a supervisor see it: a real server on a loopback port and a plain client.
 
 mod sample;
-#[expect(dead_code, reason = "every test uses a part of what is shared")]
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
 use std::{
@@ -54,7 +54,7 @@ const PATHS: [&str; 23] = [
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const PROMETHEUS: &str =
     "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-/// Longer than anything takes on a busy machine.
+/// The most time for one step on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server of its own for each test; it ends with the test.
@@ -69,7 +69,7 @@ impl Server {
         Self::of(|_| {})
     }
 
-    /// The sample, after `change`.
+    /// A server of the sample, after `change`.
     fn of(change: impl FnOnce(&mut Vec<Readings>)) -> Self {
         let (config, wall, stop) = (config(), SystemTime::now(), CancellationToken::new());
         let mut readings = sample(&config, wall);
@@ -122,7 +122,7 @@ impl Drop for Server {
     }
 }
 
-/// A connection of its own for each request: the server's end does not wait for an idle one.
+/// A client that opens a connection for each request, so that the server does not wait for an idle one when it ends.
 fn agent() -> Agent {
     let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT));
     config.max_idle_connections(0).build().into()
@@ -133,7 +133,7 @@ fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
 }
 
 #[test]
-fn everybody_gets_the_format_he_asks_for() {
+fn every_client_gets_the_format_that_it_asks_for() {
     let server = Server::start();
     let (html, text, openmetrics) = (
         "text/html; charset=utf-8",
@@ -168,7 +168,7 @@ fn everybody_gets_the_format_he_asks_for() {
     assert!(packed.len() * 5 < plain.len());
     let mut unpacked = String::new();
     flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut unpacked).expect("a good stream");
-    // Values go on; names and labels are the same.
+    // The values change from one answer to the next; names and labels do not.
     let series = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.rsplit_once(' ').map_or(line, |(series, _)| series).to_owned()).collect()
     };
@@ -176,9 +176,9 @@ fn everybody_gets_the_format_he_asks_for() {
 }
 
 #[test]
-fn what_is_kept_packed_alone_is_written_anew_for_who_takes_it_as_it_is() {
+fn series_kept_with_gzip_only_are_written_again_for_a_client_without_gzip() {
     let server = Server::of(|all| {
-        // A family that is worth keeping packed.
+        // A family that is so large that it is kept with gzip only.
         let (snapshot, _) = all[0].collect.snapshot.as_mut().expect("a snapshot");
         let changed = Arc::get_mut(snapshot).expect("the only one");
         for group in changed.groups.values_mut() {
@@ -206,7 +206,7 @@ fn what_is_kept_packed_alone_is_written_anew_for_who_takes_it_as_it_is() {
 }
 
 #[test]
-fn every_answer_is_fresh_and_trusts_nobody() {
+fn every_answer_forbids_caches_and_content_from_other_hosts() {
     let server = Server::start();
     for path in PATHS.into_iter().chain(["/events", "/nowhere"]) {
         let response = server.get(path, &[]);
@@ -230,7 +230,7 @@ fn head_answers_like_get_without_a_body() {
 }
 
 #[test]
-fn what_is_not_there_says_what_is_and_nothing_can_be_written() {
+fn missing_path_lists_the_paths_and_no_path_can_be_written() {
     let server = Server::start();
     let mut missing = server.get("/nowhere", &[("accept", BROWSER)]);
     assert_eq!(missing.status(), 404);
@@ -249,7 +249,7 @@ fn what_is_not_there_says_what_is_and_nothing_can_be_written() {
 }
 
 #[test]
-fn hostile_names_do_no_harm_and_lose_nothing() {
+fn hostile_names_are_escaped_and_complete() {
     let server = Server::start();
     let page = server.text("/", BROWSER);
     assert_eq!(page.matches("<script").count(), 1, "only our own script");
@@ -311,11 +311,11 @@ fn page_request_that_timed_out_is_no_missing_permission() {
     });
     let page = silent.text("/", "text/html");
     assert!(!page.contains("may leave something out"), "{page}");
-    assert!(page.contains("Fetch is denied: it needs Read on the topics"), "a denial is one all the same");
+    assert!(page.contains("Fetch is denied: it needs Read on the topics"), "a denial is shown all the same");
 }
 
 #[test]
-fn the_twins_of_the_page_tell_null_where_nothing_is_known() {
+fn api_answers_null_where_a_value_is_not_known() {
     let server = Server::start();
     let status = server.json("/api/v1/status?cluster=us");
     let us = &status["clusters"][0];
@@ -341,7 +341,7 @@ fn the_twins_of_the_page_tell_null_where_nothing_is_known() {
 }
 
 #[test]
-fn who_leads_is_not_told_from_old_metadata() {
+fn leaders_are_not_shown_from_stale_metadata() {
     let fresh = Server::start();
     let old = Server::of(|readings| readings[0].metadata.interval = Duration::ZERO);
     let leader = |server: &Server| {
@@ -358,15 +358,15 @@ fn who_leads_is_not_told_from_old_metadata() {
     for told in ["broker 1", "no leader"] {
         assert!(!page(&old).contains(&format!("<span class=\"leader\">{told}")), "{told}");
     }
-    assert!(page(&old).contains("<td>eu-1</td><td class=\"n\">–</td>"));
+    assert!(page(&old).contains("<td>eu-1</td><td class=\"n\">not known</td>"));
 }
 
 #[test]
-fn supervisors_hear_of_our_own_health_and_never_of_kafkas() {
+fn health_checks_depend_on_this_service_and_never_on_kafka() {
     let server = Server::start();
-    assert_eq!(server.get("/livez", &[]).status(), 200, "alive although one cluster was never reached");
+    assert_eq!(server.get("/livez", &[]).status(), 200, "the service lives although one cluster was never reached");
     let mut ready = server.get("/readyz", &[]);
-    assert_eq!(ready.status(), 503, "one cluster's tasks have not tried yet");
+    assert_eq!(ready.status(), 503, "no cycle of one cluster's tasks has ended yet");
     let words = ready.body_mut().read_to_string().expect("text");
     assert!(words.contains("[-] us/metadata") && !words.contains("eu/"), "{words}");
     let words = server.text("/readyz?verbose", "*/*");
@@ -387,7 +387,7 @@ fn supervisors_hear_of_our_own_health_and_never_of_kafkas() {
     };
     let every = Task::ALL.map(Task::as_str);
     assert_eq!(listed(true), every);
-    assert_eq!(listed(false), every[..5], "a task that does not run is not waited for");
+    assert_eq!(listed(false), every[..5], "no check waits for a task that does not run");
     tried.stop.cancel();
 
     let hung = Server::of(|readings| {
@@ -401,7 +401,7 @@ fn supervisors_hear_of_our_own_health_and_never_of_kafkas() {
 }
 
 #[test]
-fn the_page_is_one_small_piece_and_says_what_it_does_not_know() {
+fn page_is_small_and_shows_what_is_not_known() {
     let server = Server::start();
     let page = server.text("/", BROWSER);
     let assets = ["/assets/page.css", "/assets/page.js"].map(|path| server.text(path, "*/*").len());
@@ -418,7 +418,7 @@ fn the_page_is_one_small_piece_and_says_what_it_does_not_know() {
 }
 
 #[test]
-fn a_watched_page_is_told_news_until_the_service_stops() {
+fn watched_page_gets_updates_until_the_service_stops() {
     let server = Server::start();
     let mut response = server.get("/events", &[("accept", "text/event-stream")]);
     assert_eq!(header(&response, "x-accel-buffering"), "no");
@@ -434,12 +434,12 @@ fn a_watched_page_is_told_news_until_the_service_stops() {
 }
 
 #[test]
-fn a_page_too_many_is_refused_and_a_place_becomes_free_again() {
+fn watched_page_above_the_limit_is_refused_until_another_is_closed() {
     let server = Server::start();
     let mut watchers: Vec<_> = (0..32).map(|_| server.get("/events", &[])).collect();
     assert!(watchers.iter().all(|response| response.status() == 200));
     assert_eq!(server.get("/events", &[]).status(), 503);
-    assert_eq!(server.get("/metrics", &[]).status(), 200, "nobody else is disturbed");
+    assert_eq!(server.get("/metrics", &[]).status(), 200, "other clients are not disturbed");
     watchers.pop();
     support::wait_for("a free place", LIMIT, || (server.get("/events", &[]).status() == 200).then_some(()));
 }
@@ -458,18 +458,18 @@ fn first_event(server: &Server) -> String {
     event(&mut BufReader::new(response.body_mut().as_reader()))
 }
 
-/// Looked at by a browser; the pictures are in target/tmp for people.
+/// A browser draws the page; the pictures stay in target/tmp for people to look at.
 #[test]
-fn a_browser_draws_the_page_in_light_and_in_dark() {
+fn browser_draws_the_page_in_light_and_in_dark() {
     let Some(chromium) = chromium() else {
-        println!("no chromium: the page was not looked at");
+        println!("no chromium: the page was not drawn");
         return;
     };
     let server = Server::start();
     let pictures = [("light", "1280,1900", 1), ("dark", "1280,1900", 0), ("narrow", "500,2600", 1)];
     let [light, dark, _] = pictures.map(|(name, size, scheme)| {
         let picture = draw(&chromium, &server.url("/"), name, size, scheme);
-        // Nothing but a ground compresses to a few kilobytes.
+        // A picture of a blank page compresses to a few kilobytes.
         assert!(picture.len() > 40_000, "{name}: {} bytes are a blank page", picture.len());
         assert!(picture.starts_with(b"\x89PNG"), "{name} is no picture");
         picture
@@ -522,13 +522,13 @@ fn groups_and_topics_have_lists_that_can_be_searched() {
     assert!(!groups.contains("<script>alert"));
     let found = page("/groups?search=unread");
     assert!(found.contains("unreadable") && !found.contains("deleted unread,"), "{found}");
-    assert!(!page("/groups?search=%22%3E%3Cb%3E").contains("\"><b>"), "what is searched for is text too");
+    assert!(!page("/groups?search=%22%3E%3Cb%3E").contains("\"><b>"), "the text that is searched for is escaped, too");
     assert!(page("/topics").contains("never-written"));
     assert!(!page("/topics?page=7").contains("never-written"));
 }
 
 #[test]
-fn the_report_has_the_fields_its_readers_expect_and_never_null_for_an_age() {
+fn report_has_every_field_and_never_null_for_a_lag() {
     let server = Server::start();
     let report = server.json("/api/v1/report");
     assert!(humantime::parse_rfc3339(report["generated_at"].as_str().expect("a time")).is_ok());
@@ -546,10 +546,10 @@ fn the_report_has_the_fields_its_readers_expect_and_never_null_for_an_age() {
     assert_eq!((&near["lag_seconds"], &near["lag_display"]), (&5.into(), &"< 1 minute".into()));
     assert_eq!((&near["status"], &near["data_resolution"]), (&"online".into(), &"fine".into()));
     let told = (&near["method"], &near["max_error_seconds"]);
-    assert_eq!(told, (&"record".into(), &Value::Null), "of a partition nothing is known");
+    assert_eq!(told, (&"record".into(), &Value::Null), "how far the time lag may be off is not known");
     let gone = row("gone");
     assert_eq!((&gone["lag_display"], &gone["worst_partition"]), (&"1 hour 1 minute".into(), &2.into()));
-    // Of whom nothing is known, 0 is told, and that nothing is known.
+    // A group whose lag is not known has the lag 0 and the method no_data.
     let unknown = Server::of(|readings| {
         let (snapshot, at) = readings[0].collect.snapshot.take().expect("collected");
         let mut snapshot = monitor::Snapshot::clone(&snapshot);
@@ -561,12 +561,12 @@ fn the_report_has_the_fields_its_readers_expect_and_never_null_for_an_age() {
         rows.as_array().and_then(|rows| rows.iter().find(|row| row["group_id"] == "whole")).expect("a row");
     assert_eq!((&row["lag_seconds"], &row["worst_partition"]), (&0.into(), &Value::Null));
     assert_eq!((&row["method"], &row["lag_display"]), (&"no_data".into(), &"< 1 minute".into()));
-    let nobody = Server::of(|readings| readings.truncate(0));
-    assert_eq!(nobody.get("/api/v1/report", &[]).status(), 503);
+    let empty = Server::of(|readings| readings.truncate(0));
+    assert_eq!(empty.get("/api/v1/report", &[]).status(), 503);
 }
 
 #[test]
-fn what_happened_is_told_as_annotations() {
+fn events_are_annotations_with_whole_sentences() {
     let server = Server::start();
     let events = server.json("/api/v1/events");
     let [event] = events.as_array().expect("a list").as_slice() else { panic!("{events}") };
@@ -574,12 +574,13 @@ fn what_happened_is_told_as_annotations() {
     assert_eq!(event["tags"], serde_json::json!(["kafka-heartbeat", "eu", "topic_created"]));
     let text = event["text"].as_str().expect("words");
     assert_eq!(text, format!("Topic {HOSTILE} was created."));
-    let told =
+    let listed =
         |query: String| server.json(&format!("/api/v1/events?{query}")).as_array().expect("a list").len();
-    assert_eq!([format!("from={at}"), format!("to={at}"), format!("from={}", at + 1)].map(told), [1, 1, 0]);
+    assert_eq!([format!("from={at}"), format!("to={at}"), format!("from={}", at + 1)].map(listed), [1, 1, 0]);
     let queries = ["kind=topic_created", "kind=topic_deleted", "cluster=eu", "cluster=us"];
-    assert_eq!(queries.map(|query| told(query.to_owned())), [1, 0, 1, 0]);
+    assert_eq!(queries.map(|query| listed(query.to_owned())), [1, 0, 1, 0]);
     let page = server.text("/", BROWSER);
     assert!(page.contains("What happened") && page.contains("topic created"), "{page}");
+    assert!(page.contains("&#60;/script&#62; was created."), "the sentence of the event: {page}");
     assert!(page.contains("offline, lost") && !page.contains("<script>alert"), "escaped");
 }

@@ -1,69 +1,137 @@
 //! Facts about the cluster and the heartbeat topic.
 
-use super::words::{UNKNOWN, millis};
+use super::words::{UNKNOWN, count, millis};
 use crate::{
     board::Readings,
     collect::topology::{Health, Topology},
+    kafka::{Capability, Request},
+    task::Latest,
 };
 
-pub(super) struct Topic {
+/// What is known of the heartbeat topic, in words.
+pub(super) struct HeartbeatTopic {
     pub(super) name: String,
-    pub(super) words: &'static str,
-    pub(super) good: bool,
+    pub(super) state: &'static str,
+    /// Whether heartbeats can be sent.
+    pub(super) ready: bool,
+    /// Changes that are due.
     pub(super) pending: Vec<String>,
+    /// Why changes that are due are not made.
     pub(super) blocked: Vec<String>,
 }
 
+/// Facts about the cluster: a name and a value, or why there is no value.
 pub(super) fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
-    let metadata = readings.metadata.fresh();
-    let known = |value: Option<String>| value.unwrap_or_else(|| UNKNOWN.to_owned());
-    let quorum = metadata.and_then(|metadata| metadata.quorum).map(|quorum| quorum.leader.to_string());
+    let metadata = &readings.metadata;
+    let known = metadata.fresh();
+    let cluster_id = match known.map(|metadata| metadata.cluster_id.clone()) {
+        Some(None) => "none".to_owned(),
+        id => value(id.flatten(), metadata),
+    };
+    let quorum = match known.map(|metadata| metadata.quorum) {
+        Some(Some(quorum)) => format!("broker {}", quorum.leader),
+        Some(None) => not_known_because(readings, Request::DescribeQuorum),
+        None => not_known(metadata),
+    };
+    let problems = readings.collect.fresh().map(|collect| problems(&collect.topology));
+    let below_min_isr = match readings.collect.fresh() {
+        Some(collect) => below_min_isr(&collect.topology, readings),
+        None => not_known(&readings.collect),
+    };
     vec![
-        ("cluster id", known(metadata.and_then(|metadata| metadata.cluster_id.clone()))),
-        ("brokers", known(metadata.map(|metadata| metadata.brokers.len().to_string()))),
-        ("quorum leader", known(quorum)),
-        ("topics", known(metadata.map(|metadata| metadata.topics.len().to_string()))),
-        ("partitions", known(metadata.map(|metadata| metadata.partitions().to_string()))),
-        ("partitions not well", known(readings.collect.fresh().map(|collect| sick(&collect.topology)))),
-        ("metadata took", known(metadata.map(|metadata| millis(metadata.duration)))),
+        ("cluster id", cluster_id),
+        ("brokers", value(known.map(|metadata| metadata.brokers.len()), metadata)),
+        ("leader of the controller quorum", quorum),
+        ("topics", value(known.map(|metadata| metadata.topics.len()), metadata)),
+        ("partitions", value(known.map(|metadata| metadata.partitions()), metadata)),
+        ("partitions with a problem", value(problems, &readings.collect)),
+        ("partitions below min.insync.replicas", below_min_isr),
+        ("the metadata request took", value(known.map(|metadata| millis(metadata.duration)), metadata)),
     ]
 }
 
-pub(super) fn topic(readings: &Readings) -> Topic {
-    let name = readings.settings.heartbeat.topic.clone();
-    let Some(topic) = readings.topic.fresh() else {
-        return Topic { name, words: "not known", good: false, pending: Vec::new(), blocked: Vec::new() };
-    };
-    let words = match (topic.ready, topic.pending.is_empty()) {
-        (false, _) => "not ready",
-        (true, true) => "as it should be",
-        (true, false) => "works, but could be better",
-    };
-    Topic {
-        name,
-        words,
-        good: topic.ready,
-        pending: topic.pending.iter().map(ToString::to_string).collect(),
-        blocked: topic.blocked.iter().map(|reason| reason.as_str().replace('_', " ")).collect(),
+/// A value of a task's snapshot, or why there is none.
+fn value<S>(value: Option<impl ToString>, latest: &Latest<S>) -> String {
+    value.map_or_else(|| not_known(latest), |value| value.to_string())
+}
+
+/// Why a task has no fresh snapshot.
+fn not_known<S>(latest: &Latest<S>) -> String {
+    match (&latest.failure, &latest.snapshot) {
+        (Some(failure), _) => format!("{UNKNOWN}: {}", failure.fault),
+        (None, None) => format!("{UNKNOWN} yet"),
+        (None, Some(_)) => format!("{UNKNOWN}: the last answer is too old"),
     }
 }
 
-/// What is wrong with partitions, in words.
-fn sick(topology: &Topology) -> String {
+/// Why the answer to a request is not known.
+fn not_known_because(readings: &Readings, request: Request) -> String {
+    let state = readings.capabilities().into_iter().find(|(other, _)| *other == request);
+    match state.map(|(_, state)| state) {
+        Some(Capability::Denied) => format!("{UNKNOWN}: {} is denied", request.as_str()),
+        Some(Capability::Unsupported) => {
+            format!("{UNKNOWN}: the cluster does not support {}", request.as_str())
+        }
+        _ => UNKNOWN.to_owned(),
+    }
+}
+
+/// The number of partitions that are offline, under-replicated or being moved.
+fn problems(topology: &Topology) -> String {
     let sum = Health::sum(topology.health.values());
-    let under_min_isr = topology.health.values().filter_map(|health| health.under_min_isr).sum();
     let counts = [
         (Some(sum.offline), "offline"),
-        (Some(under_min_isr), "under min ISR"),
         (Some(sum.under_replicated), "under-replicated"),
-        (sum.reassigning, "of these being moved"),
+        (sum.reassigning, "of the under-replicated being moved"),
     ];
-    let known =
-        counts.into_iter().filter_map(|(count, what)| Some((count.filter(|count| *count > 0)?, what)));
-    let mut words: Vec<_> = known.map(|(count, what)| format!("{count} {what}")).collect();
-    if sum.under_min_isr.is_none() {
-        let unknown = topology.health.values().filter(|health| health.under_min_isr.is_none()).count();
-        words.push(format!("min.insync.replicas of {unknown} topics not known"));
+    let positive = |(count, what): (Option<usize>, &str)| match count {
+        Some(count) if count > 0 => Some(format!("{count} {what}")),
+        _ => None,
+    };
+    let problems: Vec<String> = counts.into_iter().filter_map(positive).collect();
+    if problems.is_empty() { "none".to_owned() } else { problems.join(", ") }
+}
+
+/// The number of partitions with fewer in-sync replicas than `min.insync.replicas`, and of how many topics that setting
+/// is not known.
+fn below_min_isr(topology: &Topology, readings: &Readings) -> String {
+    let known = topology.health.values().filter_map(|health| health.under_min_isr);
+    let below: usize = known.clone().sum();
+    let without = topology.health.len() - known.count();
+    let below = if below == 0 { "none".to_owned() } else { below.to_string() };
+    if without == 0 {
+        return below;
     }
-    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    let reason = not_known_because(readings, Request::DescribeConfigs);
+    if without == topology.health.len() {
+        return reason;
+    }
+    let topics = count(without as u64, "topic");
+    format!("{below} known; of {topics} {reason}")
+}
+
+/// What is known of the heartbeat topic.
+pub(super) fn heartbeat_topic(readings: &Readings) -> HeartbeatTopic {
+    let name = readings.settings.heartbeat.topic.clone();
+    let Some(topic) = readings.topic.fresh() else {
+        return HeartbeatTopic {
+            name,
+            state: UNKNOWN,
+            ready: false,
+            pending: Vec::new(),
+            blocked: Vec::new(),
+        };
+    };
+    let state = match (topic.ready, topic.pending.is_empty()) {
+        (false, _) => "not ready",
+        (true, true) => "ready",
+        (true, false) => "ready, but changes are due",
+    };
+    HeartbeatTopic {
+        name,
+        state,
+        ready: topic.ready,
+        pending: topic.pending.iter().map(ToString::to_string).collect(),
+        blocked: topic.blocked.iter().map(|reason| reason.as_str().replace('_', " ")).collect(),
+    }
 }

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use super::{rows::Rows, words::ago};
+use super::{
+    rows::Rows,
+    words::{UNKNOWN, ago, count},
+};
 use crate::{
     board::Readings,
     collect::time_lag::{Method, TimeLag},
@@ -17,35 +20,94 @@ use crate::{
     },
 };
 
+/// The progress of a group that was not seen often enough.
+const NOT_JUDGED: &str = "not judged yet";
+
+/// A consumer group in words.
 pub(super) struct GroupRow {
     pub(super) name: String,
+    /// The state that Kafka reports.
     pub(super) state: &'static str,
-    /// Its verdict, and on how many topics it is not online.
-    pub(super) reads: String,
+    /// How the group gets on with its topics, and on how many topics it is not online.
+    pub(super) progress: String,
+    /// Whether the group is offline on a topic.
     pub(super) offline: bool,
     pub(super) lag: String,
-    pub(super) time: String,
+    pub(super) time_lag: String,
+    /// How the time lag was found, and how far it may be off; empty without a time lag.
     pub(super) method: String,
+    /// The partition with the largest time lag; empty without one.
     pub(super) worst: String,
+    /// What is wrong with the group; empty if nothing is.
     pub(super) remark: String,
     pub(super) bad: bool,
 }
 
-/// Groups whose names hold `search`: lost and reset ones first, then those with the oldest unread record.
+/// A consumer group and what is summed over its partitions.
+struct Summed<'a> {
+    name: &'a Arc<str>,
+    group: &'a Group,
+    sums: Sums,
+    /// The number of records that were deleted before the group consumed them.
+    lost: i64,
+    /// The number of committed offsets beyond the log end.
+    resets: usize,
+}
+
+impl<'a> Summed<'a> {
+    fn new(name: &'a Arc<str>, group: &'a Group, partial_sums: bool) -> Self {
+        let lags = || group.topics.values().flat_map(|lags| lags.values());
+        Self {
+            name,
+            group,
+            sums: group.sums(partial_sums),
+            lost: lags().filter_map(|lag| lag.lost).sum(),
+            resets: lags().filter(|lag| lag.reset).count(),
+        }
+    }
+
+    fn is_bad(&self) -> bool {
+        self.lost > 0 || self.resets > 0 || self.group.fault.is_some()
+    }
+
+    /// What is wrong with the group; empty if nothing is.
+    fn remark(&self) -> String {
+        let unknown = self.group.unknown();
+        let mut remarks = Vec::new();
+        if self.lost > 0 {
+            remarks.push(format!("{} deleted unread", count(self.lost, "record")));
+        }
+        if self.resets > 0 {
+            remarks.push(format!("{} beyond the log end", count(self.resets as u64, "committed offset")));
+        }
+        match self.group.fault {
+            Some(fault) if self.group.topics.is_empty() => {
+                remarks.push(format!("the committed offsets cannot be read: {fault}"));
+            }
+            Some(_) => {
+                let remark =
+                    "the group has no coordinator: the lag is that of its last known committed offsets";
+                remarks.push(remark.to_owned());
+            }
+            None => {}
+        }
+        if unknown > 0 {
+            remarks.push(format!("the lag of {} is not known", count(unknown as u64, "partition")));
+        }
+        remarks.join(", ")
+    }
+}
+
+/// Groups whose names hold `search`: those that lost records, were reset or cannot be read first, then those with the
+/// largest time lag.
 pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usize) -> Rows<GroupRow> {
-    let Some(snapshot) = readings.collect.fresh() else { return Rows::default() };
-    let mut found: Vec<_> = snapshot
-        .groups
-        .iter()
-        .filter(|(name, _)| name.contains(search))
-        .map(|(name, group)| {
-            let lags = || group.topics.values().flat_map(|lags| lags.values());
-            let lost: i64 = lags().filter_map(|lag| lag.lost).sum();
-            let resets = lags().filter(|lag| lag.reset).count();
-            (name, group, group.sums(readings.settings.lag.partial_sums), lost, resets)
-        })
-        .collect();
-    found.sort_by_key(|(name, group, sums, lost, resets)| {
+    let Some(snapshot) = readings.collect.fresh() else {
+        return Rows::not_known(readings.settings.lag.enabled);
+    };
+    let partial_sums = readings.settings.lag.partial_sums;
+    let named = snapshot.groups.iter().filter(|(name, _)| name.contains(search));
+    let mut found: Vec<_> = named.map(|(name, group)| Summed::new(name, group, partial_sums)).collect();
+    found.sort_by_key(|Summed { name, group, sums, lost, resets }| {
         let trouble = *lost > 0 || *resets > 0 || group.fault.is_some() || group.unknown() > 0;
         (
             Reverse(trouble),
@@ -55,54 +117,35 @@ pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usiz
         )
     });
     let count = found.len();
-    let rows = found.into_iter().skip(skip).take(limit);
+    let rows = found.iter().skip(skip).take(limit);
     Rows {
-        rows: rows
-            .map(|(name, group, sums, lost, resets)| {
-                let judged = snapshot.judged.groups.get(name);
-                row(name, group, judged, (sums, lost, resets))
-            })
-            .collect(),
+        rows: rows.map(|summed| row(summed, snapshot.judged.groups.get(summed.name))).collect(),
         count,
+        empty: readings.settings.lag.enabled.then_some("There is no such consumer group."),
     }
 }
 
-fn row(
-    name: &Arc<str>,
-    group: &Group,
-    judged: Option<&judge::Group>,
-    (sums, lost, resets): (Sums, i64, usize),
-) -> GroupRow {
-    let (reads, offline) = judged.map_or_else(|| ("–".to_owned(), false), reads);
-    let remarks = [
-        (lost > 0).then(|| format!("{lost} records deleted unread")),
-        (resets > 0).then(|| format!("{resets} committed offsets beyond the log end")),
-        group.fault.map(|fault| match group.topics.is_empty() {
-            true => format!("cannot be read: {fault}"),
-            false => {
-                "the group has no coordinator: the lag is that of its last known committed offsets".to_owned()
-            }
-        }),
-        (group.unknown() > 0).then(|| format!("{} partitions not known", group.unknown())),
-    ];
+fn row(summed: &Summed<'_>, judged: Option<&judge::Group>) -> GroupRow {
+    let Summed { name, group, sums, .. } = summed;
+    let (progress, offline) = judged.map_or_else(|| (NOT_JUDGED.to_owned(), false), progress);
     GroupRow {
         name: name.to_string(),
         state: group.state.as_str(),
-        reads,
+        progress,
         offline,
-        lag: sums.records.map_or_else(|| "–".to_owned(), |records| records.to_string()),
-        time: sums.oldest.map_or_else(|| "–".to_owned(), age),
-        method: sums.oldest.map_or_else(String::new, how),
+        lag: sums.records.map_or_else(|| UNKNOWN.to_owned(), |records| count(records, "record")),
+        time_lag: sums.oldest.map_or_else(|| UNKNOWN.to_owned(), time_lag),
+        method: sums.oldest.map_or_else(String::new, method),
         worst: group.worst().map_or_else(String::new, |(topic, number)| format!("{topic}-{number}")),
-        remark: remarks.into_iter().flatten().collect::<Vec<_>>().join(", "),
-        bad: lost > 0 || resets > 0 || group.fault.is_some(),
+        remark: summed.remark(),
+        bad: summed.is_bad(),
     }
 }
 
-/// How a group gets on, in words, and whether it does not read something that it should.
-fn reads(judged: &judge::Group) -> (String, bool) {
-    let count = |status| judged.topics.values().filter(|topic| topic.status == status).count();
-    let (offline, recovering) = (count(Status::Offline), count(Status::Recovering));
+/// How a group gets on with its topics, and whether it is offline on one of them.
+fn progress(judged: &judge::Group) -> (String, bool) {
+    let topics = |status| judged.topics.values().filter(|topic| topic.status == status).count();
+    let (offline, recovering) = (topics(Status::Offline), topics(Status::Recovering));
     let all = judged.topics.len();
     let part = |count: usize, words: &str| match count {
         0 => None,
@@ -113,26 +156,33 @@ fn reads(judged: &judge::Group) -> (String, bool) {
     let parts = [part(offline, "offline"), part(recovering, "recovering"), verdict.map(str::to_owned)];
     let words: Vec<_> = parts.into_iter().flatten().collect();
     match (words.is_empty(), judged.verdict) {
-        (true, None) => ("–".to_owned(), false),
+        (true, None) => (NOT_JUDGED.to_owned(), false),
         (true, Some(_)) => ("ok".to_owned(), false),
         _ => (words.join(", "), offline > 0),
     }
 }
 
-fn age(lag: TimeLag) -> String {
+fn time_lag(lag: TimeLag) -> String {
     let words = duration(lag.age);
     match lag.method {
         Method::Current => "none".to_owned(),
-        Method::Clamped => format!("over {words}"),
+        Method::Clamped => format!("more than {words}"),
         _ => words,
     }
 }
 
-fn how(lag: TimeLag) -> String {
-    match (lag.method, lag.error) {
-        (Method::Current, _) => String::new(),
-        (method, Some(error)) => format!("{} ± {}", method.as_str(), duration(error)),
-        (method, None) => method.as_str().to_owned(),
+/// How a time lag was found, and how far it may be off.
+fn method(lag: TimeLag) -> String {
+    let method = match lag.method {
+        Method::Current => return String::new(),
+        Method::History => "samples of the log end",
+        Method::Search => "search by timestamp",
+        Method::Record => "timestamp of the record",
+        Method::Clamped => "older than all samples",
+    };
+    match lag.error {
+        Some(error) => format!("{method}, ± {}", duration(error)),
+        None => method.to_owned(),
     }
 }
 

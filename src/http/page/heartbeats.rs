@@ -8,19 +8,22 @@ use crate::{
     probe::heartbeat::{Beat, Ended, Outcome, Partition},
 };
 
-/// Height of a partition's bar, and the width of one beat in it.
+/// The height of a bar of a bad heartbeat, in the units of the drawing.
 const BAR_HEIGHT: f64 = 30.0;
+/// The distance from one bar to the next, in the units of the drawing.
 const BEAT_WIDTH: usize = 8;
 
-pub(super) struct Bar {
+/// The last heartbeats of a partition.
+pub(super) struct Bars {
     pub(super) number: i32,
     pub(super) leader: String,
     pub(super) last: String,
     pub(super) words: String,
-    pub(super) beats: Vec<Tick>,
+    pub(super) beats: Vec<Bar>,
 }
 
-pub(super) struct Tick {
+/// One heartbeat as a bar.
+pub(super) struct Bar {
     pub(super) class: &'static str,
     pub(super) x: usize,
     pub(super) y: f64,
@@ -28,43 +31,48 @@ pub(super) struct Tick {
     pub(super) title: String,
 }
 
+/// A bad heartbeat in words.
 pub(super) struct BadRow {
     pub(super) when: String,
     pub(super) partition: i32,
     pub(super) broker: String,
-    pub(super) outcome: &'static str,
+    pub(super) outcome: String,
     pub(super) fault: &'static str,
     pub(super) produce: String,
     pub(super) end_to_end: String,
     pub(super) id: String,
 }
 
-pub(super) fn bar(number: i32, partition: &Partition, readings: &Readings, wall: SystemTime) -> Bar {
+/// The last heartbeats of a partition, and its leader.
+pub(super) fn bars(number: i32, partition: &Partition, readings: &Readings, wall: SystemTime) -> Bars {
     let deadline = readings.settings.heartbeat.deadline;
     let ok = partition.beats.iter().filter(|beat| beat.outcome == Some(Outcome::Ok)).count();
     let bad = partition.beats.iter().filter(|beat| beat.bad).count();
     let leader = match (partition.leader, &partition.rack) {
-        _ if readings.metadata.fresh().is_none() => UNKNOWN.to_owned(),
+        _ if readings.metadata.fresh().is_none() => "leader not known".to_owned(),
         (None, _) => "no leader".to_owned(),
         (Some(leader), None) => format!("broker {leader}"),
-        (Some(leader), Some(rack)) => format!("broker {leader} · {rack}"),
+        (Some(leader), Some(rack)) => format!("broker {leader} · rack {rack}"),
     };
     let latest = partition.beats.iter().rev().find_map(|beat| beat.end_to_end);
     let last = match (latest, partition.last_success) {
-        (Some(latest), Some(success)) => format!("{} · last ok {}", millis(latest), before(success, wall)),
-        _ => UNKNOWN.to_owned(),
+        (Some(latest), Some(success)) => {
+            format!("{} · last success {}", millis(latest), before(success, wall))
+        }
+        _ => "no success yet".to_owned(),
     };
-    Bar {
+    Bars {
         number,
         leader,
         last,
         words: format!("the last {} heartbeats: {ok} ok, {bad} bad", partition.beats.len()),
-        beats: partition.beats.iter().enumerate().map(|(index, beat)| tick(index, beat, deadline)).collect(),
+        beats: partition.beats.iter().enumerate().map(|(index, beat)| bar(index, beat, deadline)).collect(),
     }
 }
 
-/// The height is the latency on a logarithmic scale from 1 ms to the deadline; bad ones are as tall as it goes.
-fn tick(index: usize, beat: &Beat, deadline: Duration) -> Tick {
+/// A heartbeat as a bar. Its height is the latency on a logarithmic scale from 1 ms to the deadline; the bar of a bad
+/// heartbeat has the full height.
+fn bar(index: usize, beat: &Beat, deadline: Duration) -> Bar {
     let class = match (beat.bad, beat.outcome) {
         (true, _) => "bad",
         (false, Some(Outcome::Skipped)) => "skipped",
@@ -78,22 +86,25 @@ fn tick(index: usize, beat: &Beat, deadline: Duration) -> Tick {
         _ => 0.0,
     };
     let height = (BAR_HEIGHT * (0.2 + 0.8 * share)).round();
-    let state = beat.outcome.map_or(if beat.bad { "bad, still open" } else { "in flight" }, Outcome::as_str);
+    let state = beat
+        .outcome
+        .map_or(if beat.bad { "bad, outcome not known yet" } else { "in flight" }, Outcome::as_str);
     let time = beat.end_to_end.map(|time| format!(", {}", millis(time))).unwrap_or_default();
-    let title = format!("{} #{}: {state}{time}", clock(beat.intended), beat.sequence);
-    Tick { class, x: index * BEAT_WIDTH, y: BAR_HEIGHT - height, height, title }
+    let title = format!("{} heartbeat {}: {state}{time}", clock(beat.intended), beat.sequence);
+    Bar { class, x: index * BEAT_WIDTH, y: BAR_HEIGHT - height, height, title }
 }
 
+/// A bad heartbeat in words.
 pub(super) fn bad_row(bad: &Ended) -> BadRow {
-    let time = |time: Option<Duration>| time.map_or_else(|| UNKNOWN.to_owned(), millis);
+    let or = |time: Option<Duration>, absent: &str| time.map_or_else(|| absent.to_owned(), millis);
     BadRow {
         when: clock(bad.intended),
         partition: bad.partition,
         broker: bad.broker.map_or_else(|| UNKNOWN.to_owned(), |broker| broker.to_string()),
-        outcome: bad.outcome.as_str(),
-        fault: bad.fault.map_or(UNKNOWN, |fault| fault.as_str()),
-        produce: time(bad.produce),
-        end_to_end: time(bad.end_to_end),
+        outcome: bad.outcome.as_str().replace('_', " "),
+        fault: bad.fault.map_or("none", |fault| fault.as_str()),
+        produce: or(bad.produce, "not acknowledged"),
+        end_to_end: or(bad.end_to_end, "not read"),
         id: bad.id.clone(),
     }
 }

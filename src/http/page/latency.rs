@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::words::{UNKNOWN, millis};
+use super::words::millis;
 use crate::latency::{Recent, Summary};
 
+/// The percentiles of one latency in one window, in words.
 pub(super) struct Latency {
     pub(super) name: &'static str,
     pub(super) window: &'static str,
@@ -12,19 +13,16 @@ pub(super) struct Latency {
     pub(super) p90: String,
     pub(super) p99: String,
     pub(super) max: String,
+    /// The number of heartbeats.
     pub(super) count: String,
 }
 
-pub(super) fn windows(name: &'static str, recent: &Recent, deadline: Duration, now: Instant) -> Vec<Latency> {
-    // What was not there by the deadline has no latency but this.
-    let words = |time: Duration| match time > deadline {
-        true => format!("> {}", humantime::format_duration(deadline)),
-        false => millis(time),
-    };
-    let row = |window: &'static str, seconds: u64| {
-        let summary = recent.summary(now, Duration::from_secs(seconds));
+/// A latency of the last minute and of the last five minutes.
+pub(super) fn windows(name: &'static str, recent: &Recent, deadline: Duration, now: Instant) -> [Latency; 2] {
+    let row = |window: &'static str, length: Duration| {
+        let summary = recent.summary(now, length);
         let show = |time: fn(&Summary) -> Duration| {
-            summary.as_ref().map_or_else(|| UNKNOWN.to_owned(), |summary| words(time(summary)))
+            summary.as_ref().map_or_else(|| "none".to_owned(), |summary| words(time(summary), deadline))
         };
         Latency {
             name,
@@ -33,8 +31,16 @@ pub(super) fn windows(name: &'static str, recent: &Recent, deadline: Duration, n
             p90: show(|summary| summary.p90),
             p99: show(|summary| summary.p99),
             max: show(|summary| summary.max),
-            count: summary.as_ref().map_or_else(|| UNKNOWN.to_owned(), |summary| summary.count.to_string()),
+            count: summary.as_ref().map_or_else(|| "0".to_owned(), |summary| summary.count.to_string()),
         }
     };
-    vec![row("1 min", 60), row("5 min", 300)]
+    [row("1 min", Duration::from_secs(60)), row("5 min", Duration::from_secs(300))]
+}
+
+/// A latency. That of a heartbeat that missed its deadline is only known to be longer than the deadline.
+fn words(time: Duration, deadline: Duration) -> String {
+    match time > deadline {
+        true => format!("> {}", humantime::format_duration(deadline)),
+        false => millis(time),
+    }
 }

@@ -1,20 +1,20 @@
-//! What is wrong with this service itself, and what to do about it.
+//! Problems of this service itself, and what to do about them.
 
 use std::time::{Duration, SystemTime};
 
 use super::words::before;
 use crate::{board::Readings, probe::heartbeat::Anomaly};
 
-/// The notice of a second instance with our name ends so long after the last heartbeat of that instance was read, or
-/// after three of our intervals where heartbeats are rarer: so often the other instance should have sent one.
+/// The notice of a second instance with the same name ends so long after the last heartbeat of that instance was read, or
+/// three heartbeat intervals after it if those are longer: by then the other instance should have sent another heartbeat.
 const SAME_NAME_FOR: Duration = Duration::from_secs(600);
 
-/// One sentence or two for each thing that the operator of this service should change.
+/// One notice for each thing that the operator of this service should change.
 pub(super) fn of(readings: &Readings, now: SystemTime) -> Vec<String> {
     same_name(readings, now).into_iter().collect()
 }
 
-/// Another instance sends heartbeats under our name, or did so a short while ago.
+/// The notice that another instance sends heartbeats under the same name, or did so a short while ago.
 fn same_name(readings: &Readings, now: SystemTime) -> Option<String> {
     let counts = readings.heartbeat.partitions.values();
     let records: u64 = counts.map(|partition| partition.anomalies[Anomaly::SameName as usize]).sum();

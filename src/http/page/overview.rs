@@ -14,7 +14,7 @@ use crate::http::{
     state::{Shared, State},
 };
 
-/// The frame and the first content.
+/// The frame of the page, with its first content.
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Page<'a> {
@@ -22,13 +22,14 @@ struct Page<'a> {
     content: &'a str,
 }
 
-/// What changes.
+/// The content of the page, which is replaced once a second.
 #[derive(Template)]
 #[template(path = "content.html")]
 struct Content {
     view: View,
 }
 
+/// `/` for browsers.
 pub(in crate::http) async fn page(Extract(state): Extract<Shared>) -> Response {
     match render(move || frame(&state)).await {
         Ok(html) => Html(html).into_response(),
@@ -36,6 +37,7 @@ pub(in crate::http) async fn page(Extract(state): Extract<Shared>) -> Response {
     }
 }
 
+/// The whole page. Its title is that of the gravest state of all clusters.
 fn frame(state: &State) -> String {
     let content = content(state);
     let worst = state

@@ -2,7 +2,7 @@
 
 use crate::verdict::State;
 
-/// The graver, the higher.
+/// How grave a state is; a graver state has a higher number.
 pub(super) fn gravity(state: State) -> u8 {
     match state {
         State::Ok => 0,
@@ -13,7 +13,7 @@ pub(super) fn gravity(state: State) -> u8 {
     }
 }
 
-/// A state in words, for the head of the page and of the browser's tab.
+/// A state in words, for the heading of the page and the title of the browser's tab.
 pub(super) fn title(state: State) -> &'static str {
     match state {
         State::Ok => "Kafka works",
@@ -24,7 +24,7 @@ pub(super) fn title(state: State) -> &'static str {
     }
 }
 
-/// Another shape for each state: colour alone does not tell everybody.
+/// The shape of a state. Each state has a shape of its own, because not every operator can tell the colours apart.
 pub(super) fn mark(state: State) -> &'static str {
     match state {
         State::Ok => "●",

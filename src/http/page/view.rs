@@ -5,9 +5,9 @@ use std::time::{Instant, SystemTime};
 use super::{
     brokers::{Broker, brokers},
     events::{EventRow, events},
-    facts::{Topic, facts, topic},
+    facts::{HeartbeatTopic, facts, heartbeat_topic},
     groups::{GroupRow, groups},
-    heartbeats::{BadRow, Bar, bad_row, bar},
+    heartbeats::{BadRow, Bars, bad_row, bars},
     latency::{Latency, windows},
     notices,
     rows::{Rows, WORST},
@@ -17,9 +17,10 @@ use super::{
 };
 use crate::{board::Readings, probe::heartbeat::Outcome};
 
-/// Bad heartbeats that are shown; the API has more.
+/// The most bad heartbeats that are shown; the API has more.
 const BAD_SHOWN: usize = 12;
 
+/// The page.
 pub(super) struct View {
     pub(super) clusters: Vec<Cluster>,
     pub(super) version: &'static str,
@@ -27,6 +28,7 @@ pub(super) struct View {
     pub(super) now: String,
 }
 
+/// One cluster on the page.
 pub(super) struct Cluster {
     pub(super) name: String,
     pub(super) state: &'static str,
@@ -39,9 +41,9 @@ pub(super) struct Cluster {
     pub(super) judged: String,
     pub(super) latencies: Vec<Latency>,
     pub(super) outcomes: Vec<Count>,
-    pub(super) partitions: Vec<Bar>,
+    pub(super) partitions: Vec<Bars>,
     pub(super) brokers: Vec<Broker>,
-    pub(super) topic: Topic,
+    pub(super) topic: HeartbeatTopic,
     /// What is wrong with this service itself.
     pub(super) notices: Vec<String>,
     /// Requests that are refused for lack of a permission.
@@ -53,8 +55,9 @@ pub(super) struct Cluster {
     pub(super) events: Vec<EventRow>,
 }
 
+/// The number of heartbeats with one outcome since the start.
 pub(super) struct Count {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) count: u64,
     pub(super) bad: bool,
 }
@@ -79,10 +82,10 @@ impl Cluster {
         let good = judged - heartbeat.bad_events;
         let deadline = readings.settings.heartbeat.deadline;
         let refused = readings.refused().into_iter();
-        let mut latencies = windows("end to end", &heartbeat.end_to_end, deadline, now);
-        latencies.extend(windows("acknowledged", &heartbeat.produce, deadline, now));
+        let end_to_end = windows("until it is read back", &heartbeat.end_to_end, deadline, now);
+        let produce = windows("until it is acknowledged", &heartbeat.produce, deadline, now);
         let outcomes = Outcome::ALL.into_iter().map(|outcome| Count {
-            name: outcome.as_str(),
+            name: outcome.as_str().replace('_', " "),
             count: heartbeat.totals.of(outcome),
             bad: outcome.is_bad(),
         });
@@ -95,14 +98,21 @@ impl Cluster {
             reasons: verdict.reasons.clone(),
             facts: facts(readings),
             availability: share(good, judged),
-            judged: format!("{good} good of {judged} judged, {} in flight", heartbeat.totals.in_flight),
-            latencies,
+            judged: format!(
+                "{good} of {judged} heartbeats were good, {} in flight",
+                heartbeat.totals.in_flight
+            ),
+            latencies: end_to_end.into_iter().chain(produce).collect(),
             outcomes: outcomes
                 .filter(|count| count.count > 0 || count.name == "ok" || count.name == "lost")
                 .collect(),
-            partitions: heartbeat.partitions.iter().map(|(n, p)| bar(*n, p, readings, wall)).collect(),
+            partitions: heartbeat
+                .partitions
+                .iter()
+                .map(|(number, partition)| bars(*number, partition, readings, wall))
+                .collect(),
             brokers: brokers(readings, wall),
-            topic: topic(readings),
+            topic: heartbeat_topic(readings),
             notices: notices::of(readings, wall),
             refused: refused.map(|(request, state)| request.refusal(state)).collect(),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
@@ -114,11 +124,11 @@ impl Cluster {
     }
 }
 
-/// Rounded down: it is 100 % only if nothing was bad.
+/// The share of good heartbeats. It is rounded down, so that it is 100 % only if no heartbeat was bad.
 fn share(good: u64, events: u64) -> String {
     match (u128::from(good) * 100_000).checked_div(u128::from(events)) {
         Some(thousandths) => format!("{}.{:03} %", thousandths / 1000, thousandths % 1000),
-        None => UNKNOWN.to_owned(),
+        None => "no heartbeat yet".to_owned(),
     }
 }
 
@@ -127,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_is_well_only_if_nothing_was_bad() {
+    fn share_of_good_heartbeats_is_100_percent_only_if_none_was_bad() {
         let table = [
             ((7, 7), "100.000 %"),
             ((999_999, 1_000_000), "99.999 %"),
@@ -135,7 +145,7 @@ mod tests {
             ((1, 3), "33.333 %"),
             ((0, 9), "0.000 %"),
             ((u64::MAX - 1, u64::MAX), "99.999 %"),
-            ((0, 0), UNKNOWN),
+            ((0, 0), "no heartbeat yet"),
         ];
         for ((good, events), words) in table {
             assert_eq!(share(good, events), words, "{good} of {events}");

@@ -1,13 +1,13 @@
-//! Times and stages in words: short, in the unit that fits, UTC.
+//! Durations, instants and numbers in words: short, each with its unit. Instants are in UTC.
 
 use std::time::{Duration, SystemTime};
 
 use crate::kafka::Stage;
 
-/// What is not known.
-pub(super) const UNKNOWN: &str = "–";
+/// The words for a value that is not known.
+pub(super) const UNKNOWN: &str = "not known";
 
-/// Three digits, in the unit that fits.
+/// A short duration with three digits, in milliseconds or seconds.
 pub(super) fn millis(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
     match ms {
@@ -18,7 +18,7 @@ pub(super) fn millis(time: Duration) -> String {
     }
 }
 
-/// `for` how long: two units at most.
+/// The time from `since` to `now`, in the two largest units that fit.
 pub(super) fn ago(since: SystemTime, now: SystemTime) -> String {
     let seconds = now.duration_since(since).unwrap_or_default().as_secs();
     match seconds {
@@ -29,6 +29,7 @@ pub(super) fn ago(since: SystemTime, now: SystemTime) -> String {
     }
 }
 
+/// How long before `now` an instant was.
 pub(super) fn before(at: SystemTime, now: SystemTime) -> String {
     match now.duration_since(at).unwrap_or_default().as_secs() {
         0..=2 => "now".to_owned(),
@@ -36,20 +37,29 @@ pub(super) fn before(at: SystemTime, now: SystemTime) -> String {
     }
 }
 
+/// The time until a certificate expires, in whole days.
 pub(super) fn expires(at: SystemTime, now: SystemTime) -> String {
     match at.duration_since(now) {
-        Ok(left) => format!("{} days left", left.as_secs() / 86400),
+        Ok(left) => format!("expires in {}", count(left.as_secs() / 86400, "day")),
         Err(_) => "expired".to_owned(),
     }
 }
 
-/// The time of day, UTC.
+/// The time of day in UTC.
 pub(super) fn clock(at: SystemTime) -> String {
     let text = humantime::format_rfc3339_seconds(at).to_string();
     text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.trim_end_matches('Z').to_owned())
 }
 
-/// A stage as the page names it.
+/// A number and what it counts: `1 record`, `2 records`.
+pub(super) fn count(number: impl Into<i128>, thing: &str) -> String {
+    match number.into() {
+        1 => format!("1 {thing}"),
+        number => format!("{number} {thing}s"),
+    }
+}
+
+/// The short name of a stage of opening a session.
 pub(super) fn short(stage: Stage) -> &'static str {
     match stage {
         Stage::ApiVersions => "api",
@@ -62,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_short_and_honest() {
+    fn durations_have_their_unit_and_are_rounded_down() {
         let ms = |micros| millis(Duration::from_micros(micros));
         assert_eq!(
             [ms(1234), ms(12_345), ms(123_456), ms(1_234_567)],
@@ -78,8 +88,9 @@ mod tests {
         );
         assert_eq!(
             (expires(at(86_400 * 3), at(1)), expires(at(1), at(2))),
-            ("2 days left".to_owned(), "expired".to_owned())
+            ("expires in 2 days".to_owned(), "expired".to_owned())
         );
         assert_eq!(clock(at(3_661)), "01:01:01");
+        assert_eq!([count(0, "record"), count(1, "record")], ["0 records", "1 record"]);
     }
 }
