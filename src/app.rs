@@ -22,18 +22,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     board::{Board, Task},
-    certificates::Certificates,
-    cli::Exit,
+    certificates::{Certificates, OwnCertificate, Purpose},
     cluster::metadata,
     collect::{log_dirs, transactions},
     config::{self, Config, Errors, Problem},
+    exit::Exit,
     export::otlp,
     http,
     kafka::{
         Error, native,
         wire::{self, PropertyError},
     },
-    metrics::process::Process,
     monitor::{self, HistoryFile},
     probe::{
         connectivity,
@@ -43,7 +42,7 @@ use crate::{
         },
         topic,
     },
-    process::{Monitor, http_connections, keep_giving_memory_back},
+    process::{Monitor, Process, http_connections, keep_giving_memory_back},
     push::Push,
     refusals,
     store::Store,
@@ -239,6 +238,15 @@ pub async fn listen(config: &Config) -> Result<TcpListener, Exit> {
     })
 }
 
+/// The certificates that are presented to Kafka's brokers.
+fn kafka_certificates(clusters: &[Checked]) -> Vec<OwnCertificate> {
+    let certificates = clusters.iter().filter_map(|Checked { cluster, wire }| {
+        let expires = wire.own_certificate_expiry()?;
+        Some(OwnCertificate { cluster: cluster.name.clone(), purpose: Purpose::Kafka, expires })
+    });
+    certificates.collect()
+}
+
 /// Opens the history file.
 fn history(path: &Path, config: &Config) -> HistoryFile {
     let store = match Store::open(path) {
@@ -281,7 +289,7 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -
         }
     }
     let (stopping, stopped) = (CancellationToken::new(), CancellationToken::new());
-    let certificates = Arc::new(Certificates::read(&config, &checked));
+    let certificates = Arc::new(Certificates::read(&config, kafka_certificates(&checked)));
     let monitor = Arc::new(Monitor::new(certificates.clone()));
     tokio::spawn(async move { certificates.watch().await });
     tokio::spawn(keep_giving_memory_back());

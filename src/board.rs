@@ -119,7 +119,15 @@ pub struct Readings {
     pub verdict: Arc<Verdict>,
 }
 
+/// The ledger writes a snapshot at least once a second. A ledger whose last snapshot is older than this has stopped.
+const OLDEST_LEDGER: Duration = Duration::from_secs(15);
+
 impl Board {
+    /// Whether the ledger of the cluster's heartbeats still writes snapshots.
+    pub fn ledger_lives(&self) -> bool {
+        self.heartbeat.borrow().at.elapsed() <= OLDEST_LEDGER
+    }
+
     /// Reads every channel once.
     pub fn read(&self) -> Readings {
         Readings {

@@ -1,7 +1,8 @@
-//! When our own certificates expire: those that we show to Kafka and to collectors, and that of our HTTP server.
+//! The expiry of our own certificates: those that the service presents to Kafka and to collectors, and that of its HTTP
+//! server.
 //!
-//! Kafka's clients and the exporters read their certificate once, at the start, so its expiry is that of the certificate
-//! that is in use. The HTTP server reads its certificate again when it changes, so its file is read again here.
+//! Kafka's clients and the exporters read their certificate once, at the start, so the expiry is that of the certificate
+//! in use. The HTTP server reads its certificate again when the file changes, so the file is read again here.
 
 use std::{
     fs,
@@ -12,72 +13,110 @@ use std::{
 
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::{app::Checked, config::Config, kafka::wire, metrics::process::OwnCertificate, sync::lock};
+use crate::{closed_enum::closed_enum, config::Config, kafka::wire, sync::lock};
 
-/// From one look at the clock and at the HTTP server's file to the next.
+/// The time between two checks of the clock and of the HTTP server's file.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// A file that takes longer to read is on a file system that hangs.
+/// A file that takes longer to read is on a file system that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A line is logged when so much time is left, and when none is left.
+/// A warning is logged when this much time is left until the expiry, and when no time is left.
 const WARNINGS: [Duration; 4] = [DAY.saturating_mul(14), DAY.saturating_mul(7), DAY, Duration::ZERO];
+
+closed_enum! {
+    /// The peers that a certificate is presented to.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Purpose {
+        /// Kafka's brokers.
+        Kafka = "kafka",
+        /// Clients of the HTTP server.
+        Http = "http",
+        /// The collector of metrics.
+        OtlpMetrics = "otlp_metrics",
+        /// The collector of traces.
+        OtlpTraces = "otlp_traces",
+    }
+}
+
+impl Purpose {
+    /// What an operator does about a certificate that expires.
+    fn hint(self) -> &'static str {
+        match self {
+            Purpose::Http => "renew the file: it is read again when it changes",
+            _ => "renew the file and restart this service: it is read at the start",
+        }
+    }
+}
+
+/// A certificate that the service itself presents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// The cluster that the certificate is presented to; empty if it belongs to no cluster.
+    pub cluster: String,
+    /// The peers that the certificate is presented to.
+    pub purpose: Purpose,
+    /// The earliest expiry in the chain of the certificate.
+    pub expires: SystemTime,
+}
 
 /// Our own certificates.
 #[derive(Default)]
-pub struct Certificates(Mutex<Vec<Known>>);
+pub struct Certificates(Mutex<Vec<Watched>>);
 
-struct Known {
+/// A certificate whose expiry is watched.
+struct Watched {
     certificate: OwnCertificate,
-    /// It is read again, because the certificate in use changes with it.
+    /// The file that is read again, because the certificate in use changes with the file; `None` for a certificate that
+    /// is read once.
     file: Option<PathBuf>,
-    /// How many of [`WARNINGS`] were logged.
+    /// The number of [`WARNINGS`] that were logged.
     warned: usize,
 }
 
 impl Certificates {
-    /// Those of a configuration, as they are now; each is logged. What cannot be read is not among them: who needs it
-    /// refuses it.
-    pub fn read(config: &Config, clusters: &[Checked]) -> Self {
-        let of_kafka = clusters.iter().filter_map(|Checked { cluster, wire }| {
-            Some(known(&cluster.name, "kafka", wire.own_certificate_expiry()?, None))
-        });
+    /// The certificates of a configuration, beside those that were read for Kafka; each is logged. A certificate that
+    /// cannot be read is left out: the part of the service that needs the certificate refuses it.
+    pub fn read(config: &Config, of_kafka: Vec<OwnCertificate>) -> Self {
+        let of_kafka = of_kafka.into_iter().map(|certificate| Watched::new(certificate, None));
         let of_http = config.http.tls.iter().filter_map(|tls| {
             let file = &tls.certificate;
-            Some(known("", "http", expiry(file)?, Some(file.clone())))
+            let certificate = read_file(file, Purpose::Http)?;
+            Some(Watched::new(certificate, Some(file.clone())))
         });
         let targets = [
-            ("otlp_metrics", config.otlp.metrics.as_ref().map(|metrics| &metrics.target)),
-            ("otlp_traces", config.otlp.traces.as_ref().map(|traces| &traces.target)),
+            (Purpose::OtlpMetrics, config.otlp.metrics.as_ref().map(|metrics| &metrics.target)),
+            (Purpose::OtlpTraces, config.otlp.traces.as_ref().map(|traces| &traces.target)),
         ];
         let of_otlp = targets.into_iter().filter_map(|(purpose, target)| {
             let (file, _) = target?.identity.as_ref()?;
-            Some(known("", purpose, expiry(file)?, None))
+            Some(Watched::new(read_file(file, purpose)?, None))
         });
         let mut all: Vec<_> = of_kafka.chain(of_http).chain(of_otlp).collect();
         let now = SystemTime::now();
-        for known in &mut all {
-            let OwnCertificate { cluster, purpose, expires } = &known.certificate;
-            let expires = humantime::format_rfc3339_seconds(*expires);
+        for watched in &mut all {
+            let OwnCertificate { cluster, purpose, expires } = &watched.certificate;
+            let (purpose, expires) = (purpose.as_str(), humantime::format_rfc3339_seconds(*expires));
             tracing::info!(%expires, r#use = purpose, kafka_cluster = cluster, "read a certificate that this service presents");
-            known.warn(now);
+            watched.warn(now);
         }
         Self(Mutex::new(all))
     }
 
-    /// As they are known now.
+    /// The certificates as they are known now.
     pub fn known(&self) -> Vec<OwnCertificate> {
-        self.lock().iter().map(|known| known.certificate.clone()).collect()
+        self.lock().iter().map(|watched| watched.certificate.clone()).collect()
     }
 
-    /// Logs when little time is left, for ever.
+    /// Logs a warning whenever a certificate comes close to its expiry. Never returns.
     pub async fn watch(&self) {
         self.watch_every(INTERVAL, PATIENCE).await;
     }
 
-    /// Files are read on a blocking thread, one at most, and no lock is held meanwhile: the file system may hang.
+    /// Files are read on a blocking thread, one at most, and no lock is held meanwhile, because the file system may not
+    /// answer.
     async fn watch_every(&self, interval: Duration, patience: Duration) {
         let mut under_way = None;
         loop {
@@ -94,48 +133,39 @@ impl Certificates {
                     Vec::new()
                 }
             };
-            self.look(&found, SystemTime::now());
+            self.renew(&found, SystemTime::now());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Known>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Watched>> {
         lock(&self.0)
     }
 
     /// The files that are read again.
     fn files(&self) -> Vec<PathBuf> {
-        self.lock().iter().filter_map(|known| known.file.clone()).collect()
+        self.lock().iter().filter_map(|watched| watched.file.clone()).collect()
     }
 
-    /// Takes in what was found in files, and logs when little time is left.
-    fn look(&self, found: &[(PathBuf, SystemTime)], now: SystemTime) {
-        for known in self.lock().iter_mut() {
-            let read = found.iter().find(|(file, _)| known.file.as_ref() == Some(file));
-            if let Some((_, expires)) = read.filter(|(_, expires)| *expires != known.certificate.expires) {
-                (known.certificate.expires, known.warned) = (*expires, 0);
+    /// Takes the expiries that were found in files, and logs a warning for each certificate that comes close to its own.
+    fn renew(&self, found: &[(PathBuf, SystemTime)], now: SystemTime) {
+        for watched in self.lock().iter_mut() {
+            let read = found.iter().find(|(file, _)| watched.file.as_ref() == Some(file));
+            if let Some((_, expires)) = read
+                && *expires != watched.certificate.expires
+            {
+                watched.certificate.expires = *expires;
+                watched.warned = 0;
             }
-            known.warn(now);
+            watched.warn(now);
         }
     }
 }
 
-/// When the certificates in files expire. A file that cannot be read, or holds none, is left out: it does not replace
-/// the certificate that is in use.
-fn read(files: Vec<PathBuf>) -> Vec<(PathBuf, SystemTime)> {
-    files.into_iter().filter_map(|file| expiry(&file).map(|expires| (file, expires))).collect()
-}
+impl Watched {
+    fn new(certificate: OwnCertificate, file: Option<PathBuf>) -> Self {
+        Self { certificate, file, warned: 0 }
+    }
 
-fn known(cluster: &str, purpose: &'static str, expires: SystemTime, file: Option<PathBuf>) -> Known {
-    let certificate = OwnCertificate { cluster: cluster.to_owned(), purpose, expires };
-    Known { certificate, file, warned: 0 }
-}
-
-/// The earliest expiry of the certificates in a PEM file; a missing or wrong file has none.
-fn expiry(file: &Path) -> Option<SystemTime> {
-    wire::earliest_expiry(&fs::read(file).ok()?)
-}
-
-impl Known {
     /// Logs that little time is left, once for each of [`WARNINGS`].
     fn warn(&mut self, now: SystemTime) {
         let OwnCertificate { cluster, purpose, expires } = &self.certificate;
@@ -146,24 +176,42 @@ impl Known {
         }
         self.warned = reached;
         let expires = humantime::format_rfc3339_seconds(*expires);
-        let hint = match *purpose {
-            "http" => "renew the file: it is read again when it changes",
-            _ => "renew the file and restart this service: it is read at the start",
-        };
+        let (purpose, hint) = (purpose.as_str(), purpose.hint());
         let what = if left.is_zero() { "has expired" } else { "expires soon" };
         tracing::warn!(%expires, r#use = purpose, kafka_cluster = cluster, hint, "our own certificate {what}");
     }
+}
+
+/// The expiries of the certificates in files. A file that cannot be read, or that holds no certificate, is left out: it
+/// does not replace the certificate that is in use.
+fn read(files: Vec<PathBuf>) -> Vec<(PathBuf, SystemTime)> {
+    files.into_iter().filter_map(|file| expiry(&file).map(|expires| (file, expires))).collect()
+}
+
+/// The certificate in a file that belongs to no cluster; `None` if the file cannot be read or holds no certificate.
+fn read_file(file: &Path, purpose: Purpose) -> Option<OwnCertificate> {
+    Some(OwnCertificate { cluster: String::new(), purpose, expires: expiry(file)? })
+}
+
+/// The earliest expiry of the certificates in a PEM file; `None` if the file cannot be read or holds no certificate.
+fn expiry(file: &Path) -> Option<SystemTime> {
+    wire::earliest_expiry(&fs::read(file).ok()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn certificate(purpose: Purpose, expires: SystemTime) -> OwnCertificate {
+        let cluster = if purpose == Purpose::Kafka { "eu" } else { "" };
+        OwnCertificate { cluster: cluster.to_owned(), purpose, expires }
+    }
+
     #[test]
-    fn each_warning_is_logged_once_until_the_certificate_is_renewed() {
+    fn warning_is_logged_once_until_the_certificate_is_renewed() {
         let begun = SystemTime::UNIX_EPOCH + 10_000 * DAY;
-        let mut one = known("eu", "kafka", begun + 20 * DAY, None);
-        let warned = |days: u32, one: &mut Known| {
+        let mut one = Watched::new(certificate(Purpose::Kafka, begun + 20 * DAY), None);
+        let warned = |days: u32, one: &mut Watched| {
             one.warn(begun + days * DAY);
             one.warned
         };
@@ -172,28 +220,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn file_on_a_file_system_that_hangs_stops_no_worker_and_no_warning() {
+    async fn file_on_a_file_system_that_does_not_answer_stops_no_worker_and_no_warning() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("own.pem");
-        // Opening a pipe that nobody writes to takes until somebody does.
+        // Opening a pipe for reading blocks until another process opens the pipe for writing.
         let made = std::process::Command::new("mkfifo").arg(&file).status().expect("mkfifo");
         assert!(made.success());
         let now = SystemTime::now();
         let ours = Certificates(Mutex::new(vec![
-            known("", "http", now + 20 * DAY, Some(file.clone())),
-            known("eu", "kafka", now + DAY / 2, None),
+            Watched::new(certificate(Purpose::Http, now + 20 * DAY), Some(file.clone())),
+            Watched::new(certificate(Purpose::Kafka, now + DAY / 2), None),
         ]));
         let brief = Duration::from_millis(20);
-        // There is one worker; a watch that stops it never ends.
+        // The runtime has one worker: if the watch blocked that worker, the timeout would never come.
         assert!(timeout(25 * brief, ours.watch_every(brief, brief)).await.is_err());
         assert_eq!(ours.known().len(), 2, "no lock is held");
         assert_eq!(ours.lock()[1].warned, 3, "the other certificate is watched");
-        // Lets the thread end that reads the pipe: there is one.
+        // One thread reads the pipe; writing to the pipe lets the thread end.
         fs::write(&file, "").expect("a reader");
     }
 
     #[test]
-    fn a_file_that_is_renewed_counts_and_a_broken_one_does_not() {
+    fn renewed_file_replaces_the_expiry_and_broken_file_does_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("own.pem");
         let now = SystemTime::now();
@@ -205,17 +253,24 @@ mod tests {
         };
         write(2);
         let expires = expiry(&file).expect("it can be read");
-        let ours = Certificates(Mutex::new(vec![known("", "http", expires, Some(file.clone()))]));
+        let ours = Certificates(Mutex::new(vec![Watched::new(
+            certificate(Purpose::Http, expires),
+            Some(file.clone()),
+        )]));
         let days = |ours: &Certificates| {
-            ours.look(&read(ours.files()), now);
+            ours.renew(&read(ours.files()), now);
             let left = ours.known()[0].expires.duration_since(now).expect("in the future");
             (left.as_secs_f64() / DAY.as_secs_f64()).round()
         };
         assert_eq!(days(&ours), 2.0);
         fs::write(&file, "broken").expect("a file");
-        assert_eq!(days(&ours), 2.0, "the old one is still in use");
+        assert_eq!(days(&ours), 2.0, "the old certificate is still in use");
         write(90);
         assert_eq!(days(&ours), 90.0);
-        assert_eq!(ours.0.lock().expect("no panic")[0].warned, 0, "what was warned of is over");
+        assert_eq!(
+            ours.0.lock().expect("no panic")[0].warned,
+            0,
+            "the warnings begin again with a new expiry"
+        );
     }
 }

@@ -6,21 +6,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Sources;
 
-/// How the process ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// All well.
-    Ok = 0,
-    /// What was asked about is not well: a probe's heartbeat, a health check, a topic that cannot be had.
-    Unavailable = 69,
-    /// A bug of ours.
-    Internal = 70,
-    /// The port is taken.
-    Port = 71,
-    /// The configuration cannot be used.
-    Config = 78,
-}
-
 /// Tells, from a client's seat, whether a Kafka cluster works for the people who depend on it.
 #[derive(Debug, Parser)]
 #[command(

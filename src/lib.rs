@@ -6,6 +6,7 @@
 
 pub mod clock;
 mod closed_enum;
+pub mod exit;
 mod sync;
 pub mod text;
 

@@ -12,9 +12,10 @@ use clap::{CommandFactory, Parser};
 use kafka_heartbeat::{
     acls,
     app::{self, Checked},
-    cli::{Cli, Command, Connection, Exit, Run, TopicAction},
+    cli::{Cli, Command, Connection, Run, TopicAction},
     config::{self, Config, Errors, LogFormat, Sources},
     demo::{self, Demo},
+    exit::Exit,
     export::reference,
     healthcheck, logs, oneshot, process, slo,
     store::import::{Imported, import},

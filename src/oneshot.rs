@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{self, Checked, Running},
     board::{Board, Readings},
-    cli::{Exit, Format},
+    cli::Format,
     cluster::metadata,
     config::Config,
+    exit::Exit,
     kafka::{Error, Fault, wire},
     latency::Summary,
     monitor::HistoryFile,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
-use crate::{board::Board, http};
+use crate::board::Board;
 
 /// We listen. Does nothing where nobody asked.
 pub fn ready(address: &str) {
@@ -29,7 +29,7 @@ pub async fn watch(boards: Vec<Board>, stop: CancellationToken) {
             _ = every.tick() => {}
             () = stop.cancelled() => return,
         }
-        if boards.iter().all(http::ticks) {
+        if boards.iter().all(Board::ledger_lives) {
             tell(&[NotifyState::Watchdog]);
         }
     }

@@ -12,8 +12,9 @@ use std::{
 use clap::{CommandFactory, Parser};
 use kafka_heartbeat::{
     catalog,
-    cli::{Cli, Exit},
+    cli::Cli,
     config::{Sources, load},
+    exit::Exit,
     probe::heartbeat::{Anomaly, Outcome},
 };
 
@@ -55,8 +56,8 @@ fn every_anomaly_has_a_row_and_every_row_is_an_anomaly() {
 
 #[test]
 fn every_exit_code_has_a_row_and_every_row_is_an_exit_code() {
-    let source = read("src/cli.rs");
-    let (_, list) = source.split_once("pub enum Exit {").expect("the exit codes are in cli.rs");
+    let source = read("src/exit.rs");
+    let (_, list) = source.split_once("pub enum Exit {").expect("the exit codes are in exit.rs");
     let (list, _) = list.split_once("\n}").expect("the list ends");
     let mut codes: BTreeSet<String> = list
         .lines()

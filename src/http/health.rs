@@ -1,6 +1,6 @@
 //! `/livez` and `/readyz`: the health checks for supervisors. Neither depends on the state of Kafka.
 
-use std::{fmt::Write, time::Duration};
+use std::fmt::Write;
 
 use axum::{
     extract::{RawQuery, State as Extract},
@@ -9,15 +9,6 @@ use axum::{
 };
 
 use super::state::{Shared, State};
-use crate::board::Board;
-
-/// The ledger publishes at least once a second; a ledger that has published nothing for so long hangs.
-const OLDEST_LEDGER: Duration = Duration::from_secs(15);
-
-/// Whether the ledger of this cluster still publishes.
-pub fn ticks(board: &Board) -> bool {
-    board.read().ledger_age() <= OLDEST_LEDGER
-}
 
 /// One line of a health check.
 struct Check {
@@ -31,7 +22,7 @@ struct Check {
 pub(super) async fn livez(state: Extract<Shared>, query: RawQuery) -> Response {
     let checks = state.boards.iter().map(|board| Check {
         name: format!("{}/ledger", board.name),
-        holds: ticks(board),
+        holds: board.ledger_lives(),
         detail: format!("published {:.1} s ago", board.read().ledger_age().as_secs_f64()),
     });
     answer(&checks.collect::<Vec<_>>(), &query, StatusCode::INTERNAL_SERVER_ERROR)

@@ -20,7 +20,6 @@ mod router;
 mod state;
 mod written;
 
-pub use health::ticks;
 pub use metrics::write_ahead;
 pub use router::router;
 pub use state::{ReadProcess, State};

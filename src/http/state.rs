@@ -13,7 +13,8 @@ use crate::{
     board::Board,
     config::{Compat, Config},
     latency,
-    metrics::{ClusterLabel, process::Process},
+    metrics::ClusterLabel,
+    process::Process,
 };
 
 /// The most pages that are watched at the same time; each costs one rendering each second.

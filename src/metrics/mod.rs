@@ -5,7 +5,6 @@
 
 mod cluster_label;
 pub mod compat;
-pub mod process;
 pub mod render;
 mod series;
 mod values;

@@ -23,12 +23,9 @@ use crate::{
     config::Config,
     export::otlp::{Exporter, Report, Source},
     kafka::{Error, Fault},
-    metrics::{
-        process::{Exports, Published, Traces},
-        render::{self, Exposed},
-    },
+    metrics::render::{self, Exposed},
     probe::heartbeat::trace_queue::TraceReceiver,
-    process::Monitor,
+    process::{Exports, Monitor, Published, Traces},
     sync::lock,
     task::{self, Cycle, Latest, Schedule},
 };

@@ -13,8 +13,8 @@ use crate::{
     config::Traces,
     export::traces::Exporter,
     kafka::{Error, Fault},
-    metrics::process,
     probe::heartbeat::trace_queue::{TraceReceiver, TracedHeartbeat},
+    process,
     task::{Cycle, Schedule},
 };
 

@@ -6,16 +6,23 @@ use crate::{
 };
 
 /// From the bottom up.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 31] = [
     "clock",
     "closed_enum",
+    "exit",
     "sync",
     "text",
     "catalog",
     "config",
+    "logs",
+    "slo",
+    "acls",
     "kafka",
+    "healthcheck",
     "latency",
     "task",
+    "certificates",
+    "process",
     "cluster",
     "probe",
     "collect",
@@ -25,29 +32,15 @@ const LAYERS: [&str; 21] = [
     "monitor",
     "verdict",
     "board",
+    "refusals",
+    "supervisor",
     "metrics",
     "export",
     "http",
+    "push",
 ];
 /// These wire the rest together and may name everything.
-const WIRING: [&str; 16] = [
-    "acls",
-    "fuzz",
-    "main",
-    "lib",
-    "app",
-    "certificates",
-    "cli",
-    "demo",
-    "logs",
-    "oneshot",
-    "healthcheck",
-    "process",
-    "push",
-    "refusals",
-    "slo",
-    "supervisor",
-];
+const WIRING: [&str; 7] = ["app", "cli", "demo", "fuzz", "lib", "main", "oneshot"];
 /// Not named although they are below: exporters see what was measured, never the cluster, and the collection sees the
 /// cluster, never a probe.
 const FORBIDDEN: [(&str, &str); 2] = [("export", "kafka"), ("collect", "probe")];

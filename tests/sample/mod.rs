@@ -8,6 +8,7 @@ use std::{
 
 use kafka_heartbeat::{
     board::{Board, Readings},
+    certificates::{OwnCertificate, Purpose},
     cluster::{
         Api, Ends,
         metadata::{self, Capability},
@@ -33,13 +34,13 @@ use kafka_heartbeat::{
         wire,
     },
     latency::{Bounds, Buckets, Recent, RecentMean, SpanContext},
-    metrics::process::{Exports, OwnCertificate, Process, Published, Traces},
     monitor,
     probe::{
         connectivity::{self, Check},
         heartbeat::{self, Beat, BrokerCounts, Ended, Outcome, Partition, Totals},
         topic::{self, Action, Blocked},
     },
+    process::{Exports, Process, Published, Traces},
     task::{Failure, Latest, Polls},
     verdict::{State, Verdict},
 };
@@ -134,12 +135,12 @@ pub(crate) fn process(wall: SystemTime) -> Process {
         certificates: vec![
             OwnCertificate {
                 cluster: "eu".to_owned(),
-                purpose: "kafka",
+                purpose: Purpose::Kafka,
                 expires: wall + Duration::from_secs(3 * 86_400),
             },
             OwnCertificate {
                 cluster: String::new(),
-                purpose: "http",
+                purpose: Purpose::Http,
                 expires: wall + Duration::from_secs(30 * 86_400),
             },
         ],

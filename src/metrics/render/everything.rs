@@ -10,7 +10,8 @@ use crate::{
     board::Readings,
     catalog::process::EXPOSED_SERIES,
     config::Compat,
-    metrics::{ClusterLabel, Series, Sink, Value, compat, process::Process},
+    metrics::{ClusterLabel, Series, Sink, Value, compat},
+    process::Process,
 };
 
 /// Everything to expose, of one moment, and how.

@@ -2,11 +2,12 @@
 
 use crate::{
     catalog::process as p,
+    certificates::OwnCertificate,
     metrics::{
         Series, Value,
-        process::{Exports, OwnCertificate, Process, Published, Traces},
         values::{text, unix},
     },
+    process::{Exports, Process, Published, Traces},
     task::Ending,
 };
 
@@ -40,7 +41,7 @@ pub(super) fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
         }
     }
     for OwnCertificate { cluster, purpose, expires } in &process.certificates {
-        series.push(p::OWN_CERTIFICATE.series([text(cluster), text(purpose)], unix(*expires)));
+        series.push(p::OWN_CERTIFICATE.series([text(cluster), text(purpose.as_str())], unix(*expires)));
     }
 }
 

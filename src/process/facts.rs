@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::latency::Buckets;
+use crate::{certificates::OwnCertificate, latency::Buckets};
 
 /// What the process knows of itself.
 #[derive(Debug, Clone, Default)]
@@ -79,15 +79,4 @@ pub struct Exports {
     pub retries: u64,
     /// Number of data points that the collector reported as rejected.
     pub rejected: u64,
-}
-
-/// A certificate that the service itself presents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnCertificate {
-    /// The cluster that the certificate is presented to; empty if it belongs to no cluster.
-    pub cluster: String,
-    /// The use of the certificate: `kafka`, `http`, `otlp_metrics` or `otlp_traces`.
-    pub purpose: &'static str,
-    /// The earliest expiry in its chain.
-    pub expires: SystemTime,
 }

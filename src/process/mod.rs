@@ -1,0 +1,17 @@
+//! What the process knows of itself: memory, processor time, descriptors, busy workers, and what it exported.
+
+mod build;
+mod descriptors;
+mod environment;
+mod facts;
+mod memory;
+mod monitor;
+
+pub use self::{
+    build::{librdkafka, revision},
+    descriptors::{http_connections, raise_descriptor_limit},
+    environment::environment,
+    facts::{Exports, Process, Published, Traces},
+    memory::{give_memory_back, keep_giving_memory_back},
+    monitor::Monitor,
+};

@@ -1,0 +1,83 @@
+//! What the process knows of itself: memory, processor time, descriptors, busy workers.
+
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
+
+use super::{
+    build::{librdkafka, revision},
+    descriptors::{descriptor_limit, open_descriptors},
+    facts::Process,
+    memory::memory,
+};
+use crate::{certificates::Certificates, latency::SharedBuckets, sync::lock};
+
+/// Clock ticks a second in `/proc`: 100 on every Linux there is.
+const TICKS_PER_SECOND: u64 = 100;
+/// Reads on demand.
+pub struct Monitor {
+    started: SystemTime,
+    runtime: Mutex<Busy>,
+    /// How long answers to scrapes take to put together.
+    pub scrapes: Arc<SharedBuckets>,
+    /// Our own certificates.
+    pub certificates: Arc<Certificates>,
+}
+
+/// The runtime tells differences; we tell sums.
+struct Busy {
+    intervals: RuntimeIntervals,
+    busy: Duration,
+    workers: usize,
+}
+
+impl Monitor {
+    /// Must be called inside a tokio runtime: that is the one that is watched.
+    pub fn new(certificates: Arc<Certificates>) -> Self {
+        let intervals = RuntimeMonitor::new(&tokio::runtime::Handle::current()).intervals();
+        let runtime = Mutex::new(Busy { intervals, busy: Duration::ZERO, workers: 0 });
+        Self { started: SystemTime::now(), runtime, scrapes: Arc::default(), certificates }
+    }
+
+    /// As it is now.
+    pub fn read(&self) -> Process {
+        let (busy, workers) = {
+            let mut runtime = lock(&self.runtime);
+            if let Some(interval) = runtime.intervals.next() {
+                runtime.busy += interval.total_busy_duration;
+                runtime.workers = interval.workers_count;
+            }
+            (runtime.busy, runtime.workers)
+        };
+        Process {
+            version: env!("CARGO_PKG_VERSION"),
+            revision: revision(),
+            librdkafka: librdkafka(),
+            started: Some(self.started),
+            busy,
+            workers,
+            cpu: cpu(),
+            memory: memory(),
+            exports: None,
+            traces: None,
+            published: Vec::new(),
+            certificates: self.certificates.known(),
+            scrapes: Some(self.scrapes.read()),
+            fds: open_descriptors(),
+            most_fds: descriptor_limit(),
+        }
+    }
+}
+
+/// User and system time: the 14th and 15th field, counted behind the name, which may hold anything.
+fn cpu() -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_name.split_whitespace().skip(11);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
