@@ -18,7 +18,7 @@ use kafka_heartbeat::{
     kafka::{BrokerId, Fault},
     latency::Bounds,
     probe::heartbeat::{
-        Outcome,
+        HeartbeatId, Moment, Outcome,
         ledger::{Event, Leader, Ledger, Settings},
         record::{Identity, NotAHeartbeat, Record},
     },
@@ -50,21 +50,17 @@ impl Stream {
     fn tick(&self, sequence: u64, queue: &mut VecDeque<Event>) {
         let intended = self.begin + INTERVAL * u32::try_from(sequence).expect("the stream is short");
         for partition in 0..PARTITIONS {
+            let id = HeartbeatId { partition, sequence };
             let broker = Some(BrokerId(1 + partition % 3));
-            queue.push_back(Event::Sent { partition, sequence, intended, at: intended + SENT, broker });
+            queue.push_back(Event::Sent { id, intended, at: intended + SENT, broker });
         }
         for partition in 0..PARTITIONS {
+            let id = HeartbeatId { partition, sequence };
             let at = intended + ACKED;
             queue.push_back(if rare(partition, sequence, 1) {
-                Event::Failed {
-                    partition,
-                    sequence,
-                    at,
-                    fault: Fault::Timeout,
-                    definite: sequence.is_multiple_of(2),
-                }
+                Event::Failed { id, at, fault: Fault::Timeout, definite: sequence.is_multiple_of(2) }
             } else {
-                Event::Acked { partition, sequence, at }
+                Event::Acked { id, at }
             });
         }
         for partition in 0..PARTITIONS {
@@ -73,7 +69,8 @@ impl Stream {
     }
 
     fn receive(&self, partition: i32, sequence: u64, at: Instant, queue: &mut VecDeque<Event>) {
-        let record = Record { identity: self.identity, partition, sequence, intended: 0, sent: 0 };
+        let record =
+            Record { identity: self.identity, id: HeartbeatId { partition, sequence }, intended: 0, sent: 0 };
         let offset = i64::try_from(sequence * 2).expect("the stream is short");
         if !rare(partition, sequence, 1) {
             queue.push_back(Event::Received { partition, offset, at, record: Ok(record) });
@@ -112,9 +109,9 @@ fn floor(stream: &Stream, ticks: u64) -> Pass {
             events += queue.len() as u64;
             while let Some(event) = queue.pop_front() {
                 sum = sum.wrapping_add(match black_box(event) {
-                    Event::Sent { sequence, .. }
-                    | Event::Acked { sequence, .. }
-                    | Event::Failed { sequence, .. } => sequence,
+                    Event::Sent { id, .. } | Event::Acked { id, .. } | Event::Failed { id, .. } => {
+                        id.sequence
+                    }
                     Event::Received { partition, .. } => u64::from(partition.unsigned_abs()),
                     _ => 0,
                 });
@@ -136,10 +133,8 @@ fn book(stream: &Stream, ticks: u64, ledger: &mut Ledger) -> Pass {
             }
             // As the ledger's thread does after a batch.
             let now = instant(stream, tick);
-            ledger.advance(
-                now,
-                SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + (now - stream.begin),
-            );
+            let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) + (now - stream.begin);
+            ledger.advance(Moment { instant: now, wall });
             ledger.take_ended().for_each(drop);
             black_box((ledger.bad_events(), ledger.oldest_waiting()));
         }
@@ -160,7 +155,7 @@ fn ledger(stream: &Stream) -> Ledger {
         bounds: Bounds::default(),
         traces: None,
     };
-    let mut ledger = Ledger::new(settings, stream.begin, SystemTime::now());
+    let mut ledger = Ledger::new(settings, Moment { instant: stream.begin, wall: SystemTime::now() });
     let leader = |partition| Leader { broker: Some(BrokerId(1 + partition % 3)), rack: None };
     let leaders: BTreeMap<_, _> = (0..PARTITIONS).map(|partition| (partition, leader(partition))).collect();
     ledger.apply(Event::Partitions { leaders, at: stream.begin });

@@ -177,7 +177,8 @@ impl Running {
         let log_dirs = tasks.spawn(every, runs(Task::LogDirs).then(probe));
 
         let (cluster, nudge) = (cluster.clone(), look_again);
-        let needs = Inputs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, outlet };
+        let needs =
+            Inputs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, traces: outlet };
         let heartbeats = Heartbeats::start(needs)?;
         let heartbeat = heartbeats.snapshot();
 

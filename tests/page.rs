@@ -364,7 +364,11 @@ fn leaders_are_not_shown_from_stale_metadata() {
 #[test]
 fn health_checks_depend_on_this_service_and_never_on_kafka() {
     let server = Server::start();
-    assert_eq!(server.get("/livez", &[]).status(), 200, "the service lives although one cluster was never reached");
+    assert_eq!(
+        server.get("/livez", &[]).status(),
+        200,
+        "the service lives although one cluster was never reached"
+    );
     let mut ready = server.get("/readyz", &[]);
     assert_eq!(ready.status(), 503, "no cycle of one cluster's tasks has ended yet");
     let words = ready.body_mut().read_to_string().expect("text");
@@ -522,7 +526,10 @@ fn groups_and_topics_have_lists_that_can_be_searched() {
     assert!(!groups.contains("<script>alert"));
     let found = page("/groups?search=unread");
     assert!(found.contains("unreadable") && !found.contains("deleted unread,"), "{found}");
-    assert!(!page("/groups?search=%22%3E%3Cb%3E").contains("\"><b>"), "the text that is searched for is escaped, too");
+    assert!(
+        !page("/groups?search=%22%3E%3Cb%3E").contains("\"><b>"),
+        "the text that is searched for is escaped, too"
+    );
     assert!(page("/topics").contains("never-written"));
     assert!(!page("/topics?page=7").contains("never-written"));
 }

@@ -10,7 +10,8 @@ use kafka_heartbeat::{
     export::traces::Exporter,
     kafka::{BrokerId, Fault},
     probe::heartbeat::{
-        Ended, LeaderChange, Outcome, record::Identity, trace::TraceIds, trace_queue::TracedHeartbeat,
+        EndedHeartbeat, HeartbeatId, LeaderChange, Outcome, ReadFailure, record::Identity, trace::TraceIds,
+        trace_queue::TracedHeartbeat,
     },
 };
 
@@ -41,7 +42,7 @@ pub(crate) fn every_outcome() -> impl Iterator<Item = TracedHeartbeat> {
 /// A heartbeat that ended so. It was sent after 2 ms, acknowledged after 5 and received after 9, where it was.
 pub(crate) fn told(outcome: Outcome) -> TracedHeartbeat {
     use Outcome::{Lost, Rejected, UnackedMissing, UnackedReceived, Unsent};
-    let sequence = outcome as u64;
+    let id = HeartbeatId { partition: PARTITION, sequence: outcome as u64 };
     let failed = matches!(outcome, Rejected | UnackedReceived).then(|| ms(7));
     let ended = match outcome {
         Lost | UnackedMissing => ms(120_000),
@@ -56,10 +57,10 @@ pub(crate) fn told(outcome: Outcome) -> TracedHeartbeat {
         _ => None,
     };
     let identity = Identity { instance: 1, epoch: 2 };
-    let ended = Ended {
-        id: identity.name(PARTITION, sequence),
+    let ended = EndedHeartbeat {
+        id: identity.name(id),
         partition: PARTITION,
-        sequence,
+        sequence: id.sequence,
         broker: Some(BrokerId(1)),
         intended: intended(),
         outcome,
@@ -75,10 +76,11 @@ pub(crate) fn told(outcome: Outcome) -> TracedHeartbeat {
         missed: outcome.is_bad(),
         offset: received.map(|_| 42),
         ended,
-        moves: vec![LeaderChange { at: intended() + ms(6), from: Some(BrokerId(1)), to: None }],
-        unread: (outcome == Lost).then(|| (intended() + ms(4), Fault::Disconnected)),
+        leader_changes: vec![LeaderChange { at: intended() + ms(6), from: Some(BrokerId(1)), to: None }],
+        read_failure: (outcome == Lost)
+            .then(|| ReadFailure { at: intended() + ms(4), fault: Fault::Disconnected }),
         trace: None,
     };
-    let ids = TraceIds::of(identity, PARTITION, sequence);
+    let ids = TraceIds::of(identity, id);
     TracedHeartbeat { cluster: "eu".into(), topic: "beats".into(), ended: Arc::new(ended), ids }
 }

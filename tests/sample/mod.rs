@@ -37,7 +37,7 @@ use kafka_heartbeat::{
     monitor,
     probe::{
         connectivity::{self, Check},
-        heartbeat::{self, Beat, BrokerCounts, Ended, Outcome, Partition, Totals},
+        heartbeat::{self, Beat, BrokerCounts, EndedHeartbeat, Outcome, Partition, Totals},
         topic::{self, Action, Blocked},
     },
     process::{Exports, Process, Published, Traces},
@@ -286,9 +286,9 @@ fn beat(index: u64, wall: SystemTime) -> Beat {
     }
 }
 
-fn bad(number: u64, wall: SystemTime) -> Ended {
+fn bad(number: u64, wall: SystemTime) -> EndedHeartbeat {
     let late = number.is_multiple_of(2);
-    Ended {
+    EndedHeartbeat {
         id: format!("{HOSTILE}-1-0-{number}"),
         partition: 0,
         sequence: number,
@@ -303,8 +303,8 @@ fn bad(number: u64, wall: SystemTime) -> Ended {
         missed: true,
         offset: None,
         ended: ms(11_500),
-        moves: Vec::new(),
-        unread: None,
+        leader_changes: Vec::new(),
+        read_failure: None,
         trace: None,
     }
 }

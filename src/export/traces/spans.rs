@@ -11,7 +11,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use crate::probe::heartbeat::{Ended, Outcome, trace_queue::TracedHeartbeat};
+use crate::probe::heartbeat::{EndedHeartbeat, Outcome, trace_queue::TracedHeartbeat};
 
 /// The spans of one heartbeat, the whole of it first. What was never begun has no span.
 pub(super) fn spans(told: &TracedHeartbeat, scope: &InstrumentationScope) -> Vec<SpanData> {
@@ -50,13 +50,13 @@ impl Spans<'_> {
         } else if ended.missed {
             fail(&mut span, "timeout", "not back by the deadline, and then we stopped");
         }
-        for moved in &ended.moves {
+        for change in &ended.leader_changes {
             let broker = |id: Option<_>| id.map_or(Value::from("none"), |id| number(&id));
             let attributes = vec![
-                KeyValue::new("heartbeat.leader.from", broker(moved.from)),
-                KeyValue::new("heartbeat.leader.to", broker(moved.to)),
+                KeyValue::new("heartbeat.leader.from", broker(change.from)),
+                KeyValue::new("heartbeat.leader.to", broker(change.to)),
             ];
-            event(&mut span, "leader moved", moved.at, attributes);
+            event(&mut span, "leader moved", change.at, attributes);
         }
         if let (Some(fault), Outcome::Unsent) = (ended.fault, ended.outcome) {
             event(
@@ -66,12 +66,12 @@ impl Spans<'_> {
                 vec![KeyValue::new("error.type", fault.as_str())],
             );
         }
-        if let Some((at, fault)) = ended.unread {
+        if let Some(failure) = ended.read_failure {
             event(
                 &mut span,
                 "records could not be read",
-                at,
-                vec![KeyValue::new("error.type", fault.as_str())],
+                failure.at,
+                vec![KeyValue::new("error.type", failure.fault.as_str())],
             );
         }
         span.events.events.sort_by_key(|event| event.timestamp);
@@ -128,7 +128,7 @@ impl Spans<'_> {
 
     /// With what all of them have.
     fn span(&self, id: u64, kind: SpanKind, name: String) -> SpanData {
-        let Ended { partition, broker, offset, .. } = &*self.told.ended;
+        let EndedHeartbeat { partition, broker, offset, .. } = &*self.told.ended;
         let mut attributes = vec![
             KeyValue::new("messaging.system", "kafka"),
             KeyValue::new("messaging.destination.name", self.told.topic.to_string()),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     http::state::State,
-    probe::heartbeat::{Ended, Outcome},
+    probe::heartbeat::{EndedHeartbeat, Outcome},
 };
 
 /// The last heartbeats of each partition, or the last bad ones.
@@ -51,7 +51,7 @@ pub(in crate::http) fn heartbeats(state: &State, query: &ClusterQuery) -> Respon
     }
 }
 
-fn bad_json(bad: &Ended) -> Value {
+fn bad_json(bad: &EndedHeartbeat) -> Value {
     json!({
         "id": bad.id,
         "partition": bad.partition,

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::words::{UNKNOWN, before, clock, millis};
 use crate::{
     board::Readings,
-    probe::heartbeat::{Beat, Ended, Outcome, Partition},
+    probe::heartbeat::{Beat, EndedHeartbeat, Outcome, Partition},
 };
 
 /// The height of a bar of a bad heartbeat, in the units of the drawing.
@@ -95,7 +95,7 @@ fn bar(index: usize, beat: &Beat, deadline: Duration) -> Bar {
 }
 
 /// A bad heartbeat in words.
-pub(super) fn bad_row(bad: &Ended) -> BadRow {
+pub(super) fn bad_row(bad: &EndedHeartbeat) -> BadRow {
     let or = |time: Option<Duration>, absent: &str| time.map_or_else(|| absent.to_owned(), millis);
     BadRow {
         when: clock(bad.intended),

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-/// What the consumer shall read besides what it reads already.
+/// Partitions that the consumer is to read besides those that it reads already.
 pub(super) struct Assignment {
-    /// From where on, by partition.
+    /// The offset to begin at, by partition.
     pub(super) offsets: BTreeMap<i32, i64>,
-    /// Partitions have other leaders: the client should ask for them now.
-    pub(super) moved: bool,
-    /// The topic is another one under the same name: a client that knew the old one never finds the new.
-    pub(super) anew: bool,
-    /// The number of the client that shall read.
+    /// True if partitions have other leaders: the consumer should ask for the leaders now.
+    pub(super) leaders_moved: bool,
+    /// True if the topic was deleted and created again. A consumer that knew the old topic never finds the new one, so
+    /// it is replaced.
+    pub(super) topic_recreated: bool,
+    /// The number of the consumer that is to read.
     pub(super) consumer: u32,
 }

@@ -5,15 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ledger::Ledger, snapshot::Ended};
+use super::snapshot::EndedHeartbeat;
 
-/// One log line for each bad heartbeat, but not for thousands of them.
+/// Logs one line for each bad heartbeat, but at most ten lines in ten seconds.
 pub(super) struct BadLog {
+    /// The cluster's name in the configuration.
     pub(super) cluster: Arc<str>,
-    /// Our name, until it was logged that another instance has it as well.
+    /// The name of this instance; `None` once it was logged that another instance has the same name.
     instance: Option<String>,
+    /// The beginning of the current window.
     begin: Instant,
-    written: u32,
+    /// Lines logged in the current window.
+    lines: u32,
+    /// Heartbeats of the current window that were not logged.
     left_out: u64,
 }
 
@@ -21,13 +25,15 @@ impl BadLog {
     const WINDOW: Duration = Duration::from_secs(10);
     const LINES: u32 = 10;
 
+    /// An empty log, whose window begins now.
     pub(super) fn new(cluster: Arc<str>, instance: String) -> Self {
-        Self { cluster, instance: Some(instance), begin: Instant::now(), written: 0, left_out: 0 }
+        Self { cluster, instance: Some(instance), begin: Instant::now(), lines: 0, left_out: 0 }
     }
 
-    /// Logs once that another instance sends heartbeats under our name: a record does not show which of the two sent it.
-    pub(super) fn same_name(&mut self, ledger: &Ledger) {
-        if let Some(instance) = self.instance.take_if(|_| ledger.same_name().is_some()) {
+    /// Logs once that another instance sends heartbeats with the name of this instance: a record does not show which of
+    /// the two sent it.
+    pub(super) fn write_same_name(&mut self) {
+        if let Some(instance) = self.instance.take() {
             let cluster = &*self.cluster;
             tracing::warn!(
                 cluster,
@@ -38,20 +44,24 @@ impl BadLog {
         }
     }
 
-    pub(super) fn write(&mut self, bad: impl Iterator<Item = Arc<Ended>>, now: Instant) {
+    /// Logs bad heartbeats.
+    pub(super) fn write(&mut self, bad: impl Iterator<Item = Arc<EndedHeartbeat>>, now: Instant) {
         if now - self.begin > Self::WINDOW {
             if self.left_out > 0 {
-                let (cluster, left_out) = (&*self.cluster, self.left_out);
-                tracing::warn!(cluster, left_out, "more bad heartbeats, not written one by one");
+                let cluster = &*self.cluster;
+                let left_out = self.left_out;
+                tracing::warn!(cluster, left_out, "more bad heartbeats were not logged one by one");
             }
-            (self.begin, self.written, self.left_out) = (now, 0, 0);
+            self.begin = now;
+            self.lines = 0;
+            self.left_out = 0;
         }
         for bad in bad {
-            if self.written == Self::LINES {
+            if self.lines == Self::LINES {
                 self.left_out += 1;
                 continue;
             }
-            self.written += 1;
+            self.lines += 1;
             tracing::warn!(
                 cluster = &*self.cluster,
                 id = bad.id,
@@ -68,7 +78,7 @@ impl BadLog {
     }
 }
 
-/// A time in milliseconds, in whole microseconds: a fraction that is not rounded is logged with up to 15 digits.
+/// A time in milliseconds, from whole microseconds: a fraction that is not rounded is logged with up to 15 digits.
 fn millis(time: Duration) -> f64 {
     time.as_micros() as f64 / 1e3
 }

@@ -1,4 +1,4 @@
-//! From librdkafka's callbacks to the ledger.
+//! The callbacks of librdkafka, as events for the ledger.
 
 use std::{
     sync::{Arc, mpsc::Sender},
@@ -7,30 +7,32 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::ledger::Event;
+use super::{id::HeartbeatId, ledger::Event};
 use crate::kafka::{Fault, native};
 
-/// Passes librdkafka's reports on to the ledger.
+/// Forwards the callbacks of both clients to the ledger.
 pub(super) struct ClientCallbacks {
     pub(super) events: Sender<Event>,
-    /// A client has failed for good.
+    /// Notified when librdkafka gave a client up for good.
     pub(super) failed: Arc<Notify>,
+}
+
+impl ClientCallbacks {
+    fn report(&self, event: Event) {
+        // The ledger outlives the clients. An error here means that the process is going down.
+        _ = self.events.send(event);
+    }
 }
 
 impl native::Listener for ClientCallbacks {
     fn delivered(&self, report: native::Report) {
         let native::Report { partition, token: sequence, at, result } = report;
-        let event = match result {
-            Ok(()) => Event::Acked { partition, sequence, at },
-            Err(native::Undelivered { fault, sent: false, .. }) => {
-                Event::Refused { partition, sequence, at, fault }
-            }
-            Err(native::Undelivered { fault, definite, .. }) => {
-                Event::Failed { partition, sequence, at, fault, definite }
-            }
-        };
-        // The ledger outlives the clients; an error here means the process is going down.
-        _ = self.events.send(event);
+        let id = HeartbeatId { partition, sequence };
+        self.report(match result {
+            Ok(()) => Event::Acked { id, at },
+            Err(native::Undelivered { fault, sent: false, .. }) => Event::Refused { id, at, fault },
+            Err(native::Undelivered { fault, definite, .. }) => Event::Failed { id, at, fault, definite },
+        });
     }
 
     fn failed(&self) {
@@ -38,10 +40,10 @@ impl native::Listener for ClientCallbacks {
     }
 
     fn unread(&self, at: Instant, fault: Fault) {
-        _ = self.events.send(Event::Unread { at, fault });
+        self.report(Event::ReadFailed { at, fault });
     }
 
     fn throttled(&self, api: &'static str, time: Duration) {
-        _ = self.events.send(Event::Throttled { api, time });
+        self.report(Event::Throttled { api, time });
     }
 }

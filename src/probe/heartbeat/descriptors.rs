@@ -4,26 +4,28 @@ use std::time::{Duration, Instant};
 
 use crate::kafka::descriptors;
 
-/// Whether a descriptor is to be had is tried so often, and with each tick while there is none.
+/// The time between two attempts to open a descriptor. While there is none, each tick makes an attempt.
 const TRY_DESCRIPTORS: Duration = Duration::from_millis(100);
-/// A shortage of descriptors that comes back within this time is not logged again.
+/// A shortage that returns within this time is not logged again.
 const SHORTAGE_OVER: Duration = Duration::from_secs(30);
 
-/// Tries whether this process can open a descriptor.
+/// Attempts from time to time to open a descriptor.
 pub(super) struct Descriptors {
+    /// The instant of the last attempt.
     tried: Instant,
-    /// Whether there was none then.
+    /// Whether the last attempt failed.
     short: bool,
-    /// When there was none, last.
+    /// The instant of the last shortage that was noted; `None` before the first.
     missing: Option<Instant>,
 }
 
 impl Descriptors {
+    /// No attempt was made yet: the first is due a little after `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self { tried: now, short: false, missing: None }
     }
 
-    /// The instant of the try before, if there is no descriptor now. Returns `None` between two tries.
+    /// The instant of the attempt before, if there is no descriptor now. `None` if there is one, and between two attempts.
     pub(super) fn missing_since(&mut self, now: Instant) -> Option<Instant> {
         if !self.short && now.saturating_duration_since(self.tried) < TRY_DESCRIPTORS {
             return None;
@@ -33,7 +35,7 @@ impl Descriptors {
         self.short.then_some(before)
     }
 
-    /// Notes a shortage, and whether it is another one than the last.
+    /// Notes a shortage, and returns whether it is another one than the last.
     pub(super) fn is_news(&mut self, now: Instant) -> bool {
         let last = self.missing.replace(now);
         last.is_none_or(|last| now.saturating_duration_since(last) > SHORTAGE_OVER)

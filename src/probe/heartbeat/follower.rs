@@ -1,9 +1,9 @@
-//! Which partitions get heartbeats, and from where they are read back.
+//! The follower of the metadata: which partitions get heartbeats, and from which offset they are read.
 //!
-//! A partition is ready once its log end has been asked for and the consumer was told to read from
-//! there: whatever is sent afterwards lies behind that offset, so the first heartbeat cannot be missed.
-//! When its heartbeats begin is decided in [`readiness`](super::readiness). What appears while we run (added partitions, a recreated
-//! topic) is read from its beginning.
+//! A partition is ready once its log end offset was read and the consumer was assigned to read from there. Every record
+//! that is sent afterwards has a higher offset, so the first heartbeat cannot be missed.
+//! [`readiness`](super::readiness) decides when the heartbeats of a partition begin. A partition that appears later, by
+//! growth or because the topic was recreated, is read from its log start offset.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,63 +38,78 @@ use crate::{
     text::Chain,
 };
 
-/// Between two attempts to learn the log ends of partitions that are not ready …
+/// The time between two attempts to read the log end offsets of partitions that are not ready.
 const RETRY: Duration = Duration::from_millis(250);
-/// … of which there are so many, until more seem to be of no use and come seldom.
-const EAGER: u32 = 20;
+/// The number of attempts with this short pause.
+const EAGER_ATTEMPTS: u32 = 20;
+/// The time between two attempts after that.
 const SELDOM: Duration = Duration::from_secs(4);
 
-/// For the producer to ask for the topic's partitions.
-const LEARN: Duration = Duration::from_secs(2);
+/// The time limit of the producer for one request for the partitions of the topic.
+const LEARN_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a producer that is replaced still has under way may take so long.
+/// The time that a replaced producer gets to finish its deliveries.
 pub(super) const FINISH: Duration = Duration::from_secs(2);
 
-/// How long finding out where to send may take before it counts as an outage: the deadline, but at most this.
+/// The longest grace time, within which the clients may prepare before an outage is measured. The grace time is the
+/// deadline of a heartbeat, but at most this.
 pub(super) const LONGEST_GRACE: Duration = Duration::from_secs(10);
 
-/// Makes a producer.
+/// Creates a producer.
 pub(super) type MakeProducer =
     Box<dyn Fn() -> Result<native::Producer<ClientCallbacks>, Error> + Send + Sync>;
 
-/// Follows the metadata until `stop`.
+/// Whether all partitions of the topic are ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coverage {
+    /// All are ready, or the topic is missing.
+    Complete,
+    /// A partition is not ready: the follower tries again soon.
+    Incomplete,
+}
+
+/// Everything the follower owns.
 pub(super) struct Follower {
     pub(super) cluster: String,
     pub(super) topic: String,
     pub(super) wire: Arc<wire::Cluster>,
     pub(super) producer: watch::Sender<Arc<native::Producer<ClientCallbacks>>>,
-    /// Makes another producer.
-    pub(super) renew: MakeProducer,
+    /// Creates another producer.
+    pub(super) make_producer: MakeProducer,
     pub(super) metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     pub(super) assignments: mpsc::Sender<Assignment>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) targets: watch::Sender<Arc<Targets>>,
+    /// The instant at which the clients were created.
     pub(super) begun: Instant,
+    /// The time within which the clients may prepare.
     pub(super) grace: Duration,
     pub(super) progress: TopicProgress,
-    pub(super) start: Readiness,
-    /// A client has failed for good.
+    pub(super) readiness: Readiness,
+    /// Notified when librdkafka gave a client up for good.
     pub(super) failed: Arc<Notify>,
     pub(super) repair: Repair,
-    pub(super) proofs: sync::mpsc::UnboundedReceiver<ReadySignal>,
-    /// For threads that connect the producer.
-    pub(super) prove: sync::mpsc::UnboundedSender<ReadySignal>,
+    pub(super) signals: sync::mpsc::UnboundedReceiver<ReadySignal>,
+    /// The sender of signals for the threads that connect the producer.
+    pub(super) signal: sync::mpsc::UnboundedSender<ReadySignal>,
 }
 
 impl Follower {
+    /// Follows the metadata until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut attempts = 0;
         loop {
             let known = self.metadata.borrow_and_update().snapshot.clone();
-            let complete = match &known {
+            let coverage = match &known {
                 Some((snapshot, cycle)) => tokio::select! {
                     () = stop.cancelled() => return,
-                    complete = self.follow(snapshot, *cycle) => complete,
+                    coverage = self.follow(snapshot, *cycle) => coverage,
                 },
-                None => true,
+                None => Coverage::Complete,
             };
-            attempts = if complete { 0 } else { attempts + 1 };
-            let retry = Instant::now() + if attempts <= EAGER { RETRY } else { SELDOM };
+            let incomplete = coverage == Coverage::Incomplete;
+            attempts = if incomplete { attempts + 1 } else { 0 };
+            let retry = Instant::now() + if attempts <= EAGER_ATTEMPTS { RETRY } else { SELDOM };
             loop {
                 let repair = self.repair.due();
                 tokio::select! {
@@ -105,47 +120,49 @@ impl Follower {
                         break;
                     }
                     changed = self.metadata.changed() => if changed.is_err() { return } else { break },
-                    () = time::sleep_until(retry.into()), if !complete => break,
-                    Some(proof) = self.proofs.recv() => self.release(proof),
+                    () = time::sleep_until(retry.into()), if incomplete => break,
+                    Some(signal) = self.signals.recv() => self.release(signal),
                 }
             }
         }
     }
 
-    /// A client proved to be ready: heartbeats begin where both clients are.
-    fn release(&mut self, proof: ReadySignal) {
-        self.start.note(proof);
+    /// Notes that a client is ready, and ends the holds of partitions for which both clients are ready.
+    fn release(&mut self, signal: ReadySignal) {
+        self.readiness.note(signal);
         self.publish_holds();
     }
 
-    /// Publishes what holds heartbeats now.
+    /// Publishes the current holds.
     pub(super) fn publish_holds(&self) {
         let mut targets = self.targets.borrow().as_ref().clone();
         for (partition, target) in targets.0.iter_mut().filter(|(_, target)| target.ready.is_ok()) {
-            target.hold = self.start.hold(*partition);
+            target.hold = self.readiness.hold(*partition);
         }
         self.publish(targets);
     }
 
-    /// Brings consumer, schedule and ledger in line with the metadata; false if a partition is not ready.
-    async fn follow(&mut self, snapshot: &metadata::Snapshot, cycle: time::Instant) -> bool {
+    /// Brings consumer, schedule and ledger in line with the metadata.
+    async fn follow(&mut self, snapshot: &metadata::Snapshot, cycle: time::Instant) -> Coverage {
         let topic = match &snapshot.heartbeat_topic {
             Ok(topic) => topic,
-            // Whoever creates it takes a moment.
-            Err(_) if self.start.is_blank() && self.begun.elapsed() < self.grace => return false,
+            // At the start the topic may be about to be created.
+            Err(_) if self.readiness.is_blank() && self.begun.elapsed() < self.grace => {
+                return Coverage::Incomplete;
+            }
             Err(fault) => {
                 if self.progress.is_missing_again(cycle) {
                     self.topic_is_missing(*fault);
                 }
-                return true;
+                return Coverage::Complete;
             }
         };
         if self.progress.is_recreated(topic) {
-            self.start.renew(Instant::now());
+            self.readiness.renew(Instant::now());
             self.replace_producer(Renewal::ProducerForNewTopic);
         }
         self.follow_leaders(topic).await;
-        self.start.see(topic.partitions.keys().copied(), Instant::now());
+        self.readiness.add_partitions(topic.partitions.keys().copied(), Instant::now());
         let refused = self.position(topic).await;
         self.connect(topic);
         let targets = topic.partitions.iter().map(|(number, partition)| {
@@ -155,7 +172,7 @@ impl Follower {
                 Some(fault) => Err(*fault),
                 None => Err(Fault::NotReady),
             };
-            let hold = self.start.hold(*number);
+            let hold = self.readiness.hold(*number);
             (*number, Target { leader: Leader { broker: partition.leader, rack }, ready, hold })
         });
         let targets: BTreeMap<_, _> = targets.collect();
@@ -163,11 +180,12 @@ impl Follower {
         if !targets.is_empty() {
             self.publish(Targets(targets));
         }
-        complete
+        if complete { Coverage::Complete } else { Coverage::Incomplete }
     }
 
+    /// Publishes that nothing can be sent. The consumer reads on: if the topic returns under its id, the topic was only
+    /// hidden for a moment.
     fn topic_is_missing(&mut self, fault: Fault) {
-        // What was read is read on: if the topic comes back under its id, it was only hidden for a moment.
         let mut targets = self.targets.borrow().as_ref().clone();
         for target in targets.0.values_mut() {
             *target = Target { leader: Leader::default(), ready: Err(fault), hold: None };
@@ -175,7 +193,8 @@ impl Follower {
         self.publish(targets);
     }
 
-    /// Tells the consumer where to begin on partitions it does not read; returns the faults of the others.
+    /// Assigns the partitions to the consumer that it does not read yet. Returns the faults of those that could not be
+    /// assigned.
     async fn position(&mut self, topic: &Topic) -> BTreeMap<i32, Fault> {
         let missing = |number: &&i32| !self.progress.positioned.contains(number);
         let missing: Vec<i32> = topic.partitions.keys().filter(missing).copied().collect();
@@ -187,11 +206,14 @@ impl Follower {
             Err(fault) => return missing.into_iter().map(|partition| (partition, fault)).collect(),
         };
         let at = if self.progress.started { At::Earliest } else { At::Latest };
-        let offsets = admin::list_offsets(&self.wire, &self.topic, &missing, at).await;
-        let (anew, consumer) = (self.progress.recreated, self.start.consumer());
-        let mut assignment = Assignment { offsets: BTreeMap::new(), moved: false, anew, consumer };
+        let mut assignment = Assignment {
+            offsets: BTreeMap::new(),
+            leaders_moved: false,
+            topic_recreated: self.progress.recreated,
+            consumer: self.readiness.consumer(),
+        };
         let mut faults = BTreeMap::new();
-        for (partition, offset) in offsets {
+        for (partition, offset) in admin::list_offsets(&self.wire, &self.topic, &missing, at).await {
             match offset {
                 Ok(offset) if known.contains(&partition) => _ = assignment.offsets.insert(partition, offset),
                 Ok(_) => _ = faults.insert(partition, Fault::UnknownTopic),
@@ -202,60 +224,71 @@ impl Follower {
             self.progress.started |= assignment.offsets.len() == missing.len();
             self.progress.recreated = false;
             self.progress.positioned.extend(assignment.offsets.keys());
-            if self.assignments.send(assignment).is_err() {
-                tracing::debug!("the consumer has stopped");
-            }
+            self.assign(assignment);
         }
         faults
     }
 
-    /// Connects the producer to the leaders of partitions that the consumer reads, one thread for each leader:
-    /// whichever of them hangs, the others are connected.
+    fn assign(&self, assignment: Assignment) {
+        if self.assignments.send(assignment).is_err() {
+            tracing::debug!("the consumer has stopped");
+        }
+    }
+
+    /// Connects the producer to the leaders of the partitions that the consumer reads. Each leader gets a thread of its
+    /// own, so that a leader that does not answer delays no other.
     fn connect(&mut self, topic: &Topic) {
         let mut led = BTreeMap::<BrokerId, Vec<i32>>::new();
         for (number, partition) in &topic.partitions {
-            if let (Some(leader), true) = (partition.leader, self.progress.positioned.contains(number)) {
+            if let Some(leader) = partition.leader
+                && self.progress.positioned.contains(number)
+            {
                 led.entry(leader).or_default().push(*number);
             }
         }
         for partitions in led.into_values() {
-            let Some((partitions, number, limit)) = self.start.connect(&partitions, Instant::now()) else {
-                continue;
-            };
-            let Some(first) = partitions.first().copied() else { continue };
-            let (producer, topic, prove) =
-                (self.producer.borrow().clone(), self.topic.clone(), self.prove.clone());
-            native::aside(move || match producer.connect(&topic, first, limit) {
-                // Nobody waiting for it means that the follower has ended.
-                Ok(()) => _ = prove.send(ReadySignal::Connected { producer: number, partitions }),
+            let Some(attempt) = self.readiness.connect(&partitions, Instant::now()) else { continue };
+            let Some(first) = attempt.partitions.first().copied() else { continue };
+            let producer = self.producer.borrow().clone();
+            let topic = self.topic.clone();
+            let signal = self.signal.clone();
+            native::aside(move || match producer.connect(&topic, first, attempt.limit) {
+                Ok(()) => {
+                    let (producer, partitions) = (attempt.producer, attempt.partitions);
+                    // An error here means that the follower has ended.
+                    _ = signal.send(ReadySignal::Connected { producer, partitions });
+                }
                 Err(error) => tracing::debug!("{}", Chain(&error)),
             });
         }
     }
 
-    /// Tells both clients when leaders have moved: each would find out by itself, but only after a timeout.
+    /// Makes both clients ask for the leaders when leaders have moved: each client would learn of it by itself, but only
+    /// after a timeout.
     async fn follow_leaders(&mut self, topic: &Topic) {
         let leaders: BTreeMap<_, _> =
-            topic.partitions.iter().map(|(number, p)| (*number, p.leader)).collect();
+            topic.partitions.iter().map(|(number, partition)| (*number, partition.leader)).collect();
         let before = std::mem::replace(&mut self.progress.leaders, leaders);
         if before.is_empty() || before == self.progress.leaders {
             return;
         }
-        let consumer = self.start.consumer();
-        let moved = Assignment { offsets: BTreeMap::new(), moved: true, anew: false, consumer };
-        if self.assignments.send(moved).is_err() {
-            tracing::debug!("the consumer has stopped");
-        }
+        self.assign(Assignment {
+            offsets: BTreeMap::new(),
+            leaders_moved: true,
+            topic_recreated: false,
+            consumer: self.readiness.consumer(),
+        });
         if let Err(fault) = self.producer_learns().await {
             tracing::debug!(fault = fault.as_str(), "the producer could not ask for the leaders");
         }
     }
 
-    /// The partitions that the producer knows, or why it could not ask: whom it asks is its choice, and may
-    /// be a broker that hangs.
+    /// The partitions that the producer knows after it has asked for them, or why it could not ask. librdkafka picks the
+    /// broker that it asks, and may pick one that does not answer.
     async fn producer_learns(&self) -> Result<BTreeSet<i32>, Fault> {
-        let (producer, topic) = (self.producer.borrow().clone(), self.topic.clone());
-        let learned = tokio::task::spawn_blocking(move || producer.learn(&topic, LEARN)).await;
+        let producer = self.producer.borrow().clone();
+        let topic = self.topic.clone();
+        let learned = tokio::task::spawn_blocking(move || producer.learn(&topic, LEARN_LIMIT)).await;
         learned.map_err(|_| Fault::Other)?.map_err(|error| error.fault())
     }
 

@@ -1,8 +1,8 @@
 //! The ledger's thread: the only place where the ledger meets a clock.
 //!
-//! It wakes every ten milliseconds. Waking much later means that this thread was held up, and that the process stalled
-//! if the [`stall_watch`](super::stall_watch) was held up as well. The clock is read before each event is booked, so the ledger knows
-//! of a stall before it is told of anything that happened after the stall.
+//! It wakes every ten milliseconds. If it wakes much later, it was held up; if the watching thread of
+//! [`stall_watch`](super::stall_watch) was held up as well, the process stalled. The clock is read before each event is
+//! booked, so the ledger knows of a stall before any event that happened after the stall.
 
 use std::{
     sync::{
@@ -18,23 +18,26 @@ use super::{
     bad_log::BadLog,
     descriptors::Descriptors,
     ledger::{Event, Ledger},
+    moment::Moment,
+    period::Period,
     snapshot::Snapshot,
     stall_watch::{STALL, StallWatch, TICK},
     trace_queue::{TraceSender, TracedHeartbeat},
 };
 use crate::kafka::Fault;
 
-/// Snapshots are published at most this often, and at least once a second.
+/// The shortest time between two snapshots.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+/// The time between two snapshots while no event comes.
 const PUBLISH_IDLE: Duration = Duration::from_secs(1);
 
-/// Events carry their instants, and one may be a little while between its instant and its place in the
-/// queue: what is judged lies this far in the past, when all that could speak for it has been heard.
-const HEARD: Duration = Duration::from_millis(100);
+/// The ledger's clock runs this far behind the real clock. An event is stamped a little before it is queued, so an event
+/// in time that still waits in the queue counts as in time.
+const QUEUE_MARGIN: Duration = Duration::from_millis(100);
 
-/// A heartbeat open for this long is reason enough to look at the metadata again …
+/// A heartbeat that is open for longer than this asks for fresh metadata.
 const OVERDUE: Duration = Duration::from_secs(1);
-/// … but not more often than this.
+/// The shortest time between two such requests.
 const NUDGE_EVERY: Duration = Duration::from_secs(2);
 
 /// Everything the ledger's thread owns.
@@ -46,21 +49,25 @@ pub(super) struct LedgerThread {
     pub(super) nudge: Arc<Notify>,
     /// A stall that lasts longer than this is logged as a warning.
     pub(super) tolerance: Duration,
-    /// When the clock was last read: the process ran at this instant.
+    /// The last reading of the clock: the process ran at this instant.
     pub(super) awake: Instant,
-    /// Says whether the other threads ran while this one did not.
-    pub(super) pulse: Arc<StallWatch>,
+    /// Knows whether the other threads ran while this one did not.
+    pub(super) stall_watch: Arc<StallWatch>,
     pub(super) descriptors: Descriptors,
     pub(super) log: BadLog,
-    /// Where heartbeats are told in traces.
-    pub(super) outlet: Option<TraceSender>,
+    /// The queue of the exporter of traces; `None` if no traces are exported.
+    pub(super) traces: Option<TraceSender>,
+    /// The heartbeat topic.
     pub(super) topic: Arc<str>,
 }
 
 impl LedgerThread {
-    /// Keeps the books until every sender of events is gone; then closes them.
+    /// Books events until every sender of events is dropped. Then ends the heartbeats in flight and publishes the last
+    /// snapshot.
     pub(super) fn run(mut self) {
-        let (mut published, mut nudged, mut bad_seen) = (Instant::now(), Instant::now(), 0);
+        let mut published = Instant::now();
+        let mut nudged = Instant::now();
+        let mut bad_seen = 0;
         let mut changed = true;
         self.awake = Instant::now();
         loop {
@@ -77,82 +84,96 @@ impl LedgerThread {
                 }
             }
             let now = Instant::now();
-            self.ledger.advance(
-                woken.checked_sub(HEARD).unwrap_or(woken),
-                SystemTime::now() - (now - woken) - HEARD,
-            );
-            self.tell_ended(now);
-            self.log.same_name(&self.ledger);
-            let trouble = self.ledger.bad_events() != bad_seen
-                || self
-                    .ledger
-                    .oldest_waiting()
-                    .is_some_and(|oldest| now.saturating_duration_since(oldest) > OVERDUE);
-            if trouble && now - nudged > NUDGE_EVERY {
-                (nudged, bad_seen) = (now, self.ledger.bad_events());
+            self.ledger.advance(Moment {
+                instant: woken.checked_sub(QUEUE_MARGIN).unwrap_or(woken),
+                wall: SystemTime::now() - (now - woken) - QUEUE_MARGIN,
+            });
+            self.report_ended(now);
+            if self.ledger.same_name().is_some() {
+                self.log.write_same_name();
+            }
+            if self.is_in_trouble(bad_seen, now) && now - nudged > NUDGE_EVERY {
+                nudged = now;
+                bad_seen = self.ledger.bad_events();
                 self.nudge.notify_one();
             }
             if closed {
                 self.ledger.apply(Event::Stopped);
-                // What was bad before we stopped is told, although nobody knows how it would have ended.
-                self.tell_ended(now);
+                // A heartbeat that was judged bad before the stop is reported, although its outcome stays unknown.
+                self.report_ended(now);
                 self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
                 return;
             }
             let due = if changed { PUBLISH_EVERY } else { PUBLISH_IDLE };
             if now - published >= due {
-                (published, changed) = (now, false);
+                published = now;
+                changed = false;
                 self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
             }
         }
     }
 
-    /// Reads the clock, and tells the ledger if the process did not run since the clock was last read. Where this thread
-    /// alone did not run, for example because a log line could not be written, the instants of the events are right.
+    /// Whether more heartbeats than `bad_seen` were bad, or a heartbeat waits for too long: the metadata may be outdated.
+    fn is_in_trouble(&self, bad_seen: u64, now: Instant) -> bool {
+        let oldest = self.ledger.oldest_waiting();
+        self.ledger.bad_events() != bad_seen
+            || oldest.is_some_and(|oldest| now.saturating_duration_since(oldest) > OVERDUE)
+    }
+
+    /// Reads the clock, and reports a stall to the ledger if the process did not run since the last reading. If this
+    /// thread alone did not run, for example because a log line could not be written, the instants of the events are
+    /// right.
     fn notice_stall(&mut self) -> Instant {
-        let (now, awake) = (Instant::now(), self.awake);
+        let now = Instant::now();
+        let awake = self.awake;
         if (now - awake).saturating_sub(TICK) > STALL {
-            let (cluster, stalls) = (&*self.log.cluster, self.pulse.stalls(awake, now));
+            let cluster = &*self.log.cluster;
+            let stalls = self.stall_watch.stalls(awake, now);
             if stalls.is_empty() {
                 let seconds = (now - awake).as_secs_f64();
                 tracing::debug!(cluster, seconds, "the ledger's thread was held up, the process was not");
             }
-            for (from, to) in stalls {
-                let (lasted, seconds) = (to - from, (to - from).as_secs_f64());
-                if lasted > self.tolerance {
+            for stall in stalls {
+                let seconds = stall.duration().as_secs_f64();
+                if stall.duration() > self.tolerance {
                     tracing::warn!(cluster, seconds, "this process was stalled");
                 } else {
                     tracing::debug!(cluster, seconds, "this process was stalled for a moment");
                 }
-                self.ledger.apply(Event::Stalled { from, to });
+                self.ledger.apply(Event::Stalled(stall));
             }
         }
         self.awake = now;
         now
     }
 
-    /// Tells the ledger while this process has no descriptor left.
+    /// Reports to the ledger that this process has no descriptor left, as long as that lasts.
     fn notice_shortage(&mut self, now: Instant) {
         if let Some(from) = self.descriptors.missing_since(now) {
             if self.descriptors.is_news(now) {
-                let (cluster, hint) = (&*self.log.cluster, Fault::Descriptors.hint_once(&self.log.cluster));
+                let cluster = &*self.log.cluster;
+                let hint = Fault::Descriptors.hint_once(&self.log.cluster);
                 tracing::warn!(
                     cluster,
                     hint,
                     "this process has run out of descriptors: heartbeats may be skipped"
                 );
             }
-            self.ledger.apply(Event::NoDescriptors { from, to: now });
+            self.ledger.apply(Event::NoDescriptors(Period { from, to: now }));
         }
     }
 
-    /// In traces and in the log, each what belongs there.
-    fn tell_ended(&mut self, now: Instant) {
+    /// Hands heartbeats that ended to the exporter of traces, and logs the bad ones.
+    fn report_ended(&mut self, now: Instant) {
         let ended: Vec<_> = self.ledger.take_ended().collect();
-        if let Some(outlet) = &self.outlet {
+        if let Some(traces) = &self.traces {
             for (ended, ids) in ended.iter().filter_map(|ended| Some((ended, ended.trace?))) {
-                let (cluster, topic) = (self.log.cluster.clone(), self.topic.clone());
-                outlet.send(TracedHeartbeat { cluster, topic, ended: ended.clone(), ids });
+                traces.send(TracedHeartbeat {
+                    cluster: self.log.cluster.clone(),
+                    topic: self.topic.clone(),
+                    ended: ended.clone(),
+                    ids,
+                });
             }
         }
         self.log.write(ended.into_iter().filter(|ended| ended.outcome.is_bad()), now);
@@ -168,64 +189,66 @@ mod tests {
         latency::Bounds,
         probe::heartbeat::{
             Outcome,
+            id::HeartbeatId,
             ledger::Settings,
             record::{Identity, Record},
         },
     };
 
-    /// The ledger's thread of a cluster with one partition, the way to tell it something, and what it publishes.
-    fn accounts() -> (LedgerThread, mpsc::Sender<Event>, watch::Receiver<Arc<Snapshot>>) {
-        let (begin, wall) = (Instant::now(), SystemTime::now());
+    /// The ledger's thread of a cluster with one partition, the sender of its events, and what it publishes.
+    fn ledger_thread() -> (LedgerThread, mpsc::Sender<Event>, watch::Receiver<Arc<Snapshot>>) {
+        let begin = Moment::now();
         let (deadline, horizon) = (Duration::from_secs(10), Duration::from_secs(20));
         let (identity, tolerance) = (IDENTITY, Duration::from_millis(500));
         let bounds = Bounds::with([deadline]);
         let settings = Settings { identity, deadline, horizon, tolerance, bounds, traces: None };
-        let ledger = Ledger::new(settings, begin, wall);
-        let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin)));
-        let (tell, events) = mpsc::channel();
-        let accounts = LedgerThread {
+        let ledger = Ledger::new(settings, begin);
+        let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin.instant)));
+        let (report, events) = mpsc::channel();
+        let thread = LedgerThread {
             ledger,
             events,
             publisher,
             nudge: Arc::default(),
             tolerance,
-            awake: begin,
-            pulse: StallWatch::of_process(),
-            descriptors: Descriptors::new(begin),
+            awake: begin.instant,
+            stall_watch: StallWatch::of_process(),
+            descriptors: Descriptors::new(begin.instant),
             log: BadLog::new("k".into(), "one".to_owned()),
-            outlet: None,
+            traces: None,
             topic: "hb".into(),
         };
-        (accounts, tell, snapshot)
+        (thread, report, snapshot)
     }
 
     const IDENTITY: Identity = Identity { instance: 1, epoch: 2 };
 
-    /// Holds up the ledger's thread alone for so long, while a heartbeat is sent, acknowledged and received.
+    /// Holds up the ledger's thread alone for this time, while a heartbeat is sent, acknowledged and received.
     fn held_up(limit: Duration) -> Arc<Snapshot> {
-        let (accounts, tell, mut snapshot) = accounts();
-        let thread = thread::spawn(move || accounts.run());
+        let (thread, report, mut snapshot) = ledger_thread();
+        let thread = thread::spawn(move || thread.run());
         let begin = Instant::now();
         {
-            // Nothing can be published while somebody looks at what was published last.
+            // Nothing can be published while the last snapshot is borrowed.
             let _held = snapshot.borrow();
-            let (partition, sequence, broker) = (0, 0, None);
+            let id = HeartbeatId { partition: 0, sequence: 0 };
             // The ledger publishes once a second.
             let intended = begin + limit * 3 / 4;
             while Instant::now() < intended {
                 thread::park_timeout(TICK);
             }
             let at = Instant::now();
-            let told = |event| tell.send(event).expect("the ledger's thread runs");
-            told(Event::Sent { partition, sequence, intended: at, at, broker });
-            told(Event::Acked { partition, sequence, at: Instant::now() });
-            let record = Record { identity: IDENTITY, partition, sequence, intended: 0, sent: 0 };
-            told(Event::Received { partition, offset: 0, at: Instant::now(), record: Ok(record) });
+            let book = |event| report.send(event).expect("the ledger's thread runs");
+            book(Event::Sent { id, intended: at, at, broker: None });
+            book(Event::Acked { id, at: Instant::now() });
+            let record = Record { identity: IDENTITY, id, intended: 0, sent: 0 };
+            let at = Instant::now();
+            book(Event::Received { partition: id.partition, offset: 0, at, record: Ok(record) });
             while begin.elapsed() < limit {
                 thread::park_timeout(TICK);
             }
         }
-        drop(tell);
+        drop(report);
         thread.join().expect("no panic");
         snapshot.borrow_and_update().clone()
     }
@@ -233,7 +256,7 @@ mod tests {
     #[test]
     fn ledger_thread_held_up_alone_is_no_stall_of_the_process() {
         let limit = Duration::from_secs(2);
-        // On a busy machine the process itself may stall meanwhile, and says so.
+        // On a busy machine the process itself may stall meanwhile. The stall watch knows of such a stall.
         let mut rounds = (0..5).map(|_| {
             let begin = Instant::now();
             let snapshot = held_up(limit);

@@ -1,17 +1,23 @@
-//! Heartbeats: sent on a schedule, read back, accounted for one by one.
+//! Heartbeats: records that are sent on a schedule, read back, and accounted for one by one.
 //!
-//! `schedule` decides when, `sending_thread` and `reading_thread` own the two librdkafka handles and their
-//! threads, `record` is the bytes on the wire, `ledger` is the accounting: pure, owned by one thread,
-//! fed by events.
+//! - [`schedule`] decides when a heartbeat is due. [`record`] is its form on the topic, [`trace`] its form in traces.
+//! - `sending_thread` and `reading_thread` own the two librdkafka clients. `callbacks` forwards their reports.
+//! - [`ledger`] does the accounting: a pure state machine, which `ledger_thread` feeds with events.
+//! - `follower` decides which partitions get heartbeats, `readiness` decides when they begin, and `repair` and
+//!   `replacement` replace a failed producer.
+//! - [`threads`] starts and stops all of them, and `snapshot` is what they publish.
 
 mod assignment;
 mod bad_log;
 mod callbacks;
 mod descriptors;
 mod follower;
+mod id;
 pub mod ledger;
 mod ledger_thread;
+mod moment;
 mod outcome;
+mod period;
 mod readiness;
 mod reading_thread;
 pub mod record;
@@ -29,7 +35,10 @@ pub mod trace;
 pub mod trace_queue;
 
 pub use self::{
+    id::HeartbeatId,
+    moment::Moment,
     outcome::{Anomaly, Outcome},
+    period::Period,
     renewal::Renewal,
-    snapshot::{Beat, BrokerCounts, Ended, LeaderChange, Partition, Snapshot, Totals},
+    snapshot::{Beat, BrokerCounts, EndedHeartbeat, LeaderChange, Partition, ReadFailure, Snapshot, Totals},
 };

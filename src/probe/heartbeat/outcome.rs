@@ -1,54 +1,54 @@
-//! How heartbeats end, and what is counted beside.
+//! The outcomes of heartbeats, and the anomalies that are counted beside them.
 
 use crate::closed_enum::closed_enum;
 
 closed_enum! {
-    /// How a heartbeat ended. Exactly one for each that was scheduled.
+    /// How a heartbeat ended. Every scheduled heartbeat has exactly one outcome.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Outcome {
         /// Acknowledged and received, both by the deadline.
         Ok = "ok",
-        /// Acknowledged and received, one of them after the deadline.
+        /// Acknowledged and received, but at least one of the two after the deadline.
         Late = "late",
-        /// Acknowledged and not received by the horizon.
+        /// Acknowledged, but not received by the horizon.
         Lost = "lost",
-        /// Refused for certain, and nothing was written.
+        /// Refused by the broker or given up by the client. It is certain that nothing was written.
         Rejected = "rejected",
         /// Received although the acknowledgement failed.
         UnackedReceived = "unacked_received",
         /// Neither acknowledged nor received.
         UnackedMissing = "unacked_missing",
-        /// Never handed to the client: its queue was full, or it knew no partition yet.
+        /// Not taken by the client, because its queue was full or it did not know the partition yet.
         Unsent = "unsent",
-        /// Not sent, or not judged, because of ourselves: stalled, without a descriptor, or stopping.
+        /// Not sent or not judged, because this process stalled, had no file descriptor left or was stopping.
         Skipped = "skipped",
     }
 }
 
 impl Outcome {
-    /// Whether the outcome speaks against the cluster. `Ok` and `Skipped` do not.
+    /// Whether the outcome is evidence against the cluster. `Ok` and `Skipped` are not.
     pub fn is_bad(self) -> bool {
         !matches!(self, Outcome::Ok | Outcome::Skipped)
     }
 }
 
 closed_enum! {
-    /// Counted beside outcomes; none of them changes one.
+    /// A record or an event that should not be there. Anomalies are counted, and none of them changes an outcome.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Anomaly {
-        /// The same heartbeat again, at another offset.
+        /// A second record of the same heartbeat, at another offset.
         Duplicate = "duplicate",
-        /// A heartbeat older than one already seen on its partition.
+        /// A heartbeat that was read after a later heartbeat of its partition.
         OutOfOrder = "out_of_order",
-        /// Checksum or shape wrong.
+        /// A heartbeat whose checksum or size is wrong.
         Corrupt = "corrupt",
-        /// Not ours: another instance, another program.
+        /// A record of another instance or of another program.
         Foreign = "foreign",
-        /// Ours, of an earlier run.
+        /// A heartbeat of an earlier run of this instance.
         StaleEpoch = "stale_epoch",
-        /// An acknowledgement or a record that came after the outcome was final.
+        /// An acknowledgement or a record that arrived after the outcome was final.
         AfterHorizon = "after_horizon",
-        /// A record of another instance that runs at the same time under our own name.
+        /// A heartbeat of another instance that runs at the same time with the same name.
         SameName = "same_name",
     }
 }

@@ -1,4 +1,4 @@
-//! The reading thread: takes records off the topic and tells the ledger.
+//! The reading thread: reads records from the topic and reports them to the ledger.
 
 use std::{
     collections::BTreeSet,
@@ -17,95 +17,112 @@ use crate::{
     text::Chain,
 };
 
-/// The thread looks up at least this often: for new partitions, and for the stop.
+/// The longest wait until the thread sees other partitions, or the stop.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
-/// What failed is tried again after this: the system may be out of descriptors for a moment.
-const AGAIN: Duration = Duration::from_secs(1);
+/// An assignment that failed is tried again after this time: the system may have no descriptor left for a moment.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// For the consumer to ask for leaders, and how often it tries.
-const PATIENCE: Duration = Duration::from_secs(1);
-const ATTEMPTS: usize = 4;
+/// The time limit of the consumer for one request for the leaders.
+const RELEARN_LIMIT: Duration = Duration::from_secs(1);
+/// The number of attempts of the consumer to ask for the leaders.
+const RELEARN_ATTEMPTS: usize = 4;
 
-/// Everything the reading thread owns. `renew` makes another client.
+/// Everything the reading thread owns.
 pub(super) struct ReadingThread<R> {
     cluster: String,
     consumer: native::Consumer<ClientCallbacks>,
-    renew: R,
+    /// Creates another consumer.
+    make_consumer: R,
     events: Sender<Event>,
-    prove: UnboundedSender<ReadySignal>,
-    /// The number of the client, and the partitions of which a fetch of it was answered.
+    signals: UnboundedSender<ReadySignal>,
+    /// The number of the consumer.
     number: u32,
+    /// The partitions of which a fetch by this consumer was answered.
     answered: BTreeSet<i32>,
 }
 
+/// An assignment that failed.
+struct FailedAssignment {
+    assignment: Assignment,
+    /// The instant of the failure.
+    at: Instant,
+}
+
 impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<R> {
+    /// A thread that reads nothing yet. `make_consumer` creates another consumer in place of `consumer`.
     pub(super) fn new(
         cluster: String,
         consumer: native::Consumer<ClientCallbacks>,
-        renew: R,
+        make_consumer: R,
         events: Sender<Event>,
-        prove: UnboundedSender<ReadySignal>,
+        signals: UnboundedSender<ReadySignal>,
     ) -> Self {
-        Self { cluster, consumer, renew, events, prove, number: 0, answered: BTreeSet::new() }
+        Self { cluster, consumer, make_consumer, events, signals, number: 0, answered: BTreeSet::new() }
     }
 
     /// Reads until the other end of `assignments` is dropped.
     pub(super) fn run(mut self, assignments: &Receiver<Assignment>) {
-        let mut failed = None::<(Assignment, Instant)>;
+        let mut failed = None::<FailedAssignment>;
         loop {
-            if let Some((assignment, _)) = failed.take_if(|(_, at)| at.elapsed() > AGAIN) {
-                failed = self.follow(assignment);
+            if let Some(again) = failed.take_if(|failed| failed.at.elapsed() > RETRY_AFTER) {
+                failed = self.follow(again.assignment);
             }
-            // One after the other: a client is replaced before it is told where to read.
-            match if failed.is_none() { assignments.try_recv() } else { Err(TryRecvError::Empty) } {
-                Ok(assignment) => failed = self.follow(assignment),
-                Err(TryRecvError::Disconnected) => return,
-                Err(TryRecvError::Empty) => {}
-            }
-            let (events, mut answered) = (&self.events, None);
-            self.consumer.next(LONGEST_WAIT, |read| match read {
-                native::Read::Answered(partition) => answered = Some(partition),
-                native::Read::Record(native::Received { partition, offset, at, payload }) => {
-                    // The ledger outlives this thread; an error here means the process is going down.
-                    _ = events.send(Event::Received {
-                        partition,
-                        offset,
-                        at,
-                        record: Record::decode(payload),
-                    });
-                    answered = Some(partition);
+            // An assignment waits until the one before succeeded: a consumer is replaced before it is assigned partitions.
+            if failed.is_none() {
+                match assignments.try_recv() {
+                    Ok(assignment) => failed = self.follow(assignment),
+                    Err(TryRecvError::Disconnected) => return,
+                    Err(TryRecvError::Empty) => {}
                 }
-            });
-            if let Some(partition) = answered.filter(|partition| self.answered.insert(*partition)) {
-                // Nobody waiting for it means that the follower has ended.
-                _ = self.prove.send(ReadySignal::Fetched { consumer: self.number, partition });
             }
+            self.read();
         }
     }
 
-    /// Returns the assignment if it failed, to be tried again.
-    fn follow(&mut self, assignment: Assignment) -> Option<(Assignment, Instant)> {
+    /// Reads what the consumer has, and waits for it for a while.
+    fn read(&mut self) {
+        let events = &self.events;
+        let mut answered = None;
+        self.consumer.next(LONGEST_WAIT, |read| match read {
+            native::Read::Answered(partition) => answered = Some(partition),
+            native::Read::Record(native::Received { partition, offset, at, payload }) => {
+                let record = Record::decode(payload);
+                // The ledger outlives this thread. An error here means that the process is going down.
+                _ = events.send(Event::Received { partition, offset, at, record });
+                answered = Some(partition);
+            }
+        });
+        if let Some(partition) = answered
+            && self.answered.insert(partition)
+        {
+            // An error here means that the follower has ended.
+            _ = self.signals.send(ReadySignal::Fetched { consumer: self.number, partition });
+        }
+    }
+
+    /// Carries out an assignment. Returns it if it failed.
+    fn follow(&mut self, assignment: Assignment) -> Option<FailedAssignment> {
         let error = self.arrange(&assignment).err()?;
         let cluster = &self.cluster;
         tracing::error!(cluster, "the heartbeat topic cannot be read: {}", Chain(&error));
-        _ = self.events.send(Event::Unread { at: Instant::now(), fault: error.fault() });
-        Some((assignment, Instant::now()))
+        _ = self.events.send(Event::ReadFailed { at: Instant::now(), fault: error.fault() });
+        Some(FailedAssignment { assignment, at: Instant::now() })
     }
 
     fn arrange(&mut self, assignment: &Assignment) -> Result<(), Error> {
-        if assignment.anew {
-            let fresh = (self.renew)()?;
-            discard(&mut self.consumer, fresh);
+        if assignment.topic_recreated {
+            let fresh = (self.make_consumer)()?;
+            replace(&mut self.consumer, fresh);
             self.answered.clear();
             _ = self.events.send(Event::Renewed(Renewal::ConsumerForNewTopic));
         }
         self.number = assignment.consumer;
-        if assignment.moved {
+        if assignment.leaders_moved {
             let relearn = self.consumer.relearn();
             native::aside(move || {
-                // Whom the client asks is its choice: it may be the one that hangs.
-                if !(0..ATTEMPTS).any(|_| relearn(PATIENCE).is_ok()) {
+                // librdkafka picks the broker that it asks, and may pick one that does not answer.
+                if !(0..RELEARN_ATTEMPTS).any(|_| relearn(RELEARN_LIMIT).is_ok()) {
                     tracing::debug!("the consumer could not ask for the leaders");
                 }
             });
@@ -114,8 +131,8 @@ impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<
     }
 }
 
-/// Puts a fresh client in the old one's place. Closing a client may block, and this thread has to read.
-fn discard(consumer: &mut native::Consumer<ClientCallbacks>, fresh: native::Consumer<ClientCallbacks>) {
+/// Replaces the consumer. Closing the old one may block, so another thread does it: this thread has to read.
+fn replace(consumer: &mut native::Consumer<ClientCallbacks>, fresh: native::Consumer<ClientCallbacks>) {
     let old = std::mem::replace(consumer, fresh);
     native::aside(move || drop(old));
 }

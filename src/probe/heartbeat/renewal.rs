@@ -1,18 +1,18 @@
 //! Why a heartbeat client was replaced.
 
-/// A heartbeat client was replaced by another one of its kind.
+/// A heartbeat client was replaced by another client of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Renewal {
-    /// The consumer, because the topic was deleted and created again.
+    /// The consumer was replaced, because the topic was deleted and created again.
     ConsumerForNewTopic,
-    /// The producer, for the same reason.
+    /// The producer was replaced, because the topic was deleted and created again.
     ProducerForNewTopic,
-    /// The producer, because librdkafka gave it up after a fatal error.
+    /// The producer was replaced, because librdkafka gave it up after a fatal error.
     FailedProducer,
 }
 
 impl Renewal {
-    /// Every kind of renewal.
+    /// Every kind of renewal, in the order of the counts in a snapshot.
     pub const ALL: [Renewal; 3] =
         [Renewal::ConsumerForNewTopic, Renewal::ProducerForNewTopic, Renewal::FailedProducer];
 

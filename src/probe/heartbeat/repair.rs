@@ -1,59 +1,79 @@
-//! How a heartbeat client is replaced.
+//! When a failed producer is replaced.
 //!
-//! librdkafka gives a producer up for good after a fatal error, which only happens with `enable.idempotence = true`:
-//! every record is refused from then on. Another producer takes its place, so that heartbeats go on measuring Kafka.
+//! After a fatal error, which only happens with `enable.idempotence = true`, librdkafka gives a producer up for good and
+//! refuses every record. Another producer takes its place, so that heartbeats continue to measure Kafka.
 
 use std::time::{Duration, Instant};
 
 use super::renewal::Renewal;
 
-/// Between two producers that fail one soon after the other: this long at first, twice as long each time, …
+/// The pause before the second replacement in a row. Each further pause is twice as long.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// … and this long at most. A producer that worked for longer than this time is replaced at once.
+/// The longest pause. A producer that worked for longer than this time is replaced without a pause.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// When the producer is replaced: after a fatal error, or because its replacement could not be made.
+/// Plans the replacements of the producer: after a fatal error, and after a replacement could not be created.
 #[derive(Debug, Default)]
 pub(super) struct Repair {
-    pause: Duration,
-    /// How many replacements followed each other within [`LONGEST`].
+    /// The number of replacements that followed each other within [`LONGEST`]; 0 before the first is planned.
     times: u32,
-    /// The last time a producer was to be replaced.
+    /// The instant of the last attempt to replace the producer; `None` before the first.
     replaced: Option<Instant>,
-    due: Option<(Instant, Renewal)>,
+    /// The next replacement; `None` while none is planned.
+    planned: Option<Replacement>,
+}
+
+/// A planned replacement of the producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Replacement {
+    /// The instant at which it is due.
+    at: Instant,
+    /// The reason.
+    renewal: Renewal,
 }
 
 impl Repair {
     /// The instant of the next replacement; `None` while none is planned.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.due.map(|(due, _)| due)
+        self.planned.map(|planned| planned.at)
     }
 
     /// The reason of the next replacement; `None` while none is planned.
     pub(super) fn reason(&self) -> Option<Renewal> {
-        self.due.map(|(_, why)| why)
+        self.planned.map(|planned| planned.renewal)
     }
 
-    /// Plans a replacement: returns how long the producer stays in its place.
-    pub(super) fn plan(&mut self, now: Instant, why: Renewal) -> Duration {
+    /// Plans a replacement, and returns the pause until then.
+    pub(super) fn plan(&mut self, now: Instant, renewal: Renewal) -> Duration {
         let lived = self.replaced.map(|replaced| now.saturating_duration_since(replaced));
-        let soon = lived.is_some_and(|lived| lived <= LONGEST);
-        (self.pause, self.times) = match soon {
-            true => ((self.pause * 2).clamp(SHORTEST, LONGEST), self.times.saturating_add(1)),
-            false => (Duration::ZERO, 1),
+        self.times = if lived.is_some_and(|lived| lived <= LONGEST) {
+            // A producer that was replaced without a plan counts as the first of the series.
+            self.times.max(1).saturating_add(1)
+        } else {
+            1
         };
-        self.due = Some((now + self.pause, why));
-        self.pause
+        let pause = self.pause();
+        self.planned = Some(Replacement { at: now + pause, renewal });
+        pause
     }
 
-    /// The producer is to be replaced now, for whatever reason: what was planned is not due any more.
+    /// Notes that the producer is replaced now. A planned replacement is cancelled, whatever its reason.
     pub(super) fn begin(&mut self, now: Instant) {
-        (self.due, self.replaced) = (None, Some(now));
+        self.planned = None;
+        self.replaced = Some(now);
     }
 
-    /// Whether the log names this replacement: those of a series that come once a minute are named once an hour.
-    pub(super) fn is_named(&self) -> bool {
-        self.pause < LONGEST || self.times.is_multiple_of(60)
+    /// Whether the planned replacement is logged. Of replacements that come once a minute, one an hour is logged.
+    pub(super) fn is_logged(&self) -> bool {
+        self.pause() < LONGEST || self.times.is_multiple_of(60)
+    }
+
+    /// The pause before the last replacement that was planned: 0, 1, 2, 4 … 60 s.
+    fn pause(&self) -> Duration {
+        match self.times.checked_sub(2) {
+            Some(doublings) => SHORTEST.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST),
+            None => Duration::ZERO,
+        }
     }
 }
 
@@ -65,27 +85,32 @@ mod tests {
     fn producer_that_fails_again_and_again_is_replaced_once_a_minute() {
         let mut repair = Repair::default();
         let mut now = Instant::now();
-        let (mut pauses, mut named) = (Vec::new(), Vec::new());
+        let (mut pauses, mut logged) = (Vec::new(), Vec::new());
         for _ in 0..9 {
             let pause = repair.plan(now, Renewal::FailedProducer);
             assert_eq!(repair.due(), Some(now + pause));
             now += pause;
-            named.push(repair.is_named());
+            logged.push(repair.is_logged());
             repair.begin(now);
             assert_eq!(repair.due(), None);
             pauses.push(pause.as_secs());
         }
         assert_eq!(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(named.iter().filter(|named| **named).count(), 7, "the log leaves out those once a minute");
+        assert_eq!(
+            logged.iter().filter(|logged| **logged).count(),
+            7,
+            "replacements once a minute are not logged"
+        );
     }
 
     #[test]
-    fn replacement_for_another_reason_ends_the_one_that_was_planned() {
+    fn replacement_for_another_reason_cancels_the_planned_replacement() {
         let mut repair = Repair::default();
         let begun = Instant::now();
         repair.begin(begun);
         let pause = repair.plan(begun, Renewal::ProducerForNewTopic);
-        assert_eq!(repair.due, Some((begun + pause, Renewal::ProducerForNewTopic)), "the reason is kept");
+        let planned = Replacement { at: begun + pause, renewal: Renewal::ProducerForNewTopic };
+        assert_eq!(repair.planned, Some(planned), "the reason is kept");
         repair.begin(begun);
         assert_eq!(repair.due(), None);
     }
@@ -101,6 +126,6 @@ mod tests {
         repair.begin(soon + SHORTEST);
         let late = soon + SHORTEST + LONGEST + Duration::from_secs(1);
         assert_eq!(repair.plan(late, Renewal::FailedProducer), Duration::ZERO);
-        assert!(repair.is_named());
+        assert!(repair.is_logged());
     }
 }

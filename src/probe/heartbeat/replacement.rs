@@ -10,48 +10,51 @@ use super::{
 use crate::text::Chain;
 
 impl Follower {
-    /// A producer failed for good. If it is the current one, plans its replacement.
+    /// Plans the replacement of the producer if librdkafka gave it up and no replacement is planned yet.
     pub(super) fn plan_repair(&mut self) {
-        let failure = self.producer.borrow().failure();
-        let Some(failure) = failure.filter(|_| self.repair.due().is_none()) else { return };
+        if self.repair.due().is_some() {
+            return;
+        }
+        let Some(failure) = self.producer.borrow().failure() else { return };
         let pause = self.repair.plan(Instant::now(), Renewal::FailedProducer);
-        if self.repair.is_named() {
+        if self.repair.is_logged() {
             let when = if pause.is_zero() { "now".to_owned() } else { format!("in {} s", pause.as_secs()) };
             let cluster = &self.cluster;
             tracing::warn!(
                 cluster,
-                "another producer of heartbeats replaces the one that failed {when}: {failure}"
+                "the producer of heartbeats failed and another producer replaces it {when}: {failure}"
             );
         }
     }
 
-    /// Makes the replacement that is due.
+    /// Makes the planned replacement.
     pub(super) fn repair(&mut self) {
-        if let Some(why) = self.repair.reason() {
-            self.replace_producer(why);
+        if let Some(renewal) = self.repair.reason() {
+            self.replace_producer(renewal);
         }
     }
 
-    /// Replaces the producer; heartbeats are held until its successor is connected. If the successor cannot be made, the
-    /// producer stays, and another attempt is planned.
-    pub(super) fn replace_producer(&mut self, why: Renewal) {
+    /// Replaces the producer. Heartbeats are held until the new producer is connected. If it cannot be created, the old
+    /// one stays, and another attempt is planned.
+    pub(super) fn replace_producer(&mut self, renewal: Renewal) {
         let now = Instant::now();
         self.repair.begin(now);
-        match (self.renew)() {
+        match (self.make_producer)() {
             Ok(fresh) => {
-                self.start.renew_producer(now);
+                self.readiness.renew_producer(now);
                 self.publish_holds();
                 let old = self.producer.send_replace(Arc::new(fresh));
                 tokio::task::spawn_blocking(move || old.finish(FINISH));
-                if self.events.send(Event::Renewed(why)).is_err() {
+                if self.events.send(Event::Renewed(renewal)).is_err() {
                     tracing::debug!("the ledger has stopped");
                 }
             }
             Err(error) => {
-                let (cluster, seconds) = (&self.cluster, self.repair.plan(now, why).as_secs());
+                let cluster = &self.cluster;
+                let seconds = self.repair.plan(now, renewal).as_secs();
                 tracing::error!(
                     cluster,
-                    "another producer of heartbeats cannot be made, the next attempt is in {seconds} s: {}",
+                    "another producer of heartbeats cannot be created, the next attempt is in {seconds} s: {}",
                     Chain(&error)
                 );
             }

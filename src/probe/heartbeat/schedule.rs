@@ -1,15 +1,17 @@
-//! When heartbeats are due: an open-loop grid that waits for nobody.
+//! The schedule of heartbeats: an open-loop grid of slots. A slot never waits for an earlier heartbeat.
 //!
-//! Tick k of the i-th of P partitions is due at `begin + k·interval + i·interval/P`. A slot that
-//! comes a little late is used all the same, and its latency counts from the instant it was due; a
-//! slot the process slept through is skipped and counted, never sent in a burst.
+//! Tick k of the i-th of P partitions is due at `begin + k·interval + i·interval/P`. A slot that is a little late is
+//! used all the same, and its latency counts from the instant at which it was due. A slot that passed while the process
+//! did not run is skipped and counted: there is never a burst.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-/// However short the interval, a slot may be this late: threads of a busy machine are.
+use super::id::HeartbeatId;
+
+/// A slot may be this late however short the interval is, because threads of a busy machine run late.
 const LEAST_TOLERANCE: Duration = Duration::from_millis(100);
 
 /// The grid of slots.
@@ -18,47 +20,48 @@ pub struct Slots {
     interval: Duration,
     begin: Instant,
     partitions: Vec<i32>,
+    /// The tick of the next slot.
     tick: u32,
+    /// The index in `partitions` of the next slot.
     index: usize,
     used: BTreeMap<i32, PartitionSlots>,
+    /// The number of heartbeats on each partition after which the schedule ends; `None` if it does not end.
     limit: Option<u64>,
 }
 
-/// What was used of a partition's slots.
+/// The slots of one partition that have passed.
 #[derive(Debug, Default)]
 struct PartitionSlots {
-    /// The number of the next heartbeat.
+    /// The sequence of the next heartbeat.
     next: u64,
-    /// When the last slot was due.
+    /// The instant at which the last slot was due; `None` before the first.
     last: Option<Instant>,
 }
 
-/// What to do about a slot whose instant has come.
+/// A slot whose instant has come.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Slot {
     /// Send this heartbeat.
     Due {
-        /// Where.
-        partition: i32,
-        /// Its number on the partition, from 0, without gaps.
-        sequence: u64,
-        /// The instant it was due: latencies count from here.
+        /// The heartbeat.
+        id: HeartbeatId,
+        /// The instant at which it was due. Latencies count from here.
         intended: Instant,
     },
-    /// The process slept through it.
+    /// The slot is too late: the process did not run when it was due.
     Missed {
-        /// Where.
+        /// The partition.
         partition: i32,
     },
 }
 
 impl Slots {
-    /// A grid over these partitions that begins now.
+    /// A grid over these partitions that begins at an instant.
     pub fn new(interval: Duration, partitions: Vec<i32>, begin: Instant) -> Self {
         Self { interval, begin, partitions, tick: 0, index: 0, used: BTreeMap::new(), limit: None }
     }
 
-    /// Ends after so many heartbeats on each partition.
+    /// The same grid, ended after this number of heartbeats on each partition. `None` sets no end.
     pub fn limited(mut self, limit: Option<u64>) -> Self {
         self.limit = limit;
         self
@@ -69,7 +72,7 @@ impl Slots {
         (interval / 2).max(LEAST_TOLERANCE)
     }
 
-    /// Lays the grid over other partitions, without a slot in the past; sequences go on where they were.
+    /// Lays the grid over other partitions, without a slot in the past. The sequences of a partition continue.
     pub fn set_partitions(&mut self, partitions: Vec<i32>, now: Instant) {
         if partitions == self.partitions {
             return;
@@ -85,7 +88,7 @@ impl Slots {
         }
     }
 
-    /// When the next slot is due; `None` without partitions, and after the last.
+    /// The instant at which the next slot is due; `None` without partitions, and after the last heartbeat.
     pub fn next_due(&self) -> Option<Instant> {
         let used = |partition| self.used.get(partition).map_or(0, |used| used.next);
         if self.limit.is_some_and(|limit| self.partitions.iter().all(|partition| used(partition) >= limit)) {
@@ -108,7 +111,7 @@ impl Slots {
             let partition = self.partitions[self.index];
             self.step();
             let used = self.used.entry(partition).or_default();
-            // Where the partitions have changed, a slot may come soon after the one before: one of them is enough.
+            // After a change of the partitions, two slots of a partition may be close together: the second is left out.
             let doubled = used.last.is_some_and(|last| intended < last + self.interval / 2);
             if doubled || self.limit.is_some_and(|limit| used.next >= limit) {
                 continue;
@@ -117,9 +120,9 @@ impl Slots {
             if now - intended > Self::tolerance(self.interval) {
                 return Some(Slot::Missed { partition });
             }
-            let sequence = used.next;
+            let id = HeartbeatId { partition, sequence: used.next };
             used.next += 1;
-            return Some(Slot::Due { partition, sequence, intended });
+            return Some(Slot::Due { id, intended });
         }
     }
 
@@ -129,7 +132,7 @@ impl Slots {
             self.index = 0;
             self.tick += 1;
         }
-        // Long before `interval * tick` could overflow, the grid moves on by whole ticks.
+        // The beginning moves on by whole ticks, long before `interval * tick` could overflow.
         if self.tick == 1 << 20 {
             self.begin += self.interval * self.tick;
             self.tick = 0;
@@ -147,9 +150,7 @@ mod tests {
 
     fn due(slot: Option<Slot>, begin: Instant) -> (i32, u64, u128) {
         match slot {
-            Some(Slot::Due { partition, sequence, intended }) => {
-                (partition, sequence, (intended - begin).as_millis())
-            }
+            Some(Slot::Due { id, intended }) => (id.partition, id.sequence, (intended - begin).as_millis()),
             other => panic!("expected a slot, got {other:?}"),
         }
     }
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_skips_the_slots_it_covered_and_sends_no_burst() {
+    fn stall_skips_the_slots_within_it_and_sends_no_burst() {
         let begin = Instant::now();
         let mut slots = Slots::new(ms(1000), vec![0, 1], begin);
         let now = begin + ms(10_200);
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn new_partitions_start_at_zero_and_old_ones_go_on() {
+    fn new_partition_begins_at_sequence_zero_and_old_partition_continues() {
         let begin = Instant::now();
         let mut slots = Slots::new(ms(1000), vec![0], begin);
         assert_eq!(due(slots.take(begin), begin), (0, 0, 0));
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn partitions_that_come_one_by_one_cause_no_burst() {
+    fn partitions_added_one_by_one_cause_no_burst() {
         let begin = Instant::now();
         let mut slots = Slots::new(ms(1000), vec![], begin);
         let mut sent = BTreeMap::<i32, Vec<u128>>::new();
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_ends_the_schedule_on_every_partition() {
+    fn limit_ends_the_schedule_on_every_partition() {
         let begin = Instant::now();
         let mut slots = Slots::new(ms(10), vec![0, 1], begin).limited(Some(3));
         let mut taken = Vec::new();
@@ -230,20 +231,20 @@ mod tests {
     }
 
     #[test]
-    fn without_partitions_nothing_is_due() {
+    fn schedule_without_partitions_has_no_slot() {
         let begin = Instant::now();
         let mut slots = Slots::new(ms(1000), vec![], begin);
         assert_eq!((slots.next_due(), slots.take(begin)), (None, None));
     }
 
     #[test]
-    fn the_grid_does_not_drift_over_a_million_ticks() {
+    fn grid_does_not_drift_over_a_million_ticks() {
         let begin = Instant::now();
         let mut slots = Slots::new(ms(3), vec![7], begin);
         for tick in 0..1_100_000u64 {
             let at = begin + ms(3 * tick);
             assert_eq!(slots.next_due(), Some(at));
-            assert!(matches!(slots.take(at), Some(Slot::Due { sequence, .. }) if sequence == tick));
+            assert!(matches!(slots.take(at), Some(Slot::Due { id, .. }) if id.sequence == tick));
         }
     }
 }

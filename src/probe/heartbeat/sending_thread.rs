@@ -1,7 +1,7 @@
-//! The sending thread: waits for slots, hands heartbeats to librdkafka, tells the ledger.
+//! The sending thread: waits for slots of the schedule, and hands heartbeats to librdkafka.
 //!
-//! It never waits for an acknowledgement. The event of a heartbeat is in the ledger's channel before
-//! the client has the record, so that no acknowledgement can overtake it.
+//! It never waits for an acknowledgement. The event of a heartbeat is in the ledger's channel before the client has the
+//! record, so that no acknowledgement can overtake it.
 
 use std::{
     sync::{
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::{
     callbacks::ClientCallbacks,
+    id::HeartbeatId,
     ledger::Event,
     record::{Identity, Record},
     schedule::{Slot, Slots},
@@ -27,7 +28,7 @@ use crate::{
     kafka::{Fault, native},
 };
 
-/// The thread looks up at least this often: for other partitions, and for the stop.
+/// The longest wait until the thread sees other partitions, or the stop.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// The same while heartbeats wait for the clients to be ready.
 const HELD_WAIT: Duration = Duration::from_millis(10);
@@ -36,11 +37,12 @@ const HELD_WAIT: Duration = Duration::from_millis(10);
 pub(super) struct SendingThread {
     pub(super) settings: config::Heartbeat,
     pub(super) identity: Identity,
-    pub(super) native: watch::Receiver<Arc<native::Producer<ClientCallbacks>>>,
+    pub(super) producer: watch::Receiver<Arc<native::Producer<ClientCallbacks>>>,
     pub(super) targets: watch::Receiver<Arc<Targets>>,
     pub(super) events: Sender<Event>,
+    /// The value of the record that is sent, kept to reuse its memory.
     pub(super) buffer: Vec<u8>,
-    /// Heartbeats are told in traces: of good ones this share.
+    /// The share of good heartbeats that are exported as traces; `None` if no traces are exported.
     pub(super) traces: Option<SampleShare>,
 }
 
@@ -50,13 +52,15 @@ impl SendingThread {
         let mut targets = self.targets.borrow_and_update().clone();
         let SendingThread { settings, .. } = &self;
         let mut slots = Slots::new(settings.interval, Vec::new(), Instant::now()).limited(settings.limit);
-        // The end of the next hold, and when the longest of those that are not over began.
-        let (mut release, mut waiting) = (Some(Instant::now()), None::<Instant>);
+        // The instant at which the next hold ends; `None` if no partition is held.
+        let mut release = Some(Instant::now());
+        // The beginning of the longest hold that has not ended; `None` if no partition is held.
+        let mut waiting = None::<Instant>;
         loop {
             while let Some(slot) = slots.take(Instant::now()) {
                 self.use_slot(&slot, &targets);
             }
-            // After the slots that are due: those of a partition that has gone are accounted for as well.
+            // Partitions change only after the slots that are due, so the slots of a deleted partition are counted.
             let now = Instant::now();
             let changed = self.targets.has_changed().unwrap_or(false);
             if changed || release.is_some_and(|release| release <= now) {
@@ -65,8 +69,10 @@ impl SendingThread {
                 slots.set_partitions(due, now);
                 release = held.iter().map(|hold| hold.until).min();
                 waiting = held.iter().map(|hold| hold.since).chain(waiting).min();
-                if let Some(since) = waiting.take_if(|_| held.is_empty()) {
-                    self.tell(Event::Started { took: now - since });
+                if held.is_empty()
+                    && let Some(since) = waiting.take()
+                {
+                    self.report(Event::Started { took: now - since });
                 }
                 continue;
             }
@@ -83,43 +89,41 @@ impl SendingThread {
         let leader = |partition| targets.0.get(&partition).and_then(|target| target.leader.broker);
         match *slot {
             Slot::Missed { partition } => {
-                self.tell(Event::Skipped { partition, broker: leader(partition), at: Instant::now() });
+                self.report(Event::Skipped { partition, broker: leader(partition), at: Instant::now() });
             }
-            Slot::Due { partition, sequence, intended } => {
-                let ready =
-                    targets.0.get(&partition).map_or(Err(Fault::NotReady), |target: &Target| target.ready);
-                let broker = leader(partition);
-                self.encode(partition, sequence, intended);
+            Slot::Due { id, intended } => {
+                let target = targets.0.get(&id.partition);
+                let ready = target.map_or(Err(Fault::NotReady), |target: &Target| target.ready);
+                let broker = leader(id.partition);
+                self.encode(id, intended);
                 let at = Instant::now();
-                self.tell(Event::Sent { partition, sequence, intended, at, broker });
-                let header = self.traces.map(|share| {
-                    let ids = TraceIds::of(self.identity, partition, sequence);
-                    (HEADER, ids.header(share.takes(&ids)))
-                });
+                self.report(Event::Sent { id, intended, at, broker });
+                let header = self.traces.map(|share| TraceIds::of(self.identity, id).header(share));
                 let record = native::Record {
                     topic: &self.settings.topic,
-                    partition,
-                    header: header.as_ref().map(|(name, value)| (*name, value.as_str())),
+                    partition: id.partition,
+                    header: header.as_ref().map(|value| (HEADER, value.as_str())),
                     payload: &self.buffer,
                 };
-                let sent = ready.and_then(|()| self.native.borrow().send(&record, sequence));
+                let sent = ready.and_then(|()| self.producer.borrow().send(&record, id.sequence));
                 if let Err(fault) = sent {
-                    self.tell(Event::Refused { partition, sequence, at: Instant::now(), fault });
+                    self.report(Event::Refused { id, at: Instant::now(), fault });
                 }
             }
         }
     }
 
-    fn encode(&mut self, partition: i32, sequence: u64, intended: Instant) {
+    /// Writes the record of a heartbeat into the buffer.
+    fn encode(&mut self, id: HeartbeatId, intended: Instant) {
         let sent = SystemTime::now();
         let late = intended.elapsed();
-        let (intended, sent) = (unix_nanos(sent - late), unix_nanos(sent));
-        let record = Record { identity: self.identity, partition, sequence, intended, sent };
+        let intended = unix_nanos(sent - late);
+        let record = Record { identity: self.identity, id, intended, sent: unix_nanos(sent) };
         record.encode(self.settings.payload_bytes, &mut self.buffer);
     }
 
-    fn tell(&self, event: Event) {
-        // The ledger outlives this thread; an error here means the process is going down.
+    fn report(&self, event: Event) {
+        // The ledger outlives this thread. An error here means that the process is going down.
         _ = self.events.send(event);
     }
 }

@@ -1,4 +1,4 @@
-//! What the ledger publishes.
+//! What the heartbeats of a cluster publish.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -6,190 +6,220 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{outcome::Outcome, trace::TraceIds};
+use super::{
+    outcome::{Anomaly, Outcome},
+    renewal::Renewal,
+    trace::TraceIds,
+};
 use crate::{
     kafka::{BrokerId, Fault},
-    latency::{Buckets, Recent, RecentMean},
+    latency::{Bounds, Buckets, Recent, RecentMean},
 };
 
 /// Everything the ledger knows, consistent at one instant.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// When the ledger wrote it.
+    /// The instant at which the snapshot was taken.
     pub at: Instant,
-    /// The same on the wall clock.
+    /// The wall-clock time of the same instant.
     pub written: SystemTime,
-    /// By partition; one that left the topic is gone once nothing of it is in flight.
+    /// By partition. A partition that left the topic stays until none of its heartbeats is in flight.
     pub partitions: BTreeMap<i32, Partition>,
-    /// Verdicts: heartbeats judged.
+    /// The number of heartbeats that were judged good or bad.
     pub events: u64,
-    /// Verdicts that were bad.
+    /// The number of heartbeats that were judged bad.
     pub bad_events: u64,
-    /// Of these, the ones without an acknowledgement by the deadline.
+    /// The number of bad heartbeats that were not acknowledged by the deadline.
     pub unacknowledged_events: u64,
-    /// Scheduled, outcomes and in flight over all partitions, gone ones included.
+    /// The accounting over all partitions, deleted ones included.
     pub totals: Totals,
-    /// From the start or the last renewal of the clients until heartbeats were scheduled on every partition; `None`
-    /// until then.
+    /// The time from the start or the last renewal of the clients until heartbeats were scheduled on every partition;
+    /// `None` until then.
     pub startup: Option<Duration>,
-    /// How often a client was replaced, in the order of [`Renewal::ALL`].
-    pub renewals: [u64; 3],
-    /// How long this process did not run since the start, all stalls together.
+    /// The number of times a client was replaced, in the order of [`Renewal::ALL`].
+    pub renewals: [u64; Renewal::ALL.len()],
+    /// The time since the start in which this process did not run, all stalls together.
     pub stalled: Duration,
-    /// When a heartbeat of another instance under our own name was last read; absent if that has not happened.
+    /// The time at which a heartbeat of another instance of the same name was last read; `None` if there was none.
     pub same_name: Option<SystemTime>,
-    /// Sent minus intended instant, of every heartbeat, taken by the client or not.
+    /// Sent minus intended instant, of every heartbeat, whether the client took it or not.
     pub schedule_delay: Buckets,
-    /// Failed deliveries and refused hand-overs, by kind.
+    /// Failed deliveries and refused heartbeats, by kind.
     pub produce_errors: BTreeMap<Fault, u64>,
-    /// Complaints of the consumer, by kind.
+    /// Errors of the consumer while it read, by kind.
     pub fetch_errors: BTreeMap<Fault, u64>,
-    /// Throttle times the brokers reported, by request.
+    /// The throttle times that brokers reported, by request.
     pub throttle: BTreeMap<&'static str, Buckets>,
-    /// False for half a minute after the process itself stalled or had no descriptor left.
+    /// False for half a minute after the process stalled or had no file descriptor left.
     pub prober_healthy: bool,
-    /// True for half a minute after the process had no descriptor left.
+    /// True for half a minute after the process had no file descriptor left.
     pub short_of_descriptors: bool,
-    /// Acknowledged minus intended, of the last five minutes.
+    /// Acknowledged minus intended instant, or just above the deadline, of the last five minutes.
     pub produce: Recent,
-    /// Received minus intended (or just above the deadline), of the last five minutes.
+    /// Received minus intended instant, or just above the deadline, of the last five minutes.
     pub end_to_end: Recent,
-    /// Acknowledged minus intended of those that were, in time or not, of the last minute.
+    /// Acknowledged minus intended instant of the heartbeats acknowledged within the last minute, in time or not.
     pub acked_mean: RecentMean,
-    /// Received minus intended of those that were, in time or not, of the last minute.
+    /// Received minus intended instant of the heartbeats received within the last minute, in time or not.
     pub received_mean: RecentMean,
     /// The last bad heartbeats, newest last, at most [`Snapshot::BAD_KEPT`].
-    pub bad: VecDeque<Arc<Ended>>,
-    /// Heartbeats acknowledged since the start.
+    pub bad: VecDeque<Arc<EndedHeartbeat>>,
+    /// The number of heartbeats acknowledged since the start.
     pub acked: u64,
-    /// Heartbeats of ours received since the start.
+    /// The number of heartbeats of this run received since the start. A second copy does not count.
     pub received: u64,
 }
 
 impl Snapshot {
-    /// How many bad heartbeats are kept for the page.
+    /// The number of bad heartbeats that are kept for the page.
     pub const BAD_KEPT: usize = 100;
-    /// How many beats are kept for a partition's bar.
+    /// The number of heartbeats that are kept for the bar of a partition.
     pub const BEATS_KEPT: usize = 60;
 }
 
-/// The accounting of the whole cluster. Always: `scheduled = Σ outcomes + in_flight`.
+/// The accounting of the whole cluster. Always `scheduled = Σ outcomes + in_flight`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
-    /// Heartbeats whose slot came.
+    /// The number of slots of the schedule that have passed.
     pub scheduled: u64,
-    /// By outcome, in the order of [`Outcome::ALL`].
-    pub outcomes: [u64; 8],
-    /// Without an outcome yet.
+    /// The number of heartbeats by outcome, in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+    /// The number of heartbeats without an outcome.
     pub in_flight: u64,
 }
 
 impl Totals {
-    /// The count of one outcome.
+    /// The number of heartbeats with this outcome.
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize]
     }
 }
 
-/// One partition's accounting.
+/// The accounting of one partition.
 #[derive(Debug, Clone)]
 pub struct Partition {
-    /// Heartbeats whose slot came.
+    /// The number of slots of the schedule that have passed.
     pub scheduled: u64,
-    /// Without an outcome yet.
+    /// The number of heartbeats without an outcome.
     pub in_flight: u64,
-    /// By the leader at send time; `None` if there was none.
+    /// By the leader at send time; `None` if there was no leader.
     pub by_broker: BTreeMap<Option<BrokerId>, BrokerCounts>,
-    /// By anomaly, in the order of [`Anomaly::ALL`].
-    pub anomalies: [u64; 7],
-    /// When a heartbeat last ended `ok`.
+    /// The number of anomalies, in the order of [`Anomaly::ALL`].
+    pub anomalies: [u64; Anomaly::ALL.len()],
+    /// The time at which a heartbeat last ended `ok`; `None` before the first.
     pub last_success: Option<SystemTime>,
-    /// The leader now.
+    /// The current leader; `None` if there is no leader.
     pub leader: Option<BrokerId>,
-    /// The leader's rack.
+    /// The leader's rack; `None` if no rack is set.
     pub rack: Option<String>,
-    /// The last beats, newest last, at most [`Snapshot::BEATS_KEPT`].
+    /// The last heartbeats for the bar on the page, newest last, at most [`Snapshot::BEATS_KEPT`].
     pub beats: VecDeque<Beat>,
 }
 
-/// What heartbeats of one partition led by one broker did.
+/// The outcomes and latencies of one partition while one broker led it.
 #[derive(Debug, Clone)]
 pub struct BrokerCounts {
-    /// By outcome, in the order of [`Outcome::ALL`].
-    pub outcomes: [u64; 8],
-    /// Acknowledged minus intended, or just above the deadline: one for each handed over and judged.
+    /// The number of heartbeats by outcome, in the order of [`Outcome::ALL`].
+    pub outcomes: [u64; Outcome::ALL.len()],
+    /// Acknowledged minus intended instant, or just above the deadline: one value for each heartbeat that was handed to
+    /// the client and judged.
     pub produce: Buckets,
-    /// Received minus intended, or just above the deadline: one for each verdict.
+    /// Received minus intended instant, or just above the deadline: one value for each judgement.
     pub end_to_end: Buckets,
-    /// Received minus sent: received ones only.
+    /// Received minus sent instant, of heartbeats that were received.
     pub delivery: Buckets,
-    /// Number of heartbeats that were judged bad.
+    /// The number of heartbeats that were judged bad.
     pub bad: u64,
-    /// Number of the bad heartbeats that were not acknowledged by their deadline.
+    /// The number of bad heartbeats that were not acknowledged by their deadline.
     pub unacknowledged: u64,
 }
 
-/// One heartbeat in a partition's bar.
+impl BrokerCounts {
+    /// The counts of a broker that has led nothing yet.
+    pub(super) fn new(bounds: &Bounds) -> Self {
+        let empty = Buckets::new(bounds);
+        Self {
+            outcomes: [0; Outcome::ALL.len()],
+            produce: empty.clone(),
+            end_to_end: empty.clone(),
+            delivery: empty,
+            bad: 0,
+            unacknowledged: 0,
+        }
+    }
+}
+
+/// One heartbeat in the bar of a partition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Beat {
-    /// Its number on the partition.
+    /// The number of the heartbeat on its partition.
     pub sequence: u64,
-    /// When it was meant to be sent.
+    /// The time at which it was due.
     pub intended: SystemTime,
-    /// Its outcome; `None` while in flight.
+    /// The outcome; `None` while the heartbeat is in flight.
     pub outcome: Option<Outcome>,
-    /// The verdict is bad although the outcome is still open.
+    /// True if the heartbeat was judged bad, even if its outcome is still open.
     pub bad: bool,
-    /// Received minus intended.
+    /// Received minus intended instant; `None` if it was not received.
     pub end_to_end: Option<Duration>,
 }
 
 /// A heartbeat that ended, for the page, the log, the API and traces.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct EndedHeartbeat {
     /// `instance-epoch-partition-sequence`.
     pub id: String,
     /// The partition.
     pub partition: i32,
-    /// Its number on the partition.
+    /// The number of the heartbeat on its partition.
     pub sequence: u64,
-    /// The leader when it was sent.
+    /// The leader when it was sent; `None` if no leader was known.
     pub broker: Option<BrokerId>,
-    /// When it was meant to be sent.
+    /// The time at which it was due.
     pub intended: SystemTime,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Its verdict was bad: it missed its deadline, or nobody took it.
+    /// True if the heartbeat was judged bad: it missed its deadline, or the client refused it.
     pub missed: bool,
-    /// Sent minus intended; `None` if never handed over.
+    /// Sent minus intended instant; `None` if the client refused the heartbeat.
     pub schedule_delay: Option<Duration>,
-    /// Acknowledged minus intended.
+    /// Acknowledged minus intended instant; `None` if it was not acknowledged.
     pub produce: Option<Duration>,
-    /// Received minus intended.
+    /// Received minus intended instant; `None` if it was not received.
     pub end_to_end: Option<Duration>,
-    /// Why the client refused it or the delivery failed.
+    /// The reason why the client refused it, its delivery failed or its record could not be read; `None` if there is
+    /// no reason.
     pub fault: Option<Fault>,
-    /// Delivery failed minus intended.
+    /// The instant of the failed delivery minus the intended instant; `None` if the delivery did not fail.
     pub failed: Option<Duration>,
-    /// Where its record was first seen.
+    /// The offset of its record; `None` if the record was not read.
     pub offset: Option<i64>,
-    /// The moment when its outcome was certain, minus intended.
+    /// The instant at which the outcome was certain minus the intended instant.
     pub ended: Duration,
-    /// What happened to its partition meanwhile.
-    pub moves: Vec<LeaderChange>,
-    /// The last complaint of the consumer meanwhile, and when.
-    pub unread: Option<(SystemTime, Fault)>,
-    /// Its ids, where it is told in a trace.
+    /// The changes of the partition's leader while the heartbeat was in flight.
+    pub leader_changes: Vec<LeaderChange>,
+    /// The last error of the consumer while the heartbeat was in flight; `None` if there was none.
+    pub read_failure: Option<ReadFailure>,
+    /// The ids of its trace; `None` if it is not exported as a trace.
     pub trace: Option<TraceIds>,
 }
 
 /// A partition got another leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaderChange {
-    /// When we learnt it.
+    /// The time at which this process learned of it.
     pub at: SystemTime,
-    /// Before.
+    /// The leader before; `None` if there was none.
     pub from: Option<BrokerId>,
-    /// Since.
+    /// The leader since; `None` if there is none.
     pub to: Option<BrokerId>,
+}
+
+/// The consumer could not read records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadFailure {
+    /// The time of the error.
+    pub at: SystemTime,
+    /// The reason.
+    pub fault: Fault,
 }

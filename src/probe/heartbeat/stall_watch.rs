@@ -1,10 +1,9 @@
-//! Did the process run? A thread that does nothing but look at the clock knows.
+//! Whether this process ran: a thread that does nothing but read the clock.
 //!
-//! The ledger's thread may be held up alone, for example by a log that nobody takes. The other threads run on then and
-//! take their instants in time, so nothing that they measured is wrong. A stall of the process is what the ledger's
-//! thread and this one have in common.
+//! The ledger's thread may be held up alone, for example by a log line that cannot be written. The other threads run
+//! meanwhile and take their instants in time, so everything that they measured is right. The process stalled only in
+//! the time in which neither the ledger's thread nor the watching thread ran.
 
-use crate::sync::lock;
 use std::{
     collections::VecDeque,
     sync::{Arc, LazyLock, Mutex},
@@ -12,73 +11,78 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two looks at the clock.
+use super::period::Period;
+use crate::sync::lock;
+
+/// The time between two readings of the clock.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 
-/// A look that is later than this is a stall: what was in flight meanwhile was not measured.
+/// A longer time between two readings is a stall. What was in flight meanwhile was not measured.
 pub(super) const STALL: Duration = Duration::from_millis(100);
 
-/// So many pauses are remembered.
-const REMEMBERED: usize = 1000;
+/// The number of pauses that are kept.
+const PAUSES_KEPT: usize = 1000;
 
-/// One for the process: its thread ends with the process.
-static PULSE: LazyLock<Arc<StallWatch>> = LazyLock::new(|| {
-    let pulse = Arc::new(StallWatch::new(Instant::now()));
-    let watched = pulse.clone();
-    let started = thread::Builder::new().name("pulse".to_owned()).spawn(move || watched.run());
+/// The watch of the process. Its thread ends with the process.
+static WATCH: LazyLock<Arc<StallWatch>> = LazyLock::new(|| {
+    let watch = Arc::new(StallWatch::new(Instant::now()));
+    let running = watch.clone();
+    let started = thread::Builder::new().name("stall-watch".to_owned()).spawn(move || running.run());
     if let Err(error) = started {
         tracing::warn!("the thread that watches for stalls cannot start: {error}");
     }
-    pulse
+    watch
 });
 
-/// When the watching thread ran last, and its pauses.
+/// When the watching thread last ran, and its pauses.
 #[derive(Debug)]
-pub(super) struct StallWatch(Mutex<Beats>);
+pub(super) struct StallWatch(Mutex<Readings>);
 
 #[derive(Debug)]
-struct Beats {
+struct Readings {
+    /// The instant of the last reading.
     last: Instant,
     /// The pauses that were longer than [`STALL`], the oldest first.
-    pauses: VecDeque<(Instant, Instant)>,
+    pauses: VecDeque<Period>,
 }
 
 impl StallWatch {
-    /// The pulse of this process.
+    /// The watch of this process. The first call starts its thread.
     pub(super) fn of_process() -> Arc<Self> {
-        PULSE.clone()
+        WATCH.clone()
     }
 
     fn new(now: Instant) -> Self {
-        Self(Mutex::new(Beats { last: now, pauses: VecDeque::new() }))
+        Self(Mutex::new(Readings { last: now, pauses: VecDeque::new() }))
     }
 
     fn run(&self) {
         loop {
             thread::park_timeout(TICK);
-            self.beat(Instant::now());
+            self.tick(Instant::now());
         }
     }
 
-    fn beat(&self, now: Instant) {
-        let mut beats = lock(&self.0);
-        if now - beats.last > STALL {
-            let pause = (beats.last, now);
-            beats.pauses.push_back(pause);
-            if beats.pauses.len() > REMEMBERED {
-                beats.pauses.pop_front();
+    /// Notes one reading of the clock.
+    fn tick(&self, now: Instant) {
+        let mut readings = lock(&self.0);
+        if now - readings.last > STALL {
+            let pause = Period { from: readings.last, to: now };
+            readings.pauses.push_back(pause);
+            if readings.pauses.len() > PAUSES_KEPT {
+                readings.pauses.pop_front();
             }
         }
-        beats.last = now;
+        readings.last = now;
     }
 
-    /// The stalls of the process within a time in which another thread did not run, `to` being now.
-    pub(super) fn stalls(&self, from: Instant, to: Instant) -> Vec<(Instant, Instant)> {
-        let beats = lock(&self.0);
-        // Up to now the watching thread has not run since its last look.
-        let pauses = beats.pauses.iter().copied().chain([(beats.last, to)]);
-        let common = pauses.map(|(begin, end)| (begin.max(from), end.min(to)));
-        common.filter(|(begin, end)| end.saturating_duration_since(*begin) > STALL).collect()
+    /// The stalls of the process between two instants at which another thread ran. `to` is now.
+    pub(super) fn stalls(&self, from: Instant, to: Instant) -> Vec<Period> {
+        let readings = lock(&self.0);
+        // The watching thread has not run since its last reading.
+        let pauses = readings.pauses.iter().copied().chain([Period { from: readings.last, to }]);
+        let common = pauses.map(|pause| Period { from: pause.from.max(from), to: pause.to.min(to) });
+        common.filter(|stall| stall.duration() > STALL).collect()
     }
 }
 
@@ -87,24 +91,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stall_of_the_process_is_what_both_threads_missed() {
+    fn stall_is_the_time_in_which_neither_thread_ran() {
         let begin = Instant::now();
         let at = |ms| begin + Duration::from_millis(ms);
-        let pulse = StallWatch::new(begin);
+        let watch = StallWatch::new(begin);
+        let stalls = |from, to| -> Vec<_> {
+            watch.stalls(at(from), at(to)).iter().map(|stall| (stall.from, stall.to)).collect()
+        };
         for ms in [10, 20, 520, 530, 540] {
-            pulse.beat(at(ms));
+            watch.tick(at(ms));
         }
-        assert_eq!(pulse.stalls(at(15), at(545)), [(at(20), at(520))], "both were held up");
-        assert_eq!(pulse.stalls(at(300), at(545)), [(at(300), at(520))], "the part that both were held up");
-        assert_eq!(pulse.stalls(at(450), at(545)), [], "70 ms in common are no stall");
-        assert_eq!(pulse.stalls(at(520), at(560)), [], "only the other thread was held up");
-        assert_eq!(pulse.stalls(at(530), at(900)), [(at(540), at(900))], "it has not run since either");
+        assert_eq!(stalls(15, 545), [(at(20), at(520))], "both threads were held up");
+        assert_eq!(
+            stalls(300, 545),
+            [(at(300), at(520))],
+            "only the time in which both threads were held up"
+        );
+        assert_eq!(stalls(450, 545), [], "70 ms in common are shorter than a stall");
+        assert_eq!(stalls(520, 560), [], "only the other thread was held up");
+        assert_eq!(stalls(530, 900), [(at(540), at(900))], "the watching thread has not run since 540 ms");
     }
 
     #[test]
-    fn pulse_of_the_process_goes_on() {
-        let pulse = StallWatch::of_process();
-        let last = || pulse.0.lock().expect("no thread panicked").last;
+    fn watching_thread_of_the_process_runs() {
+        let watch = StallWatch::of_process();
+        let last = || watch.0.lock().expect("no thread panicked").last;
         let (begun, end) = (last(), Instant::now() + Duration::from_secs(30));
         while last() <= begun {
             assert!(Instant::now() < end, "the thread does not run");

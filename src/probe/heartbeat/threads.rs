@@ -1,13 +1,13 @@
-//! The threads of a cluster's heartbeats, and how they end.
+//! The threads of a cluster's heartbeats: how they start, and how they stop.
 //!
-//! SendingThread, reading and accounting each have an OS thread: a timestamp must not wait for an async
-//! worker that renders a page. They talk by channels alone; each ends when the channel it listens to
-//! is closed, so stopping is dropping senders in the right order.
+//! Sending, reading and accounting each have an OS thread: a timestamp must not wait for an async worker that renders a
+//! page. The threads share channels and nothing else. Each thread ends when the channel that it receives from is closed,
+//! so they are stopped by dropping the senders in the right order.
 
 use std::{
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{self, Notify, watch};
@@ -20,8 +20,9 @@ use super::{
     follower::{Follower, LONGEST_GRACE, MakeProducer},
     ledger::{Event, Ledger, Settings},
     ledger_thread::LedgerThread,
+    moment::Moment,
     readiness::Readiness,
-    reading_thread,
+    reading_thread::ReadingThread,
     record::Identity,
     repair::Repair,
     schedule::Slots,
@@ -40,25 +41,26 @@ use crate::{
     task::Latest,
 };
 
-/// What the heartbeats of a cluster need from others.
+/// What the heartbeats of a cluster need from other modules.
 pub struct Inputs {
     /// The cluster's settings.
     pub cluster: Arc<config::Cluster>,
-    /// For log ends.
+    /// Reads log end offsets.
     pub wire: Arc<wire::Cluster>,
-    /// For partitions and leaders.
+    /// The partitions of the topic and their leaders.
     pub metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     /// Asks for fresh metadata.
     pub nudge: Arc<Notify>,
-    /// Where heartbeats are told in traces, if they are.
-    pub outlet: Option<TraceSender>,
+    /// The queue of the exporter of traces; `None` if no traces are exported.
+    pub traces: Option<TraceSender>,
 }
 
 /// The running heartbeats of one cluster.
 pub struct Heartbeats {
     snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// `None` if heartbeats are switched off.
     clients: Option<Clients>,
-    /// The last sender: when it is dropped the books are closed.
+    /// The last sender of events: the ledger's thread ends when it is dropped.
     events: mpsc::Sender<Event>,
     threads: Vec<thread::JoinHandle<()>>,
     ended: CancellationToken,
@@ -68,99 +70,111 @@ struct Clients {
     producer: watch::Receiver<Arc<native::Producer<ClientCallbacks>>>,
     /// Dropped to stop the sending thread.
     sending: mpsc::Sender<()>,
-    /// Cancelled to stop the reading thread: it holds the only sender of assignments.
+    /// Cancelled to stop the follower, and with it the reading thread: the follower has the only sender of assignments.
     follower: CancellationToken,
 }
 
 impl Heartbeats {
-    /// Starts the threads; connects to nothing yet. Must be called inside a tokio runtime.
+    /// Starts the threads, and connects in the background. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// librdkafka refuses the settings, or the system refuses a thread.
-    pub fn start(needs: Inputs) -> Result<Self, Error> {
-        let settings = &needs.cluster.heartbeat;
-        let (begin, wall) = (Instant::now(), SystemTime::now());
-        let identity = Identity::new(&settings.instance, wall);
-        let bounds = Bounds::with(settings.objectives.iter().copied().chain([settings.deadline]));
-        let (deadline, horizon) = (settings.deadline, settings.horizon);
-        let traces = needs.outlet.as_ref().map(|outlet| outlet.share);
+    pub fn start(inputs: Inputs) -> Result<Self, Error> {
+        let settings = &inputs.cluster.heartbeat;
+        let begin = Moment::now();
+        let identity = Identity::new(&settings.instance, begin.wall);
         let tolerance = Slots::tolerance(settings.interval);
-        let ledger =
-            Ledger::new(Settings { identity, deadline, horizon, tolerance, bounds, traces }, begin, wall);
-        let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin)));
+        let ledger_settings = Settings {
+            identity,
+            deadline: settings.deadline,
+            horizon: settings.horizon,
+            tolerance,
+            bounds: Bounds::with(settings.objectives.iter().copied().chain([settings.deadline])),
+            traces: inputs.traces.as_ref().map(|traces| traces.share),
+        };
+        let ledger = Ledger::new(ledger_settings, begin);
+        let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin.instant)));
         let (events, booked) = mpsc::channel();
-        let accounts = LedgerThread {
+        let ledger_thread = LedgerThread {
             ledger,
             events: booked,
             publisher,
-            nudge: needs.nudge.clone(),
+            nudge: inputs.nudge.clone(),
             tolerance,
-            awake: begin,
-            pulse: StallWatch::of_process(),
-            descriptors: Descriptors::new(begin),
-            log: BadLog::new(needs.cluster.name.as_str().into(), settings.instance.clone()),
-            outlet: needs.outlet.clone(),
+            awake: begin.instant,
+            stall_watch: StallWatch::of_process(),
+            descriptors: Descriptors::new(begin.instant),
+            log: BadLog::new(inputs.cluster.name.as_str().into(), settings.instance.clone()),
+            traces: inputs.traces.clone(),
             topic: settings.topic.as_str().into(),
         };
         let ended = CancellationToken::new();
         let mut heartbeats = Self { snapshot, clients: None, events, threads: Vec::new(), ended };
-        heartbeats.spawn("ledger", move || accounts.run())?;
+        heartbeats.spawn("ledger", move || ledger_thread.run())?;
         if settings.enabled {
-            heartbeats.start_clients(needs, identity)?;
+            heartbeats.start_clients(inputs, identity)?;
         }
         Ok(heartbeats)
     }
 
-    fn start_clients(&mut self, needs: Inputs, identity: Identity) -> Result<(), Error> {
-        let settings = needs.cluster.heartbeat.clone();
-        let traces = needs.outlet.map(|outlet| outlet.share);
+    fn start_clients(&mut self, inputs: Inputs, identity: Identity) -> Result<(), Error> {
+        let settings = inputs.cluster.heartbeat.clone();
+        let cluster = inputs.cluster.name.clone();
         let failed = Arc::new(Notify::new());
-        let reports = Arc::new(ClientCallbacks { events: self.events.clone(), failed: failed.clone() });
-        let (cluster, to) = (needs.cluster.clone(), reports.clone());
-        let renew: MakeProducer = Box::new(move || native::Producer::new(&cluster, to.clone()));
-        let (publish_producer, producer) = watch::channel(Arc::new(renew()?));
-        let cluster = needs.cluster.clone();
-        let connect = move || native::Consumer::new(&cluster, reports.clone());
-        let consumer = connect()?;
-        let (begun, grace) = (Instant::now(), settings.deadline.min(LONGEST_GRACE));
+        let callbacks = Arc::new(ClientCallbacks { events: self.events.clone(), failed: failed.clone() });
+        let make_producer = producer_factory(&inputs.cluster, &callbacks);
+        let (publish_producer, producer) = watch::channel(Arc::new(make_producer()?));
+        let make_consumer = {
+            let cluster = inputs.cluster.clone();
+            move || native::Consumer::new(&cluster, callbacks.clone())
+        };
+        let consumer = make_consumer()?;
+        let begun = Instant::now();
+        let grace = settings.deadline.min(LONGEST_GRACE);
         let (publish_targets, targets) = watch::channel(Arc::new(Targets::unknown(begun, grace)));
-        let (prove, proofs) = sync::mpsc::unbounded_channel();
+        let (signal, signals) = sync::mpsc::unbounded_channel();
         let (assignments, assigned) = mpsc::channel();
         let (sending, until) = mpsc::channel();
-        let follower = CancellationToken::new();
-        let following = Follower {
-            cluster: needs.cluster.name.clone(),
+        let stop = CancellationToken::new();
+        let follower = Follower {
+            cluster: cluster.clone(),
             topic: settings.topic.clone(),
-            wire: needs.wire,
+            wire: inputs.wire,
             producer: publish_producer,
-            renew,
-            metadata: needs.metadata,
+            make_producer,
+            metadata: inputs.metadata,
             assignments,
             events: self.events.clone(),
             targets: publish_targets,
             begun,
             grace,
             progress: TopicProgress::default(),
-            start: Readiness::new(begun, grace),
+            readiness: Readiness::new(begun, grace),
             failed,
             repair: Repair::default(),
-            proofs,
-            prove: prove.clone(),
+            signals,
+            signal: signal.clone(),
         };
-        tokio::spawn(following.run(follower.clone()));
-        let (events, cluster) = (self.events.clone(), needs.cluster.name.clone());
-        let reading = reading_thread::ReadingThread::new(cluster, consumer, connect, events, prove);
+        tokio::spawn(follower.run(stop.clone()));
+        let reading = ReadingThread::new(cluster, consumer, make_consumer, self.events.clone(), signal);
         self.spawn("consumer", move || reading.run(&assigned))?;
-        let (native, events) = (producer.clone(), self.events.clone());
-        let sending_thread =
-            SendingThread { settings, identity, native, targets, events, buffer: Vec::new(), traces };
+        let sending_thread = SendingThread {
+            settings,
+            identity,
+            producer: producer.clone(),
+            targets,
+            events: self.events.clone(),
+            buffer: Vec::new(),
+            traces: inputs.traces.map(|traces| traces.share),
+        };
         self.spawn("producer", move || sending_thread.run(&until))?;
-        self.clients = Some(Clients { producer, sending, follower });
+        self.clients = Some(Clients { producer, sending, follower: stop });
         Ok(())
     }
 
+    /// Starts a thread. Its end, for whatever reason, cancels [`Heartbeats::ended`].
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-        // However a thread ends, also by a panic, the guard says so.
+        // The guard reports the end of the thread, also after a panic.
         let ended = self.ended.clone().drop_guard();
         let work = move || {
             let _ended = ended;
@@ -174,18 +188,18 @@ impl Heartbeats {
         Ok(())
     }
 
-    /// The ledger's word, a few times a second.
+    /// The ledger's snapshots: several in a second while heartbeats are sent.
     pub fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshot.clone()
     }
 
-    /// Cancelled when a thread ends: before [`Heartbeats::stop`] that is a bug, and the process should end.
+    /// Cancelled when a thread ends. Before [`Heartbeats::stop`] that is a bug, and the process should end.
     pub fn ended(&self) -> CancellationToken {
         self.ended.clone()
     }
 
-    /// Stops in order: no new heartbeats; wait for those in flight, at most `limit`; end the rest as
-    /// skipped; close the books. Returns the last snapshot.
+    /// Stops in order: sends no new heartbeats, waits for those in flight for at most `limit`, and ends the others as
+    /// skipped. Returns the last snapshot.
     pub async fn stop(self, limit: Duration) -> Arc<Snapshot> {
         let Self { mut snapshot, clients, events, threads, .. } = self;
         if let Some(Clients { producer, sending, follower }) = clients {
@@ -195,7 +209,7 @@ impl Heartbeats {
                 tracing::info!("not every heartbeat in flight ended in time");
             }
             follower.cancel();
-            // Before the client drops what it still has: that it reports them as failed is our doing.
+            // The client reports the records that it drops as failed. The ledger stops before, since Kafka is not to blame.
             if events.send(Event::Stopped).is_err() {
                 tracing::debug!("the ledger has stopped");
             }
@@ -216,6 +230,14 @@ impl Heartbeats {
     }
 }
 
+/// A closure that creates producers of heartbeats.
+fn producer_factory(cluster: &Arc<config::Cluster>, callbacks: &Arc<ClientCallbacks>) -> MakeProducer {
+    let cluster = cluster.clone();
+    let callbacks = callbacks.clone();
+    Box::new(move || native::Producer::new(&cluster, callbacks.clone()))
+}
+
+/// Waits for a blocking piece of work.
 async fn join(blocking: tokio::task::JoinHandle<()>) {
     if let Err(error) = blocking.await {
         tracing::error!("stopping the heartbeats failed: {error}");

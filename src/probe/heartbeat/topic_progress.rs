@@ -1,4 +1,4 @@
-//! What has been arranged for the heartbeat topic.
+//! What the follower has arranged for the heartbeat topic.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,31 +6,32 @@ use tokio::time;
 
 use crate::kafka::{BrokerId, TopicId, admin::Topic};
 
-/// What has been arranged so far.
+/// What the follower has arranged so far.
 #[derive(Default)]
 pub(super) struct TopicProgress {
-    pub(super) topic_id: Option<TopicId>,
-    /// Since the consumer was last told where to read.
+    /// The id of the topic; `None` until an id was read.
+    topic_id: Option<TopicId>,
+    /// True if the topic was recreated since the last assignment of the consumer.
     pub(super) recreated: bool,
     /// Partitions that the consumer reads.
     pub(super) positioned: BTreeSet<i32>,
-    /// As both clients were last told.
+    /// The leaders that both clients know of.
     pub(super) leaders: BTreeMap<i32, Option<BrokerId>>,
-    /// The metadata that first lacked the topic. One cycle is not believed: a broker that was just restarted may not
-    /// know a topic for a moment.
-    pub(super) missing: Option<time::Instant>,
-    /// Whether a partition was ever known: only the very first ones are read from their end.
+    /// The first metadata cycle that lacked the topic; `None` while the topic is there. One cycle is not enough: a
+    /// broker that was just restarted may not know a topic for a moment.
+    missing: Option<time::Instant>,
+    /// True once all partitions have been positioned. Only partitions before that are read from their end.
     pub(super) started: bool,
 }
 
 impl TopicProgress {
-    /// Whether this is the second cycle in a row in which the metadata lack the topic.
+    /// Whether this is the second metadata cycle in a row that lacks the topic.
     pub(super) fn is_missing_again(&mut self, cycle: time::Instant) -> bool {
         *self.missing.get_or_insert(cycle) != cycle
     }
 
-    /// Whether the topic has another id than before, so that all of it is read anew. A topic without an id is no other
-    /// topic: during a rolling upgrade to Kafka 2.8 some brokers send the id and others do not.
+    /// Whether the topic has another id than before, so that it is read from its start. A topic without an id is not
+    /// another topic: during a rolling upgrade to Kafka 2.8 some brokers send the id and others do not.
     pub(super) fn is_recreated(&mut self, topic: &Topic) -> bool {
         self.missing = None;
         let Some(id) = topic.id.filter(|id| self.topic_id != Some(*id)) else { return false };
@@ -58,11 +59,11 @@ mod tests {
         let mut progress = TopicProgress::default();
         let cycle = |n| time::Instant::now() + Duration::from_secs(n);
         let (first, second, third) = (cycle(0), cycle(15), cycle(30));
-        assert!(!progress.is_missing_again(first), "one answer is not believed");
-        assert!(!progress.is_missing_again(first), "nor is the same answer, looked at again");
+        assert!(!progress.is_missing_again(first), "one answer without the topic is not enough");
+        assert!(!progress.is_missing_again(first), "nor is the same answer a second time");
         assert!(progress.is_missing_again(second));
         progress.is_recreated(&topic(None));
-        assert!(!progress.is_missing_again(third), "it was there in between");
+        assert!(!progress.is_missing_again(third), "the topic was there in between");
     }
 
     #[test]
@@ -71,7 +72,11 @@ mod tests {
         let mut recreated = |id| {
             progress.positioned = BTreeSet::from([0]);
             let recreated = progress.is_recreated(&topic(id));
-            assert_eq!(progress.positioned.is_empty(), recreated, "read anew only where it is another topic");
+            assert_eq!(
+                progress.positioned.is_empty(),
+                recreated,
+                "read from the start only if it is another topic"
+            );
             recreated
         };
         let ids = [None, Some(1), None, Some(1), None, Some(2), Some(2)];

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::sync::mpsc;
 
 use super::{
-    snapshot::Ended,
+    snapshot::EndedHeartbeat,
     trace::{SampleShare, TraceIds},
 };
 
@@ -32,7 +32,7 @@ pub struct TracedHeartbeat {
     /// The heartbeat topic.
     pub topic: Arc<str>,
     /// The heartbeat.
-    pub ended: Arc<Ended>,
+    pub ended: Arc<EndedHeartbeat>,
     /// The ids of the trace and of its spans.
     pub ids: TraceIds,
 }

@@ -1,4 +1,4 @@
-//! Heartbeats that were sent, and what arrived of them.
+//! Heartbeats that were sent, and the acknowledgements and records that arrive.
 
 use std::time::{Duration, Instant};
 
@@ -9,31 +9,29 @@ use super::{
 use crate::{
     kafka::BrokerId,
     probe::heartbeat::{
+        id::HeartbeatId,
         outcome::{Anomaly, Outcome},
+        period::Period,
         record::{Identity, NotAHeartbeat, Record},
     },
 };
 
-/// A run that is replaced may send for so long after the next run began, and clocks of two machines may differ by less.
+/// An earlier run of this instance may still send for this long after this run began, and the clocks of two machines
+/// may differ by less than this.
 pub(super) const OVERLAP: Duration = Duration::from_secs(60);
 
 impl Ledger {
-    pub(super) fn sent(
-        &mut self,
-        partition: i32,
-        sequence: u64,
-        intended: Instant,
-        at: Instant,
-        broker: Option<BrokerId>,
-    ) {
+    /// Opens the entry of a heartbeat that is about to be handed to the client.
+    pub(super) fn sent(&mut self, id: HeartbeatId, intended: Instant, at: Instant, broker: Option<BrokerId>) {
         let since_begin = intended.saturating_duration_since(self.begin);
         let entry = Entry::new(since_begin.as_nanos() as u64, at - intended, broker);
         self.sums.schedule_delay.record(at - intended);
-        let book = self.books.entry(partition).or_default();
+        let book = self.books.entry(id.partition).or_default();
         if book.entries.is_empty() {
-            (book.first, book.judged) = (sequence, sequence);
+            book.first = id.sequence;
+            book.judged = id.sequence;
         }
-        debug_assert_eq!(sequence, book.first + book.entries.len() as u64, "sequences have no gaps");
+        debug_assert_eq!(id.sequence, book.sequences().end, "sequences have no gaps");
         book.entries.push_back(entry);
         book.scheduled += 1;
         book.in_flight += 1;
@@ -41,6 +39,7 @@ impl Ledger {
         self.totals.in_flight += 1;
     }
 
+    /// Books a record of the topic: as the record of a heartbeat of this run, or as an anomaly.
     pub(super) fn received(
         &mut self,
         partition: i32,
@@ -58,75 +57,69 @@ impl Ledger {
                 Anomaly::SameName
             }
             Ok(record) if record.identity.epoch != ours.epoch => Anomaly::StaleEpoch,
-            // Copied here by somebody else.
-            Ok(record) if record.partition != partition => Anomaly::Foreign,
-            Ok(record) => return self.received_ours(partition, offset, at, record.sequence),
+            // Another program copied the record to this partition.
+            Ok(record) if record.id.partition != partition => Anomaly::Foreign,
+            Ok(record) => return self.received_ours(record.id, offset, at),
         };
         self.books.entry(partition).or_default().count(anomaly);
     }
 
-    fn received_ours(&mut self, partition: i32, offset: i64, at: Instant, sequence: u64) {
-        let book = self.books.entry(partition).or_default();
+    fn received_ours(&mut self, id: HeartbeatId, offset: i64, at: Instant) {
+        let book = self.books.entry(id.partition).or_default();
         let offset = PackedOffset::new(offset);
-        let seen = book.get(sequence).and_then(|entry| entry.offset);
+        let seen = book.get(id.sequence).and_then(|entry| entry.offset);
         if seen.is_some() {
-            // The same record read again (the consumer went back) is no second copy.
+            // A record at the same offset is the same record, read again because the consumer went back.
             if seen != offset {
                 book.count(Anomaly::Duplicate);
             }
             return;
         }
-        if book.highest_received.is_some_and(|highest| sequence < highest) {
+        if book.highest_received.is_some_and(|highest| id.sequence < highest) {
             book.count(Anomaly::OutOfOrder);
         }
-        book.highest_received = book.highest_received.max(Some(sequence));
+        book.highest_received = book.highest_received.max(Some(id.sequence));
         self.sums.received += 1;
-        self.change(partition, sequence, at, |entry, after| {
-            (entry.received, entry.offset) = (Micros::new(after), offset);
+        self.change(id, at, |entry, after| {
+            entry.received = Micros::new(after);
+            entry.offset = offset;
         });
     }
 
-    /// Changes an open entry and draws the conclusions; what comes too late is counted and changes nothing
-    /// but the offset by which a further copy is recognised.
-    pub(super) fn change(
-        &mut self,
-        partition: i32,
-        sequence: u64,
-        at: Instant,
-        change: impl FnOnce(&mut Entry, Duration),
-    ) {
-        let Some(mut entry) = self.books.get(&partition).and_then(|book| book.get(sequence)) else {
-            self.books.entry(partition).or_default().count(Anomaly::AfterHorizon);
+    /// Changes the entry of a heartbeat without an outcome, and draws the conclusions. An event that comes after the
+    /// outcome is counted as an anomaly, and changes only the offset, by which a second copy of the record is recognised.
+    pub(super) fn change(&mut self, id: HeartbeatId, at: Instant, change: impl FnOnce(&mut Entry, Duration)) {
+        let Some(mut entry) = self.entry(id) else {
+            self.books.entry(id.partition).or_default().count(Anomaly::AfterHorizon);
             return;
         };
         let after = at.saturating_duration_since(self.instant(entry.intended));
-        if entry.verdict.is_none() && after > self.settings.deadline {
-            self.judge_at_deadline(partition, sequence, &mut entry);
+        if entry.judgement.is_none() && after > self.settings.deadline {
+            self.judge_at_deadline(id, &mut entry);
         }
         if entry.outcome.is_none() && after > self.settings.horizon {
             let outcome = entry.at_horizon();
-            self.conclude(partition, sequence, &mut entry, outcome);
+            self.conclude(id, &mut entry, outcome);
         }
         let mut changed = entry;
         change(&mut changed, after);
         if let Some(outcome) = entry.outcome {
             entry.offset = changed.offset;
-            // What a stall of ours ended early is no anomaly when it arrives.
+            // An acknowledgement or record of a heartbeat that was skipped because of a stall is no anomaly.
             if outcome != Outcome::Skipped {
-                self.books.entry(partition).or_default().count(Anomaly::AfterHorizon);
+                self.books.entry(id.partition).or_default().count(Anomaly::AfterHorizon);
             }
         } else {
-            self.record_arrivals(partition, &entry, &changed, at);
+            self.record_arrivals(id.partition, &entry, &changed, at);
             entry = changed;
-            self.draw_conclusions(partition, sequence, &mut entry, after);
+            self.draw_conclusions(id, &mut entry, after);
         }
-        if let Some(book) = self.books.get_mut(&partition) {
-            book.set(sequence, entry);
-        }
+        self.store(id, entry);
     }
 
+    /// Records the latency of an acknowledgement or a record that has just arrived, unless a stall is in it.
     fn record_arrivals(&mut self, partition: i32, before: &Entry, entry: &Entry, at: Instant) {
-        if self.stalls.touch(self.instant(entry.intended), at) {
+        if self.stalls.touch(Period { from: self.instant(entry.intended), to: at }) {
             return;
         }
         if let (None, Some(acked)) = (before.acked(), entry.acked()) {
@@ -142,7 +135,8 @@ impl Ledger {
     }
 }
 
-/// Whether a record of our name is of a run that goes on beside ours: it began later, or still sent long after we began.
+/// Whether a record of this instance's name comes from a run at the same time as this run: that run began later, or
+/// it still sent long after this run began.
 fn is_alive(record: &Record, ours: Identity) -> bool {
     let overlap = u64::try_from(OVERLAP.as_nanos()).unwrap_or(u64::MAX);
     record.identity.epoch > ours.epoch || record.sent > ours.epoch.saturating_add(overlap)

@@ -1,4 +1,4 @@
-//! One heartbeat in the ledger, small because there may be hundreds of thousands.
+//! One heartbeat in the ledger. An entry is small, because there may be hundreds of thousands.
 
 use std::time::Duration;
 
@@ -10,42 +10,42 @@ use crate::{
 /// What is known of one heartbeat. All times count from its intended instant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    /// Nanoseconds from the ledger's beginning.
+    /// The intended instant, in nanoseconds from the ledger's beginning.
     pub(super) intended: u64,
-    /// Where its record was first seen.
+    /// The offset of its record; `None` until the record is read.
     pub(super) offset: Option<PackedOffset>,
-    /// When it was handed to the client.
+    /// The time until it was handed to the client.
     pub(super) sent: Micros,
-    /// When its record was first seen.
+    /// The time until its record was first read; absent until then.
     pub(super) received: Micros,
-    /// What the broker said.
+    /// The acknowledgement.
     pub(super) ack: Ack,
-    /// The partition's leader when it was sent.
+    /// The leader of the partition when it was sent; `None` if no leader was known.
     pub(super) broker: Option<BrokerId>,
-    /// Why the client would not take it.
+    /// The reason why the client refused it; `None` if the client took it.
     pub(super) refused: Option<Fault>,
-    /// Set once.
-    pub(super) verdict: Option<Judgement>,
-    /// Set once.
+    /// The judgement. It is set once.
+    pub(super) judgement: Option<Judgement>,
+    /// The outcome. It is set once.
     pub(super) outcome: Option<Outcome>,
-    /// An exemplar leads to it.
-    pub(super) shown: bool,
+    /// True if it became the exemplar of a bucket.
+    pub(super) is_exemplar: bool,
 }
 
-/// What the broker said.
+/// Whether a broker acknowledged a heartbeat.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ack {
-    /// Nothing yet.
+    /// No delivery report yet.
     Waiting,
-    /// Acknowledged.
+    /// The heartbeat was acknowledged after this time.
     At(Micros),
     /// The delivery failed.
     Failed {
-        /// Why.
+        /// The reason.
         fault: Fault,
-        /// The client is certain that nothing was written.
+        /// True if the client is certain that the record was not written.
         definite: bool,
-        /// When.
+        /// The time until the delivery report.
         at: Micros,
     },
 }
@@ -55,44 +55,49 @@ pub(super) enum Ack {
 pub(super) enum Judgement {
     /// Acknowledged and received by the deadline.
     Good,
-    /// Not so.
+    /// Not acknowledged or not received by the deadline.
     Bad,
-    /// Not judged: we slept, or stopped.
+    /// Not judged, because this process stalled, had no descriptor left or stopped.
     Excluded,
 }
 
-/// A time of up to 71 minutes, or none, in four bytes: whole microseconds, rounded up so that nothing
-/// that came after a deadline looks as if it came by it.
+/// A time of up to 71 minutes, or none, in four bytes. The time is kept in whole microseconds, rounded up, so that an
+/// event after a deadline never seems to lie before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Micros(Option<std::num::NonZeroU32>);
 
-/// An offset in half the space of an `Option<i64>`.
+/// An offset. An `Option` of it takes half the space of an `Option<i64>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PackedOffset(std::num::NonZeroU64);
 
 impl PackedOffset {
-    /// Offsets are not negative; `None` for one that is.
+    /// Packs an offset; `None` for a negative one, which Kafka never assigns.
     pub(super) fn new(offset: i64) -> Option<Self> {
         u64::try_from(offset).ok().and_then(|offset| std::num::NonZeroU64::new(offset + 1)).map(Self)
     }
 
+    /// The offset.
     pub(super) fn get(self) -> i64 {
         (self.0.get() - 1).cast_signed()
     }
 }
 
 impl Micros {
+    /// Rounds a time up to whole microseconds. A longer time than 71 minutes becomes 71 minutes.
     pub(super) fn new(time: Duration) -> Self {
         let micros = u32::try_from(time.as_nanos().div_ceil(1000)).unwrap_or(u32::MAX - 1);
         Self(std::num::NonZeroU32::new(micros.saturating_add(1)))
     }
 
+    /// The time; `None` if there is none.
     pub(super) fn get(self) -> Option<Duration> {
         self.0.map(|stored| Duration::from_micros(u64::from(stored.get() - 1)))
     }
 }
 
 impl Entry {
+    /// A heartbeat that was handed to the client `sent` after its intended instant, which lies `intended` nanoseconds
+    /// after the ledger's beginning.
     pub(super) fn new(intended: u64, sent: Duration, broker: Option<BrokerId>) -> Self {
         Self {
             intended,
@@ -102,13 +107,13 @@ impl Entry {
             ack: Ack::Waiting,
             broker,
             refused: None,
-            verdict: None,
+            judgement: None,
             outcome: None,
-            shown: false,
+            is_exemplar: false,
         }
     }
 
-    /// When it was acknowledged, if it was.
+    /// The time until the acknowledgement; `None` if there is none.
     pub(super) fn acked(&self) -> Option<Duration> {
         match self.ack {
             Ack::At(time) => time.get(),
@@ -116,7 +121,7 @@ impl Entry {
         }
     }
 
-    /// When its delivery failed, if it did.
+    /// The time until the delivery failed; `None` if it did not.
     pub(super) fn failed(&self) -> Option<Duration> {
         match self.ack {
             Ack::Failed { at, .. } => at.get(),
@@ -124,17 +129,17 @@ impl Entry {
         }
     }
 
-    /// The last thing that happened to it.
+    /// The time until the last event of the heartbeat.
     pub(super) fn last(&self) -> Option<Duration> {
         [self.sent.get(), self.acked(), self.failed(), self.received.get()].into_iter().max().flatten()
     }
 
-    /// Whether the client took it.
+    /// Whether the client took the heartbeat.
     pub(super) fn handed_over(&self) -> bool {
         self.refused.is_none()
     }
 
-    /// The outcome, if nothing that may still come can change it.
+    /// The outcome, if no later event can change it.
     pub(super) fn certain(&self, deadline: Duration) -> Option<Outcome> {
         if self.refused.is_some() {
             return Some(Outcome::Unsent);
@@ -150,7 +155,7 @@ impl Entry {
         }
     }
 
-    /// The outcome when nothing more is waited for.
+    /// The outcome at the horizon, when the heartbeat is no longer waited for.
     pub(super) fn at_horizon(&self) -> Outcome {
         match (self.ack, self.received.get()) {
             (Ack::At(_), _) => Outcome::Lost,
@@ -165,19 +170,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_stays_small() {
+    fn entry_takes_at_most_48_bytes() {
         assert!(size_of::<Entry>() <= 48, "{} bytes", size_of::<Entry>());
     }
 
     #[test]
-    fn a_time_is_never_rounded_to_before_a_deadline() {
+    fn time_after_a_deadline_is_never_rounded_to_the_deadline() {
         let deadline = Duration::from_secs(10);
         assert_eq!(Micros::new(deadline).get(), Some(deadline));
         assert!(Micros::new(deadline + Duration::from_nanos(1)).get() > Some(deadline));
         assert_eq!(Micros::new(Duration::ZERO).get(), Some(Duration::ZERO));
         assert!(
             Micros::new(Duration::from_secs(1 << 40)).get().is_some(),
-            "a huge time is kept as a huge time"
+            "a time that is too long for four bytes is kept as the longest one"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What the ledger is told.
+//! The events that the ledger books.
 
 use std::{
     collections::BTreeMap,
@@ -8,132 +8,117 @@ use std::{
 use crate::{
     kafka::{BrokerId, Fault},
     probe::heartbeat::{
+        id::HeartbeatId,
+        period::Period,
         record::{NotAHeartbeat, Record},
         renewal::Renewal,
     },
 };
 
-/// Something that happened to heartbeats, at an instant of the process's monotonic clock.
+/// Something that happened to heartbeats. Instants are of the process's monotonic clock.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The topic's partitions and their leaders, as known from now on.
+    /// The metadata were read: the partitions of the topic and their leaders, valid from now on.
     Partitions {
-        /// All there are.
+        /// The leader of every partition of the topic.
         leaders: BTreeMap<i32, Leader>,
-        /// When we learnt it.
+        /// The instant at which this process learned of them.
         at: Instant,
     },
     /// A heartbeat is about to be handed to the client.
     Sent {
-        /// Where.
-        partition: i32,
-        /// Its number: one more than the partition's last.
-        sequence: u64,
-        /// When it was due.
+        /// The heartbeat. Its sequence is one more than the last one of the partition.
+        id: HeartbeatId,
+        /// The instant at which the heartbeat was due.
         intended: Instant,
         /// The instant of the hand-over.
         at: Instant,
-        /// The partition's leader, if known.
+        /// The leader of the partition; `None` if no leader is known.
         broker: Option<BrokerId>,
     },
-    /// The client would not take it after all, or could not be asked.
+    /// The client refused the heartbeat, or no client was ready for it. Nothing was sent.
     Refused {
-        /// Which.
-        partition: i32,
-        /// Which.
-        sequence: u64,
-        /// When.
+        /// The heartbeat.
+        id: HeartbeatId,
+        /// The instant of the refusal.
         at: Instant,
-        /// Why.
+        /// The reason.
         fault: Fault,
     },
-    /// Its slot went by unused.
+    /// A slot of the schedule passed without a heartbeat.
     Skipped {
-        /// Where.
+        /// The partition of the slot.
         partition: i32,
-        /// The partition's leader, if known.
+        /// The leader of the partition; `None` if no leader is known.
         broker: Option<BrokerId>,
-        /// When we noticed.
+        /// The instant at which the sending thread noticed it.
         at: Instant,
     },
-    /// The broker acknowledged it.
+    /// The broker acknowledged the heartbeat.
     Acked {
-        /// Which.
-        partition: i32,
-        /// Which.
-        sequence: u64,
-        /// When.
+        /// The heartbeat.
+        id: HeartbeatId,
+        /// The instant of the acknowledgement.
         at: Instant,
     },
     /// The delivery failed.
     Failed {
-        /// Which.
-        partition: i32,
-        /// Which.
-        sequence: u64,
-        /// When.
+        /// The heartbeat.
+        id: HeartbeatId,
+        /// The instant of the delivery report.
         at: Instant,
-        /// Why.
+        /// The reason.
         fault: Fault,
-        /// The client is certain that nothing was written.
+        /// True if the client is certain that the record was not written.
         definite: bool,
     },
-    /// A record came back from the topic.
+    /// The consumer read a record of the topic.
     Received {
-        /// From where.
+        /// The partition of the record.
         partition: i32,
-        /// At which offset.
+        /// The offset of the record.
         offset: i64,
-        /// When.
+        /// The instant at which the record was read.
         at: Instant,
-        /// What it held.
+        /// The decoded value of the record.
         record: Result<Record, NotAHeartbeat>,
     },
-    /// Records could not be read back.
-    Unread {
-        /// When.
+    /// The consumer could not read records. It goes on trying.
+    ReadFailed {
+        /// The instant of the error.
         at: Instant,
-        /// Why.
+        /// The reason.
         fault: Fault,
     },
-    /// A broker said that it throttles us.
+    /// A broker reported that it throttled this process.
     Throttled {
-        /// `produce` or `fetch`.
+        /// The request that was throttled: `produce` or `fetch`.
         api: &'static str,
-        /// For how long.
+        /// The length of the delay.
         time: Duration,
     },
     /// Heartbeats are scheduled on every partition, for the first time since the clients were started or renewed.
     Started {
-        /// How long that took.
+        /// The time since the start or the renewal.
         took: Duration,
     },
-    /// A client was replaced by another one.
+    /// A client was replaced by another client.
     Renewed(Renewal),
-    /// This process did not run. To be told before anything that happened after the stall.
-    Stalled {
-        /// The last instant at which the process was known to run.
-        from: Instant,
-        /// The first instant at which the process ran again.
-        to: Instant,
-    },
-    /// This process could open no descriptor, so that a client without a connection could not connect. To be told while
-    /// the shortage lasts.
-    NoDescriptors {
-        /// The instant at which a descriptor was tried for before.
-        from: Instant,
-        /// The last instant at which the process was known to have none.
-        to: Instant,
-    },
-    /// We stop: what is still open ends now, and nothing of it is Kafka's fault.
+    /// This process did not run from the first to the last instant of the period. The event must be applied before
+    /// any event that happened after the stall.
+    Stalled(Period),
+    /// This process could open no file descriptor during the period, so a client without a connection could not
+    /// connect. The event is repeated while the shortage lasts.
+    NoDescriptors(Period),
+    /// The service stops. Heartbeats in flight end as skipped, because Kafka is not to blame for them.
     Stopped,
 }
 
-/// A partition's leader.
+/// The leader of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Leader {
-    /// The broker; `None` while there is none.
+    /// The broker; `None` while the partition has no leader.
     pub broker: Option<BrokerId>,
-    /// Its rack, where one is set.
+    /// The broker's rack; `None` if no rack is set.
     pub rack: Option<String>,
 }

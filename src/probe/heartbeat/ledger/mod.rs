@@ -1,14 +1,15 @@
-//! The accounting: events in, outcomes out.
+//! The accounting of heartbeats: events in, outcomes out.
 //!
-//! A pure state machine. It reads no clock and does no I/O: every event carries its instant, so any
-//! order of events can be replayed in a test. Every scheduled heartbeat ends in exactly one outcome,
-//! at the earliest moment it is certain, and `scheduled = Σ outcomes + in flight` holds after every
-//! event. The verdict is another moment: good when acknowledgement and record are both there by the
-//! deadline, else bad at the deadline; the service-level counters and the latency histograms move
-//! together at the verdict and never again.
+//! The ledger is a pure state machine. It reads no clock and does no I/O: every event carries its instant, so a test
+//! can replay any order of events. Every scheduled heartbeat ends in exactly one outcome, at the earliest moment at
+//! which the outcome is certain. After every event `scheduled = Σ outcomes + in flight`.
 //!
-//! An entry stays until the horizon even when its outcome is known, so that a second copy of a record
-//! is recognised. Memory is bounded by partitions × horizon / interval, about 75 bytes each, all told.
+//! The judgement is another moment. A heartbeat is good when it was acknowledged and received by its deadline;
+//! otherwise it is bad at the deadline. The service-level counters and the latency histograms change together at the
+//! judgement, and never again for this heartbeat.
+//!
+//! An entry stays until the horizon even when its outcome is known, so that a second copy of its record is recognised.
+//! The ledger keeps partitions × horizon / interval entries. Each takes about 75 bytes, everything included.
 
 mod arrivals;
 mod book;

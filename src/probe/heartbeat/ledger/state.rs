@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    book::{PartitionBook, by_broker},
-    cluster_sums::ClusterSums,
-    entry::{Ack, Judgement, Micros},
+    book::PartitionBook,
+    cluster_sums::{ClusterSums, FailedRead},
+    entry::{Ack, Entry, Judgement, Micros},
     event::{Event, Leader},
     stalls::Stalls,
 };
@@ -17,60 +17,76 @@ use crate::{
     kafka::BrokerId,
     latency::{Bounds, Buckets},
     probe::heartbeat::{
+        id::HeartbeatId,
+        moment::Moment,
         outcome::Outcome,
         record::Identity,
-        snapshot::{BrokerCounts, Ended, Totals},
+        snapshot::{BrokerCounts, EndedHeartbeat, Totals},
         trace::SampleShare,
     },
 };
 
-/// What the ledger goes by.
+/// The settings of a ledger.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Who we are.
+    /// The identity of this run. Records of another identity are counted as anomalies.
     pub identity: Identity,
-    /// From the intended instant; what is not there by then is bad.
+    /// The time from its intended instant within which a good heartbeat is acknowledged and received.
     pub deadline: Duration,
-    /// From the intended instant; what is not there by then is lost.
+    /// The time from its intended instant after which a heartbeat is no longer waited for.
     pub horizon: Duration,
-    /// How late a slot may be used; a stall that lasts longer makes the prober unhealthy.
+    /// The time by which a slot of the schedule may be used too late. A longer stall makes the prober unhealthy.
     pub tolerance: Duration,
-    /// Of every histogram.
+    /// The upper bounds of the classic buckets of every histogram.
     pub bounds: Bounds,
-    /// Where heartbeats are told in traces: of the good ones, this share at least.
+    /// The share of good heartbeats that are exported as traces; `None` if no traces are exported.
     pub traces: Option<SampleShare>,
 }
 
 /// The accounting of one cluster.
 pub struct Ledger {
     pub(super) settings: Settings,
+    /// The instant at which the ledger was made. Entries count their intended instant from here.
     pub(super) begin: Instant,
-    /// One instant on both clocks; the wall clock is for people and follows its corrections.
-    pub(super) clock: (Instant, SystemTime),
+    /// The time up to which the ledger has judged.
+    pub(super) clock: Moment,
     pub(super) books: BTreeMap<i32, PartitionBook>,
+    /// The partitions of the topic; empty until the metadata were read.
     pub(super) leaders: BTreeMap<i32, Leader>,
     pub(super) stalls: Stalls,
-    /// What comes after the end is our own clearing up.
-    pub(super) stopped: bool,
-    /// When a record of another instance under our own name was last read.
+    /// True once the service stops. What the closing clients report afterwards is ignored.
+    stopped: bool,
+    /// The instant at which a record of another instance of the same name was last read; `None` if there was none.
     pub(super) same_name: Option<Instant>,
     pub(super) totals: Totals,
     pub(super) sums: ClusterSums,
-    /// Ended badly, or to be told in a trace, since somebody last asked.
-    pub(super) ended: Vec<Arc<Ended>>,
-    /// (when, partition, leader before, leader since), of the last horizon.
-    pub(super) moves: VecDeque<(Instant, i32, Option<BrokerId>, Option<BrokerId>)>,
+    /// Heartbeats that ended since the last [`Ledger::take_ended`] and are to be logged or exported as a trace.
+    pub(super) ended: Vec<Arc<EndedHeartbeat>>,
+    /// The changes of leaders within the last horizon, the oldest first.
+    pub(super) leader_moves: VecDeque<LeaderMove>,
+}
+
+/// A partition got another leader.
+pub(super) struct LeaderMove {
+    /// The instant at which this process learned of it.
+    pub(super) at: Instant,
+    /// The partition.
+    pub(super) partition: i32,
+    /// The leader before; `None` if there was none.
+    pub(super) from: Option<BrokerId>,
+    /// The leader since; `None` if there is none.
+    pub(super) to: Option<BrokerId>,
 }
 
 impl Ledger {
-    /// An empty ledger.
-    pub fn new(settings: Settings, begin: Instant, wall: SystemTime) -> Self {
-        let sums = ClusterSums::new(&settings.bounds, begin);
+    /// An empty ledger that begins at this moment.
+    pub fn new(settings: Settings, begin: Moment) -> Self {
+        let sums = ClusterSums::new(&settings.bounds, begin.instant);
         let stalls = Stalls::new(settings.tolerance);
         Self {
             settings,
-            begin,
-            clock: (begin, wall),
+            begin: begin.instant,
+            clock: begin,
             books: BTreeMap::new(),
             leaders: BTreeMap::new(),
             stalls,
@@ -79,7 +95,7 @@ impl Ledger {
             totals: Totals::default(),
             sums,
             ended: Vec::new(),
-            moves: VecDeque::new(),
+            leader_moves: VecDeque::new(),
         }
     }
 
@@ -90,27 +106,25 @@ impl Ledger {
         }
         match event {
             Event::Partitions { leaders, at } => self.set_partitions(leaders, at),
-            Event::Sent { partition, sequence, intended, at, broker } => {
-                self.sent(partition, sequence, intended, at, broker);
-            }
-            Event::Refused { partition, sequence, at, fault } => {
+            Event::Sent { id, intended, at, broker } => self.sent(id, intended, at, broker),
+            Event::Refused { id, at, fault } => {
                 *self.sums.produce_errors.entry(fault).or_default() += 1;
-                self.change(partition, sequence, at, |entry, _| entry.refused = Some(fault));
+                self.change(id, at, |entry, _| entry.refused = Some(fault));
             }
             Event::Skipped { partition, broker, at } => {
                 self.stalls.missed_slot(at);
                 self.totals.scheduled += 1;
                 let book = self.books.entry(partition).or_default();
                 book.scheduled += 1;
-                self.finish(partition, broker, Outcome::Skipped);
+                self.count_outcome(partition, broker, Outcome::Skipped);
             }
-            Event::Acked { partition, sequence, at } => {
+            Event::Acked { id, at } => {
                 self.sums.acked += 1;
-                self.change(partition, sequence, at, |entry, after| entry.ack = Ack::At(Micros::new(after)));
+                self.change(id, at, |entry, after| entry.ack = Ack::At(Micros::new(after)));
             }
-            Event::Failed { partition, sequence, at, fault, definite } => {
+            Event::Failed { id, at, fault, definite } => {
                 *self.sums.produce_errors.entry(fault).or_default() += 1;
-                self.change(partition, sequence, at, |entry, after| {
+                self.change(id, at, |entry, after| {
                     entry.ack = Ack::Failed { fault, definite, at: Micros::new(after) };
                 });
             }
@@ -119,60 +133,58 @@ impl Ledger {
                 let bounds = &self.settings.bounds;
                 self.sums.throttle.entry(api).or_insert_with(|| Buckets::new(bounds)).record(time);
             }
-            Event::Unread { at, fault } => {
+            Event::ReadFailed { at, fault } => {
                 *self.sums.fetch_errors.entry(fault).or_default() += 1;
-                self.sums.last_unread = Some((at, fault));
+                self.sums.last_failed_read = Some(FailedRead { at, fault });
             }
             Event::Started { took } => self.sums.startup = Some(took),
-            Event::Renewed(why) => self.sums.renewals[why as usize] += 1,
-            Event::Stalled { from, to } => self.stalls.add(from, to),
-            Event::NoDescriptors { from, to } => self.stalls.add_shortage(from, to),
+            Event::Renewed(renewal) => self.sums.renewals[renewal as usize] += 1,
+            Event::Stalled(stall) => self.stalls.add(stall),
+            Event::NoDescriptors(shortage) => self.stalls.add_shortage(shortage),
             Event::Stopped => self.stop(),
         }
     }
 
-    /// Lets time pass: verdicts at deadlines, outcomes at horizons.
-    pub fn advance(&mut self, now: Instant, wall: SystemTime) {
-        self.clock = (now, wall);
+    /// Advances the time of the ledger: judges heartbeats whose deadline has passed, and ends those whose horizon has
+    /// passed.
+    pub fn advance(&mut self, now: Moment) {
+        self.clock = now;
         let partitions: Vec<i32> = self.books.keys().copied().collect();
         for partition in partitions {
-            self.judge_overdue(partition, now);
-            self.expire(partition, now);
+            self.judge_overdue(partition, now.instant);
+            self.expire(partition, now.instant);
         }
-        let oldest = now.checked_sub(self.settings.horizon);
-        if let Some(oldest) = oldest {
+        if let Some(oldest) = now.instant.checked_sub(self.settings.horizon) {
             self.stalls.forget_before(oldest);
+            while self.leader_moves.front().is_some_and(|change| change.at < oldest) {
+                self.leader_moves.pop_front();
+            }
         }
-        while self.moves.front().is_some_and(|(at, ..)| oldest.is_some_and(|oldest| *at < oldest)) {
-            self.moves.pop_front();
-        }
-        self.drop_gone_partitions();
+        self.drop_deleted_partitions();
     }
 
-    pub(super) fn stop(&mut self) {
+    /// Ends every heartbeat in flight as skipped. Heartbeats without a judgement get none.
+    fn stop(&mut self) {
         self.stopped = true;
         let partitions: Vec<i32> = self.books.keys().copied().collect();
         for partition in partitions {
-            let sequences =
-                self.books.get(&partition).map(|book| book.first..book.first + book.entries.len() as u64);
+            let sequences = self.books.get(&partition).map(PartitionBook::sequences);
             for sequence in sequences.into_iter().flatten() {
-                let Some(mut entry) = self.books.get(&partition).and_then(|book| book.get(sequence)) else {
-                    continue;
-                };
-                if entry.verdict.is_none() {
-                    entry.verdict = Some(Judgement::Excluded);
+                let id = HeartbeatId { partition, sequence };
+                let Some(mut entry) = self.entry(id) else { continue };
+                if entry.judgement.is_none() {
+                    entry.judgement = Some(Judgement::Excluded);
                 }
                 if entry.outcome.is_none() {
-                    self.conclude(partition, sequence, &mut entry, Outcome::Skipped);
+                    self.conclude(id, &mut entry, Outcome::Skipped);
                 }
-                if let Some(book) = self.books.get_mut(&partition) {
-                    book.set(sequence, entry);
-                }
+                self.store(id, entry);
             }
         }
     }
 
-    /// When `advance` has something to do next, if nothing else happens before.
+    /// The instant at which [`Ledger::advance`] has something to do, unless an event comes before; `None` if no
+    /// heartbeat is waited for.
     pub fn next_deadline(&self) -> Option<Instant> {
         let deadlines = self.books.values().filter_map(|book| {
             let entry = book.get(book.judged)?;
@@ -185,68 +197,90 @@ impl Ledger {
         deadlines.chain(horizons).min()
     }
 
-    /// The heartbeats that ended since the last call: bad ones, and those with ids, which are to be told in a trace.
-    pub fn take_ended(&mut self) -> impl Iterator<Item = Arc<Ended>> {
+    /// The heartbeats that ended since the last call and are to be logged or exported: the bad ones, and those with the
+    /// ids of a trace.
+    pub fn take_ended(&mut self) -> impl Iterator<Item = Arc<EndedHeartbeat>> {
         std::mem::take(&mut self.ended).into_iter()
     }
 
-    /// Heartbeats without an outcome.
+    /// The number of heartbeats without an outcome.
     pub fn in_flight(&self) -> u64 {
         self.totals.in_flight
     }
 
-    /// The number of verdicts that were bad: whoever watches the cluster looks closer when it moves.
+    /// The number of heartbeats that were judged bad. Metadata are read at once when it grows.
     pub fn bad_events(&self) -> u64 {
         self.sums.bad_events
     }
 
-    /// When a heartbeat of another instance under our own name was last read; absent if that has not happened.
+    /// The instant at which a heartbeat of another instance of the same name was last read; `None` if there was none.
     pub fn same_name(&self) -> Option<Instant> {
         self.same_name
     }
 
-    /// The oldest heartbeat that still waits for its acknowledgement or its record, by its intended instant.
+    /// The intended instant of the oldest heartbeat that waits for its acknowledgement or its record; `None` if no
+    /// heartbeat waits.
     pub fn oldest_waiting(&self) -> Option<Instant> {
         let waiting = self.books.values().filter_map(|book| book.get(book.judged));
         waiting.map(|entry| self.instant(entry.intended)).min()
     }
 
+    /// The wall-clock time of an instant.
     pub(super) fn wall(&self, at: Instant) -> SystemTime {
-        let (now, wall) = self.clock;
-        wall - now.saturating_duration_since(at) + at.saturating_duration_since(now)
+        self.clock.wall_at(at)
     }
 
+    /// The instant that lies so many nanoseconds after the ledger's beginning.
     pub(super) fn instant(&self, nanos: u64) -> Instant {
         self.begin + Duration::from_nanos(nanos)
     }
 
-    pub(super) fn set_partitions(&mut self, leaders: BTreeMap<i32, Leader>, at: Instant) {
+    /// The entry of a heartbeat; `None` before it was sent and after its horizon.
+    pub(super) fn entry(&self, id: HeartbeatId) -> Option<Entry> {
+        self.books.get(&id.partition).and_then(|book| book.get(id.sequence))
+    }
+
+    /// Replaces the entry of a heartbeat.
+    pub(super) fn store(&mut self, id: HeartbeatId, entry: Entry) {
+        if let Some(book) = self.books.get_mut(&id.partition) {
+            book.set(id.sequence, entry);
+        }
+    }
+
+    fn set_partitions(&mut self, leaders: BTreeMap<i32, Leader>, at: Instant) {
         for (partition, leader) in &leaders {
             let before = self.leaders.get(partition).map(|before| before.broker);
-            if let Some(before) = before.filter(|before| *before != leader.broker) {
-                self.moves.push_back((at, *partition, before, leader.broker));
+            if let Some(from) = before.filter(|before| *before != leader.broker) {
+                self.leader_moves.push_back(LeaderMove {
+                    at,
+                    partition: *partition,
+                    from,
+                    to: leader.broker,
+                });
             }
             let bounds = &self.settings.bounds;
             let book = self.books.entry(*partition).or_default();
-            book.by_broker.entry(leader.broker).or_insert_with(|| by_broker(bounds));
+            book.by_broker.entry(leader.broker).or_insert_with(|| BrokerCounts::new(bounds));
         }
         self.leaders = leaders;
-        self.drop_gone_partitions();
+        self.drop_deleted_partitions();
     }
 
-    pub(super) fn drop_gone_partitions(&mut self) {
+    /// Drops the partitions that left the topic, once none of their heartbeats is in flight or without a judgement.
+    fn drop_deleted_partitions(&mut self) {
         let leaders = &self.leaders;
         if leaders.is_empty() {
-            // Nothing is known of the topic yet.
+            // The metadata were not read yet.
             return;
         }
-        let open = |book: &PartitionBook| book.in_flight > 0 || book.get(book.judged).is_some();
-        self.books.retain(|partition, book| leaders.contains_key(partition) || open(book));
+        let is_open = |book: &PartitionBook| book.in_flight > 0 || book.get(book.judged).is_some();
+        self.books.retain(|partition, book| leaders.contains_key(partition) || is_open(book));
     }
 
+    /// The counts of a partition while a broker led it; `None` stands for the time without a leader.
     pub(super) fn by_broker(&mut self, partition: i32, broker: Option<BrokerId>) -> &mut BrokerCounts {
         let bounds = &self.settings.bounds;
         let book = self.books.entry(partition).or_default();
-        book.by_broker.entry(broker).or_insert_with(|| by_broker(bounds))
+        book.by_broker.entry(broker).or_insert_with(|| BrokerCounts::new(bounds))
     }
 }

@@ -1,4 +1,4 @@
-//! What the ledger shows: snapshots, and the record of a heartbeat that ended.
+//! What the ledger publishes: snapshots, and heartbeats that ended.
 
 use std::time::{Duration, Instant};
 
@@ -8,16 +8,17 @@ use super::{
     state::Ledger,
 };
 use crate::probe::heartbeat::{
+    id::HeartbeatId,
     outcome::Outcome,
-    snapshot::{Beat, Ended, LeaderChange, Partition, Snapshot},
+    snapshot::{Beat, EndedHeartbeat, LeaderChange, Partition, ReadFailure, Snapshot},
     trace::TraceIds,
 };
 
 impl Ledger {
-    /// Everything, consistent at one instant.
+    /// Everything the ledger knows, consistent at one instant.
     pub fn snapshot(&self, now: Instant) -> Snapshot {
         let partitions =
-            self.books.iter().map(|(number, book)| (*number, self.view(*number, book))).collect();
+            self.books.iter().map(|(number, book)| (*number, self.partition(*number, book))).collect();
         let sums = &self.sums;
         Snapshot {
             at: now,
@@ -47,14 +48,14 @@ impl Ledger {
         }
     }
 
-    fn view(&self, number: i32, book: &PartitionBook) -> Partition {
+    fn partition(&self, number: i32, book: &PartitionBook) -> Partition {
         let leader = self.leaders.get(&number).cloned().unwrap_or_default();
         let skip = book.entries.len().saturating_sub(Snapshot::BEATS_KEPT);
         let beats = book.entries.iter().enumerate().skip(skip).map(|(index, entry)| Beat {
             sequence: book.first + index as u64,
             intended: self.wall(self.instant(entry.intended)),
             outcome: entry.outcome,
-            bad: entry.verdict == Some(Judgement::Bad) || entry.outcome.is_some_and(Outcome::is_bad),
+            bad: entry.judgement == Some(Judgement::Bad) || entry.outcome.is_some_and(Outcome::is_bad),
             end_to_end: entry.received.get(),
         });
         Partition {
@@ -69,54 +70,58 @@ impl Ledger {
         }
     }
 
+    /// A heartbeat that ended, with what is known of it. `trace` are the ids of its trace, if it is exported.
     pub(super) fn ended(
         &self,
-        partition: i32,
-        sequence: u64,
+        id: HeartbeatId,
         entry: &Entry,
         outcome: Outcome,
         trace: Option<TraceIds>,
-    ) -> Ended {
+    ) -> EndedHeartbeat {
         let intended = self.instant(entry.intended);
         let ended = self.certain_after(entry, outcome);
-        let unread = self.sums.last_unread.filter(|(at, _)| intended <= *at && *at <= intended + ended);
-        let lost_to = self.sums.last_unread.filter(|(at, _)| outcome == Outcome::Lost && *at >= intended);
+        let was_in_flight = |at: Instant| intended <= at && at <= intended + ended;
+        let failed_read = self.sums.last_failed_read;
+        let lost_to = failed_read.filter(|read| outcome == Outcome::Lost && read.at >= intended);
         let moves = self
-            .moves
+            .leader_moves
             .iter()
-            .filter(|(at, moved, ..)| *moved == partition && intended <= *at && *at <= intended + ended);
-        Ended {
-            id: self.settings.identity.name(partition, sequence),
-            partition,
-            sequence,
+            .filter(|change| change.partition == id.partition && was_in_flight(change.at));
+        EndedHeartbeat {
+            id: self.settings.identity.name(id),
+            partition: id.partition,
+            sequence: id.sequence,
             broker: entry.broker,
             intended: self.wall(intended),
             outcome,
-            missed: entry.verdict == Some(Judgement::Bad),
+            missed: entry.judgement == Some(Judgement::Bad),
             schedule_delay: entry.handed_over().then(|| entry.sent.get()).flatten(),
             produce: entry.acked(),
             end_to_end: entry.received.get(),
             fault: match entry.ack {
                 Ack::Failed { fault, .. } => Some(fault),
-                Ack::Waiting | Ack::At(_) => entry.refused.or(lost_to.map(|(_, fault)| fault)),
+                Ack::Waiting | Ack::At(_) => entry.refused.or(lost_to.map(|read| read.fault)),
             },
             failed: entry.failed(),
             offset: entry.offset.map(PackedOffset::get),
             ended,
-            moves: moves
-                .map(|(at, _, from, to)| LeaderChange { at: self.wall(*at), from: *from, to: *to })
+            leader_changes: moves
+                .map(|change| LeaderChange { at: self.wall(change.at), from: change.from, to: change.to })
                 .collect(),
-            unread: unread.map(|(at, fault)| (self.wall(at), fault)),
+            read_failure: failed_read
+                .filter(|read| was_in_flight(read.at))
+                .map(|read| ReadFailure { at: self.wall(read.at), fault: read.fault }),
             trace,
         }
     }
 
-    /// When its outcome was certain: with the last thing that happened to it, or when nothing more was waited for.
+    /// The time from the intended instant until the outcome was certain: with the last thing that happened to the
+    /// heartbeat, or when the heartbeat was no longer waited for.
     fn certain_after(&self, entry: &Entry, outcome: Outcome) -> Duration {
         let last = entry.last().unwrap_or_default();
         match (outcome, entry.ack) {
             (Outcome::Skipped, _) => {
-                last.max(self.clock.0.saturating_duration_since(self.instant(entry.intended)))
+                last.max(self.clock.instant.saturating_duration_since(self.instant(entry.intended)))
             }
             (Outcome::Lost | Outcome::UnackedMissing, _) | (Outcome::UnackedReceived, Ack::Waiting) => {
                 self.settings.horizon

@@ -1,4 +1,4 @@
-//! The ledger by stories with a clock of their own.
+//! Tests of the ledger by stories: sequences of events with a clock of their own.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use crate::{
     kafka::{BrokerId, Fault},
     latency::{Bounds, Buckets},
     probe::heartbeat::{
-        Anomaly, Outcome, Snapshot,
+        Anomaly, HeartbeatId, Moment, Outcome, Snapshot,
         record::{Identity, NotAHeartbeat, Record},
         trace::SampleShare,
     },
@@ -30,7 +30,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// A ledger and a clock: every step says at which millisecond it happens.
+/// A ledger and a clock. Every step gives the millisecond at which it happens.
 struct Story {
     ledger: Ledger,
     begin: Instant,
@@ -48,7 +48,7 @@ impl Story {
         let bounds = Bounds::with([DEADLINE]);
         let (deadline, horizon, tolerance) = (DEADLINE, HORIZON, TOLERANCE);
         let settings = Settings { identity, deadline, horizon, tolerance, bounds, traces };
-        let mut ledger = Ledger::new(settings, begin, wall);
+        let mut ledger = Ledger::new(settings, Moment { instant: begin, wall });
         let leader = |id| Leader { broker: Some(BrokerId(id)), rack: Some(format!("rack-{id}")) };
         let leaders = BTreeMap::from([(0, leader(1)), (1, leader(2))]);
         ledger.apply(Event::Partitions { leaders, at: begin });
@@ -62,19 +62,19 @@ impl Story {
     fn sent(mut self, sequence: u64, intended: u64) -> Self {
         let (intended, at) = (self.at(intended), self.at(intended + 1));
         let broker = Some(BrokerId(1));
-        self.ledger.apply(Event::Sent { partition: 0, sequence, intended, at, broker });
+        self.ledger.apply(Event::Sent { id: id(sequence), intended, at, broker });
         self.checked()
     }
 
     fn acked(mut self, sequence: u64, at: u64) -> Self {
         let at = self.at(at);
-        self.ledger.apply(Event::Acked { partition: 0, sequence, at });
+        self.ledger.apply(Event::Acked { id: id(sequence), at });
         self.checked()
     }
 
     fn failed(mut self, sequence: u64, at: u64, definite: bool) -> Self {
         let at = self.at(at);
-        self.ledger.apply(Event::Failed { partition: 0, sequence, at, fault: Fault::Timeout, definite });
+        self.ledger.apply(Event::Failed { id: id(sequence), at, fault: Fault::Timeout, definite });
         self.checked()
     }
 
@@ -96,8 +96,8 @@ impl Story {
     }
 
     fn until(mut self, at: u64) -> Self {
-        let now = self.at(at);
-        self.ledger.advance(now, SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + ms(at));
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + ms(at);
+        self.ledger.advance(Moment { instant: self.at(at), wall });
         self.checked()
     }
 
@@ -105,7 +105,7 @@ impl Story {
         self.ledger.snapshot(self.begin)
     }
 
-    /// The invariants hold after every step.
+    /// Checks the invariants, as after every step.
     fn checked(self) -> Self {
         check(&self.snapshot());
         self
@@ -133,9 +133,14 @@ impl Story {
     }
 }
 
+/// A heartbeat of the only partition that most stories use.
+fn id(sequence: u64) -> HeartbeatId {
+    HeartbeatId { partition: 0, sequence }
+}
+
 fn record(sequence: u64) -> Record {
     let identity = Identity { instance: 1, epoch: 2 };
-    Record { identity, partition: 0, sequence, intended: 0, sent: 0 }
+    Record { identity, id: id(sequence), intended: 0, sent: 0 }
 }
 
 fn check(snapshot: &Snapshot) {
@@ -160,34 +165,34 @@ fn check(snapshot: &Snapshot) {
         }
     }
     if scheduled == totals.scheduled {
-        assert_eq!(judged, snapshot.events, "one end-to-end latency for each verdict");
+        assert_eq!(judged, snapshot.events, "one end-to-end latency for each judgement");
         assert_eq!(
             unacknowledged, snapshot.unacknowledged_events,
-            "those that were never handed over among them"
+            "heartbeats that the client refused are among them"
         );
     }
     assert!(snapshot.unacknowledged_events <= snapshot.bad_events, "{snapshot:?}");
     assert_eq!(
         snapshot.events - snapshot.bad_events,
         totals.of(Outcome::Ok),
-        "good verdicts are ok outcomes"
+        "every good heartbeat has the outcome ok"
     );
 }
 
 #[test]
-fn acknowledged_and_received_by_the_deadline_is_ok_in_either_order() {
+fn heartbeat_acknowledged_and_received_by_the_deadline_is_ok_in_either_order() {
     let story = Story::new().sent(0, 0).acked(0, 5).received(0, 8);
     assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1)], (1, 0)));
     assert!((story.end_to_end() - 0.008).abs() < 1e-9, "end to end counts from the intended instant");
     let story = Story::new().sent(0, 0).received(0, 5);
-    assert_eq!((story.outcomes(), story.sli()), (vec![], (0, 0)), "no verdict before the acknowledgement");
+    assert_eq!((story.outcomes(), story.sli()), (vec![], (0, 0)), "no judgement before the acknowledgement");
     let story = story.acked(0, 10_000);
     assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1)], (1, 0)), "the deadline itself is in time");
     assert!((story.end_to_end() - 0.005).abs() < 1e-9);
 }
 
 #[test]
-fn a_record_after_the_deadline_is_late_and_bad_from_the_deadline_on() {
+fn heartbeat_received_after_the_deadline_is_late_and_bad_from_the_deadline_on() {
     let story = Story::new().sent(0, 0).acked(0, 5).until(10_001);
     assert_eq!((story.outcomes(), story.sli()), (vec![], (1, 1)), "bad at the deadline, outcome still open");
     assert!((story.end_to_end() - 10.000_001).abs() < 1e-9, "booked just above the deadline");
@@ -200,7 +205,7 @@ fn a_record_after_the_deadline_is_late_and_bad_from_the_deadline_on() {
 }
 
 #[test]
-fn acknowledged_but_never_seen_is_lost_at_the_horizon_not_before() {
+fn heartbeat_acknowledged_but_never_received_is_lost_at_the_horizon_and_not_before() {
     let story = Story::new().sent(0, 0).acked(0, 5).until(120_000);
     assert_eq!(story.outcomes(), vec![]);
     let story = story.until(120_001);
@@ -210,7 +215,7 @@ fn acknowledged_but_never_seen_is_lost_at_the_horizon_not_before() {
 }
 
 #[test]
-fn a_definite_error_is_rejected_at_once_and_judged_at_the_deadline() {
+fn heartbeat_that_failed_for_certain_is_rejected_at_once_and_judged_at_the_deadline() {
     let story = Story::new().sent(0, 0).failed(0, 7, DEFINITE);
     assert_eq!((story.outcomes(), story.sli()), (vec![("rejected", 1)], (0, 0)));
     assert_eq!(story.snapshot().totals.in_flight, 0);
@@ -222,7 +227,7 @@ fn a_definite_error_is_rejected_at_once_and_judged_at_the_deadline() {
 }
 
 #[test]
-fn a_failed_delivery_that_may_have_been_written_waits_for_its_record() {
+fn heartbeat_that_failed_but_may_have_been_written_waits_for_its_record() {
     let story = Story::new().sent(0, 0).failed(0, 9_000, !DEFINITE);
     assert_eq!(story.outcomes(), vec![]);
     let seen = story.received(0, 9_500);
@@ -239,13 +244,8 @@ fn a_failed_delivery_that_may_have_been_written_waits_for_its_record() {
 }
 
 #[test]
-fn what_the_client_does_not_take_is_unsent_and_bad_at_once() {
-    let refused = |story: &Story| Event::Refused {
-        partition: 0,
-        sequence: 0,
-        at: story.at(2),
-        fault: Fault::QueueFull,
-    };
+fn heartbeat_refused_by_the_client_is_unsent_and_bad_at_once() {
+    let refused = |story: &Story| Event::Refused { id: id(0), at: story.at(2), fault: Fault::QueueFull };
     let story = Story::new().sent(0, 0).apply(refused);
     assert_eq!((story.outcomes(), story.sli()), (vec![("unsent", 1)], (1, 1)));
     assert!((story.end_to_end() - 10.000_001).abs() < 1e-9);
@@ -256,7 +256,7 @@ fn what_the_client_does_not_take_is_unsent_and_bad_at_once() {
 }
 
 #[test]
-fn skipped_slots_are_counted_and_excluded() {
+fn skipped_slot_is_counted_and_not_judged() {
     let skipped = |story: &Story| Event::Skipped { partition: 1, broker: Some(BrokerId(2)), at: story.at(5) };
     let story = Story::new().apply(skipped).sent(0, 10).acked(0, 20).received(0, 21);
     assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1), ("skipped", 1)], (1, 0)));
@@ -265,7 +265,7 @@ fn skipped_slots_are_counted_and_excluded() {
 }
 
 #[test]
-fn a_stop_ends_what_is_open_as_skipped_and_judges_nothing() {
+fn stop_ends_open_heartbeats_as_skipped_and_judges_none() {
     let mut story =
         Story::new().sent(0, 0).sent(1, 1_000).acked(1, 1_005).failed(0, 1_006, DEFINITE).sent(2, 2_000);
     story.ledger.apply(Event::Stopped);
@@ -275,30 +275,30 @@ fn a_stop_ends_what_is_open_as_skipped_and_judges_nothing() {
     assert_eq!(
         (story.outcomes(), story.sli()),
         (vec![("rejected", 1), ("skipped", 2)], (0, 0)),
-        "it is over"
+        "events after the stop are ignored"
     );
     assert_eq!(story.anomalies(), vec![]);
 }
 
 #[test]
-fn a_verdict_stands_even_if_a_timely_answer_is_told_of_after_it() {
+fn judgement_stands_if_the_event_of_a_timely_record_comes_after_it() {
     let story = Story::new().sent(0, 0).acked(0, 5).until(10_050).received(0, 9_990);
     assert_eq!((story.outcomes(), story.sli()), (vec![("late", 1)], (1, 1)));
 }
 
 #[test]
-fn what_cannot_be_read_back_says_why() {
-    let unread = |story: &Story| Event::Unread { at: story.at(500), fault: Fault::Authorization };
+fn lost_heartbeat_has_the_fault_of_the_consumer() {
+    let read_failed = |story: &Story| Event::ReadFailed { at: story.at(500), fault: Fault::Authorization };
     let story =
-        Story::new().sent(0, 0).acked(0, 5).apply(unread).sent(1, 1_000).acked(1, 1_005).until(130_000);
+        Story::new().sent(0, 0).acked(0, 5).apply(read_failed).sent(1, 1_000).acked(1, 1_005).until(130_000);
     assert_eq!(story.outcomes(), vec![("lost", 2)]);
     let faults: Vec<_> = story.snapshot().bad.iter().map(|bad| bad.fault).collect();
-    assert_eq!(faults, [Some(Fault::Authorization), None], "the complaint came before the second was sent");
+    assert_eq!(faults, [Some(Fault::Authorization), None], "the error came before the second was sent");
     assert_eq!(story.snapshot().fetch_errors, BTreeMap::from([(Fault::Authorization, 1)]));
 }
 
 #[test]
-fn the_means_are_of_what_arrived() {
+fn means_are_of_heartbeats_that_arrived() {
     let story =
         Story::new().sent(0, 0).acked(0, 4).received(0, 6).sent(1, 1_000).sent(2, 2_000).acked(2, 2_008);
     let snapshot = story.until(30_000).snapshot();
@@ -308,7 +308,7 @@ fn the_means_are_of_what_arrived() {
 }
 
 #[test]
-fn a_second_copy_is_a_duplicate_but_the_same_record_read_again_is_not() {
+fn second_copy_is_a_duplicate_and_the_same_record_read_again_is_not() {
     let story = Story::new().sent(0, 0).acked(0, 5).received_at(0, 8, 41).received_at(0, 9, 41);
     assert_eq!(story.anomalies(), vec![]);
     let story = story.received_at(0, 10, 42);
@@ -317,7 +317,7 @@ fn a_second_copy_is_a_duplicate_but_the_same_record_read_again_is_not() {
 }
 
 #[test]
-fn order_is_watched_per_partition() {
+fn record_read_after_a_later_one_of_its_partition_is_out_of_order() {
     let story = Story::new().sent(0, 0).sent(1, 1_000).sent(2, 2_000);
     let story = story.received(1, 2_010).received(0, 2_011).received(2, 2_012);
     assert_eq!(story.anomalies(), vec![("out_of_order", 1)]);
@@ -330,17 +330,17 @@ fn foreign_stale_and_corrupt_records_are_counted_and_never_judged() {
     };
     let other = Record { identity: Identity { instance: 9, epoch: 2 }, ..record(0) };
     let earlier = Record { identity: Identity { instance: 1, epoch: 1 }, ..record(0) };
-    let moved = Record { partition: 1, ..record(0) };
+    let copied = Record { id: HeartbeatId { partition: 1, sequence: 0 }, ..record(0) };
     let story = Story::new().sent(0, 0);
     let story =
         story.apply(received(Err(NotAHeartbeat::Corrupt))).apply(received(Err(NotAHeartbeat::Foreign)));
-    let story = story.apply(received(Ok(other))).apply(received(Ok(earlier))).apply(received(Ok(moved)));
+    let story = story.apply(received(Ok(other))).apply(received(Ok(earlier))).apply(received(Ok(copied)));
     assert_eq!(story.anomalies(), vec![("corrupt", 1), ("foreign", 3), ("stale_epoch", 1)]);
     assert_eq!((story.outcomes(), story.snapshot().totals.in_flight), (vec![], 1));
 }
 
 #[test]
-fn record_of_our_name_is_same_name_if_its_run_goes_on_beside_ours() {
+fn record_of_the_same_name_is_same_name_if_its_run_continues_beside_this_run() {
     let other = |epoch, sent: Duration| {
         let identity = Identity { instance: 1, epoch };
         Record { identity, sent: sent.as_nanos() as u64, ..record(0) }
@@ -350,7 +350,7 @@ fn record_of_our_name_is_same_name_if_its_run_goes_on_beside_ours() {
     };
     let story = Story::new().sent(0, 0).apply(received(other(1, Duration::ZERO)));
     let story = story.apply(received(other(1, OVERLAP)));
-    assert_eq!(story.ledger.same_name(), None, "the run before ours may end after ours began");
+    assert_eq!(story.ledger.same_name(), None, "an earlier run may end after this run began");
     let story = story.apply(received(other(1, OVERLAP + ms(1)))).apply(received(other(3, Duration::ZERO)));
     assert_eq!(story.ledger.same_name(), Some(story.at(1)));
     assert_eq!(story.anomalies(), vec![("stale_epoch", 2), ("same_name", 2)]);
@@ -358,7 +358,7 @@ fn record_of_our_name_is_same_name_if_its_run_goes_on_beside_ours() {
 }
 
 #[test]
-fn a_partition_that_left_the_topic_stays_until_nothing_of_it_is_in_flight() {
+fn partition_that_left_the_topic_stays_until_none_of_its_heartbeats_is_in_flight() {
     let story = Story::new().sent(0, 0);
     let leaders = BTreeMap::from([(1, Leader::default())]);
     let story = story.apply(|story| Event::Partitions { leaders, at: story.at(1) });
@@ -370,7 +370,7 @@ fn a_partition_that_left_the_topic_stays_until_nothing_of_it_is_in_flight() {
 }
 
 #[test]
-fn partition_that_disappears_keeps_heartbeats_that_are_not_judged() {
+fn partition_that_left_the_topic_keeps_heartbeats_that_are_not_judged() {
     let story =
         Story::new().sent(0, 0).sent(1, 0).failed(0, 5, DEFINITE).received(1, 6).failed(1, 7, !DEFINITE);
     let leaders = BTreeMap::from([(1, Leader::default())]);
@@ -382,7 +382,7 @@ fn partition_that_disappears_keeps_heartbeats_that_are_not_judged() {
 }
 
 #[test]
-fn the_beats_show_the_last_sixty_with_their_wall_clock() {
+fn beats_are_the_last_sixty_heartbeats_with_wall_clock_times() {
     let mut story = Story::new();
     for sequence in 0..70 {
         story = story.sent(sequence, sequence * 1_000).acked(sequence, sequence * 1_000 + 4);

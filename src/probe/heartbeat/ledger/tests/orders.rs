@@ -1,8 +1,9 @@
-//! The ledger by generated orders of events: the books always balance.
+//! Tests of the ledger with generated orders of events: the accounts always balance.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::probe::heartbeat::Period;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -12,7 +13,7 @@ enum Step {
     Ack(usize),
     Fail(usize, bool),
     Receive(usize, i64),
-    /// Told now of something that happened so many milliseconds ago.
+    /// An event that reaches the ledger this many milliseconds after it happened.
     ReceiveLate(usize, i64, u64),
     AckLate(usize, u64),
     Advance(u64),
@@ -34,9 +35,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the ledger was told, in milliseconds, and what may have been measured of it.
+/// The times of all events, in milliseconds, and the heartbeats that may have been measured.
 #[derive(Default)]
-struct Told {
+struct Model {
     intended: BTreeMap<u64, u64>,
     acked: BTreeMap<u64, u64>,
     /// The first record of each heartbeat.
@@ -44,7 +45,7 @@ struct Told {
     stalls: Vec<(u64, u64)>,
 }
 
-impl Told {
+impl Model {
     fn stalled(&self, sequence: u64, end: u64) -> bool {
         self.stalls.iter().any(|(from, to)| *from < end && self.intended[&sequence] < *to)
     }
@@ -60,30 +61,30 @@ impl Told {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: the books balance after every step, counters never go down,
-    /// and when the horizon has passed nothing is open.
+    /// After every step of any order of events the accounts balance and no counter has decreased. When the horizon has
+    /// passed no heartbeat is open.
     #[test]
-    fn the_books_always_balance(steps in prop::collection::vec(step(), 1..300)) {
+    fn accounts_balance_after_any_order_of_events(steps in prop::collection::vec(step(), 1..300)) {
         let mut story = Story::new();
         let (mut now, mut next) = (0u64, 0u64);
         let mut last = story.snapshot();
         let mut reported = std::collections::BTreeSet::new();
-        let mut told = Told::default();
+        let mut model = Model::default();
         for step in steps {
             now += 3;
             match step {
-                Step::Send | Step::Refuse => _ = told.intended.insert(next, now),
+                Step::Send | Step::Refuse => _ = model.intended.insert(next, now),
                 Step::Ack(n) if (n as u64) < next && !reported.contains(&(n as u64)) => {
-                    told.acked.insert(n as u64, now);
+                    model.acked.insert(n as u64, now);
                 }
                 Step::AckLate(n, ago) if (n as u64) < next && !reported.contains(&(n as u64)) => {
-                    told.acked.insert(n as u64, now.saturating_sub(ago));
+                    model.acked.insert(n as u64, now.saturating_sub(ago));
                 }
-                Step::Receive(n, _) if (n as u64) < next => _ = told.received.entry(n as u64).or_insert(now),
+                Step::Receive(n, _) if (n as u64) < next => _ = model.received.entry(n as u64).or_insert(now),
                 Step::ReceiveLate(n, _, ago) if (n as u64) < next => {
-                    told.received.entry(n as u64).or_insert(now.saturating_sub(ago));
+                    model.received.entry(n as u64).or_insert(now.saturating_sub(ago));
                 }
-                Step::Stall(by) => told.stalls.push((now, now + by)),
+                Step::Stall(by) => model.stalls.push((now, now + by)),
                 _ => {}
             }
             story = match step {
@@ -93,7 +94,7 @@ proptest! {
                     let sequence = next - 1;
                     reported.insert(sequence);
                     story.sent(sequence, now).apply(|story| Event::Refused {
-                        partition: 0, sequence, at: story.at(now + 1), fault: Fault::QueueFull,
+                        id: id(sequence), at: story.at(now + 1), fault: Fault::QueueFull,
                     })
                 }
                 Step::Skip => story.apply(|story| Event::Skipped { partition: 0, broker: None, at: story.at(now) }),
@@ -113,7 +114,7 @@ proptest! {
                 Step::Stall(by) => {
                     let from = now;
                     now += by;
-                    story.apply(|story| Event::Stalled { from: story.at(from), to: story.at(now) })
+                    story.apply(|story| Event::Stalled(Period { from: story.at(from), to: story.at(now) }))
                 }
                 _ => story,
             };
@@ -129,11 +130,11 @@ proptest! {
         let snapshot = story.snapshot();
         prop_assert_eq!(snapshot.totals.in_flight, 0);
         let skipped = snapshot.totals.of(Outcome::Skipped);
-        prop_assert_eq!(snapshot.events + skipped, snapshot.totals.scheduled, "all others are judged");
-        let (received, complete) = told.measured();
-        prop_assert!(snapshot.totals.of(Outcome::Ok) <= complete, "none that was good contains a stall");
+        prop_assert_eq!(snapshot.events + skipped, snapshot.totals.scheduled, "all other heartbeats are judged");
+        let (received, complete) = model.measured();
+        prop_assert!(snapshot.totals.of(Outcome::Ok) <= complete, "no good latency contains a stall");
         let delivered = snapshot.partitions[&0].by_broker.values().map(|counts| counts.delivery.count());
         prop_assert!(delivered.sum::<u64>() <= received, "no delivery contains a stall");
-        prop_assert_eq!(story.ledger.next_deadline(), None, "nothing is left to wait for");
+        prop_assert_eq!(story.ledger.next_deadline(), None, "no heartbeat is waited for");
     }
 }

@@ -1,10 +1,11 @@
-//! The ledger and the stalls of its own process.
+//! Tests of the ledger and the stalls of its process.
 
 use super::*;
+use crate::probe::heartbeat::Period;
 
 impl Story {
     fn stalled(self, from: u64, to: u64) -> Self {
-        self.apply(|story| Event::Stalled { from: story.at(from), to: story.at(to) })
+        self.apply(|story| Event::Stalled(Period { from: story.at(from), to: story.at(to) }))
     }
 
     /// How many values the latency histograms hold: end to end, produce, delivery.
@@ -35,7 +36,7 @@ fn heartbeat_in_flight_during_stall_is_skipped_and_in_no_histogram() {
 }
 
 #[test]
-fn heartbeat_complete_before_stall_is_judged_whatever_the_order_of_the_news() {
+fn heartbeat_complete_before_stall_is_judged_whatever_the_order_of_the_events() {
     let story = Story::new().sent(0, 0).sent(1, 5).stalled(10, 3_010);
     let story = story.received(0, 8).acked(0, 7).received(1, 3_020).acked(1, 9);
     assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1), ("skipped", 1)], (1, 0)));
@@ -55,19 +56,19 @@ fn heartbeat_missing_at_deadline_is_excused_by_long_stall_only_while_in_flight()
     assert_eq!(
         (story.outcomes(), story.sli()),
         (vec![("skipped", 2)], (1, 1)),
-        "the last came after the stall"
+        "the last heartbeat was sent after the stall"
     );
 }
 
 #[test]
 fn heartbeat_missing_long_after_short_stall_is_bad() {
     let story = Story::new().sent(0, 0).stalled(1_000, 1_200).until(10_101);
-    assert_eq!(story.sli(), (1, 1), "a fifth of a second does not explain nine");
+    assert_eq!(story.sli(), (1, 1), "a stall of 0.2 s does not explain nine seconds");
     assert!(story.snapshot().prober_healthy);
     let story = Story::new().sent(0, 0).stalled(9_700, 9_900).until(10_101);
     assert_eq!((story.outcomes(), story.sli()), (vec![("skipped", 1)], (0, 0)), "just before the deadline");
     let story = story.received(0, 10_200).acked(0, 10_201);
-    assert_eq!(story.anomalies(), vec![], "our own stall is no anomaly");
+    assert_eq!(story.anomalies(), vec![], "an event after the process's own stall is no anomaly");
 }
 
 #[test]
@@ -84,13 +85,13 @@ fn failure_reported_long_after_short_stall_is_judged() {
     assert_eq!(
         (story.outcomes(), story.sli()),
         (vec![("rejected", 1)], (1, 1)),
-        "a tenth of a second is no reason"
+        "a stall of 0.1 s is not the reason"
     );
     let story = Story::new().sent(0, 0).stalled(1_000, 1_110).failed(0, 1_200, DEFINITE).until(12_000);
     assert_eq!(
         (story.outcomes(), story.sli()),
         (vec![("skipped", 1)], (0, 0)),
-        "it may have been the reason"
+        "the stall may have been the reason"
     );
 }
 
