@@ -1,7 +1,7 @@
-//! The latest word of every task of one cluster: the only state that tasks and readers share.
+//! The latest snapshot of every task of one cluster: the only state that tasks and readers share.
 //!
-//! A field is a watch channel: the task owns the sender, readers hold a receiver, nobody holds a lock
-//! across an await. Nothing is shared between clusters.
+//! Each field is a watch channel: the task owns the sender, and readers hold a receiver. No lock is held across an await.
+//! Nothing is shared between clusters.
 
 use std::{
     collections::BTreeMap,
@@ -23,100 +23,121 @@ use crate::{
     verdict::Verdict,
 };
 
-closed_enum! {
-    /// A periodic task of a cluster. Readiness, metrics and pages go by this one list of tasks.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Task {
-        /// Opens sessions to each broker.
-        Connectivity = "connectivity",
-        /// Asks for the cluster's metadata.
-        Metadata = "metadata",
-        /// Looks after the heartbeat topic.
-        Topic = "topic",
-        /// Asks for offsets, topics and consumer groups.
-        Collect = "collect",
-        /// Asks for open transactions.
-        Transactions = "transactions",
-        /// Asks for the brokers' log directories.
-        LogDirs = "log_dirs",
-    }
-}
-
-impl Task {
-    /// Whether the task runs for a cluster with these settings.
-    pub fn runs(self, cluster: &config::Cluster) -> bool {
-        match self {
-            Task::Connectivity => cluster.connectivity.enabled,
-            Task::Metadata => true,
-            // Without heartbeats no topic is needed for them.
-            Task::Topic => cluster.heartbeat.enabled,
-            Task::Collect => cluster.lag.enabled || cluster.freshness.enabled,
-            Task::Transactions => cluster.transactions.enabled,
-            Task::LogDirs => cluster.log_dirs.enabled,
+/// Defines everything that follows from the list of tasks: [`Task`], the channels of [`Board`] and the snapshots of
+/// [`Readings`]. A task is one entry of the list: its label, its field, the type of its snapshot, and whether it runs for a
+/// cluster with these settings.
+macro_rules! tasks {
+    ($(
+        $(#[$doc:meta])*
+        $task:ident = $label:literal: $field:ident: $snapshot:ty, runs if |$settings:ident| $runs:expr;
+    )+) => {
+        closed_enum! {
+            /// A periodic task of a cluster. Readiness, metrics and pages go by this one list of tasks.
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub enum Task {
+                $($(#[$doc])* $task = $label),+
+            }
         }
-    }
+
+        impl Task {
+            /// Whether the task runs for a cluster with these settings.
+            pub fn runs(self, settings: &config::Cluster) -> bool {
+                match self {
+                    $(Task::$task => {
+                        let $settings = settings;
+                        $runs
+                    })+
+                }
+            }
+        }
+
+        /// The receivers of one cluster.
+        #[derive(Clone)]
+        pub struct Board {
+            /// The name of the cluster in the configuration: the value of the label `kafka_cluster`.
+            pub name: Arc<str>,
+            /// The settings of the cluster, for pages that show them.
+            pub settings: Arc<config::Cluster>,
+            /// When the service started.
+            pub started: SystemTime,
+            /// The wire client of the cluster, whose counters the metrics show.
+            pub wire: Arc<wire::Client>,
+            /// What the ledger of heartbeats publishes, a few times a second.
+            pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
+            $($(#[$doc])* pub $field: watch::Receiver<Latest<$snapshot>>,)+
+            /// The verdict on the cluster.
+            pub verdict: watch::Receiver<Arc<Verdict>>,
+        }
+
+        /// Everything that is known of a cluster at one moment. Holds no lock.
+        #[derive(Clone)]
+        pub struct Readings {
+            /// The name of the cluster in the configuration.
+            pub name: Arc<str>,
+            /// The settings of the cluster.
+            pub settings: Arc<config::Cluster>,
+            /// When the service started.
+            pub started: SystemTime,
+            /// Number of requests that the wire client sent.
+            pub requests: u64,
+            /// Number of connections of the wire client that ended because the peer broke the protocol.
+            pub violations: u64,
+            /// How long brokers throttled the wire client, by Kafka's name of the request.
+            pub throttled: BTreeMap<String, Duration>,
+            /// What the ledger of heartbeats published last.
+            pub heartbeat: Arc<heartbeat::Snapshot>,
+            $($(#[$doc])* pub $field: Latest<$snapshot>,)+
+            /// The verdict on the cluster.
+            pub verdict: Arc<Verdict>,
+        }
+
+        impl Board {
+            /// Reads every channel once.
+            pub fn read(&self) -> Readings {
+                Readings {
+                    name: self.name.clone(),
+                    settings: self.settings.clone(),
+                    started: self.started,
+                    requests: self.wire.requests(),
+                    violations: self.wire.violations(),
+                    throttled: self.wire.throttled(),
+                    heartbeat: self.heartbeat.borrow().clone(),
+                    $($field: self.$field.borrow().clone(),)+
+                    verdict: self.verdict.borrow().clone(),
+                }
+            }
+        }
+
+        impl Readings {
+            /// The record of a task, whether it runs or not.
+            fn record(&self, task: Task) -> Record<'_> {
+                match task {
+                    $(Task::$task => self.$field.record(),)+
+                }
+            }
+        }
+    };
 }
 
-/// One cluster's receivers, in the order of the catalog.
-#[derive(Clone)]
-pub struct Board {
-    /// The cluster's name in the configuration: the label `kafka_cluster`.
-    pub name: Arc<str>,
-    /// The cluster's settings, for readers that show them.
-    pub settings: Arc<config::Cluster>,
-    /// When the service started.
-    pub started: SystemTime,
-    /// The wire client of the cluster, whose counters the metrics show.
-    pub wire: Arc<wire::Client>,
-    /// The ledger's word, a few times a second.
-    pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
-    /// Sessions to each broker.
-    pub connectivity: watch::Receiver<Latest<connectivity::Snapshot>>,
-    /// The cluster's metadata.
-    pub metadata: watch::Receiver<Latest<metadata::Snapshot>>,
-    /// The heartbeat topic.
-    pub topic: watch::Receiver<Latest<topic::Snapshot>>,
-    /// Real topics and groups.
-    pub collect: watch::Receiver<Latest<monitor::Snapshot>>,
-    /// Who holds back readers of committed records.
-    pub transactions: watch::Receiver<Latest<transactions::Snapshot>>,
-    /// Where brokers keep their logs.
-    pub log_dirs: watch::Receiver<Latest<log_dirs::Snapshot>>,
-    /// All of it in one word.
-    pub verdict: watch::Receiver<Arc<Verdict>>,
-}
-
-/// One consistent look at a cluster's board; holds no lock.
-#[derive(Clone)]
-pub struct Readings {
-    /// The cluster's name in the configuration.
-    pub name: Arc<str>,
-    /// The cluster's settings.
-    pub settings: Arc<config::Cluster>,
-    /// When the service started.
-    pub started: SystemTime,
-    /// Requests that the wire client sent.
-    pub requests: u64,
-    /// Connections of the wire client that ended because the peer broke the protocol.
-    pub violations: u64,
-    /// For how long brokers throttled the wire client, by Kafka's name of the request.
-    pub throttled: BTreeMap<String, Duration>,
-    /// The ledger's word.
-    pub heartbeat: Arc<heartbeat::Snapshot>,
-    /// Sessions to each broker.
-    pub connectivity: Latest<connectivity::Snapshot>,
-    /// The cluster's metadata.
-    pub metadata: Latest<metadata::Snapshot>,
-    /// The heartbeat topic.
-    pub topic: Latest<topic::Snapshot>,
-    /// Real topics and groups.
-    pub collect: Latest<monitor::Snapshot>,
-    /// Who holds back readers of committed records.
-    pub transactions: Latest<transactions::Snapshot>,
-    /// Where brokers keep their logs.
-    pub log_dirs: Latest<log_dirs::Snapshot>,
-    /// All of it in one word.
-    pub verdict: Arc<Verdict>,
+tasks! {
+    /// Opens a new session with each broker.
+    Connectivity = "connectivity": connectivity: connectivity::Snapshot,
+        runs if |cluster| cluster.connectivity.enabled;
+    /// Asks for the metadata of the cluster.
+    Metadata = "metadata": metadata: metadata::Snapshot,
+        runs if |_cluster| true;
+    /// Creates the heartbeat topic and keeps it as configured. Without heartbeats the topic is not needed.
+    Topic = "topic": topic: topic::Snapshot,
+        runs if |cluster| cluster.heartbeat.enabled;
+    /// Asks for offsets, topics and consumer groups.
+    Collect = "collect": collect: monitor::Snapshot,
+        runs if |cluster| cluster.lag.enabled || cluster.freshness.enabled;
+    /// Asks for open transactions that hold back consumers.
+    Transactions = "transactions": transactions: transactions::Snapshot,
+        runs if |cluster| cluster.transactions.enabled;
+    /// Asks for the log directories of each broker.
+    LogDirs = "log_dirs": log_dirs: log_dirs::Snapshot,
+        runs if |cluster| cluster.log_dirs.enabled;
 }
 
 /// The ledger writes a snapshot at least once a second. A ledger whose last snapshot is older than this has stopped.
@@ -127,30 +148,11 @@ impl Board {
     pub fn ledger_lives(&self) -> bool {
         self.heartbeat.borrow().at.elapsed() <= OLDEST_LEDGER
     }
-
-    /// Reads every channel once.
-    pub fn read(&self) -> Readings {
-        Readings {
-            name: self.name.clone(),
-            settings: self.settings.clone(),
-            started: self.started,
-            requests: self.wire.requests(),
-            violations: self.wire.violations(),
-            throttled: self.wire.throttled(),
-            heartbeat: self.heartbeat.borrow().clone(),
-            connectivity: self.connectivity.borrow().clone(),
-            metadata: self.metadata.borrow().clone(),
-            topic: self.topic.borrow().clone(),
-            collect: self.collect.borrow().clone(),
-            transactions: self.transactions.borrow().clone(),
-            log_dirs: self.log_dirs.borrow().clone(),
-            verdict: self.verdict.borrow().clone(),
-        }
-    }
 }
 
 impl Readings {
-    /// Every request that needs a permission of its own and that is asked, with its state: the one list of them.
+    /// Every request that needs a permission of its own and that the service sends, with its state: the one list of these
+    /// requests.
     pub fn capabilities(&self) -> Vec<(Request, Capability)> {
         let mut all = Vec::new();
         if let Some(metadata) = self.metadata.fresh() {
@@ -186,7 +188,7 @@ impl Readings {
         self.capabilities().into_iter().filter(is_refused).collect()
     }
 
-    /// How long ago the ledger last wrote; it writes at least once a second while it lives.
+    /// How long ago the ledger last published. It publishes at least once a second while its thread works.
     pub fn ledger_age(&self) -> Duration {
         self.heartbeat.at.elapsed()
     }
@@ -194,26 +196,16 @@ impl Readings {
     /// The record of every task that runs, in the order of [`Task::ALL`].
     pub fn tasks(&self) -> impl Iterator<Item = (Task, Record<'_>)> {
         let running = Task::ALL.into_iter().filter(|task| task.runs(&self.settings));
-        running.map(|task| {
-            let record = match task {
-                Task::Connectivity => self.connectivity.record(),
-                Task::Metadata => self.metadata.record(),
-                Task::Topic => self.topic.record(),
-                Task::Collect => self.collect.record(),
-                Task::Transactions => self.transactions.record(),
-                Task::LogDirs => self.log_dirs.record(),
-            };
-            (task, record)
-        })
+        running.map(|task| (task, self.record(task)))
     }
 }
 
-/// Whether brokers say where they keep their logs.
+/// Whether brokers answer the request for their log directories.
 fn log_dirs(latest: &Latest<log_dirs::Snapshot>) -> Capability {
     if let Some(failure) = &latest.failure {
         return Capability::of(failure.fault);
     }
     let Some(snapshot) = latest.fresh() else { return Capability::Unknown };
-    let is_denied = snapshot.brokers.values().any(|told| told.as_ref().err() == Some(&Fault::Authorization));
+    let is_denied = snapshot.brokers.values().any(|dirs| dirs.as_ref().err() == Some(&Fault::Authorization));
     if is_denied { Capability::Denied } else { Capability::Ok }
 }
