@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fs, hint::black_box, process, time::SystemTime}
 use kafka_heartbeat::{
     catalog::collect as c,
     export::{
-        otlp::encode::{Encoder, Sent, Settings, Temporality},
+        otlp::{Encoder, Sent, Settings, Temporality},
         prometheus::{Blocks, Format, Parts},
     },
     metrics::{Series, Sink, Value},

@@ -91,7 +91,7 @@ fn tell(findings: &mut Findings, readings: &Readings, second: u64) -> Vec<(Strin
         .map(|message| {
             let value: Value = serde_json::from_str(&message.value).expect("JSON");
             assert_eq!(value["type"], message.key, "the record's key is its type");
-            findings.told(message);
+            findings.published(message);
             let text = |key: &str| value[key].as_str().expect("a word").to_owned();
             (text("type"), text("severity"), text("state"))
         })

@@ -27,10 +27,7 @@ use kafka_heartbeat::{
     catalog,
     config::{self, Metrics, Otlp, Sources},
     export::{
-        otlp::{
-            Exporter,
-            encode::{Encoder, Sent, Settings, Temporality},
-        },
+        otlp::{Encoder, Exporter, Sent, Settings, Temporality},
         prometheus::{Format, encode},
     },
     latency::{Bounds, Buckets, SpanContext},

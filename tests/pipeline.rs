@@ -33,7 +33,7 @@ use exposition_parser::{Id, parse};
 use kafka_heartbeat::{
     config::{self, Sources},
     export::{
-        otlp::{Exporter, encode::Encoder},
+        otlp::{Encoder, Exporter},
         prometheus::{Format, encode},
     },
     metrics::render::{self, Exposed},

@@ -1,4 +1,4 @@
-//! Findings and numbers to topics of the cluster that they are of.
+//! Findings and numbers, published to topics of the cluster that they are about.
 
 use std::{
     sync::{
@@ -24,38 +24,41 @@ use crate::{
     task::{Cycle, Schedule},
 };
 
-/// By then Kafka has been looked at.
+/// The time before the first publication at most. By then a collection cycle has finished.
 const FIRST: Duration = Duration::from_secs(15);
 
-/// So many records are under way at once.
+/// So many records are in flight at once.
 const AT_ONCE: usize = 500;
 
-/// Records since the start: acknowledged, and not.
+/// Records since the start: acknowledged, and not acknowledged.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct RecordCounts {
     sent: AtomicU64,
     failed: AtomicU64,
 }
 
-impl Counts {
+impl RecordCounts {
+    /// The number of acknowledged records, and of records that were not acknowledged.
     pub(super) fn read(&self) -> (u64, u64) {
         (self.sent.load(Relaxed), self.failed.load(Relaxed))
     }
 }
 
-/// What is published of one cluster.
-pub(super) struct Publishing {
+/// The task that publishes the findings and numbers of one cluster.
+pub(super) struct AlertTask {
     settings: Alerts,
     board: Board,
     publisher: Publisher,
     findings: Findings,
-    counts: Arc<Counts>,
+    counts: Arc<RecordCounts>,
 }
 
-impl Publishing {
+impl AlertTask {
+    /// Prepares the task.
+    ///
     /// # Errors
-    /// Settings that the client refuses.
-    pub(super) fn new(settings: &Alerts, board: Board, counts: Arc<Counts>) -> Result<Self, String> {
+    /// Why librdkafka refuses the settings.
+    pub(super) fn new(settings: &Alerts, board: Board, counts: Arc<RecordCounts>) -> Result<Self, String> {
         let limit = (settings.interval / 2).clamp(Duration::from_secs(1), Duration::from_secs(30));
         let publisher = Publisher::new(&board.settings, limit).map_err(|error| error.to_string())?;
         Ok(Self { settings: settings.clone(), board, publisher, findings: Findings::default(), counts })
@@ -66,7 +69,7 @@ impl Publishing {
         Schedule { delay: every.min(FIRST), ..Schedule::every(format!("{cluster}/alerts"), every, every) }
     }
 
-    /// Tells whether records got through, each.
+    /// Publishes records; returns the result of each.
     async fn publish(&self, topic: &str, records: &[(&str, &str)]) -> Vec<Result<(), Fault>> {
         let mut done = Vec::with_capacity(records.len());
         for records in records.chunks(AT_ONCE) {
@@ -88,7 +91,7 @@ impl Publishing {
         let mut failed = None;
         for (message, done) in news.into_iter().zip(done) {
             match done {
-                Ok(()) => self.findings.told(message),
+                Ok(()) => self.findings.published(message),
                 Err(fault) => failed = Some(fault),
             }
         }
@@ -110,7 +113,7 @@ impl Publishing {
     }
 }
 
-/// The series that are published: of topics, groups and brokers, nothing of each partition.
+/// Keeps the series that are published: those of topics, groups and brokers, none of single partitions.
 #[derive(Default)]
 struct Chosen<'a>(Vec<Series<'a>>);
 
@@ -147,7 +150,7 @@ fn number(series: &Series<'_>, now: &str) -> Option<(&'static str, String)> {
     Some((name, json!({ "name": name, "value": value, "timestamp": now, "tags": tags }).to_string()))
 }
 
-impl Cycle for Publishing {
+impl Cycle for AlertTask {
     type Snapshot = ();
 
     async fn cycle(&mut self) -> Result<(), Error> {

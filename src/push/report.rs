@@ -1,4 +1,4 @@
-//! The report as a file: written anew each time, so that whoever reads it reads a whole one.
+//! The report as a file. Each report is a new file that replaces the old one, so that a reader always finds a whole report.
 
 use std::{
     fs::{self, File},
@@ -17,17 +17,18 @@ use crate::{
     task::{Cycle, Schedule},
 };
 
-/// Before the first one: by then groups have been looked at.
+/// The time before the first report at most. By then a collection cycle has read the groups.
 const FIRST: Duration = Duration::from_secs(15);
 
-pub(super) struct Writing {
+/// The task that writes the report.
+pub(super) struct ReportTask {
     path: PathBuf,
     boards: Vec<Board>,
-    /// One that a cycle did not wait for may still be writing.
+    /// Held while a report is written: a cycle that timed out may still be writing.
     turn: Arc<Mutex<()>>,
 }
 
-impl Writing {
+impl ReportTask {
     pub(super) fn new(settings: &config::Report, boards: Vec<Board>) -> Self {
         Self { path: settings.path.clone(), boards, turn: Arc::default() }
     }
@@ -40,7 +41,7 @@ impl Writing {
     async fn write(&self) -> Result<(), Error> {
         let readings: Vec<_> = self.boards.iter().map(Board::read).collect();
         let Some(report) = report(&readings, SystemTime::now()) else {
-            return Err(Error::new(Fault::NotReady, "no cluster's groups have been looked at lately"));
+            return Err(Error::new(Fault::NotReady, "no collection cycle of any cluster succeeded lately"));
         };
         let (path, turn) = (self.path.clone(), self.turn.clone());
         let writing = move || {
@@ -53,7 +54,7 @@ impl Writing {
     }
 }
 
-/// Writes a file beside it, and puts that in its place.
+/// Writes a file next to the report, and then moves it to the place of the report.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
@@ -66,7 +67,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     write().inspect_err(|_| _ = fs::remove_file(&beside))
 }
 
-impl Cycle for Writing {
+impl Cycle for ReportTask {
     type Snapshot = ();
 
     async fn cycle(&mut self) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Heartbeats pushed as traces: a batch every few seconds, from a queue of bounded length.
+//! Heartbeats exported as traces: a batch every few seconds, from a queue of bounded length.
 
 use std::{
     collections::VecDeque,
@@ -18,29 +18,29 @@ use crate::{
     task::{Cycle, Schedule},
 };
 
-/// As the specification has it for batches: how long spans wait, …
+/// The time from one export to the next, as the specification of OpenTelemetry has it for batches.
 const EVERY: Duration = Duration::from_secs(5);
-/// … and how long an export may take.
+/// The time that an export may take, as the same specification has it.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Of a request; three spans each.
+/// The number of heartbeats in one request. Each has three spans.
 const BATCH: usize = 170;
 
-/// So many wait while the collector is away. More would only be older.
+/// So many heartbeats wait while the collector is away. Beyond that the oldest are dropped.
 const WAITING: usize = 4096;
 
-/// A batch that fails so often in a row is left out: it may be what the collector stumbles over.
+/// A batch that fails so often in a row is left out, because the batch itself may be the reason.
 const ATTEMPTS: u32 = 3;
 
-/// What became of heartbeats that were to be told.
+/// Heartbeats that were to be exported as traces, since the start.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct TraceCounts {
     exported: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
 }
 
-impl Counts {
+impl TraceCounts {
     pub(super) fn read(&self) -> process::Traces {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         process::Traces {
@@ -51,50 +51,54 @@ impl Counts {
     }
 }
 
-pub(super) struct Telling {
+/// The task that exports traces.
+pub(super) struct TraceTask {
     exporter: Exporter,
-    inlet: TraceReceiver,
+    receiver: TraceReceiver,
+    /// The heartbeats that are not exported yet, the oldest first.
     waiting: VecDeque<TracedHeartbeat>,
+    /// How often the first batch failed in a row.
     failures: u32,
-    /// Why the last attempt failed; `None` after one that did not.
+    /// Why the last attempt failed; absent after an attempt that succeeded.
     failing: Option<String>,
-    counts: Arc<Counts>,
-    left_out: u64,
+    counts: Arc<TraceCounts>,
+    /// The number of heartbeats that the queue had dropped at the last cycle.
+    dropped: u64,
 }
 
-impl Telling {
+impl TraceTask {
     pub(super) fn new(
         traces: &Traces,
         instance: &str,
-        inlet: TraceReceiver,
-        counts: Arc<Counts>,
+        receiver: TraceReceiver,
+        counts: Arc<TraceCounts>,
     ) -> Result<Self, String> {
         let exporter = Exporter::new(&traces.target, instance)?;
         let waiting = VecDeque::new();
-        Ok(Self { exporter, inlet, waiting, failures: 0, failing: None, counts, left_out: 0 })
+        Ok(Self { exporter, receiver, waiting, failures: 0, failing: None, counts, dropped: 0 })
     }
 
     pub(super) fn schedule() -> Schedule {
         Schedule { delay: EVERY, ..Schedule::every("traces", EVERY, LONGEST) }
     }
 
-    /// Takes what has come, in place of what has waited longest.
+    /// Takes the heartbeats that ended since the last cycle. If too many wait, the oldest are dropped.
     fn take(&mut self) {
         let dropped = |count: u64| self.counts.dropped.fetch_add(count, Ordering::Relaxed);
-        while let Ok(told) = self.inlet.heartbeats.try_recv() {
+        while let Ok(heartbeat) = self.receiver.heartbeats.try_recv() {
             if self.waiting.len() == WAITING {
                 self.waiting.pop_front();
                 dropped(1);
             }
-            self.waiting.push_back(told);
+            self.waiting.push_back(heartbeat);
         }
-        let left_out = self.inlet.dropped();
-        dropped(left_out - self.left_out);
-        self.left_out = left_out;
+        let all = self.receiver.dropped();
+        dropped(all - self.dropped);
+        self.dropped = all;
     }
 
-    /// Sends all that waits. It works if the last attempt did and no heartbeat was given up: a batch that is left out
-    /// is a failure, and a cycle in which nothing waits does not say that the collector is back.
+    /// Exports all heartbeats that wait. Succeeds if the last attempt succeeded and no batch was left out. A cycle in which
+    /// no heartbeat waits has the result of the cycle before, because it does not show that the collector is back.
     async fn export(&mut self) -> Result<(), String> {
         self.take();
         let mut given_up = 0;
@@ -116,7 +120,8 @@ impl Telling {
                 return Err(words);
             }
             self.counts.exported.fetch_add(count, Ordering::Relaxed);
-            (self.failures, self.failing) = (0, None);
+            self.failures = 0;
+            self.failing = None;
             self.waiting.drain(..batch.len());
         }
         match (&self.failing, given_up) {
@@ -129,7 +134,7 @@ impl Telling {
     }
 }
 
-impl Cycle for Telling {
+impl Cycle for TraceTask {
     type Snapshot = ();
 
     async fn cycle(&mut self) -> Result<(), Error> {
@@ -138,7 +143,7 @@ impl Cycle for Telling {
 
     async fn end(&mut self) {
         if let Err(words) = self.export().await {
-            tracing::warn!("the last traces were not taken: {words}");
+            tracing::warn!("the last traces were not exported: {words}");
         }
     }
 }

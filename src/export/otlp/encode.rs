@@ -1,57 +1,39 @@
 //! Series as OTLP: requests of bounded size, and what a stream needs that a scrape does not.
 //!
-//! Who receives a stream is not told what is missing from it. So a series that has vanished is sent once more, without
-//! a value; a counter that began anew says since when; and with delta temporality only what came since the last
-//! request that got through is sent. Nothing counts as sent before [`Sent::arrived`].
+//! The receiver of a stream cannot see what is missing from it. So a series that has vanished is sent once more, without
+//! a value. A counter that started again carries the time of its new start. With delta temporality only the increase since
+//! the last accepted request is sent. Nothing counts as sent before [`Sent::arrived`].
 
 use std::{collections::BTreeMap, hash::BuildHasher, time::SystemTime};
 
 use super::{
     points::{self, Shape, Span},
-    requests::{Family, LONGEST},
-    sent::{State, Telling, Told},
+    requests::{LONGEST, Metric, Request},
+    sent::{Sent, SentSeries, SentValue, ValueToSend},
+    settings::{Settings, Temporality},
 };
-pub use super::{requests::Request, sent::Sent};
 use crate::{
     catalog::{Description, Kind},
     clock::unix_nanos,
     metrics::{Series, Sink},
 };
 
-/// What counters and histograms tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Temporality {
-    /// Everything since the start, as Prometheus wants it.
-    Cumulative = 2,
-    /// What came since the last request.
-    Delta = 1,
-}
-
-/// How to encode.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Of counters and histograms.
-    pub temporality: Temporality,
-    /// Histograms have exponential buckets, else the classic ones.
-    pub exponential: bool,
-    /// Who we are.
-    pub resource: Vec<(String, String)>,
-    /// On every point.
-    pub constant: BTreeMap<String, String>,
-}
-
-/// Takes series, and makes requests of them.
+/// Takes the series of one round, and makes requests of them.
 pub struct Encoder<'s> {
     settings: &'s Settings,
     sent: &'s mut Sent,
-    /// Counters count from here.
+    /// When the counters began, in nanoseconds since 1970.
     begun: u64,
+    /// The time of every point, in nanoseconds since 1970.
     now: u64,
+    /// The constant labels, encoded for each shape of point.
     constant: [Vec<u8>; 3],
-    /// By the place of their description: there are many series, and names are long and alike.
-    families: BTreeMap<usize, Family>,
+    /// The metrics of this round, by the address of their description: comparing addresses is faster than comparing
+    /// names, which are long and alike.
+    metrics: BTreeMap<usize, Metric>,
+    /// Memory for the attributes and the point of one series.
     scratch: (Vec<u8>, Vec<u8>),
-    /// Where the next series was, if all is as it was.
+    /// Where the next series was in the last round, if no series came or vanished.
     next: usize,
 }
 
@@ -68,82 +50,84 @@ impl<'s> Encoder<'s> {
         });
         let scratch = (Vec::with_capacity(256), Vec::with_capacity(1024));
         let (begun, now) = (unix_nanos(begun), unix_nanos(now));
-        Self { settings, sent, begun, now, constant, families: BTreeMap::new(), scratch, next: 0 }
+        Self { settings, sent, begun, now, constant, metrics: BTreeMap::new(), scratch, next: 0 }
     }
 
     fn write(&mut self, one: &Series<'_>) {
-        let is_new = || Family::new(one.family, self.settings.exponential);
-        let family = self.families.entry(place(one.family)).or_insert_with(is_new);
+        let is_new = || Metric::new(one.family, self.settings.exponential);
+        let metric = self.metrics.entry(address(one.family)).or_insert_with(is_new);
         let (attributes, point) = &mut self.scratch;
         attributes.clear();
         point.clear();
-        attributes.extend_from_slice(&self.constant[family.shape as usize]);
+        attributes.extend_from_slice(&self.constant[metric.shape as usize]);
         for (name, value) in one.named() {
-            let is_number = family.name.receiver && name == "partition";
+            let is_number = metric.name.receiver && name == "partition";
             match is_number.then(|| value.parse().ok()).flatten() {
-                Some(number) => points::whole_attribute(attributes, family.shape, name, number),
-                None => points::attribute(attributes, family.shape, name, value),
+                Some(number) => points::whole_attribute(attributes, metric.shape, name, number),
+                None => points::attribute(attributes, metric.shape, name, value),
             }
         }
-        let hash = self.sent.hasher.hash_one((place(one.family), &*attributes));
+        let hash = self.sent.hasher.hash_one((address(one.family), &*attributes));
         let begun = self.begun;
-        let new = || State {
+        let new = || SentSeries {
             hash,
             family: one.family,
             attributes: attributes.as_slice().into(),
             since: begun,
-            told: None,
-            telling: Told::Nothing,
+            arrived: None,
+            pending: SentValue::Nothing,
             round: 0,
-            gone: false,
+            vanished: false,
         };
         let number = self.sent.place(hash, self.next, new);
         self.next = number + 1;
         let round = self.sent.round;
         let state = &mut self.sent.series[number];
-        (state.round, state.gone) = (round, false);
+        state.round = round;
+        state.vanished = false;
         let is_delta = self.settings.temporality == Temporality::Delta;
         let counts = state.counts();
-        let value = if counts { state.tell(one.value, is_delta) } else { Telling::of(one.value) };
+        let value = if counts { state.next(one.value, is_delta) } else { ValueToSend::of(one.value) };
         let span = Span { start: counts.then_some(state.since), end: self.now };
         match &value {
-            Telling::Number(number) => points::number(point, attributes, span, *number),
-            Telling::Buckets(buckets) => {
-                points::histogram(point, family.shape, attributes, span, buckets);
+            ValueToSend::Number(number) => points::number(point, attributes, span, *number),
+            ValueToSend::Buckets(buckets) => {
+                points::histogram(point, metric.shape, attributes, span, buckets);
             }
-            Telling::Since(buckets) => {
-                points::histogram(point, family.shape, attributes, span, buckets);
+            ValueToSend::Since(buckets) => {
+                points::histogram(point, metric.shape, attributes, span, buckets);
             }
         }
-        family.add(number, point);
+        metric.add(number, point);
     }
 
-    /// The requests of this round, in order. A series that vanished is in them without a value.
+    /// The requests of this round, in order. They contain the series that vanished, without a value.
     pub fn requests(mut self) -> Vec<Request> {
         let round = self.sent.round;
-        let vanished = |state: &State| state.round != round && !state.gone;
+        let vanished = |state: &SentSeries| state.round != round && !state.vanished;
         for (number, state) in self.sent.series.iter().enumerate().filter(|(_, state)| vanished(state)) {
-            let is_new = || Family::new(state.family, self.settings.exponential);
-            let family = self.families.entry(place(state.family)).or_insert_with(is_new);
+            let is_new = || Metric::new(state.family, self.settings.exponential);
+            let metric = self.metrics.entry(address(state.family)).or_insert_with(is_new);
             let point = &mut self.scratch.1;
             point.clear();
             let span = Span { start: None, end: self.now };
-            points::nothing(point, family.shape, &state.attributes, span);
-            family.add(number, point);
+            points::nothing(point, metric.shape, &state.attributes, span);
+            metric.add(number, point);
         }
-        Request::whole(self.settings, round, self.families.into_values()).cut(LONGEST)
+        Request::whole(self.settings, round, self.metrics.into_values()).cut(LONGEST)
     }
 }
 
 impl<'a> Sink<'a> for Encoder<'_> {
     fn push(&mut self, series: Series<'a>) {
-        // The older programs' names are for their own dashboards.
+        // The names of older programs are for the dashboards of these programs.
         if series.family.kind != Kind::LegacyCounter {
             self.write(&series);
         }
     }
 }
 
-fn place(family: &'static Description) -> usize {
+/// The address of a description, which is unique.
+fn address(family: &'static Description) -> usize {
     std::ptr::from_ref(family).addr()
 }

@@ -1,20 +1,4 @@
-//! Series pushed to an OpenTelemetry collector, or to whatever speaks its protocol.
-//!
-//! An export is encoded once and sent in requests of bounded size. A request that fails in a way that may pass is tried
-//! again, behind the others, until the next export is due; then the next export holds newer numbers, and the old one is
-//! dropped. A request that is refused for good stays away from the others: they are sent nevertheless. A request that is
-//! too large for the collector is cut. So nothing piles up, however long the collector is away or refuses, and with delta
-//! temporality nothing is lost or sent twice: see [`encode::Sent`].
-
-pub(super) mod answer;
-pub(super) mod attempts;
-pub mod encode;
-mod longest;
-pub mod names;
-mod points;
-mod requests;
-mod sent;
-pub(super) mod transport;
+//! One export: encode, send, cut what is too large, repeat what may pass.
 
 use std::{
     collections::VecDeque,
@@ -22,28 +6,33 @@ use std::{
     time::SystemTime,
 };
 
-use answer::{Again, Refused, Taken};
-use attempts::Attempts;
-use encode::{Encoder, Request, Sent, Settings, Temporality};
-use longest::Longest;
 use tokio::time::Instant;
-use transport::{Signal, Transport};
 
+use super::{
+    answer::{Again, Refused, Taken},
+    attempts::Attempts,
+    encode::Encoder,
+    longest::Longest,
+    requests::Request,
+    sent::Sent,
+    settings::{Settings, Temporality, resource},
+    transport::{Signal, Transport},
+};
 use crate::{config, sync::lock, text::plain};
 
 /// Hands all series to an encoder.
 pub type Source = Arc<dyn Fn(&mut Encoder<'_>) + Send + Sync>;
 
-/// What became of all exports since the start.
+/// All exports since the start, added up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Requests that were taken.
+    /// Number of requests that the collector accepted.
     pub requests: u64,
-    /// Their bytes, before they were packed.
+    /// Bytes of the accepted requests, before compression.
     pub bytes: u64,
-    /// Attempts that failed before one did not.
+    /// Number of attempts that were repeated.
     pub retries: u64,
-    /// Points that the collector did not take, by its own word.
+    /// Number of data points that the collector reported as rejected.
     pub rejected: u64,
 }
 
@@ -58,29 +47,21 @@ pub struct Exporter {
     longest: Longest,
 }
 
-/// Whether the settings can be used.
+/// Checks the settings of both endpoints, without a connection.
 ///
 /// # Errors
-/// What cannot, in words.
+/// The first setting that cannot be used, and why.
 pub fn check(otlp: &config::Otlp) -> Result<(), String> {
     let targets = [otlp.metrics.as_ref().map(|one| &one.target), otlp.traces.as_ref().map(|one| &one.target)];
     let mut checked = targets.into_iter().flatten().map(Transport::check);
     checked.find(Result::is_err).unwrap_or(Ok(())).map_err(|words| format!("[otlp] {words}"))
 }
 
-/// Who we are: what was configured, and the rest.
-pub(super) fn resource(target: &config::Target, instance: &str) -> Vec<(String, String)> {
-    let own = [("service.version", env!("CARGO_PKG_VERSION")), ("service.instance.id", instance)];
-    let own = own.into_iter().filter(|(name, _)| !target.resource.contains_key(*name));
-    let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    target.resource.clone().into_iter().chain(own).collect()
-}
-
 impl Exporter {
-    /// Prepares everything; connects with the first export. `begun` is when counters began.
+    /// Prepares an exporter, which connects with its first export. `begun` is when the counters began.
     ///
     /// # Errors
-    /// What of the settings cannot be used, in words.
+    /// The setting that cannot be used, and why.
     pub fn new(
         otlp: &config::Metrics,
         constant: &std::collections::BTreeMap<String, String>,
@@ -107,10 +88,10 @@ impl Exporter {
         })
     }
 
-    /// One export; tries until the moment given.
+    /// Makes one export, and repeats attempts until the moment given.
     ///
     /// # Errors
-    /// In words, why it was given up, or the first refusal and how many requests were refused.
+    /// Why the export was given up, or the first refusal and how many requests were refused.
     pub async fn export(&mut self, until: Instant) -> Result<Report, String> {
         let exported = self.attempt(until).await;
         self.longest.ended(exported.is_ok());
@@ -151,12 +132,12 @@ impl Exporter {
                 }
                 Again::Never | Again::Smaller => refusals.note(&words),
                 Again::Soon | Again::After(_) => {
-                    tracing::debug!(words = %plain(&words), "a request waits for another attempt");
+                    tracing::debug!(words = plain(&words), "a request waits for another attempt");
                     if !attempts.pause(again).await {
                         return Err(plain(&words));
                     }
                     lock(&self.report).retries += 1;
-                    // Behind the others: what is wrong may be wrong with this request alone.
+                    // The other requests go first: the failure may be one of this request alone.
                     waiting.push_back(request);
                 }
             }
@@ -199,7 +180,7 @@ impl Exporter {
     }
 }
 
-/// Requests of one export that were refused for good.
+/// The requests of one export: how many were accepted, and how many were refused for good.
 #[derive(Default)]
 struct Refusals {
     taken: u64,

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use prost::encoding::{bool, int32};
 
 use super::{
-    encode::{Settings, Temporality},
     names::Name,
     points::{self, Shape},
+    settings::{Settings, Temporality},
 };
 use crate::{
     catalog::{Description, Kind},
@@ -23,16 +23,16 @@ pub(super) const LONGEST: usize = 3 << 20;
 const AROUND: usize = 64;
 
 /// A metric and its points of this round.
-pub(super) struct Family {
+pub(super) struct Metric {
     pub(super) description: &'static Description,
     pub(super) name: Name,
     pub(super) shape: Shape,
     points: Vec<u8>,
-    /// Where each point ends, and whose it is.
+    /// Where each point ends, and the number of its series.
     ends: Vec<(usize, usize)>,
 }
 
-impl Family {
+impl Metric {
     pub(super) fn new(description: &'static Description, exponential: bool) -> Self {
         let shape = match description.kind {
             Kind::Histogram if exponential => Shape::Exponential,
@@ -104,7 +104,7 @@ struct Common {
 
 /// Some points of one metric.
 struct Part {
-    family: Arc<Family>,
+    metric: Arc<Metric>,
     points: Range<usize>,
 }
 
@@ -117,7 +117,7 @@ pub struct Request {
 
 impl Request {
     /// All points of a round in one request, however long it is.
-    pub(super) fn whole(settings: &Settings, round: u64, families: impl IntoIterator<Item = Family>) -> Self {
+    pub(super) fn whole(settings: &Settings, round: u64, metrics: impl IntoIterator<Item = Metric>) -> Self {
         let (mut resource, mut scope) = (Vec::new(), Vec::new());
         message(&mut resource, 1, |out| {
             for (name, value) in &settings.resource {
@@ -130,15 +130,15 @@ impl Request {
         });
         let common = Arc::new(Common { resource, scope, temporality: settings.temporality, round });
         let mut whole = Self { common, parts: Vec::new(), length: 0 };
-        for family in families {
-            let points = 0..family.ends.len();
-            whole.add(Part { family: Arc::new(family), points });
+        for metric in metrics {
+            let points = 0..metric.ends.len();
+            whole.add(Part { metric: Arc::new(metric), points });
         }
         whole
     }
 
     fn add(&mut self, part: Part) {
-        self.length += part.family.bytes(&part.points).len() + part.family.overhead();
+        self.length += part.metric.bytes(&part.points).len() + part.metric.overhead();
         self.parts.push(part);
     }
 
@@ -157,17 +157,17 @@ impl Request {
     pub fn cut(self, longest: usize) -> Vec<Self> {
         let empty = || Self { common: self.common.clone(), parts: Vec::new(), length: 0 };
         let (mut done, mut open) = (Vec::new(), empty());
-        for Part { family, points } in self.parts {
+        for Part { metric, points } in self.parts {
             let mut from = points.start;
             while from < points.end {
-                let room = longest.checked_sub(open.length + family.overhead());
-                let fitting = room.map_or(from, |room| family.fitting(from, room)).min(points.end);
+                let room = longest.checked_sub(open.length + metric.overhead());
+                let fitting = room.map_or(from, |room| metric.fitting(from, room)).min(points.end);
                 if fitting == from && !open.parts.is_empty() {
                     done.push(std::mem::replace(&mut open, empty()));
                     continue;
                 }
                 let until = fitting.max(from + 1);
-                open.add(Part { family: family.clone(), points: from..until });
+                open.add(Part { metric: metric.clone(), points: from..until });
                 from = until;
             }
         }
@@ -179,9 +179,9 @@ impl Request {
     pub fn body(&self) -> Bytes {
         let Common { resource, scope, temporality, .. } = &*self.common;
         let mut metrics = Vec::with_capacity(self.length + resource.len() + scope.len() + AROUND);
-        for Part { family, points } in &self.parts {
-            let points = family.bytes(points);
-            let (head, tail) = family.around(points.len(), *temporality);
+        for Part { metric, points } in &self.parts {
+            let points = metric.bytes(points);
+            let (head, tail) = metric.around(points.len(), *temporality);
             [&head, points, &tail].into_iter().for_each(|piece| metrics.extend_from_slice(piece));
         }
         let (mut head, mut inner) = (Vec::new(), resource.clone());
@@ -196,7 +196,7 @@ impl Request {
     /// The round that it belongs to, and whose points it holds.
     pub(super) fn series(&self) -> (u64, impl Iterator<Item = usize>) {
         let parts = self.parts.iter();
-        let ends = parts.flat_map(|part| &part.family.ends[part.points.clone()]);
+        let ends = parts.flat_map(|part| &part.metric.ends[part.points.clone()]);
         (self.common.round, ends.map(|(_, series)| *series))
     }
 }

@@ -1,4 +1,4 @@
-//! What the receiver of a stream knows of each series, and so what it is to be told next.
+//! What the receiver of a stream has of each series, and so what to send next.
 
 use std::{
     collections::HashMap,
@@ -14,23 +14,24 @@ use crate::{
     metrics::Value,
 };
 
-/// What the receiver knows of each series.
+/// What the receiver has of each series.
 ///
-/// Series come in about the same order each time, so they are kept in that order: the next one is looked for where it
-/// was, before it is looked up. Of tens of thousands, most of an export would else be waiting for memory.
+/// Series come in about the same order in each round, so they are kept in that order. The next series is first looked for
+/// at its place in the last round, and only then by its hash: with tens of thousands of series, most of an export would
+/// otherwise be waiting for memory.
 #[derive(Debug, Default)]
 pub struct Sent {
-    pub(super) series: Vec<State>,
-    /// Where each is, by its hash.
+    pub(super) series: Vec<SentSeries>,
+    /// The place of each series in `series`, by its hash.
     places: HashMap<u64, usize, BuildHasherDefault<AsItIs>>,
     pub(super) hasher: RandomState,
-    /// Of the last look.
+    /// The number of the round under way.
     pub(super) round: u64,
     /// The largest number of series that one round ever had.
     most: usize,
 }
 
-/// For keys that are hashes.
+/// A hasher for keys that are hashes already.
 #[derive(Debug, Default)]
 struct AsItIs(u64);
 
@@ -48,26 +49,28 @@ impl Hasher for AsItIs {
     }
 }
 
+/// One series of the stream.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct SentSeries {
     pub(super) hash: u64,
     pub(super) family: &'static Description,
     pub(super) attributes: Box<[u8]>,
-    /// What is told counts from here.
+    /// The time from which the value counts, in nanoseconds since 1970.
     pub(super) since: u64,
-    /// What the receiver knows, and when it was told.
-    pub(super) told: Option<(Told, u64)>,
-    /// What it will know when a request of this round arrives.
-    pub(super) telling: Told,
+    /// The last value that arrived, and the time of its point in nanoseconds since 1970. Absent before the first arrival.
+    pub(super) arrived: Option<(SentValue, u64)>,
+    /// The value of this round, which arrives with its request.
+    pub(super) pending: SentValue,
+    /// The last round that had this series.
     pub(super) round: u64,
-    /// That it has vanished is known.
-    pub(super) gone: bool,
+    /// The series has vanished, and the receiver has the point without a value.
+    pub(super) vanished: bool,
 }
 
-/// As much as is needed to see that a series began anew, or what came since.
+/// A value that was sent: as much of it as is needed to see that a series started again, and to compute the increase.
 #[derive(Debug, Clone)]
-pub(super) enum Told {
-    /// Not a count.
+pub(super) enum SentValue {
+    /// The value is no count.
     Nothing,
     Count(u64),
     Number(f64),
@@ -75,7 +78,7 @@ pub(super) enum Told {
 }
 
 impl Sent {
-    /// A request got through. One of an earlier round says nothing of the series as they are numbered now.
+    /// The receiver accepted a request. A request of an earlier round is ignored, because series have other numbers now.
     pub fn arrived(&mut self, request: &Request, at: SystemTime) {
         let (round, series) = request.series();
         if round != self.round {
@@ -84,11 +87,11 @@ impl Sent {
         let at = unix_nanos(at);
         for place in series {
             let state = &mut self.series[place];
-            let telling = std::mem::replace(&mut state.telling, Told::Nothing);
-            // The point of a series that vanished said so.
-            state.gone = state.round != round;
-            if !state.gone {
-                state.told = Some((telling, at));
+            let pending = std::mem::replace(&mut state.pending, SentValue::Nothing);
+            // A series of an earlier round is in the request because it vanished.
+            state.vanished = state.round != round;
+            if !state.vanished {
+                state.arrived = Some((pending, at));
             }
         }
     }
@@ -102,15 +105,16 @@ impl Sent {
     /// Begins a round, and forgets what is not needed any more, so that a receiver that is away or refuses everything
     /// costs no memory:
     ///
-    /// - A series that vanished before the receiver ever took a point of it needs no farewell.
-    /// - A series whose farewell arrived is needed where only differences are sent, because it must continue from what
-    ///   was sent before if it comes back.
-    /// - Of those that remain, the ones that vanished last are kept, as many as one round ever had series.
+    /// - A series that vanished before the receiver ever accepted a point of it needs no point without a value.
+    /// - A series whose point without a value arrived is needed with delta temporality: if the series comes back, it must
+    ///   continue from the value that was sent before.
+    /// - Of the vanished series that remain, those that vanished last are kept, as many as one round ever had series.
     pub(super) fn begin(&mut self, is_delta: bool) {
         let last = self.round;
         self.round += 1;
-        let needed = |state: &State| {
-            state.round == last || (state.told.is_some() && (!state.gone || (is_delta && state.counts())))
+        let needed = |state: &SentSeries| {
+            state.round == last
+                || (state.arrived.is_some() && (!state.vanished || (is_delta && state.counts())))
         };
         let before = self.series.len();
         self.series.retain(needed);
@@ -131,8 +135,8 @@ impl Sent {
         }
     }
 
-    /// Where a series is that has this hash, at best here.
-    pub(super) fn place(&mut self, hash: u64, here: usize, new: impl FnOnce() -> State) -> usize {
+    /// The place of the series with this hash: `here` if it is there, else where it is found by its hash, else a new place.
+    pub(super) fn place(&mut self, hash: u64, here: usize, new: impl FnOnce() -> SentSeries) -> usize {
         if self.series.get(here).is_some_and(|state| state.hash == hash) {
             return here;
         }
@@ -143,61 +147,63 @@ impl Sent {
     }
 }
 
-/// What is sent of a value.
-pub(super) enum Telling<'a> {
+/// A value to send: all of it, or the increase.
+pub(super) enum ValueToSend<'a> {
     Number(Number),
     Buckets(&'a Buckets),
     Since(Box<Buckets>),
 }
 
-impl<'a> Telling<'a> {
+impl<'a> ValueToSend<'a> {
     pub(super) fn of(value: Value<'a>) -> Self {
         match value {
-            Value::Count(count) => Telling::Number(Number::Whole(i64::try_from(count).unwrap_or(i64::MAX))),
-            Value::Number(number) => Telling::Number(Number::Float(number)),
-            Value::Buckets(buckets) => Telling::Buckets(buckets),
+            Value::Count(count) => {
+                ValueToSend::Number(Number::Whole(i64::try_from(count).unwrap_or(i64::MAX)))
+            }
+            Value::Number(number) => ValueToSend::Number(Number::Float(number)),
+            Value::Buckets(buckets) => ValueToSend::Buckets(buckets),
         }
     }
 }
 
-impl State {
+impl SentSeries {
     pub(super) fn counts(&self) -> bool {
         matches!(self.family.kind, Kind::Counter | Kind::Histogram)
     }
 
-    /// What to send of a counter or histogram; notes what the receiver will know then.
-    pub(super) fn tell<'a>(&mut self, value: Value<'a>, is_delta: bool) -> Telling<'a> {
-        let told = self.told.as_ref().map(|(told, _)| told);
-        // `None` where what is there is less than what was told: it began anew.
-        let since = match (value, told) {
-            (Value::Count(now), Some(Told::Count(told))) => {
-                now.checked_sub(*told).map(|more| Telling::of(Value::Count(more)))
+    /// The value to send of a counter or histogram. It becomes the pending value.
+    pub(super) fn next<'a>(&mut self, value: Value<'a>, is_delta: bool) -> ValueToSend<'a> {
+        let arrived = self.arrived.as_ref().map(|(arrived, _)| arrived);
+        // The increase; absent where the value is less than the value that arrived: the series started again.
+        let increase = match (value, arrived) {
+            (Value::Count(now), Some(SentValue::Count(before))) => {
+                now.checked_sub(*before).map(|more| ValueToSend::of(Value::Count(more)))
             }
-            (Value::Number(now), Some(Told::Number(told))) => {
-                (now >= *told).then(|| Telling::of(Value::Number(now - told)))
+            (Value::Number(now), Some(SentValue::Number(before))) => {
+                (now >= *before).then(|| ValueToSend::of(Value::Number(now - before)))
             }
-            (Value::Buckets(now), Some(Told::Buckets(told))) => {
-                now.since(told).map(|more| Telling::Since(Box::new(more)))
+            (Value::Buckets(now), Some(SentValue::Buckets(before))) => {
+                now.since(before).map(|more| ValueToSend::Since(Box::new(more)))
             }
-            (Value::Buckets(now), Some(Told::Count(told))) => {
-                (now.count() >= *told).then_some(Telling::Buckets(now))
+            (Value::Buckets(now), Some(SentValue::Count(before))) => {
+                (now.count() >= *before).then_some(ValueToSend::Buckets(now))
             }
-            _ => Some(Telling::of(value)),
+            _ => Some(ValueToSend::of(value)),
         };
-        if let Some((_, at)) = &self.told
-            && (is_delta || since.is_none())
+        if let Some((_, at)) = &self.arrived
+            && (is_delta || increase.is_none())
         {
             self.since = *at;
         }
-        self.telling = match value {
-            Value::Count(count) => Told::Count(count),
-            Value::Number(number) => Told::Number(number),
-            Value::Buckets(buckets) if is_delta => Told::Buckets(Box::new(buckets.clone())),
-            Value::Buckets(buckets) => Told::Count(buckets.count()),
+        self.pending = match value {
+            Value::Count(count) => SentValue::Count(count),
+            Value::Number(number) => SentValue::Number(number),
+            Value::Buckets(buckets) if is_delta => SentValue::Buckets(Box::new(buckets.clone())),
+            Value::Buckets(buckets) => SentValue::Count(buckets.count()),
         };
-        match since {
-            Some(since) if is_delta => since,
-            _ => Telling::of(value),
+        match increase {
+            Some(increase) if is_delta => increase,
+            _ => ValueToSend::of(value),
         }
     }
 }

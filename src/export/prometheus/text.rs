@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::Format;
+use super::format::Format;
 use crate::{
     catalog::{Description, Kind},
     clock::unix_seconds,

@@ -33,7 +33,7 @@ pub(super) struct Client {
 
 impl Client {
     /// # Errors
-    /// What of the settings cannot be used, in words.
+    /// The setting that cannot be used, and why.
     pub(super) fn new(target: &Target) -> Result<Self, String> {
         Ok(Self { transport: Transport::new(target, Signal::Traces)?, refusal: Mutex::default() })
     }

@@ -1,20 +1,18 @@
-//! Heartbeats as traces, exported by `opentelemetry-otlp` over the same transport as metrics.
-//!
-//! A trace is written when its heartbeat has ended, because the outcome decides whether the trace is sent. So spans are
-//! not recorded but made, and the part of OpenTelemetry's SDK that samples and collects spans is not needed.
-
-mod client;
-mod spans;
+//! The exporter of traces, around the exporter of OpenTelemetry.
 
 use std::sync::Arc;
 
-use client::{Client, PATIENCE};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
 
-use super::otlp::resource;
-use crate::{config::Target, probe::heartbeat::trace_queue::TracedHeartbeat};
+use super::{
+    client::{Client, PATIENCE},
+    spans,
+};
+use crate::{
+    config::Target, export::otlp::settings::resource, probe::heartbeat::trace_queue::TracedHeartbeat,
+};
 
 /// The exporter wants a URL for its requests. [`Client`] does not use it: the transport has the endpoint of the
 /// configuration, so that no URL with credentials gets into the exporter.
@@ -28,10 +26,10 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Prepares everything; connects with the first export. Must be called inside a tokio runtime.
+    /// Prepares an exporter, which connects with its first export. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// What of the settings cannot be used, in words.
+    /// The setting that cannot be used, and why.
     pub fn new(target: &Target, instance: &str) -> Result<Self, String> {
         let client = Arc::new(Client::new(target).map_err(|words| format!("[otlp] {words}"))?);
         let mut native = native(client.clone()).map_err(|words| format!("[otlp] {words}"))?;
@@ -46,7 +44,7 @@ impl Exporter {
     /// Sends heartbeats in one request. A failure that may pass is tried again a few times.
     ///
     /// # Errors
-    /// Why the request was given up, in words.
+    /// Why the request was given up.
     pub async fn export(&self, told: &[TracedHeartbeat]) -> Result<(), String> {
         let spans = told.iter().flat_map(|told| spans::spans(told, &self.scope)).collect();
         let exported = self.native.export(spans).await;

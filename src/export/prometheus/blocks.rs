@@ -1,0 +1,128 @@
+//! Families, written: each to a block of its own.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+
+use super::{format::Format, protobuf, text};
+use crate::{
+    catalog::Description,
+    export::gzip::Piece,
+    metrics::{Series, Sink},
+};
+
+/// Blocks of more bytes are compressed once, however often they are sent.
+const WORTH_KEEPING: usize = 16 * 1024;
+
+/// So many bytes are compressed at once where only the compressed form is kept.
+const PACKED_AT_ONCE: usize = 256 * 1024;
+
+/// The samples of one family, written in one format.
+#[derive(Debug)]
+pub struct Block {
+    pub(super) family: &'static Description,
+    /// The first samples, which were compressed as soon as they were written. Empty unless only the compressed form is
+    /// kept.
+    pub(super) before: Vec<Arc<Piece>>,
+    /// The samples that come after those.
+    pub(super) samples: Bytes,
+    /// These samples, compressed. Absent until they are needed.
+    packed: OnceLock<Arc<Piece>>,
+    /// The length of all samples in bytes, before compression.
+    pub(super) length: usize,
+    /// The number of series.
+    pub(super) count: usize,
+}
+
+impl Block {
+    /// The samples, compressed once. Absent for a short block, which is compressed together with its neighbours.
+    pub(super) fn packed(&self) -> Option<&Arc<Piece>> {
+        (self.samples.len() > WORTH_KEEPING).then(|| self.packed.get_or_init(|| Piece::of(&self.samples)))
+    }
+}
+
+/// Writes series as they come, each to the block of its family.
+pub struct Blocks {
+    constant: Vec<u8>,
+    format: Format,
+    /// When the counters began. Absent where the format does not tell it, or where it is not wanted.
+    created: Option<SystemTime>,
+    /// Whether only the compressed form is kept.
+    only_packed: bool,
+    written: BTreeMap<&'static str, Open>,
+}
+
+/// A block that is being written.
+struct Open {
+    family: &'static Description,
+    before: Vec<Arc<Piece>>,
+    samples: Vec<u8>,
+    length: usize,
+    count: usize,
+}
+
+impl Blocks {
+    /// Nothing written yet. `constant` labels go in front of every series' own.
+    pub fn new(constant: &BTreeMap<String, String>, format: Format) -> Self {
+        let mut written = Vec::new();
+        for (name, value) in constant {
+            match format {
+                Format::Protobuf => protobuf::pair(&mut written, name, value),
+                Format::Text | Format::OpenMetrics => text::pair(&mut written, name, value),
+            }
+        }
+        Self { constant: written, format, created: None, only_packed: false, written: BTreeMap::new() }
+    }
+
+    /// Writes when the counters began: in `_created` of OpenMetrics, and in protobuf.
+    #[must_use]
+    pub fn created(self, created: Option<SystemTime>) -> Self {
+        Self { created, ..self }
+    }
+
+    /// Compresses series as they come, and keeps only the compressed form, which needs a twentieth of the memory.
+    #[must_use]
+    pub fn only_packed(self, only_packed: bool) -> Self {
+        Self { only_packed, ..self }
+    }
+
+    /// Writes one series.
+    pub(super) fn write(&mut self, one: &Series<'_>) {
+        let family = one.family;
+        let open = || Open { family, before: Vec::new(), samples: Vec::new(), length: 0, count: 0 };
+        let block = self.written.entry(family.name).or_insert_with(open);
+        let (out, constant, format, created) =
+            (&mut block.samples, &self.constant, self.format, self.created);
+        block.count += 1;
+        match format {
+            Format::Protobuf => protobuf::metric(out, constant, one, created),
+            Format::Text | Format::OpenMetrics => text::Writer { out, constant, format, created }.series(one),
+        }
+        if self.only_packed && block.samples.len() > PACKED_AT_ONCE {
+            block.before.push(Piece::of(&block.samples));
+            block.length += block.samples.len();
+            block.samples.clear();
+        }
+    }
+
+    /// The blocks, in the order of the names of their families.
+    pub fn done(self) -> Vec<Block> {
+        let block = |open: Open| {
+            let Open { family, before, mut samples, length, count } = open;
+            samples.shrink_to_fit();
+            let length = length + samples.len();
+            Block { family, before, samples: samples.into(), packed: OnceLock::new(), length, count }
+        };
+        self.written.into_values().map(block).collect()
+    }
+}
+
+impl<'a> Sink<'a> for Blocks {
+    fn push(&mut self, series: Series<'a>) {
+        self.write(&series);
+    }
+}
