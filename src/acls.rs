@@ -56,7 +56,7 @@ fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
     need(cluster.transactions.enabled, Resource::TransactionalId, "Describe", "whose transaction is open");
     need(true, Resource::Cluster, "Describe", "the quorum, reassignments, sizes of logs");
     need(sends && duty.rebalance, Resource::Cluster, "Alter", "leaders on all brokers");
-    for topic in [&config.alerts.topic, &config.alerts.metrics].into_iter().flatten() {
+    for topic in [&config.alerts.topic, &config.alerts.metrics_topic].into_iter().flatten() {
         need(true, Resource::Topic(topic.clone()), "Write", "findings that are published");
     }
     needs

@@ -276,7 +276,8 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -
         return Exit::Internal;
     };
     let mut clusters = Vec::new();
-    let history = config.history.as_deref().map_or(HistoryFile::NotConfigured, |path| history(path, &config));
+    let history =
+        config.history.path.as_deref().map_or(HistoryFile::NotConfigured, |path| history(path, &config));
     config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
     let traces = config.otlp.traces.as_ref();
     let (outlet, inlet) = traces.map(|traces| TraceSender::new(traces.share)).unzip();

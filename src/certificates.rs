@@ -91,7 +91,7 @@ impl Certificates {
             (Purpose::OtlpTraces, config.otlp.traces.as_ref().map(|traces| &traces.target)),
         ];
         let of_otlp = targets.into_iter().filter_map(|(purpose, target)| {
-            let (file, _) = target?.identity.as_ref()?;
+            let file = &target?.tls_identity.as_ref()?.certificate;
             Some(Watched::new(read_file(file, purpose)?, None))
         });
         let mut all: Vec<_> = of_kafka.chain(of_http).chain(of_otlp).collect();

@@ -78,7 +78,7 @@ fn run(arguments: &Run, environment: Environment) -> Exit {
     let sources = arguments.sources(environment);
     match read(&sources) {
         Ok((config, _)) if arguments.print_config => {
-            say(&config.redacted());
+            say(config.listing());
             Exit::Ok
         }
         Ok((config, checked)) => serve(config, checked),

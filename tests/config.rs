@@ -1,9 +1,9 @@
-//! The configuration as a user meets it: files, environment, flags, and everything that is wrong at once.
+//! The configuration as a user meets it: files, environment, flags, all errors at once, and what is printed.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use kafka_heartbeat::{
-    config::{self, Config, Sources, load},
+    config::{self, Compression, Config, Histograms, Protocol, Sources, Temporality, load},
     kafka::{native, wire},
 };
 
@@ -23,7 +23,7 @@ fn read(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
 const LEAST: &str = "[kafka]\nbootstrap.servers = b:9092\n";
 
 #[test]
-fn the_example_gives_every_default() {
+fn example_gives_every_default() {
     let config = read(LEAST, &[]).expect("valid");
     let cluster = &config.clusters[0];
     assert_eq!((config.clusters.len(), cluster.name.as_str()), (1, "default"));
@@ -43,7 +43,7 @@ fn the_example_gives_every_default() {
 }
 
 #[test]
-fn later_layers_win() {
+fn later_source_wins_over_earlier_ones() {
     let text = "[kafka]\nbootstrap.servers = b:1\n[heartbeat]\ninterval = 2s\ntopic = file\ndeadline = 3s\n";
     let env = [
         ("KAFKA_HEARTBEAT__HEARTBEAT__TOPIC", "env"),
@@ -74,7 +74,7 @@ fn later_layers_win() {
 }
 
 #[test]
-fn every_error_is_told_in_one_run_with_its_line_and_a_remedy() {
+fn errors_are_reported_in_one_run_each_with_its_line_and_a_remedy() {
     let text = "\
 [kafka]
 bootstrap.servers = b:1
@@ -124,11 +124,11 @@ fn file_that_cannot_be_read_is_the_only_error() {
     let errors = load(&missing).expect_err("no file").to_string();
     assert!(errors.starts_with("/nowhere.ini: cannot read the configuration: "), "{errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
-    assert!(config::read(&missing).is_err(), "nobody looks further");
+    assert!(config::read(&missing).is_err(), "nothing else is checked");
 }
 
 #[test]
-fn rule_across_keys_names_the_line_of_the_key_that_was_set() {
+fn rule_across_keys_names_the_line_of_the_key_that_is_set() {
     let errors = |text: &str| read(text, &[]).expect_err("a broken rule");
     let horizon = "horizon (5s) must be longer than the deadline (10s)";
     assert_eq!(
@@ -145,7 +145,7 @@ fn rule_across_keys_names_the_line_of_the_key_that_was_set() {
 }
 
 #[test]
-fn several_clusters_share_what_kafka_says_and_override_it() {
+fn clusters_share_the_properties_of_kafka_and_override_them() {
     let text = "\
 [kafka]
 security.protocol = SSL
@@ -181,7 +181,7 @@ topic.create = false
 }
 
 #[test]
-fn a_cc_heartbeat_file_runs_unchanged() {
+fn cc_heartbeat_file_is_read_unchanged() {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cc-heartbeat.ini");
     let env = BTreeMap::from([("CC_SECRET".to_owned(), "hush".to_owned())]);
     let config = load(&Sources { file: Some(file), env, ..Sources::default() }).expect("valid");
@@ -218,7 +218,7 @@ fn transactional_id_in_any_section_of_properties_is_refused_with_its_line() {
 }
 
 #[test]
-fn secrets_come_from_files_and_leave_nowhere() {
+fn secrets_are_read_from_files_and_printed_nowhere() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "hush-1\n").expect("a file");
@@ -236,9 +236,9 @@ fn secrets_come_from_files_and_leave_nowhere() {
     ];
     assert_eq!(refused.len(), expected.len(), "{refused:?}");
     assert!(refused.iter().zip(expected).all(|(found, wanted)| found.ends_with(wanted)), "{refused:?}");
-    let printed = format!("{config:?}\n{}\n{refused:?}", config.redacted());
+    let printed = format!("{config:?}\n{}\n{refused:?}", config.listing());
     assert!(!printed.contains("hush"), "{printed}");
-    assert!(config.redacted().contains("sasl.password = ***"));
+    assert!(config.listing().contains("sasl.password = ***"));
     let missing = read("[kafka]\nsasl.password.file = /nowhere\nsasl.password2 = ${NOT_SET}hush\n", &[])
         .expect_err("no file");
     assert!(
@@ -253,7 +253,7 @@ fn secrets_come_from_files_and_leave_nowhere() {
 }
 
 #[test]
-fn flags_and_variables_name_secret_files_and_keep_their_values_as_they_are() {
+fn flags_and_variables_name_secret_files_and_their_values_are_not_substituted() {
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "hush\n").expect("a file");
@@ -304,7 +304,7 @@ fn secret_that_is_too_short_to_be_found_in_a_log_is_a_warning_without_its_value(
 }
 
 #[test]
-fn an_unknown_level_is_refused_because_it_would_silence_the_log() {
+fn unknown_level_is_refused_because_it_would_silence_the_log() {
     for good in ["off", "warn", "INFO", "kafka_heartbeat=debug,info", "kafka_heartbeat::app=trace"] {
         assert!(read(&format!("{LEAST}[log]\nlevel = {good}\n"), &[]).is_ok(), "{good}");
     }
@@ -327,7 +327,7 @@ fn labels_of_the_environment_keep_their_underscores() {
 }
 
 #[test]
-fn what_a_cluster_misspells_is_told() {
+fn misspelled_key_of_a_cluster_is_reported() {
     let text = "[cluster:a]\nbootstrap.servers = a:1\nheartbeat.intervall = 1s\nname = b\n";
     let errors = read(text, &[]).expect_err("two errors");
     let expected = [
@@ -337,7 +337,7 @@ fn what_a_cluster_misspells_is_told() {
     assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
     let (_folder, mut sources) = sources("[cluster:a]\nbootstrap.servers = a:1\n", &[]);
     sources.bootstrap = Some("b:1".to_owned());
-    let errors = load(&sources).expect_err("brokers of nobody").to_string();
+    let errors = load(&sources).expect_err("brokers without a cluster").to_string();
     assert!(errors.starts_with("--bootstrap-servers: says nothing beside [cluster:NAME]"), "{errors}");
 }
 
@@ -349,7 +349,11 @@ fn properties_that_do_not_go_together_are_refused_with_their_place() {
         native::check_together(&config.clusters[0]).iter().map(ToString::to_string).collect()
     };
     assert_eq!(refused(""), Vec::<String>::new());
-    assert_eq!(refused("reconnect.backoff.ms = 2000\n"), Vec::<String>::new(), "our own longest gives way");
+    assert_eq!(
+        refused("reconnect.backoff.ms = 2000\n"),
+        Vec::<String>::new(),
+        "our own longest pause gives way"
+    );
     let own = "[producer]\nreconnect.backoff.ms = 2000\n[consumer]\nreconnect.backoff.ms = 3000\n";
     assert_eq!(refused(own), Vec::<String>::new(), "also to that of one client");
     assert_eq!(refused("[producer]\nqueue.buffering.max.ms = 5\n"), Vec::<String>::new());
@@ -368,7 +372,7 @@ fn properties_that_do_not_go_together_are_refused_with_their_place() {
 }
 
 #[test]
-fn half_a_certificate_and_half_a_login_are_refused() {
+fn certificate_without_key_and_login_without_password_are_refused() {
     let http = |text: &str| read(&format!("{LEAST}[http]\n{text}"), &[]);
     let errors = http("tls.key = k.pem\nbasic.username = a:b\n").expect_err("two halves");
     let expected = [
@@ -378,32 +382,129 @@ fn half_a_certificate_and_half_a_login_are_refused() {
     assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
     let whole = http("basic.username = a\nbasic.password = hush\ntls.certificate = c\ntls.key = k\n");
     let whole = whole.expect("valid");
-    let printed = format!("{whole:?}\n{}", whole.redacted());
+    let printed = format!("{whole:?}\n{}", whole.listing());
     assert!(printed.contains("basic.username = a") && !printed.contains("hush"), "{printed}");
     assert!(http("basic.username = a:b\nbasic.password = hush\n").is_err(), "the colon ends the name");
 }
 
 #[test]
-fn a_url_is_shown_without_who_may_use_it() {
-    let otlp = |url: &str| read(&format!("{LEAST}[otlp]\nmetrics.endpoint = {url}\n"), &[]);
-    let printed = otlp("https://me:hush@collector:4318/v1?key=hush").expect("valid").redacted();
-    // Who may use it is sent as a header.
-    assert!(printed.contains("metrics.endpoint = https://collector:4318/v1?***\n"), "{printed}");
-    assert!(printed.contains("metrics.headers = ***\n") && !printed.contains("hush"), "{printed}");
+fn url_is_printed_without_its_user_and_its_query() {
+    let otlp = |url: &str| {
+        read(&format!("{LEAST}[otlp]\nmetrics.endpoint = {url}\nmetrics.headers = a=hush\n"), &[])
+    };
+    let config = otlp("https://me:hush@collector:4318/v1?key=hush").expect("valid");
+    let printed = config.listing();
+    assert!(printed.contains("\nmetrics.endpoint = https://***@collector:4318/v1?***\n"), "{printed}");
+    assert!(printed.contains("\nmetrics.headers = ***\n") && !printed.contains("hush"), "{printed}");
+    // The user of the URL is sent as a header.
+    let target = &config.otlp.metrics.as_ref().expect("an endpoint").target;
+    assert_eq!(target.endpoint, "https://collector:4318/v1?key=hush");
+    assert_eq!(target.headers.0[1], ("authorization".to_owned(), "Basic bWU6aHVzaA==".to_owned()));
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("hush") && !printed.contains("aHVzaA"), "{printed}");
     let refused = otlp("ftp://me:hush@collector").expect_err("no such protocol");
     assert!(refused.contains("found \"ftp://***@collector\""), "{refused}");
 }
 
-#[test]
-fn what_is_printed_can_be_read_again() {
-    let config = read("[kafka]\nname = here\nbootstrap.servers = b:1\n[labels]\nenvironment = test\n", &[])
-        .expect("valid");
-    let again = read(&config.redacted(), &[]).expect("the printed configuration is one");
-    assert_eq!(config.redacted(), again.redacted());
+/// The lines of a printed configuration without the comments, which name files that are gone.
+fn without_sources(config: &Config) -> Vec<&str> {
+    config.listing().lines().filter(|line| !line.starts_with(';')).collect()
 }
 
 #[test]
-fn the_environment_of_the_freshness_exporter_suffices() {
+fn printed_configuration_is_read_back_as_the_same_configuration() {
+    let one = "[kafka]\nname = here\nbootstrap.servers = b:1\n[labels]\nenvironment = test\n";
+    let many = "\
+[kafka]
+client.id = a$${b}
+sasl.password = hush hush
+[cluster:eu]
+bootstrap.servers = eu:1
+heartbeat.interval = 500ms
+producer.linger.ms = 3
+[cluster:us]
+bootstrap.servers = us:1
+lag.isolation = read_committed
+[lag]
+granularity = topic
+groups = a b
+topics.exclude = x$${1}|\\d
+[history]
+path = /var/lib/history.db
+[report]
+path = report.json
+[http]
+basic.username = me
+basic.password = hush hush
+[otlp]
+endpoint = https://collector:4317
+protocol = grpc
+resource = service.namespace=ops%2Fkafka
+[slo]
+lag =
+[admin]
+metrics.listener.port = 1234
+";
+    let env = [
+        ("RUST_LOG", "kafka_heartbeat=debug,info"),
+        ("KAFKA_HEARTBEAT__KAFKA__CLIENT_RACK", "${not a variable}"),
+        ("KAFKA_HEARTBEAT__COMPAT__KMINION", "true"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+    ];
+    for (text, env) in [(one, &[][..]), (many, &env)] {
+        let config = read(text, env).expect("valid");
+        let mut again = read(config.listing(), &[]).expect("the printed configuration is one");
+        // A masked secret is a short one, of which the service warns.
+        assert!(again.warnings.iter().all(|warning| warning.contains("fewer than 6 characters")));
+        again.warnings.clear();
+        assert_eq!(without_sources(&config), without_sources(&again));
+        assert_eq!(format!("{config:?}"), format!("{again:?}"));
+        for sections in ["kafka", "producer", "labels", "heartbeat", "shutdown"] {
+            assert!(without_sources(&config).contains(&&*format!("[{sections}]")), "{sections}");
+        }
+    }
+}
+
+#[test]
+fn every_printed_value_has_its_source_in_the_comment_above() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "hush\n").expect("a file");
+    let text = format!(
+        "[kafka]\nsasl.password.file = {}\n[heartbeat]\ninterval = 2s\n[admin]\nproduce.period.seconds = 3\n",
+        secret.display()
+    );
+    let env = [
+        ("KAFKA_HEARTBEAT__HEARTBEAT__TOPIC", "beats"),
+        ("KAFKA_HEARTBEAT__KAFKA__SSL_CA_PEM", "-----BEGIN\n[http]\nlisten = 0.0.0.0:1\n"),
+        ("LOG_LEVEL", "WARNING"),
+        ("OTEL_SERVICE_NAME", "beats"),
+    ];
+    let (folder, mut sources) = sources(&text, &env);
+    sources.bootstrap = Some("b:1".to_owned());
+    sources.properties = vec![("sasl.username".to_owned(), "me".to_owned())];
+    let config = load(&sources).expect("valid");
+    let printed = config.listing().replace(&format!("{}/", folder.path().display()), "");
+    for expected in [
+        "\n[kafka]\n; default\nname = default\n; --bootstrap-servers\nbootstrap.servers = b:1\n",
+        "\n; config.ini:2\nsasl.password = ***\n; -X\nsasl.username = me\n",
+        "\n; environment KAFKA_HEARTBEAT__HEARTBEAT__TOPIC\ntopic = beats\n; config.ini:6\ninterval = 3s\n; default\n",
+        "\n; environment LOG_LEVEL\nlevel = WARNING\n",
+        "\n; environment OTEL_SERVICE_NAME\nservice.name = beats\n",
+        "\n; -----BEGIN\n; [http]\n; listen = 0.0.0.0:1\n",
+    ] {
+        assert!(printed.contains(expected), "{expected} is not in\n{printed}");
+    }
+    let mut lines = printed.lines().peekable();
+    while let Some(line) = lines.next() {
+        if lines.peek().is_some_and(|next| !next.starts_with([';', '[']) && !next.is_empty()) {
+            assert!(line.starts_with("; "), "no source above {:?}", lines.peek());
+        }
+    }
+}
+
+#[test]
+fn environment_of_the_freshness_exporter_suffices() {
     let env = |extra: &[(&str, &str)]| -> BTreeMap<String, String> {
         let common =
             [("KAFKA_BOOTSTRAP_SERVERS", "b:1"), ("TOPIC_PREFIX", "pub-;sub-"), ("AWS_REGION", "eu-west-1")];
@@ -437,7 +538,7 @@ fn the_environment_of_the_freshness_exporter_suffices() {
 }
 
 #[test]
-fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ignored() {
+fn opentelemetry_variables_are_read_and_a_wrong_one_is_a_warning() {
     let config = read(
         &format!("{LEAST}[otlp]\nendpoint = http://file:4318\ntimeout = 7s\n"),
         &[
@@ -463,24 +564,28 @@ fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ign
     let config::Otlp { metrics: Some(metrics), traces: Some(traces) } = &config.otlp else {
         panic!("both have an endpoint")
     };
-    let config::Target { endpoint, headers, timeout, gzip, grpc, resource, .. } = &metrics.target;
+    let config::Target { endpoint, headers, timeout, compression, protocol, resource, .. } = &metrics.target;
     assert_eq!(endpoint, "http://general:4318/v1/metrics");
     let expected = [("authorization", "Basic aHVzaA=="), ("b", "c")];
     assert_eq!(headers.0, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!((*timeout, metrics.interval), (Duration::from_secs(7), Duration::from_secs(15)));
-    assert!(*gzip && metrics.delta && !metrics.exponential && !grpc);
+    assert_eq!((*compression, *protocol), (Compression::Gzip, Protocol::HttpProtobuf));
+    assert_eq!((metrics.temporality, metrics.histograms), (Temporality::Delta, Histograms::Explicit));
     assert_eq!((&*resource["service.name"], &*resource["service.namespace"]), ("beats", "ops/kafka"));
-    let config::Target { endpoint, headers, timeout, gzip, grpc, .. } = &traces.target;
+    let config::Target { endpoint, headers, timeout, compression, protocol, .. } = &traces.target;
     assert_eq!(endpoint, "http://only:4317", "as it is, for traces alone");
     assert_eq!(headers.0, [("a".to_owned(), "general".to_owned())]);
-    assert_eq!((*timeout, *gzip, *grpc, traces.share), (Duration::from_secs(7), false, true, 0.5));
-    let told = config.warnings.join("\n");
-    assert_eq!(config.warnings.len(), 2, "{told}");
-    assert!(
-        told.contains("OTEL_EXPORTER_OTLP_TIMEOUT") && told.contains("OTEL_EXPORTER_OTLP_PROTOCOL"),
-        "{told}"
+    assert_eq!(
+        (*timeout, *compression, *protocol, traces.share),
+        (Duration::from_secs(7), Compression::None, Protocol::Grpc, 0.5)
     );
-    let printed = config.redacted();
+    let warnings = config.warnings.join("\n");
+    assert_eq!(config.warnings.len(), 2, "{warnings}");
+    assert!(
+        warnings.contains("OTEL_EXPORTER_OTLP_TIMEOUT") && warnings.contains("OTEL_EXPORTER_OTLP_PROTOCOL"),
+        "{warnings}"
+    );
+    let printed = config.listing();
     assert!(!printed.contains("aHVzaA") && printed.contains("headers = ***"), "{printed}");
     let otlp = |env: &[(&str, &str)]| read(LEAST, env).expect("valid").otlp;
     let endpoints = |env: &[(&str, &str)]| {
@@ -498,8 +603,8 @@ fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ign
         ("OTEL_TRACES_SAMPLER", "parentbased_always_off", true, false),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "no-url:4317", true, true),
     ] {
-        let told = endpoints(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318"), (name, value)]);
-        assert_eq!((told.0.is_some(), told.1.is_some()), (metrics, traces), "{name}");
+        let found = endpoints(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4318"), (name, value)]);
+        assert_eq!((found.0.is_some(), found.1.is_some()), (metrics, traces), "{name}");
     }
     assert_eq!(endpoints(&[]), (None, None), "off unless an endpoint is set");
     let share = |sampler, argument| {
@@ -513,12 +618,12 @@ fn the_variables_of_opentelemetry_are_understood_and_a_wrong_one_is_told_and_ign
     };
     assert_eq!(share("always_on", ""), (1.0, 0));
     assert_eq!(share("traceidratio", "0.25"), (0.25, 0));
-    assert_eq!(share("traceidratio", "2"), (0.01, 1), "told and ignored");
+    assert_eq!(share("traceidratio", "2"), (0.01, 1), "reported and ignored");
     assert_eq!(share("jaeger_remote", ""), (0.01, 1));
 }
 
 #[test]
-fn what_cannot_be_pushed_to_is_an_error_with_its_place_and_without_the_secret() {
+fn otlp_setting_that_cannot_be_used_is_an_error_with_its_place_and_without_the_secret() {
     let text = format!(
         "{LEAST}[otlp]\nendpoint = collector:4318\nprotocol = http\nheaders = hush\ntls.key = k.pem\nintervall = 1s\ntraces.share = 2\n"
     );

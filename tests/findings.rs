@@ -29,7 +29,13 @@ mod sample;
 
 fn settings() -> Alerts {
     let topic = Some("system-alerts".to_owned());
-    Alerts { topic, metrics: None, interval: Duration::from_secs(30), warning: 1000, critical: 10_000 }
+    Alerts {
+        topic,
+        metrics_topic: None,
+        interval: Duration::from_secs(30),
+        lag_warning: 1000,
+        lag_critical: 10_000,
+    }
 }
 
 fn at(second: u64) -> SystemTime {

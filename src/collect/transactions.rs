@@ -111,7 +111,7 @@ impl Probe {
                     (*at, *since) = (stable, now);
                 }
                 let time = now - *since;
-                if time >= self.cluster.transactions.least {
+                if time >= self.cluster.transactions.min_age {
                     held.insert(place, Held { time, records, by: None });
                 }
             }

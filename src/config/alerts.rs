@@ -1,47 +1,59 @@
-//! `[alerts]`: findings that are published to topics of Kafka itself.
+//! `[alerts]`: findings and numbers that are published to topics of Kafka itself.
 
 use std::time::Duration;
 
-use super::{load::Reader, print::time};
+use super::reader::Reader;
 
 /// `[alerts]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alerts {
-    /// The topic of findings, keyed by type; nothing is published without.
+    /// The topic of findings, keyed by their type; `None` publishes no findings.
     pub topic: Option<String>,
-    /// The topic of numbers, keyed by name; none are published without.
-    pub metrics: Option<String>,
-    /// From one look at the findings to the next.
+    /// The topic of numbers, keyed by the metric's name; `None` publishes no numbers.
+    pub metrics_topic: Option<String>,
+    /// The time from one cycle to the next.
     pub interval: Duration,
-    /// Records on a partition from which on a group's lag is worth a warning.
-    pub warning: u64,
-    /// From which on it is critical.
-    pub critical: u64,
-}
-
-impl Reader {
-    pub(super) fn alerts(&mut self) -> Alerts {
-        let topic = |key: &str| Some(self.text("alerts", key)).filter(|topic| !topic.is_empty());
-        let (topic, metrics) = (topic("topic"), topic("metrics.topic"));
-        let warning = self.parsed("alerts", "lag.warning", "a number of records");
-        let critical = self.parsed("alerts", "lag.critical", "a number of records");
-        if critical < warning {
-            self.problem("alerts", "lag.critical", "is below lag.warning: the warning would never be seen");
-        }
-        Alerts { topic, metrics, interval: self.duration("alerts", "interval"), warning, critical }
-    }
+    /// A group with a lag of more records than this on a partition is a warning.
+    pub lag_warning: u64,
+    /// A group with a lag of more records than this on a partition is critical. At least `lag_warning`.
+    pub lag_critical: u64,
 }
 
 impl Alerts {
-    /// As INI.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let topic = |topic: &Option<String>| topic.clone().unwrap_or_default();
-        vec![
-            format!("topic = {}", topic(&self.topic)),
-            format!("metrics.topic = {}", topic(&self.metrics)),
-            format!("interval = {}", time(self.interval)),
-            format!("lag.warning = {}", self.warning),
-            format!("lag.critical = {}", self.critical),
-        ]
+    pub(super) fn read(mut alerts: Reader<'_>) -> Self {
+        let lag_warning = alerts.parsed("lag.warning", "a number of records");
+        let lag_critical = alerts.parsed("lag.critical", "a number of records");
+        if lag_critical < lag_warning {
+            alerts.problem("lag.critical", "is below lag.warning: the warning would never be seen");
+        }
+        Self {
+            topic: alerts.optional("topic").map(str::to_owned),
+            metrics_topic: alerts.optional("metrics.topic").map(str::to_owned),
+            interval: alerts.duration("interval"),
+            lag_warning,
+            lag_critical,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{config, errors};
+
+    #[test]
+    fn topic_that_is_empty_publishes_nothing() {
+        let alerts = config(&[]).alerts;
+        assert_eq!((alerts.topic, alerts.metrics_topic), (None, None));
+        let alerts = config(&[("alerts", "metrics.topic", "numbers")]).alerts;
+        assert_eq!((alerts.topic, alerts.metrics_topic.as_deref()), (None, Some("numbers")));
+    }
+
+    #[test]
+    fn critical_lag_below_the_warning_is_an_error() {
+        let wrong = errors(&[("alerts", "lag.critical", "999")]);
+        assert_eq!(
+            wrong,
+            "test: [alerts] lag.critical: is below lag.warning: the warning would never be seen"
+        );
     }
 }

@@ -1,41 +1,110 @@
-//! `[http]`: where to listen, and who is let in.
+//! `[http]`: where the service listens, and which login it asks for.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::{
+    fmt,
+    net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+};
 
-use super::{Basic, Http, ServerTls, load::Reader};
+use super::reader::Reader;
 
-impl Reader {
-    pub(super) fn http(&mut self) -> Http {
-        let tls = self.pair("http", "tls.certificate", "tls.key");
-        let basic = self.pair("http", "basic.username", "basic.password");
-        if basic.as_ref().is_some_and(|(username, _)| username.contains(':')) {
-            self.expected("http", "basic.username", "a name without a colon");
+/// `[http]`
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The certificate for TLS; `None` serves without TLS.
+    pub tls: Option<ServerTls>,
+    /// The login that every path but the health checks asks for; `None` asks for none.
+    pub basic: Option<Basic>,
+    /// The largest number of connections at the same time, at least 1. A few more are answered on the health paths.
+    pub connections: usize,
+    /// Whether counters are exposed with the time since which they count.
+    pub created_timestamps: bool,
+}
+
+/// `[http] tls.certificate` and `tls.key`: PEM files.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// The server's certificate, followed by those between it and the root.
+    pub certificate: PathBuf,
+    /// The private key of the certificate, not encrypted.
+    pub key: PathBuf,
+}
+
+/// `[http] basic.username` and `basic.password`: the login of basic authentication.
+#[derive(Clone)]
+pub struct Basic {
+    /// The name, which holds no colon.
+    pub username: String,
+    /// The password, which is never printed.
+    pub password: String,
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Basic({})", self.username)
+    }
+}
+
+impl Http {
+    pub(super) fn read(mut http: Reader<'_>) -> Self {
+        let tls = http.pair("tls.certificate", "tls.key");
+        let basic = http.pair("basic.username", "basic.password");
+        if basic.is_some_and(|(username, _)| username.contains(':')) {
+            http.expected("basic.username", "a name without a colon");
         }
-        Http {
-            listen: self.listen(),
+        Self {
+            listen: listen(&mut http),
             tls: tls.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into() }),
-            basic: basic.map(|(username, password)| Basic { username, password }),
-            connections: self.connections(),
-            created_timestamps: self.parsed("http", "created_timestamps", "true or false"),
+            basic: basic.map(|(username, password)| Basic {
+                username: username.to_owned(),
+                password: password.to_owned(),
+            }),
+            connections: connections(&mut http),
+            created_timestamps: http.switch("created_timestamps"),
         }
     }
+}
 
-    fn connections(&mut self) -> usize {
-        let connections = self.text("http", "connections").parse().ok().filter(|count| *count >= 1);
-        connections.unwrap_or_else(|| {
-            self.expected("http", "connections", "a number from 1");
-            1
-        })
+fn connections(http: &mut Reader<'_>) -> usize {
+    let connections = http.text("connections").parse().ok().filter(|count| *count >= 1);
+    connections.unwrap_or_else(|| {
+        http.expected("connections", "a number from 1");
+        1
+    })
+}
+
+/// The address of a name or number and a port. A name such as `localhost` may have an address of each family: the first
+/// address of IPv4 is what people mean.
+fn listen(http: &mut Reader<'_>) -> SocketAddr {
+    let found: Vec<_> = http.text("listen").to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+    let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first()).copied();
+    chosen.unwrap_or_else(|| {
+        http.expected("listen", "an address such as 127.0.0.1:8080");
+        SocketAddr::from(([127, 0, 0, 1], 8080))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{config, errors};
+
+    #[test]
+    fn localhost_is_an_address_of_ipv4() {
+        assert_eq!(config(&[("http", "listen", "localhost:1")]).http.listen.to_string(), "127.0.0.1:1");
     }
 
-    fn listen(&mut self) -> SocketAddr {
-        let text = self.text("http", "listen");
-        // A name such as localhost may have an address of each family: the first of IPv4 is what people mean.
-        let found: Vec<_> = text.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
-        let chosen = found.iter().find(|address| address.is_ipv4()).or(found.first()).copied();
-        chosen.unwrap_or_else(|| {
-            self.expected("http", "listen", "an address such as 127.0.0.1:8080");
-            SocketAddr::from(([127, 0, 0, 1], 8080))
-        })
+    #[test]
+    fn number_of_connections_below_one_is_an_error() {
+        let wrong = errors(&[("http", "connections", "0")]);
+        assert!(wrong.contains("[http] connections: expected a number from 1, found \"0\""), "{wrong}");
+    }
+
+    #[test]
+    fn password_is_not_in_debug_output() {
+        let set = [("http", "basic.username", "me"), ("http", "basic.password", "hush hush")];
+        let basic = config(&set).http.basic.expect("a login");
+        assert_eq!(format!("{basic:?}"), "Basic(me)");
     }
 }

@@ -1,36 +1,58 @@
-//! Configurations of older programs, in our words: cc-heartbeat's files and the environment of the topic
-//! freshness exporter run unchanged.
+//! Configurations of older programs in our keys: the file of cc-heartbeat and the environment of the topic freshness
+//! exporter work unchanged.
 
 use std::collections::BTreeMap;
 
-use super::layer::{Entries, Place};
+use super::{
+    place::Place,
+    settings::{Setting, Settings},
+};
 
-/// Where what has no meaning here is put.
-const IGNORED: &str = "ignored";
+/// What a key of cc-heartbeat's section `[admin]` means here.
+pub(super) enum AdminKey {
+    /// A key of ours with this value.
+    Ours { section: &'static str, key: &'static str, value: String },
+    /// The host of the HTTP listener. Host and port are one key here.
+    ListenerHost,
+    /// The port of the HTTP listener.
+    ListenerPort,
+    /// The key has no counterpart here and is ignored.
+    Ignored,
+}
 
-/// Section, key and value as we know them.
-pub(super) fn translate(section: String, key: String, value: String) -> (String, String, String) {
-    let section = if section == "default" { "kafka".to_owned() } else { section };
-    if section != "admin" {
-        return (section, key, value);
-    }
-    let seconds = |section: &str, key: &str| (section.to_owned(), key.to_owned(), format!("{value}s"));
-    match key.as_str() {
-        "heartbeat.topic" => ("heartbeat".to_owned(), "topic".to_owned(), value),
-        "produce.period.seconds" => seconds("heartbeat", "interval"),
-        "check.topic.period.seconds" => seconds("topic", "interval"),
-        "check.metadata.period.seconds" => seconds("metadata", "interval"),
-        "check.connectivity.period.seconds" => seconds("connectivity", "interval"),
-        "metrics.listener.host" => ("http".to_owned(), "listen.host".to_owned(), value),
-        "metrics.listener.port" => ("http".to_owned(), "listen.port".to_owned(), value),
-        "log.level" => ("log".to_owned(), "level".to_owned(), level(&value).to_lowercase()),
-        // Consumer groups are watched by another task, on its own schedule.
-        "check.consumer.group.period.seconds" => (IGNORED.to_owned(), key, value),
-        _ => (section, key, value),
+/// Translates a key of `[admin]`; `None` if cc-heartbeat has no such key.
+pub(super) fn admin_key(key: &str, value: &str) -> Option<AdminKey> {
+    let ours = |section, key, value| Some(AdminKey::Ours { section, key, value });
+    let interval = |section| ours(section, "interval", format!("{value}s"));
+    match key {
+        "heartbeat.topic" => ours("heartbeat", "topic", value.to_owned()),
+        "produce.period.seconds" => interval("heartbeat"),
+        "check.topic.period.seconds" => interval("topic"),
+        "check.metadata.period.seconds" => interval("metadata"),
+        "check.connectivity.period.seconds" => interval("connectivity"),
+        "metrics.listener.host" => Some(AdminKey::ListenerHost),
+        "metrics.listener.port" => Some(AdminKey::ListenerPort),
+        "log.level" => ours("log", "level", level(value).to_lowercase()),
+        // Another task watches consumer groups, on its own schedule.
+        "check.consumer.group.period.seconds" => Some(AdminKey::Ignored),
+        _ => None,
     }
 }
 
-/// Python's names of the levels, in ours.
+/// The name of a section of cc-heartbeat's file here.
+pub(super) fn section(name: &str) -> &str {
+    if name == "default" { "kafka" } else { name }
+}
+
+/// `[http] listen` of cc-heartbeat's host and port; `None` if neither is set.
+pub(super) fn listener(host: Option<Setting>, port: Option<Setting>) -> Option<Setting> {
+    let place = host.as_ref().or(port.as_ref())?.place.clone();
+    let host = host.map_or_else(|| "localhost".to_owned(), |host| host.value);
+    let port = port.map_or_else(|| "8080".to_owned(), |port| port.value);
+    Some(Setting { value: format!("{host}:{port}"), place })
+}
+
+/// A log level with our name, where Python has another name for it.
 pub(super) fn level(value: &str) -> String {
     match value.to_lowercase().as_str() {
         "warning" => "warn".to_owned(),
@@ -40,46 +62,58 @@ pub(super) fn level(value: &str) -> String {
     }
 }
 
-/// Host and port of the listener, two keys there and one here; what has no meaning here is dropped.
-pub(super) fn join_listener(entries: &mut Entries) {
-    entries.retain(|(section, _), _| section != IGNORED);
-    let mut take = |key: &str| entries.remove(&("http".to_owned(), key.to_owned()));
-    let (host, port) = (take("listen.host"), take("listen.port"));
-    let Some(place) = host.as_ref().or(port.as_ref()).map(|(_, place)| place.clone()) else { return };
-    let or =
-        |found: Option<(String, String)>, default: &str| found.map_or(default.to_owned(), |(value, _)| value);
-    let listen = format!("{}:{}", or(host, "localhost"), or(port, "8080"));
-    entries.insert(("http".to_owned(), "listen".to_owned()), (listen, place));
+/// A variable of the topic freshness exporter. The value of our key is the value of the variable between `before` and
+/// `after`.
+struct ExporterVariable {
+    name: &'static str,
+    section: &'static str,
+    key: &'static str,
+    before: &'static str,
+    after: &'static str,
 }
 
-/// The topic freshness exporter was told everything by its environment. `TOPIC_PREFIX` gives it away: then
-/// topics are watched and nothing else, as it did.
-pub(super) fn freshness_exporter(env: &BTreeMap<String, String>) -> Entries {
-    let mut entries = Entries::new();
+const EXPORTER_VARIABLES: [ExporterVariable; 5] = [
+    variable("KAFKA_BOOTSTRAP_SERVERS", "kafka", "bootstrap.servers", "", ""),
+    variable("KAFKA_SECURITY_PROTOCOL", "kafka", "security.protocol", "", ""),
+    variable("TOPIC_PREFIX", "freshness", "topics.prefix", "", ""),
+    variable("SCRAPE_INTERVAL_SECONDS", "freshness", "interval", "", "s"),
+    variable("METRICS_PORT", "http", "listen", "0.0.0.0:", ""),
+];
+
+const fn variable(
+    name: &'static str,
+    section: &'static str,
+    key: &'static str,
+    before: &'static str,
+    after: &'static str,
+) -> ExporterVariable {
+    ExporterVariable { name, section, key, before, after }
+}
+
+/// The settings that the environment of the topic freshness exporter stands for. Only that program has the variable
+/// `TOPIC_PREFIX`: with it the service watches topics and nothing else, as the exporter did; without it there are no
+/// settings.
+pub(super) fn freshness_exporter(env: &BTreeMap<String, String>) -> Settings {
+    let mut settings = Settings::default();
     if !env.contains_key("TOPIC_PREFIX") {
-        return entries;
+        return settings;
     }
-    let mut set = |section: &str, key: &str, value: String, place: Place| {
-        entries.insert((section.to_owned(), key.to_owned()), (value, place));
+    let mut set = |section: &str, key: &str, value: String, variable: &str| {
+        let place = Place::Environment(variable.to_owned());
+        settings.set(section, key, Setting { value, place });
     };
-    let own = || "environment TOPIC_PREFIX".to_owned();
-    set("kafka", "security.protocol", "SASL_SSL".to_owned(), own());
-    set("http", "listen", "0.0.0.0:8000".to_owned(), own());
-    for section in ["heartbeat", "lag"] {
-        set(section, "enabled", "false".to_owned(), own());
+    for (section, key, value) in [
+        ("kafka", "security.protocol", "SASL_SSL"),
+        ("http", "listen", "0.0.0.0:8000"),
+        ("heartbeat", "enabled", "false"),
+        ("lag", "enabled", "false"),
+    ] {
+        set(section, key, value.to_owned(), "TOPIC_PREFIX");
     }
-    // (variable, section, key, before the value, behind it)
-    let names = [
-        ("KAFKA_BOOTSTRAP_SERVERS", "kafka", "bootstrap.servers", "", ""),
-        ("KAFKA_SECURITY_PROTOCOL", "kafka", "security.protocol", "", ""),
-        ("TOPIC_PREFIX", "freshness", "topics.prefix", "", ""),
-        ("SCRAPE_INTERVAL_SECONDS", "freshness", "interval", "", "s"),
-        ("METRICS_PORT", "http", "listen", "0.0.0.0:", ""),
-    ];
-    for (name, section, key, before, behind) in names {
+    for ExporterVariable { name, section, key, before, after } in EXPORTER_VARIABLES {
         if let Some(value) = env.get(name) {
-            set(section, key, format!("{before}{value}{behind}"), format!("environment {name}"));
+            set(section, key, format!("{before}{value}{after}"), name);
         }
     }
-    entries
+    settings
 }

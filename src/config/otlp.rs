@@ -1,64 +1,109 @@
-//! `[otlp]`: where metrics and traces are pushed, and how. The variables that OpenTelemetry has for it are understood too.
+//! `[otlp]`: where metrics and traces are pushed by OpenTelemetry's protocol, and how.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use super::{
-    layer::Entries,
-    load::Reader,
+    reader::Reader,
     secret::{self, decoded},
 };
 
-/// `[otlp]`: what has an endpoint, and is not switched off, is pushed.
+/// `[otlp]`: a signal that has an endpoint and is enabled is pushed.
 #[derive(Debug, Clone, Default)]
 pub struct Otlp {
-    /// Series.
+    /// How series are pushed; `None` if they are not pushed.
     pub metrics: Option<Metrics>,
-    /// Single heartbeats.
+    /// How single heartbeats are pushed; `None` if they are not pushed.
     pub traces: Option<Traces>,
 }
 
 /// How series are pushed.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// Where to.
+    /// The collector of the series.
     pub target: Target,
-    /// From one export to the next.
+    /// The time from one export to the next.
     pub interval: Duration,
-    /// What came since the last request, instead of everything since the start.
-    pub delta: bool,
-    /// Exponential buckets, else the classic ones.
-    pub exponential: bool,
+    /// What the value of a counter is.
+    pub temporality: Temporality,
+    /// The form of histograms.
+    pub histograms: Histograms,
+}
+
+/// `[otlp] temporality`: what the exported value of a counter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Temporality {
+    /// The sum since the start of the service.
+    Cumulative,
+    /// The sum since the export before.
+    Delta,
+}
+
+/// `[otlp] histograms`: the form in which histograms are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Histograms {
+    /// Buckets whose bounds grow exponentially.
+    Exponential,
+    /// The classic buckets.
+    Explicit,
 }
 
 /// How heartbeats are pushed.
 #[derive(Debug, Clone)]
 pub struct Traces {
-    /// Where to.
+    /// The collector of the traces.
     pub target: Target,
-    /// Of the heartbeats that nothing else speaks for, this share: from 0 to 1.
+    /// The share of ordinary heartbeats that is exported, from 0 to 1. Bad heartbeats and one heartbeat a minute for
+    /// each latency bucket are always exported.
     pub share: f64,
 }
 
-/// A collector, and how it is spoken to.
+/// A collector, and how requests are sent to it.
 #[derive(Clone)]
 pub struct Target {
-    /// The URL of the signal: whole for HTTP, for gRPC the server's. The part that says who may use it is not in it,
-    /// but among the headers. Its query may be secret.
+    /// The URL: for HTTP the whole URL of the signal, for gRPC the URL of the server. The user and password of the URL
+    /// are not in it, but among the headers. The query of the URL may be secret.
     pub endpoint: String,
-    /// gRPC, else protobuf over HTTP.
-    pub grpc: bool,
-    /// Sent with every request.
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The headers of every request.
     pub headers: Headers,
-    /// For one request.
+    /// The longest time of one request.
     pub timeout: Duration,
-    /// Requests are packed.
-    pub gzip: bool,
-    /// Authorities to trust beside the system's: a PEM file.
-    pub ca: Option<PathBuf>,
-    /// Our own certificate and its key: PEM files.
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// Who we are, by the semantic conventions.
+    /// How requests are compressed.
+    pub compression: Compression,
+    /// A PEM file of authorities to trust beside the system's; `None` for the system's alone.
+    pub tls_ca: Option<PathBuf>,
+    /// The client certificate; `None` for none.
+    pub tls_identity: Option<ClientTls>,
+    /// The attributes of the resource by the semantic conventions: `service.name` and the like.
     pub resource: BTreeMap<String, String>,
+}
+
+/// `[otlp] protocol`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// gRPC.
+    Grpc,
+    /// Protobuf over HTTP.
+    HttpProtobuf,
+}
+
+/// `[otlp] compression`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Requests are compressed with gzip.
+    Gzip,
+    /// Requests are not compressed.
+    None,
+}
+
+/// `[otlp] tls.certificate` and `tls.key`: PEM files.
+#[derive(Debug, Clone)]
+pub struct ClientTls {
+    /// The client certificate.
+    pub certificate: PathBuf,
+    /// The private key of the certificate.
+    pub key: PathBuf,
 }
 
 impl fmt::Debug for Target {
@@ -71,7 +116,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Names and values: these may be secret.
+/// Names and values of headers. The values may be secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(pub Vec<(String, String)>);
 
@@ -81,92 +126,120 @@ impl fmt::Debug for Headers {
     }
 }
 
-impl Reader {
-    pub(super) fn otlp(&mut self) -> Otlp {
-        let name = Some(self.text("otlp", "service.name")).filter(|name| !name.is_empty());
-        let mut resource = vec![("service.name".to_owned(), env!("CARGO_PKG_NAME").to_owned())];
-        resource.extend(self.pairs("otlp", "resource"));
-        resource.extend(name.map(|name| ("service.name".to_owned(), name)));
-        let resource: BTreeMap<_, _> = resource.into_iter().collect();
-        let (interval, delta, exponential) = (
-            self.duration("otlp", "interval"),
-            self.is_first("otlp", "temporality", "delta", "cumulative"),
-            self.is_first("otlp", "histograms", "exponential", "explicit"),
+impl Otlp {
+    pub(super) fn read(mut otlp: Reader<'_>) -> Self {
+        let resource = resource(&mut otlp);
+        let interval = otlp.duration("interval");
+        let temporality = otlp.choice(
+            "temporality",
+            ("delta", Temporality::Delta),
+            ("cumulative", Temporality::Cumulative),
         );
-        let share = self.parsed("otlp", "traces.share", "a share from 0 to 1, such as 0.01");
+        let histograms = otlp.choice(
+            "histograms",
+            ("exponential", Histograms::Exponential),
+            ("explicit", Histograms::Explicit),
+        );
+        let share = otlp.parsed("traces.share", "a share from 0 to 1, such as 0.01");
         if !(0.0..=1.0).contains(&share) {
-            self.expected("otlp", "traces.share", "a share from 0 to 1, such as 0.01");
+            otlp.expected("traces.share", "a share from 0 to 1, such as 0.01");
         }
-        let metrics = self.target("metrics", &resource);
-        let traces = self.target("traces", &resource);
-        Otlp {
-            metrics: metrics.map(|target| Metrics { target, interval, delta, exponential }),
+        let metrics = Target::read(&mut otlp, "metrics", &resource);
+        let traces = Target::read(&mut otlp, "traces", &resource);
+        Self {
+            metrics: metrics.map(|target| Metrics { target, interval, temporality, histograms }),
             traces: traces.map(|target| Traces { target, share }),
         }
     }
+}
 
-    /// Where a signal goes; `None` where it is not to be pushed.
-    fn target(&mut self, signal: &str, resource: &BTreeMap<String, String>) -> Option<Target> {
-        let enabled: bool = self.parsed("otlp", &format!("{signal}.enabled"), "true or false");
-        // What is set for the signal wins.
-        let key = |reader: &Self, key: &str| {
+/// The attributes of the resource: `service.name` wins over the same name among the attributes.
+fn resource(otlp: &mut Reader<'_>) -> BTreeMap<String, String> {
+    let mut resource = BTreeMap::from([("service.name".to_owned(), env!("CARGO_PKG_NAME").to_owned())]);
+    resource.extend(pairs(otlp, "resource"));
+    if let Some(name) = otlp.optional("service.name") {
+        resource.insert("service.name".to_owned(), name.to_owned());
+    }
+    resource
+}
+
+impl Target {
+    /// The collector of a signal; `None` if the signal is not pushed.
+    fn read(otlp: &mut Reader<'_>, signal: &str, resource: &BTreeMap<String, String>) -> Option<Self> {
+        let enabled = otlp.switch(&format!("{signal}.enabled"));
+        // A key of the signal that is not empty wins over the key for all signals.
+        let key = |otlp: &Reader<'_>, key: &str| {
             let own = format!("{signal}.{key}");
-            if reader.text("otlp", &own).is_empty() { key.to_owned() } else { own }
+            if otlp.text(&own).is_empty() { key.to_owned() } else { own }
         };
-        let grpc = self.is_first("otlp", &key(self, "protocol"), "grpc", "http/protobuf");
-        let address = key(self, "endpoint");
-        let mut endpoint = self.text("otlp", &address);
-        if address == "endpoint" && !endpoint.is_empty() && !grpc {
+        let protocol = otlp.choice(
+            &key(otlp, "protocol"),
+            ("grpc", Protocol::Grpc),
+            ("http/protobuf", Protocol::HttpProtobuf),
+        );
+        let endpoint_key = key(otlp, "endpoint");
+        let mut endpoint = otlp.text(&endpoint_key).to_owned();
+        if endpoint_key == "endpoint" && !endpoint.is_empty() && protocol == Protocol::HttpProtobuf {
             endpoint = format!("{}/v1/{signal}", endpoint.trim_end_matches('/'));
         }
-        let file = |path: String| Some(path).filter(|path| !path.is_empty()).map(PathBuf::from);
-        let identity = self.pair("otlp", &key(self, "tls.certificate"), &key(self, "tls.key"));
+        let tls = otlp.pair(&key(otlp, "tls.certificate"), &key(otlp, "tls.key"));
         let (endpoint, user) = without_user(endpoint);
-        let mut headers = self.pairs("otlp", &key(self, "headers"));
-        if let Some(user) = user
-            && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-        {
-            headers.push(("authorization".to_owned(), format!("Basic {}", secret::basic(&user))));
-        }
-        let target = Target {
-            grpc,
-            headers: Headers(headers),
-            timeout: self.duration("otlp", &key(self, "timeout")),
-            gzip: self.is_first("otlp", &key(self, "compression"), "gzip", "none"),
-            ca: file(self.text("otlp", &key(self, "tls.ca"))),
-            identity: identity.map(|(certificate, key)| (certificate.into(), key.into())),
-            resource: resource.clone(),
+        let headers = pairs(otlp, &key(otlp, "headers"));
+        let target = Self {
             endpoint,
+            protocol,
+            headers: Headers(with_authorization(headers, user)),
+            timeout: otlp.duration(&key(otlp, "timeout")),
+            compression: otlp.choice(
+                &key(otlp, "compression"),
+                ("gzip", Compression::Gzip),
+                ("none", Compression::None),
+            ),
+            tls_ca: otlp.path(&key(otlp, "tls.ca")),
+            tls_identity: tls
+                .map(|(certificate, key)| ClientTls { certificate: certificate.into(), key: key.into() }),
+            resource: resource.clone(),
         };
         if !enabled || target.endpoint.is_empty() {
             return None;
         }
         if !target.endpoint.starts_with("http://") && !target.endpoint.starts_with("https://") {
-            self.expected("otlp", &address, "a URL such as http://collector:4318");
+            otlp.expected(&endpoint_key, "a URL such as http://collector:4318");
         }
         Some(target)
     }
-
-    /// `NAME=VALUE`, separated by commas; values are percent-encoded.
-    fn pairs(&mut self, section: &str, key: &str) -> Vec<(String, String)> {
-        let text = self.text(section, key);
-        let mut pairs = Vec::new();
-        for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
-            match pair.split_once('=').and_then(|(name, value)| Some((name.trim(), decoded(value.trim())?))) {
-                Some((name, value)) if !name.is_empty() => pairs.push((name.to_owned(), value)),
-                // What is wrong may be a piece of a secret.
-                _ => {
-                    self.problem(section, key, "must be NAME=VALUE,…, with values percent-encoded");
-                    break;
-                }
-            }
-        }
-        pairs
-    }
 }
 
-/// A URL without the part before the `@`, and that part. It must not be in a URL that is handed on, because HTTP
-/// libraries log URLs.
+/// Headers with the user of a URL as basic authentication, unless the headers hold an authorization.
+fn with_authorization(mut headers: Vec<(String, String)>, user: Option<String>) -> Vec<(String, String)> {
+    let has_own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    if let Some(user) = user
+        && !has_own
+    {
+        headers.push(("authorization".to_owned(), format!("Basic {}", secret::basic(&user))));
+    }
+    headers
+}
+
+/// `NAME=VALUE`, separated by commas, with values that are percent-encoded.
+fn pairs(otlp: &mut Reader<'_>, key: &str) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    for pair in otlp.text(key).split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let read = pair.split_once('=').and_then(|(name, value)| Some((name.trim(), decoded(value.trim())?)));
+        match read {
+            Some((name, value)) if !name.is_empty() => pairs.push((name.to_owned(), value)),
+            // The wrong text may be a part of a secret, so the message does not quote it.
+            _ => {
+                otlp.problem(key, "must be NAME=VALUE,…, with values percent-encoded");
+                break;
+            }
+        }
+    }
+    pairs
+}
+
+/// A URL without the part before the `@`, and that part. HTTP libraries log URLs, so no URL with a password is given to
+/// them.
 fn without_user(url: String) -> (String, Option<String>) {
     let begin = url.find("://").map_or(0, |at| at + 3);
     let end = url[begin..].find(['/', '?', '#']).map_or(url.len(), |at| begin + at);
@@ -179,103 +252,39 @@ fn without_user(url: String) -> (String, Option<String>) {
     }
 }
 
-/// The standard variables as settings, and what is to be said of those that are ignored. An empty one is as good as
-/// none, and one with a wrong value is no error: the specification wants it so.
-pub(super) fn variables(env: &BTreeMap<String, String>) -> (Entries, Vec<String>) {
-    let (mut entries, mut warnings) = (Entries::new(), Vec::new());
-    let get = |name: &str| env.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
-    let is = |name: &str, wanted: &str| get(name).is_some_and(|value| value.eq_ignore_ascii_case(wanted));
-    let mut set = |name: &str, key: &str, value: String| {
-        entries.insert(("otlp".to_owned(), key.to_owned()), (value, format!("environment {name}")));
-    };
-    for (variable, signal) in [("", ""), ("METRICS_", "metrics."), ("TRACES_", "traces.")] {
-        for (suffix, key, takes) in TRANSPORT {
-            let name = format!("OTEL_EXPORTER_OTLP_{variable}{suffix}");
-            let Some(value) = get(&name) else { continue };
-            match takes(value) {
-                Some(value) => set(&name, &format!("{signal}{key}"), value),
-                None => warnings.push(format!("{name} is ignored: its value is not one that is known here")),
-            }
-        }
+#[cfg(test)]
+mod tests {
+    use super::{super::test_support::config, *};
+
+    const ENDPOINT: (&str, &str, &str) = ("otlp", "endpoint", "http://c:4318/");
+
+    #[test]
+    fn key_of_a_signal_wins_over_the_key_of_all_signals() {
+        let set = [ENDPOINT, ("otlp", "traces.timeout", "1s"), ("otlp", "traces.protocol", "grpc")];
+        let Otlp { metrics: Some(metrics), traces: Some(traces) } = config(&set).otlp else {
+            panic!("both signals have an endpoint")
+        };
+        let target = metrics.target;
+        assert_eq!(
+            (target.endpoint.as_str(), target.protocol),
+            ("http://c:4318/v1/metrics", Protocol::HttpProtobuf)
+        );
+        assert_eq!(target.timeout, Duration::from_secs(10));
+        let target = traces.target;
+        assert_eq!((target.endpoint.as_str(), target.protocol), ("http://c:4318/", Protocol::Grpc));
+        assert_eq!(target.timeout, Duration::from_secs(1));
     }
-    for (name, key, takes) in OTHERS {
-        let Some(value) = get(name) else { continue };
-        match takes(value) {
-            Some(value) => set(name, key, value),
-            None => warnings.push(format!("{name} is ignored: its value is not one that is known here")),
-        }
+
+    #[test]
+    fn user_of_a_url_is_a_header_unless_there_is_an_authorization() {
+        assert_eq!(
+            without_user("https://me:p@ss@c:4318/v1?x=a@b".to_owned()),
+            ("https://c:4318/v1?x=a@b".to_owned(), Some("me:p@ss".to_owned()))
+        );
+        assert_eq!(without_user("http://c/a@b".to_owned()), ("http://c/a@b".to_owned(), None));
+        let headers = with_authorization(Vec::new(), Some("me:hush".to_owned()));
+        assert_eq!(headers, [("authorization".to_owned(), "Basic bWU6aHVzaA==".to_owned())]);
+        let own = vec![("Authorization".to_owned(), "Bearer x".to_owned())];
+        assert_eq!(with_authorization(own.clone(), Some("me:hush".to_owned())), own);
     }
-    let disabled = [
-        ("OTEL_SDK_DISABLED", "true", &["metrics.enabled", "traces.enabled"][..]),
-        ("OTEL_METRICS_EXPORTER", "none", &["metrics.enabled"]),
-        ("OTEL_TRACES_EXPORTER", "none", &["traces.enabled"]),
-    ];
-    for (name, _, keys) in disabled.into_iter().filter(|(name, value, _)| is(name, value)) {
-        keys.iter().for_each(|key| set(name, key, false.to_string()));
-    }
-    for name in ["OTEL_METRICS_EXPORTER", "OTEL_TRACES_EXPORTER"] {
-        let known = |value: &str| ["otlp", "none", "prometheus"].contains(&value.to_lowercase().as_str());
-        if get(name).is_some_and(|value| !value.split(',').map(str::trim).all(known)) {
-            warnings.push(format!("{name} is ignored: there is no such exporter here"));
-        }
-    }
-    // The share is the argument of one sampler; the others say it by their name. A parent there never is.
-    let sampler = get("OTEL_TRACES_SAMPLER").map(|sampler| sampler.trim_start_matches("parentbased_"));
-    let (name, argument) = ("OTEL_TRACES_SAMPLER", get("OTEL_TRACES_SAMPLER_ARG").unwrap_or("1"));
-    match sampler {
-        None => {}
-        Some("always_on") => set(name, "traces.share", "1".to_owned()),
-        Some("always_off") => set(name, "traces.enabled", false.to_string()),
-        Some("traceidratio") if argument.parse().is_ok_and(|share: f64| (0.0..=1.0).contains(&share)) => {
-            set(name, "traces.share", argument.to_owned());
-        }
-        Some(_) => {
-            warnings.push(format!("{name} is ignored: it or its argument is not one that is known here"))
-        }
-    }
-    (entries, warnings)
-}
-
-/// What a variable's value is in our words; `None` if it is none that may be.
-type Takes = fn(&str) -> Option<String>;
-
-/// For all signals, or with `METRICS_` or `TRACES_` for one alone.
-const TRANSPORT: &[(&str, &str, Takes)] = &[
-    ("ENDPOINT", "endpoint", url),
-    ("PROTOCOL", "protocol", |value| among(value, &["grpc", "http/protobuf"])),
-    ("HEADERS", "headers", any),
-    ("TIMEOUT", "timeout", milliseconds),
-    ("COMPRESSION", "compression", |value| among(value, &["gzip", "none"])),
-    ("CERTIFICATE", "tls.ca", any),
-    ("CLIENT_CERTIFICATE", "tls.certificate", any),
-    ("CLIENT_KEY", "tls.key", any),
-];
-
-const OTHERS: &[(&str, &str, Takes)] = &[
-    ("OTEL_METRIC_EXPORT_INTERVAL", "interval", milliseconds),
-    ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "temporality", |value| {
-        among(value, &["cumulative", "delta", "lowmemory"]).map(|value| value.replace("lowmemory", "delta"))
-    }),
-    ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "histograms", |value| {
-        among(value, &["explicit_bucket_histogram", "base2_exponential_bucket_histogram"])
-            .map(|value| if value.starts_with("base2") { "exponential" } else { "explicit" }.to_owned())
-    }),
-    ("OTEL_SERVICE_NAME", "service.name", any),
-    ("OTEL_RESOURCE_ATTRIBUTES", "resource", any),
-];
-
-fn url(value: &str) -> Option<String> {
-    (value.starts_with("http://") || value.starts_with("https://")).then(|| value.to_owned())
-}
-
-fn any(value: &str) -> Option<String> {
-    Some(value.to_owned())
-}
-
-fn among(value: &str, words: &[&str]) -> Option<String> {
-    words.iter().find(|word| value.eq_ignore_ascii_case(word)).map(|word| (*word).to_owned())
-}
-
-fn milliseconds(value: &str) -> Option<String> {
-    value.parse::<u64>().ok().filter(|value| *value > 0).map(|value| format!("{value}ms"))
 }

@@ -1,62 +1,62 @@
-//! `[slo]`: what is promised, from which `kafka-heartbeat slo` makes rules.
+//! `[slo]`: the objectives from which `kafka-heartbeat slo` makes rules.
 
 use std::time::Duration;
 
-use super::{load::Reader, print::time};
+use super::reader::Reader;
 
-/// What is promised. Percent of a month; what is absent is not promised.
+/// `[slo]`: objectives in percent of thirty days; `None` for an objective that is not promised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slo {
-    /// Heartbeats that come back in time.
+    /// Heartbeats that come back by their deadline.
     pub availability: Option<f64>,
     /// Heartbeats that come back within a time.
-    pub latency: Option<(f64, Duration)>,
-    /// Heartbeats that are acknowledged in time.
+    pub latency: Option<LimitedObjective>,
+    /// Heartbeats that are acknowledged by their deadline.
     pub produce: Option<f64>,
-    /// Sessions with each broker that can be opened.
+    /// Sessions that can be opened, with each broker.
     pub connectivity: Option<f64>,
-    /// Time in which the newest record of a topic is younger.
-    pub freshness: Option<(f64, Duration)>,
-    /// Time in which the oldest unread record of a group is younger.
-    pub lag: Option<(f64, Duration)>,
+    /// The time in which the newest record of a topic is younger than the limit.
+    pub freshness: Option<LimitedObjective>,
+    /// The time in which the oldest unread record of a group is younger than the limit.
+    pub lag: Option<LimitedObjective>,
 }
 
-impl Reader {
-    pub(super) fn slo(&mut self) -> Slo {
-        Slo {
-            availability: self.percent("availability"),
-            latency: self.limited("latency"),
-            produce: self.percent("produce"),
-            connectivity: self.percent("connectivity"),
-            freshness: self.limited("freshness"),
-            lag: self.limited("lag"),
-        }
-    }
+/// An objective with a limit: the keys `NAME` and `NAME.limit`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LimitedObjective {
+    /// The objective in percent.
+    pub percent: f64,
+    /// What stays within this time is good.
+    pub limit: Duration,
+}
 
-    fn percent(&mut self, key: &str) -> Option<f64> {
-        let text = self.text("slo", key);
-        if text.is_empty() {
-            return None;
+impl Slo {
+    pub(super) fn read(mut slo: Reader<'_>) -> Self {
+        Self {
+            availability: percent(&mut slo, "availability"),
+            latency: limited(&mut slo, "latency"),
+            produce: percent(&mut slo, "produce"),
+            connectivity: percent(&mut slo, "connectivity"),
+            freshness: limited(&mut slo, "freshness"),
+            lag: limited(&mut slo, "lag"),
         }
-        match promise(&text) {
-            Ok(percent) => Some(percent),
-            Err(words) => {
-                self.problem("slo", key, &words);
-                None
-            }
-        }
-    }
-
-    fn limited(&mut self, key: &str) -> Option<(f64, Duration)> {
-        let percent = self.percent(key)?;
-        Some((percent, self.duration("slo", &format!("{key}.limit"))))
     }
 }
 
-/// A number of percent that can be promised.
+fn percent(slo: &mut Reader<'_>, key: &str) -> Option<f64> {
+    let percent = promise(slo.optional(key)?);
+    percent.map_err(|message| slo.problem(key, &message)).ok()
+}
+
+fn limited(slo: &mut Reader<'_>, key: &str) -> Option<LimitedObjective> {
+    let percent = percent(slo, key)?;
+    Some(LimitedObjective { percent, limit: slo.duration(&format!("{key}.limit")) })
+}
+
+/// An objective in percent, such as `99.9` or `99.9%`.
 ///
 /// # Errors
-/// Why it cannot.
+/// A sentence that says why the text is no objective.
 pub fn promise(text: &str) -> Result<f64, String> {
     let percent: f64 = text.trim_end_matches('%').trim().parse().unwrap_or(f64::NAN);
     match percent {
@@ -69,27 +69,29 @@ pub fn promise(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Slo {
-    /// As INI.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for (key, percent) in [
-            ("availability", self.availability),
-            ("produce", self.produce),
-            ("connectivity", self.connectivity),
-        ] {
-            lines
-                .push(format!("{key} = {}", percent.map_or_else(String::new, |percent| percent.to_string())));
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{
+        super::test_support::{config, errors},
+        *,
+    };
+
+    #[test]
+    fn objective_is_a_number_of_percent_below_100() {
+        assert_eq!(["99.9", "99.9 %", "0.1"].map(promise), [Ok(99.9), Ok(99.9), Ok(0.1)]);
+        for wrong in ["100", "101", "0", "-1", "all", "NaN", ""] {
+            assert!(promise(wrong).is_err(), "{wrong}");
         }
-        for (key, limited) in [("latency", self.latency), ("freshness", self.freshness), ("lag", self.lag)] {
-            match limited {
-                None => lines.push(format!("{key} =")),
-                Some((percent, limit)) => {
-                    lines.push(format!("{key} = {percent}"));
-                    lines.push(format!("{key}.limit = {}", time(limit)));
-                }
-            }
-        }
-        lines
+        let wrong = errors(&[("slo", "produce", "100")]);
+        assert!(wrong.starts_with("test: [slo] produce: 100 leaves no error budget"), "{wrong}");
+    }
+
+    #[test]
+    fn objective_that_is_empty_is_not_promised_and_its_limit_is_not_read() {
+        let slo = config(&[("slo", "lag", ""), ("slo", "lag.limit", ""), ("slo", "latency.limit", "2s")]).slo;
+        assert_eq!(slo.lag, None);
+        assert_eq!(slo.latency, Some(LimitedObjective { percent: 99.0, limit: Duration::from_secs(2) }));
     }
 }

@@ -1,47 +1,64 @@
-//! What a process was given to configure itself: a file, the environment and the command line.
+//! What a process is given to configure itself: a file, the environment and the command line.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::layer::{Layer, PREFIX};
+use super::{
+    environment,
+    place::Place,
+    settings::{Setting, Settings},
+};
 
-/// What the process was given.
+/// The flag that names brokers.
+pub(super) const BOOTSTRAP_FLAG: &str = "--bootstrap-servers";
+
+/// What the process is given.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// `--config`
+    /// `--config`; `None` for a configuration without a file.
     pub file: Option<PathBuf>,
-    /// The environment.
+    /// The environment variables by name.
     pub env: BTreeMap<String, String>,
-    /// `--bootstrap-servers`
+    /// `--bootstrap-servers`; `None` if the flag is absent.
     pub bootstrap: Option<String>,
-    /// `-X key=value`, in order.
+    /// `-X key=value`, in the order of the command line.
     pub properties: Vec<(String, String)>,
-    /// `--listen`
+    /// `--listen`; `None` if the flag is absent.
     pub listen: Option<String>,
-    /// `--log.format`
+    /// `--log.format`; `None` if the flag is absent.
     pub log_format: Option<String>,
-    /// Other settings of the command line: section, key, value, flag.
+    /// Further settings: section, key, value, and the flag that error messages name.
     pub settings: Vec<(&'static str, String, String, &'static str)>,
 }
 
 impl Sources {
-    /// Whether nobody said how a cluster is reached: no file, no broker, no property and no variable of ours.
+    /// Whether nothing names a cluster: no file, no broker, no property and no variable of ours is given.
     pub fn is_empty(&self) -> bool {
         let flags = self.file.is_none() && self.bootstrap.is_none() && self.properties.is_empty();
-        flags && !self.env.keys().any(|name| name.starts_with(PREFIX))
+        flags && !self.env.keys().any(|name| name.starts_with(environment::PREFIX))
     }
 
-    /// The layer of the command line.
-    pub(super) fn flags(&self) -> Layer {
-        let given = |section, key: &str, value: &Option<String>, flag| {
-            value.clone().map(|value| (section, key.to_owned(), value, flag))
+    /// The settings of the command line.
+    pub(super) fn flags(&self) -> Settings {
+        let mut settings = Settings::default();
+        let mut set = |section: &str, key: &str, value: &str, flag| {
+            settings.set(section, key, Setting { value: value.to_owned(), place: Place::Flag(flag) });
         };
-        let properties =
-            self.properties.iter().map(|(key, value)| ("kafka", key.clone(), value.clone(), "-X"));
+        for (key, value) in &self.properties {
+            set("kafka", key, value, "-X");
+        }
+        for (section, key, value, flag) in &self.settings {
+            set(section, key, value, flag);
+        }
         let flags = [
-            given("kafka", "bootstrap.servers", &self.bootstrap, "--bootstrap-servers"),
-            given("http", "listen", &self.listen, "--listen"),
-            given("log", "format", &self.log_format, "--log.format"),
+            ("kafka", "bootstrap.servers", &self.bootstrap, BOOTSTRAP_FLAG),
+            ("http", "listen", &self.listen, "--listen"),
+            ("log", "format", &self.log_format, "--log.format"),
         ];
-        Layer::from_flags(properties.chain(self.settings.iter().cloned()).chain(flags.into_iter().flatten()))
+        for (section, key, value, flag) in flags {
+            if let Some(value) = value {
+                set(section, key, value, flag);
+            }
+        }
+        settings
     }
 }

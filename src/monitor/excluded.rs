@@ -78,8 +78,8 @@ impl Excluded {
         }
         let (groups, topics) = (read.groups.len(), read.topics.len());
         tracing::info!(cluster = name, groups, topics, "left out by {path}");
-        cluster.lag.groups.leave_out(read.groups);
-        cluster.lag.topics.leave_out(read.topics);
+        cluster.lag.groups_filter.exclude(read.groups);
+        cluster.lag.topics.exclude(read.topics);
         true
     }
 }
@@ -140,7 +140,7 @@ mod tests {
             (["a b", "c"].map(|group| cluster.lag.watches(group)), cluster.lag.topics.covers("t"))
         };
         assert_eq!(watches(&cluster), ([false, true], false));
-        cluster.lag.names = vec!["a b".to_owned()];
+        cluster.lag.groups = vec!["a b".to_owned()];
         assert!(!cluster.lag.watches("a b"), "also of those that are named to be watched");
         fs::remove_file(&path).expect("it was there");
         assert!(excluded.apply(&mut cluster).await);

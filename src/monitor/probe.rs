@@ -41,7 +41,7 @@ impl Probe {
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
         let mut memory = Memory::default();
-        memory.topics.committed_only(cluster.lag.committed_only);
+        memory.topics.count_up_to(cluster.lag.isolation);
         Self {
             metadata,
             connections: Connections::new(addresses, &cluster),

@@ -6,7 +6,7 @@ use super::{ask::Asked, context::Context};
 use crate::{
     cluster::{Api, latest_ms},
     collect::topics::{Leaderless, LogOffsets},
-    config,
+    config::{self, Isolation},
     kafka::{
         Fault,
         admin::{At, ByLeader, FoundOffsets, offsets},
@@ -29,10 +29,9 @@ impl Recorded {
         let sampled = clock.now();
         let wire = &connections.by_role;
         let last_stable = async {
-            if cluster.lag.committed_only {
-                offsets(wire, &wanted, At::Stable).await
-            } else {
-                FoundOffsets::default()
+            match cluster.lag.isolation {
+                Isolation::ReadCommitted => offsets(wire, &wanted, At::Stable).await,
+                Isolation::ReadUncommitted => FoundOffsets::default(),
             }
         };
         let (latest, earliest, last_stable) = tokio::join!(

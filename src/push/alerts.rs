@@ -99,7 +99,7 @@ impl AlertTask {
     }
 
     async fn numbers(&self) -> Result<(), Error> {
-        let Some(topic) = &self.settings.metrics else { return Ok(()) };
+        let Some(topic) = &self.settings.metrics_topic else { return Ok(()) };
         let readings = self.board.read();
         let exposed = Exposed::to_publish(&readings);
         let mut chosen = Chosen::default();

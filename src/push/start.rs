@@ -52,7 +52,7 @@ impl Push {
         if let Some(report) = &config.report {
             push.spawn(ReportTask::schedule(report), ReportTask::new(report, boards.clone()));
         }
-        if config.alerts.topic.is_some() || config.alerts.metrics.is_some() {
+        if config.alerts.topic.is_some() || config.alerts.metrics_topic.is_some() {
             for board in &boards {
                 push.alerts(&config.alerts, board)?;
             }

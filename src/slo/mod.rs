@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use crate::config::Config;
+use crate::config::{Config, LimitedObjective};
 
 /// What the rules are written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -201,7 +201,7 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             first: "check the outcomes by kind, then the latency by broker",
         });
     }
-    if let Some((percent, limit)) = slo.latency.filter(|_| sends) {
+    if let Some(LimitedObjective { percent, limit }) = slo.latency.filter(|_| sends) {
         latency_limit(config, limit)?;
         promises.push(Promise {
             name: "end-to-end-latency",
@@ -250,7 +250,9 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             first: "see on the service's page at which stage sessions fail: name, TCP connection, TLS or SASL",
         });
     }
-    if let Some((percent, limit)) = slo.freshness.filter(|_| watches(|cluster| cluster.freshness.enabled)) {
+    if let Some(LimitedObjective { percent, limit }) =
+        slo.freshness.filter(|_| watches(|cluster| cluster.freshness.enabled))
+    {
         promises.push(Promise {
             name: "topic-freshness",
             alert: "KafkaTopicFreshness",
@@ -270,7 +272,9 @@ fn promises(config: &Config, availability: Option<f64>) -> Result<Vec<Promise>, 
             first: "check whether the producer of the topic runs; if all topics are stale, check the brokers",
         });
     }
-    if let Some((percent, limit)) = slo.lag.filter(|_| watches(|cluster| cluster.lag.enabled)) {
+    if let Some(LimitedObjective { percent, limit }) =
+        slo.lag.filter(|_| watches(|cluster| cluster.lag.enabled))
+    {
         promises.push(Promise {
             name: "consumer-time-lag",
             alert: "KafkaConsumerTimeLag",

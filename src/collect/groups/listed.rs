@@ -90,7 +90,7 @@ impl Watched {
             self.take_in(listing, whole, settings);
         }
         self.known.retain(|name, _| settings.watches(name));
-        for name in settings.names.iter().filter(|name| settings.watches(name)) {
+        for name in settings.groups.iter().filter(|name| settings.watches(name)) {
             self.known.entry(name.as_str().into()).or_insert_with(Known::named);
         }
         self.find_coordinators(wire, faults).await;
@@ -184,7 +184,7 @@ impl Watched {
         for known in self.known.values_mut().filter(|known| known.is_deleted()) {
             known.state = GroupState::Missing;
         }
-        let is_named = |name: &str| settings.names.iter().any(|named| named == name);
+        let is_named = |name: &str| settings.groups.iter().any(|named| named == name);
         self.known.retain(|name, known| !known.is_deleted() || is_named(name));
     }
 }

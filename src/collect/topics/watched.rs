@@ -14,7 +14,7 @@ use crate::{
         history::History,
         time_lag::{NOTHING_UNREAD, TimeLag},
     },
-    config,
+    config::{self, Isolation},
     kafka::{
         Fault, TopicId,
         admin::{self, ByLeader, Found, FoundOffsets},
@@ -98,8 +98,8 @@ pub(crate) struct Watched {
     /// Of deleted topics, to be forgotten in the file too.
     pub(super) gone: Vec<HistoryRow>,
     anew: Vec<Arc<str>>,
-    /// Lag counts to the last stable offset.
-    committed_only: bool,
+    /// The offset up to which lag is counted.
+    isolation: Isolation,
 }
 
 #[derive(Debug, Default)]
@@ -132,16 +132,15 @@ pub(super) struct Seen {
 
 /// What is known of a topic's logs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Logs<'a>(&'a Memory, bool);
+pub(crate) struct Logs<'a>(&'a Memory, Isolation);
 
 impl<'a> Logs<'a> {
     pub(crate) fn log(self, partition: i32) -> Option<Log<'a>> {
         let seen = self.0.partitions.get(&partition)?;
         // Asked for at the same time, the last stable offset may be a moment younger.
-        let end = if self.1 {
-            seen.stable.map(|stable| stable.min(seen.ends.end.unwrap_or(stable)))
-        } else {
-            seen.ends.end
+        let end = match self.1 {
+            Isolation::ReadCommitted => seen.stable.map(|stable| stable.min(seen.ends.end.unwrap_or(stable))),
+            Isolation::ReadUncommitted => seen.ends.end,
         };
         let ends = Ends { end, ..seen.ends };
         Some(Log { ends, high: seen.ends.end, history: &seen.history, poor: self.0.compacted })
@@ -184,7 +183,7 @@ impl Watched {
 
     /// What is known of a topic's logs.
     pub(crate) fn of(&self, topic: &str) -> Option<Logs<'_>> {
-        self.topics.get(topic).map(|memory| Logs(memory, self.committed_only))
+        self.topics.get(topic).map(|memory| Logs(memory, self.isolation))
     }
 
     /// How old the record at an offset is, by our own samples alone.
@@ -202,9 +201,9 @@ impl Watched {
         std::mem::take(&mut self.anew)
     }
 
-    /// Whether lag counts to the last stable offset.
-    pub(crate) fn committed_only(&mut self, committed_only: bool) {
-        self.committed_only = committed_only;
+    /// Sets the offset up to which lag is counted.
+    pub(crate) fn count_up_to(&mut self, isolation: Isolation) {
+        self.isolation = isolation;
     }
 
     /// Learns which topics are compacted.

@@ -248,11 +248,11 @@ impl Traffic {
         let actual = records as f64 / seconds;
         let (hour, into) = hour(at);
         let (expected, spread) = self.baseline.expected_until(hour, into)?;
-        let score = (actual - expected) / spread.max(settings.least);
+        let score = (actual - expected) / spread.max(settings.min_rate);
         // It has fallen silent: within the last hour it was still as it should be, or it was silent before for that
         // reason. A topic that rests over its first weekend has done so for longer.
         let awake = || self.baseline.at(hour.wrapping_sub(1)).is_some_and(|before| before >= expected / 2.0);
-        let dropped = records == 0 && expected >= settings.least;
+        let dropped = records == 0 && expected >= settings.min_rate;
         let odd = self.baseline.odd;
         let kind = match odd {
             _ if dropped && (odd == Some(Kind::Drop) || awake()) => Some(Kind::Drop),
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn odd_traffic_is_found_though_the_service_was_away_for_a_while() {
-        let settings = Settings { score: 4.0, least: 1.0 };
+        let settings = Settings { score: 4.0, min_rate: 1.0 };
         let mut traffic = Traffic::default();
         let mut odd = Vec::new();
         for now in (0..4 * A_DAY).step_by(60) {
@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn what_is_odd_stays_so_until_it_is_judged_again() {
-        let settings = Settings { score: 4.0, least: 1.0 };
+        let settings = Settings { score: 4.0, min_rate: 1.0 };
         let mut traffic = Traffic::default();
         let hour = |now: u64| u32::try_from((MONDAY + now) / AN_HOUR).expect("an hour");
         let mut told = Vec::new();
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_wrong_for_some_hours_costs_nothing_that_was_learned() {
-        let settings = Settings { score: 4.0, least: 1.0 };
+        let settings = Settings { score: 4.0, min_rate: 1.0 };
         for wrong in [0, 2 * A_WEEK, 3000 * A_WEEK] {
             let mut traffic = Traffic::default();
             let mut known = |minutes: std::ops::Range<u64>, base: u64| {
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn little_traffic_is_never_odd() {
-        let settings = Settings { score: 4.0, least: 1.0 };
+        let settings = Settings { score: 4.0, min_rate: 1.0 };
         let mut traffic = Traffic::default();
         for now in (0..10 * A_DAY).step_by(60) {
             let hour = u32::try_from((MONDAY + now) / AN_HOUR).expect("an hour");

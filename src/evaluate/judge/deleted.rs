@@ -25,13 +25,12 @@ impl Judge {
 mod tests {
     use super::super::tests::{MONDAY, World, cluster, look};
     use super::*;
-    use crate::config::Liveness;
 
     #[test]
     fn deleted_groups_beyond_the_limit_are_forgotten_oldest_first() {
         const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
         let mut settings = cluster();
-        settings.liveness = Liveness { most_absent: 2, ..settings.liveness };
+        settings.history.absent_group_limit = 2;
         let (mut judge, mut world) = (Judge::default(), World::default());
         world.ends.insert("t", 1000);
         for name in NAMES {

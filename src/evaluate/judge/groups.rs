@@ -26,7 +26,7 @@ use crate::{
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz(bytes: Vec<u8>) {
     let baseline = Baseline::from_bytes(&bytes).expect("bytes of a baseline");
-    let settings = config::Anomaly { score: 4.0, least: 1.0 };
+    let settings = config::Anomaly { score: 4.0, min_rate: 1.0 };
     let hours = u64::from(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
     let mut traffic = anomaly::Traffic::of(baseline);
     for minute in 0..200 {
@@ -185,7 +185,7 @@ impl Judge {
             let known = self.groups.entry(name.clone()).or_default();
             known.missing = 0;
             if group.fault.is_none() {
-                let gone = known.look(name, group, seen.at, &settings.liveness, &mut changes.statuses);
+                let gone = known.look(name, group, seen.at, &settings.history, &mut changes.statuses);
                 self.gone.0.extend(gone.into_iter().map(|topic| (name.clone(), topic, None)));
             }
         }
@@ -197,13 +197,13 @@ impl Judge {
             known.missing = known.missing.saturating_add(u8::from(seen.listed));
             let stays = settings.lag.watches(name)
                 && (known.missing < MISSES
-                    || known.gone(name, seen.at, &settings.liveness, &mut changes.statuses));
+                    || known.gone(name, seen.at, &settings.history, &mut changes.statuses));
             if !stays {
                 self.gone.0.extend(known.rows(name));
             }
             stays
         });
-        self.forget_oldest(settings.liveness.most_absent);
+        self.forget_oldest(settings.history.absent_group_limit);
         let groups = self.groups.iter().map(|(name, known)| (name.clone(), known.view(seen.age))).collect();
         let rates = self.rates(seen, &settings.anomaly, &mut changes);
         (Judged { groups, rates }, changes)
@@ -231,7 +231,7 @@ impl Known {
         name: &Arc<str>,
         group: &groups::Group,
         at: Moment,
-        settings: &config::Liveness,
+        settings: &config::History,
         statuses: &mut Vec<Transition>,
     ) -> Vec<Arc<str>> {
         self.lives = match group.state {
@@ -289,7 +289,7 @@ impl Known {
         &mut self,
         name: &Arc<str>,
         at: Moment,
-        settings: &config::Liveness,
+        settings: &config::History,
         statuses: &mut Vec<Transition>,
     ) -> bool {
         let was_there = self.verdict.take().is_some();
@@ -301,7 +301,7 @@ impl Known {
             let transition = read.transition(name, topic, from);
             statuses.extend(transition.map(|transition| Transition { gone: true, ..transition }));
         }
-        self.since().is_some_and(|last| at.own.saturating_sub(last) < settings.retention)
+        self.since().is_some_and(|last| at.own.saturating_sub(last) < settings.absent_group_retention)
     }
 
     fn view(&self, age: &dyn Fn(&str, i32, i64) -> Option<TimeLag>) -> Group {
@@ -359,7 +359,7 @@ fn verdict(
     lag: &Lag,
     now: Duration,
     lives: bool,
-    settings: &config::Liveness,
+    settings: &config::History,
 ) -> Option<Verdict> {
     if lag.beyond_end {
         return lag.reset.then_some(Verdict::Reset);

@@ -7,7 +7,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::config::Liveness;
+use crate::config::History;
 
 /// Samples that are kept of a partition, as Burrow does.
 pub(crate) const WINDOW: usize = 10;
@@ -97,15 +97,18 @@ impl Window {
         now: Duration,
         (committed, lag): (i64, i64),
         lives: bool,
-        settings: &Liveness,
+        settings: &History,
     ) -> Option<Verdict> {
         self.ends = [Some(committed.saturating_add(lag)), self.ends[0]];
         let is_news = self.samples.back().is_none_or(|last| last.committed != committed);
         if lives || is_news {
             let lag_then = u32::try_from(lag.max(0)).unwrap_or(u32::MAX);
-            self.take(Sample { at: tenths(now), committed, lag: lag_then }, settings.sample);
+            self.take(Sample { at: tenths(now), committed, lag: lag_then }, settings.sample_interval);
         }
-        if lag > 0 { self.judge(now, settings.sample * settings.samples) } else { Some(Verdict::Ok) }
+        if lag <= 0 {
+            return Some(Verdict::Ok);
+        }
+        self.judge(now, settings.sample_interval * settings.offline_detection_consecutive_samples)
     }
 
     fn take(&mut self, sample: Sample, apart: Duration) {
@@ -166,15 +169,16 @@ fn tenths(time: Duration) -> u32 {
 mod tests {
     use super::*;
 
-    fn every(sample: u64, samples: u32) -> Liveness {
+    fn every(sample: u64, samples: u32) -> History {
         let zero = Duration::ZERO;
-        Liveness {
-            sample: Duration::from_secs(sample),
-            samples,
-            recovering: zero,
-            near: zero,
-            retention: zero,
-            most_absent: 1000,
+        History {
+            path: None,
+            sample_interval: Duration::from_secs(sample),
+            offline_detection_consecutive_samples: samples,
+            recovering_minimum_duration: zero,
+            online_lag_threshold: zero,
+            absent_group_retention: zero,
+            absent_group_limit: 1000,
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::groups::Moment;
-use crate::{config::Liveness, evaluate::lag::Lag};
+use crate::{config::History, evaluate::lag::Lag};
 
 /// Whether a group reads a topic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ impl Life {
     }
 
     /// Takes a look in; tells what it was before, if it has changed.
-    pub(crate) fn look(&mut self, look: Look<'_>, at: Moment, settings: &Liveness) -> Option<Status> {
+    pub(crate) fn look(&mut self, look: Look<'_>, at: Moment, settings: &History) -> Option<Status> {
         let now = at.own;
         let (mut advanced, mut moved) = (false, self.committed.is_empty());
         for (number, lag) in look.lags {
@@ -93,7 +93,7 @@ impl Life {
         let whole = look.whole && !look.lags.values().any(is_unknown);
         let lagging = look.lags.values().any(|lag| lag.unread() > Some(0));
         // A little early is in time: looks do not come to the millisecond.
-        let due = now.saturating_sub(self.counted) >= settings.sample * 3 / 4;
+        let due = now.saturating_sub(self.counted) >= settings.sample_interval * 3 / 4;
         if moved {
             (self.still, self.counted) = (u32::from(lagging), now);
         } else if whole && !lagging {
@@ -102,16 +102,21 @@ impl Life {
             (self.still, self.counted) = (self.still + 1, now);
         }
         let age = |lag: &Lag| lag.time.map(|time| time.age);
-        let near = || look.lags.values().all(|lag| age(lag).is_some_and(|age| age < settings.near));
+        let near =
+            || look.lags.values().all(|lag| age(lag).is_some_and(|age| age < settings.online_lag_threshold));
         let next = match self.status {
             Status::Offline if advanced => Status::Recovering,
-            Status::Online | Status::Recovering if self.still >= settings.samples => Status::Offline,
+            Status::Online | Status::Recovering
+                if self.still >= settings.offline_detection_consecutive_samples =>
+            {
+                Status::Offline
+            }
             // Who has read everything moves no more, and is as good as one who moves.
             Status::Recovering
                 if (advanced || !lagging)
                     && whole
                     && near()
-                    && now.saturating_sub(self.since.own) >= settings.recovering =>
+                    && now.saturating_sub(self.since.own) >= settings.recovering_minimum_duration =>
             {
                 Status::Online
             }
@@ -149,14 +154,15 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn settings() -> Liveness {
-        Liveness {
-            sample: MINUTE,
-            samples: 5,
-            recovering: Duration::from_secs(900),
-            near: Duration::from_secs(600),
-            retention: Duration::from_secs(604_800),
-            most_absent: 1000,
+    fn settings() -> History {
+        History {
+            path: None,
+            sample_interval: MINUTE,
+            offline_detection_consecutive_samples: 5,
+            recovering_minimum_duration: Duration::from_secs(900),
+            online_lag_threshold: Duration::from_secs(600),
+            absent_group_retention: Duration::from_secs(604_800),
+            absent_group_limit: 1000,
         }
     }
 

@@ -98,8 +98,8 @@ fn lags(snapshot: &monitor::Snapshot, settings: &Alerts, found: &mut BTreeMap<Ke
 
 /// The higher one of the limits that a lag exceeds.
 fn exceeded(records: u64, settings: &Alerts) -> Option<(Severity, u64)> {
-    if records > settings.critical {
-        return Some((Severity::Critical, settings.critical));
+    if records > settings.lag_critical {
+        return Some((Severity::Critical, settings.lag_critical));
     }
-    (records > settings.warning).then_some((Severity::Warning, settings.warning))
+    (records > settings.lag_warning).then_some((Severity::Warning, settings.lag_warning))
 }

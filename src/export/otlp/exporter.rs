@@ -70,8 +70,11 @@ impl Exporter {
         begun: SystemTime,
     ) -> Result<Self, String> {
         let settings = Settings {
-            temporality: if otlp.delta { Temporality::Delta } else { Temporality::Cumulative },
-            exponential: otlp.exponential,
+            temporality: match otlp.temporality {
+                config::Temporality::Cumulative => Temporality::Cumulative,
+                config::Temporality::Delta => Temporality::Delta,
+            },
+            exponential: otlp.histograms == config::Histograms::Exponential,
             resource: resource(&otlp.target, instance),
             constant: constant.clone(),
         };

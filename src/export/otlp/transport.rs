@@ -19,7 +19,11 @@ use tonic::{
 };
 
 use super::answer::{LONGEST_ANSWER, Refused, Taken, answered, passing, received, told};
-use crate::{config::Target, export::gzip, text::Chain};
+use crate::{
+    config::{ClientTls, Compression, Protocol, Target},
+    export::gzip,
+    text::Chain,
+};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
@@ -52,12 +56,18 @@ impl Transport {
     /// # Errors
     /// What of the settings cannot be used, in words.
     pub(in crate::export) fn new(settings: &Target, signal: Signal) -> Result<Self, String> {
-        if settings.grpc { grpc(settings, signal.method()) } else { http(settings) }
+        match settings.protocol {
+            Protocol::Grpc => grpc(settings, signal.method()),
+            Protocol::HttpProtobuf => http(settings),
+        }
     }
 
     /// What [`Transport::new`] would say; needs no runtime.
     pub(super) fn check(settings: &Target) -> Result<(), String> {
-        if settings.grpc { server(settings).map(drop) } else { http(settings).map(drop) }
+        match settings.protocol {
+            Protocol::Grpc => server(settings).map(drop),
+            Protocol::HttpProtobuf => http(settings).map(drop),
+        }
     }
 
     /// Sends a request; the limit is that of the settings.
@@ -84,7 +94,8 @@ impl Transport {
 fn http(settings: &Target) -> Result<Transport, String> {
     let mut headers = header::HeaderMap::new();
     let fixed = [(header::CONTENT_TYPE, "application/x-protobuf")];
-    let packed = settings.gzip.then_some((header::CONTENT_ENCODING, "gzip"));
+    let gzip = settings.compression == Compression::Gzip;
+    let packed = gzip.then_some((header::CONTENT_ENCODING, "gzip"));
     for (name, value) in fixed.into_iter().chain(packed) {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
@@ -96,7 +107,7 @@ fn http(settings: &Target) -> Result<Transport, String> {
         headers.insert(name_of, value);
     }
     let (client, url) = client(settings)?;
-    Ok(Transport::Http { client, url, headers, gzip: settings.gzip })
+    Ok(Transport::Http { client, url, headers, gzip })
 }
 
 /// An HTTP client as the settings want it, and the URL.
@@ -115,7 +126,7 @@ fn tls(settings: &Target) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     // A system without roots has none; what it cannot read is told when a server is not trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = &settings.ca {
+    if let Some(path) = &settings.tls_ca {
         for certificate in certificates(path, "tls.ca")? {
             roots.add(certificate).map_err(|error| format!("tls.ca: {}: {error}", path.display()))?;
         }
@@ -124,7 +135,9 @@ fn tls(settings: &Target) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots);
-    let Some((certificate, key)) = &settings.identity else { return Ok(builder.with_no_client_auth()) };
+    let Some(ClientTls { certificate, key }) = &settings.tls_identity else {
+        return Ok(builder.with_no_client_auth());
+    };
     let own = certificates(certificate, "tls.certificate")?;
     let private = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| format!("tls.key: {} holds no private key: {error}", key.display()))?;
@@ -144,7 +157,7 @@ fn certificates(path: &std::path::Path, key: &str) -> Result<Vec<CertificateDer<
 fn grpc(settings: &Target, method: &'static str) -> Result<Transport, String> {
     let (endpoint, headers) = server(settings)?;
     let mut client = Grpc::new(endpoint.connect_lazy());
-    if settings.gzip {
+    if settings.compression == Compression::Gzip {
         // Who is asked so answers so.
         client =
             client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
@@ -165,10 +178,10 @@ fn server(settings: &Target) -> Result<(Endpoint, MetadataMap), String> {
         let read =
             |path: &std::path::Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
         let mut tls = ClientTlsConfig::new().with_native_roots();
-        if let Some(path) = &settings.ca {
+        if let Some(path) = &settings.tls_ca {
             tls = tls.ca_certificate(Certificate::from_pem(read(path)?));
         }
-        if let Some((certificate, key)) = &settings.identity {
+        if let Some(ClientTls { certificate, key }) = &settings.tls_identity {
             tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
         }
         endpoint = endpoint.tls_config(tls).map_err(bad)?;

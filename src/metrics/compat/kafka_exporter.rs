@@ -6,6 +6,7 @@ use crate::{
     board::Readings,
     catalog::compat::{consumer_lag::CONSUMER_LAG, kafka_exporter as c},
     collect::topics::Topic,
+    config::Granularity,
     evaluate::groups::Group,
     kafka::admin,
     metrics::{
@@ -39,7 +40,7 @@ pub fn kafka_exporter<'a>(
     for (topic, health) in &snapshot.topology.health {
         let count = Value::Count(health.partitions as u64);
         series.push(c::KE_PARTITIONS.series([text(name), text(topic)], count));
-        if !readings.settings.lag.partitions {
+        if readings.settings.lag.granularity == Granularity::Topic {
             continue;
         }
         if let Some(Ok(described)) = metadata.and_then(|metadata| metadata.topics.get(&**topic)) {
@@ -50,7 +51,7 @@ pub fn kafka_exporter<'a>(
     }
     let settings = &readings.settings.lag;
     for (topic, seen) in &snapshot.topics {
-        if settings.partitions && settings.topics.covers(topic) {
+        if settings.granularity == Granularity::Partition && settings.topics.covers(topic) {
             ends(name, topic, seen, series);
         }
     }
@@ -102,7 +103,10 @@ fn commits<'a>(
         }
         let sums = seen.topic_sums(topic, readings.settings.lag.partial_sums);
         series.take(sums.records.map(|sum| c::KE_LAG_SUM.series(at(), whole(sum))));
-        for (number, lag) in lags.iter().filter(|_| readings.settings.lag.partitions) {
+        if readings.settings.lag.granularity == Granularity::Topic {
+            continue;
+        }
+        for (number, lag) in lags {
             let at = || [text(name), text(group), text(topic), number.to_string().into()];
             series.push(c::KE_COMMITTED.series(at(), whole(lag.committed)));
             series.take(lag.records.map(|records| c::KE_LAG.series(at(), whole(records))));

@@ -6,7 +6,7 @@ use super::{capped::Capped, judge, lag};
 use crate::{
     catalog::collect as c,
     collect::topics::Topic,
-    config,
+    config::{self, Granularity},
     evaluate::groups::Group,
     kafka::admin::Member,
     metrics::{Sink, Value, values::text},
@@ -26,9 +26,9 @@ pub(super) fn groups<'a>(
     }
     judge::groups(name, &snapshot.judged, capped.sink);
     lost(name, snapshot, capped);
-    judge::topics(name, &snapshot.judged, settings.partitions, capped);
+    judge::topics(name, &snapshot.judged, settings.granularity, capped);
     sums(name, snapshot, settings.partial_sums, capped);
-    if settings.partitions {
+    if settings.granularity == Granularity::Partition {
         partitions(name, snapshot, member_labels, capped);
         for (topic, seen) in snapshot.topics.iter().filter(|(topic, _)| settings.topics.covers(topic)) {
             offsets(name, topic, seen, capped);

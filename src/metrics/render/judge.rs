@@ -2,6 +2,7 @@
 
 use crate::{
     catalog::judge as c,
+    config::Granularity,
     evaluate::judge::{Group, Judged, Kind, Rate, Status, Verdict},
     metrics::{
         Sink, Value,
@@ -24,7 +25,12 @@ pub(super) fn groups<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Si
 }
 
 /// What concerns a group on a topic, and on its partitions if these are wanted.
-pub(super) fn topics<'a>(name: &'a str, judged: &'a Judged, partitions: bool, series: &mut impl Sink<'a>) {
+pub(super) fn topics<'a>(
+    name: &'a str,
+    judged: &'a Judged,
+    granularity: Granularity,
+    series: &mut impl Sink<'a>,
+) {
     for (group, judged) in present(judged) {
         for (topic, judged) in &judged.topics {
             for status in Status::ALL {
@@ -34,7 +40,10 @@ pub(super) fn topics<'a>(name: &'a str, judged: &'a Judged, partitions: bool, se
             let at = || [text(name), text(group), text(topic)];
             series.push(c::STATUS_SINCE.series(at(), unix(judged.since)));
             series.push(c::STUCK.series(at(), Value::Count(judged.stuck as u64)));
-            for (number, verdict) in judged.verdicts.iter().filter(|_| partitions) {
+            if granularity == Granularity::Topic {
+                continue;
+            }
+            for (number, verdict) in &judged.verdicts {
                 let number = number.to_string().into();
                 let labels = [text(name), text(group), text(topic), number, text(verdict.as_str())];
                 series.push(c::PARTITION_VERDICT.series(labels, Value::Count(1)));

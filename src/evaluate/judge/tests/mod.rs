@@ -11,7 +11,7 @@ use std::{
 pub(crate) use world::{World, look};
 
 use super::{Judge, Kept, Kind, Life, Moment, Status, Verdict};
-use crate::config::{Cluster, Liveness, Sources};
+use crate::config::{Cluster, Sources};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -155,7 +155,7 @@ fn who_is_left_out_is_forgotten_though_nobody_can_be_listed() {
     world.ends.insert("t", 1000);
     world.commits = BTreeMap::from([(("g", "t"), 10), (("h", "t"), 10)]);
     look(&mut judge, &world, 0, MONDAY, &settings);
-    settings.lag.groups.leave_out(["g".to_owned()].into());
+    settings.lag.groups_filter.exclude(["g".to_owned()].into());
     world.commits.clear();
     world.unlisted = true;
     let (judged, _) = look(&mut judge, &world, 60, MONDAY, &settings);
@@ -205,7 +205,7 @@ fn of_a_topic_that_is_made_anew_nothing_old_counts() {
 #[test]
 fn who_is_gone_is_offline_is_remembered_and_is_forgotten_in_time() {
     let mut settings = cluster();
-    settings.liveness = Liveness { retention: Duration::from_secs(HOUR), ..settings.liveness };
+    settings.history.absent_group_retention = Duration::from_secs(HOUR);
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends.insert("t", 1000);
     world.commits.insert(("g", "t"), 1000);

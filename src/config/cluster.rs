@@ -1,0 +1,165 @@
+//! `[cluster:NAME]`: one of several clusters, and which of the common keys it sets for itself.
+
+use super::{
+    anomaly::Anomaly,
+    connectivity::Connectivity,
+    error::{Errors, Problem},
+    freshness::Freshness,
+    heartbeat::Heartbeat,
+    history::History,
+    kafka::Properties,
+    known::Known,
+    lag::Lag,
+    log_dirs::LogDirs,
+    metadata::Metadata,
+    place::Place,
+    reader::Reader,
+    rule::BrokenRule,
+    settings::{Setting, Settings},
+    sources::BOOTSTRAP_FLAG,
+    topic::Topic,
+    transactions::Transactions,
+};
+
+/// Sections that a cluster may set for itself, with the section in front of the key.
+const OWN_SECTIONS: [&str; 11] = [
+    "heartbeat",
+    "topic",
+    "connectivity",
+    "metadata",
+    "lag",
+    "freshness",
+    "anomaly",
+    "log_dirs",
+    "transactions",
+    "producer",
+    "consumer",
+];
+
+/// The sections with whose names no property of librdkafka begins. There are properties such as
+/// `topic.metadata.refresh.sparse`.
+const NO_PROPERTY: [&str; 7] =
+    ["heartbeat", "connectivity", "lag", "freshness", "anomaly", "log_dirs", "transactions"];
+
+/// One cluster and what is done with it.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The value of the label `kafka_cluster`.
+    pub name: String,
+    /// `[kafka]`: client properties of both clients.
+    pub kafka: Properties,
+    /// `[producer]`: client properties of the heartbeat producer alone.
+    pub producer: Properties,
+    /// `[consumer]`: client properties of the heartbeat consumer alone.
+    pub consumer: Properties,
+    /// `[heartbeat]`
+    pub heartbeat: Heartbeat,
+    /// `[topic]`
+    pub topic: Topic,
+    /// `[connectivity]`
+    pub connectivity: Connectivity,
+    /// `[metadata]`
+    pub metadata: Metadata,
+    /// `[lag]`
+    pub lag: Lag,
+    /// `[freshness]`
+    pub freshness: Freshness,
+    /// `[log_dirs]`
+    pub log_dirs: LogDirs,
+    /// `[transactions]`
+    pub transactions: Transactions,
+    /// `[history]`, which is the same for all clusters.
+    pub history: History,
+    /// `[anomaly]`
+    pub anomaly: Anomaly,
+}
+
+/// Every cluster of the settings: one for each `[cluster:NAME]`, or the one of `[kafka]`.
+pub(super) fn clusters(settings: &Settings, known: &Known, errors: &mut Errors) -> Vec<Cluster> {
+    let names: Vec<&str> =
+        settings.sections().filter_map(|(section, _)| section.strip_prefix("cluster:")).collect();
+    if names.is_empty() {
+        let name = settings.get("kafka", "name").map_or("", |setting| &setting.value);
+        let cluster = Cluster::read(name, settings, errors);
+        cluster.check("", settings, errors);
+        return vec![cluster];
+    }
+    let bootstrap = settings.get("kafka", "bootstrap.servers").map(|setting| &setting.place);
+    if bootstrap == Some(&Place::Flag(BOOTSTRAP_FLAG)) {
+        let message = "says nothing beside [cluster:NAME], each of which names its own".to_owned();
+        errors.add(Problem { place: BOOTSTRAP_FLAG.to_owned(), message });
+    }
+    let mut clusters = Vec::new();
+    for name in names {
+        check_name(name, settings, errors);
+        let settings = settings_of(name, settings, known, errors);
+        let cluster = Cluster::read(name, &settings, errors);
+        cluster.check(&format!("cluster {name}: "), &settings, errors);
+        clusters.push(cluster);
+    }
+    clusters
+}
+
+/// The name of a cluster is in the brackets of its section, and nowhere else.
+fn check_name(name: &str, settings: &Settings, errors: &mut Errors) {
+    if name.trim().is_empty() {
+        let message = "[cluster:] : a cluster needs a name: [cluster:NAME]".to_owned();
+        errors.add(Problem { place: String::new(), message });
+    }
+    if let Some(setting) = settings.get(&format!("cluster:{name}"), "name") {
+        let message = format!("[cluster:{name}] name: the name is in the brackets");
+        errors.add(Problem { place: setting.place.to_string(), message });
+    }
+}
+
+/// The common settings with a cluster's own keys laid over them.
+fn settings_of(cluster: &str, common: &Settings, known: &Known, errors: &mut Errors) -> Settings {
+    let mut settings = common.clone();
+    for (key, setting) in common.section(&format!("cluster:{cluster}")) {
+        let own = key.split_once('.').filter(|(section, _)| OWN_SECTIONS.contains(section));
+        let problem = own.and_then(|(section, rest)| known.problem(section, rest));
+        match (own, problem) {
+            (Some((section, rest)), None) => settings.set(section, rest, setting.clone()),
+            (Some((section, _)), Some(problem)) if NO_PROPERTY.contains(&section) => {
+                let message = format!("[cluster:{cluster}] {key}: {problem}");
+                errors.add(Problem { place: setting.place.to_string(), message });
+            }
+            _ => settings.set("kafka", &**key, setting.clone()),
+        }
+    }
+    settings
+}
+
+impl Cluster {
+    /// Reads a cluster from the common settings with the cluster's own keys laid over them.
+    fn read(name: &str, settings: &Settings, errors: &mut Errors) -> Self {
+        Self {
+            name: name.to_owned(),
+            kafka: Properties::read("kafka", settings),
+            producer: Properties::read("producer", settings),
+            consumer: Properties::read("consumer", settings),
+            heartbeat: Heartbeat::read(Reader::new("heartbeat", settings, errors)),
+            topic: Topic::read(Reader::new("topic", settings, errors)),
+            connectivity: Connectivity::read(Reader::new("connectivity", settings, errors)),
+            metadata: Metadata::read(Reader::new("metadata", settings, errors)),
+            lag: Lag::read(Reader::new("lag", settings, errors)),
+            freshness: Freshness::read(Reader::new("freshness", settings, errors)),
+            log_dirs: LogDirs::read(Reader::new("log_dirs", settings, errors)),
+            transactions: Transactions::read(Reader::new("transactions", settings, errors)),
+            history: History::read(Reader::new("history", settings, errors)),
+            anomaly: Anomaly::read(Reader::new("anomaly", settings, errors)),
+        }
+    }
+
+    /// Checks the rules across the keys of a section. `of` names the cluster where there are several.
+    fn check(&self, of: &str, settings: &Settings, errors: &mut Errors) {
+        let rules = self.heartbeat.broken_rules().into_iter().map(|rule| ("heartbeat", rule));
+        let rules = rules.chain(self.topic.broken_rule().map(|rule| ("topic", rule)));
+        for (section, BrokenRule { keys, message }) in rules {
+            let set = keys.iter().filter_map(|key| settings.get(section, key));
+            let is_own = |Setting { place, .. }: &&Setting| !matches!(place, Place::Default { .. });
+            let place = set.into_iter().find(is_own).map(|set| set.place.to_string()).unwrap_or_default();
+            errors.add(Problem { place, message: format!("{of}[{section}] {message}") });
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Values by section and key: those of one source, or those of all sources laid over each other.
+
+use std::collections::BTreeMap;
+
+use super::place::Place;
+
+/// A value as it was written, and where it was written. The value may be a secret.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) value: String,
+    pub(super) place: Place,
+}
+
+/// The settings of one section by key.
+pub(super) type Section = BTreeMap<String, Setting>;
+
+/// The settings of all sections by the section's name.
+#[derive(Clone, Default)]
+pub(super) struct Settings(BTreeMap<String, Section>);
+
+impl Settings {
+    /// Sets a key, whether it was set before or not.
+    pub(super) fn set(&mut self, section: &str, key: impl Into<String>, setting: Setting) {
+        self.0.entry(section.to_owned()).or_default().insert(key.into(), setting);
+    }
+
+    /// The setting of a key; `None` if the key is set nowhere.
+    pub(super) fn get(&self, section: &str, key: &str) -> Option<&Setting> {
+        self.0.get(section)?.get(key)
+    }
+
+    /// Removes a key and returns its setting; `None` if the key is set nowhere.
+    pub(super) fn remove(&mut self, section: &str, key: &str) -> Option<Setting> {
+        self.0.get_mut(section)?.remove(key)
+    }
+
+    /// The settings of a section, ordered by key; none if the section is absent.
+    pub(super) fn section(&self, name: &str) -> impl Iterator<Item = (&String, &Setting)> {
+        self.0.get(name).into_iter().flatten()
+    }
+
+    /// The sections, ordered by name.
+    pub(super) fn sections(&self) -> impl Iterator<Item = (&String, &Section)> {
+        self.0.iter()
+    }
+
+    /// The same for changing values.
+    pub(super) fn sections_mut(&mut self) -> impl Iterator<Item = (&String, &mut Section)> {
+        self.0.iter_mut()
+    }
+
+    /// Lays other settings over these: where both set a key, the value of `above` wins.
+    pub(super) fn lay_over(&mut self, above: Settings) {
+        for (name, section) in above.0 {
+            self.0.entry(name).or_default().extend(section);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_above_win_key_by_key() {
+        let set = |settings: &mut Settings, key: &str, value: &str| {
+            settings.set("a", key, Setting { value: value.to_owned(), place: Place::Flag("test") });
+        };
+        let (mut below, mut above) = (Settings::default(), Settings::default());
+        set(&mut below, "both", "below");
+        set(&mut below, "one", "below");
+        set(&mut above, "both", "above");
+        below.lay_over(above);
+        let values = ["both", "one", "none"].map(|key| below.get("a", key).map(|set| set.value.as_str()));
+        assert_eq!(values, [Some("above"), Some("below"), None]);
+    }
+}
