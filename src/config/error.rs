@@ -2,46 +2,46 @@
 
 use std::{error, fmt};
 
-/// One thing that is wrong, with its place. Never holds a secret's value.
+/// One error with its place. It never holds the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// `config.ini:14`, `environment NAME`, `-X`; empty if something is missing.
+    /// The source of the wrong value: `config.ini:14`, `environment NAME`, `-X`. Empty if a value is missing.
     pub place: String,
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do about it.
     pub message: String,
 }
 
-/// All problems, in the order of their places.
+/// All errors of a configuration. They are printed in the order of their places.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Errors(Vec<Problem>);
 
 impl Errors {
-    /// Adds one.
+    /// Adds an error, unless the same error is already there.
     pub fn add(&mut self, problem: Problem) {
         if !self.0.contains(&problem) {
             self.0.push(problem);
         }
     }
 
-    /// Adds others.
+    /// Adds the errors of another check.
     pub fn join(&mut self, others: Errors) {
         others.0.into_iter().for_each(|problem| self.add(problem));
     }
 
-    /// The value, if nothing is wrong.
+    /// The value, if there are no errors.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// All errors.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
 
-    /// Whether everything that is wrong is that something is missing, and nothing that was given is wrong.
+    /// Whether values are missing, but no value that is given is wrong.
     pub fn only_missing(&self) -> bool {
         self.0.iter().all(|problem| problem.place.is_empty())
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,7 +1,7 @@
-//! Which keys are secret, and what must not be in a log.
+//! Which keys are secret, what is printed in place of a secret, and the texts that must not be in a log.
 //!
-//! The values of secret keys are remembered for the whole process as they are read, because the log is the whole
-//! process's, too. Whatever is logged goes through [`redacted`].
+//! The values of secret keys are remembered for the whole process when they are read, because the whole process shares
+//! one log. Every log line goes through [`redacted`].
 
 use std::{borrow::Cow, sync::RwLock};
 
@@ -11,31 +11,35 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 /// What is printed in place of a secret.
 pub const REDACTED: &str = "***";
 
-/// Whether a key's value must never be printed: by its name, so that properties nobody thought of are covered.
+/// Whether a key's value must never be printed. The name of the key decides, so that unknown properties are covered.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    let telling =
-        ["password", "secret", "token", "ssl.key.pem", "sasl.oauthbearer.config", "jaas", "headers"];
-    telling.iter().any(|word| key.contains(word)) && !key.ends_with(".file") && !key.ends_with(".url")
+    let words = ["password", "secret", "token", "ssl.key.pem", "sasl.oauthbearer.config", "jaas", "headers"];
+    words.iter().any(|word| key.contains(word)) && !key.ends_with(".file") && !key.ends_with(".url")
 }
 
-/// What may be printed of a key's value.
+/// A key's value as it may be printed: `***` for a secret, and a URL without its credentials.
 pub fn shown(key: &str, value: &str) -> String {
     let key = key.to_lowercase();
     if is_secret(&key) {
         REDACTED.to_owned()
-    } else if key.ends_with("endpoint") || key.ends_with("url") {
+    } else if key.ends_with("endpoint") || key.ends_with("url") || has_user(value) {
         url(value)
     } else {
         value.to_owned()
     }
 }
 
-/// A URL without who may use it, and without what is asked: both may be secret.
+/// Whether a value looks like a URL with a user.
+fn has_user(value: &str) -> bool {
+    value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
+}
+
+/// A URL without its user and without its query: both may be secret.
 fn url(text: &str) -> String {
     let begin = text.find("://").map_or(0, |at| at + 3);
     let (scheme, rest) = text.split_at(begin);
-    // To the last of these signs: one in a password may not be encoded, as it should be.
+    // The user ends at the last `@`: an `@` in a password should be encoded, but may not be.
     let text = match rest.rfind('@') {
         Some(at) => format!("{scheme}{REDACTED}{}", &rest[at..]),
         None => text.to_owned(),
@@ -46,17 +50,19 @@ fn url(text: &str) -> String {
     }
 }
 
-/// A secret of fewer characters is not looked for in a log: it would be found in words that are none.
+/// The length in characters of the shortest secret that is looked for in a log. A shorter one would be found in words
+/// that are no secrets.
 const SHORTEST: usize = 6;
 
-/// The same for values of headers whose names do not say that they are secret: tenants, regions, versions.
+/// The same for values of headers whose names do not show that they are secret. Tenants, regions and versions are
+/// shorter.
 const SHORTEST_VALUE: usize = 12;
 
 /// Every text that is replaced in a log, the longest first.
 static REMEMBERED: RwLock<Vec<String>> = RwLock::new(Vec::new());
 
-/// Notes what of a key's value must never be in a log. Keys that are not secret cost nothing. Returns what of the value
-/// is a secret that is too short to be looked for, in words without the value.
+/// Remembers the parts of a key's value that must never be in a log. Returns the name of each part that is too short to
+/// be looked for, without its value.
 pub fn remember(key: &str, value: &str) -> Vec<String> {
     let key = key.to_lowercase();
     if key.ends_with("headers") {
@@ -72,7 +78,7 @@ pub fn remember(key: &str, value: &str) -> Vec<String> {
     }
 }
 
-/// The warning for a secret that is too short; `what` is a word of [`remember`].
+/// The warning for a secret that is too short; `what` is a name that [`remember`] returned.
 pub fn short(section: &str, key: &str, what: &str) -> String {
     format!(
         "[{section}] {key}: {what} has fewer than {SHORTEST} characters and is not replaced where a library logs it: choose a longer secret"
@@ -83,13 +89,13 @@ fn is_short(text: &str) -> bool {
     (1..SHORTEST).contains(&text.trim().chars().count())
 }
 
-/// Whether the name of a header or of a URL's parameter says that the value is secret.
-fn is_telling(name: &str) -> bool {
+/// Whether the name of a header or of a parameter of a URL shows that the value is secret.
+fn names_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     ["auth", "cookie", "key", "password", "secret", "token"].iter().any(|word| name.contains(word))
 }
 
-/// A text as it is and percent-decoded.
+/// Remembers a text as it is written and percent-decoded.
 fn keep_both(text: &str, shortest: usize) {
     [Some(text.to_owned()), decoded(text)].iter().flatten().for_each(|text| keep(text, shortest));
 }
@@ -97,12 +103,12 @@ fn keep_both(text: &str, shortest: usize) {
 fn remember_header(pair: &str) -> Option<String> {
     let (name, value) = pair.split_once('=').unwrap_or(("", pair));
     let (name, value) = (name.trim(), value.trim());
-    let telling = is_telling(name);
-    keep_both(value, if telling { SHORTEST } else { SHORTEST_VALUE });
-    (telling && is_short(value)).then(|| format!("the value of the header {name}"))
+    let is_secret = names_secret(name);
+    keep_both(value, if is_secret { SHORTEST } else { SHORTEST_VALUE });
+    (is_secret && is_short(value)).then(|| format!("the value of the header {name}"))
 }
 
-/// Who may use a URL, and what is asked.
+/// Remembers the user, the password and the query of a URL.
 fn remember_url(url: &str) -> Vec<String> {
     let mut short = Vec::new();
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -116,7 +122,7 @@ fn remember_url(url: &str) -> Vec<String> {
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or(("", pair));
         keep_both(value, SHORTEST);
-        if is_telling(name) && is_short(value) {
+        if names_secret(name) && is_short(value) {
             short.push(format!("the value of the parameter {name}"));
         }
     }
@@ -131,7 +137,7 @@ pub(super) fn basic(user: &str) -> String {
     BASE64_STANDARD.encode(format!("{}:{}", plain(name), plain(password)))
 }
 
-/// What `%41` stands for; `None` if it stands for nothing.
+/// A text with each `%41` replaced by the byte that it stands for; `None` if the text is not percent-encoded UTF-8.
 pub(super) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -147,7 +153,7 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Keeps a text, and how it is written between quotes.
+/// Remembers a text, and the same text as it is written between quotes.
 fn keep(text: &str, shortest: usize) {
     let text = text.trim();
     if text.chars().count() < shortest {
@@ -161,11 +167,11 @@ fn keep(text: &str, shortest: usize) {
             remembered.push(text);
         }
     }
-    // One may be a part of another.
+    // A secret may be a part of another one, so the longest is replaced first.
     remembered.sort_by_key(|text| std::cmp::Reverse(text.len()));
 }
 
-/// A text with every secret that was remembered replaced.
+/// A text with every remembered secret replaced by `***`.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for secret in read(&REMEMBERED).iter() {
@@ -181,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_known_by_their_name() {
+    fn secret_key_is_known_by_its_name() {
         let secret = [
             "sasl.password",
             "ssl.key.password",
@@ -200,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_shown_without_who_may_use_it_and_without_what_is_asked() {
+    fn url_is_shown_without_its_user_and_its_query() {
         let table = [
             ("https://collector:4318/v1/metrics", "https://collector:4318/v1/metrics"),
             ("https://me:s3cret@collector:4318/v1", "https://***@collector:4318/v1"),
@@ -212,12 +218,13 @@ mod tests {
         for (url, expected) in table {
             assert_eq!(shown("otlp.traces.endpoint", url), expected);
         }
+        assert_eq!(shown("http.proxy", "http://me:s3cret@proxy:3128"), "http://***@proxy:3128");
         assert_eq!(shown("sasl.password", "s3cret"), REDACTED);
         assert_eq!(shown("client.id", "a@b?c"), "a@b?c");
     }
 
     #[test]
-    fn what_was_remembered_is_replaced_however_it_is_written() {
+    fn remembered_secret_is_replaced_in_each_of_its_spellings() {
         remember("sasl.password", "p\"ss w0rd");
         remember("otlp.headers", "api-key=k%3Dy-0123456789, x-scope=production, x-token=8charact");
         remember("traces.endpoint", "https://me:s%2Fcr3t@collector:4318/v1/traces?key=qu3ry-key");
@@ -237,6 +244,7 @@ mod tests {
             assert_eq!(redacted(text), expected);
         }
     }
+
     #[test]
     fn secret_that_is_too_short_is_named_without_its_value() {
         let table: [(&str, &str, &[&str]); 9] = [
