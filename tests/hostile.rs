@@ -1,4 +1,4 @@
-//! What the answers of a hostile broker cost in memory. The test is alone in its process, which it measures.
+//! The memory that answers of a hostile broker cost. The test is alone in its process, because it measures the process.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
@@ -27,10 +27,10 @@ use tokio::{
 
 const MIB: u64 = 1 << 20;
 
-/// What one answer may cost: its frame, what is decoded, and what we make of it.
+/// The most memory that one answer may cost: its frame, its decoded form and our own form of it.
 const MOST: u64 = 64 * MIB;
 
-/// Writes fields as one encoding has them.
+/// Writes fields in one of Kafka's two encodings.
 struct Writer {
     flexible: bool,
     bytes: Vec<u8>,
@@ -111,7 +111,8 @@ fn groups(count: usize) -> Vec<u8> {
     to.bytes
 }
 
-/// Answers one request with these bytes, in one version of it; beside that it knows ApiVersions, and tells of itself.
+/// A broker that answers one request, in one version, with these bytes. It also answers ApiVersions, and Metadata with
+/// itself.
 async fn broker(key: ApiKey, version: i16, answer: Vec<u8>) -> Cluster {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -121,7 +122,7 @@ async fn broker(key: ApiKey, version: i16, answer: Vec<u8>) -> Cluster {
         while let Ok((stream, _)) = listener.accept().await {
             let answer = answer.clone();
             tokio::spawn(async move {
-                // The client hangs up when it has had enough.
+                // The client closes the connection when the answer is too large.
                 let _ = serve(stream, address, key, version, &answer).await;
             });
         }
@@ -176,7 +177,7 @@ fn status(field: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// By how much the resident memory grew at most.
+/// The result of the work, and the most by which the resident memory grew meanwhile, in bytes.
 async fn growth<T>(work: impl Future<Output = T>) -> (T, u64) {
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = status("VmRSS");
@@ -185,9 +186,9 @@ async fn growth<T>(work: impl Future<Output = T>) -> (T, u64) {
 }
 
 #[tokio::test]
-async fn no_answer_costs_more_than_64_mib_and_a_large_cluster_is_still_read() {
+async fn answer_costs_at_most_64_mib_and_a_large_cluster_is_still_read() {
     kafka_heartbeat::process::give_memory_back();
-    // As dense as the longest frame allows, or as the decoder is believed to allow.
+    // Each answer is as dense as the longest frame allows, or as the limit of the decoder allows.
     let hostile = [
         ("partitions", metadata(true, 1, 930_000, 0, false), 12),
         ("partitions that fit", metadata(true, 1, 310_000, 0, false), 12),

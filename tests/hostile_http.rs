@@ -1,5 +1,5 @@
-//! Clients of the HTTP server that are silent, slow, many or rude: the health paths answer all the same, and no
-//! broker is blamed.
+//! Clients of the HTTP server that are silent or slow, open many connections or send bad requests: the health checks are
+//! answered all the same, and no broker is reported as failed.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -21,10 +21,10 @@ mod slow;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
-/// A supervisor gives up after this; the server's own limits are longer.
+/// The time after which a supervisor gives up; the server's own limits are longer.
 const SUPERVISOR: Duration = Duration::from_secs(2);
 
-/// A demo that may open only so many files; dropping it kills it.
+/// A demo with a limit of open files; dropping it kills it.
 struct Demo {
     child: Child,
     address: String,
@@ -48,7 +48,7 @@ impl Demo {
         demo
     }
 
-    /// The body of an answer that came in time.
+    /// The body of the answer; absent if it did not come in time.
     fn get(&self, path: &str) -> Option<String> {
         get(&self.address, path)
     }
@@ -112,8 +112,8 @@ fn two_hundred_silent_connections_leave_descriptors_for_kafka_and_health() {
     assert_eq!(failures_of_brokers(&metrics), Vec::<&str>::new());
 }
 
-/// A service whose limit of open files changes while it runs, and a connection to it that stays open: it is answered
-/// although no further descriptor is to be had.
+/// A service whose limit of open files changes while it runs, and a connection to it that stays open: requests on this
+/// connection are answered although the service can open no further descriptor.
 struct Limited {
     service: Service,
     agent: ureq::Agent,
@@ -135,7 +135,7 @@ impl Limited {
         limited
     }
 
-    /// This process may open so many files from now on. What is open stays open.
+    /// Sets the service's limit of open files. Files that are open stay open.
     fn limit(&self, files: u64) {
         let (pid, limit) = (self.service.pid().to_string(), format!("--nofile={files}:1024"));
         let set = Command::new("prlimit").args(["--pid", &pid, &limit]).status().expect("prlimit");
@@ -147,7 +147,7 @@ impl Limited {
         self.agent.get(&url).call().ok()?.body_mut().read_to_string().ok()
     }
 
-    /// What the API says of the cluster.
+    /// The status of the cluster from the API.
     fn status(&self) -> Option<Value> {
         let answer: Value = serde_json::from_str(&self.get("/api/v1/status")?).ok()?;
         Some(answer["clusters"][0].clone())
@@ -173,8 +173,8 @@ fn missing_descriptors_are_the_fault_of_this_process_and_not_of_a_broker() {
     kafka.create_topic("kafka-heartbeat", 3, 3).expect("a topic");
     let limited = Limited::start(&kafka, "interval = 200ms\n");
     limited.limit(8);
-    let blamed = limited.wait_for_verdict("prober_fault");
-    assert!(blamed["reasons"].to_string().contains("this process has run out of descriptors"), "{blamed}");
+    let fault = limited.wait_for_verdict("prober_fault");
+    assert!(fault["reasons"].to_string().contains("this process has run out of descriptors"), "{fault}");
     let used = ["process_open_fds", "process_max_fds"].map(|name| {
         let metrics = limited.counts().1;
         let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
@@ -268,7 +268,7 @@ fn connections_that_are_all_answered_leave_health_a_reserve() {
         })
         .collect();
     assert_eq!(demo.get("/livez").as_deref(), Some("ok\n"));
-    assert_eq!(demo.get("/metrics"), None, "only the health paths are answered");
+    assert_eq!(demo.get("/metrics"), None, "only health checks are answered");
     drop(watchers);
     assert!(try_wait(Duration::from_secs(10), || demo.get("/metrics")).is_some(), "there is room again");
 }
@@ -283,7 +283,7 @@ fn slow_and_huge_requests_are_ended_and_disturb_no_other() {
     let sent = (0..160).take_while(|_| huge.write_all(&[b'x'; 64 * 1024]).is_ok()).count();
     assert!(sent < 160, "the server must not take 10 MB of header");
     _ = huge.shutdown(Shutdown::Both);
-    // A byte a second: closed when the time for the first request is over, whatever still comes.
+    // One byte each second: the server closes the connection when the time for the first request is over.
     let mut slow = TcpStream::connect(&demo.address).expect("a connection");
     let mut request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nx-long: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".iter();
     let mut sent = Instant::now();
@@ -292,7 +292,9 @@ fn slow_and_huge_requests_are_ended_and_disturb_no_other() {
         if sent.elapsed() >= Duration::from_secs(1) {
             sent = Instant::now();
             slow.set_nonblocking(false).expect("a socket");
-            _ = slow.write_all(&[*request.next().expect("the request is longer than the server's patience")]);
+            _ = slow.write_all(&[*request
+                .next()
+                .expect("the request lasts longer than the time that the server allows")]);
         }
         is_closed(&mut slow).then_some(())
     });

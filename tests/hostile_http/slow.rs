@@ -1,4 +1,4 @@
-//! Clients that read slowly, not at all, or leave at once: what they cost, and that they do not last.
+//! Clients that read slowly, do not read, or leave at once: they cost little, and their connections end.
 
 use std::{fs, net::SocketAddr};
 
@@ -6,10 +6,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::*;
 
-/// From one answer of `/livez` to the next request.
+/// The time from one answer of `/livez` to the next request.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What the process of a service holds, as `/proc` has it.
+/// The resources that the process of a service holds, read from `/proc`.
 #[derive(Clone, Copy)]
 struct Held(u32);
 
@@ -37,7 +37,7 @@ impl Held {
     }
 }
 
-/// A service with so many series that `/metrics` has some megabytes, once it has seen them.
+/// A service with so many series that `/metrics` has some megabytes. It has collected them already.
 fn large() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, Service) {
     let kafka = MockCluster::new(3).expect("an embedded cluster");
     kafka.create_topic("kafka-heartbeat", 3, 3).expect("a topic");
@@ -59,7 +59,7 @@ fn large() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, 
     (kafka, service)
 }
 
-/// A client with a small window that has sent this and reads nothing yet.
+/// A client with a small receive window that has sent a request and reads nothing yet.
 fn client(address: &str, request: &str) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small window");
@@ -74,7 +74,7 @@ fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")
 }
 
-/// Asks for `/livez` every now and then while there is something to wait for; the times that the answers took, sorted.
+/// Asks for `/livez` again and again until `over` holds. Returns the sorted times that the answers took.
 fn alive_until(what: &str, limit: Duration, address: &str, mut over: impl FnMut() -> bool) -> Vec<Duration> {
     let mut times = Vec::new();
     let mut asked = None::<Instant>;
@@ -105,16 +105,16 @@ fn clients_that_read_slowly_are_ended_and_cost_little_memory() {
     let (memory, sockets) = (held.memory(), held.sockets());
     let mut clients: Vec<_> = (0..60)
         .map(|number| match number % 3 {
-            // Many answers that nobody reads, on one connection.
+            // Many answers on one connection, which the client does not read.
             0 => client(service.address(), &request("/api/v1/topics").repeat(500)),
             _ => client(service.address(), &request("/metrics")),
         })
         .collect();
     let (mut most, mut read) = (0, Instant::now());
-    // The server's patience with a client that takes nothing is half a minute.
+    // The server waits half a minute for a client that reads nothing.
     alive_until("slow readers to be ended", Duration::from_secs(60), service.address(), || {
         most = most.max(held.memory());
-        // A third reads a byte a second, the others read nothing.
+        // A third of the clients reads one byte each second, the others read nothing.
         if read.elapsed() >= Duration::from_secs(1) {
             read = Instant::now();
             clients.iter_mut().skip(1).step_by(3).for_each(|client| _ = client.read(&mut [0]));
@@ -156,7 +156,7 @@ fn memory_of_three_hundred_slow_connections_comes_back() {
     let (_kafka, service) = large();
     let held = Held(service.pid());
     let (memory, sockets) = (held.memory(), held.sockets());
-    // A header that is almost as long as it may be and never ends, or an answer that nobody reads.
+    // A header that is almost as long as allowed and never ends, or an answer that the client does not read.
     let header = format!("GET /metrics HTTP/1.1\r\nhost: x\r\nx-long: {}", "a".repeat(60_000));
     let slow: Vec<_> = (0..300)
         .map(|number| match number % 3 {
@@ -184,7 +184,7 @@ fn memory_of_three_hundred_slow_connections_comes_back() {
 }
 
 #[test]
-fn answer_that_is_taken_bit_by_bit_is_not_cut_off_by_the_limit_of_the_first_request() {
+fn answer_that_is_read_slowly_is_not_cut_off_by_the_limit_of_the_first_request() {
     let (_kafka, service) = large();
     let held = Held(service.pid());
     let sockets = held.sockets();
@@ -194,7 +194,7 @@ fn answer_that_is_taken_bit_by_bit_is_not_cut_off_by_the_limit_of_the_first_requ
     watching.set_read_timeout(Some(SUPERVISOR)).expect("a socket");
     let begun = Instant::now();
     wait_for("three connections", Duration::from_secs(10), || (held.sockets() >= sockets + 3).then_some(()));
-    // The first request must be there within ten seconds; it was.
+    // The limit of ten seconds holds for the first request, which came in time.
     wait_for("fifteen seconds to pass", Duration::from_secs(60), || {
         assert!(slow.read(&mut [0; 200]).is_ok_and(|read| read > 0), "ended after {:?}", begun.elapsed());
         assert!(
@@ -207,7 +207,7 @@ fn answer_that_is_taken_bit_by_bit_is_not_cut_off_by_the_limit_of_the_first_requ
     assert!(!is_closed_after_reading(&mut idle), "a connection that is idle between two requests");
 }
 
-/// Whether the server has closed a connection after what it had answered.
+/// Whether the server has closed a connection, after the answers that it had sent.
 fn is_closed_after_reading(stream: &mut TcpStream) -> bool {
     stream.set_nonblocking(true).expect("a socket");
     loop {

@@ -41,11 +41,11 @@ pub(super) fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
     vec![
         ("cluster id", cluster_id),
         ("brokers", value(known.map(|metadata| metadata.brokers.len()), metadata)),
-        ("leader of the controller quorum", quorum),
+        ("quorum leader", quorum),
         ("topics", value(known.map(|metadata| metadata.topics.len()), metadata)),
         ("partitions", value(known.map(|metadata| metadata.partitions()), metadata)),
         ("partitions with a problem", value(problems, &readings.collect)),
-        ("partitions below min.insync.replicas", below_min_isr),
+        ("below min.insync.replicas", below_min_isr),
         ("the metadata request took", value(known.map(|metadata| millis(metadata.duration)), metadata)),
     ]
 }

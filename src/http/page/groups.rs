@@ -18,6 +18,7 @@ use crate::{
         judge::{self, Status, Verdict},
         lag::Sums,
     },
+    kafka::admin::GroupState,
 };
 
 /// The progress of a group that was not seen often enough.
@@ -130,7 +131,10 @@ fn row(summed: &Summed<'_>, judged: Option<&judge::Group>) -> GroupRow {
     let (progress, offline) = judged.map_or_else(|| (NOT_JUDGED.to_owned(), false), progress);
     GroupRow {
         name: name.to_string(),
-        state: group.state.as_str(),
+        state: match group.state {
+            GroupState::Unknown => UNKNOWN,
+            state => state.as_str(),
+        },
         progress,
         offline,
         lag: sums.records.map_or_else(|| UNKNOWN.to_owned(), |records| count(records, "record")),
@@ -171,7 +175,7 @@ fn time_lag(lag: TimeLag) -> String {
     }
 }
 
-/// How a time lag was found, and how far it may be off.
+/// How a time lag was found, and how far it may be off if that is a second or more.
 fn method(lag: TimeLag) -> String {
     let method = match lag.method {
         Method::Current => return String::new(),
@@ -181,8 +185,8 @@ fn method(lag: TimeLag) -> String {
         Method::Clamped => "older than all samples",
     };
     match lag.error {
-        Some(error) => format!("{method}, ± {}", duration(error)),
-        None => method.to_owned(),
+        Some(error) if error >= Duration::from_secs(1) => format!("{method}, ± {}", duration(error)),
+        Some(_) | None => method.to_owned(),
     }
 }
 

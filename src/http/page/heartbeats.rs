@@ -31,6 +31,40 @@ pub(super) struct Bar {
     pub(super) title: String,
 }
 
+/// How the bar of a heartbeat looks.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// The heartbeat was good.
+    Good,
+    /// The heartbeat was bad.
+    Bad,
+    /// The heartbeat is in flight.
+    Open,
+    /// The heartbeat was skipped: this service could not send it in time.
+    Skipped,
+}
+
+impl Look {
+    fn of(beat: &Beat) -> Self {
+        match (beat.bad, beat.outcome) {
+            (true, _) => Look::Bad,
+            (false, Some(Outcome::Skipped)) => Look::Skipped,
+            (false, Some(_)) => Look::Good,
+            (false, None) => Look::Open,
+        }
+    }
+
+    /// The class in the style sheet.
+    fn class(self) -> &'static str {
+        match self {
+            Look::Good => "ok",
+            Look::Bad => "bad",
+            Look::Open => "open",
+            Look::Skipped => "skipped",
+        }
+    }
+}
+
 /// A bad heartbeat in words.
 pub(super) struct BadRow {
     pub(super) when: String,
@@ -73,16 +107,11 @@ pub(super) fn bars(number: i32, partition: &Partition, readings: &Readings, wall
 /// A heartbeat as a bar. Its height is the latency on a logarithmic scale from 1 ms to the deadline; the bar of a bad
 /// heartbeat has the full height.
 fn bar(index: usize, beat: &Beat, deadline: Duration) -> Bar {
-    let class = match (beat.bad, beat.outcome) {
-        (true, _) => "bad",
-        (false, Some(Outcome::Skipped)) => "skipped",
-        (false, Some(_)) => "ok",
-        (false, None) => "open",
-    };
+    let look = Look::of(beat);
     let scale = |time: Duration| (time.as_secs_f64() * 1e3).max(1.0).ln();
-    let share = match (class, beat.end_to_end) {
-        ("ok", Some(time)) => (scale(time) / scale(deadline).max(1.0)).clamp(0.0, 1.0),
-        ("bad", _) => 1.0,
+    let share = match (look, beat.end_to_end) {
+        (Look::Good, Some(time)) => (scale(time) / scale(deadline).max(1.0)).clamp(0.0, 1.0),
+        (Look::Bad, _) => 1.0,
         _ => 0.0,
     };
     let height = (BAR_HEIGHT * (0.2 + 0.8 * share)).round();
@@ -91,7 +120,7 @@ fn bar(index: usize, beat: &Beat, deadline: Duration) -> Bar {
         .map_or(if beat.bad { "bad, outcome not known yet" } else { "in flight" }, Outcome::as_str);
     let time = beat.end_to_end.map(|time| format!(", {}", millis(time))).unwrap_or_default();
     let title = format!("{} heartbeat {}: {state}{time}", clock(beat.intended), beat.sequence);
-    Bar { class, x: index * BEAT_WIDTH, y: BAR_HEIGHT - height, height, title }
+    Bar { class: look.class(), x: index * BEAT_WIDTH, y: BAR_HEIGHT - height, height, title }
 }
 
 /// A bad heartbeat in words.

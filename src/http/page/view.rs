@@ -13,7 +13,7 @@ use super::{
     rows::{Rows, WORST},
     topics::{TopicRow, topics},
     verdict::{mark, title},
-    words::{UNKNOWN, ago, clock},
+    words::{UNKNOWN, ago, clock, sentence},
 };
 use crate::{board::Readings, probe::heartbeat::Outcome};
 
@@ -82,8 +82,8 @@ impl Cluster {
         let good = judged - heartbeat.bad_events;
         let deadline = readings.settings.heartbeat.deadline;
         let refused = readings.refused().into_iter();
-        let end_to_end = windows("until it is read back", &heartbeat.end_to_end, deadline, now);
-        let produce = windows("until it is acknowledged", &heartbeat.produce, deadline, now);
+        let end_to_end = windows("read back", &heartbeat.end_to_end, deadline, now);
+        let produce = windows("acknowledged", &heartbeat.produce, deadline, now);
         let outcomes = Outcome::ALL.into_iter().map(|outcome| Count {
             name: outcome.as_str().replace('_', " "),
             count: heartbeat.totals.of(outcome),
@@ -95,7 +95,7 @@ impl Cluster {
             mark: mark(verdict.state),
             title: title(verdict.state),
             since: ago(verdict.since, wall),
-            reasons: verdict.reasons.clone(),
+            reasons: verdict.reasons.iter().map(|reason| sentence(reason)).collect(),
             facts: facts(readings),
             availability: share(good, judged),
             judged: format!(
@@ -114,7 +114,7 @@ impl Cluster {
             brokers: brokers(readings, wall),
             topic: heartbeat_topic(readings),
             notices: notices::of(readings, wall),
-            refused: refused.map(|(request, state)| request.refusal(state)).collect(),
+            refused: refused.map(|(request, state)| sentence(&request.refusal(state))).collect(),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
             deadline: humantime::format_duration(deadline).to_string(),
             groups: groups(readings, "", 0, WORST),

@@ -32,7 +32,7 @@ pub(super) fn ago(since: SystemTime, now: SystemTime) -> String {
 /// How long before `now` an instant was.
 pub(super) fn before(at: SystemTime, now: SystemTime) -> String {
     match now.duration_since(at).unwrap_or_default().as_secs() {
-        0..=2 => "now".to_owned(),
+        0..=2 => "just now".to_owned(),
         _ => format!("{} ago", ago(at, now)),
     }
 }
@@ -59,6 +59,14 @@ pub(super) fn count(number: impl Into<i128>, thing: &str) -> String {
     }
 }
 
+/// A fragment as a sentence: with a capital letter at its beginning and a full stop at its end.
+pub(super) fn sentence(fragment: &str) -> String {
+    let mut rest = fragment.chars();
+    let first: String = rest.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let stop = if fragment.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", rest.as_str())
+}
+
 /// The short name of a stage of opening a session.
 pub(super) fn short(stage: Stage) -> &'static str {
     match stage {
@@ -70,6 +78,12 @@ pub(super) fn short(stage: Stage) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fragment_becomes_a_sentence() {
+        assert_eq!(sentence("broker 2 cannot be reached"), "Broker 2 cannot be reached.");
+        assert_eq!(sentence("1 of 2 heartbeats were bad."), "1 of 2 heartbeats were bad.");
+    }
 
     #[test]
     fn durations_have_their_unit_and_are_rounded_down() {
@@ -84,7 +98,7 @@ mod tests {
         assert_eq!(ago(at(0), at(90_061)), "1 d 1 h");
         assert_eq!(
             (before(at(5), at(5)), before(at(0), at(61))),
-            ("now".to_owned(), "1 min 1 s ago".to_owned())
+            ("just now".to_owned(), "1 min 1 s ago".to_owned())
         );
         assert_eq!(
             (expires(at(86_400 * 3), at(1)), expires(at(1), at(2))),
