@@ -153,7 +153,7 @@ impl Limited {
         Some(answer["clusters"][0].clone())
     }
 
-    /// What the API says of the cluster, and the metrics.
+    /// The status of the cluster from the API, and the metrics.
     fn counts(&self) -> (Value, String) {
         let both = || Some((self.status()?, self.get("/metrics")?));
         wait_for("an answer", Duration::from_secs(20), both)

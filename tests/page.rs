@@ -293,10 +293,10 @@ fn page_notice_of_a_second_instance_ends_ten_minutes_after_its_last_heartbeat() 
     let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
     let shown = notice(9 * minute, second).expect("the second instance was seen a short while ago");
     assert!(shown.contains("the last one 9 min "), "{shown}");
-    assert!(shown.contains("This notice ends 10m after the last of these records."), "{shown}");
+    assert!(shown.contains("This notice ends 10 min after the last of these records."), "{shown}");
     assert_eq!(notice(11 * minute, second), None);
     let shown = notice(11 * minute, 5 * minute).expect("heartbeats are rare");
-    assert!(shown.contains("This notice ends 15m after the last of these records."), "{shown}");
+    assert!(shown.contains("This notice ends 15 min after the last of these records."), "{shown}");
     assert_eq!(notice(16 * minute, 5 * minute), None);
 }
 
@@ -355,8 +355,8 @@ fn leaders_are_not_shown_from_stale_metadata() {
     assert!(page(&fresh).contains("<span class=\"leader\">broker 1"));
     assert!(page(&fresh).contains("<span class=\"leader\">no leader"));
     assert!(page(&fresh).contains("<td>eu-1</td><td class=\"n\">1</td>"));
-    for told in ["broker 1", "no leader"] {
-        assert!(!page(&old).contains(&format!("<span class=\"leader\">{told}")), "{told}");
+    for leader in ["broker 1", "no leader"] {
+        assert!(!page(&old).contains(&format!("<span class=\"leader\">{leader}")), "{leader}");
     }
     assert!(page(&old).contains("<td>eu-1</td><td class=\"n\">not known</td>"));
 }
@@ -552,8 +552,8 @@ fn report_has_every_field_and_never_null_for_a_lag() {
     let near = row("whole");
     assert_eq!((&near["lag_seconds"], &near["lag_display"]), (&5.into(), &"< 1 minute".into()));
     assert_eq!((&near["status"], &near["data_resolution"]), (&"online".into(), &"fine".into()));
-    let told = (&near["method"], &near["max_error_seconds"]);
-    assert_eq!(told, (&"record".into(), &Value::Null), "how far the time lag may be off is not known");
+    let method = (&near["method"], &near["max_error_seconds"]);
+    assert_eq!(method, (&"record".into(), &Value::Null), "how far the time lag may be off is not known");
     let gone = row("gone");
     assert_eq!((&gone["lag_display"], &gone["worst_partition"]), (&"1 hour 1 minute".into(), &2.into()));
     // A group whose lag is not known has the lag 0 and the method no_data.

@@ -115,7 +115,7 @@ impl Checked {
     }
 }
 
-/// When each file was last modified; absent where the file system does not say.
+/// When each file was last modified; absent where the file system does not answer.
 fn written(files: &ServerTls) -> [Option<SystemTime>; 2] {
     [&files.certificate, &files.key].map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok())
 }

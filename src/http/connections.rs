@@ -38,12 +38,14 @@ pub(super) struct Connections {
     ended: Arc<Notify>,
 }
 
+/// The open connections by their number, which is given in the order of their beginning.
 #[derive(Default)]
 struct Open {
     next: u64,
     connections: BTreeMap<u64, Connection>,
 }
 
+/// An open connection.
 struct Connection {
     /// When the connection became idle, or when the answer that began last began.
     since: Instant,
@@ -76,6 +78,7 @@ impl Connections {
         }
     }
 
+    /// A place for a new connection; absent if a connection has to end first.
     fn try_enter(&self) -> Option<Slot> {
         let mut open = self.lock();
         let count = open.connections.len();

@@ -79,6 +79,7 @@ fn view<Q: DeserializeOwned + Send + 'static>(view: fn(&State, &Q) -> Response) 
     get(move |state: Extract<Shared>, query: Query<Q>| shown(state, query, view))
 }
 
+/// Answers off the async workers.
 async fn shown<Q: Send + 'static>(
     Extract(state): Extract<Shared>,
     Query(query): Query<Q>,
@@ -87,16 +88,19 @@ async fn shown<Q: Send + 'static>(
     render(move || view(&state, &query)).await.unwrap_or_else(|refused| refused)
 }
 
+/// Whether a client asks for HTML.
 fn is_browser(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
+/// Lists the paths.
 async fn not_found() -> Response {
     let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events or /api/v1/report\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
+/// Refuses every method but GET and HEAD.
 async fn read_only() -> Response {
     let allow = [(header::ALLOW, "GET, HEAD")];
     (StatusCode::METHOD_NOT_ALLOWED, allow, "every path is read with GET\n").into_response()

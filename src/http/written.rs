@@ -57,6 +57,7 @@ impl Writer<'_> {
 pub(super) struct Written {
     /// The series that were written last, by the number of the cluster's board and the format.
     blocks: Mutex<BTreeMap<(usize, Format), WrittenSnapshot>>,
+    /// How often scrapers ask for each form.
     wanted: Mutex<BTreeMap<Form, Demand>>,
 }
 
@@ -72,6 +73,7 @@ struct Demand {
 }
 
 impl Demand {
+    /// Whether so many scrapes asked for the form that it is worth writing ahead.
     fn is_regular(self) -> bool {
         self.snapshots >= REGULAR
     }
@@ -89,6 +91,7 @@ struct WrittenSnapshot {
 }
 
 impl WrittenSnapshot {
+    /// Whether an answer in this form can be made of the blocks.
     fn suits(&self, form: Form) -> bool {
         self.plain || form.gzip
     }

@@ -61,6 +61,7 @@ fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
     })
 }
 
+/// The status of a group on each of its topics.
 fn statuses_json(judged: &judge::Group) -> Vec<Value> {
     let one = |(topic, judged): (&Arc<str>, &judge::Topic)| {
         let bad =
@@ -77,6 +78,7 @@ fn statuses_json(judged: &judge::Group) -> Vec<Value> {
     judged.topics.iter().map(one).collect()
 }
 
+/// The members of a group and their partitions.
 fn members_json(members: &[Member]) -> Vec<Value> {
     let one = |member: &Member| {
         let partitions =
@@ -91,6 +93,7 @@ fn members_json(members: &[Member]) -> Vec<Value> {
     members.iter().map(one).collect()
 }
 
+/// The lag of a group on each of its partitions.
 fn partitions_json(group: &Group) -> Value {
     let lags = group.topics.iter().flat_map(|(topic, lags)| {
         lags.iter().map(move |(number, lag)| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::words::millis;
+use super::words::{millis, setting};
 use crate::latency::{Recent, Summary};
 
 /// The percentiles of one latency in one window, in words.
@@ -40,7 +40,7 @@ pub(super) fn windows(name: &'static str, recent: &Recent, deadline: Duration, n
 /// A latency. That of a heartbeat that missed its deadline is only known to be longer than the deadline.
 fn words(time: Duration, deadline: Duration) -> String {
     match time > deadline {
-        true => format!("> {}", humantime::format_duration(deadline)),
+        true => format!("over {}", setting(deadline)),
         false => millis(time),
     }
 }

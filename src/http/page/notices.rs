@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::words::before;
+use super::words::{before, setting};
 use crate::{board::Readings, probe::heartbeat::Anomaly};
 
 /// The notice of a second instance with the same name ends so long after the last heartbeat of that instance was read, or
@@ -24,7 +24,7 @@ fn same_name(readings: &Readings, now: SystemTime) -> Option<String> {
     if now.duration_since(last).is_ok_and(|since| since > shown_for) {
         return None;
     }
-    let (name, last, limit) = (&settings.instance, before(last, now), humantime::format_duration(shown_for));
+    let (name, last, limit) = (&settings.instance, before(last, now), setting(shown_for));
     Some(format!(
         "Another instance sends heartbeats under the name {name}: {records} of its records were read, the last one \
          {last}. Give each instance a name of its own with the key instance in section [heartbeat]. This notice ends \

@@ -58,6 +58,7 @@ fn state(state: State) -> &'static str {
     }
 }
 
+/// Whether the age of a topic is not known for a reason that an operator should look into.
 fn in_trouble(state: State) -> bool {
     matches!(state, State::Error | State::Future)
 }

@@ -13,7 +13,7 @@ use super::{
     rows::{Rows, WORST},
     topics::{TopicRow, topics},
     verdict::{mark, title},
-    words::{UNKNOWN, ago, clock, sentence},
+    words::{UNKNOWN, ago, clock, sentence, setting},
 };
 use crate::{board::Readings, probe::heartbeat::Outcome};
 
@@ -63,6 +63,7 @@ pub(super) struct Count {
 }
 
 impl View {
+    /// The page of these clusters at one moment, which is given by both clocks.
     pub(super) fn new(readings: &[Readings], now: Instant, wall: SystemTime) -> Self {
         let started = readings.first().map(|readings| readings.started);
         Self {
@@ -116,7 +117,7 @@ impl Cluster {
             notices: notices::of(readings, wall),
             refused: refused.map(|(request, state)| sentence(&request.refusal(state))).collect(),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
-            deadline: humantime::format_duration(deadline).to_string(),
+            deadline: setting(deadline),
             groups: groups(readings, "", 0, WORST),
             topics: topics(readings, "", 0, WORST, wall),
             events: events(readings),

@@ -1,25 +1,25 @@
-// Replaces the page's content with what the server renders, once a second. Without this file the page reloads itself.
+// Replaces the content of the page with the updates of the server, once a second. Without scripts the page reloads itself.
 "use strict";
 const content = document.getElementById("content");
 const root = document.documentElement.classList;
-const gravest = ["down", "prober_fault", "degraded", "unknown", "ok"];
-let silence;
+const gravestFirst = ["down", "prober_fault", "degraded", "unknown", "ok"];
+let staleTimer;
 
-// No news for a while is no good news: what is shown is old, and looks it.
+// When no update has come for five seconds, the content is stale and is shown faded.
 function expectNews() {
-  clearTimeout(silence);
-  silence = setTimeout(() => root.add("stale"), 5000);
+  clearTimeout(staleTimer);
+  staleTimer = setTimeout(() => root.add("stale"), 5000);
 }
 
 function show(html) {
-  // Focus, and how far a table was scrolled, outlive the replacement.
+  // Keeps the focus, and how far each table was scrolled.
   const focus = content.contains(document.activeElement) && document.activeElement.getAttribute("href");
   const scrolled = [...content.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   content.innerHTML = html;
   content.querySelectorAll(".scroll").forEach((box, index) => { box.scrollLeft = scrolled[index] || 0; });
   const link = focus && [...content.querySelectorAll("a")].find((a) => a.getAttribute("href") === focus);
   if (link) link.focus({ preventScroll: true });
-  const title = gravest.map((state) => content.querySelector(`.verdict.${state} h1`)).find((h1) => h1);
+  const title = gravestFirst.map((state) => content.querySelector(`.verdict.${state} h1`)).find((h1) => h1);
   if (title) document.title = title.textContent + " · kafka-heartbeat";
 }
 
@@ -28,14 +28,14 @@ function watch() {
   source.onmessage = (event) => {
     expectNews();
     root.remove("stale");
-    // Replacing would take a selection away; the page says that it waits.
+    // Replacing the content would remove a selection of text; the footer says that the page waits.
     const selected = !document.getSelection().isCollapsed;
     root.toggle("paused", selected);
     if (!selected) show(event.data);
   };
   source.onerror = () => {
     root.add("stale");
-    // The browser comes back by itself, except after a refusal.
+    // The browser connects again by itself, except after a refusal.
     if (source.readyState === EventSource.CLOSED) setTimeout(watch, 5000);
   };
 }
