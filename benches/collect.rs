@@ -26,7 +26,7 @@ use kafka_heartbeat::{
     export::prometheus::{self, Format, Parts},
     kafka::{
         BrokerId,
-        admin::{self, At, ByLeader, Topics},
+        admin::{self, ByLeader, OffsetSpec, Topics},
         wire::{Client, Cluster, VersionRange},
     },
     metrics::{ClusterLabel, render},
@@ -267,8 +267,8 @@ async fn floor(wire: &Cluster) {
         }
     }
     let (ends, starts) = tokio::join!(
-        admin::offsets(wire, &leaders, At::Latest),
-        admin::offsets(wire, &leaders, At::Earliest)
+        admin::offsets(wire, &leaders, OffsetSpec::Latest),
+        admin::offsets(wire, &leaders, OffsetSpec::Earliest)
     );
     black_box((ends, starts));
 }

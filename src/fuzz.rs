@@ -57,7 +57,7 @@ pub fn batches(bytes: &[u8]) {
     let Some((numbers, records)) = bytes.split_first_chunk::<24>() else { return };
     let number = |at: usize| (&numbers[at..]).get_i64();
     let (offset, end, now_ms) = (number(0), number(8), number(16));
-    let batches = admin::heads(Bytes::copy_from_slice(records), offset);
+    let batches = admin::batch_headers(Bytes::copy_from_slice(records), offset);
     assert!(batches.len() <= records.len() / 61 + 1, "each batch has a header of 61 bytes");
     assert!(batches.iter().all(|batch| batch.first <= batch.last));
     // A clock shows a time from 1970 to the year 3084.

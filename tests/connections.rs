@@ -15,7 +15,7 @@ use kafka_heartbeat::{
     config::{self, Sources, load},
     kafka::{
         Fault,
-        native::{self, Consumer, Producer, Record, Report},
+        native::{self, Consumer, Delivery, Producer, Record},
     },
 };
 use support::{
@@ -39,9 +39,9 @@ const SECONDS: u64 = 10;
 struct Deaf;
 
 impl native::Listener for Deaf {
-    fn delivered(&self, _: Report) {}
+    fn delivered(&self, _: Delivery) {}
     fn failed(&self) {}
-    fn unread(&self, _: Instant, _: Fault) {}
+    fn read_failed(&self, _: Instant, _: Fault) {}
     fn throttled(&self, _: &'static str, _: Duration) {}
 }
 

@@ -16,7 +16,7 @@ use crate::{
     config,
     kafka::{
         BrokerId, Error, Fault, Permission,
-        admin::{self, Broker, PARTITIONS_A_PAGE, Quorum, Topic, Topics},
+        admin::{self, Broker, PARTITIONS_PER_PAGE, Quorum, Topic, Topics},
         wire,
     },
     latency::{Bounds, Buckets},
@@ -124,7 +124,7 @@ impl Cycle for Probe {
         self.quorum.learn_from(&self.wire);
         let partitions =
             metadata.topics.values().flatten().map(|topic| topic.partitions.len()).sum::<usize>();
-        self.topics = if partitions > PARTITIONS_A_PAGE { Topics::Pages } else { Topics::All };
+        self.topics = if partitions > PARTITIONS_PER_PAGE { Topics::Pages } else { Topics::All };
         let heartbeat_topic = match metadata.topics.get(&self.cluster.heartbeat.topic) {
             Some(topic) => topic.clone(),
             None => Err(self.hidden().await),

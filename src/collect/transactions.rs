@@ -17,7 +17,7 @@ use crate::{
     config,
     kafka::{
         BrokerId, Error, Fault,
-        admin::{self, At, ByLeader, FoundOffsets, Transaction, Writer, offsets},
+        admin::{self, ByLeader, FoundOffsets, OffsetSpec, OpenTransaction, Transaction, offsets},
         wire,
     },
     task::{Cycle, Latest},
@@ -135,8 +135,8 @@ impl Probe {
                 wanted.entry(leader).or_default().entry(topic.clone()).or_default().push(*number);
             }
         }
-        let told = admin::writers(&self.wire, &wanted).await;
-        let mut writers = BTreeMap::<TopicPartition, Writer>::new();
+        let told = admin::open_transactions(&self.wire, &wanted).await;
+        let mut writers = BTreeMap::<TopicPartition, OpenTransaction>::new();
         for (topic, partitions) in told {
             for (number, told) in partitions {
                 match told {
@@ -193,7 +193,7 @@ impl Probe {
 /// coordinator names it.
 fn coordinated(
     (topic, number): &TopicPartition,
-    writer: &Writer,
+    writer: &OpenTransaction,
     known: Option<&[Transaction]>,
 ) -> (Option<String>, Option<bool>) {
     let Some(of) = known.and_then(|known| known.iter().find(|one| one.producer == writer.producer)) else {
@@ -221,8 +221,8 @@ impl Cycle for Probe {
             }
         }
         // Stable offsets first: else what is written in between would seem to be held back.
-        let stable = offsets(&self.wire, &wanted, At::Stable).await;
-        let ends = offsets(&self.wire, &wanted, At::Latest).await;
+        let stable = offsets(&self.wire, &wanted, OffsetSpec::LastStable).await;
+        let ends = offsets(&self.wire, &wanted, OffsetSpec::Latest).await;
         self.held_back.retain(|(topic, number), _| match metadata.topics.get(&**topic) {
             Some(Ok(topic)) => topic.partitions.contains_key(number),
             Some(Err(_)) => true,
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn only_a_coordinator_that_names_it_can_say_that_it_has_ended() {
-        let (topic, writer) = (Arc::<str>::from("t"), Writer { producer: 7, first: 3 });
+        let (topic, writer) = (Arc::<str>::from("t"), OpenTransaction { producer: 7, first: 3 });
         let place = (topic.clone(), 1);
         let transaction = |producer, since_ms, partitions: &[i32]| Transaction {
             id: "tx".to_owned(),
@@ -277,7 +277,7 @@ mod tests {
     fn a_failed_question_does_not_begin_the_wait_anew() {
         let mut probe = probe();
         let offsets = |found: Result<i64, Fault>| {
-            let found = found.map(|offset| Some(admin::Found { offset, timestamp_ms: None }));
+            let found = found.map(|offset| Some(admin::FoundOffset { offset, timestamp_ms: None }));
             FoundOffsets::from([("t".into(), BTreeMap::from([(0, found)]))])
         };
         let place = (Arc::<str>::from("t"), 0);

@@ -15,7 +15,7 @@ use crate::{
     config,
     kafka::{
         Fault,
-        admin::{GroupKind, GroupState, Member, Offsets},
+        admin::{CommittedOffsets, GroupKind, GroupState, Member},
     },
     timelag::best::{Dates, Sources},
 };
@@ -103,7 +103,10 @@ pub(crate) struct Lags {
 
 impl Lags {
     /// The committed offsets that were read last, of groups without a coordinator.
-    pub(crate) fn last_offsets(&self, groups: &BTreeMap<Arc<str>, Known>) -> BTreeMap<Arc<str>, Offsets> {
+    pub(crate) fn last_offsets(
+        &self,
+        groups: &BTreeMap<Arc<str>, Known>,
+    ) -> BTreeMap<Arc<str>, CommittedOffsets> {
         let is_lost = |known: &Known| known.coordinator.is_none() && known.fault == Some(Fault::NoLeader);
         let of_topic = |losses: &Losses| {
             losses.last.iter().map(|(number, (committed, _))| (*number, Ok(*committed))).collect()
@@ -131,7 +134,7 @@ impl Lags {
         for (name, known) in known {
             let (read, fault) = match offsets.remove(name) {
                 Some(Ok(read)) => (read, None),
-                Some(Err(fault)) => (Offsets::new(), Some(fault)),
+                Some(Err(fault)) => (CommittedOffsets::new(), Some(fault)),
                 None => (last.remove(name).unwrap_or_default(), Some(known.fault.unwrap_or(Fault::NoLeader))),
             };
             let losses = self.losses.entry(name.clone()).or_default();
@@ -194,7 +197,7 @@ impl Lags {
 }
 
 /// Forgets the last committed offset of every partition that has none any more.
-fn forget_expired(losses: &mut BTreeMap<Arc<str>, Losses>, read: &Offsets) {
+fn forget_expired(losses: &mut BTreeMap<Arc<str>, Losses>, read: &CommittedOffsets) {
     for (topic, losses) in losses {
         let read = read.get(topic);
         losses.last.retain(|number, _| read.is_some_and(|read| read.contains_key(number)));

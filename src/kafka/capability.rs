@@ -1,7 +1,7 @@
-//! What a cluster lets us ask, and for how long a refusal is believed.
+//! The requests that a cluster allows, and how long a refusal is believed.
 //!
-//! Nothing we have no right to is asked for again and again. But a permission may be granted while the service runs,
-//! so a refusal is believed for ten minutes, and only as long as the cluster has the same brokers.
+//! A refused request must not be sent again in each cycle. But a permission may be granted while the service runs, so a
+//! refusal is believed for ten minutes, and only while the cluster has the same brokers.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use tokio::time::Instant;
 use super::{Error, Fault};
 use crate::closed_enum::closed_enum;
 
-/// How long a refusal is believed. Long enough to be no burden for the brokers and their logs; short enough for an
-/// operator who has just granted the permission.
+/// How long a refusal is believed. The time is long enough to be no burden for the brokers and their logs, and short enough
+/// for an operator who has just granted the permission.
 pub const BELIEVED_FOR: Duration = Duration::from_secs(600);
 
 closed_enum! {
-    /// Whether the cluster lets us ask something.
+    /// Whether the cluster allows a request.
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
     pub enum Capability {
-        /// Asked and answered.
+        /// The request was sent and answered.
         Ok = "ok",
         /// The principal lacks the permission.
         Denied = "denied",
         /// The broker does not know the request.
         Unsupported = "unsupported",
-        /// Not asked yet, the answer was another error, or Kafka does not say whether it hides something.
+        /// The request was not sent yet, it failed for another reason, or Kafka may hide a part of the answer.
         #[default]
         Unknown = "unknown",
     }
 }
 
 impl Capability {
-    /// The state after a question that failed in this way.
+    /// The state after a request that failed with this fault. This is the only mapping from faults to states.
     pub fn of(fault: Fault) -> Self {
         match fault {
             Fault::Authorization => Capability::Denied,
@@ -40,54 +40,56 @@ impl Capability {
         }
     }
 
-    /// Whether the cluster refuses the request: asking again at once changes nothing.
+    /// Whether the cluster refuses the request, so that sending it again at once is useless.
     pub fn is_refusal(self) -> bool {
         matches!(self, Capability::Denied | Capability::Unsupported)
     }
 }
 
-/// What is remembered of one kind of request: whether the cluster allows it, and until when a refusal is believed.
+/// Whether the cluster allows one kind of request, and since when that is known.
 #[derive(Debug, Clone, Default)]
 pub struct Permission {
     state: Capability,
+    /// When the state was set. `None` before the first response.
     since: Option<Instant>,
 }
 
 impl Permission {
-    /// The state by the last answer.
+    /// The state after the last response.
     pub fn state(&self) -> Capability {
         self.state
     }
 
-    /// Whether the request was refused, and the refusal is still believed.
+    /// Whether the request was refused and the refusal is still believed.
     pub fn is_refused(&self) -> bool {
         self.state.is_refusal() && self.since.is_some_and(|since| since.elapsed() < BELIEVED_FOR)
     }
 
-    /// Takes in what an answer says.
+    /// Sets the state that a response shows.
     pub fn learn(&mut self, state: Capability) {
-        (self.state, self.since) = (state, Some(Instant::now()));
+        self.state = state;
+        self.since = Some(Instant::now());
     }
 
-    /// Forgets what is known: other brokers may allow what these refused.
+    /// Forgets the state, because other brokers may allow a request that the earlier brokers refused.
     pub fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// Asks, unless a refusal is still believed. A refusal is no error, but an answer that is not there.
+    /// Sends a request, unless a refusal is still believed. A refused request is no error: the result is `None`.
     ///
     /// # Errors
-    /// When the question failed for another reason than a refusal.
+    /// When the request failed for another reason than a refusal.
     pub async fn ask<T>(
         &mut self,
-        question: impl Future<Output = Result<T, Error>>,
+        request: impl Future<Output = Result<T, Error>>,
     ) -> Result<Option<T>, Error> {
         if self.is_refused() {
             return Ok(None);
         }
-        let asked = question.await;
-        self.learn(asked.as_ref().err().map_or(Capability::Ok, |error| Capability::of(error.fault())));
-        if self.state.is_refusal() { Ok(None) } else { asked.map(Some) }
+        let response = request.await;
+        self.learn(response.as_ref().err().map_or(Capability::Ok, |error| Capability::of(error.fault())));
+        if self.state.is_refusal() { Ok(None) } else { response.map(Some) }
     }
 }
 
@@ -95,19 +97,19 @@ closed_enum! {
     /// A request that needs a permission of its own.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub enum Request {
-        /// Which topics there are.
+        /// The topics of the cluster.
         Metadata = "Metadata",
-        /// Who leads the quorum.
+        /// The leader of the KRaft quorum.
         DescribeQuorum = "DescribeQuorum",
-        /// Settings of topics.
+        /// The settings of topics.
         DescribeConfigs = "DescribeConfigs",
-        /// Partitions that are being moved.
+        /// The partitions that are being reassigned.
         ListPartitionReassignments = "ListPartitionReassignments",
-        /// Which consumer groups there are.
+        /// The consumer groups of the cluster.
         ListGroups = "ListGroups",
-        /// Headers of record batches.
+        /// The headers of record batches.
         Fetch = "Fetch",
-        /// Where brokers keep their logs.
+        /// The log directories of brokers.
         DescribeLogDirs = "DescribeLogDirs",
     }
 }
@@ -128,7 +130,7 @@ impl Request {
 }
 
 impl Request {
-    /// What it means that the request is refused, or may be answered in part, and which permission it needs.
+    /// The text for a request that is refused, or whose answer may be incomplete, with the permission that it needs.
     pub fn refusal(self, state: Capability) -> String {
         let (name, permission) = (self.as_str(), self.permission());
         match state {
@@ -138,8 +140,9 @@ impl Request {
     }
 }
 
-/// The state of a request that Kafka answers with what the principal may see, without an error for the rest.
-/// `sees_all` says whether nothing is hidden, as far as that is known; `is_empty`, whether the answer was.
+/// The state of a request whose answer holds only the topics or groups that the principal may see, without an error for the
+/// rest. `answered` is the state after the response. `sees_all` is whether the principal sees everything, if that is known.
+/// `is_empty` is whether the answer was empty.
 pub fn hidden(answered: Capability, sees_all: Option<bool>, is_empty: bool) -> Capability {
     match (answered, sees_all, is_empty) {
         (Capability::Ok, Some(true), _) | (Capability::Ok, None, false) => Capability::Ok,
@@ -163,7 +166,10 @@ mod tests {
         tokio::time::advance(BELIEVED_FOR - Duration::from_secs(1)).await;
         assert!(matches!(permission.ask(allowed()).await, Ok(None)), "the refusal is still believed");
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(matches!(permission.ask(refused()).await, Ok(None)), "it was asked, and refused again");
+        assert!(
+            matches!(permission.ask(refused()).await, Ok(None)),
+            "the request was sent and refused again"
+        );
         assert!(permission.is_refused());
         permission.forget();
         assert!(matches!(permission.ask(allowed()).await, Ok(Some(7))));

@@ -1,4 +1,4 @@
-//! From the errors of sockets, TLS and brokers to the closed list of faults.
+//! Finds the fault of an error of a socket, of TLS or of a broker.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tokio_rustls::rustls;
 use super::Fault;
 
 impl Fault {
-    /// The kind of an I/O error, also of one that wraps a TLS error.
+    /// The fault of an I/O error, which may wrap a TLS error.
     pub fn from_io(error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return Self::from_tls(tls);
@@ -34,6 +34,7 @@ impl Fault {
         }
     }
 
+    /// The fault of a TLS error.
     fn from_tls(error: &rustls::Error) -> Self {
         use rustls::{AlertDescription as Alert, CertificateError as Certificate};
         match error {
@@ -42,7 +43,7 @@ impl Fault {
                 | Certificate::ExpiredContext { .. }
                 | Certificate::NotValidYet
                 | Certificate::NotValidYetContext { .. } => Fault::CertificateExpired,
-                // A CA that was made anew under its old name: the name fits, the signature does not.
+                // After a CA was recreated under its old name, the name of the issuer fits and the signature does not.
                 Certificate::UnknownIssuer | Certificate::BadSignature => Fault::CertificateUnknownCa,
                 Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                     Fault::CertificateWrongHost
@@ -64,7 +65,7 @@ impl Fault {
         }
     }
 
-    /// The kind of an error code in a broker's answer.
+    /// The fault of an error code in a broker's response.
     pub fn from_response(error: ResponseError) -> Self {
         match error {
             ResponseError::TopicAuthorizationFailed

@@ -1,7 +1,7 @@
-//! What can go wrong, in words that are safe as a label.
+//! Faults and errors of Kafka's clients.
 //!
-//! [`Fault`] is a closed list: a metric may carry it, an alert may match it. The text of an error,
-//! which may hold a host name or a broker's words, goes to the log and never into a label.
+//! [`Fault`] is a closed list, so that a metric may have it as a label and an alert may match it. The text of an error may
+//! hold a host name or a broker's message. It goes to the log and never into a label.
 
 // For the modules of the collection, until they name it themselves.
 pub use crate::text::plain;
@@ -14,16 +14,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A hint is not repeated in the log before this.
-const HINT_GAP: Duration = Duration::from_secs(3600);
+/// The shortest time between two log lines with the same hint.
+const HINT_INTERVAL: Duration = Duration::from_secs(3600);
 
 closed_enum! {
-    /// The kind of a failure. The list only ever grows.
+    /// The kind of a failure. Values are added and never removed.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Fault {
         /// The host name did not resolve.
         Dns = "dns",
-        /// Nobody listens on the port.
+        /// No process listens on the port.
         Refused = "refused",
         /// No route to the host or network.
         Unreachable = "unreachable",
@@ -35,61 +35,62 @@ closed_enum! {
         Tls = "tls",
         /// The broker's certificate has expired or is not yet valid.
         CertificateExpired = "certificate_expired",
-        /// The broker's certificate was signed by nobody we trust.
+        /// The broker's certificate was signed by a CA that this client does not trust.
         CertificateUnknownCa = "certificate_unknown_ca",
         /// The broker's certificate names another host.
         CertificateWrongHost = "certificate_wrong_host",
-        /// The broker wants a certificate of ours, or refused the one it got.
+        /// The broker requires a client certificate, or refused the one that it got.
         CertificateRefused = "certificate_refused",
-        /// Wrong user, password or mechanism.
+        /// The user, the password or the mechanism is wrong.
         Authentication = "authentication",
         /// The principal lacks a permission.
         Authorization = "authorization",
         /// The topic or partition does not exist.
         UnknownTopic = "unknown_topic",
-        /// The partition has no leader, the group no coordinator, or the broker asked is not it.
+        /// The partition has no leader or the group has no coordinator, or the broker is not the leader or coordinator.
         NoLeader = "no_leader",
-        /// Fewer in-sync replicas than `min.insync.replicas`.
+        /// The partition has fewer in-sync replicas than `min.insync.replicas`.
         NotEnoughReplicas = "not_enough_replicas",
-        /// A policy or quota of the cluster forbids it.
+        /// A policy or quota of the cluster forbids the request.
         Policy = "policy",
-        /// A quota of the cluster makes us wait for longer than the question may take.
+        /// A quota of the cluster throttles the client for longer than the time limit of the request.
         Throttled = "throttled",
         /// The client's own queue is full.
         QueueFull = "queue_full",
-        /// This process, or its machine, may open no more files: no fault of Kafka.
+        /// This process, or its machine, has no free file descriptor. This is no fault of Kafka.
         Descriptors = "descriptors",
-        /// The client has not found out yet where to send.
+        /// The client does not know yet to which broker to send.
         NotReady = "not_ready",
-        /// The broker does not know the request or the version.
+        /// The broker does not know the request or its versions.
         Unsupported = "unsupported",
         /// The peer sent bytes that are not Kafka's protocol, or too many of them.
         Protocol = "protocol",
-        /// Anything else; the log has the words.
+        /// Any other failure. The log has its text.
         Other = "other",
     }
 }
 
 impl Fault {
-    /// The hint for a line of the log: of each cluster once an hour, however many tasks and clients complain.
+    /// The hint for a log line, at most once an hour for each cluster and fault. `None` if the fault has no hint, or the hint
+    /// was returned within the last hour.
     pub fn hint_once(self, cluster: &str) -> Option<&'static str> {
-        static TOLD: Mutex<BTreeMap<(String, Fault), Instant>> = Mutex::new(BTreeMap::new());
+        static LOGGED: Mutex<BTreeMap<(String, Fault), Instant>> = Mutex::new(BTreeMap::new());
         let hint = self.hint()?;
-        let mut told = lock(&TOLD);
-        let before = told.get(&(cluster.to_owned(), self));
-        if before.is_some_and(|before| before.elapsed() < HINT_GAP) {
+        let mut logged = lock(&LOGGED);
+        let before = logged.get(&(cluster.to_owned(), self));
+        if before.is_some_and(|before| before.elapsed() < HINT_INTERVAL) {
             return None;
         }
-        told.insert((cluster.to_owned(), self), Instant::now());
+        logged.insert((cluster.to_owned(), self), Instant::now());
         Some(hint)
     }
 
-    /// Whether the fault is this process's own, and says nothing of Kafka.
+    /// Whether the fault is one of this process and not of Kafka.
     pub fn is_ours(self) -> bool {
         self == Fault::Descriptors
     }
 
-    /// What an operator should look at first.
+    /// What an operator should check first. `None` for a fault without a usual reason.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {
             Fault::Dns => "check the host name and the resolver of this machine",
@@ -124,25 +125,25 @@ impl fmt::Display for Fault {
 }
 
 closed_enum! {
-    /// A step of opening a session, in the order they happen.
+    /// A stage of opening a session. The stages run in this order.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Stage {
-        /// Name lookup.
+        /// The lookup of the host name.
         Dns = "dns",
-        /// TCP connect.
+        /// The TCP connection.
         Tcp = "tcp",
-        /// TLS handshake; absent on plaintext listeners.
+        /// The TLS handshake. Plaintext listeners do not have this stage.
         Tls = "tls",
-        /// The broker's list of request versions.
+        /// The request for the versions that the broker understands.
         ApiVersions = "api_versions",
-        /// SASL handshake and authentication; absent without SASL.
+        /// The SASL login. Listeners without SASL do not have this stage.
         Sasl = "sasl",
     }
 }
 
 impl Stage {
-    /// Says that this stage failed and by which fault: `stage tcp failed: refused`, or `stage dns failed` where the
-    /// fault has the stage's name.
+    /// The text for a failure of this stage: `stage tcp failed: refused`, or `stage dns failed` if the fault has the name
+    /// of the stage.
     pub fn failed(self, fault: Fault) -> String {
         let fault = fault.as_str();
         if fault == self.as_str() {
@@ -159,9 +160,9 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A failed question to Kafka: what was asked, where it ended and why.
+/// A failed request to Kafka, with its fault and the reason.
 ///
-/// The message is a lower-case fragment that names the thing; it never holds a secret.
+/// The message is a lower-case fragment that names the request or the broker. It never holds a secret.
 #[derive(Debug)]
 pub struct Error {
     fault: Fault,
@@ -171,12 +172,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of a kind, with words for the log: `Error::new(Fault::Timeout, "metadata from b1:9092")`.
+    /// An error with a fault and a text for the log: `Error::new(Fault::Timeout, "metadata from b1:9092")`.
     pub fn new(fault: Fault, what: impl Into<String>) -> Self {
         Self { fault, stage: None, what: what.into(), source: None }
     }
 
-    /// Says in which stage of opening a session it happened.
+    /// Adds the stage of opening a session that failed.
     #[must_use]
     pub fn at(mut self, stage: Stage) -> Self {
         self.stage = Some(stage);
@@ -190,12 +191,12 @@ impl Error {
         self
     }
 
-    /// The kind, safe as a label.
+    /// The fault, which is safe as a label.
     pub fn fault(&self) -> Fault {
         self.fault
     }
 
-    /// The stage of opening a session, where it failed there.
+    /// The stage of opening a session that failed. `None` for a failure after the session was open.
     pub fn stage(&self) -> Option<Stage> {
         self.stage
     }

@@ -1,8 +1,8 @@
-//! Ids that Kafka gives to brokers and topics.
+//! The ids of brokers and topics.
 
 use std::fmt;
 
-/// A broker's id as the cluster's metadata gives it.
+/// The id of a broker, as in the metadata of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BrokerId(pub i32);
 
@@ -12,6 +12,6 @@ impl fmt::Display for BrokerId {
     }
 }
 
-/// A topic's unique id (Kafka 2.8 and later): a deleted and recreated topic has another one.
+/// The unique id of a topic (Kafka 2.8 and later). A topic that is deleted and recreated gets another id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicId(pub u128);

@@ -1,11 +1,12 @@
-//! Everything that speaks Kafka.
+//! Everything that speaks Kafka's protocol.
 //!
-//! Two clients share this folder and nothing else: `native` wraps librdkafka, which carries the
-//! heartbeats because it is the client real applications run; `wire` is our own thin client for
-//! questions, because librdkafka cannot time the stages of a connection and its admin calls abort
-//! the process when a broker is sick. `admin` words the questions, and `capability` remembers which of
-//! them the cluster refuses. `fault` names what went wrong, and `classify` finds that name.
-//! `descriptors` says whether this process can connect at all.
+//! There are two clients. `native` wraps librdkafka, which carries the heartbeats because real applications use it. `wire`
+//! is the project's own thin client for all other requests, because librdkafka cannot time the stages of a connection, and
+//! its admin requests abort the process when a broker is sick. `admin` words the requests of the wire client, and
+//! `capability` remembers which of them the cluster refuses.
+//!
+//! `fault` is the list of what can go wrong, and `classify` finds the fault of an error. `ids` are the ids of brokers and
+//! topics. `descriptors` finds out whether this process can open a connection at all.
 
 pub mod admin;
 pub mod capability;

@@ -9,7 +9,7 @@ use crate::{
     config::{self, Isolation},
     kafka::{
         Fault,
-        admin::{At, ByLeader, FoundOffsets, offsets},
+        admin::{ByLeader, FoundOffsets, OffsetSpec, offsets},
     },
 };
 
@@ -30,19 +30,19 @@ impl Recorded {
         let wire = &connections.by_role;
         let last_stable = async {
             match cluster.lag.isolation {
-                Isolation::ReadCommitted => offsets(wire, &wanted, At::Stable).await,
+                Isolation::ReadCommitted => offsets(wire, &wanted, OffsetSpec::LastStable).await,
                 Isolation::ReadUncommitted => FoundOffsets::default(),
             }
         };
         let (latest, earliest, last_stable) = tokio::join!(
-            offsets(wire, &wanted, At::Latest),
-            offsets(wire, &wanted, At::Earliest),
+            offsets(wire, &wanted, OffsetSpec::Latest),
+            offsets(wire, &wanted, OffsetSpec::Earliest),
             last_stable
         );
         let found = LogOffsets { latest, earliest, last_stable };
         let mut observed = memory.topics.observe(asked.metadata(), &found, sampled, &mut memory.faults);
         let moved = observed.moved(|name| wants_freshness(cluster, name));
-        let newest = offsets(wire, moved, At::MaxTimestamp).await;
+        let newest = offsets(wire, moved, OffsetSpec::MaxTimestamp).await;
         memory.topics.date(observed, &newest, latest_ms(), &mut memory.faults);
         memory.topics.compacted(|name| memory.topology.is_compacted(name));
         Self { asked }

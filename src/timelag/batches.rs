@@ -22,7 +22,7 @@ use crate::{
     },
     kafka::{
         BrokerId, Capability, Fault,
-        admin::{self, Batch, PARTITIONS_A_FETCH, TimesByLeader},
+        admin::{self, BatchHeader, PARTITIONS_PER_FETCH, TimesByLeader},
         capability::BELIEVED_FOR,
         wire,
     },
@@ -60,7 +60,7 @@ type OfTopic = BTreeMap<(i32, i64), Known>;
 /// The batches from an offset on.
 #[derive(Debug)]
 struct Known {
-    batches: Vec<Batch>,
+    batches: Vec<BatchHeader>,
     /// The end of the log then.
     end: i64,
 }
@@ -129,7 +129,7 @@ impl Heads {
         // Where there is too much for a cycle, others come first in the next.
         self.turns += 1;
         for open in open.values_mut() {
-            let first = (self.turns * PARTITIONS_A_FETCH * ROUNDS) % open.len();
+            let first = (self.turns * PARTITIONS_PER_FETCH * ROUNDS) % open.len();
             open.rotate_left(first);
         }
         let mut large = BTreeMap::<BrokerId, Vec<(TopicPartition, i64, i64)>>::new();
@@ -166,7 +166,7 @@ impl Heads {
         if asked.is_empty() {
             return large;
         }
-        let mut found = admin::batches(wire, &request(&asked)).await;
+        let mut found = admin::fetch_batch_headers(wire, &request(&asked)).await;
         for (leader, places) in asked {
             let alone = places.len() == 1;
             for (place, (offset, end)) in places {
@@ -267,14 +267,15 @@ impl Of<'_> {
     pub(crate) fn newest_ms(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<i64> {
         let records = self.at(partition, offset)?.batches.iter().filter(|batch| !batch.control);
         let credible = |ms: &i64| *ms <= latest_ms;
-        let newest = |batch: &Batch| batch.newest_ms.filter(credible).or(batch.asked_ms.filter(credible));
+        let newest =
+            |batch: &BatchHeader| batch.newest_ms.filter(credible).or(batch.asked_ms.filter(credible));
         records.filter_map(newest).max()
     }
 
     /// The newest timestamp from an offset on that is dated after `latest_ms`, and the last offset of its batch.
     pub(crate) fn ahead(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<(i64, i64)> {
         let records = self.at(partition, offset)?.batches.iter().filter(|batch| !batch.control);
-        let ahead = |batch: &Batch| Some((batch.newest_ms.filter(|ms| *ms > latest_ms)?, batch.last));
+        let ahead = |batch: &BatchHeader| Some((batch.newest_ms.filter(|ms| *ms > latest_ms)?, batch.last));
         records.filter_map(ahead).max()
     }
 }
@@ -283,7 +284,7 @@ impl Of<'_> {
 fn share(open: &mut Vec<(TopicPartition, i64, i64)>) -> BTreeMap<TopicPartition, (i64, i64)> {
     let mut taken = BTreeMap::new();
     open.retain(|(place, offset, end)| {
-        let take = taken.len() < PARTITIONS_A_FETCH && !taken.contains_key(place);
+        let take = taken.len() < PARTITIONS_PER_FETCH && !taken.contains_key(place);
         if take {
             taken.insert(place.clone(), (*offset, *end));
         }
@@ -304,13 +305,13 @@ fn request(asked: &Asked) -> TimesByLeader {
 }
 
 /// The batch with the first record at or after an offset.
-fn record(batches: &[Batch], offset: i64) -> Option<&Batch> {
+fn record(batches: &[BatchHeader], offset: i64) -> Option<&BatchHeader> {
     batches.iter().find(|batch| !batch.control && batch.last >= offset)
 }
 
 /// When the first record at or after an offset is dated, and how far from the truth that is at most, in
 /// milliseconds.
-fn date(batch: &Batch, offset: i64) -> Option<(i64, i64)> {
+fn date(batch: &BatchHeader, offset: i64) -> Option<(i64, i64)> {
     if let Some(exact) = batch.asked_ms.or(batch.first_ms.filter(|_| offset <= batch.first)) {
         return Some((exact, 0));
     }
@@ -320,7 +321,7 @@ fn date(batch: &Batch, offset: i64) -> Option<(i64, i64)> {
 }
 
 /// Whether every offset from the commit to the end is a marker's.
-fn only_markers(batches: &[Batch], committed: i64, end: i64) -> bool {
+fn only_markers(batches: &[BatchHeader], committed: i64, end: i64) -> bool {
     let mut next = committed;
     // Record batches at and after the log end do not count: with isolation = read_committed that may be an open transaction.
     let between = batches.iter().filter(|batch| batch.last >= committed);
@@ -335,7 +336,7 @@ fn only_markers(batches: &[Batch], committed: i64, end: i64) -> bool {
 
 /// Asks batches everything that a cycle asks them: where a group committed, where the log ends and what time it is.
 #[cfg(feature = "fuzzing")]
-pub(crate) fn fuzz(batches: Vec<Batch>, committed: i64, end: i64, now_ms: i64) {
+pub(crate) fn fuzz(batches: Vec<BatchHeader>, committed: i64, end: i64, now_ms: i64) {
     let known = Known { batches, end };
     _ = known.holds(committed, end);
     let all = OfTopic::from([((0, committed), known)]);
@@ -350,12 +351,12 @@ pub(crate) fn fuzz(batches: Vec<Batch>, committed: i64, end: i64, now_ms: i64) {
 mod tests {
     use super::*;
 
-    fn data(first: i64, last: i64) -> Batch {
-        Batch { first, last, ..Batch::default() }
+    fn data(first: i64, last: i64) -> BatchHeader {
+        BatchHeader { first, last, ..BatchHeader::default() }
     }
 
-    fn marker(at: i64) -> Batch {
-        Batch { first: at, last: at, control: true, newest_ms: Some(9_999), ..Batch::default() }
+    fn marker(at: i64) -> BatchHeader {
+        BatchHeader { first: at, last: at, control: true, newest_ms: Some(9_999), ..BatchHeader::default() }
     }
 
     #[test]
@@ -375,26 +376,26 @@ mod tests {
     #[test]
     fn marker_at_the_largest_offset_is_a_marker() {
         assert!(only_markers(&[marker(i64::MAX)], i64::MAX, i64::MAX));
-        assert!(only_markers(&[Batch { last: i64::MAX, ..marker(10) }], 10, 12));
+        assert!(only_markers(&[BatchHeader { last: i64::MAX, ..marker(10) }], 10, 12));
     }
 
     #[test]
     fn a_record_is_as_old_as_it_says_or_as_its_batch() {
-        let batch = Batch { first_ms: Some(1_000), newest_ms: Some(4_000), ..data(10, 19) };
+        let batch = BatchHeader { first_ms: Some(1_000), newest_ms: Some(4_000), ..data(10, 19) };
         assert_eq!(date(&batch, 10), Some((1_000, 0)), "the first one's is known");
         assert_eq!(date(&batch, 7), Some((1_000, 0)), "what was before it is gone");
         assert_eq!(date(&batch, 15), Some((2_500, 1_500)));
-        let told = Batch { asked_ms: Some(77), ..batch };
+        let told = BatchHeader { asked_ms: Some(77), ..batch };
         assert_eq!(date(&told, 15), Some((77, 0)));
-        assert_eq!(date(&Batch { first_ms: None, ..batch }, 15), None);
-        let backwards = Batch { first_ms: Some(9_000), ..batch };
+        assert_eq!(date(&BatchHeader { first_ms: None, ..batch }, 15), None);
+        let backwards = BatchHeader { first_ms: Some(9_000), ..batch };
         assert_eq!(date(&backwards, 15), Some((4_000, 0)));
         assert_eq!(record(&[data(5, 9), marker(10), data(11, 12)], 10), Some(&data(11, 12)));
     }
 
     #[test]
     fn what_is_known_tells_of_records_and_markers() {
-        let batch = Batch { first_ms: Some(1_000), newest_ms: Some(5_000), ..data(3, 9) };
+        let batch = BatchHeader { first_ms: Some(1_000), newest_ms: Some(5_000), ..data(3, 9) };
         let known = |batches| Known { batches, end: 11 };
         let all = BTreeMap::from([
             ((0, 3), known(vec![batch])),
@@ -441,7 +442,7 @@ mod tests {
         let place = |number| (Arc::<str>::from("t"), number);
         let mut open: Vec<_> = (0..100).map(|number| (place(number % 80), i64::from(number), 200)).collect();
         let first = share(&mut open);
-        assert_eq!((first.len(), first[&place(7)]), (PARTITIONS_A_FETCH, (7, 200)));
+        assert_eq!((first.len(), first[&place(7)]), (PARTITIONS_PER_FETCH, (7, 200)));
         let second = share(&mut open);
         assert_eq!((second.len(), second[&place(7)], open.len()), (36, (87, 200), 0));
     }

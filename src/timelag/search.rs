@@ -20,7 +20,7 @@ use crate::{
     },
     kafka::{
         Fault,
-        admin::{self, Found, TimesByLeader},
+        admin::{self, FoundOffset, TimesByLeader},
         wire,
     },
 };
@@ -105,7 +105,7 @@ impl Search {
     }
 
     /// Learns that `found` is the first record that is not older than `asked`.
-    fn learn(&mut self, offset: i64, asked: i64, found: Option<Found>, now: i64) {
+    fn learn(&mut self, offset: i64, asked: i64, found: Option<FoundOffset>, now: i64) {
         if self.state != State::Searching {
             return;
         }
@@ -228,7 +228,14 @@ impl Searches {
     }
 
     /// One answer tells every offset of the partition something.
-    fn learn(&mut self, topic: &Arc<str>, partition: i32, asked: i64, found: Option<Found>, now_ms: i64) {
+    fn learn(
+        &mut self,
+        topic: &Arc<str>,
+        partition: i32,
+        asked: i64,
+        found: Option<FoundOffset>,
+        now_ms: i64,
+    ) {
         if let Some(searches) = self.0.get_mut(topic) {
             for ((_, offset), search) in searches.range_mut((partition, i64::MIN)..=(partition, i64::MAX)) {
                 search.learn(*offset, asked, found, now_ms);
@@ -244,9 +251,9 @@ mod tests {
     use super::*;
 
     /// What a broker would answer for a log of these timestamps.
-    fn broker(log: &[i64], time: i64) -> Option<Found> {
+    fn broker(log: &[i64], time: i64) -> Option<FoundOffset> {
         let at = log.iter().position(|timestamp| *timestamp >= time)?;
-        Some(Found { offset: at as i64, timestamp_ms: Some(log[at]) })
+        Some(FoundOffset { offset: at as i64, timestamp_ms: Some(log[at]) })
     }
 
     /// (when, to how much, guesses)
@@ -289,7 +296,7 @@ mod tests {
     #[test]
     fn records_without_timestamps_are_hopeless() {
         let mut search = Search::new(100, 5_000);
-        search.learn(50, 0, Some(Found { offset: 0, timestamp_ms: None }), 5_000);
+        search.learn(50, 0, Some(FoundOffset { offset: 0, timestamp_ms: None }), 5_000);
         assert_eq!(search.state, State::Hopeless);
         let mut search = Search::new(100, 5_000);
         search.learn(50, 0, None, 5_000);

@@ -7,7 +7,7 @@ use kafka_heartbeat::{
     evaluate::judge::Status,
     kafka::{
         BrokerId, Fault,
-        admin::{self, ByLeader, Topics, Writer},
+        admin::{self, ByLeader, OpenTransaction, Topics},
     },
     task::{Cycle, Latest},
 };
@@ -152,8 +152,8 @@ async fn only_open_transactions_are_told_and_one_coordinator_that_fails_leaves_a
     admin::metadata(&cluster, Topics::All).await.unwrap();
     let wanted: ByLeader =
         (0..3).map(|n| (BrokerId(n + 1), BTreeMap::from([("topic-0".into(), vec![n])]))).collect();
-    let told = admin::writers(&cluster, &wanted).await;
-    let writer = Writer { producer: 2, first: 40 };
+    let told = admin::open_transactions(&cluster, &wanted).await;
+    let writer = OpenTransaction { producer: 2, first: 40 };
     let expected =
         BTreeMap::from([(0, Ok(vec![writer])), (1, Ok(vec![writer])), (2, Err(Fault::Authorization))]);
     assert_eq!(told["topic-0"], expected);

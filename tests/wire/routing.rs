@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use kafka_heartbeat::kafka::{
     BrokerId, Fault,
-    admin::{self, At, Topics},
+    admin::{self, OffsetSpec, Topics},
     wire::VersionRange,
 };
 use kafka_protocol::messages::{
@@ -157,7 +157,7 @@ async fn wrong_password_is_tried_at_two_brokers_a_question() {
 async fn offsets_are_asked_of_each_leader_once_and_all_at_once() {
     let fakes = three(&[1, 2, 3, 1, 2, 3, 1]).await;
     let cluster = cluster(&[&fakes[0]], AMPLE);
-    let latest = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 3, 4, 5, 6], At::Latest).await;
+    let latest = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 3, 4, 5, 6], OffsetSpec::Latest).await;
     for (partition, offset) in &latest {
         assert_eq!(*offset.as_ref().unwrap(), i64::from(*partition) * 10);
     }
@@ -165,7 +165,7 @@ async fn offsets_are_asked_of_each_leader_once_and_all_at_once() {
     for fake in &fakes {
         assert_eq!((fake.count::<ListOffsetsRequest>(), fake.accepted()), (1, 1));
     }
-    let earliest = admin::list_offsets(&cluster, "hb", &[4], At::Earliest).await;
+    let earliest = admin::list_offsets(&cluster, "hb", &[4], OffsetSpec::Earliest).await;
     assert_eq!(*earliest[&4].as_ref().unwrap(), 4);
     assert_eq!(fakes[1].count::<ListOffsetsRequest>(), 2);
     assert_eq!(fakes[2].count::<ListOffsetsRequest>(), 1, "leads nothing that was asked for");
@@ -177,13 +177,13 @@ async fn a_hung_leader_costs_only_its_own_partitions() {
     fakes[1].on(|_: ListOffsetsRequest, _| Reply::Silence);
     let cluster = cluster(&[&fakes[0]], SHORT * 4);
     let begun = Instant::now();
-    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2], At::Latest).await;
+    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2], OffsetSpec::Latest).await;
     assert!(begun.elapsed() < AMPLE / 2);
     assert!(offsets[&0].is_ok() && offsets[&2].is_ok());
     assert_eq!(offsets[&1].as_ref().unwrap_err().fault(), Fault::Timeout);
     // The next question opens a new session.
     fakes[1].on(|request: ListOffsetsRequest, _| Reply::Answer(self::offsets(&request, |_| 0)));
-    let offsets = admin::list_offsets(&cluster, "hb", &[1], At::Latest).await;
+    let offsets = admin::list_offsets(&cluster, "hb", &[1], OffsetSpec::Latest).await;
     assert_eq!(*offsets[&1].as_ref().unwrap(), 10);
     assert_eq!(fakes[1].accepted(), 2);
 }
@@ -192,16 +192,16 @@ async fn a_hung_leader_costs_only_its_own_partitions() {
 async fn a_leader_that_moved_is_found_by_the_next_question() {
     let fakes = three(&[1]).await;
     let cluster = cluster(&[&fakes[2]], AMPLE);
-    assert!(admin::list_offsets(&cluster, "hb", &[0], At::Latest).await[&0].is_ok());
+    assert!(admin::list_offsets(&cluster, "hb", &[0], OffsetSpec::Latest).await[&0].is_ok());
     fakes[0].on(|request: ListOffsetsRequest, _| Reply::Answer(offsets(&request, |_| 6)));
-    let offsets = admin::list_offsets(&cluster, "hb", &[0], At::Latest).await;
+    let offsets = admin::list_offsets(&cluster, "hb", &[0], OffsetSpec::Latest).await;
     assert_eq!(offsets[&0].as_ref().unwrap_err().fault(), Fault::NoLeader, "an error, not a number");
     let moved = metadata(&[&fakes[0], &fakes[1], &fakes[2]], "hb", &[2]);
     for fake in &fakes {
         let moved = moved.clone();
         fake.on(move |_: MetadataRequest, _| Reply::Answer(moved.clone()));
     }
-    assert!(admin::list_offsets(&cluster, "hb", &[0], At::Latest).await[&0].is_ok());
+    assert!(admin::list_offsets(&cluster, "hb", &[0], OffsetSpec::Latest).await[&0].is_ok());
     assert_eq!((fakes[0].count::<ListOffsetsRequest>(), fakes[1].count::<ListOffsetsRequest>()), (2, 1));
 }
 
@@ -217,7 +217,7 @@ async fn a_partition_without_leader_or_answer_is_an_error_and_what_was_not_asked
         Reply::Answer(answer)
     });
     let cluster = cluster(&[&fakes[0]], AMPLE);
-    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 9], At::Latest).await;
+    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 9], OffsetSpec::Latest).await;
     let faults: Vec<_> =
         offsets.iter().map(|(id, told)| (*id, told.as_ref().err().map(Error::fault))).collect();
     let expected =
@@ -238,7 +238,7 @@ async fn each_broker_is_spoken_to_in_its_own_versions() {
             Reply::Answer(offsets(&request, |_| 0))
         });
     }
-    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2], At::Latest).await;
+    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2], OffsetSpec::Latest).await;
     assert!(offsets.values().all(Result::is_ok), "{offsets:?}");
 }
 
@@ -279,7 +279,7 @@ async fn librdkafkas_mock_cluster_is_understood_with_its_flaws() {
     let told = admin::metadata(&cluster, Topics::Named(&["hb", "missing"])).await.unwrap();
     assert_eq!((told.brokers.len(), told.topics["hb"].as_ref().unwrap().partitions.len()), (3, 4));
     assert_eq!(*told.topics["missing"].as_ref().unwrap_err(), Fault::UnknownTopic);
-    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 3], At::Latest).await;
+    let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 3], OffsetSpec::Latest).await;
     assert!(offsets.values().all(|offset| matches!(offset, Ok(0))), "{offsets:?}");
     let error = admin::describe_quorum(&cluster).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Unsupported);
@@ -312,7 +312,7 @@ async fn a_broker_that_is_not_in_the_metadata_has_no_address() {
 async fn connections_to_brokers_that_left_are_closed() {
     let fakes = three(&[1, 2, 3]).await;
     let cluster = cluster(&[&fakes[0]], AMPLE);
-    admin::list_offsets(&cluster, "hb", &[0, 1, 2], At::Latest).await;
+    admin::list_offsets(&cluster, "hb", &[0, 1, 2], OffsetSpec::Latest).await;
     assert_eq!(fakes[2].open(), 1);
     let fewer = metadata(&[&fakes[0], &fakes[1]], "hb", &[1, 2]);
     for fake in &fakes {

@@ -11,7 +11,7 @@ use crate::{
     config,
     kafka::{
         BrokerId, Capability, Fault, Permission,
-        admin::{self, GroupKind, GroupState, Member, Offsets},
+        admin::{self, CommittedOffsets, GroupKind, GroupState, Member},
         wire,
     },
 };
@@ -19,9 +19,9 @@ use crate::{
 /// What was committed, as it was just read.
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
-    pub(crate) offsets: BTreeMap<Arc<str>, Result<Offsets, Fault>>,
+    pub(crate) offsets: BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>>,
     /// Of groups that have no coordinator, so that nobody can commit: what was read last.
-    pub(crate) last: BTreeMap<Arc<str>, Offsets>,
+    pub(crate) last: BTreeMap<Arc<str>, CommittedOffsets>,
     pub(crate) members: BTreeMap<Arc<str>, Vec<Member>>,
 }
 
@@ -87,7 +87,7 @@ impl Watched {
         );
         // Brokers before 4.1 have no such question, which is no fault.
         for read in shared.values_mut().filter(|read| matches!(read, Err(Fault::Unsupported))) {
-            *read = Ok(Offsets::new());
+            *read = Ok(CommittedOffsets::new());
         }
         offsets.append(&mut shared);
         for (name, fault) in offsets.iter().filter_map(|(name, read)| Some((name, read.as_ref().err()?))) {
@@ -110,7 +110,7 @@ impl Watched {
 
     /// Asks who is in the groups that have members.
     async fn describe(&self, wire: &wire::Cluster, faults: &mut Faults) -> BTreeMap<Arc<str>, Vec<Member>> {
-        let mut wanted = admin::Described::new();
+        let mut wanted = admin::GroupsByCoordinator::new();
         let mut members = BTreeMap::new();
         for (name, known) in &self.known {
             match (known.kind, known.state, known.coordinator) {

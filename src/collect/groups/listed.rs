@@ -11,7 +11,7 @@ use crate::{
     config,
     kafka::{
         BrokerId, Capability, Fault,
-        admin::{self, GroupKind, GroupState, Listing},
+        admin::{self, GroupKind, GroupListing, GroupState},
         capability::hidden,
         wire,
     },
@@ -107,7 +107,7 @@ impl Watched {
         self.listing.state() == Capability::Ok
     }
 
-    fn take_in(&mut self, listing: Listing, whole: bool, settings: &config::Lag) {
+    fn take_in(&mut self, listing: GroupListing, whole: bool, settings: &config::Lag) {
         for (name, known) in &mut self.known {
             known.unlisted = !listing.groups.contains_key(name);
             // As far as any broker has said.

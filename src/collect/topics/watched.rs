@@ -17,7 +17,7 @@ use crate::{
     config::{self, Isolation},
     kafka::{
         Fault, TopicId,
-        admin::{self, ByLeader, Found, FoundOffsets},
+        admin::{self, ByLeader, FoundOffset, FoundOffsets},
     },
 };
 
@@ -66,9 +66,9 @@ pub(crate) struct LogOffsets {
 /// What the leader of one partition answered.
 #[derive(Debug, Clone, Copy)]
 struct Answers {
-    end: Result<Option<Found>, Fault>,
-    start: Result<Option<Found>, Fault>,
-    stable: Result<Option<Found>, Fault>,
+    end: Result<Option<FoundOffset>, Fault>,
+    start: Result<Option<FoundOffset>, Fault>,
+    stable: Result<Option<FoundOffset>, Fault>,
 }
 
 /// The ends of the logs have been taken in: only then can newest timestamps be.
@@ -411,7 +411,7 @@ impl Seen {
     /// was truncated: other records may come in place of those that were cut off.
     fn take_in(&mut self, answers: Answers, now: Duration, faults: &mut Faults) -> Option<u64> {
         let fault = answers.end.err().or(answers.start.err());
-        let mut offset = |found: Result<Option<Found>, Fault>| {
+        let mut offset = |found: Result<Option<FoundOffset>, Fault>| {
             Some(found.map_err(|fault| faults.count(Api::ListOffsets, fault)).ok()??.offset)
         };
         let end = offset(answers.end);

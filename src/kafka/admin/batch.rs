@@ -1,77 +1,95 @@
-//! Heads of record batches: what kind of records are at an offset, without reading any.
+//! The headers of record batches, which show the kind and the timestamps of the records without reading them.
 
 use bytes::{Buf, Bytes};
 
-/// The head of a record batch: 61 bytes.
-const HEAD: usize = 61;
-/// From the beginning of a batch to behind its length.
-const BEFORE_LENGTH: usize = 12;
-/// The only format that is read.
+/// The length of a batch header in bytes.
+const HEADER_BYTES: usize = 61;
+/// The bytes of a record batch that its length does not count: the first offset and the length itself.
+const UNCOUNTED_BYTES: usize = 12;
+/// The version of the format. Older formats are not read.
 const MAGIC: u8 = 2;
-/// The bits of a batch that name its compression.
+/// The bits of the attributes for the kind of compression.
 const COMPRESSION: i16 = 0x07;
-/// The bit of a batch whose records all carry the time of the broker.
+/// The bit of the attributes for timestamps that the broker set when it appended the batch.
 const APPEND_TIME: i16 = 0x08;
-/// The bit of a batch that holds markers of transactions and no records.
+/// The bit of the attributes for a control batch.
 const CONTROL: i16 = 0x20;
-/// The bit of a compacted batch whose first timestamp is none.
+/// The bit of the attributes for a compacted batch whose first timestamp is a delete horizon.
 const DELETE_HORIZON: i16 = 0x40;
 
-/// A record batch, by its head. Times in milliseconds since 1970.
+/// The header of a record batch. Times are in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// The offset of its first record.
+pub struct BatchHeader {
+    /// The offset of the first record.
     pub first: i64,
-    /// The offset of its last record.
+    /// The offset of the last record.
     pub last: i64,
-    /// It holds markers of transactions, which no application ever sees.
+    /// Whether it is a control batch, which holds the ends of transactions and which no application sees.
     pub control: bool,
-    /// The timestamp of its first record, where it has one.
+    /// The timestamp of the first record. Absent if the record has none.
     pub first_ms: Option<i64>,
-    /// The newest timestamp of its records, where they have any.
+    /// The newest timestamp of the records. Absent if the records have none.
     pub newest_ms: Option<i64>,
-    /// The timestamp of the first record at or after the offset that was asked for: of a batch that is not
-    /// compressed it stands in the record's own head.
+    /// The timestamp of the first record at or after the requested offset, from the header of the record itself. Absent if
+    /// the batch is compressed, or if the record was not fetched.
     pub asked_ms: Option<i64>,
 }
 
-/// The heads of batches; ends at the first that is not whole enough, or in another format.
-pub(crate) fn heads(mut records: Bytes, asked: i64) -> Vec<Batch> {
+/// The headers of fetched record batches. Reading ends at the first incomplete header and at the first batch in another
+/// format. `asked` is the requested offset.
+pub(crate) fn batch_headers(mut records: Bytes, asked: i64) -> Vec<BatchHeader> {
     let mut batches = Vec::new();
-    while records.len() >= HEAD {
-        let mut head = records.slice(..HEAD);
-        let first = head.get_i64();
-        let length = usize::try_from(head.get_i32()).unwrap_or(0);
-        let (_epoch, magic, _crc) = (head.get_i32(), head.get_u8(), head.get_u32());
-        let attributes = head.get_i16();
-        let last = first.saturating_add(i64::from(head.get_i32()));
-        let (base_ms, newest_ms) = (head.get_i64(), head.get_i64());
-        if magic != MAGIC || last < first {
-            break;
-        }
-        let size = length.checked_add(BEFORE_LENGTH).filter(|size| *size >= HEAD);
-        let time = |ms: i64| (ms >= 0).then_some(ms);
-        let has = |bits: i16| attributes & bits != 0;
-        let (first_ms, asked_ms) = match has(APPEND_TIME) {
-            true => (time(newest_ms), time(newest_ms)),
-            false => {
-                let body = records.slice(HEAD..size.unwrap_or(HEAD).min(records.len()));
-                let delta =
-                    (!has(COMPRESSION)).then(|| delta_at(body, asked.saturating_sub(first))).flatten();
-                let asked_ms = delta.and_then(|delta| time(base_ms.saturating_add(delta)));
-                (time(base_ms).filter(|_| !has(DELETE_HORIZON)), asked_ms.filter(|_| last >= asked))
-            }
-        };
-        let newest_ms = time(newest_ms);
-        batches.push(Batch { first, last, control: has(CONTROL), first_ms, newest_ms, asked_ms });
+    while records.len() >= HEADER_BYTES {
+        let Some((header, size)) = read_header(&records, asked) else { break };
+        batches.push(header);
         let Some(size) = size.filter(|size| *size <= records.len()) else { break };
         records.advance(size);
     }
     batches
 }
 
-/// How long after the batch's time the first record at or after an offset is dated, in milliseconds; only the
-/// heads of records are read. `None` where that record did not come along.
+/// The header of the first batch, and the size of the batch in bytes, which is absent if it is implausible. `None` if the
+/// batch has another format.
+fn read_header(records: &Bytes, asked: i64) -> Option<(BatchHeader, Option<usize>)> {
+    let mut header = records.slice(..HEADER_BYTES);
+    let first = header.get_i64();
+    let length = usize::try_from(header.get_i32()).unwrap_or(0);
+    let _leader_epoch = header.get_i32();
+    let magic = header.get_u8();
+    let _crc = header.get_u32();
+    let attributes = header.get_i16();
+    let last = first.saturating_add(i64::from(header.get_i32()));
+    let base_ms = header.get_i64();
+    let newest_ms = present(header.get_i64());
+    if magic != MAGIC || last < first {
+        return None;
+    }
+    let size = length.checked_add(UNCOUNTED_BYTES).filter(|size| *size >= HEADER_BYTES);
+    let has = |bits: i16| attributes & bits != 0;
+    let first_ms;
+    let mut asked_ms = None;
+    if has(APPEND_TIME) {
+        // The broker sets the same time for all records of a batch.
+        first_ms = newest_ms;
+        asked_ms = newest_ms;
+    } else {
+        first_ms = if has(DELETE_HORIZON) { None } else { present(base_ms) };
+        if !has(COMPRESSION) && last >= asked {
+            let body = records.slice(HEADER_BYTES..size.unwrap_or(HEADER_BYTES).min(records.len()));
+            let delta = delta_at(body, asked.saturating_sub(first));
+            asked_ms = delta.and_then(|delta| present(base_ms.saturating_add(delta)));
+        }
+    }
+    Some((BatchHeader { first, last, control: has(CONTROL), first_ms, newest_ms, asked_ms }, size))
+}
+
+/// A timestamp in milliseconds. `None` for −1, with which Kafka says that there is none.
+fn present(timestamp_ms: i64) -> Option<i64> {
+    (timestamp_ms >= 0).then_some(timestamp_ms)
+}
+
+/// The difference between the timestamps of the first record at or after an offset and of the batch, in milliseconds. Only
+/// the headers of records are read. `None` if the record was not fetched.
 fn delta_at(mut records: Bytes, offset: i64) -> Option<i64> {
     loop {
         let length = usize::try_from(varint(&mut records)?).ok()?;
@@ -88,7 +106,7 @@ fn delta_at(mut records: Bytes, offset: i64) -> Option<i64> {
     }
 }
 
-/// A number of variable length, as records have them.
+/// Reads a signed integer of variable length in the encoding of records. `None` if the bytes end before it.
 fn varint(bytes: &mut Bytes) -> Option<i64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
@@ -108,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// A batch of records with these timestamps.
+    /// The bytes of a batch of records with these timestamps.
     fn batch(first: i64, attributes: i16, times: &[i64]) -> BytesMut {
         let mut records = BytesMut::new();
         for (at, time) in (0..).zip(times) {
@@ -122,7 +140,7 @@ mod tests {
         }
         let mut bytes = BytesMut::new();
         bytes.put_i64(first);
-        bytes.put_i32((HEAD - BEFORE_LENGTH + records.len()) as i32);
+        bytes.put_i32((HEADER_BYTES - UNCOUNTED_BYTES + records.len()) as i32);
         bytes.put_i32(0);
         bytes.put_u8(MAGIC);
         bytes.put_u32(0);
@@ -130,7 +148,7 @@ mod tests {
         bytes.put_i32(times.len() as i32 - 1);
         bytes.put_i64(times[0]);
         bytes.put_i64(*times.iter().max().expect("records"));
-        bytes.put_slice(&[0; HEAD - 43]);
+        bytes.put_slice(&[0; HEADER_BYTES - 43]);
         bytes.put_slice(&records);
         bytes
     }
@@ -144,30 +162,34 @@ mod tests {
         bytes.put_u8(rest as u8);
     }
 
-    fn places(batches: &[Batch]) -> Vec<(i64, i64, bool)> {
+    fn ranges(batches: &[BatchHeader]) -> Vec<(i64, i64, bool)> {
         batches.iter().map(|batch| (batch.first, batch.last, batch.control)).collect()
     }
 
     #[test]
-    fn heads_are_read_until_one_is_cut_off() {
+    fn batch_headers_are_read_until_one_is_incomplete() {
         let mut log = batch(10, 0, &[5; 5]);
         log.extend_from_slice(&batch(15, CONTROL | 0x10, &[9]));
         let whole = log.len();
         log.extend_from_slice(&batch(16, 0, &[7; 100])[..100]);
         let expected = [(10, 14, false), (15, 15, true), (16, 115, false)];
-        assert_eq!(places(&heads(log.clone().freeze(), 10)), expected);
-        log.truncate(whole + HEAD - 1);
-        assert_eq!(places(&heads(log.freeze(), 10)), expected[..2], "less than a head is nothing");
+        assert_eq!(ranges(&batch_headers(log.clone().freeze(), 10)), expected);
+        log.truncate(whole + HEADER_BYTES - 1);
+        assert_eq!(
+            ranges(&batch_headers(log.freeze(), 10)),
+            expected[..2],
+            "an incomplete header is not read"
+        );
         let mut old = batch(1, 0, &[1]);
         old[16] = 1;
-        assert_eq!(heads(old.freeze(), 1), [], "another format");
+        assert_eq!(batch_headers(old.freeze(), 1), [], "another format");
     }
 
     #[test]
-    fn a_record_is_dated_by_its_own_head_where_that_can_be_read() {
+    fn record_has_the_timestamp_of_its_own_header_if_that_can_be_read() {
         let times = [5_000, 300, 7_000_000];
-        let one = |attributes, offset| heads(batch(10, attributes, &times).freeze(), offset)[0];
-        let dates = |batch: Batch| (batch.first_ms, batch.newest_ms, batch.asked_ms);
+        let one = |attributes, offset| batch_headers(batch(10, attributes, &times).freeze(), offset)[0];
+        let dates = |batch: BatchHeader| (batch.first_ms, batch.newest_ms, batch.asked_ms);
         let (first, newest) = (Some(5_000), Some(7_000_000));
         assert_eq!(dates(one(0, 10)), (first, newest, first));
         assert_eq!(dates(one(0, 11)), (first, newest, Some(300)), "older than the first");
@@ -178,19 +200,19 @@ mod tests {
         assert_eq!(dates(one(2 | APPEND_TIME, 11)), (newest, newest, newest));
         assert_eq!(dates(one(DELETE_HORIZON, 11)), (None, newest, Some(300)));
         let cut = batch(10, 0, &times);
-        let cut = cut.freeze().slice(..HEAD + 40);
-        assert_eq!(dates(heads(cut.clone(), 10)[0]), (first, newest, first));
-        assert_eq!(dates(heads(cut, 12)[0]), (first, newest, None), "cut off before the record");
+        let cut = cut.freeze().slice(..HEADER_BYTES + 40);
+        assert_eq!(dates(batch_headers(cut.clone(), 10)[0]), (first, newest, first));
+        assert_eq!(dates(batch_headers(cut, 12)[0]), (first, newest, None), "cut off before the record");
         let none = batch(10, 0, &[-1, -1]);
-        assert_eq!(dates(heads(none.freeze(), 10)[0]), (None, None, None));
+        assert_eq!(dates(batch_headers(none.freeze(), 10)[0]), (None, None, None));
     }
 
     proptest! {
-        /// Whatever a broker sends, reading ends.
+        /// Reading ends for any bytes.
         #[test]
-        fn garbage_is_no_batch_for_ever(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
-            let count = bytes.len() / HEAD + 1;
-            prop_assert!(heads(Bytes::from(bytes), 3).len() <= count);
+        fn batch_headers_of_garbage_are_not_more_than_its_bytes_allow(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let count = bytes.len() / HEADER_BYTES + 1;
+            prop_assert!(batch_headers(Bytes::from(bytes), 3).len() <= count);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What groups have committed.
+//! The committed offsets of groups, from OffsetFetch requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,29 +18,30 @@ use crate::{
 const FETCH_MANY: wire::VersionRange = wire::VersionRange { lowest: 8, highest: 9 };
 const FETCH_ONE: wire::VersionRange = wire::VersionRange { lowest: 2, highest: 7 };
 
-/// Answers stay below a few megabytes even where groups read thousands of partitions, or have hundreds of members.
-pub(super) const GROUPS_A_REQUEST: usize = 50;
+/// The number of groups that one request names. Responses stay below a few megabytes, even if groups read thousands of
+/// partitions or have hundreds of members.
+pub(super) const GROUPS_PER_REQUEST: usize = 50;
 
-/// Older brokers are asked for one group after the other, but for so many at the same time.
-const AT_ONCE: usize = 16;
+/// The number of requests at the same time to brokers whose requests name only one group.
+const REQUESTS_AT_ONCE: usize = 16;
 
-/// Committed offsets of a group, by topic and partition. What a group never committed is not there; a
-/// partition whose commit cannot be read has the fault.
-pub type Offsets = BTreeMap<Arc<str>, BTreeMap<i32, Result<i64, Fault>>>;
+/// The committed offsets of a group, by topic and partition. A partition without a committed offset is absent, and a
+/// partition whose committed offset cannot be read has the fault.
+pub type CommittedOffsets = BTreeMap<Arc<str>, BTreeMap<i32, Result<i64, Fault>>>;
 
-/// The committed offsets of groups, asked of the brokers that coordinate them, all brokers at once.
-/// A group that cannot be read has the fault. Of everything that a group has committed, or of these partitions.
+/// The committed offsets of groups, from all coordinators at the same time. A group whose offsets cannot be read has the
+/// fault. With `partitions`, only the committed offsets of these partitions are requested.
 pub async fn group_offsets(
     cluster: &wire::Cluster,
     by_coordinator: &BTreeMap<BrokerId, Vec<Arc<str>>>,
     partitions: Option<&BTreeMap<Arc<str>, Vec<i32>>>,
-) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
+) -> BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>> {
     let asked = by_coordinator.iter().map(async |(broker, groups)| {
         let mut found = BTreeMap::new();
         if partitions.is_some() {
             return ask_one_by_one(cluster, *broker, groups, partitions).await;
         }
-        for chunk in groups.chunks(GROUPS_A_REQUEST) {
+        for chunk in groups.chunks(GROUPS_PER_REQUEST) {
             found.extend(ask_coordinator(cluster, *broker, chunk).await);
         }
         found
@@ -48,11 +49,12 @@ pub async fn group_offsets(
     join_all(asked).await.into_iter().flatten().collect()
 }
 
+/// The committed offsets of groups with the same coordinator, from one request.
 async fn ask_coordinator(
     cluster: &wire::Cluster,
     broker: BrokerId,
     groups: &[Arc<str>],
-) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
+) -> BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>> {
     let wanted = groups.iter().map(|group| {
         OffsetFetchRequestGroup::default()
             .with_group_id(group_id(group))
@@ -72,10 +74,10 @@ async fn ask_coordinator(
     };
     let mut found: BTreeMap<_, _> =
         groups.iter().map(|group| (group.clone(), Err(Fault::Protocol))).collect();
-    for told in answer.groups {
-        if let Some(group) = found.get_mut(told.group_id.0.as_str()) {
-            *group = check(told.error_code, "", None).map_err(|error| error.fault()).map(|()| {
-                let topics = told.topics.into_iter().map(|topic| {
+    for fetched in answer.groups {
+        if let Some(group) = found.get_mut(fetched.group_id.0.as_str()) {
+            *group = check(fetched.error_code, "", None).map_err(|error| error.fault()).map(|()| {
+                let topics = fetched.topics.into_iter().map(|topic| {
                     let partitions = topic.partitions.into_iter();
                     let partitions =
                         partitions.map(|p| (p.partition_index, p.committed_offset, p.error_code));
@@ -88,15 +90,16 @@ async fn ask_coordinator(
     found
 }
 
-/// Before Kafka 3.0 a request names one group.
+/// The committed offsets of groups with the same coordinator. Before Kafka 3.0 a request names one group, so each group
+/// needs a request of its own.
 async fn ask_one_by_one(
     cluster: &wire::Cluster,
     broker: BrokerId,
     groups: &[Arc<str>],
     partitions: Option<&BTreeMap<Arc<str>, Vec<i32>>>,
-) -> BTreeMap<Arc<str>, Result<Offsets, Fault>> {
+) -> BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>> {
     let each: Vec<_> = groups.iter().map(|group| ask_for_one(cluster, broker, group, partitions)).collect();
-    stream::iter(each).buffer_unordered(AT_ONCE).collect().await
+    stream::iter(each).buffer_unordered(REQUESTS_AT_ONCE).collect().await
 }
 
 async fn ask_for_one(
@@ -104,7 +107,7 @@ async fn ask_for_one(
     broker: BrokerId,
     group: &Arc<str>,
     partitions: Option<&BTreeMap<Arc<str>, Vec<i32>>>,
-) -> (Arc<str>, Result<Offsets, Fault>) {
+) -> (Arc<str>, Result<CommittedOffsets, Fault>) {
     let topics = partitions.map(|topics| {
         let topic = |(name, partitions): (&Arc<str>, &Vec<i32>)| {
             OffsetFetchRequestTopic::default()
@@ -126,9 +129,10 @@ async fn ask_for_one(
     (group.clone(), offsets)
 }
 
-/// Kafka writes -1 for a partition without a commit.
-fn committed(topics: impl Iterator<Item = (TopicName, Vec<(i32, i64, i16)>)>) -> Offsets {
-    let mut found = Offsets::new();
+/// Collects the committed offsets of a response. Each partition has a number, an offset and an error code. The offset −1
+/// means that the group has not committed one.
+fn committed(topics: impl Iterator<Item = (TopicName, Vec<(i32, i64, i16)>)>) -> CommittedOffsets {
+    let mut found = CommittedOffsets::new();
     for (name, partitions) in topics {
         let offsets =
             partitions.into_iter().filter_map(|(partition, offset, code)| match check(code, "", None) {

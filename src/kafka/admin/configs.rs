@@ -26,21 +26,21 @@ use crate::{
 const DESCRIBE_CONFIGS: wire::VersionRange = wire::VersionRange { lowest: 1, highest: 4 };
 const ALTER_CONFIGS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 1 };
 
-/// The setting by which acknowledgements are refused.
+/// The number of in-sync replicas below which brokers refuse records with `acks=all`.
 const MIN_INSYNC: &str = "min.insync.replicas";
 const CLEANUP: &str = "cleanup.policy";
-/// Described in one request.
-const TOPICS_A_REQUEST: usize = 1000;
+/// The number of topics that one request describes.
+const TOPICS_PER_REQUEST: usize = 1000;
 
-/// Kafka's number for a topic among resources.
+/// Kafka's number for the resource type of a topic.
 const TOPIC: i8 = 2;
-/// Kafka's number for setting a value.
+/// Kafka's number for the operation that sets a value.
 const SET: i8 = 0;
 
-/// Settings of a topic; one that the broker does not tell is absent.
+/// Settings of a topic, by name. A setting that the broker does not report is absent.
 ///
 /// # Errors
-/// Where the question is denied.
+/// When no broker answered, or the cluster denies the request.
 pub async fn topic_configs(
     cluster: &wire::Cluster,
     name: &str,
@@ -56,19 +56,19 @@ pub async fn topic_configs(
     let mut configs = BTreeMap::new();
     for result in answer.results {
         check(result.error_code, &format!("settings of topic {}", plain(name)), result.error_message)?;
-        let told = result
+        let described = result
             .configs
             .into_iter()
             .filter_map(|config| Some((config.name.to_string(), config.value?.to_string())));
-        configs.extend(told);
+        configs.extend(described);
     }
     Ok(configs)
 }
 
-/// Sets settings of a topic, leaving others alone. Only with `topic.rebalance`.
+/// Changes settings of a topic. Other settings stay as they are. Used only with `topic.rebalance`.
 ///
 /// # Errors
-/// A refusal, with the broker's words.
+/// The broker's refusal, with its message.
 pub async fn alter_topic_configs(
     cluster: &wire::Cluster,
     name: &str,
@@ -93,7 +93,8 @@ pub async fn alter_topic_configs(
     answer.responses.into_iter().try_for_each(|topic| check(topic.error_code, &what, topic.error_message))
 }
 
-/// Settings of a topic that are watched: those that decide what is kept, for how long, and who may write it.
+/// The settings of a topic that are watched for changes: those that decide which records are kept, for how long, and
+/// which records are accepted.
 const WATCHED: [&str; 8] = [
     CLEANUP,
     "compression.type",
@@ -105,12 +106,12 @@ const WATCHED: [&str; 8] = [
     "unclean.leader.election.enable",
 ];
 
-/// Settings of a topic that are watched, by name. Topics with the same settings share them.
+/// The watched settings of a topic, by name. Topics with the same settings share them in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Policy(Arc<BTreeMap<&'static str, String>>);
 
 impl<'a> FromIterator<(&'a str, &'a str)> for Policy {
-    /// Of all settings, takes those that are watched.
+    /// Takes the watched settings and ignores all others.
     fn from_iter<T: IntoIterator<Item = (&'a str, &'a str)>>(all: T) -> Self {
         let watched = |(name, value): (&str, &str)| {
             let name = WATCHED.into_iter().find(|watched| *watched == name)?;
@@ -121,17 +122,18 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Policy {
 }
 
 impl Policy {
-    /// `min.insync.replicas`.
+    /// The value of `min.insync.replicas`. `None` if the broker did not report it.
     pub fn min_isr(&self) -> Option<usize> {
         self.0.get(MIN_INSYNC)?.parse().ok()
     }
 
-    /// `cleanup.policy` has `compact` in it: offsets may be without a record.
+    /// Whether the topic is compacted: `cleanup.policy` contains `compact`, so some offsets have no record.
     pub fn is_compacted(&self) -> bool {
         self.0.get(CLEANUP).is_some_and(|value| value.split(',').any(|word| word.trim() == "compact"))
     }
 
-    /// What has changed since another time, if anything has. What one of them does not tell has not changed.
+    /// The settings that have changed since an earlier policy, as text. `None` if none has. A setting that is absent in
+    /// one of the policies counts as unchanged.
     pub fn since(&self, before: &Policy) -> Option<String> {
         if Arc::ptr_eq(&self.0, &before.0) {
             return None;
@@ -145,7 +147,7 @@ impl Policy {
     }
 }
 
-/// Policies of topics, or why one may not be described.
+/// The policies of topics, by topic. A topic that cannot be described has the fault.
 ///
 /// # Errors
 /// When no broker answered.
@@ -153,8 +155,9 @@ pub async fn policies(
     cluster: &wire::Cluster,
     names: &[&str],
 ) -> Result<BTreeMap<Arc<str>, Result<Policy, Fault>>, Error> {
-    let (mut found, mut known) = (BTreeMap::new(), BTreeSet::<Policy>::new());
-    for names in names.chunks(TOPICS_A_REQUEST) {
+    let mut found = BTreeMap::new();
+    let mut known = BTreeSet::<Policy>::new();
+    for names in names.chunks(TOPICS_PER_REQUEST) {
         let keys = WATCHED.map(StrBytes::from_static_str).to_vec();
         let resources = names.iter().map(|name| {
             DescribeConfigsResource::default()
@@ -164,11 +167,11 @@ pub async fn policies(
         });
         let request = DescribeConfigsRequest::default().with_resources(resources.collect());
         for result in cluster.ask_any(&request, DESCRIBE_CONFIGS).await?.results {
-            let told = result
+            let described = result
                 .configs
                 .iter()
                 .filter_map(|config| Some((config.name.as_str(), config.value.as_ref()?.as_str())));
-            let mut policy: Policy = told.collect();
+            let mut policy: Policy = described.collect();
             match known.get(&policy) {
                 Some(same) => policy = same.clone(),
                 None => _ = known.insert(policy.clone()),

@@ -1,4 +1,4 @@
-//! Requests that the controller answers.
+//! Sends requests to the controller.
 
 use kafka_protocol::{
     error::{ParseResponseErrorCode, ResponseError},
@@ -8,8 +8,8 @@ use kafka_protocol::{
 use super::metadata::{Topics, metadata};
 use crate::kafka::{Error, wire};
 
-/// Asks the controller where one is known, else anybody: KRaft brokers pass it on. If the answer's code
-/// says that the controller has moved, looks for it and asks once more.
+/// Sends a request to the controller if it is known, else to any broker, because KRaft brokers pass it on. If the error
+/// code of the response is that the controller has moved, finds the new one and sends the request once more.
 pub(super) async fn ask_controller<R: Request>(
     cluster: &wire::Cluster,
     request: &R,
@@ -35,7 +35,8 @@ async fn ask_known_controller<R: Request>(
     }
 }
 
-/// For the broker, so that its own word on the matter comes before we stop listening.
+/// The time limit of a request for the broker, in milliseconds. It is shorter than the limit of the wire client, so that
+/// the broker's own error comes before that.
 pub(super) fn limit_ms(cluster: &wire::Cluster) -> i32 {
     i32::try_from((cluster.timeout() * 4 / 5).as_millis()).unwrap_or(i32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Which broker coordinates a group.
+//! The brokers that coordinate groups, from FindCoordinator requests.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,14 @@ use crate::{
 const FIND_MANY: wire::VersionRange = wire::VersionRange { lowest: 4, highest: 6 };
 const FIND_ONE: wire::VersionRange = wire::VersionRange { lowest: 1, highest: 3 };
 
-/// Kafka's number for a consumer group among what has a coordinator.
-const GROUP: i8 = 0;
+/// Kafka's number for the key type of a consumer group.
+const KEY_TYPE_GROUP: i8 = 0;
 
-/// Older brokers are asked for one group after the other, but for so many at the same time.
-const AT_ONCE: usize = 16;
+/// The number of requests at the same time to brokers whose requests name only one group.
+const REQUESTS_AT_ONCE: usize = 16;
 
-/// The brokers to ask about these groups, or why one cannot be named: [`Fault::NoLeader`] while its
-/// partition of `__consumer_offsets` has none.
+/// The coordinators of these groups, each with an error if the group has none: [`Fault::NoLeader`] while its partition of
+/// `__consumer_offsets` has no leader.
 ///
 /// # Errors
 /// When no broker answered.
@@ -34,37 +34,39 @@ pub async fn coordinators(
     groups: &[&str],
 ) -> Result<BTreeMap<String, Result<BrokerId, Error>>, Error> {
     let keys = groups.iter().map(|group| StrBytes::from_string((*group).to_owned())).collect();
-    let request = FindCoordinatorRequest::default().with_key_type(GROUP).with_coordinator_keys(keys);
+    let request = FindCoordinatorRequest::default().with_key_type(KEY_TYPE_GROUP).with_coordinator_keys(keys);
     let answer = match cluster.ask_any(&request, FIND_MANY).await {
         Err(error) if error.fault() == Fault::Unsupported => return one_by_one(cluster, groups).await,
         answer => answer?,
     };
-    let told = answer.coordinators.into_iter().map(|told| {
-        let group = told.key.to_string();
-        let coordinator = coordinator(&group, told.node_id, told.error_code, told.error_message);
+    let found = answer.coordinators.into_iter().map(|found| {
+        let group = found.key.to_string();
+        let coordinator = coordinator(&group, found.node_id, found.error_code, found.error_message);
         (group, coordinator)
     });
-    let mut told: BTreeMap<_, _> = told.collect();
-    let asked = groups.iter().map(|group| {
-        let forgotten = || Err(Error::new(Fault::Protocol, what(group)).because("not in the answer"));
-        ((*group).to_owned(), told.remove(*group).unwrap_or_else(forgotten))
+    let mut found: BTreeMap<_, _> = found.collect();
+    let coordinators = groups.iter().map(|group| {
+        let missing = || Err(Error::new(Fault::Protocol, what(group)).because("not in the answer"));
+        ((*group).to_owned(), found.remove(*group).unwrap_or_else(missing))
     });
-    Ok(asked.collect())
+    Ok(coordinators.collect())
 }
 
+/// The coordinators of groups, with one request for each group.
 async fn one_by_one(
     cluster: &wire::Cluster,
     groups: &[&str],
 ) -> Result<BTreeMap<String, Result<BrokerId, Error>>, Error> {
     let asked: Vec<_> = groups.iter().map(|group| find_one(cluster, group)).collect();
-    Ok(stream::iter(asked).buffer_unordered(AT_ONCE).collect().await)
+    Ok(stream::iter(asked).buffer_unordered(REQUESTS_AT_ONCE).collect().await)
 }
 
 async fn find_one(cluster: &wire::Cluster, group: &str) -> (String, Result<BrokerId, Error>) {
     let key = StrBytes::from_string(group.to_owned());
-    let request = FindCoordinatorRequest::default().with_key_type(GROUP).with_key(key);
+    let request = FindCoordinatorRequest::default().with_key_type(KEY_TYPE_GROUP).with_key(key);
     let answer = cluster.ask_any(&request, FIND_ONE).await;
-    let found = answer.and_then(|told| coordinator(group, told.node_id, told.error_code, told.error_message));
+    let found =
+        answer.and_then(|found| coordinator(group, found.node_id, found.error_code, found.error_message));
     (group.to_owned(), found)
 }
 
@@ -72,12 +74,13 @@ fn coordinator(
     group: &str,
     node: messages::BrokerId,
     code: i16,
-    words: Option<StrBytes>,
+    message: Option<StrBytes>,
 ) -> Result<BrokerId, Error> {
-    check(code, &what(group), words)?;
+    check(code, &what(group), message)?;
     known(node).ok_or_else(|| Error::new(Fault::NoLeader, what(group)))
 }
 
+/// Names the request for errors.
 fn what(group: &str) -> String {
     format!("the coordinator of group {}", plain(group))
 }

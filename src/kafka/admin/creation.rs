@@ -24,10 +24,10 @@ use crate::{
 const CREATE_TOPICS: wire::VersionRange = wire::VersionRange { lowest: 2, highest: 7 };
 const CREATE_PARTITIONS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 3 };
 
-/// Creates a topic. One that exists already is not an error. `replication_factor` -1 is the cluster's default.
+/// Creates a topic. A topic that exists already is no error. The replication factor −1 is the cluster's default.
 ///
 /// # Errors
-/// A refusal, with the broker's words.
+/// The broker's refusal, with its message.
 pub async fn create_topic(
     cluster: &wire::Cluster,
     name: &str,
@@ -58,10 +58,10 @@ pub async fn create_topic(
     Ok(())
 }
 
-/// Raises the number of partitions to `total`.
+/// Raises the number of partitions of a topic to `total`.
 ///
 /// # Errors
-/// A refusal, with the broker's words.
+/// The broker's refusal, with its message.
 pub async fn create_partitions(cluster: &wire::Cluster, name: &str, total: i32) -> Result<(), Error> {
     let topic =
         CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(total).with_assignments(None);

@@ -1,4 +1,4 @@
-//! Heads of record batches: what kind of records are at an offset, without reading any.
+//! Fetches record batches at given offsets for their headers. The records are not read.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,27 +9,29 @@ use kafka_protocol::messages::{
 };
 
 use super::{
-    batch::{Batch, heads},
+    batch::{BatchHeader, batch_headers},
     offsets::TimesByLeader,
     protocol::{check, topic_name},
 };
 use crate::kafka::{BrokerId, Fault, wire};
 
-/// From 13 on topics have ids alone. From 12 on lengths are of another kind, of which our decoder believes none above
-/// two megabytes; a batch may be longer.
+/// From version 13 on topics have only ids. From version 12 on the encoding is flexible, and the decoder believes no
+/// length above two megabytes there, but a record batch may be longer.
 const FETCH: wire::VersionRange = wire::VersionRange { lowest: 4, highest: 11 };
 
-/// Of each partition. A batch that is longer is left out, but for the first partition's, which always comes whole.
-const PARTITION_BYTES: i32 = 4096;
-/// More partitions than these in one question are answered with nothing.
-pub const PARTITIONS_A_FETCH: usize = 64;
-const ANSWER_BYTES: i32 = PARTITIONS_A_FETCH as i32 * PARTITION_BYTES;
+/// The largest number of bytes from each partition. A record batch that is longer is cut off, but the batch of the first
+/// partition always comes whole.
+const BYTES_PER_PARTITION: i32 = 4096;
+/// The largest number of partitions in one request. Further partitions would get no bytes.
+pub const PARTITIONS_PER_FETCH: usize = 64;
+const BYTES_PER_RESPONSE: i32 = PARTITIONS_PER_FETCH as i32 * BYTES_PER_PARTITION;
 
-/// The batches at these offsets, as many as come in a few kilobytes, by topic and partition.
-pub async fn batches(
+/// The headers of the record batches at these offsets, by topic and partition: as many batches as are in the first few
+/// kilobytes. A partition that cannot be read has the fault.
+pub async fn fetch_batch_headers(
     cluster: &wire::Cluster,
     wanted: &TimesByLeader,
-) -> BTreeMap<(Arc<str>, i32), Result<Vec<Batch>, Fault>> {
+) -> BTreeMap<(Arc<str>, i32), Result<Vec<BatchHeader>, Fault>> {
     let asked = wanted.iter().map(|(leader, topics)| ask_leader(cluster, *leader, topics));
     join_all(asked).await.into_iter().flatten().collect()
 }
@@ -38,13 +40,13 @@ async fn ask_leader(
     cluster: &wire::Cluster,
     leader: BrokerId,
     topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>,
-) -> BTreeMap<(Arc<str>, i32), Result<Vec<Batch>, Fault>> {
+) -> BTreeMap<(Arc<str>, i32), Result<Vec<BatchHeader>, Fault>> {
     let wanted = topics.iter().map(|(name, partitions)| {
         let partitions = partitions.iter().map(|(partition, offset)| {
             FetchPartition::default()
                 .with_partition(*partition)
                 .with_fetch_offset(*offset)
-                .with_partition_max_bytes(PARTITION_BYTES)
+                .with_partition_max_bytes(BYTES_PER_PARTITION)
         });
         FetchTopic::default().with_topic(topic_name(name)).with_partitions(partitions.collect())
     });
@@ -52,10 +54,10 @@ async fn ask_leader(
         .with_replica_id(messages::BrokerId(-1))
         .with_max_wait_ms(0)
         .with_min_bytes(0)
-        .with_max_bytes(ANSWER_BYTES)
+        .with_max_bytes(BYTES_PER_RESPONSE)
         .with_session_epoch(-1)
         .with_topics(wanted.collect());
-    let places = || {
+    let topic_partitions = || {
         let each = |(name, list): (&Arc<str>, &Vec<(i32, i64)>)| {
             list.iter().map(|(partition, offset)| ((name.clone(), *partition), *offset)).collect::<Vec<_>>()
         };
@@ -63,16 +65,24 @@ async fn ask_leader(
     };
     let answer = match cluster.ask(leader, &request, FETCH).await {
         Ok(answer) => answer,
-        Err(error) => return places().map(|(place, _)| (place, Err(error.fault()))).collect(),
+        Err(error) => {
+            return topic_partitions()
+                .map(|(topic_partition, _)| (topic_partition, Err(error.fault())))
+                .collect();
+        }
     };
-    let asked: BTreeMap<_, _> = places().collect();
-    let mut found: BTreeMap<_, _> = places().map(|(place, _)| (place, Err(Fault::Protocol))).collect();
+    let asked: BTreeMap<_, _> = topic_partitions().collect();
+    let mut found: BTreeMap<_, _> =
+        topic_partitions().map(|(topic_partition, _)| (topic_partition, Err(Fault::Protocol))).collect();
     for topic in answer.responses {
-        for told in topic.partitions {
-            let place = (Arc::from(topic.topic.0.as_str()), told.partition_index);
-            if let Some(offset) = asked.get(&place) {
-                let read = check(told.error_code, "", None).map_err(|error| error.fault());
-                found.insert(place, read.map(|()| heads(told.records.unwrap_or_default(), *offset)));
+        for fetched in topic.partitions {
+            let topic_partition = (Arc::from(topic.topic.0.as_str()), fetched.partition_index);
+            if let Some(offset) = asked.get(&topic_partition) {
+                let read = check(fetched.error_code, "", None).map_err(|error| error.fault());
+                found.insert(
+                    topic_partition,
+                    read.map(|()| batch_headers(fetched.records.unwrap_or_default(), *offset)),
+                );
             }
         }
     }

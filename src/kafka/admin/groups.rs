@@ -1,6 +1,4 @@
-//! Consumer groups: which there are, which broker coordinates them, and what they have committed.
-//!
-//! No group is joined and no offset committed. One group that cannot be read spoils none of the others.
+//! The consumer groups of a cluster, from ListGroups requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,27 +15,27 @@ use crate::{
 const LIST_GROUPS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 5 };
 
 closed_enum! {
-    /// Of classic groups and of those of KIP-848, in one list.
+    /// The state of a group, for classic groups and those of KIP-848 alike.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum GroupState {
-        /// Members have their partitions.
+        /// Every member has its partitions.
         Stable = "stable",
-        /// Members join or leave.
+        /// Members join or leave the group.
         Rebalancing = "rebalancing",
-        /// Commits, but no members.
+        /// The group has committed offsets and no members.
         Empty = "empty",
-        /// About to be removed.
+        /// The coordinator is about to remove the group.
         Dead = "dead",
-        /// Named in the configuration, and Kafka does not know the group.
+        /// The configuration names the group, and Kafka does not know it.
         Missing = "missing",
-        /// The broker does not say, or says a word we do not know.
+        /// The broker does not report a state, or reports one that this program does not know.
         Unknown = "unknown",
     }
 }
 
 impl GroupState {
-    fn parse(word: &str) -> Self {
-        match word {
+    fn parse(state: &str) -> Self {
+        match state {
             "Stable" => GroupState::Stable,
             "PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling" => {
                 GroupState::Rebalancing
@@ -50,16 +48,16 @@ impl GroupState {
 }
 
 closed_enum! {
-    /// Which protocol a group speaks.
+    /// The protocol that a group speaks.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum GroupKind {
-        /// The old one, and whoever only commits.
+        /// The classic protocol, and groups without members that only commit offsets.
         Classic = "classic",
-        /// KIP-848.
+        /// The consumer protocol of KIP-848.
         Consumer = "consumer",
-        /// KIP-932: it has no committed offsets.
+        /// A share group of KIP-932, which has no committed offsets.
         Share = "share",
-        /// Anything else.
+        /// Any other protocol, such as that of Kafka Connect.
         Other = "other",
     }
 }
@@ -69,40 +67,42 @@ impl GroupKind {
         match kind.to_ascii_lowercase().as_str() {
             "consumer" => GroupKind::Consumer,
             "share" => GroupKind::Share,
-            // Brokers before 3.8 do not say; of connectors and the like the protocol is another one.
+            // Brokers before 3.8 do not report the kind. Groups of Kafka Connect and others have another protocol type.
             "classic" | "" if ["consumer", ""].contains(&protocol) => GroupKind::Classic,
             _ => GroupKind::Other,
         }
     }
 }
 
-/// A group as it is listed.
+/// A group in the answers of brokers to ListGroups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// Who listed it, which is who coordinates it; more than one while it moves.
+pub struct ListedGroup {
+    /// The brokers that listed the group. A broker lists the groups that it coordinates. While a group moves to another
+    /// coordinator, more than one broker may list it.
     pub brokers: Vec<BrokerId>,
-    /// Its state; unknown before Kafka 2.6.
+    /// The state of the group. Unknown before Kafka 2.6.
     pub state: GroupState,
-    /// Its protocol.
+    /// The protocol of the group.
     pub kind: GroupKind,
 }
 
-/// The groups of all brokers that answered.
+/// The groups that the brokers listed.
 #[derive(Debug, Default)]
-pub struct Listing {
-    /// By name.
-    pub groups: BTreeMap<Arc<str>, Listed>,
-    /// Brokers that did not answer, and why: their groups are not known, which is not the same as gone.
+pub struct GroupListing {
+    /// The groups of all brokers that answered, by name.
+    pub groups: BTreeMap<Arc<str>, ListedGroup>,
+    /// The brokers that did not answer, with the fault. Their groups are unknown, which does not mean that the groups are
+    /// missing.
     pub failed: BTreeMap<BrokerId, Fault>,
 }
 
-/// Asks every broker of the metadata for the groups it coordinates, all at once.
-pub async fn list_groups(cluster: &wire::Cluster, brokers: &[BrokerId]) -> Listing {
+/// Lists the groups that these brokers coordinate, from all brokers at the same time.
+pub async fn list_groups(cluster: &wire::Cluster, brokers: &[BrokerId]) -> GroupListing {
     let asked = brokers.iter().map(async |broker| {
         let answer = cluster.ask(*broker, &ListGroupsRequest::default(), LIST_GROUPS).await;
         (*broker, answer.and_then(|answer| check(answer.error_code, "groups", None).map(|()| answer.groups)))
     });
-    let mut listing = Listing::default();
+    let mut listing = GroupListing::default();
     for (broker, answer) in join_all(asked).await {
         match answer {
             Ok(groups) => {
@@ -110,7 +110,7 @@ pub async fn list_groups(cluster: &wire::Cluster, brokers: &[BrokerId]) -> Listi
                     let kind = GroupKind::parse(&group.group_type, &group.protocol_type);
                     let state = GroupState::parse(&group.group_state);
                     let listed = listing.groups.entry(group.group_id.0.as_str().into());
-                    listed.or_insert(Listed { brokers: Vec::new(), state, kind }).brokers.push(broker);
+                    listed.or_insert(ListedGroup { brokers: Vec::new(), state, kind }).brokers.push(broker);
                 }
             }
             Err(error) => {

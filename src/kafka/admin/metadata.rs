@@ -1,4 +1,4 @@
-//! The brokers and topics of a cluster.
+//! The brokers and topics of a cluster, from Metadata requests.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -22,52 +22,53 @@ use crate::kafka::{
 
 const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
 
-/// Which topics to describe.
+/// The topics that a Metadata request describes.
 #[derive(Debug, Clone, Copy)]
 pub enum Topics<'a> {
-    /// Every topic we may see.
+    /// Every topic that the principal may see.
     All,
-    /// The same, two thousand partitions a question where the brokers know how (Kafka 4.0, KIP-966): the whole of a
-    /// large cluster keeps a broker busy for a while. A change between two pages may be seen by one of them alone.
+    /// Every topic that the principal may see, in pages of 2,000 partitions if the brokers support pages (Kafka 4.0,
+    /// KIP-966). One response for all topics of a large cluster would keep a broker busy for a while. A change between two
+    /// pages may be in one of the pages only.
     Pages,
-    /// These; none is ever created by asking.
+    /// These topics. The request never creates a topic.
     Named(&'a [&'a str]),
 }
 
-/// What a broker says of the cluster.
+/// The cluster as a broker describes it.
 #[derive(Debug, Clone)]
 pub struct Metadata {
-    /// Kafka's own id of the cluster.
+    /// Kafka's own id of the cluster. Absent if the broker does not report it.
     pub cluster_id: Option<String>,
-    /// Under KRaft a random live broker.
+    /// The controller, or a random live broker under KRaft. Absent while there is none.
     pub controller: Option<BrokerId>,
-    /// Live brokers.
+    /// The live brokers, by id.
     pub brokers: BTreeMap<BrokerId, Broker>,
-    /// Topics asked for, or why one cannot be described.
+    /// The requested topics by name, each with the fault if the topic cannot be described.
     pub topics: BTreeMap<String, Result<Topic, Fault>>,
-    /// From sending the request to the whole answer; opening a session is not in it.
+    /// The time from sending the requests to the whole responses. Opening a session is not included.
     pub duration: Duration,
 }
 
 /// One broker of the metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broker {
-    /// The advertised host: hostile text.
+    /// The advertised host name or address, which is hostile text.
     pub host: String,
-    /// The advertised port.
+    /// The advertised TCP port.
     pub port: u16,
-    /// The rack, where one is set.
+    /// The rack of the broker. Absent if no rack is configured.
     pub rack: Option<String>,
 }
 
 impl Broker {
-    /// Where to connect.
+    /// The address to connect to.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint { host: self.host.clone(), port: self.port }
     }
 }
 
-/// Describes the cluster, and tells the wire client where its brokers are.
+/// Describes the cluster, and gives the addresses of its brokers to the wire client.
 ///
 /// # Errors
 /// When no broker answered.
@@ -80,7 +81,7 @@ pub async fn metadata(cluster: &wire::Cluster, topics: Topics<'_>) -> Result<Met
         Topics::All | Topics::Named(_) => None,
     };
     let named = match topics {
-        // Nothing but the brokers.
+        // The pages hold the topics, so this request is for the brokers alone.
         Topics::Pages if pages.is_some() => Some(Vec::new()),
         Topics::All | Topics::Pages => None,
         Topics::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
@@ -117,12 +118,14 @@ fn described(topic: MetadataResponseTopic) -> Option<(String, Result<Topic, Faul
         return Some((name, Err(Fault::from_response(error))));
     }
     let id = Some(topic.topic_id.as_u128()).filter(|id| *id != 0).map(TopicId);
-    let partitions =
-        topic.partitions.into_iter().map(|partition| (partition.partition_index, state(&partition)));
+    let partitions = topic
+        .partitions
+        .into_iter()
+        .map(|partition| (partition.partition_index, self::partition(&partition)));
     Some((name, Ok(Topic { id, partitions: partitions.collect() })))
 }
 
-fn state(partition: &MetadataResponsePartition) -> Partition {
+fn partition(partition: &MetadataResponsePartition) -> Partition {
     Partition {
         leader: known(partition.leader_id),
         replicas: ids(&partition.replica_nodes),

@@ -1,8 +1,9 @@
-//! The questions we ask, in Kafka's words.
+//! The requests of the wire client, in Kafka's words. Each file holds the requests of one subject.
 //!
-//! Every function is one question; brokers are asked in parallel where it concerns several. Answers are
-//! checked and turned into values here, so that no error code and no −1 leaves this file. Nothing here
-//! deletes anything.
+//! Each function sends one kind of request. If a request concerns several brokers, it goes to all of them in parallel.
+//! Responses are checked and turned into values here, so that no error code and no −1 leaves this folder. An absent value
+//! is `None`. Most requests only read. `creation`, `reassignments` and `configs` also change topics, for topic assurance
+//! alone. No request deletes anything.
 
 mod batch;
 mod committed;
@@ -25,23 +26,25 @@ mod topic;
 mod transactions;
 mod visible;
 
-pub use batch::Batch;
+pub use batch::BatchHeader;
 #[cfg(feature = "fuzzing")]
-pub(crate) use batch::heads;
-pub use committed::{Offsets, group_offsets};
+pub(crate) use batch::batch_headers;
+pub use committed::{CommittedOffsets, group_offsets};
 pub use configs::{Policy, alter_topic_configs, policies, topic_configs};
 pub use coordinators::coordinators;
 pub use creation::{create_partitions, create_topic};
-pub use fetch::{PARTITIONS_A_FETCH, batches};
-pub use groups::{GroupKind, GroupState, Listed, Listing, list_groups};
+pub use fetch::{PARTITIONS_PER_FETCH, fetch_batch_headers};
+pub use groups::{GroupKind, GroupListing, GroupState, ListedGroup, list_groups};
 pub use log_dirs::{LogDir, log_dirs};
-pub use members::{Described, Member, members};
+pub use members::{GroupsByCoordinator, Member, members};
 pub use metadata::{Broker, Metadata, Topics, metadata};
-pub use offsets::{At, ByLeader, Found, FoundOffsets, TimesByLeader, list_offsets, offsets, offsets_at};
-pub use pages::PARTITIONS_A_PAGE;
+pub use offsets::{
+    ByLeader, FoundOffset, FoundOffsets, OffsetSpec, TimesByLeader, list_offsets, offsets, offsets_at,
+};
+pub use pages::PARTITIONS_PER_PAGE;
 pub use quorum::{Quorum, describe_quorum};
 pub use reassignments::{all_reassignments, elect_preferred, reassign, reassignments};
 pub use share::share_offsets;
 pub use topic::{Partition, Topic};
-pub use transactions::{Transaction, Writer, Writers, transactions, writers};
+pub use transactions::{OpenTransaction, OpenTransactions, Transaction, open_transactions, transactions};
 pub use visible::{Visible, visible};

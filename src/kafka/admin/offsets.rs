@@ -1,7 +1,7 @@
-//! Offsets of partitions: where logs begin and end, and what is at a given time.
+//! Offsets of partitions: log start offset, high watermark, last stable offset, and the offset at a time.
 //!
-//! One request to each leader, all leaders at once. A broker refuses the same partition twice in one
-//! request, so each kind of offset is a question of its own.
+//! Each leader gets one request, and all leaders get theirs at the same time. A broker refuses a request that names the
+//! same partition twice, so each kind of offset needs a request of its own.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,81 +20,100 @@ use crate::{
     text::{Chain, plain},
 };
 
-/// What to look for in a partition.
+/// The kind of offset that is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum At {
-    /// The first offset that can be read.
+pub enum OffsetSpec {
+    /// The log start offset: the first offset that can be read.
     Earliest,
-    /// The offset of the next record: the high watermark.
+    /// The high watermark: the offset after the last record that all in-sync replicas have.
     Latest,
-    /// The end of what a reader of committed records can see: the last stable offset.
-    Stable,
-    /// The record with the newest timestamp (Kafka 3.0, KIP-734).
+    /// The last stable offset: the first offset that consumers with `read_committed` cannot read yet.
+    LastStable,
+    /// The offset of the record with the newest timestamp (Kafka 3.0, KIP-734).
     MaxTimestamp,
 }
 
-impl At {
-    /// Kafka's number for it.
+impl OffsetSpec {
+    /// Kafka's number for this kind of offset, in place of a timestamp.
     fn timestamp(self) -> i64 {
         match self {
-            At::Latest | At::Stable => -1,
-            At::Earliest => -2,
-            At::MaxTimestamp => -3,
+            OffsetSpec::Latest | OffsetSpec::LastStable => -1,
+            OffsetSpec::Earliest => -2,
+            OffsetSpec::MaxTimestamp => -3,
         }
     }
 
+    /// With `read_committed` the log ends at the last stable offset instead of the high watermark.
+    fn isolation(self) -> IsolationLevel {
+        match self {
+            OffsetSpec::LastStable => IsolationLevel::ReadCommitted,
+            OffsetSpec::Earliest | OffsetSpec::Latest | OffsetSpec::MaxTimestamp => {
+                IsolationLevel::ReadUncommitted
+            }
+        }
+    }
+
+    /// The versions of ListOffsets that know this kind of offset.
     fn range(self) -> wire::VersionRange {
         let lowest = match self {
-            At::Earliest | At::Latest => 1,
-            At::Stable => 2,
-            At::MaxTimestamp => 7,
+            OffsetSpec::Earliest | OffsetSpec::Latest => 1,
+            OffsetSpec::LastStable => 2,
+            OffsetSpec::MaxTimestamp => 7,
         };
         wire::VersionRange { lowest, highest: 7 }
     }
 }
 
-/// An offset, and the timestamp of the record there, where that was asked for and the record has one.
+/// Kafka's numbers for the isolation level of a request.
+#[derive(Clone, Copy)]
+enum IsolationLevel {
+    ReadUncommitted = 0,
+    ReadCommitted = 1,
+}
+
+/// An offset that a leader found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundOffset {
     /// The offset.
     pub offset: i64,
-    /// Milliseconds since 1970, of the record's own timestamp.
+    /// The timestamp of the record at the offset, in milliseconds since 1970. Absent if the request was not for a
+    /// timestamp, or the record has none.
     pub timestamp_ms: Option<i64>,
 }
 
 /// Partitions by the broker that leads them, and by topic.
 pub type ByLeader = BTreeMap<BrokerId, BTreeMap<Arc<str>, Vec<i32>>>;
 
-/// What was found in each partition; `None` where there is no such record. A fault of one partition, or of
-/// the broker that leads it, is that partition's own.
-pub type FoundOffsets = BTreeMap<Arc<str>, BTreeMap<i32, Result<Option<Found>, Fault>>>;
+/// The offsets that leaders found, by topic and partition. `None` if the partition has no such record. If a partition or
+/// its leader fails, the partition has the fault.
+pub type FoundOffsets = BTreeMap<Arc<str>, BTreeMap<i32, Result<Option<FoundOffset>, Fault>>>;
 
-/// Times in milliseconds since 1970, by leader, topic and partition.
+/// One number for each partition, by leader, topic and partition: a time in milliseconds since 1970, or an offset.
 pub type TimesByLeader = BTreeMap<BrokerId, BTreeMap<Arc<str>, Vec<(i32, i64)>>>;
 
-/// Asks every leader for its partitions, all at once.
-pub async fn offsets(cluster: &wire::Cluster, wanted: &ByLeader, at: At) -> FoundOffsets {
+/// The offsets of one kind, from all leaders at the same time.
+pub async fn offsets(cluster: &wire::Cluster, wanted: &ByLeader, spec: OffsetSpec) -> FoundOffsets {
     let times = wanted.iter().map(|(leader, topics)| {
         let topics = topics.iter().map(|(name, partitions)| {
-            (name.clone(), partitions.iter().map(|partition| (*partition, at.timestamp())).collect())
+            (name.clone(), partitions.iter().map(|partition| (*partition, spec.timestamp())).collect())
         });
         (*leader, topics.collect())
     });
-    ask(cluster, &times.collect(), at.range(), at == At::Stable).await
+    ask(cluster, &times.collect(), spec.range(), spec.isolation()).await
 }
 
-/// The first record of each partition that is not older than a time.
+/// The first record of each partition whose timestamp is not before a time.
 pub async fn offsets_at(cluster: &wire::Cluster, wanted: &TimesByLeader) -> FoundOffsets {
-    ask(cluster, wanted, wire::VersionRange { lowest: 1, highest: 7 }, false).await
+    ask(cluster, wanted, wire::VersionRange { lowest: 1, highest: 7 }, IsolationLevel::ReadUncommitted).await
 }
 
 async fn ask(
     cluster: &wire::Cluster,
     wanted: &TimesByLeader,
     ours: wire::VersionRange,
-    committed: bool,
+    isolation: IsolationLevel,
 ) -> FoundOffsets {
-    let asked = wanted.iter().map(|(leader, topics)| ask_leader(cluster, *leader, topics, ours, committed));
+    let asked = wanted.iter().map(|(leader, topics)| ask_leader(cluster, *leader, topics, ours, isolation));
     let mut found = FoundOffsets::new();
     for part in join_all(asked).await {
         for (topic, partitions) in part {
@@ -109,7 +128,7 @@ async fn ask_leader(
     leader: BrokerId,
     topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>,
     ours: wire::VersionRange,
-    committed: bool,
+    isolation: IsolationLevel,
 ) -> FoundOffsets {
     let wanted = topics.iter().map(|(name, partitions)| {
         let partitions = partitions.iter().map(|(partition, time)| {
@@ -122,7 +141,7 @@ async fn ask_leader(
     });
     let request = ListOffsetsRequest::default()
         .with_replica_id(messages::BrokerId(-1))
-        .with_isolation_level(i8::from(committed))
+        .with_isolation_level(isolation as i8)
         .with_topics(wanted.collect());
     let answer = match cluster.ask(leader, &request, ours).await {
         Ok(answer) => answer,
@@ -131,18 +150,18 @@ async fn ask_leader(
             return all(topics, Err(error.fault()));
         }
     };
-    // What was asked for and is missing in the answer is an error; what was not asked for is ignored.
+    // A requested partition that is missing in the response is an error. Other partitions are ignored.
     let mut found = all(topics, Err(Fault::Protocol));
     for topic in answer.topics {
         let Some(partitions) = found.get_mut(topic.name.0.as_str()) else { continue };
-        for told in topic.partitions {
-            let Some(partition) = partitions.get_mut(&told.partition_index) else { continue };
-            *partition = match check(told.error_code, "", None) {
+        for listed in topic.partitions {
+            let Some(partition) = partitions.get_mut(&listed.partition_index) else { continue };
+            *partition = match check(listed.error_code, "", None) {
                 Err(error) => Err(error.fault()),
-                Ok(()) if told.offset < 0 => Ok(None),
+                Ok(()) if listed.offset < 0 => Ok(None),
                 Ok(()) => {
-                    let timestamp_ms = (told.timestamp >= 0).then_some(told.timestamp);
-                    Ok(Some(Found { offset: told.offset, timestamp_ms }))
+                    let timestamp_ms = (listed.timestamp >= 0).then_some(listed.timestamp);
+                    Ok(Some(FoundOffset { offset: listed.offset, timestamp_ms }))
                 }
             };
         }
@@ -150,19 +169,22 @@ async fn ask_leader(
     found
 }
 
-fn all(topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>, what: Result<Option<Found>, Fault>) -> FoundOffsets {
-    let each = |(name, partitions): (&Arc<str>, &Vec<(i32, i64)>)| {
-        (name.clone(), partitions.iter().map(|(partition, _)| (*partition, what)).collect())
+fn all(
+    topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>,
+    each: Result<Option<FoundOffset>, Fault>,
+) -> FoundOffsets {
+    let partitions = |(name, partitions): (&Arc<str>, &Vec<(i32, i64)>)| {
+        (name.clone(), partitions.iter().map(|(partition, _)| (*partition, each)).collect())
     };
-    topics.iter().map(each).collect()
+    topics.iter().map(partitions).collect()
 }
 
-/// Offsets of one topic's partitions. Leaders are looked up first.
+/// The offsets of one topic's partitions. A Metadata request finds the leaders first.
 pub async fn list_offsets(
     cluster: &wire::Cluster,
     topic: &str,
     partitions: &[i32],
-    at: At,
+    spec: OffsetSpec,
 ) -> BTreeMap<i32, Result<i64, Error>> {
     let failed = |fault, words: &str| -> BTreeMap<i32, Result<i64, Error>> {
         let what = |partition| format!("offsets of {}-{partition}", plain(topic));
@@ -183,7 +205,7 @@ pub async fn list_offsets(
             by_leader.entry(leader).or_default().entry(topic.into()).or_default().push(*partition);
         }
     }
-    let mut found = offsets(cluster, &by_leader, at).await.remove(topic).unwrap_or_default();
+    let mut found = offsets(cluster, &by_leader, spec).await.remove(topic).unwrap_or_default();
     let one = |partition: &i32| {
         let what = || format!("offsets of {}-{partition}", plain(topic));
         let found = match found.remove(partition) {

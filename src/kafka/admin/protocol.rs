@@ -1,4 +1,4 @@
-//! Names, ids and error codes, between our types and those of the protocol.
+//! Converts names, ids and error codes between the types of this program and those of the protocol crate.
 
 use kafka_protocol::{
     error::ParseResponseErrorCode,
@@ -11,6 +11,7 @@ use crate::{
     text::plain,
 };
 
+/// A topic in a Metadata request.
 pub(super) fn named(name: &str) -> MetadataRequestTopic {
     MetadataRequestTopic::default().with_name(Some(topic_name(name)))
 }
@@ -31,14 +32,20 @@ pub(super) fn ids(ids: &[messages::BrokerId]) -> Vec<BrokerId> {
     ids.iter().map(|id| BrokerId(id.0)).collect()
 }
 
-/// Kafka writes -1 for "none".
+/// The id of a broker. `None` for −1, with which Kafka says that there is no broker.
 pub(super) fn known(id: messages::BrokerId) -> Option<BrokerId> {
     (id.0 >= 0).then_some(BrokerId(id.0))
 }
 
-/// An error code of an answer as a result; the broker's words go along.
-pub(super) fn check(code: i16, what: &str, words: Option<StrBytes>) -> Result<(), Error> {
+/// Turns the error code of a response into a result. `what` names the request, and `message` is the broker's own text.
+///
+/// # Errors
+/// Every error code except 0.
+pub(super) fn check(code: i16, what: &str, message: Option<StrBytes>) -> Result<(), Error> {
     let Some(error) = code.err() else { return Ok(()) };
-    let words = words.map_or_else(|| format!("{error:?}"), |words| format!("{error:?}: {}", plain(&words)));
-    Err(Error::new(Fault::from_response(error), what).because(words))
+    let reason = match message {
+        Some(message) => format!("{error:?}: {}", plain(&message)),
+        None => format!("{error:?}"),
+    };
+    Err(Error::new(Fault::from_response(error), what).because(reason))
 }

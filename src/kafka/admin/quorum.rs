@@ -1,4 +1,4 @@
-//! The KRaft quorum.
+//! The KRaft quorum: its active controller.
 
 use kafka_protocol::messages::{DescribeQuorumRequest, describe_quorum_request};
 
@@ -18,14 +18,15 @@ const QUORUM_TOPIC: &str = "__cluster_metadata";
 pub struct Quorum {
     /// The active controller.
     pub leader: BrokerId,
-    /// Its epoch.
+    /// The epoch of the active controller. It grows with each election.
     pub epoch: i32,
 }
 
-/// Who leads the KRaft quorum.
+/// The leader of the KRaft quorum.
 ///
 /// # Errors
-/// [`Fault::Unsupported`] without KRaft, [`Fault::Authorization`] where we may not ask.
+/// [`Fault::Unsupported`] without KRaft. [`Fault::Authorization`] if the principal may not describe the cluster.
+/// [`Fault::NoLeader`] while the quorum has no leader.
 pub async fn describe_quorum(cluster: &wire::Cluster) -> Result<Quorum, Error> {
     let partition = describe_quorum_request::PartitionData::default().with_partition_index(0);
     let topic = describe_quorum_request::TopicData::default()

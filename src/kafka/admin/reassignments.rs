@@ -1,4 +1,4 @@
-//! Moving replicas, and making preferred replicas leaders.
+//! Reassignments of replicas, and elections of preferred leaders.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,10 +27,10 @@ const ELECT_LEADERS: wire::VersionRange = wire::VersionRange { lowest: 1, highes
 /// Kafka's number for electing the preferred replica.
 const PREFERRED: i8 = 0;
 
-/// Partitions of a topic that are being moved.
+/// The partitions of a topic that are being reassigned.
 ///
 /// # Errors
-/// Where the question is unknown or denied.
+/// When the cluster does not know the request or denies it.
 pub async fn reassignments(
     cluster: &wire::Cluster,
     name: &str,
@@ -39,19 +39,19 @@ pub async fn reassignments(
     let topic = ListPartitionReassignmentsTopics::default()
         .with_name(topic_name(name))
         .with_partition_indexes(partitions.to_vec());
-    let moving = moving(cluster, Some(vec![topic])).await?;
-    Ok(moving.into_values().flatten().collect())
+    let reassigned = list_reassignments(cluster, Some(vec![topic])).await?;
+    Ok(reassigned.into_values().flatten().collect())
 }
 
-/// Partitions of all topics that are being moved.
+/// The partitions of all topics that are being reassigned, by topic.
 ///
 /// # Errors
-/// Where the question is unknown or denied.
+/// When the cluster does not know the request or denies it.
 pub async fn all_reassignments(cluster: &wire::Cluster) -> Result<BTreeMap<Arc<str>, Vec<i32>>, Error> {
-    moving(cluster, None).await
+    list_reassignments(cluster, None).await
 }
 
-async fn moving(
+async fn list_reassignments(
     cluster: &wire::Cluster,
     topics: Option<Vec<ListPartitionReassignmentsTopics>>,
 ) -> Result<BTreeMap<Arc<str>, Vec<i32>>, Error> {
@@ -66,10 +66,10 @@ async fn moving(
     Ok(topics.collect())
 }
 
-/// Moves replicas. Only with `topic.rebalance`.
+/// Assigns partitions to other brokers. Used only with `topic.rebalance`.
 ///
 /// # Errors
-/// A refusal, with the broker's words.
+/// The broker's refusal, with its message.
 pub async fn reassign(
     cluster: &wire::Cluster,
     name: &str,
@@ -91,10 +91,10 @@ pub async fn reassign(
     partitions.try_for_each(|partition| check(partition.error_code, &what, partition.error_message))
 }
 
-/// Makes preferred replicas leaders. Only with `topic.rebalance`.
+/// Elects the preferred replicas as leaders. Used only with `topic.rebalance`.
 ///
 /// # Errors
-/// A refusal, with the broker's words.
+/// The broker's refusal, with its message.
 pub async fn elect_preferred(cluster: &wire::Cluster, name: &str, partitions: &[i32]) -> Result<(), Error> {
     let topic = TopicPartitions::default().with_topic(topic_name(name)).with_partitions(partitions.to_vec());
     let request = ElectLeadersRequest::default()

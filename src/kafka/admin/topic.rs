@@ -7,19 +7,19 @@ use crate::kafka::{BrokerId, TopicId};
 /// A topic of the metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
-    /// Its unique id; absent before Kafka 2.8.
+    /// The topic's unique id. Absent before Kafka 2.8.
     pub id: Option<TopicId>,
-    /// Its partitions, by number.
+    /// The topic's partitions, by number.
     pub partitions: BTreeMap<i32, Partition>,
 }
 
 /// A partition of the metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
-    /// Its leader; `None` while it is offline.
+    /// The leader of the partition. `None` while the partition is offline.
     pub leader: Option<BrokerId>,
-    /// All replicas, the preferred leader first.
+    /// The brokers of all replicas, with the preferred leader first.
     pub replicas: Vec<BrokerId>,
-    /// The replicas in sync.
+    /// The brokers of the in-sync replicas.
     pub isr: Vec<BrokerId>,
 }

@@ -1,4 +1,4 @@
-//! Transactions: who writes to a partition, and what their coordinators know of it (Kafka 3.0, KIP-664).
+//! Open transactions, by the leaders of partitions and by their coordinators (Kafka 3.0, KIP-664).
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,40 +21,40 @@ const PRODUCERS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0
 const LIST: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 1 };
 const DESCRIBE: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0 };
 
-/// Who has a transaction open on a partition.
+/// A transaction that is open on a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Writer {
-    /// The producer's id.
+pub struct OpenTransaction {
+    /// The id of the producer that has the transaction open.
     pub producer: i64,
-    /// The transaction's first record on the partition.
+    /// The offset of the transaction's first record on the partition.
     pub first: i64,
 }
 
-/// What a coordinator knows of a transaction.
+/// A transaction as its coordinator describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// The id that its producer was given: hostile text.
+    /// The transactional id of the producer, which is hostile text.
     pub id: String,
-    /// The producer's id.
+    /// The id of the producer that has the transaction open.
     pub producer: i64,
-    /// When it began, in milliseconds since 1970; absent for one that is over.
+    /// When the transaction began, in milliseconds since 1970. Absent for a transaction that has ended.
     pub since_ms: Option<i64>,
-    /// Partitions that it has written to, by topic.
+    /// The partitions with records of the transaction, by topic.
     pub partitions: BTreeMap<Arc<str>, Vec<i32>>,
 }
 
-/// Writers of each partition that have a transaction open there.
-pub type Writers = BTreeMap<Arc<str>, BTreeMap<i32, Result<Vec<Writer>, Fault>>>;
+/// The open transactions of each partition, by topic and partition. A partition that cannot be described has the fault.
+pub type OpenTransactions = BTreeMap<Arc<str>, BTreeMap<i32, Result<Vec<OpenTransaction>, Fault>>>;
 
-/// Asks leaders who has a transaction open on these partitions, all leaders at once.
-pub async fn writers(cluster: &wire::Cluster, wanted: &ByLeader) -> Writers {
+/// The transactions that are open on these partitions, from all leaders at the same time.
+pub async fn open_transactions(cluster: &wire::Cluster, wanted: &ByLeader) -> OpenTransactions {
     let asked = wanted.iter().map(async |(leader, topics)| {
         let topic = |(name, partitions): (&Arc<str>, &Vec<i32>)| {
             TopicRequest::default().with_name(topic_name(name)).with_partition_indexes(partitions.clone())
         };
         let request = DescribeProducersRequest::default().with_topics(topics.iter().map(topic).collect());
         let answer = cluster.ask(*leader, &request, PRODUCERS).await;
-        let all = |fault: Fault| -> Writers {
+        let all = |fault: Fault| -> OpenTransactions {
             let each =
                 |partitions: &Vec<i32>| partitions.iter().map(|number| (*number, Err(fault))).collect();
             topics.iter().map(|(name, partitions)| (name.clone(), each(partitions))).collect()
@@ -69,29 +69,31 @@ pub async fn writers(cluster: &wire::Cluster, wanted: &ByLeader) -> Writers {
         let mut found = all(Fault::Protocol);
         for topic in answer.topics {
             let Some(partitions) = found.get_mut(topic.name.0.as_str()) else { continue };
-            for told in topic.partitions {
-                let Some(partition) = partitions.get_mut(&told.partition_index) else { continue };
-                // Kafka writes -1 for a producer without a transaction.
-                let open = told.active_producers.iter().filter(|one| one.current_txn_start_offset >= 0);
-                let writers = open
-                    .map(|one| Writer { producer: one.producer_id.0, first: one.current_txn_start_offset });
-                let checked = check(told.error_code, "", None).map_err(|error| error.fault());
-                *partition = checked.map(|()| writers.collect());
+            for described in topic.partitions {
+                let Some(partition) = partitions.get_mut(&described.partition_index) else { continue };
+                // Kafka writes −1 for a producer without an open transaction.
+                let open = described.active_producers.iter().filter(|one| one.current_txn_start_offset >= 0);
+                let transactions = open.map(|one| OpenTransaction {
+                    producer: one.producer_id.0,
+                    first: one.current_txn_start_offset,
+                });
+                let checked = check(described.error_code, "", None).map_err(|error| error.fault());
+                *partition = checked.map(|()| transactions.collect());
             }
         }
         found
     });
-    let mut found = Writers::new();
+    let mut found = OpenTransactions::new();
     for (topic, partitions) in join_all(asked).await.into_iter().flatten() {
         found.entry(topic).or_default().extend(partitions);
     }
     found
 }
 
-/// What is known of the transactions of these producers; every broker is asked for those it coordinates.
+/// The transactions of these producers. Each broker describes those that it coordinates.
 ///
 /// # Errors
-/// The fault of a broker that did not answer: what it coordinates is not known.
+/// The fault of a broker that did not answer, because the transactions that it coordinates are unknown.
 pub async fn transactions(
     cluster: &wire::Cluster,
     brokers: &[BrokerId],
@@ -103,14 +105,15 @@ pub async fn transactions(
             ListTransactionsRequest::default().with_producer_id_filters(ids).with_duration_filter(-1);
         let answer = cluster.ask(*broker, &request, LIST).await.map_err(|error| error.fault())?;
         check(answer.error_code, "", None).map_err(|error| error.fault())?;
-        let ids: Vec<_> = answer.transaction_states.into_iter().map(|told| told.transactional_id).collect();
+        let ids: Vec<_> =
+            answer.transaction_states.into_iter().map(|listed| listed.transactional_id).collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         describe(cluster, *broker, ids).await
     });
-    let told: Result<Vec<Vec<Transaction>>, Fault> = join_all(asked).await.into_iter().collect();
-    Ok(told?.into_iter().flatten().collect())
+    let described: Result<Vec<Vec<Transaction>>, Fault> = join_all(asked).await.into_iter().collect();
+    Ok(described?.into_iter().flatten().collect())
 }
 
 async fn describe(
@@ -120,19 +123,19 @@ async fn describe(
 ) -> Result<Vec<Transaction>, Fault> {
     let request = DescribeTransactionsRequest::default().with_transactional_ids(ids);
     let answer = cluster.ask(broker, &request, DESCRIBE).await.map_err(|error| error.fault())?;
-    let transaction = |told: TransactionState| Transaction {
-        id: told.transactional_id.0.to_string(),
-        producer: told.producer_id.0,
-        since_ms: (told.transaction_start_time_ms >= 0).then_some(told.transaction_start_time_ms),
-        partitions: told
+    let transaction = |state: TransactionState| Transaction {
+        id: state.transactional_id.0.to_string(),
+        producer: state.producer_id.0,
+        since_ms: (state.transaction_start_time_ms >= 0).then_some(state.transaction_start_time_ms),
+        partitions: state
             .topics
             .into_iter()
             .map(|topic| (topic.topic.0.as_str().into(), topic.partitions))
             .collect(),
     };
-    // One that is not told might be the one that is asked for.
-    let checked = |told: TransactionState| match check(told.error_code, "", None) {
-        Ok(()) => Ok(transaction(told)),
+    // A transaction that cannot be described might be the one that the caller looks for.
+    let checked = |state: TransactionState| match check(state.error_code, "", None) {
+        Ok(()) => Ok(transaction(state)),
         Err(error) => Err(error.fault()),
     };
     answer.transaction_states.into_iter().map(checked).collect()

@@ -9,10 +9,10 @@ use crate::{
     text::plain,
 };
 
-/// Refused: a producer with it sends nothing outside a transaction, and heartbeats are sent one by one.
-const TRANSACTIONAL: &str = "transactional.id";
+/// A property that is refused. A producer with it sends records only in transactions, and heartbeats are sent one by one.
+const TRANSACTIONAL_ID: &str = "transactional.id";
 
-/// What people set most, for the hint after a misspelt name.
+/// The properties that users set most, for the hint after a misspelt name.
 const COMMON: [&str; 41] = [
     "acks",
     "batch.size",
@@ -57,30 +57,31 @@ const COMMON: [&str; 41] = [
     "topic.metadata.refresh.interval.ms",
 ];
 
-/// Checks every property of a cluster with librdkafka itself.
+/// Checks each property of a cluster with librdkafka itself. Returns the errors of those that librdkafka refuses.
 pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
     let sections = [&cluster.kafka, &cluster.producer, &cluster.consumer];
     let properties = sections.into_iter().flat_map(|properties| &properties.0);
-    // One by one: librdkafka stops at the first it does not like.
+    // Each property is checked alone, because librdkafka stops at the first that it refuses.
     let refused = properties.filter_map(|(key, property)| {
-        if key == TRANSACTIONAL {
+        if key == TRANSACTIONAL_ID {
             let message = "heartbeats are not transactional: remove the property".to_owned();
             return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
         }
         let refusal = ClientConfig::new().set(key, &property.value).create_native_config().err()?;
-        // The value stays out of the message: it may be a secret.
+        // The message does not hold the value, which may be a secret.
         let message = match refusal {
-            KafkaError::ClientConfig(_, reason, ..) => in_our_words(key, &reason),
+            KafkaError::ClientConfig(_, reason, ..) => reworded(key, &reason),
             _ => None,
         };
-        let message = message.unwrap_or_else(|| format!("librdkafka refuses the value{}", allowed(key)));
+        let message =
+            message.unwrap_or_else(|| format!("librdkafka refuses the value{}", allowed_values(key)));
         Some(PropertyError { key: key.clone(), place: property.place.clone(), message })
     });
     refused.collect()
 }
 
-/// librdkafka's reason, if it is one that never quotes the value.
-fn in_our_words(key: &str, reason: &str) -> Option<String> {
+/// Words librdkafka's reason for a refusal. `None` if the reason may quote the value, which may be a secret.
+fn reworded(key: &str, reason: &str) -> Option<String> {
     if reason.starts_with("No such configuration property") {
         Some(format!("librdkafka knows no such property{}", did_you_mean(key, COMMON)))
     } else if reason.contains("is read-only") || reason.contains("not supported in this build") {
@@ -90,8 +91,8 @@ fn in_our_words(key: &str, reason: &str) -> Option<String> {
     }
 }
 
-/// Words that librdkafka takes as a value of one property or another.
-const WORDS: [&str; 40] = [
+/// Words that librdkafka accepts as the value of some property.
+const VALUE_WORDS: [&str; 40] = [
     "true",
     "false",
     "all",
@@ -134,10 +135,11 @@ const WORDS: [&str; 40] = [
     "eos",
 ];
 
-/// What librdkafka itself takes as the value of a property: the words it takes, and the numbers.
-fn allowed(key: &str) -> String {
+/// The words and numbers that librdkafka accepts as the value of a property, as the end of a message. Empty if there are
+/// none.
+fn allowed_values(key: &str) -> String {
     let refusal = |value: &str| ClientConfig::new().set(key, value).create_native_config().err();
-    let words: Vec<_> = WORDS.into_iter().filter(|word| refusal(word).is_none()).collect();
+    let words: Vec<_> = VALUE_WORDS.into_iter().filter(|word| refusal(word).is_none()).collect();
     let lowest = match refusal(&i32::MIN.to_string()) {
         Some(KafkaError::ClientConfig(_, reason, ..)) => reason,
         _ => String::new(),
@@ -153,8 +155,8 @@ fn allowed(key: &str) -> String {
     }
 }
 
-/// Checks that the properties go together, by making both clients; neither connects. To be asked when
-/// [`check`] found nothing: each property alone is refused there.
+/// Checks that the properties fit together by making both clients, neither of which connects. Call it after [`check`],
+/// which finds properties that are wrong alone.
 pub fn check_together(cluster: &config::Cluster) -> Vec<PropertyError> {
     let without_brokers = |mut config: ClientConfig| {
         config.remove("bootstrap.servers");
@@ -170,7 +172,7 @@ pub fn check_together(cluster: &config::Cluster) -> Vec<PropertyError> {
         };
         let named = own.0.iter().chain(&cluster.kafka.0).find(|(key, _)| reason.contains(key.as_str()));
         let (key, place) = named.map_or((client, ""), |(key, property)| (key, &property.place));
-        // librdkafka names properties, not values; of this one it quotes what it cannot read.
+        // librdkafka's reasons name properties and no values, except for this property, whose text it quotes.
         let message = if reason.contains("sasl.oauthbearer.config") {
             "librdkafka cannot read it".to_owned()
         } else {
@@ -196,17 +198,17 @@ mod tests {
             ("linger.ms", ": expected a number from 0 to 900000"),
         ];
         for (key, words) in expected {
-            assert_eq!(allowed(key), words, "{key}");
+            assert_eq!(allowed_values(key), words, "{key}");
         }
     }
 
     #[test]
-    fn librdkafka_knows_every_name_we_propose_and_every_alias() {
+    fn librdkafka_knows_every_proposed_name_and_every_alias() {
         let known = |key: &str| {
             let config = ClientConfig::new().set(key, "").create_native_config();
             !matches!(config, Err(KafkaError::ClientConfig(_, reason, ..)) if reason.starts_with("No such"))
         };
-        assert!(!known("boostrap.servers"), "else this test could not fail");
+        assert!(!known("boostrap.servers"), "otherwise this test could not fail");
         let aliases = ALIASES.iter().flat_map(|(alias, name)| [alias, name]);
         let unknown: Vec<_> = COMMON.iter().chain(aliases).filter(|name| !known(name)).collect();
         assert_eq!(unknown, Vec::<&&str>::new());

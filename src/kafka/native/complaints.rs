@@ -1,4 +1,4 @@
-//! What a client of librdkafka complains about, as lines of the log.
+//! The errors that librdkafka's clients report, as lines of the log.
 
 use std::{
     borrow::Cow,
@@ -9,18 +9,18 @@ use std::{
 
 use crate::{kafka::Fault, sync::lock};
 
-/// The same words of a client are logged at most this often.
-const LOG_GAP: Duration = Duration::from_secs(600);
+/// The shortest time between two log lines of one client about the same fault.
+const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
-/// A client's complaints, each kind at most once in ten minutes: a broken broker repeats them by the
-/// thousand.
-pub(super) struct Words {
+/// Logs the errors of one client, each fault at most once in ten minutes. A broken broker causes thousands of errors.
+pub(super) struct ComplaintLog {
     cluster: String,
     api: &'static str,
+    /// When each fault was last logged.
     last: Mutex<BTreeMap<Fault, Instant>>,
 }
 
-impl Words {
+impl ComplaintLog {
     pub(super) fn new(cluster: String, api: &'static str) -> Self {
         Self { cluster, api, last: Mutex::default() }
     }
@@ -29,47 +29,48 @@ impl Words {
         &self.cluster
     }
 
-    pub(super) fn note(&self, fault: Fault, words: &str) {
-        let Complaint { fault, hinted, words } = translate(fault, words);
+    /// Logs an error, unless its fault was logged within the last ten minutes.
+    pub(super) fn note(&self, fault: Fault, text: &str) {
+        let Complaint { fault, has_hint, text } = Complaint::translate(fault, text);
         let now = Instant::now();
         let mut last = lock(&self.last);
-        if last.get(&fault).is_some_and(|before| now.duration_since(*before) < LOG_GAP) {
+        if last.get(&fault).is_some_and(|before| now.duration_since(*before) < LOG_INTERVAL) {
             return;
         }
         last.insert(fault, now);
         drop(last);
         let cluster = &self.cluster;
-        let hint = if hinted { fault.hint_once(cluster) } else { None };
-        tracing::warn!(cluster, client = self.api, fault = fault.as_str(), hint, "{words}");
+        let hint = if has_hint { fault.hint_once(cluster) } else { None };
+        tracing::warn!(cluster, client = self.api, fault = fault.as_str(), hint, "{text}");
     }
 }
 
-/// What is logged of a complaint.
+/// An error as it is logged.
 #[derive(Debug, PartialEq, Eq)]
 struct Complaint<'a> {
     fault: Fault,
-    /// The hint of the fault fits.
-    hinted: bool,
-    words: Cow<'a, str>,
+    /// Whether the hint of the fault fits the error.
+    has_hint: bool,
+    text: Cow<'a, str>,
 }
 
-/// librdkafka reports every failed TLS handshake with one code, and adds advice of its own to a certificate that this
-/// client refuses, whatever the reason. The wire client knows the reason, and the hint that fits.
-fn translate(fault: Fault, words: &str) -> Complaint<'_> {
-    const REFUSED: &str = "certificate verify failed";
-    let broker_refuses = || {
+impl<'a> Complaint<'a> {
+    /// librdkafka reports every failed TLS handshake with the same code. If this client refuses a certificate, librdkafka
+    /// adds advice that fits only some of the reasons. The wire client knows the reason, and logs the hint that fits.
+    fn translate(fault: Fault, text: &'a str) -> Self {
+        const REFUSED: &str = "certificate verify failed";
+        if fault != Fault::Tls {
+            return Self { fault, has_hint: true, text: text.into() };
+        }
+        if let Some((before, _)) = text.split_once(REFUSED) {
+            let text = format!("{before}{REFUSED}: this client does not trust the broker's certificate");
+            return Self { fault, has_hint: false, text: text.into() };
+        }
         let alerts = ["certificate", "unknown ca", "access denied"];
-        words.split_once(" alert ").is_some_and(|(_, alert)| alerts.iter().any(|word| alert.contains(word)))
-    };
-    match words.split_once(REFUSED) {
-        Some((before, _)) if fault == Fault::Tls => {
-            let words = format!("{before}{REFUSED}: this client does not trust the broker's certificate");
-            Complaint { fault, hinted: false, words: words.into() }
-        }
-        _ if fault == Fault::Tls && broker_refuses() => {
-            Complaint { fault: Fault::CertificateRefused, hinted: true, words: words.into() }
-        }
-        _ => Complaint { fault, hinted: true, words: words.into() },
+        let alert = text.split_once(" alert ").map(|(_, alert)| alert);
+        let is_refused_by_broker = alert.is_some_and(|alert| alerts.iter().any(|word| alert.contains(word)));
+        let fault = if is_refused_by_broker { Fault::CertificateRefused } else { fault };
+        Self { fault, has_hint: true, text: text.into() }
     }
 }
 
@@ -85,8 +86,8 @@ mod tests {
                      SSL_HANDSHAKE)";
         let logged = "ssl://b:1/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify \
                       failed: this client does not trust the broker's certificate";
-        let expected = Complaint { fault: Fault::Tls, hinted: false, words: logged.into() };
-        assert_eq!(translate(Fault::Tls, words), expected);
+        let expected = Complaint { fault: Fault::Tls, has_hint: false, text: logged.into() };
+        assert_eq!(Complaint::translate(Fault::Tls, words), expected);
     }
 
     #[test]
@@ -95,15 +96,15 @@ mod tests {
             ["tlsv13 alert certificate required", "ssl/tls alert bad certificate", "tlsv1 alert unknown ca"]
         {
             let words = format!("ssl://b:1: SSL handshake failed: error:0A00045C:SSL routines::{alert}");
-            let complaint = translate(Fault::Tls, &words);
-            assert_eq!((complaint.fault, complaint.hinted), (Fault::CertificateRefused, true), "{words}");
+            let complaint = Complaint::translate(Fault::Tls, &words);
+            assert_eq!((complaint.fault, complaint.has_hint), (Fault::CertificateRefused, true), "{words}");
         }
     }
 
     #[test]
     fn port_that_does_not_speak_tls_keeps_its_hint() {
         let words = "ssl://b:1: SSL handshake failed: error:0A00010B:SSL routines::wrong version number";
-        let expected = Complaint { fault: Fault::Tls, hinted: true, words: words.into() };
-        assert_eq!(translate(Fault::Tls, words), expected);
+        let expected = Complaint { fault: Fault::Tls, has_hint: true, text: words.into() };
+        assert_eq!(Complaint::translate(Fault::Tls, words), expected);
     }
 }

@@ -1,8 +1,8 @@
 //! The heartbeat consumer: reads partitions from given offsets.
 //!
-//! It is librdkafka's simple consumer, which has no `group.id`. A client with one asks for the coordinator of its
-//! group for as long as it lives, although nobody joins the group: a principal needs a permission for that
-//! request, and while no broker is connected the request opens connections dozens of times a second.
+//! It is librdkafka's simple consumer, which has no `group.id`. A client with a group requests the coordinator of the group
+//! as long as it lives, even if it never joins the group. The principal needs a permission for that request, and while no
+//! broker is connected the request opens connections dozens of times a second.
 
 use std::{
     collections::BTreeMap,
@@ -35,87 +35,92 @@ use crate::{config, kafka::Error};
 pub struct Consumer<L: Listener> {
     native: Arc<BaseConsumer<Context<L>>>,
     topic: String,
-    /// The offset of the first record that is wanted, by partition.
-    begins: BTreeMap<i32, i64>,
+    /// The offset of the first record to return, by partition.
+    start_offsets: BTreeMap<i32, i64>,
 }
 
-/// What a consumer read.
+/// An event of the consumer.
 #[derive(Debug)]
-pub enum Read<'a> {
+pub enum ConsumerEvent<'a> {
     /// A record.
-    Record(Received<'a>),
-    /// Nothing, but a fetch of this partition was answered: the next record will be there as soon as it is written.
+    Record(ReceivedRecord<'a>),
+    /// A fetch of this partition was answered without a new record. The next record will be read as soon as it is written.
     Answered(i32),
 }
 
-/// A record read back.
+/// A record that the consumer read.
 #[derive(Debug)]
-pub struct Received<'a> {
-    /// Its partition.
+pub struct ReceivedRecord<'a> {
+    /// The partition of the record.
     pub partition: i32,
-    /// Its offset.
+    /// The offset of the record.
     pub offset: i64,
-    /// The instant right after the client returned it.
+    /// The instant right after librdkafka returned the record.
     pub at: Instant,
-    /// Its value: anybody's bytes.
+    /// The value of the record, which any client may have written.
     pub payload: &'a [u8],
 }
 
 impl<L: Listener> Consumer<L> {
-    /// Makes a client that reads nothing yet.
+    /// Makes a client that reads no partition yet.
     ///
     /// # Errors
-    /// Settings that librdkafka refuses; [`check`](super::check) looked at them before.
+    /// Settings that librdkafka refuses. [`check`](super::check) has checked them at the start.
     pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
         let native = consumer_config(cluster).create_with_context(Context::new(cluster, "fetch", listener));
         let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;
-        Ok(Self { native: Arc::new(native), topic: cluster.heartbeat.topic.clone(), begins: BTreeMap::new() })
+        Ok(Self {
+            native: Arc::new(native),
+            topic: cluster.heartbeat.topic.clone(),
+            start_offsets: BTreeMap::new(),
+        })
     }
 
-    /// Makes the client ask for the topic's leaders now; blocks, at most for `limit`, so it is a closure for
-    /// another thread. Without, a consumer waits for a frozen broker while others have long taken over.
+    /// A closure that makes the client request the leaders of the topic now. It blocks at most for `limit`, so it is for
+    /// another thread. Without this request, a consumer waits for a frozen broker although other brokers have become
+    /// leaders.
     pub fn relearn(&self) -> impl Fn(Duration) -> Result<(), Error> + Send + 'static + use<L> {
         let (native, topic) = (self.native.clone(), self.topic.clone());
         move |limit| describe(native.client(), &topic, limit).map(|_| ())
     }
 
-    /// Reads these partitions from now on, from these offsets; partitions not named go on where they are.
+    /// Reads these partitions from now on, from these offsets. Other partitions are read as before.
     ///
-    /// Reading begins one record earlier where there may be one. Kafka answers a fetch at the log end only after
+    /// Reading start_offsets one record earlier where there may be one. Kafka answers a fetch at the log end only after
     /// `fetch.wait.max.ms`, and one before the log end at once.
     ///
     /// # Errors
     /// librdkafka's refusal.
     pub fn assign(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
         for (partition, offset) in offsets {
-            if self.begins.remove(partition).is_some() {
+            if self.start_offsets.remove(partition).is_some() {
                 stop(&self.native, &self.topic, *partition)?;
             }
             start(&self.native, &self.topic, *partition, (offset - 1).max(0))?;
-            self.begins.insert(*partition, *offset);
+            self.start_offsets.insert(*partition, *offset);
         }
         Ok(())
     }
 
-    /// Waits for the next record and hands it to `take`; returns false if none came in time.
-    pub fn next(&mut self, limit: Duration, take: impl FnOnce(Read<'_>)) -> bool {
+    /// Waits for the next event and hands it to `take`. Returns false if no event came within `limit`.
+    pub fn next(&mut self, limit: Duration, take: impl FnOnce(ConsumerEvent<'_>)) -> bool {
         let Some(polled) = self.native.poll(limit) else { return false };
         let at = Instant::now();
         match polled {
             Ok(message) => {
                 let (partition, offset) = (message.partition(), message.offset());
-                if self.begins.get(&partition).is_some_and(|begin| offset < *begin) {
-                    take(Read::Answered(partition));
+                if self.start_offsets.get(&partition).is_some_and(|start| offset < *start) {
+                    take(ConsumerEvent::Answered(partition));
                 } else {
                     let payload = message.payload().unwrap_or_default();
-                    take(Read::Record(Received { partition, offset, at, payload }));
+                    take(ConsumerEvent::Record(ReceivedRecord { partition, offset, at, payload }));
                 }
             }
-            Err(KafkaError::PartitionEOF(partition)) => take(Read::Answered(partition)),
+            Err(KafkaError::PartitionEOF(partition)) => take(ConsumerEvent::Answered(partition)),
             Err(error) => {
                 let context = self.native.context();
-                context.listener.unread(at, fault(&error));
-                context.words.note(fault(&error), &error.to_string());
+                context.listener.read_failed(at, fault(&error));
+                context.complaints.note(fault(&error), &error.to_string());
             }
         }
         true
@@ -124,7 +129,7 @@ impl<L: Listener> Consumer<L> {
 
 impl<L: Listener> Drop for Consumer<L> {
     fn drop(&mut self) {
-        for partition in self.begins.keys() {
+        for partition in self.start_offsets.keys() {
             if let Err(error) = stop(&self.native, &self.topic, *partition) {
                 tracing::debug!(partition, "{error}");
             }
@@ -132,7 +137,7 @@ impl<L: Listener> Drop for Consumer<L> {
     }
 }
 
-/// Begins to read a partition; its records come with those of the others.
+/// Begins to read a partition. Its records come through the queue of all partitions.
 fn start<L: Listener>(
     native: &BaseConsumer<Context<L>>,
     topic: &str,
@@ -141,8 +146,8 @@ fn start<L: Listener>(
 ) -> Result<(), Error> {
     with_topic(native, topic, |topic| {
         let client = native.client().native_ptr();
-        #[expect(unsafe_code, reason = "rdkafka has no safe name for reading without a group")]
-        // SAFETY: client and topic are alive; the queue is a reference that is given back, and the client keeps its own.
+        #[expect(unsafe_code, reason = "rdkafka has no safe function for reading without a group")]
+        // SAFETY: client and topic are alive. The reference to the queue is given back, and the client keeps its own.
         unsafe {
             let queue = rd_kafka_queue_get_main(client);
             let started = rd_kafka_consume_start_queue(topic, partition, offset, queue);
@@ -152,10 +157,10 @@ fn start<L: Listener>(
     })
 }
 
-/// Ends reading a partition; what was fetched already is not returned any more.
+/// Stops reading a partition. Records that were fetched already are not returned any more.
 fn stop<L: Listener>(native: &BaseConsumer<Context<L>>, topic: &str, partition: i32) -> Result<(), Error> {
     with_topic(native, topic, |topic| {
-        #[expect(unsafe_code, reason = "rdkafka has no safe name for reading without a group")]
+        #[expect(unsafe_code, reason = "rdkafka has no safe function for reading without a group")]
         // SAFETY: the topic is alive.
         unsafe {
             rd_kafka_consume_stop(topic, partition)
@@ -163,7 +168,7 @@ fn stop<L: Listener>(native: &BaseConsumer<Context<L>>, topic: &str, partition: 
     })
 }
 
-/// Calls `act` with librdkafka's handle of a topic; a result below 0 is an error.
+/// Calls `act` with librdkafka's handle of a topic. A result below 0 is an error.
 fn with_topic<L: Listener>(
     native: &BaseConsumer<Context<L>>,
     name: &str,
@@ -171,8 +176,8 @@ fn with_topic<L: Listener>(
 ) -> Result<(), Error> {
     let what = "to read the heartbeat topic";
     let name = CString::new(name).map_err(|error| refused(what, &error.into()))?;
-    #[expect(unsafe_code, reason = "rdkafka has no safe name for reading without a group")]
-    // SAFETY: the client is alive; each call gets what the one before returned, and the handle is given back.
+    #[expect(unsafe_code, reason = "rdkafka has no safe function for reading without a group")]
+    // SAFETY: the client is alive, each call gets the handle that the first call returned, and the handle is given back.
     let (done, error) = unsafe {
         let topic = rd_kafka_topic_new(native.client().native_ptr(), name.as_ptr(), ptr::null_mut());
         if topic.is_null() {

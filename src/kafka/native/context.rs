@@ -1,4 +1,4 @@
-//! Callbacks of a client: librdkafka calls them with log lines, statistics, errors and deliveries.
+//! The callbacks of a client. librdkafka calls them with log lines, statistics, errors and deliveries.
 
 use std::{
     sync::{
@@ -20,42 +20,42 @@ use rdkafka::{
 };
 
 use super::{
-    complaints::Words,
+    complaints::ComplaintLog,
     errors::fault,
-    listener::{Listener, Report, Undelivered},
+    listener::{Delivery, DeliveryFailure, Listener},
 };
 use crate::{config, kafka::Fault};
 
-/// What librdkafka's log calls an error after which a client does nothing any more.
+/// The facility of the log lines of an error after which a client does nothing any more.
 const FATAL: &str = "FATAL";
 
-/// Callbacks of one client.
+/// The callbacks of one client.
 pub(super) struct Context<L: Listener> {
     pub(super) api: &'static str,
     pub(super) listener: Arc<L>,
-    pub(super) words: Words,
-    pub(super) fatal: Fatal,
+    pub(super) complaints: ComplaintLog,
+    pub(super) fatal: FatalError,
 }
 
 impl<L: Listener> Context<L> {
     pub(super) fn new(cluster: &config::Cluster, api: &'static str, listener: Arc<L>) -> Self {
-        let words = Words::new(cluster.name.clone(), api);
-        Self { api, listener, words, fatal: Fatal::default() }
+        let complaints = ComplaintLog::new(cluster.name.clone(), api);
+        Self { api, listener, complaints, fatal: FatalError::default() }
     }
 }
 
 impl<L: Listener> ClientContext for Context<L> {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, words: &str) {
-        // What goes wrong is told by outcomes and by the connectivity probe; these are the details.
-        let cluster = self.words.cluster();
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        // Outcomes and the connectivity probe report failures. These log lines are the details.
+        let cluster = self.complaints.cluster();
         if facility == FATAL {
             self.fatal.raised.store(true, Ordering::Release);
             self.listener.failed();
-            tracing::debug!(cluster, client = self.api, facility, "{words}");
+            tracing::debug!(cluster, client = self.api, facility, "{line}");
         } else if (level as i32) <= (RDKafkaLogLevel::Critical as i32) {
-            tracing::error!(cluster, client = self.api, facility, "{words}");
+            tracing::error!(cluster, client = self.api, facility, "{line}");
         } else {
-            tracing::debug!(cluster, client = self.api, facility, "{words}");
+            tracing::debug!(cluster, client = self.api, facility, "{line}");
         }
     }
 
@@ -74,11 +74,15 @@ impl<L: Listener> ClientContext for Context<L> {
             return;
         }
         if self.fatal.raised.load(Ordering::Acquire) {
-            // The first one after it is the fatal error itself, under the code of its cause.
+            // The first error after the fatal one has the code of its cause.
             let cause = self.fatal.cause.get_or_init(|| fault(&error)).as_str();
-            return tracing::debug!(client = self.api, cause, "of a client that failed: {reason}");
+            return tracing::debug!(
+                client = self.api,
+                cause,
+                "an error of a client that has failed: {reason}"
+            );
         }
-        self.words.note(fault(&error), reason);
+        self.complaints.note(fault(&error), reason);
     }
 }
 
@@ -92,34 +96,36 @@ impl<L: Listener> ProducerContext for Context<L> {
         let (partition, result) = match result {
             Ok(message) => (message.partition(), Ok(())),
             Err((error, message)) => {
-                // What is left in the queue of a client that failed is dropped from there. A record that timed out and
-                // waits there to be sent again may be written.
-                let (purged, definite) =
-                    (error.rdkafka_error_code() == Some(Code::PurgeQueue), !maybe_written(message));
+                // A client that failed drops the records in its queue. A record that timed out and waits in the queue to
+                // be sent again may be written already.
+                let purged = error.rdkafka_error_code() == Some(Code::PurgeQueue);
+                let definite = !maybe_written(message);
                 let fault = if purged { self.fatal.cause() } else { fault(error) };
-                (message.partition(), Err(Undelivered { fault, sent: !(purged && definite), definite }))
+                (message.partition(), Err(DeliveryFailure { fault, sent: !(purged && definite), definite }))
             }
         };
-        self.listener.delivered(Report { partition, token: *token, at, result });
+        self.listener.delivered(Delivery { partition, token: *token, at, result });
     }
 }
 
-/// Whether the record may be in the log although its delivery failed.
+/// Whether a record may be in the log although its delivery failed.
 fn maybe_written(message: &BorrowedMessage<'_>) -> bool {
-    #[expect(unsafe_code, reason = "rdkafka has no safe name for this question")]
+    #[expect(unsafe_code, reason = "rdkafka has no safe function for this")]
     // SAFETY: the message lives as long as the reference, and the call only reads it.
     let status = unsafe { rd_kafka_message_status(message.ptr()) };
     status != rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED
 }
 
-/// Whether librdkafka gave a client up for good.
+/// The fatal error of a client, after which the client does nothing any more.
 #[derive(Default)]
-pub(super) struct Fatal {
+pub(super) struct FatalError {
+    /// Whether librdkafka has reported a fatal error.
     raised: AtomicBool,
+    /// The fault of the fatal error. Empty until librdkafka has reported it.
     cause: OnceLock<Fault>,
 }
 
-impl Fatal {
+impl FatalError {
     pub(super) fn cause(&self) -> Fault {
         self.cause.get().copied().unwrap_or(Fault::Other)
     }

@@ -1,4 +1,4 @@
-//! What both clients can be asked: the partitions of a topic, and why a client failed for good.
+//! Requests that both clients can send or answer: the partitions of a topic, and the fatal error of a client.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,7 +7,7 @@ use rdkafka::{ClientContext, client::Client};
 use super::errors::refused;
 use crate::{kafka::Error, text::plain};
 
-/// What a client learns of a topic it keeps: partitions and leaders.
+/// The partitions of a topic. The client keeps the partitions and their leaders for later.
 pub(super) fn describe<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
@@ -19,7 +19,7 @@ pub(super) fn describe<C: ClientContext>(
     Ok(described.flat_map(|described| described.partitions()).map(|partition| partition.id()).collect())
 }
 
-/// Why librdkafka gave a client up for good; `None` while the client works.
+/// The fatal error of a client as text. `None` while the client works.
 pub(super) fn describe_failure<C: ClientContext>(client: &Client<C>) -> Option<String> {
     let (code, reason) = client.fatal_error()?;
     Some(format!("librdkafka reports the fatal error {code:?}: {}", plain(&reason)))

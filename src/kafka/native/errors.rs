@@ -1,9 +1,10 @@
-//! librdkafka's errors as ours.
+//! Converts the errors of librdkafka into those of this program.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::kafka::{Error, Fault};
 
+/// The error of a request or a client that librdkafka refused. `what` names it.
 pub(super) fn refused(what: &str, error: &KafkaError) -> Error {
     match error {
         KafkaError::ClientConfig(_, _, key, _) => {
@@ -13,7 +14,7 @@ pub(super) fn refused(what: &str, error: &KafkaError) -> Error {
     }
 }
 
-/// librdkafka's error as a fault.
+/// The fault of librdkafka's error.
 pub(super) fn fault(error: &KafkaError) -> Fault {
     let Some(code) = error.rdkafka_error_code() else { return Fault::Other };
     match code {

@@ -1,41 +1,41 @@
-//! What the heartbeat clients report, and to which listener.
+//! The reports of the heartbeat clients, and the trait of their receiver.
 
 use std::time::{Duration, Instant};
 
 use crate::kafka::Fault;
 
-/// What happened to a record that was handed to the producer.
+/// The outcome of a record that was handed to the producer.
 #[derive(Debug)]
-pub struct Report {
-    /// Its partition.
+pub struct Delivery {
+    /// The partition of the record.
     pub partition: i32,
-    /// The token it was sent with.
+    /// The token with which the record was sent.
     pub token: u64,
-    /// The instant the client reported it.
+    /// When the client reported the outcome.
     pub at: Instant,
-    /// Acknowledged, or why not.
-    pub result: Result<(), Undelivered>,
+    /// `Ok` if the broker acknowledged the record.
+    pub result: Result<(), DeliveryFailure>,
 }
 
 /// Why a record was not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Undelivered {
-    /// The kind.
+pub struct DeliveryFailure {
+    /// The kind of the failure.
     pub fault: Fault,
-    /// The client may have sent it to a broker. A record that was never sent is no evidence against Kafka.
+    /// Whether the client may have sent the record to a broker. A record that was never sent is no evidence against Kafka.
     pub sent: bool,
-    /// The client is certain that nothing was written.
+    /// Whether it is certain that no broker has written the record.
     pub definite: bool,
 }
 
-/// Who hears of deliveries. Runs on librdkafka's polling thread: must not block.
+/// Receives the reports of a client. The methods run on librdkafka's polling thread and must not block.
 pub trait Listener: Send + Sync + 'static {
-    /// A delivery succeeded or failed.
-    fn delivered(&self, report: Report);
-    /// librdkafka gave the client up for good: the client does nothing any more.
+    /// A record was acknowledged, or its delivery failed.
+    fn delivered(&self, delivery: Delivery);
+    /// librdkafka reported a fatal error: the client does nothing any more.
     fn failed(&self);
-    /// Records could not be read; the client goes on trying.
-    fn unread(&self, at: Instant, fault: Fault);
-    /// Within the last statistics interval a broker throttled us, at most for this long at once.
+    /// A read failed. The client tries again.
+    fn read_failed(&self, at: Instant, fault: Fault);
+    /// A broker throttled the client within the last statistics interval. `time` is the longest throttling.
     fn throttled(&self, api: &'static str, time: Duration);
 }

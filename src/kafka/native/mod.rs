@@ -1,9 +1,11 @@
-//! librdkafka: the client that carries heartbeats.
+//! librdkafka: the client that carries heartbeats, and publishes findings and reports.
 //!
-//! Settings become a producer and a consumer here; nothing else in the program touches librdkafka.
-//! The two handles never share a connection. Nothing blocks but [`Consumer::next`], which belongs to a
-//! thread of its own, and no admin call is ever made: librdkafka's abort the process when a broker is
-//! sick. The `unsafe` calls ask a message whether it may have been written, and read partitions without a group.
+//! The producer and the consumer of heartbeats are two clients that never share a connection. [`Consumer::next`] blocks
+//! and needs a thread of its own. [`Producer::learn`], [`Producer::connect`] and [`Producer::finish`] block for a limited
+//! time. Apart from this folder, the demo's embedded brokers and the version that the process reports use librdkafka.
+//!
+//! No admin request of librdkafka is ever sent, because these abort the process when a broker is sick. The `unsafe` calls
+//! of this folder find out whether a record may have been written, and read partitions without a consumer group.
 
 mod background;
 mod check;
@@ -17,10 +19,10 @@ mod producer;
 mod publisher;
 mod settings;
 
-pub use background::aside;
+pub use background::run_aside;
 pub use check::{check, check_together};
-pub use consumer::{Consumer, Read, Received};
-pub use listener::{Listener, Report, Undelivered};
+pub use consumer::{Consumer, ConsumerEvent, ReceivedRecord};
+pub use listener::{Delivery, DeliveryFailure, Listener};
 pub use producer::{Producer, Record};
 pub use publisher::Publisher;
 pub use settings::warnings;

@@ -25,42 +25,42 @@ use crate::{
     kafka::{Error, Fault},
 };
 
-/// Between two attempts to connect to a leader.
+/// The pause between two attempts to connect to a leader.
 const CONNECT_AGAIN: Duration = Duration::from_millis(50);
 
-/// What is sent.
+/// A record to send.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    /// Where.
+    /// The topic of the record.
     pub topic: &'a str,
-    /// Where.
+    /// The partition of the record.
     pub partition: i32,
-    /// Its name and its value.
+    /// The name and the value of the record's only header. `None` for a record without a header.
     pub header: Option<(&'a str, &'a str)>,
-    /// What.
+    /// The value of the record.
     pub payload: &'a [u8],
 }
 
-/// The heartbeat producer: cheap to send to, reports on a thread of its own.
+/// The heartbeat producer. Sending never waits, and deliveries are reported on a thread of librdkafka.
 pub struct Producer<L: Listener> {
     native: ThreadedProducer<Context<L>>,
 }
 
 impl<L: Listener> Producer<L> {
-    /// Makes a client; does not connect yet.
+    /// Makes a client, which does not connect yet.
     ///
     /// # Errors
-    /// Settings that librdkafka refuses; they were checked by [`check`] before.
+    /// Settings that librdkafka refuses. [`check`](super::check) has checked them at the start.
     pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
         let context = Context::new(cluster, "produce", listener);
         let native = producer_config(cluster).create_with_context(context);
         Ok(Self { native: native.map_err(|error| refused("the heartbeat producer", &error))? })
     }
 
-    /// Hands a record over, without waiting. Every record that is taken is reported exactly once.
+    /// Hands a record to the client without waiting. Every record that the client accepts is reported exactly once.
     ///
     /// # Errors
-    /// Why the client did not take it.
+    /// Why the client did not accept the record.
     pub fn send(&self, record: &Record<'_>, token: u64) -> Result<(), Fault> {
         let mut native = BaseRecord::<(), [u8], Box<u64>>::with_opaque_to(record.topic, Box::new(token))
             .partition(record.partition)
@@ -78,13 +78,13 @@ impl<L: Listener> Producer<L> {
         })
     }
 
-    /// Why librdkafka gave this client up for good; `None` while the client works.
+    /// The fatal error of this client. `None` while the client works.
     pub fn failure(&self) -> Option<String> {
         describe_failure(self.native.client())
     }
 
-    /// Asks for the topic's partitions, so that the client knows where to send before it has to; blocks, at
-    /// most for `limit`. Without, partitions that were added are refused until the client looks by itself.
+    /// Requests the partitions of a topic, so that the client knows their leaders before it sends. Blocks at most for
+    /// `limit`. Without this request, the client refuses records to new partitions until its next metadata refresh.
     ///
     /// # Errors
     /// When no broker answered in time.
@@ -92,11 +92,11 @@ impl<L: Listener> Producer<L> {
         describe(self.native.client(), topic, limit)
     }
 
-    /// Connects to the leader of a partition, by asking the leader for the partition's offsets; blocks, at most
-    /// for `limit`. The connection is the one that records travel on.
+    /// Connects to the leader of a partition by requesting the partition's offsets from it. Blocks at most for `limit`. The
+    /// client sends records on the same connection.
     ///
     /// # Errors
-    /// Why there was no answer.
+    /// Why the leader did not answer.
     pub fn connect(&self, topic: &str, partition: i32, limit: Duration) -> Result<(), Error> {
         let end = Instant::now() + limit;
         loop {
@@ -107,12 +107,12 @@ impl<L: Listener> Producer<L> {
             if left <= CONNECT_AGAIN {
                 return Err(refused("to connect to a leader", &error));
             }
-            // A leader that was just elected may refuse at first.
+            // A leader that was just elected may refuse the request at first.
             thread::park_timeout(CONNECT_AGAIN);
         }
     }
 
-    /// Waits for what is under way, then drops what is left; both are reported.
+    /// Waits for the records in flight, at most for `limit`, and then drops those that are left. All of them are reported.
     pub fn finish(&self, limit: Duration) {
         if self.native.flush(limit).is_err() {
             self.native.purge(PurgeConfig::default().queue().inflight());

@@ -1,4 +1,4 @@
-//! Records for others to read: findings and numbers, on topics that the user names.
+//! The publisher of findings and reports, on topics that the user configures.
 
 use std::{
     sync::Mutex,
@@ -13,7 +13,7 @@ use rdkafka::{
 };
 
 use super::{
-    background::aside,
+    background::run_aside,
     describe::describe_failure,
     errors::{fault, refused},
     settings::producer_config,
@@ -25,65 +25,66 @@ use crate::{
     text::Chain,
 };
 
-/// A client that failed for good is replaced at most this often.
-const RENEW_EVERY: Duration = Duration::from_secs(60);
+/// The shortest time between two replacements of a client that had a fatal error.
+const REPLACEMENT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A producer that waits for each acknowledgement.
+/// A producer whose caller waits for each acknowledgement.
 pub struct Publisher {
     settings: ClientConfig,
     cluster: String,
-    native: Mutex<Native>,
+    current: Mutex<CurrentClient>,
 }
 
 /// The client, and when it was last replaced.
-struct Native {
-    client: FutureProducer<Quiet>,
-    renewed: Option<Instant>,
+struct CurrentClient {
+    client: FutureProducer<QuietContext>,
+    /// `None` if the first client is still in use.
+    replaced_at: Option<Instant>,
 }
 
-/// What fails is told with each record; the client's own words are for whoever looks closely.
+/// The callbacks of the client. Each record reports its own failure, so the log lines of librdkafka are details.
 #[derive(Clone)]
-struct Quiet;
+struct QuietContext;
 
-impl ClientContext for Quiet {
-    fn log(&self, _: RDKafkaLogLevel, facility: &str, words: &str) {
-        tracing::debug!(facility, "the publisher: {words}");
+impl ClientContext for QuietContext {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, line: &str) {
+        tracing::debug!(facility, "the publisher: {line}");
     }
 
-    fn error(&self, error: rdkafka::error::KafkaError, words: &str) {
-        tracing::debug!("the publisher: {error}: {words}");
+    fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+        tracing::debug!("the publisher: {error}: {reason}");
     }
 }
 
-fn make(settings: &ClientConfig) -> KafkaResult<FutureProducer<Quiet>> {
-    FutureProducer::from_config_and_context(settings, Quiet)
+fn make(settings: &ClientConfig) -> KafkaResult<FutureProducer<QuietContext>> {
+    FutureProducer::from_config_and_context(settings, QuietContext)
 }
 
 impl Publisher {
-    /// Makes a client; does not connect yet. A record that is not acknowledged within `limit` has failed.
+    /// Makes a client, which does not connect yet. A record that is not acknowledged within `limit` has failed.
     ///
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn new(cluster: &config::Cluster, limit: Duration) -> Result<Self, Error> {
         let mut settings = producer_config(cluster);
         settings.set("message.timeout.ms", limit.as_millis().to_string());
-        // A topic that is missing is known to be after a moment, not after half a minute.
+        // A missing topic is reported after five seconds instead of librdkafka's 30 seconds.
         settings.set("topic.metadata.propagation.max.ms", "5000");
         settings.set("statistics.interval.ms", "0");
         settings.remove("linger.ms");
         let client = make(&settings).map_err(|error| refused("the publisher of findings", &error))?;
-        let native = Mutex::new(Native { client, renewed: None });
-        Ok(Self { settings, cluster: cluster.name.clone(), native })
+        let current = Mutex::new(CurrentClient { client, replaced_at: None });
+        Ok(Self { settings, cluster: cluster.name.clone(), current })
     }
 
-    /// The client, or another one if librdkafka gave the client up for good.
-    fn client(&self) -> FutureProducer<Quiet> {
-        let mut native = lock(&self.native);
-        let Some(failure) = describe_failure(native.client.client()) else { return native.client.clone() };
-        if native.renewed.is_some_and(|renewed| renewed.elapsed() < RENEW_EVERY) {
-            return native.client.clone();
+    /// The client. A client with a fatal error is replaced first.
+    fn client(&self) -> FutureProducer<QuietContext> {
+        let mut current = lock(&self.current);
+        let Some(failure) = describe_failure(current.client.client()) else { return current.client.clone() };
+        if current.replaced_at.is_some_and(|at| at.elapsed() < REPLACEMENT_INTERVAL) {
+            return current.client.clone();
         }
-        native.renewed = Some(Instant::now());
+        current.replaced_at = Some(Instant::now());
         let cluster = &self.cluster;
         match make(&self.settings) {
             Ok(fresh) => {
@@ -91,22 +92,22 @@ impl Publisher {
                     cluster,
                     "another publisher of findings replaces the one that failed: {failure}"
                 );
-                let old = std::mem::replace(&mut native.client, fresh);
+                let old = std::mem::replace(&mut current.client, fresh);
                 // Closing a client may block.
-                aside(move || drop(old));
+                run_aside(move || drop(old));
             }
             Err(error) => {
                 let error = refused("the publisher of findings", &error);
                 tracing::error!(cluster, "another publisher of findings cannot be made: {}", Chain(&error));
             }
         }
-        native.client.clone()
+        current.client.clone()
     }
 
     /// Publishes a record, and waits until it is acknowledged.
     ///
     /// # Errors
-    /// Why it was not.
+    /// Why the record was not acknowledged.
     pub async fn publish(&self, topic: &str, key: &str, payload: &str) -> Result<(), Fault> {
         let record = FutureRecord::to(topic).key(key).payload(payload);
         let sent = self.client().send_result(record).map_err(|(error, _)| fault(&error))?;

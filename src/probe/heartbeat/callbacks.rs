@@ -25,13 +25,13 @@ impl ClientCallbacks {
 }
 
 impl native::Listener for ClientCallbacks {
-    fn delivered(&self, report: native::Report) {
-        let native::Report { partition, token: sequence, at, result } = report;
+    fn delivered(&self, report: native::Delivery) {
+        let native::Delivery { partition, token: sequence, at, result } = report;
         let id = HeartbeatId { partition, sequence };
         self.report(match result {
             Ok(()) => Event::Acked { id, at },
-            Err(native::Undelivered { fault, sent: false, .. }) => Event::Refused { id, at, fault },
-            Err(native::Undelivered { fault, definite, .. }) => Event::Failed { id, at, fault, definite },
+            Err(native::DeliveryFailure { fault, sent: false, .. }) => Event::Refused { id, at, fault },
+            Err(native::DeliveryFailure { fault, definite, .. }) => Event::Failed { id, at, fault, definite },
         });
     }
 
@@ -39,7 +39,7 @@ impl native::Listener for ClientCallbacks {
         self.failed.notify_one();
     }
 
-    fn unread(&self, at: Instant, fault: Fault) {
+    fn read_failed(&self, at: Instant, fault: Fault) {
         self.report(Event::ReadFailed { at, fault });
     }
 

@@ -31,7 +31,7 @@ use crate::{
     cluster::metadata,
     kafka::{
         BrokerId, Error, Fault,
-        admin::{self, At, Topic},
+        admin::{self, OffsetSpec, Topic},
         native, wire,
     },
     task::Latest,
@@ -146,7 +146,7 @@ impl Follower {
     async fn follow(&mut self, snapshot: &metadata::Snapshot, cycle: time::Instant) -> Coverage {
         let topic = match &snapshot.heartbeat_topic {
             Ok(topic) => topic,
-            // At the start the topic may be about to be created.
+            // OffsetSpec the start the topic may be about to be created.
             Err(_) if self.readiness.is_blank() && self.begun.elapsed() < self.grace => {
                 return Coverage::Incomplete;
             }
@@ -205,7 +205,7 @@ impl Follower {
             Ok(known) => known,
             Err(fault) => return missing.into_iter().map(|partition| (partition, fault)).collect(),
         };
-        let at = if self.progress.started { At::Earliest } else { At::Latest };
+        let at = if self.progress.started { OffsetSpec::Earliest } else { OffsetSpec::Latest };
         let mut assignment = Assignment {
             offsets: BTreeMap::new(),
             leaders_moved: false,
@@ -252,7 +252,7 @@ impl Follower {
             let producer = self.producer.borrow().clone();
             let topic = self.topic.clone();
             let signal = self.signal.clone();
-            native::aside(move || match producer.connect(&topic, first, attempt.limit) {
+            native::run_aside(move || match producer.connect(&topic, first, attempt.limit) {
                 Ok(()) => {
                     let (producer, partitions) = (attempt.producer, attempt.partitions);
                     // An error here means that the follower has ended.

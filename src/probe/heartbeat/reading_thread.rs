@@ -85,8 +85,8 @@ impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<
         let events = &self.events;
         let mut answered = None;
         self.consumer.next(LONGEST_WAIT, |read| match read {
-            native::Read::Answered(partition) => answered = Some(partition),
-            native::Read::Record(native::Received { partition, offset, at, payload }) => {
+            native::ConsumerEvent::Answered(partition) => answered = Some(partition),
+            native::ConsumerEvent::Record(native::ReceivedRecord { partition, offset, at, payload }) => {
                 let record = Record::decode(payload);
                 // The ledger outlives this thread. An error here means that the process is going down.
                 _ = events.send(Event::Received { partition, offset, at, record });
@@ -120,7 +120,7 @@ impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<
         self.number = assignment.consumer;
         if assignment.leaders_moved {
             let relearn = self.consumer.relearn();
-            native::aside(move || {
+            native::run_aside(move || {
                 // librdkafka picks the broker that it asks, and may pick one that does not answer.
                 if !(0..RELEARN_ATTEMPTS).any(|_| relearn(RELEARN_LIMIT).is_ok()) {
                     tracing::debug!("the consumer could not ask for the leaders");
@@ -134,5 +134,5 @@ impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<
 /// Replaces the consumer. Closing the old one may block, so another thread does it: this thread has to read.
 fn replace(consumer: &mut native::Consumer<ClientCallbacks>, fresh: native::Consumer<ClientCallbacks>) {
     let old = std::mem::replace(consumer, fresh);
-    native::aside(move || drop(old));
+    native::run_aside(move || drop(old));
 }
