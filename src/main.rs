@@ -114,13 +114,13 @@ fn demo(listen: Option<&str>, faults: bool, environment: Environment) -> Exit {
     }
     let running = async {
         // The address is the same whatever the embedded brokers listen on.
-        let config = demo::config("127.0.0.1:1", listen, environment.clone()).map_err(refuse)?;
+        let config = demo::configuration("127.0.0.1:1", listen, environment.clone()).map_err(refuse)?;
         let listener = app::listen(&config).await?;
         let demo = Demo::start(faults).map_err(|error| {
             complain(&format!("the embedded cluster cannot start: {error}"));
             Exit::Internal
         })?;
-        let config = demo::config(demo.bootstrap(), listen, environment).map_err(refuse)?;
+        let config = demo::configuration(demo.bootstrap(), listen, environment).map_err(refuse)?;
         let checked = app::check(&config).map_err(refuse)?;
         let (bootstrap, listen) = (demo.bootstrap(), config.http.listen);
         say(&format!("embedded cluster at {bootstrap}; the page: http://{listen}/\n"));

@@ -25,20 +25,17 @@ const MOST_LINES_OF_A_FUNCTION: usize = 60;
 /// Folders that have circles, and the beginnings of the paths of other problems, that are not mended yet. The list
 /// only shrinks.
 const NOT_YET: &[(Rule, &str)] = &[
+    (Rule::ShortFunctions, "app.rs"),
+    (Rule::ShortFunctions, "oneshot.rs"),
     (Rule::NoCircles, "src/collect/groups"),
     (Rule::NoCircles, "src/evaluate/judge"),
     (Rule::NoCircles, "src/monitor"),
-    (Rule::ShortFunctions, "app.rs"),
     (Rule::ShortFunctions, "collect/"),
     (Rule::ShortFunctions, "evaluate/"),
     (Rule::ShortFunctions, "http/"),
     (Rule::ShortFunctions, "monitor/"),
-    (Rule::ShortFunctions, "oneshot.rs"),
-    (Rule::ShortFunctions, "slo/"),
     (Rule::ShortFunctions, "store/"),
-    (Rule::Declarations, "demo/"),
     (Rule::Declarations, "http/"),
-    (Rule::Declarations, "slo/"),
 ];
 
 /// What is checked with exceptions.

@@ -1,12 +1,11 @@
-//! Topics and groups to look at: one topic that lives and one that went stale; one group that keeps up, one
-//! that falls behind, and one that lost data.
+//! Topics and groups for the page to show: a topic with new records and a topic that went stale; a group that keeps up, a
+//! group whose lag grows, and a group that lost records.
 
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::Duration,
 };
 
-use crate::clock::now_ms;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -14,36 +13,38 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer},
 };
 
+use crate::clock::now_ms;
+
 /// Topics and their partitions.
 pub(super) const TOPICS: [(&str, i32); 3] = [(ORDERS, 1), (AUDIT, 1), (CLICKS, 1)];
-/// Written to all the time.
+/// The topic that always gets new records.
 const ORDERS: &str = "orders";
-/// Nobody has written to it for hours.
+/// The topic whose newest record is hours old.
 const AUDIT: &str = "audit";
-/// Written to so much that its oldest records are gone.
+/// The topic with so many bytes that its oldest records were deleted.
 const CLICKS: &str = "clicks";
 
-/// Keeps up; falls behind; lost data.
+/// The groups: one that keeps up, one whose lag grows, and one that lost records.
 pub(super) const GROUPS: [&str; 3] = ["billing", "reports", "archive"];
 
-/// The embedded brokers keep 5 MiB of a partition.
+/// The size of a click in bytes. The embedded brokers keep 5 MiB of a partition.
 const CLICK: usize = 50_000;
 const CLICKS_WRITTEN: i64 = 150;
-/// A commit before the first record that is left.
+/// The committed offset of the group that lost records: it is before the log start offset.
 const CLICKS_READ: i64 = 10;
 
 const HOUR_MS: i64 = 3_600_000;
-/// Orders that were there before: one in five seconds, for half an hour.
+/// The number of orders that are written at the start, one for every five seconds of the last half hour.
 const ORDERS_BEFORE: i64 = 360;
-/// So often something happens.
+/// The time between two orders.
 const TICK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Who writes and commits.
+/// The producer, and a client for each group that commits offsets without reading.
 pub(super) struct Traffic {
     producer: BaseProducer,
     keeps_up: BaseConsumer,
-    falls_behind: BaseConsumer,
+    slow: BaseConsumer,
     lost: BaseConsumer,
 }
 
@@ -51,14 +52,14 @@ impl Traffic {
     pub(super) fn new(bootstrap: &str) -> Result<Self, KafkaError> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", bootstrap).set("log_level", "0");
-        // One record a batch: what the brokers drop, they drop in batches.
+        // One record in each batch, because the brokers delete whole batches.
         let producer = config.clone().set("batch.num.messages", "1").create()?;
         let committer = |group| config.clone().set("group.id", group).create();
-        let [keeps_up, falls_behind, lost] = GROUPS.map(committer);
-        Ok(Self { producer, keeps_up: keeps_up?, falls_behind: falls_behind?, lost: lost? })
+        let [keeps_up, slow, lost] = GROUPS.map(committer);
+        Ok(Self { producer, keeps_up: keeps_up?, slow: slow?, lost: lost? })
     }
 
-    /// Writes what looks as if it had been there before.
+    /// Writes the records and commits the offsets that the service finds at its start.
     pub(super) fn begin(&self) -> Result<(), KafkaError> {
         let now = now_ms();
         for age in (0..ORDERS_BEFORE).rev() {
@@ -73,7 +74,7 @@ impl Traffic {
         }
         self.producer.flush(PATIENCE)?;
         commit(&self.keeps_up, ORDERS, ORDERS_BEFORE, CommitMode::Sync)?;
-        commit(&self.falls_behind, ORDERS, ORDERS_BEFORE / 2, CommitMode::Sync)?;
+        commit(&self.slow, ORDERS, ORDERS_BEFORE / 2, CommitMode::Sync)?;
         commit(&self.lost, CLICKS, CLICKS_READ, CommitMode::Sync)
     }
 
@@ -86,12 +87,12 @@ impl Traffic {
                 Err(error) => tracing::debug!("demo: an order was not written: {error}"),
             }
             self.producer.poll(Duration::ZERO);
-            // What was written a moment ago is read; the other one reads every second order.
-            for (group, offset) in [(&self.keeps_up, written - 1), (&self.falls_behind, written / 2)] {
+            // One group has read all orders but the last, the other group every second order.
+            for (group, offset) in [(&self.keeps_up, written - 1), (&self.slow, written / 2)] {
                 if let Err(error) = commit(group, ORDERS, offset, CommitMode::Async) {
                     tracing::debug!("demo: a commit failed: {error}");
                 }
-                // Takes the answers to commits in; there are no records.
+                // Processes the answers to commits; no partition is assigned, so no record arrives.
                 _ = group.poll(Duration::ZERO);
             }
         }
