@@ -75,7 +75,7 @@ async fn read_newest(context: &mut Context<'_>, recorded: &Recorded, committed: 
     let Context { cluster, connections, memory, .. } = context;
     let (wire, metadata) = (&connections.by_role, recorded.asked().metadata());
     memory.batches.turn(until, |topic| memory.topology.is_compacted(topic));
-    for topic in memory.topics.anew() {
+    for topic in memory.topics.take_recreated() {
         memory.batches.forget(&topic);
         memory.searches.forget(&topic);
         memory.judge.forget(&topic);

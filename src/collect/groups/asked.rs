@@ -1,32 +1,29 @@
-//! The committed offsets and the members of the groups that are watched.
+//! The committed offsets and the members of the watched groups.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::listed::Known;
+use super::known::Watched;
 use crate::{
     cluster::{Api, Faults, OffsetSet, metadata},
     config,
     kafka::{
-        BrokerId, Capability, Fault, Permission,
+        BrokerId, Capability, Fault,
         admin::{self, CommittedOffsets, GroupKind, GroupState, Member},
         wire,
     },
 };
 
-/// What was committed, as it was just read.
+/// The committed offsets and the members, as this cycle read them.
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
     pub(crate) offsets: BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>>,
-    /// Of groups that have no coordinator, so that nobody can commit: what was read last.
+    /// The committed offsets that were read last, of groups without a coordinator: no member can commit meanwhile.
     pub(crate) last: BTreeMap<Arc<str>, CommittedOffsets>,
     pub(crate) members: BTreeMap<Arc<str>, Vec<Member>>,
 }
 
 impl Commits {
-    /// Every offset that could be read of some group, once.
+    /// The committed offsets of all groups together, each offset once.
     pub(crate) fn places(&self, settings: &config::Lag) -> OffsetSet {
         let mut places = OffsetSet::new();
         for (topic, partitions) in self.offsets.values().flatten().chain(self.last.values()).flatten() {
@@ -39,24 +36,8 @@ impl Commits {
     }
 }
 
-/// Everything that is remembered of groups.
-#[derive(Debug, Default)]
-pub(crate) struct Watched {
-    pub(super) brokers: Vec<BrokerId>,
-    pub(super) listing: Permission,
-    /// Every broker has listed its groups in this cycle, and every group has a broker that lists it.
-    pub(crate) listed: bool,
-    /// How many listed groups the filter leaves out; absent where the last listing failed.
-    pub(crate) filtered: Option<usize>,
-    /// Whether the last listing had no group at all.
-    pub(super) is_empty: bool,
-    /// Whether Kafka lists every group for us, as far as that is known.
-    pub(crate) sees_all: Option<bool>,
-    pub(super) known: BTreeMap<Arc<str>, Known>,
-}
-
 impl Watched {
-    /// Lists groups and reads their commits.
+    /// Lists the groups, and reads their committed offsets and members.
     pub(crate) async fn ask(
         &mut self,
         wire: &wire::Cluster,
@@ -65,57 +46,60 @@ impl Watched {
         faults: &mut Faults,
     ) -> Commits {
         self.list(wire, metadata, settings, faults).await;
-        let of_kind = |is_share: bool| {
-            let mut by_coordinator = BTreeMap::<BrokerId, Vec<Arc<str>>>::new();
-            for (name, known) in &self.known {
-                if let Some(coordinator) =
-                    known.coordinator.filter(|_| is_share == (known.kind == GroupKind::Share))
-                {
-                    by_coordinator.entry(coordinator).or_default().push(name.clone());
-                }
-            }
-            by_coordinator
-        };
-        // Share groups commit nothing: what they are done with is asked for in other words.
-        let (by_coordinator, sharing) = (of_kind(false), of_kind(true));
-        let sharing_names: BTreeSet<_> = sharing.values().flatten().cloned().collect();
-        // Who cannot list groups may not know either what "everything a group has committed" means.
+        // A broker without ListGroups may also be too old to list all committed offsets of a group: the partitions are named.
         let named = (self.listing.state() == Capability::Unsupported).then(|| partitions(metadata, settings));
-        let (mut offsets, mut shared) = tokio::join!(
-            admin::group_offsets(wire, &by_coordinator, named.as_ref()),
-            admin::share_offsets(wire, &sharing)
+        let share_groups = self.by_coordinator(|kind| kind == GroupKind::Share);
+        let other_groups = self.by_coordinator(|kind| kind != GroupKind::Share);
+        let (mut offsets, mut share_offsets) = tokio::join!(
+            admin::group_offsets(wire, &other_groups, named.as_ref()),
+            admin::share_offsets(wire, &share_groups)
         );
-        // Brokers before 4.1 have no such question, which is no fault.
-        for read in shared.values_mut().filter(|read| matches!(read, Err(Fault::Unsupported))) {
+        // Brokers before 4.1 do not know this request: that is no failure.
+        for read in share_offsets.values_mut().filter(|read| matches!(read, Err(Fault::Unsupported))) {
             *read = Ok(CommittedOffsets::new());
         }
-        offsets.append(&mut shared);
-        for (name, fault) in offsets.iter().filter_map(|(name, read)| Some((name, read.as_ref().err()?))) {
-            let api =
-                if sharing_names.contains(name) { Api::DescribeShareGroupOffsets } else { Api::OffsetFetch };
-            faults.count(api, *fault);
-            // It may have moved: looked for anew.
-            if let Some(known) = self.known.get_mut(name) {
-                known.coordinator = None;
-            }
-        }
+        self.take_in_failures(&offsets, Api::OffsetFetch, faults);
+        self.take_in_failures(&share_offsets, Api::DescribeShareGroupOffsets, faults);
+        offsets.append(&mut share_offsets);
         let members = if settings.members { self.describe(wire, faults).await } else { BTreeMap::new() };
         Commits { offsets, last: BTreeMap::new(), members }
     }
 
-    /// The watched groups, by name.
-    pub(crate) fn known(&self) -> &BTreeMap<Arc<str>, Known> {
-        &self.known
+    /// The groups of these kinds by the broker that coordinates them; without those whose coordinator is not known.
+    fn by_coordinator(&self, is_wanted: impl Fn(GroupKind) -> bool) -> BTreeMap<BrokerId, Vec<Arc<str>>> {
+        let mut groups = BTreeMap::<BrokerId, Vec<Arc<str>>>::new();
+        for (name, known) in self.known.iter().filter(|(_, known)| is_wanted(known.kind)) {
+            if let Some(coordinator) = known.coordinator {
+                groups.entry(coordinator).or_default().push(name.clone());
+            }
+        }
+        groups
     }
 
-    /// Asks who is in the groups that have members.
+    /// Counts each group whose offsets could not be read. Its coordinator may have moved, and has to be found again.
+    fn take_in_failures(
+        &mut self,
+        offsets: &BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>>,
+        api: Api,
+        faults: &mut Faults,
+    ) {
+        for (name, read) in offsets {
+            let Err(fault) = read else { continue };
+            faults.count(api, *fault);
+            if let Some(known) = self.known.get_mut(name) {
+                known.coordinator = None;
+            }
+        }
+    }
+
+    /// Asks for the members of the groups that have any.
     async fn describe(&self, wire: &wire::Cluster, faults: &mut Faults) -> BTreeMap<Arc<str>, Vec<Member>> {
         let mut wanted = admin::GroupsByCoordinator::new();
         let mut members = BTreeMap::new();
         for (name, known) in &self.known {
             match (known.kind, known.state, known.coordinator) {
                 (_, GroupState::Empty | GroupState::Dead | GroupState::Missing, _) => {
-                    _ = members.insert(name.clone(), Vec::new())
+                    members.insert(name.clone(), Vec::new());
                 }
                 (GroupKind::Classic | GroupKind::Consumer, _, Some(broker)) => {
                     wanted.entry((broker, known.kind)).or_default().push(name.clone());

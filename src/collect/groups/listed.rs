@@ -1,17 +1,17 @@
-//! Which groups there are, and which broker coordinates each: what a listing says, and what it does not say.
+//! Which groups exist, and which broker coordinates each of them.
 //!
 //! A group that is missing from a listing is not yet a deleted group. While a partition of `__consumer_offsets` has
 //! no leader, no broker coordinates its groups, so no broker lists them, and no broker reports an error.
 
 use std::sync::Arc;
 
-use super::asked::Watched;
+use super::known::{Known, Watched};
 use crate::{
     cluster::{Api, Faults, metadata},
     config,
     kafka::{
-        BrokerId, Capability, Fault,
-        admin::{self, GroupKind, GroupListing, GroupState},
+        Capability, Fault,
+        admin::{self, GroupListing, GroupState},
         capability::hidden,
         wire,
     },
@@ -19,43 +19,6 @@ use crate::{
 
 /// The topic in which Kafka keeps committed offsets: the leader of a partition coordinates the groups in it.
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
-
-/// A group must be missing from so many listings in a row before it counts as deleted.
-const MISSES: u8 = 2;
-
-/// What is remembered of a group from one cycle to the next.
-#[derive(Debug, Clone)]
-pub(crate) struct Known {
-    /// The state by the last listing; unknown if the last listing lacks the group.
-    pub(crate) state: GroupState,
-    pub(crate) kind: GroupKind,
-    pub(crate) coordinator: Option<BrokerId>,
-    /// Complete listings in a row that lacked the group, although it has a coordinator.
-    missing: u8,
-    /// The last listing lacked the group.
-    unlisted: bool,
-    /// Why the coordinator was not found.
-    pub(crate) fault: Option<Fault>,
-}
-
-impl Known {
-    /// A group of which nothing but the name is known.
-    fn named() -> Self {
-        Self {
-            state: GroupState::Unknown,
-            kind: GroupKind::Classic,
-            coordinator: None,
-            missing: 0,
-            unlisted: true,
-            fault: None,
-        }
-    }
-
-    /// Whether Kafka does not know the group.
-    fn is_deleted(&self) -> bool {
-        self.missing >= MISSES
-    }
-}
 
 impl Watched {
     /// Lists the groups of all brokers, and finds the coordinators of the groups that no broker lists.
@@ -68,7 +31,7 @@ impl Watched {
     ) {
         let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
         if self.brokers != brokers {
-            // Other brokers may let us.
+            // The principal may have the permission on other brokers.
             self.listing.forget();
             self.brokers = brokers;
         }
@@ -110,7 +73,7 @@ impl Watched {
     fn take_in(&mut self, listing: GroupListing, whole: bool, settings: &config::Lag) {
         for (name, known) in &mut self.known {
             known.unlisted = !listing.groups.contains_key(name);
-            // As far as any broker has said.
+            // Unknown until a broker of this listing says more.
             known.state = GroupState::Unknown;
             if known.unlisted && whole {
                 // The broker that coordinated the group does not list it: the cluster is asked which broker coordinates it.

@@ -1,7 +1,8 @@
-//! Consumer groups: which there are, what they have committed, and who is in them.
+//! Consumer groups: which exist, their committed offsets, and their members.
 
 mod asked;
+mod known;
 mod listed;
 
-pub(crate) use asked::{Commits, Watched};
-pub(crate) use listed::Known;
+pub(crate) use asked::Commits;
+pub(crate) use known::{Known, Watched};

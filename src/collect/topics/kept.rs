@@ -1,24 +1,28 @@
 //! What survives a restart: taken in at the start, told whenever something is new.
 
 use super::row::{HistoryRow, Loaded};
-use super::watched::{Memory, Seen, Watched};
+use super::{
+    memory::{PartitionMemory, TopicMemory},
+    watched::Watched,
+};
 
 impl Watched {
     /// Goes on where an earlier run ended.
     pub(crate) fn remember(&mut self, loaded: Loaded) {
         for (topic, (id, partitions)) in loaded {
-            let seen = |(number, history)| (number, Seen { history, ..Seen::default() });
+            let seen =
+                |(number, history)| (number, PartitionMemory { history, ..PartitionMemory::default() });
             let partitions = partitions.into_iter().map(seen).collect();
-            self.topics.insert(topic, Memory { id, partitions, ..Memory::default() });
+            self.topics.insert(topic, TopicMemory { id, partitions, ..TopicMemory::default() });
         }
     }
 
     /// Histories with new samples since the last call, or all of them: a plateau that only goes on is no news
     /// until the end. Partitions that have gone are told once.
     pub(crate) fn unsaved(&mut self, all: bool) -> Vec<HistoryRow> {
-        let mut rows = std::mem::take(&mut self.gone);
+        let mut rows = std::mem::take(&mut self.deleted);
         for (topic, memory) in &mut self.topics {
-            let wanted = |seen: &Seen| seen.changed || (all && !seen.history.is_empty());
+            let wanted = |seen: &PartitionMemory| seen.changed || (all && !seen.history.is_empty());
             for (number, seen) in memory.partitions.iter_mut().filter(|(_, seen)| wanted(seen)) {
                 seen.changed = false;
                 let history = Some(seen.history.clone());
@@ -32,7 +36,7 @@ impl Watched {
     pub(crate) fn not_saved(&mut self, rows: Vec<HistoryRow>) {
         for row in rows {
             if row.history.is_none() {
-                self.gone.push(row);
+                self.deleted.push(row);
             } else if let Some(memory) = self.topics.get_mut(&row.topic)
                 && let Some(seen) = memory.partitions.get_mut(&row.partition)
             {
@@ -43,7 +47,7 @@ impl Watched {
 
     /// Nobody asks what is to be saved.
     pub(crate) fn keep_nothing(&mut self) {
-        self.gone.clear();
+        self.deleted.clear();
     }
 }
 
@@ -70,7 +74,7 @@ mod tests {
         watched.remember(Loaded::from([("t".into(), (None, BTreeMap::from(loaded)))]));
         assert_eq!(told(&mut watched, false), [], "it is in the file");
         assert_eq!(told(&mut watched, true), [(0, true), (1, true)], "but at the end everything is written");
-        watched.gone.push(HistoryRow::gone(&"t".into(), 9));
+        watched.deleted.push(HistoryRow::gone(&"t".into(), 9));
         watched.topics.get_mut("t").expect("a topic").partitions.get_mut(&1).expect("one").changed = true;
         let rows = watched.unsaved(false);
         assert_eq!((rows.len(), told(&mut watched, false)), (2, vec![]));

@@ -1,11 +1,15 @@
-//! Topics: where their logs begin and end, how fast they grow, how old their newest record is.
+//! Topics: both ends of their logs, how fast they grow, and how old their newest record is.
 //!
-//! A deleted topic is forgotten with its history; one that is made anew under the same name is another one.
+//! A deleted topic is forgotten with its history. A topic that is created again under the same name begins a new history.
 
 mod kept;
+mod log;
+mod memory;
 mod row;
+mod snapshot;
 mod watched;
 
+pub(crate) use log::{Log, Logs};
 pub(crate) use row::{HistoryRow, by_topic};
-pub(crate) use watched::{Leaderless, Log, LogOffsets, Logs, STEPS_BACK, Watched};
-pub use watched::{Partition, Topic};
+pub use snapshot::{Partition, Topic};
+pub(crate) use watched::{Leaderless, LogOffsets, STEPS_BACK, Watched};

@@ -1,0 +1,33 @@
+//! What a cycle publishes of each watched topic.
+
+use std::collections::BTreeMap;
+
+use crate::{cluster::Ends, collect::freshness::Freshness};
+
+/// A topic as the last cycle found it.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// The partitions, by number.
+    pub partitions: BTreeMap<i32, Partition>,
+    /// How old the newest record is; absent for a topic that `[freshness]` does not watch.
+    pub freshness: Option<Freshness>,
+    /// Whether `cleanup.policy` contains `compact`, so that an offset may be without a record.
+    pub compacted: bool,
+    /// Records that were appended since the topic is watched.
+    pub appended: u64,
+    /// Records a second between the last two cycles; absent after the first cycle, and while a log end is not known.
+    pub rate: Option<f64>,
+    /// How many newest timestamps lay in the future, since the topic is watched.
+    pub future: u64,
+}
+
+/// A partition as the last cycle found it.
+#[derive(Debug, Clone, Copy)]
+pub struct Partition {
+    /// The log start offset and the high watermark.
+    pub ends: Ends,
+    /// The last stable offset: records from there on belong to an open transaction. Absent unless lag counts to it.
+    pub stable: Option<i64>,
+    /// The newest timestamp of a record that does not lie in the future, in milliseconds since 1970; absent if none is known.
+    pub newest_ms: Option<i64>,
+}
