@@ -67,7 +67,7 @@ fn parsed(readings: &[Readings]) -> Exposition {
 }
 
 #[test]
-fn both_formats_are_what_they_were() {
+fn both_formats_equal_the_golden_files() {
     let readings = readings();
     for (format, name) in [(Format::Text, "metrics.txt"), (Format::OpenMetrics, "openmetrics.txt")] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -84,7 +84,7 @@ fn both_formats_are_what_they_were() {
 }
 
 #[test]
-fn a_strict_parser_takes_both_formats_and_reads_the_same_from_them() {
+fn strict_parser_reads_the_same_from_both_formats() {
     for readings in [readings(), readings().split_off(1), Vec::new()] {
         let [text, openmetrics] =
             FORMATS.map(|format| parse(&expose(&readings, format), format).expect("a strict parser's word"));
@@ -94,7 +94,7 @@ fn a_strict_parser_takes_both_formats_and_reads_the_same_from_them() {
 }
 
 #[test]
-fn protobuf_says_the_same_and_every_exemplar_lies_in_its_bucket() {
+fn protobuf_has_the_same_samples_and_each_exemplar_lies_in_its_bucket() {
     for readings in [readings(), readings().split_off(1), Vec::new()] {
         let openmetrics = expose(&readings, Format::OpenMetrics);
         let openmetrics = parse(&openmetrics, Format::OpenMetrics).expect("a strict parser's word");
@@ -110,7 +110,7 @@ fn protobuf_says_the_same_and_every_exemplar_lies_in_its_bucket() {
 }
 
 #[test]
-fn a_histogram_is_the_same_in_every_encoding() {
+fn histogram_is_the_same_in_every_encoding() {
     let mut buckets = Buckets::new(&Bounds::default());
     let mut exact = Recent::new(Instant::now());
     // From a loopback round trip to a failover, most of them near 4 ms.
@@ -137,7 +137,7 @@ fn a_histogram_is_the_same_in_every_encoding() {
 }
 
 #[test]
-fn two_scrapers_see_the_same() {
+fn scrapes_of_the_same_moment_are_equal() {
     let readings = readings();
     for format in FORMATS {
         assert_eq!(expose(&readings, format), expose(&readings, format));
@@ -145,7 +145,7 @@ fn two_scrapers_see_the_same() {
 }
 
 #[test]
-fn hostile_names_arrive_as_they_are() {
+fn hostile_names_are_escaped_and_read_back_unchanged() {
     let exposition = parsed(&readings());
     let value = |name: &str, label: &str| exposition.labels_of(name, label);
     assert!(value("heartbeat_broker_info", "host").contains(HOSTILE));
@@ -159,7 +159,7 @@ fn hostile_names_arrive_as_they_are() {
 }
 
 #[test]
-fn who_sends_no_heartbeats_counts_none() {
+fn cluster_without_heartbeats_has_no_series_of_heartbeats() {
     let mut readings = readings();
     let told = |readings: &[Readings]| {
         parsed(readings).families().filter(|family| family.starts_with("heartbeat_slo_")).count()
@@ -172,7 +172,7 @@ fn who_sends_no_heartbeats_counts_none() {
 }
 
 #[test]
-fn what_is_not_known_is_absent_and_never_zero() {
+fn number_that_is_not_known_is_absent_and_never_zero() {
     let unknown = parsed(&readings()[1..]);
     // What was exported is known of the process, whatever is known of a cluster.
     let of_cluster = |name: &&str| {
@@ -226,7 +226,7 @@ fn what_is_not_known_is_absent_and_never_zero() {
 }
 
 #[test]
-fn what_is_too_much_is_left_out_and_counted_and_sums_stay() {
+fn series_above_the_limit_are_counted_and_sums_stay() {
     let told = |extra: &[(&'static str, &str)]| {
         let settings =
             extra.iter().map(|(key, value)| ("lag", (*key).to_owned(), (*value).to_owned(), "test"));
@@ -260,7 +260,7 @@ fn what_is_too_much_is_left_out_and_counted_and_sums_stay() {
 }
 
 #[test]
-fn a_stale_snapshot_takes_its_series_along_but_not_the_counts_of_cycles() {
+fn series_of_a_stale_snapshot_are_absent_but_counts_of_cycles_stay() {
     let mut readings = readings();
     let eu = &mut readings[0];
     // Three intervals of no length have passed at once.
@@ -293,7 +293,7 @@ fn a_stale_snapshot_takes_its_series_along_but_not_the_counts_of_cycles() {
 }
 
 #[test]
-fn bounded_label_sets_are_whole_from_the_start() {
+fn bounded_label_sets_are_complete_from_the_start() {
     let exposition = parsed(&readings());
     let all = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
     let outcomes = all(Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect());
@@ -308,7 +308,7 @@ fn bounded_label_sets_are_whole_from_the_start() {
 }
 
 #[test]
-fn the_accounts_balance_on_every_partition() {
+fn scheduled_heartbeats_equal_outcomes_and_in_flight_on_every_partition() {
     let exposition = parsed(&readings());
     let sum = |name: &str, partition: &str| -> f64 {
         let at = |(label, value): &(String, String)| label == "partition" && value == partition;
@@ -324,7 +324,7 @@ fn the_accounts_balance_on_every_partition() {
 }
 
 #[test]
-fn the_older_programs_numbers_are_counts_since_the_start_and_means_of_a_minute() {
+fn older_names_have_counts_since_the_start_and_means_of_a_minute() {
     let exposition = parsed(&readings());
     let value = |name: &str| exposition.only(name);
     assert_eq!(value("heartbeat_messages_produced"), 114.0);
@@ -339,7 +339,7 @@ fn the_older_programs_numbers_are_counts_since_the_start_and_means_of_a_minute()
 }
 
 #[test]
-fn an_outage_has_no_latency_under_the_older_programs_names() {
+fn outage_has_no_latency_under_older_names() {
     let mut readings = readings();
     let (now, minute) = (Instant::now(), Duration::from_secs(60));
     let mut heartbeat = (*readings[0].heartbeat).clone();
@@ -350,7 +350,7 @@ fn an_outage_has_no_latency_under_the_older_programs_names() {
 }
 
 #[test]
-fn two_names_for_one_kafka_are_told_once_under_the_older_programs_names() {
+fn kafka_configured_under_two_names_is_exposed_once_under_older_names() {
     let mut readings = readings();
     let first = readings[0].clone();
     readings[1] = Readings { name: readings[1].name.clone(), ..first };
@@ -399,7 +399,7 @@ fn every_family_keeps_the_rules_for_names() {
 }
 
 #[test]
-fn no_family_is_declared_and_forgotten() {
+fn every_declared_family_is_in_the_catalog() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/catalog");
     let folders = [folder.to_owned(), format!("{folder}/compat")];
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("the catalog"));
@@ -431,7 +431,7 @@ fn with_created() -> (String, usize) {
 }
 
 #[test]
-fn counters_say_since_when_they_count_only_where_that_is_wanted() {
+fn counters_have_a_created_time_only_where_it_is_wanted() {
     let (text, counters) = with_created();
     let lines: Vec<_> = text.lines().filter(|line| line.contains("_created{")).collect();
     assert!(lines.iter().all(|line| line.ends_with(" 1800000000.000")), "{lines:?}");
@@ -467,7 +467,7 @@ fn python_of(program: &str, text: &str) -> Option<Result<usize, String>> {
 }
 
 #[test]
-fn the_strict_parser_of_prometheus_python_client_accepts_everything() {
+fn strict_parser_of_the_python_client_accepts_everything() {
     let plain = expose(&readings(), Format::OpenMetrics);
     for text in [plain, with_created().0] {
         let Some(found) = python(&text) else {
@@ -484,7 +484,7 @@ fn the_strict_parser_of_prometheus_python_client_accepts_everything() {
 }
 
 #[test]
-fn klag_exporters_labels_come_with_a_switch_and_in_place_of_ours() {
+fn labels_of_klag_exporter_replace_ours_if_switched_on() {
     let readings = readings();
     let wanted = Compat { member_labels: true, ..Compat::default() };
     let mut series = Vec::new();
@@ -601,7 +601,7 @@ fn older_names_have_the_values_of_ours() {
 }
 
 #[test]
-fn the_sample_shows_every_family_but_the_one_its_system_hides() {
+fn sample_shows_every_family_but_those_its_system_does_not_report() {
     let exposition = parsed(&readings());
     let shown: BTreeSet<_> = exposition.families().collect();
     let missing: Vec<_> =
@@ -610,7 +610,7 @@ fn the_sample_shows_every_family_but_the_one_its_system_hides() {
 }
 
 #[test]
-fn no_constant_label_can_collide_with_one_of_ours() {
+fn constant_label_with_the_name_of_one_of_ours_is_refused() {
     let labels: BTreeSet<_> = catalog::labels().chain(["le", "quantile"]).collect();
     for label in labels {
         let env = BTreeMap::from([("KAFKA_HEARTBEAT__KAFKA__BOOTSTRAP_SERVERS".into(), "b:9092".into())]);
@@ -622,7 +622,7 @@ fn no_constant_label_can_collide_with_one_of_ours() {
 }
 
 #[test]
-fn the_parser_forgives_nothing() {
+fn strict_parser_refuses_every_malformed_text() {
     let text = [
         "x 1\n",
         "# HELP x X.\n# TYPE x gauge\nx 1",

@@ -1,4 +1,4 @@
-//! Findings are told when they start, when their severity changes and when it is known that they are over.
+//! Findings are published when they start, when their severity changes and when it is known that they are over.
 
 use std::{
     collections::BTreeMap,
@@ -81,7 +81,7 @@ fn change<T: Clone>(latest: &mut Latest<T>, with: impl FnOnce(&mut T)) {
     latest.snapshot = Some((Arc::new(snapshot), at));
 }
 
-/// The group is so far behind, if that is known.
+/// Sets the lag of the group in records, if it is known.
 fn lags(readings: &mut Readings, records: Option<i64>) {
     let lag = lag(100, Ends { start: Some(0), end: records.map(|records| 100 + records) }, true);
     change(&mut readings.collect, |collect| {
@@ -90,8 +90,8 @@ fn lags(readings: &mut Readings, records: Option<i64>) {
     });
 }
 
-/// What is told now, and gets through.
-fn tell(findings: &mut Findings, readings: &Readings, second: u64) -> Vec<(String, String, String)> {
+/// The findings that are published now.
+fn publish(findings: &mut Findings, readings: &Readings, second: u64) -> Vec<(String, String, String)> {
     let news = findings.news(readings, &settings(), at(second));
     news.into_iter()
         .map(|message| {
@@ -104,14 +104,14 @@ fn tell(findings: &mut Findings, readings: &Readings, second: u64) -> Vec<(Strin
         .collect()
 }
 
-fn told(kind: &str, severity: &str, state: &str) -> Vec<(String, String, String)> {
+fn record(kind: &str, severity: &str, state: &str) -> Vec<(String, String, String)> {
     vec![(kind.to_owned(), severity.to_owned(), state.to_owned())]
 }
 
 #[test]
-fn a_finding_is_told_once_again_when_it_gets_worse_and_when_it_is_over() {
+fn finding_is_published_when_it_starts_gets_worse_and_is_over() {
     let (mut readings, mut findings) = (calm(), Findings::default());
-    assert_eq!(tell(&mut findings, &readings, 0), []);
+    assert_eq!(publish(&mut findings, &readings, 0), []);
     lags(&mut readings, Some(5000));
     let news = findings.news(&readings, &settings(), at(30));
     let value: Value = serde_json::from_str(&news[0].value).expect("JSON");
@@ -127,10 +127,10 @@ fn a_finding_is_told_once_again_when_it_gets_worse_and_when_it_is_over() {
         "id": "eu/consumer_lag/g/t/0",
     });
     assert_eq!(value, expected);
-    // It did not get through: it is told again.
+    // The record was not acknowledged, so it is published again.
     drop(news);
-    assert_eq!(tell(&mut findings, &readings, 60), told("consumer_lag", "warning", "firing"));
-    assert_eq!(tell(&mut findings, &readings, 90), []);
+    assert_eq!(publish(&mut findings, &readings, 60), record("consumer_lag", "warning", "firing"));
+    assert_eq!(publish(&mut findings, &readings, 90), []);
     lags(&mut readings, Some(20_000));
     let news = findings.news(&readings, &settings(), at(120));
     let value: Value = serde_json::from_str(&news[0].value).expect("JSON");
@@ -138,14 +138,14 @@ fn a_finding_is_told_once_again_when_it_gets_worse_and_when_it_is_over() {
         (&value["severity"], &value["since"]),
         (&"critical".into(), &"2026-05-28T20:27:40.000Z".into())
     );
-    assert_eq!(tell(&mut findings, &readings, 120), told("consumer_lag", "critical", "firing"));
+    assert_eq!(publish(&mut findings, &readings, 120), record("consumer_lag", "critical", "firing"));
     lags(&mut readings, Some(1000));
-    assert_eq!(tell(&mut findings, &readings, 150), told("consumer_lag", "critical", "resolved"));
-    assert_eq!(tell(&mut findings, &readings, 180), []);
+    assert_eq!(publish(&mut findings, &readings, 150), record("consumer_lag", "critical", "resolved"));
+    assert_eq!(publish(&mut findings, &readings, 180), []);
 }
 
 #[test]
-fn what_is_not_known_ends_nothing() {
+fn data_that_are_not_known_end_no_finding() {
     let (mut readings, mut findings) = (calm(), Findings::default());
     lags(&mut readings, Some(5000));
     let sick = Health { partitions: 3, offline: 1, under_replicated: 2, ..Health::default() };
@@ -155,14 +155,14 @@ fn what_is_not_known_ends_nothing() {
         reasons: vec!["no heartbeat gets through".to_owned()],
         since: at(0),
     });
-    let kinds: Vec<_> = tell(&mut findings, &readings, 0).into_iter().map(|(kind, ..)| kind).collect();
+    let kinds: Vec<_> = publish(&mut findings, &readings, 0).into_iter().map(|(kind, ..)| kind).collect();
     // What is being moved is not known: nobody can say that replicas are missing.
     assert_eq!(kinds, ["cluster_unwell", "offline_partitions", "consumer_lag"]);
     let before = readings.clone();
     readings.collect = Latest::new(Duration::from_secs(30));
     for state in [State::Unknown, State::ProberFault] {
         readings.verdict = Arc::new(Verdict { state, reasons: Vec::new(), since: at(0) });
-        assert_eq!(tell(&mut findings, &readings, 30), [], "nobody has looked");
+        assert_eq!(publish(&mut findings, &readings, 30), [], "nobody has looked");
     }
     readings.collect = before.collect.clone();
     lags(&mut readings, None);
@@ -174,19 +174,19 @@ fn what_is_not_known_ends_nothing() {
         change(&mut readings.metadata, |metadata| metadata.topics = Arc::new(topic));
     };
     topic(&mut readings, BTreeMap::from([("t".to_owned(), Err(Fault::NoLeader))]));
-    assert_eq!(tell(&mut findings, &readings, 60), [], "neither the topic nor the group could be asked");
+    assert_eq!(publish(&mut findings, &readings, 60), [], "neither the topic nor the group could be asked");
     // Both are gone.
     topic(&mut readings, BTreeMap::new());
     change(&mut readings.collect, |collect| collect.groups.clear());
-    let mut over = told("offline_partitions", "critical", "resolved");
-    over.extend(told("consumer_lag", "warning", "resolved"));
-    assert_eq!(tell(&mut findings, &readings, 90), over);
+    let mut over = record("offline_partitions", "critical", "resolved");
+    over.extend(record("consumer_lag", "warning", "resolved"));
+    assert_eq!(publish(&mut findings, &readings, 90), over);
     readings.verdict = Arc::new(Verdict { state: State::Ok, reasons: Vec::new(), since: at(0) });
-    assert_eq!(tell(&mut findings, &readings, 120), told("cluster_unwell", "critical", "resolved"));
+    assert_eq!(publish(&mut findings, &readings, 120), record("cluster_unwell", "critical", "resolved"));
 }
 
 #[test]
-fn a_broker_that_died_is_not_said_to_be_well_until_nothing_lacks_it() {
+fn finding_of_a_dead_broker_ends_only_when_no_partition_lacks_it() {
     let (mut readings, mut findings) = (calm(), Findings::default());
     readings.connectivity = sample(&config(), at(0)).remove(0).connectivity;
     change(&mut readings.connectivity, |connectivity| {
@@ -194,7 +194,7 @@ fn a_broker_that_died_is_not_said_to_be_well_until_nothing_lacks_it() {
         checks.next().expect("a broker").total = None;
         checks.for_each(|check| check.total = Some(Duration::from_millis(1)));
     });
-    assert_eq!(tell(&mut findings, &readings, 0), told("broker_unreachable", "warning", "firing"));
+    assert_eq!(publish(&mut findings, &readings, 0), record("broker_unreachable", "warning", "firing"));
     // It leaves the metadata, and nobody asks it any more.
     change(&mut readings.connectivity, |connectivity| _ = connectivity.brokers.pop_first());
     let replicas = |readings: &mut Readings, under_replicated| {
@@ -203,10 +203,10 @@ fn a_broker_that_died_is_not_said_to_be_well_until_nothing_lacks_it() {
         });
     };
     replicas(&mut readings, 2);
-    let news = tell(&mut findings, &readings, 30);
-    assert_eq!(news, told("under_replicated_partitions", "warning", "firing"));
+    let news = publish(&mut findings, &readings, 30);
+    assert_eq!(news, record("under_replicated_partitions", "warning", "firing"));
     replicas(&mut readings, 0);
-    let mut over = told("broker_unreachable", "warning", "resolved");
-    over.extend(told("under_replicated_partitions", "warning", "resolved"));
-    assert_eq!(tell(&mut findings, &readings, 60), over);
+    let mut over = record("broker_unreachable", "warning", "resolved");
+    over.extend(record("under_replicated_partitions", "warning", "resolved"));
+    assert_eq!(publish(&mut findings, &readings, 60), over);
 }

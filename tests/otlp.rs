@@ -129,7 +129,7 @@ fn samples(collector: &Collector) -> BTreeMap<Id, f64> {
 }
 
 #[tokio::test]
-async fn what_is_pushed_is_what_is_scraped() {
+async fn pushed_series_equal_scraped_series() {
     let (readings, process) = (Arc::new(sample::sample(&sample::config(), wall())), sample::process(wall()));
     let exposed = Exposed::to_push(&readings, &process);
     let mut series = Vec::new();
@@ -200,7 +200,7 @@ fn of(collector: &Collector, name: &str) -> BTreeMap<String, Point> {
 }
 
 #[tokio::test]
-async fn a_series_that_has_vanished_is_told_so_once_and_not_before_it_was_heard() {
+async fn series_that_vanished_is_sent_once_without_a_value_after_its_last_value_arrived() {
     let collector = Collector::default();
     let script = Script::default();
     script.set(&[(1, 0.5), (2, 0.5)]);
@@ -224,7 +224,7 @@ async fn a_series_that_has_vanished_is_told_so_once_and_not_before_it_was_heard(
 }
 
 #[tokio::test]
-async fn a_counter_that_began_anew_says_since_when() {
+async fn counter_that_started_again_has_a_new_start_time() {
     let collector = Collector::default();
     let script = Script::default();
     let mut exporter = exporter(&over_http(&collector, &[]).await, script.source());
@@ -241,7 +241,7 @@ async fn a_counter_that_began_anew_says_since_when() {
 }
 
 #[tokio::test]
-async fn differences_add_up_whatever_got_lost_on_the_way() {
+async fn differences_add_up_whatever_request_was_lost() {
     let collector = Collector::default();
     let script = Script::default();
     let settings = over_http(&collector, &[("temporality", "delta")]).await;
@@ -276,7 +276,7 @@ async fn differences_add_up_whatever_got_lost_on_the_way() {
 }
 
 #[tokio::test]
-async fn what_comes_back_goes_on_where_it_was() {
+async fn series_that_comes_back_continues_from_its_last_value() {
     for (temporality, expected) in [("delta", 2.0), ("cumulative", 7.0)] {
         let collector = Collector::default();
         let script = Script::default();
@@ -314,7 +314,7 @@ fn plain(temporality: Temporality, exponential: bool) -> Settings {
 }
 
 #[test]
-fn a_histogram_has_the_same_buckets_however_it_is_pushed() {
+fn histogram_has_the_same_buckets_in_every_form() {
     let mut buckets = Buckets::new(&Bounds::default());
     for step in 0..5000_u64 {
         buckets.record(Duration::from_micros(300 + step * step * 7919 % 9001));
@@ -363,7 +363,7 @@ fn a_histogram_has_the_same_buckets_however_it_is_pushed() {
 }
 
 #[test]
-fn differences_of_histograms_are_what_came_since() {
+fn difference_of_histograms_is_the_increase() {
     for exponential in [false, true] {
         let settings = plain(Temporality::Delta, exponential);
         let (mut sent, mut buckets) = (Sent::default(), Buckets::new(&Bounds::default()));
@@ -378,7 +378,7 @@ fn differences_of_histograms_are_what_came_since() {
 }
 
 #[tokio::test]
-async fn what_is_large_is_sent_in_parts_that_every_receiver_takes() {
+async fn large_export_is_sent_in_requests_that_every_receiver_accepts() {
     const COUNT: usize = 50_000;
     let collector = Collector::default();
     let settings = over_http(&collector, &[]).await;
@@ -398,7 +398,7 @@ async fn what_is_large_is_sent_in_parts_that_every_receiver_takes() {
 }
 
 #[tokio::test]
-async fn who_we_are_is_told_and_headers_are_sent() {
+async fn resource_and_headers_are_sent() {
     let collector = Collector::default();
     let more = [
         ("headers", "api-key=s3cret%3D1, x-scope=a%20b"),
@@ -424,7 +424,7 @@ async fn who_we_are_is_told_and_headers_are_sent() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_and_what_may_not_is_not() {
+async fn temporary_failure_is_repeated_and_final_refusal_is_not() {
     let collector = Collector::default();
     let (http, grpc) = (over_http(&collector, &[]).await, over_grpc(&collector, &[]).await);
     // (transport, answer, whether it is tried again)
@@ -455,7 +455,7 @@ async fn what_may_pass_is_tried_again_and_what_may_not_is_not() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_or_is_not_there_is_given_up_in_time_and_told_everything_later() {
+async fn collector_that_is_silent_or_away_is_given_up_in_time_and_gets_everything_later() {
     let collector = Collector::default();
     let free: SocketAddr = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -490,7 +490,7 @@ async fn who_says_nothing_or_is_not_there_is_given_up_in_time_and_told_everythin
 }
 
 #[tokio::test]
-async fn what_a_collector_does_not_take_is_counted() {
+async fn points_that_the_collector_rejects_are_counted() {
     let collector = Collector::default();
     for settings in [over_http(&collector, &[]).await, over_grpc(&collector, &[]).await] {
         collector.answer([Answer::Part(3), Answer::Part(4)]);
@@ -501,7 +501,7 @@ async fn what_a_collector_does_not_take_is_counted() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_by_name() {
+fn unusable_setting_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();
@@ -531,7 +531,7 @@ fn service(collector: SocketAddr) -> Service {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_heartbeats_ended_as_is_pushed_when_the_service_stops() {
+async fn last_outcomes_are_pushed_when_the_service_stops() {
     let collector = Collector::default();
     let service = service(collector.http().await);
     wait_for("heartbeats that nobody took", AMPLE, || {
@@ -552,7 +552,7 @@ async fn what_heartbeats_ended_as_is_pushed_when_the_service_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_hangs_holds_up_no_stop_and_no_scrape() {
+async fn collector_that_hangs_delays_no_stop_and_no_scrape() {
     let collector = Collector::default();
     collector.answer((0..99).map(|_| Answer::Hang));
     let service = service(collector.http().await);
@@ -567,7 +567,7 @@ async fn a_collector_that_hangs_holds_up_no_stop_and_no_scrape() {
 
 /// Values of a topic's and a group's series of what was pushed last, by name; `None` where it was told to be gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_are_counted_though_none_gets_through() {
+async fn attempts_are_counted_although_all_fail() {
     let collector = Collector::default();
     collector.answer((0..999).map(|_| Answer::Refuse(429, Some(1))));
     let service = Service::start(&format!(
@@ -591,7 +591,7 @@ fn of_topic(collector: &Collector, topic: &str) -> BTreeMap<String, Option<f64>>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_topic_and_group_are_gone_from_both_ways_out_with_the_same_look() {
+async fn deleted_topic_and_group_are_absent_from_scrape_and_push_after_the_same_cycle() {
     let Some(kafka) = Kafka::shared() else { return };
     let (topic, group) = ("pushed-and-deleted", "reads-what-is-pushed");
     kafka.create_topic(topic, 1);
@@ -644,7 +644,7 @@ async fn guarded(collector: &Collector) -> (SocketAddr, tempfile::TempDir) {
 }
 
 #[tokio::test]
-async fn over_tls_both_sides_know_each_other_or_nothing_is_pushed() {
+async fn tls_without_trust_on_both_sides_pushes_nothing() {
     let collector = Collector::default();
     let (address, folder) = guarded(&collector).await;
     let file = |name: &str| folder.path().join(name).display().to_string();
@@ -688,7 +688,7 @@ async fn over_tls_both_sides_know_each_other_or_nothing_is_pushed() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_reset_is_tried_again() {
+async fn connection_that_is_reset_is_tried_again() {
     for protocol in ["http/protobuf", "grpc"] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

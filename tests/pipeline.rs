@@ -177,7 +177,7 @@ fn told(samples: BTreeMap<Id, f64>) -> BTreeMap<Id, f64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_a_real_collector_everything_has_its_name_its_labels_and_its_value() {
+async fn real_collector_shows_every_series_with_its_name_labels_and_value() {
     let behind = Collector::default();
     for protocol in ["http/protobuf", "grpc"] {
         let Some(collector) = Real::start(behind.http().await) else { return };
@@ -205,7 +205,7 @@ async fn behind_a_real_collector_everything_has_its_name_its_labels_and_its_valu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_collector_passes_exponential_histograms_on_as_they_are() {
+async fn real_collector_forwards_exponential_histograms_unchanged() {
     let behind = Collector::default();
     let Some(collector) = Real::start(behind.http().await) else { return };
     let direct = Collector::default();
@@ -240,7 +240,7 @@ async fn a_real_collector_passes_exponential_histograms_on_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_collector_passes_traces_on_as_they_are() {
+async fn real_collector_forwards_traces_unchanged() {
     let behind = Collector::default();
     let Some(collector) = Real::start(behind.http().await) else { return };
     let direct = Collector::default();
@@ -267,7 +267,7 @@ async fn a_real_collector_passes_traces_on_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_collector_scrapes_us_and_hands_over_what_it_found() {
+async fn real_collector_scrapes_the_service_and_forwards_its_series() {
     let Some(collector) = tool("OTELCOL") else { return };
     let behind = Collector::default();
     let address = format!("127.0.0.1:{}", free_port());

@@ -148,7 +148,7 @@ impl Running {
 }
 
 #[test]
-fn a_slow_bucket_leads_to_the_heartbeat_behind_it() {
+fn slow_bucket_has_the_exemplar_of_its_heartbeat() {
     let demo = Running::demo();
     for version in Version::ALL {
         let prometheus = Running::prometheus(version, &demo.address, "exemplar-storage", "");
@@ -180,7 +180,7 @@ fn exemplars(prometheus: &Running) {
 }
 
 #[test]
-fn native_histograms_are_scraped_and_their_quantiles_are_those_of_the_classic_ones() {
+fn native_histograms_have_the_quantiles_of_the_classic_histograms() {
     let demo = Running::demo();
     for version in Version::ALL {
         let (feature, global) = version.native();
@@ -237,7 +237,7 @@ fn values(answer: &Value) -> BTreeMap<BTreeMap<String, String>, f64> {
 }
 
 #[test]
-fn the_rules_for_older_names_compute_what_is_served_under_them() {
+fn rules_for_older_names_compute_what_is_served_under_them() {
     let demo = Running::demo_with(&["KAFKA_EXPORTER", "KMINION", "KAFKA_CONSUMER_LAG"]);
     let Some(prometheus) = Running::prometheus(Version::Three, &demo.address, "exemplar-storage", "") else {
         return;

@@ -1,8 +1,8 @@
-//! gzip out of pieces that were packed before: what changes seldom is packed once.
+//! gzip out of pieces that were compressed before, so that a block that changes seldom is compressed once.
 //!
-//! A piece is raw deflate that ends on a byte and refers to nothing before it, so that any pieces behind one
-//! another are one stream (RFC 1951 §3.2.4, RFC 1952): a head, the pieces, an empty last block, and the checksum
-//! of all of them, which follows from theirs.
+//! A piece is raw deflate that ends on a byte and refers to nothing before it. So any pieces one after the other are one
+//! stream (RFC 1951 §3.2.4, RFC 1952): a header, the pieces, an empty last block, and the checksum of all pieces, which is
+//! computed from the checksum of each.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// An empty block that is the last one.
 const LAST: [u8; 2] = [0x03, 0x00];
 
-/// Packed text.
+/// Compressed text.
 #[derive(Debug)]
 pub struct Piece {
     packed: Bytes,
@@ -21,7 +21,7 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Packs text: fast rather than small, since metrics are so regular that they shrink to a twentieth even so.
+    /// Compresses text, fast rather than small: metrics are so regular that they shrink to a twentieth even so.
     pub fn of(text: &[u8]) -> Arc<Self> {
         let mut crc = Crc::new();
         crc.update(text);
@@ -45,7 +45,7 @@ impl Piece {
     }
 }
 
-/// All pieces as one gzip stream, in parts to be sent one after the other.
+/// All pieces as one gzip stream, in parts that are sent one after the other.
 pub fn stream(pieces: &[Arc<Piece>]) -> Vec<Bytes> {
     let mut crc = Crc::new();
     pieces.iter().for_each(|piece| crc.combine(&piece.crc));
@@ -65,13 +65,13 @@ mod tests {
 
     fn unpack(parts: &[Bytes]) -> Vec<u8> {
         let mut text = Vec::new();
-        // Of one member alone: a reader that knows no others has everything.
+        // The stream is a single member: some readers know no others.
         GzDecoder::new(parts.concat().as_slice()).read_to_end(&mut text).expect("a good stream");
         text
     }
 
     #[test]
-    fn regular_text_shrinks_and_comes_back() {
+    fn regular_text_shrinks_and_is_read_back() {
         let line = |n: u32| format!("kafka_lag{{group=\"group-{}\",partition=\"{n}\"}} {}\n", n / 25, n * 7);
         let text: String = (0..100_000).map(line).collect();
         let parts = stream(&[Piece::of(text.as_bytes())]);
@@ -81,9 +81,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the pieces hold, together they are what they were.
+        /// Pieces of any text, put together, are read back as the text.
         #[test]
-        fn pieces_come_back_in_their_order(texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5000), 0..6)) {
+        fn pieces_are_read_back_in_their_order(texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5000), 0..6)) {
             let pieces: Vec<_> = texts.iter().map(|text| Piece::of(text)).collect();
             prop_assert_eq!(unpack(&stream(&pieces)), texts.concat());
         }

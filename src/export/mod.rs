@@ -1,4 +1,4 @@
-//! Ways out: series, and single heartbeats, to bytes.
+//! Encoders: series, findings, reports and single heartbeats to bytes.
 
 pub mod alerts;
 pub mod gzip;

@@ -1,14 +1,14 @@
 //! Protobuf messages, written field by field.
 //!
-//! Generated types would copy every name of every label of a hundred thousand series. What they know is kept: the
-//! tests read what is written here by types of their own.
+//! Generated types would copy every name of every label of a hundred thousand series. The tests read the messages with
+//! generated types, so that the two agree.
 
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 /// A message as a field of another.
 pub(super) fn message(out: &mut Vec<u8>, tag: u32, write: impl FnOnce(&mut Vec<u8>)) {
     encode_key(tag, WireType::LengthDelimited, out);
-    // Most messages are short: one byte is kept for the length, and more room is made where that is too little.
+    // Most messages are short. One byte is reserved for the length, and a longer length moves the message.
     let begin = out.len();
     out.push(0);
     write(out);
@@ -22,7 +22,7 @@ pub(super) fn message(out: &mut Vec<u8>, tag: u32, write: impl FnOnce(&mut Vec<u
     }
 }
 
-/// The beginning of a message as a field of another: so many bytes of it follow. For long ones.
+/// The key and the length of a message as a field of another message. The message itself follows.
 pub(super) fn begin(out: &mut Vec<u8>, tag: u32, length: usize) {
     encode_key(tag, WireType::LengthDelimited, out);
     encode_varint(length as u64, out);
@@ -33,7 +33,7 @@ pub(super) fn text(out: &mut Vec<u8>, tag: u32, text: &str) {
     bytes(out, tag, text.as_bytes());
 }
 
-/// Bytes, or a message that is written already, as a field.
+/// Bytes, or a message that is already encoded, as a field.
 pub(super) fn bytes(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) {
     begin(out, tag, bytes.len());
     out.extend_from_slice(bytes);
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_of_any_length_is_behind_its_length() {
+    fn message_of_any_length_follows_its_length() {
         for length in [0, 1, 127, 128, 16_383, 16_384, 100_000] {
             let body = vec![7; length];
             let (mut nested, mut plain) = (Vec::new(), Vec::new());

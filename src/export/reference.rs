@@ -11,9 +11,9 @@ const HEAD: &str = "# Metrics
 This page is written by `kafka-heartbeat metrics`, from the same declarations as the metrics themselves.
 
 Names are those of `/metrics`. Over OTLP a metric has a dotted name and a unit, and the default translation to Prometheus gives
-the name back, but for those that are called as the collector's Kafka receiver calls them. Durations are seconds, sizes bytes.
-A number that was not measured is absent. Histograms have classic buckets everywhere; in Prometheus' protobuf format and over
-OTLP they have exponential ones too.
+the name back. Exceptions are the metrics that have the names of the collector's Kafka receiver. Durations are in seconds, sizes
+in bytes. A number that was not measured is absent. Histograms have classic buckets everywhere, and exponential buckets in
+addition in the protobuf format of Prometheus and over OTLP.
 
 `kafka_cluster` and `cluster_name` are the cluster's name in the configuration. Families of topics, `kafka_*` and `topic_*`, carry
 `kafka_cluster` only where several clusters are configured.
@@ -23,8 +23,8 @@ OTLP they have exponential ones too.
 const COMPAT: &str = "
 ## Names of older programs
 
-For dashboards and alerts that exist. Each program has a switch in `[compat]`; `prometheus/compat.yml` computes most of the names
-from ours, for use in place of the switch. They are never pushed.
+These names are for existing dashboards and alerts. Each program has a switch in `[compat]`. In place of the switch,
+`prometheus/compat.yml` computes most of the names from ours. Names of older programs are never pushed.
 
 klag-exporter's names are our own. Its labels `member_host`, `consumer_id` and `client_id` on lags, and `compaction_detected` and
 `data_loss_detected` on `kafka_consumergroup_group_lag_seconds`, come with `member_labels = true`; without,
@@ -36,8 +36,8 @@ kafka_consumergroup_group_lag
 kafka_consumergroup_member_info
 ```
 
-The names of the topic freshness exporter are our own too. What promtool finds wrong with names that are kept is in
-`prometheus/metrics.lint`; of the others it finds nothing.
+The names of the topic freshness exporter are our own, too. The findings of promtool about names that are kept are in
+`prometheus/metrics.lint`. It has no findings about other names.
 ";
 
 /// The page, in Markdown.

@@ -1,8 +1,8 @@
-//! The report: how far each group is behind on each topic, and whether it is alive, as JSON.
+//! The report: the lag of each group on each topic, and whether the group is alive, as JSON.
 //!
-//! The fields of the lag monitor that had this first, and three more: how the age was found, how far it may be from the
-//! truth, and, where there are several, the cluster. As its readers expect, an age is a whole number and never null:
-//! where nothing is known it is 0, and its method says `no_data`.
+//! The fields are those of the lag monitor that had the report first, and three more: the method by which the time lag was
+//! found, its largest error, and the cluster if several are configured. As programs that read the report expect, a time
+//! lag is a whole number of seconds and never null: where it is not known, it is 0 and its method is `no_data`.
 
 use std::time::SystemTime;
 
@@ -16,7 +16,7 @@ use crate::{
     monitor::Snapshot,
 };
 
-/// The report on all clusters whose groups are looked at, and have been lately; nothing, if there is none.
+/// The report on all clusters whose groups are collected and whose last collection is fresh. Absent if there is none.
 pub fn report(readings: &[Readings], now: SystemTime) -> Option<Value> {
     let several = readings.len() > 1;
     let mut consumers = Vec::new();
@@ -31,11 +31,11 @@ pub fn report(readings: &[Readings], now: SystemTime) -> Option<Value> {
         any = true;
         for (group, judged) in &snapshot.judged.groups {
             for (topic, judged) in &judged.topics {
-                let mut told = consumer(snapshot, group, topic, judged, at);
+                let mut consumer = consumer(snapshot, group, topic, judged, at);
                 if several {
-                    told.insert("cluster".to_owned(), (&*readings.name).into());
+                    consumer.insert("cluster".to_owned(), (&*readings.name).into());
                 }
-                consumers.push(Value::Object(told));
+                consumers.push(Value::Object(consumer));
             }
         }
     }
@@ -54,12 +54,12 @@ fn consumer(
     let unread = seen.is_some_and(|seen| seen.unread.contains_key(topic));
     let whole = !unread && !lags.into_iter().flatten().any(|(_, lag)| lag.time.is_none());
     let known = lags.into_iter().flatten().filter_map(|(number, lag)| Some((*number, lag.time?)));
-    // The first of those that are furthest behind.
+    // The first of the partitions with the largest time lag.
     let worst = known.fold(None, |worst: Option<(i32, TimeLag)>, one| match worst {
         Some(worst) if worst.1.age >= one.1.age => Some(worst),
         _ => Some(one),
     });
-    // What is not known may be further behind: that there is nothing to read cannot be said then.
+    // A partition whose time lag is not known may have a larger one, so a time lag of 0 is not reported then.
     let worst = worst.or(judged.left).filter(|(_, lag)| whole || !lag.age.is_zero());
     let seconds = worst.map_or(0, |(_, lag)| lag.age.as_secs());
     let error = worst.and_then(|(_, lag)| lag.error).filter(|_| whole).map(|error| error.as_secs_f64());
@@ -80,7 +80,7 @@ fn consumer(
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// An age in days, hours and minutes.
+/// A duration in days, hours and minutes.
 fn display(seconds: u64) -> String {
     let minutes = seconds / 60;
     let parts = [(minutes / 1440, "day"), (minutes / 60 % 24, "hour"), (minutes % 60, "minute")];
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_are_told_in_days_hours_and_minutes() {
+    fn durations_are_shown_in_days_hours_and_minutes() {
         let table = [
             (0, "< 1 minute"),
             (59, "< 1 minute"),

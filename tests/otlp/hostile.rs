@@ -14,7 +14,7 @@ fn series_of(partitions: std::ops::Range<usize>, encoder: &mut Encoder<'_>) {
 }
 
 #[tokio::test]
-async fn series_that_come_and_go_are_remembered_by_the_number_of_live_ones() {
+async fn remembered_series_are_bounded_by_the_number_of_live_series() {
     const LIVE: usize = 50;
     const ROUNDS: usize = 30;
     // The collector takes the first export of so many; `None` where it refuses every export.
@@ -52,7 +52,7 @@ async fn series_that_come_and_go_are_remembered_by_the_number_of_live_ones() {
 }
 
 #[tokio::test]
-async fn what_was_told_is_told_gone_after_a_long_refusal() {
+async fn series_that_vanished_during_a_long_refusal_is_sent_without_a_value_afterwards() {
     let collector = Collector::default();
     let script = Script::default();
     script.set(&[(1, 0.5), (2, 0.5)]);
@@ -72,7 +72,7 @@ async fn what_was_told_is_told_gone_after_a_long_refusal() {
 const MANY: usize = 50_000;
 
 #[tokio::test]
-async fn a_request_that_is_refused_for_good_stops_no_other() {
+async fn request_that_is_refused_for_good_stops_no_other() {
     let collector = Collector::default();
     let delta = [("compression", "none"), ("temporality", "delta")];
     let settings = over_http(&collector, &delta).await;
@@ -94,7 +94,7 @@ async fn a_request_that_is_refused_for_good_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_request_that_fails_for_now_waits_behind_the_others() {
+async fn request_that_fails_temporarily_waits_behind_the_others() {
     let collector = Collector::default();
     let settings = over_http(&collector, &[("compression", "none")]).await;
     let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..MANY, encoder));
@@ -116,7 +116,7 @@ async fn a_request_that_fails_for_now_waits_behind_the_others() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_cut_and_the_size_is_remembered() {
+async fn request_that_is_too_large_is_cut_and_the_limit_is_remembered() {
     const LIMIT: usize = 700_000;
     let (over_http_limited, over_grpc_limited) = (Collector::default(), Collector::default());
     over_http_limited.limit(LIMIT);
@@ -201,7 +201,7 @@ async fn refusals_that_alternate_with_successes_lose_no_point() {
 }
 
 #[tokio::test]
-async fn a_collector_that_finds_everything_too_large_is_not_asked_without_end() {
+async fn collector_that_finds_everything_too_large_gets_a_bounded_number_of_requests() {
     let collector = Collector::default();
     collector.limit(0);
     let settings = over_http(&collector, &[]).await;
@@ -212,7 +212,7 @@ async fn a_collector_that_finds_everything_too_large_is_not_asked_without_end() 
 }
 
 #[tokio::test]
-async fn an_absurd_pause_ends_an_export_without_a_panic() {
+async fn absurd_pause_ends_an_export_without_a_panic() {
     let collector = Collector::default();
     let (http, grpc) = (over_http(&collector, &[]).await, over_grpc(&collector, &[]).await);
     for (settings, code, pause) in [
@@ -246,7 +246,7 @@ const ANSWERS: [(u16, Option<&str>, &[u8], bool); 11] = [
 ];
 
 #[tokio::test]
-async fn an_endpoint_that_answers_something_else_than_otlp_is_a_failure_with_a_name() {
+async fn endpoint_that_does_not_speak_otlp_is_reported_as_such() {
     let collector = Collector::default();
     let settings = over_http(&collector, &[("temporality", "delta")]).await;
     for (status, kind, body, is_otlp) in ANSWERS {

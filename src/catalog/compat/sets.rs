@@ -21,25 +21,25 @@ pub static SETS: [Set; 4] = [
     Set {
         switch: "cc_heartbeat",
         program: "cc-heartbeat",
-        note: "Means are of the last minute; counters never go back. `cluster_id` is Kafka's own id of the cluster.",
+        note: "Means cover the last minute; counters never decrease. `cluster_id` is Kafka's own id of the cluster.",
         families: cc_heartbeat::ALL,
     },
     Set {
         switch: "kafka_exporter",
         program: "kafka_exporter",
-        note: "What is not known is absent, never -1 and never 0. Groups are described, for their members. Without `granularity = partition` what is of partitions is absent.",
+        note: "A number that is not known is absent, never -1 and never 0. Groups are described, because the number of their members is exposed. Without `granularity = partition`, series of partitions are absent.",
         families: kafka_exporter::ALL,
     },
     Set {
         switch: "kafka_consumer_lag",
         program: "the Prometheus monitoring solution",
-        note: "Its other names are served whether this is on or not.",
+        note: "Its other names are ours, and are served with and without this switch.",
         families: consumer_lag::ALL,
     },
     Set {
         switch: "kminion",
         program: "kminion's end-to-end probe",
-        note: "Buckets have our bounds, and a heartbeat that misses its deadline counts just above it. Nothing is committed, so there is nothing of commits.",
+        note: "Buckets have our bounds, and a heartbeat that misses its deadline counts just above the deadline. The service commits no offsets, so the names about commits are absent.",
         families: kminion::ALL,
     },
 ];

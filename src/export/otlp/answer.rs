@@ -1,4 +1,4 @@
-//! What a collector answers: whether a request was taken, and if not, whether another attempt makes sense.
+//! The answer of a collector: whether it accepted a request, and if not, whether to send the request again.
 
 use std::time::Duration;
 
@@ -10,45 +10,45 @@ use tonic_types::StatusExt;
 
 use crate::text::{Chain, plain};
 
-/// Of an answer no more is read, in bytes. An answer that is longer says nothing that is worth its memory.
+/// No more of an answer is read, in bytes. Nothing in a longer answer is worth its memory.
 pub(super) const LONGEST_ANSWER: usize = 1 << 20;
 
-/// The request was taken.
+/// The collector accepted the request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::export) struct Taken {
-    /// Points or spans that were not taken.
+    /// Number of points or spans that the collector rejected nevertheless.
     pub(in crate::export) rejected: u64,
-    /// What the collector says of them.
+    /// What the collector says about the rejected points or spans.
     pub(in crate::export) words: String,
 }
 
 impl Taken {
-    /// Logs what was not taken.
+    /// Logs what the collector rejected.
     pub(in crate::export) fn log(&self) {
         let (rejected, words) = (self.rejected, plain(&self.words));
         if rejected > 0 || !words.is_empty() {
-            tracing::warn!(rejected, %words, "the collector did not take everything");
+            tracing::warn!(rejected, %words, "the collector rejected a part of a request");
         }
     }
 }
 
-/// The request was not taken.
+/// The collector did not accept the request, or did not answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::export) struct Refused {
     pub(in crate::export) words: String,
     pub(in crate::export) again: Again,
 }
 
-/// Whether to try once more.
+/// Whether to send the request again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::export) enum Again {
-    /// It would be refused again.
+    /// The request would be refused again.
     Never,
-    /// In smaller pieces: it is too large.
+    /// In smaller requests, because this one is too large.
     Smaller,
-    /// After a while of our choice.
+    /// After a wait that the sender chooses.
     Soon,
-    /// Not before.
+    /// After this wait, which the collector asked for.
     After(Duration),
 }
 
@@ -80,14 +80,14 @@ fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
 }
 
 /// Reads an answer over HTTP.
-pub(super) async fn answered(mut answer: Response) -> Result<Taken, Refused> {
+pub(super) async fn answered_http(mut answer: Response) -> Result<Taken, Refused> {
     let status = answer.status();
     let headers = std::mem::take(answer.headers_mut());
     let body = read(&mut answer).await.map_err(|error| passing(error.without_url()))?;
     judged(status, &headers, &body)
 }
 
-/// The body, as far as it is read.
+/// The body of an answer, up to the longest that is read.
 async fn read(answer: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(more) = answer.chunk().await? {
@@ -99,11 +99,11 @@ async fn read(answer: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
     Ok(body)
 }
 
-/// What an answer over HTTP means, with either result in words that name the status.
+/// The meaning of an answer over HTTP.
 fn judged(status: StatusCode, headers: &header::HeaderMap, body: &[u8]) -> Result<Taken, Refused> {
     if status.is_success() {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        return taken(kind, body).ok_or_else(|| stranger(status, kind));
+        return taken(kind, body).ok_or_else(|| not_otlp(status, kind));
     }
     let again = match (status.as_u16(), retry_after(headers)) {
         (413, _) => Again::Smaller,
@@ -120,19 +120,20 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Seconds; a date is as good as nothing, and means a while of our choice.
+/// The header `Retry-After` in seconds. Absent for a date, which is not read.
 fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
     let after = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     after.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// What a collector says of a request that it took; `None` if this is no answer of OTLP, as of a login page, a proxy or a
-/// wrong path.
+/// The answer to an accepted request. Absent if the body is no answer of OTLP, but for example the page of a login, of a
+/// proxy or of a wrong path.
 ///
 /// By the specification (OTLP/HTTP, "Success": `https://opentelemetry.io/docs/specs/otlp/#success`) the body of a
 /// success is an encoded `Export…ServiceResponse`, whose content type is that of the request. A response without
 /// fields has no bytes in protobuf, so an empty body is a success whatever its content type. Some receivers answer
-/// protobuf in JSON, or without a proper content type: what can be read as such a response is one. Text and HTML never are.
+/// protobuf in JSON, or without a proper content type. Every body that can be decoded as such a response is taken for one,
+/// but text and HTML never.
 fn taken(kind: Option<&str>, body: &[u8]) -> Option<Taken> {
     let kind = kind.unwrap_or_default().to_ascii_lowercase();
     let answer = if body.is_empty() {
@@ -148,7 +149,7 @@ fn taken(kind: Option<&str>, body: &[u8]) -> Option<Taken> {
     Some(Taken { rejected: u64::try_from(partial.rejected).unwrap_or(0), words: partial.words })
 }
 
-fn stranger(status: StatusCode, kind: Option<&str>) -> Refused {
+fn not_otlp(status: StatusCode, kind: Option<&str>) -> Refused {
     let kind = kind.unwrap_or("a body of no known type");
     let words = format!(
         "not an OTLP endpoint: it answered {status} with {kind}, not with a response of OTLP; check the URL and its path"
@@ -156,18 +157,18 @@ fn stranger(status: StatusCode, kind: Option<&str>) -> Refused {
     Refused { words, again: Again::Never }
 }
 
-/// The same of an answer over gRPC.
-pub(super) fn received(body: &[u8]) -> Result<Taken, Refused> {
-    taken(None, body).ok_or_else(|| stranger(StatusCode::OK, Some("another message of gRPC")))
+/// Reads an answer over gRPC.
+pub(super) fn answered_grpc(body: &[u8]) -> Result<Taken, Refused> {
+    taken(None, body).ok_or_else(|| not_otlp(StatusCode::OK, Some("another message of gRPC")))
 }
 
-/// A connection that failed may work the next time.
+/// A connection that failed, which may succeed the next time.
 pub(super) fn passing(error: impl std::error::Error + 'static) -> Refused {
     Refused { words: Chain(&error).to_string(), again: Again::Soon }
 }
 
-/// What a status of gRPC means.
-pub(super) fn told(status: &Status) -> Refused {
+/// The meaning of an error over gRPC.
+pub(super) fn refused_grpc(status: &Status) -> Refused {
     let after = status.get_details_retry_info().and_then(|info| info.retry_delay);
     let again = match (status.code(), after) {
         (Code::ResourceExhausted | Code::OutOfRange, None) if is_too_large(status.message()) => {
@@ -195,7 +196,8 @@ pub(super) fn told(status: &Status) -> Refused {
     Refused { words, again }
 }
 
-/// A message that is too large has no code of its own: this is what the servers in Go, in Java, and of tonic say.
+/// gRPC has no status of its own for a message that is too large. These are the words of the servers in Go, in Java and of
+/// tonic.
 fn is_too_large(words: &str) -> bool {
     ["message larger than max", "message exceeds maximum size", "message length too large"]
         .iter()

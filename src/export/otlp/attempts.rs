@@ -1,4 +1,4 @@
-//! How long an export goes on, and how long it waits between two attempts.
+//! The deadline of an export, and the wait between two attempts.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::answer::{Again, Refused, Taken};
 
-/// The first wait before another attempt; each is twice as long as the one before.
+/// The first wait before another attempt. Each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// No collector can ask for a longer pause. An export is given up before that anyway, but a pause of 2^64 seconds could
-/// not be added to a point in time.
+/// A collector cannot ask for a longer pause. An export is given up before that anyway, but a pause of 2^64 seconds could
+/// not be added to an instant.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// The attempts of one export.
@@ -24,12 +24,12 @@ pub(in crate::export) struct Attempts {
 }
 
 impl Attempts {
-    /// None begins or lasts longer than this.
+    /// Attempts that end at this instant at the latest.
     pub(in crate::export) fn until(until: Instant) -> Self {
         Self { until, wait: FIRST_WAIT }
     }
 
-    /// One attempt.
+    /// Makes one attempt.
     pub(in crate::export) async fn make(
         &mut self,
         attempt: impl Future<Output = Result<Taken, Refused>>,
@@ -41,7 +41,7 @@ impl Attempts {
         Ok(taken)
     }
 
-    /// Waits for the next attempt; `false` at once if none makes sense, or none in time.
+    /// Waits for the next attempt. Returns `false` at once if no attempt makes sense, or none before the deadline.
     pub(in crate::export) async fn pause(&mut self, again: Again) -> bool {
         let pause = match again {
             Again::Never | Again::Smaller => return false,
@@ -57,7 +57,8 @@ impl Attempts {
     }
 }
 
-/// From 0 up to 1, so that exporters that failed together do not come back together. A new hasher's keys are random.
+/// A random number from 0 to 1, so that exporters that failed together do not return together. The keys of a new hasher
+/// are random.
 fn random() -> f64 {
     RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }

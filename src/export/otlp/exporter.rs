@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{config, sync::lock, text::plain};
 
-/// Hands all series to an encoder.
+/// Gives all series to an encoder.
 pub type Source = Arc<dyn Fn(&mut Encoder<'_>) + Send + Sync>;
 
 /// All exports since the start, added up.
@@ -36,7 +36,7 @@ pub struct Report {
     pub rejected: u64,
 }
 
-/// Pushes series.
+/// Pushes series to one endpoint.
 pub struct Exporter {
     settings: Arc<Settings>,
     transport: Transport,
@@ -148,11 +148,11 @@ impl Exporter {
         refusals.result().map(|()| *lock(&self.report))
     }
 
-    /// The requests of a round.
+    /// The requests of one round.
     async fn encode(&self, now: SystemTime) -> Result<VecDeque<Request>, String> {
         let (settings, sent, source, begun) =
             (self.settings.clone(), self.sent.clone(), self.source.clone(), self.begun);
-        // Tens of milliseconds for tens of thousands of series: not on a thread that others wait for.
+        // Encoding tens of thousands of series takes tens of milliseconds, so it runs outside the workers of the runtime.
         let encoding = move || {
             let mut sent = lock(&sent);
             let mut encoder = Encoder::new(&settings, &mut sent, begun, now);
@@ -167,7 +167,7 @@ impl Exporter {
         lock(&self.sent).remembered()
     }
 
-    /// What became of all exports so far, whether the one under way ends well or not.
+    /// The counts of all exports so far, those of the export under way included.
     pub fn report(&self) -> Arc<Mutex<Report>> {
         self.report.clone()
     }

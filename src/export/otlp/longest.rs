@@ -2,7 +2,7 @@
 //!
 //! A collector does not say how long a request may be: it refuses what is too long. After a refusal the requests are
 //! half as long. A limit can be raised, and a refusal can come from a proxy that was there for a while, so after some
-//! exports that the collector took completely, the requests grow again. Each attempt to grow that is refused costs one
+//! exports that the collector accepted completely, the requests grow again. Each attempt to grow that is refused costs one
 //! refused request, so the next attempt comes later.
 
 use super::requests::LONGEST;
@@ -10,7 +10,7 @@ use super::requests::LONGEST;
 /// A request of so many bytes is not cut: a receiver that finds it too large does not mean its size.
 const SMALLEST: usize = 16 << 10;
 
-/// The number of exports, taken completely, from one attempt to grow to the next …
+/// The number of completely accepted exports from one attempt to grow to the next …
 const FIRST_PATIENCE: u32 = 5;
 /// … which is doubled after each refused attempt, up to this: two thirds of a day, where the interval is a minute.
 const LONGEST_PATIENCE: u32 = 1_000;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn limit_that_was_raised_is_found_and_one_that_was_not_is_tried_ever_more_rarely() {
+    fn raised_limit_is_found_and_unchanged_limit_is_tried_ever_more_rarely() {
         const EXPORT: usize = 2 << 20;
         let mut longest = Longest::default();
         assert_eq!(export(&mut longest, EXPORT, 300_000), (3, 8));

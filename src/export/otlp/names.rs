@@ -1,13 +1,12 @@
-//! What a family is called over OTLP.
+//! The names of families over OTLP.
 //!
-//! By one rule, so that the translation of Prometheus and of the collector gives back the name on `/metrics`: the
-//! first underscore becomes the dot of a namespace, and the unit and `_total` are left to the translation (the unit
-//! stays where the name without it is another family's). What the collector's own Kafka receiver charts has the
-//! receiver's name.
+//! The translation of Prometheus and of the collector gives back the name on `/metrics`, by one rule: the first underscore
+//! becomes the dot of a namespace, and the unit and `_total` are left to the translation. The unit stays where the name
+//! without it is the name of another family. Families that the Kafka receiver of the collector has, too, have its names.
 
 use crate::catalog::{self, Description, Kind};
 
-/// Families with the name that the collector's Kafka receiver has for them; there, partitions are numbers.
+/// Families that have the name of the collector's Kafka receiver. In these, the attribute `partition` is a number.
 const RECEIVER: [(&str, &str, &str); 6] = [
     ("kafka_partition_latest_offset", "kafka.partition.current_offset", "{offset}"),
     ("kafka_partition_earliest_offset", "kafka.partition.oldest_offset", "{offset}"),
@@ -17,22 +16,22 @@ const RECEIVER: [(&str, &str, &str); 6] = [
     ("kafka_topic_partition_count", "kafka.topic.partitions", "{partition}"),
 ];
 
-/// Units that the translation writes out, as UCUM has them.
+/// Units that the translation appends to a name, in UCUM.
 const UNITS: [(&str, &str); 2] = [("_seconds", "s"), ("_bytes", "By")];
 
 /// A family as OTLP names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
-    /// Of the instrument.
+    /// The name of the instrument.
     pub name: String,
-    /// In UCUM; empty if there is none to tell.
+    /// The unit in UCUM; empty for a number without a unit.
     pub unit: &'static str,
-    /// The receiver's: the attribute `partition` is a number.
+    /// Whether it is the name of the Kafka receiver, in which the attribute `partition` is a number.
     pub receiver: bool,
 }
 
 impl Name {
-    /// Of this family.
+    /// The name of this family.
     pub fn of(family: &Description) -> Self {
         if let Some((_, name, unit)) = RECEIVER.iter().find(|(ours, ..)| *ours == family.name) {
             return Self { name: (*name).to_owned(), unit, receiver: true };
@@ -50,7 +49,7 @@ impl Name {
         Self { name: name.replacen('_', ".", 1), unit, receiver: false }
     }
 
-    /// What the default translation to Prometheus makes of it.
+    /// The name in Prometheus after the default translation.
     pub fn translated(&self, kind: Kind) -> String {
         let unit = UNITS.iter().find(|(_, unit)| *unit == self.unit).map_or("", |(suffix, _)| suffix);
         let unit = if self.name.ends_with(unit) { "" } else { unit };
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_translation_gives_back_the_name_or_the_receivers() {
+    fn translation_gives_back_the_name_or_the_name_of_the_receiver() {
         let receivers = catalog::all().filter(|family| {
             let name = Name::of(family);
             assert_eq!(name.translated(family.kind) == family.name, !name.receiver, "{}", family.name);
@@ -74,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_families_share_a_name() {
+    fn names_of_families_are_distinct() {
         let names: std::collections::BTreeSet<_> =
             catalog::all().map(|family| Name::of(family).name).collect();
         assert_eq!(names.len(), catalog::all().count());

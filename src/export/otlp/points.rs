@@ -8,7 +8,7 @@ use crate::{
     latency::{Buckets, Exemplar, exponential},
 };
 
-/// Kinds of data points. They keep the same things in different fields.
+/// The shapes of data points. They hold the same things in different fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// One number.
@@ -32,7 +32,7 @@ impl Shape {
     }
 }
 
-/// From when to when a point counts, in nanoseconds since 1970. What has no beginning has none.
+/// The period that a point covers, in nanoseconds since 1970. A gauge has no start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     pub(super) start: Option<u64>,
@@ -51,7 +51,7 @@ pub(super) fn attribute(out: &mut Vec<u8>, shape: Shape, name: &str, value: &str
     pair(out, shape.tags().0, name, value);
 }
 
-/// The same with a whole number.
+/// A label whose value is a whole number, as an attribute of a point of this shape.
 pub(super) fn whole_attribute(out: &mut Vec<u8>, shape: Shape, name: &str, value: i64) {
     message(out, shape.tags().0, |out| {
         text(out, 1, name);
@@ -131,7 +131,7 @@ fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
     }
 }
 
-/// Attributes and times are in the same fields, or are written already.
+/// The fields that all shapes share: attributes, which are encoded already, and times.
 fn begin(out: &mut Vec<u8>, attributes: &[u8], span: Span) {
     out.extend_from_slice(attributes);
     if let Some(start) = span.start {
@@ -140,7 +140,7 @@ fn begin(out: &mut Vec<u8>, attributes: &[u8], span: Span) {
     fixed64::encode(3, &span.end, out);
 }
 
-/// A written point as a field of its metric's data.
+/// An encoded point as a field of the data of its metric.
 pub(super) fn field(out: &mut Vec<u8>, point: &[u8]) {
     bytes(out, 1, point);
 }

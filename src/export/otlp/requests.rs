@@ -68,7 +68,7 @@ impl Metric {
         from + self.ends[from..].partition_point(|(end, _)| end - begin <= room)
     }
 
-    /// What comes before and behind a part of the points to make a metric of them.
+    /// The bytes before and after some points that make a metric of them.
     fn around(&self, points: usize, temporality: Temporality) -> (Vec<u8>, Vec<u8>) {
         let (data, counts) = match (self.shape, self.description.kind) {
             (Shape::Explicit, _) => (9, true),
@@ -94,7 +94,7 @@ impl Metric {
     }
 }
 
-/// What all requests of a round have in common.
+/// The parts that all requests of a round have in common.
 struct Common {
     resource: Vec<u8>,
     scope: Vec<u8>,
@@ -193,7 +193,7 @@ impl Request {
         metrics.into()
     }
 
-    /// The round that it belongs to, and whose points it holds.
+    /// The round of the request, and the numbers of the series whose points it holds.
     pub(super) fn series(&self) -> (u64, impl Iterator<Item = usize>) {
         let parts = self.parts.iter();
         let ends = parts.flat_map(|part| &part.metric.ends[part.points.clone()]);

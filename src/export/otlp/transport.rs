@@ -1,4 +1,4 @@
-//! Requests to a collector: gRPC, or protobuf over HTTP. One attempt at a time; the answer says whether another makes sense.
+//! Requests to a collector: gRPC, or protobuf over HTTP. One attempt at a time; the answer says whether to repeat it.
 
 use std::{fs, sync::Arc};
 
@@ -18,14 +18,14 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-use super::answer::{LONGEST_ANSWER, Refused, Taken, answered, passing, received, told};
+use super::answer::{LONGEST_ANSWER, Refused, Taken, answered_grpc, answered_http, passing, refused_grpc};
 use crate::{
     config::{ClientTls, Compression, Protocol, Target},
     export::gzip,
     text::Chain,
 };
 
-/// What is sent.
+/// The kind of data that a request holds.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::export) enum Signal {
     /// `ExportMetricsServiceRequest`
@@ -35,7 +35,7 @@ pub(in crate::export) enum Signal {
 }
 
 impl Signal {
-    /// The method of gRPC that takes it.
+    /// The method of gRPC that accepts this kind.
     fn method(self) -> &'static str {
         match self {
             Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
@@ -44,17 +44,17 @@ impl Signal {
     }
 }
 
-/// A way to a collector.
+/// A connection to a collector, which is opened with the first request.
 pub(in crate::export) enum Transport {
     Http { client: reqwest::Client, url: String, headers: header::HeaderMap, gzip: bool },
     Grpc { client: Grpc<Channel>, headers: MetadataMap, method: &'static str },
 }
 
 impl Transport {
-    /// Prepares the way; connects with the first request.
+    /// Prepares the connection.
     ///
     /// # Errors
-    /// What of the settings cannot be used, in words.
+    /// The setting that cannot be used, and why.
     pub(in crate::export) fn new(settings: &Target, signal: Signal) -> Result<Self, String> {
         match settings.protocol {
             Protocol::Grpc => grpc(settings, signal.method()),
@@ -62,7 +62,7 @@ impl Transport {
         }
     }
 
-    /// What [`Transport::new`] would say; needs no runtime.
+    /// Checks the settings as [`Transport::new`] does, but needs no runtime.
     pub(super) fn check(settings: &Target) -> Result<(), String> {
         match settings.protocol {
             Protocol::Grpc => server(settings).map(drop),
@@ -70,13 +70,13 @@ impl Transport {
         }
     }
 
-    /// Sends a request; the limit is that of the settings.
+    /// Sends a request, within the timeout of the settings.
     pub(in crate::export) async fn send(&self, request: Bytes) -> Result<Taken, Refused> {
         match self {
             Transport::Http { client, url, headers, gzip } => {
                 let body = if *gzip { packed(&request).await } else { request };
                 let asked = client.post(url).headers(headers.clone()).body(body).send().await;
-                answered(asked.map_err(|error| passing(error.without_url()))?).await
+                answered_http(asked.map_err(|error| passing(error.without_url()))?).await
             }
             Transport::Grpc { client, headers, method } => {
                 let mut client = client.clone();
@@ -85,7 +85,7 @@ impl Transport {
                 let mut request = Request::new(request);
                 *request.metadata_mut() = headers.clone();
                 let answer = client.unary(request, PathAndQuery::from_static(method), Raw).await;
-                received(&answer.map_err(|status| told(&status))?.into_inner())
+                answered_grpc(&answer.map_err(|status| refused_grpc(&status))?.into_inner())
             }
         }
     }
@@ -110,7 +110,7 @@ fn http(settings: &Target) -> Result<Transport, String> {
     Ok(Transport::Http { client, url, headers, gzip })
 }
 
-/// An HTTP client as the settings want it, and the URL.
+/// The HTTP client and the URL of these settings.
 fn client(settings: &Target) -> Result<(reqwest::Client, String), String> {
     let builder = reqwest::Client::builder()
         .timeout(settings.timeout)
@@ -124,7 +124,7 @@ fn client(settings: &Target) -> Result<(reqwest::Client, String), String> {
 
 fn tls(settings: &Target) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
-    // A system without roots has none; what it cannot read is told when a server is not trusted.
+    // A root certificate that cannot be read is missing, and then the server is not trusted.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = &settings.tls_ca {
         for certificate in certificates(path, "tls.ca")? {
@@ -165,7 +165,7 @@ fn grpc(settings: &Target, method: &'static str) -> Result<Transport, String> {
     Ok(Transport::Grpc { client, headers, method })
 }
 
-/// Where the server is, and what it is told with every request.
+/// The endpoint of the server, and the headers of every request.
 fn server(settings: &Target) -> Result<(Endpoint, MetadataMap), String> {
     let bad = |error: tonic::transport::Error| format!("endpoint: {}", Chain(&error));
     let mut endpoint = Endpoint::from_shared(settings.endpoint.clone())
@@ -173,7 +173,7 @@ fn server(settings: &Target) -> Result<(Endpoint, MetadataMap), String> {
         .timeout(settings.timeout)
         .connect_timeout(settings.timeout);
     if settings.endpoint.starts_with("https://") {
-        // Checked by the same code as for HTTP: its errors name the file.
+        // The certificates are checked by the same code as for HTTP, whose errors name the file.
         tls(settings)?;
         let read =
             |path: &std::path::Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
@@ -203,7 +203,7 @@ async fn packed(request: &Bytes) -> Bytes {
     packed.await.map(Bytes::from).unwrap_or_default()
 }
 
-/// Messages that are written already, and read later.
+/// Messages that are encoded before and decoded later.
 struct Raw;
 
 impl Codec for Raw {

@@ -1,7 +1,7 @@
-//! Prometheus' protobuf format: `io.prometheus.client.MetricFamily`, each behind its length.
+//! The protobuf format of Prometheus: `io.prometheus.client.MetricFamily`, each after its length.
 //!
-//! Histograms are written twice in one message, with classic buckets and as native ones of schema
-//! [`SCALE`](exponential::SCALE): who scrapes takes what he wants.
+//! A histogram is written twice in one message, with classic buckets and as a native histogram of schema
+//! [`SCALE`](exponential::SCALE). The scraper takes the form that it wants.
 
 use std::time::SystemTime;
 
@@ -87,7 +87,7 @@ fn histogram(out: &mut Vec<u8>, buckets: &Buckets) {
     buckets.exemplars().for_each(|kept| message(out, 16, |out| exemplar(out, kept)));
 }
 
-/// Stretches of buckets that hold something, and the counts as differences from one to the next.
+/// The stretches of buckets that are not empty, and their counts as differences from one bucket to the next.
 fn native(out: &mut Vec<u8>, counts: &Exponential) {
     sint32::encode(5, &exponential::SCALE, out);
     double::encode(6, &exponential::ZERO_THRESHOLD, out);

@@ -1,4 +1,4 @@
-//! The two text formats: 0.0.4 for everybody, OpenMetrics 1.0 with exemplars.
+//! The two text formats: 0.0.4, and OpenMetrics 1.0 with exemplars.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use crate::{
     metrics::{Series, Value},
 };
 
-/// What comes before a family's samples.
+/// The lines before the samples of a family.
 pub(super) fn head(out: &mut Vec<u8>, family: &Description, format: Format) {
     let (name, kind) = match (format, family.kind) {
         (Format::OpenMetrics, Kind::Counter) => (family.name.trim_end_matches("_total"), "counter"),
@@ -34,7 +34,7 @@ pub(super) fn head(out: &mut Vec<u8>, family: &Description, format: Format) {
     out.push(b'\n');
 }
 
-/// OpenMetrics names the unit; it must be the end of the name.
+/// The unit for OpenMetrics, which must be the end of the name. Empty without a unit.
 fn unit(name: &str, format: Format) -> &'static str {
     match format {
         Format::OpenMetrics => {
@@ -47,10 +47,10 @@ fn unit(name: &str, format: Format) -> &'static str {
 /// Writes series, one line a sample.
 pub(super) struct Writer<'a> {
     pub(super) out: &'a mut Vec<u8>,
-    /// Labels in front of every series' own, written.
+    /// The constant labels, written. They come before the labels of every series.
     pub(super) constant: &'a [u8],
     pub(super) format: Format,
-    /// Since when counters count, where that is to be told.
+    /// When the counters began. Absent where it is not written.
     pub(super) created: Option<SystemTime>,
 }
 
@@ -133,7 +133,7 @@ impl Writer<'_> {
         self.out.extend_from_slice(format!("}} {value} {at:.3}").as_bytes());
     }
 
-    /// OpenMetrics wants a point in every float; the text format has always been written without.
+    /// A number. OpenMetrics wants a point in every float, and the text format is written without.
     fn number(&self, value: f64) -> String {
         if value == f64::INFINITY {
             return "+Inf".to_owned();

@@ -45,8 +45,8 @@ impl Exporter {
     ///
     /// # Errors
     /// Why the request was given up.
-    pub async fn export(&self, told: &[TracedHeartbeat]) -> Result<(), String> {
-        let spans = told.iter().flat_map(|told| spans::spans(told, &self.scope)).collect();
+    pub async fn export(&self, heartbeats: &[TracedHeartbeat]) -> Result<(), String> {
+        let spans = heartbeats.iter().flat_map(|heartbeat| spans::spans(heartbeat, &self.scope)).collect();
         let exported = self.native.export(spans).await;
         exported.map_err(|error| self.client.take_refusal().unwrap_or_else(|| error.to_string()))
     }

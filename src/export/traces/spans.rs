@@ -1,7 +1,7 @@
 //! A heartbeat as spans: the whole of it, its way to the broker, its way back.
 //!
-//! Names and attributes follow the messaging conventions of OpenTelemetry; what they have no word for begins with
-//! `heartbeat.`.
+//! Names and attributes follow the messaging conventions of OpenTelemetry. Attributes that these conventions do not have
+//! begin with `heartbeat.`.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,14 +13,14 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use crate::probe::heartbeat::{EndedHeartbeat, Outcome, trace_queue::TracedHeartbeat};
 
-/// The spans of one heartbeat, the whole of it first. What was never begun has no span.
-pub(super) fn spans(told: &TracedHeartbeat, scope: &InstrumentationScope) -> Vec<SpanData> {
-    let ended = &told.ended;
-    let spans = Spans { told, scope };
+/// The spans of one heartbeat, the root span first. A step that did not begin has no span.
+pub(super) fn spans(heartbeat: &TracedHeartbeat, scope: &InstrumentationScope) -> Vec<SpanData> {
+    let ended = &heartbeat.ended;
+    let spans = Spans { heartbeat, scope };
     let mut all = vec![spans.root()];
     if let (Some(sent), false) = (ended.schedule_delay, ended.outcome == Outcome::Unsent) {
         all.push(spans.produce(sent));
-        // What was refused for certain never got on its way back.
+        // A record that was refused for certain is never read back.
         if ended.end_to_end.is_some() || ended.produce.is_some() {
             all.push(spans.deliver(sent));
         }
@@ -29,14 +29,14 @@ pub(super) fn spans(told: &TracedHeartbeat, scope: &InstrumentationScope) -> Vec
 }
 
 struct Spans<'a> {
-    told: &'a TracedHeartbeat,
+    heartbeat: &'a TracedHeartbeat,
     scope: &'a InstrumentationScope,
 }
 
 impl Spans<'_> {
     fn root(&self) -> SpanData {
-        let ended = &*self.told.ended;
-        let mut span = self.span(self.told.ids.root, SpanKind::Internal, "heartbeat".to_owned());
+        let ended = &*self.heartbeat.ended;
+        let mut span = self.span(self.heartbeat.ids.root, SpanKind::Internal, "heartbeat".to_owned());
         (span.start_time, span.end_time) = (ended.intended, ended.intended + ended.ended);
         span.parent_span_id = SpanId::INVALID;
         span.attributes.push(KeyValue::new("heartbeat.id", ended.id.clone()));
@@ -79,9 +79,12 @@ impl Spans<'_> {
     }
 
     fn produce(&self, sent: Duration) -> SpanData {
-        let ended = &*self.told.ended;
-        let mut span =
-            self.span(self.told.ids.produce, SpanKind::Producer, format!("send {}", self.told.topic));
+        let ended = &*self.heartbeat.ended;
+        let mut span = self.span(
+            self.heartbeat.ids.produce,
+            SpanKind::Producer,
+            format!("send {}", self.heartbeat.topic),
+        );
         let end = ended.produce.or(ended.failed).unwrap_or(ended.ended).max(sent);
         (span.start_time, span.end_time) = (ended.intended + sent, ended.intended + end);
         operation(&mut span, "send");
@@ -99,15 +102,18 @@ impl Spans<'_> {
         span
     }
 
-    /// From the moment it was sent: its record is on its way from then on.
+    /// The way back, which begins when the heartbeat is sent.
     fn deliver(&self, sent: Duration) -> SpanData {
-        let ended = &*self.told.ended;
-        let mut span =
-            self.span(self.told.ids.deliver, SpanKind::Consumer, format!("receive {}", self.told.topic));
+        let ended = &*self.heartbeat.ended;
+        let mut span = self.span(
+            self.heartbeat.ids.deliver,
+            SpanKind::Consumer,
+            format!("receive {}", self.heartbeat.topic),
+        );
         let end = ended.end_to_end.unwrap_or(ended.ended).max(sent);
         (span.start_time, span.end_time) = (ended.intended + sent, ended.intended + end);
         operation(&mut span, "receive");
-        span.links.links.push(Link::new(self.context(self.told.ids.produce), Vec::new(), 0));
+        span.links.links.push(Link::new(self.context(self.heartbeat.ids.produce), Vec::new(), 0));
         if ended.end_to_end.is_none() && !self.is_excused() {
             let fault = ended.fault.map_or(ended.outcome.as_str(), |fault| fault.as_str());
             fail(&mut span, fault, "not received");
@@ -118,28 +124,28 @@ impl Spans<'_> {
     /// Whether the service itself did not wait for the end of the heartbeat: it paused or stopped. That is no failure of
     /// Kafka.
     fn is_excused(&self) -> bool {
-        self.told.ended.outcome == Outcome::Skipped && !self.told.ended.missed
+        self.heartbeat.ended.outcome == Outcome::Skipped && !self.heartbeat.ended.missed
     }
 
     fn context(&self, span: u64) -> SpanContext {
-        let trace = TraceId::from(self.told.ids.trace);
+        let trace = TraceId::from(self.heartbeat.ids.trace);
         SpanContext::new(trace, SpanId::from(span), TraceFlags::SAMPLED, false, TraceState::default())
     }
 
-    /// With what all of them have.
+    /// A span with the attributes that all spans have.
     fn span(&self, id: u64, kind: SpanKind, name: String) -> SpanData {
-        let EndedHeartbeat { partition, broker, offset, .. } = &*self.told.ended;
+        let EndedHeartbeat { partition, broker, offset, .. } = &*self.heartbeat.ended;
         let mut attributes = vec![
             KeyValue::new("messaging.system", "kafka"),
-            KeyValue::new("messaging.destination.name", self.told.topic.to_string()),
+            KeyValue::new("messaging.destination.name", self.heartbeat.topic.to_string()),
             KeyValue::new("messaging.destination.partition.id", partition.to_string()),
-            KeyValue::new("kafka_cluster", self.told.cluster.to_string()),
+            KeyValue::new("kafka_cluster", self.heartbeat.cluster.to_string()),
         ];
         attributes.extend(broker.as_ref().map(|id| KeyValue::new("heartbeat.broker", number(id))));
         attributes.extend(offset.map(|offset| KeyValue::new("messaging.kafka.offset", offset)));
         SpanData {
             span_context: self.context(id),
-            parent_span_id: SpanId::from(self.told.ids.root),
+            parent_span_id: SpanId::from(self.heartbeat.ids.root),
             parent_span_is_remote: false,
             span_kind: kind,
             name: name.into(),
@@ -155,7 +161,7 @@ impl Spans<'_> {
     }
 }
 
-/// A broker's id; its type belongs to another layer.
+/// The id of a broker, whose type belongs to another layer.
 fn number(id: &impl ToString) -> Value {
     id.to_string().into()
 }

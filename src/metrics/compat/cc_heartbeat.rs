@@ -1,8 +1,8 @@
-//! The names of the cc-heartbeat program, for dashboards that exist.
+//! The names of cc-heartbeat, for existing dashboards.
 //!
-//! Counters are cumulative and means are of the last minute: any number of scrapers see the same. The
-//! label `cluster_id` is Kafka's own id, as it was there; before it is known the series are absent. Nothing
-//! else tells clusters apart: of several with one id only the first is here.
+//! Counters are cumulative and means cover the last minute, so any number of scrapers see the same. The label `cluster_id`
+//! is Kafka's own id of the cluster, as in cc-heartbeat. Series are absent before the id is known. No other label separates
+//! clusters, so of several configured clusters with the same id only the first is exposed.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// The family of all clusters.
+/// The series of all clusters.
 pub fn cc_heartbeat<'a>(clusters: &'a [Readings], now: Instant, series: &mut Vec<Series<'a>>) {
-    let mut told = BTreeSet::new();
+    let mut exposed = BTreeSet::new();
     for readings in clusters {
-        // The id outlives the metadata's freshness: counters must not vanish because Kafka is down.
+        // The id is used although the metadata may be stale: counters must not vanish because Kafka is down.
         let metadata = readings.metadata.snapshot.as_ref();
         if let Some(id) = metadata.and_then(|(metadata, _)| metadata.cluster_id.as_deref())
-            && told.insert(id)
+            && exposed.insert(id)
         {
             cluster(id, readings, now, series);
         }
@@ -32,7 +32,7 @@ pub fn cc_heartbeat<'a>(clusters: &'a [Readings], now: Instant, series: &mut Vec
 
 fn cluster<'a>(id: &'a str, readings: &'a Readings, now: Instant, series: &mut Vec<Series<'a>>) {
     let heartbeat = &readings.heartbeat;
-    // Of what arrived: what never did has no latency.
+    // The mean of the heartbeats that arrived: a heartbeat that did not arrive has no latency.
     let mean = |recent: &RecentMean| recent.mean(now).map(|mean| Value::Number(mean.as_secs_f64() * 1e3));
     let fresh = readings.metadata.fresh();
     let controller =

@@ -1,6 +1,6 @@
-//! The names of kafka_exporter, and the one of the Prometheus monitoring solution that we have not.
+//! The names of kafka_exporter, and the only name of the Prometheus monitoring solution that is not ours, too.
 //!
-//! What is not known is absent: there is no -1 for what was never committed and no 0 for what could not be asked.
+//! A number that is not known is absent: a group without a committed offset has no -1, and a failed request gives no 0.
 
 use crate::{
     board::Readings,
@@ -29,7 +29,7 @@ pub fn brokers<'a>(clusters: &'a [Readings], label: ClusterLabel, series: &mut V
     }
 }
 
-/// What a look saw of one cluster, which the label names where there are several; but for its brokers.
+/// The topics and groups of one cluster.
 pub fn kafka_exporter<'a>(
     name: &'a str,
     readings: &'a Readings,
@@ -96,7 +96,7 @@ fn commits<'a>(
     }
     for (topic, lags) in &seen.topics {
         let at = || [text(name), text(group), text(topic)];
-        // A commit that could not be read is missing in the sum.
+        // A committed offset that could not be read would be missing in the sum.
         if !seen.unread.contains_key(topic) {
             let sum = lags.values().map(|lag| lag.committed).sum();
             series.push(c::KE_COMMITTED_SUM.series(at(), whole(sum)));
@@ -114,7 +114,7 @@ fn commits<'a>(
     }
 }
 
-/// Lag by partition, once more.
+/// The lag of each partition.
 pub fn consumer_lag<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl Sink<'a>) {
     for (group, seen) in &snapshot.groups {
         for (topic, lags) in &seen.topics {

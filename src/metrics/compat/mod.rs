@@ -1,4 +1,4 @@
-//! The names of older programs, for dashboards that exist. Never pushed: who pushes can rename.
+//! The names of older programs, for existing dashboards. They are never pushed, because a push can be renamed on its way.
 
 mod cc_heartbeat;
 mod kafka_exporter;

@@ -1,4 +1,4 @@
-//! Judgements as series.
+//! Judgements of groups and of rates as series.
 
 use crate::{
     catalog::judge as c,
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// What concerns a group as a whole.
+/// The verdict on each group as a whole.
 pub(super) fn groups<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sink<'a>) {
     let deleted = judged.groups.values().filter(|group| group.absent).count();
     series.push(c::DELETED.series([text(name)], Value::Count(deleted as u64)));
@@ -24,7 +24,7 @@ pub(super) fn groups<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Si
     }
 }
 
-/// What concerns a group on a topic, and on its partitions if these are wanted.
+/// The status of each group on each topic, and the verdict on its partitions if series of partitions are wanted.
 pub(super) fn topics<'a>(
     name: &'a str,
     judged: &'a Judged,
@@ -52,7 +52,7 @@ pub(super) fn topics<'a>(
     }
 }
 
-/// What concerns the traffic of topics.
+/// The rate of records of each topic, and whether it is unusual.
 pub(super) fn rates<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sink<'a>) {
     for (topic, Rate { actual, expected, score, kind }) in &judged.rates {
         let at = || [text(name), text(topic)];
@@ -66,7 +66,7 @@ pub(super) fn rates<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sin
     }
 }
 
-/// A group that Kafka does not know any more is in the report alone.
+/// The groups that Kafka lists. A deleted group appears in the report only.
 fn present(judged: &Judged) -> impl Iterator<Item = (&str, &Group)> {
     judged.groups.iter().filter(|(_, group)| !group.absent).map(|(name, group)| (&**name, group))
 }
