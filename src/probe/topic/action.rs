@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::kafka::BrokerId;
+use crate::{closed_enum::closed_enum, kafka::BrokerId};
 
 /// One thing to do, or to see done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,18 +42,32 @@ pub enum Action {
     },
 }
 
-impl Action {
-    /// Every kind of action, in the order of the labels.
-    pub const KINDS: [&'static str; 5] = ["create", "expand", "reassign", "elect_preferred", "configure"];
+closed_enum! {
+    /// The kinds of actions.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum ActionKind {
+        /// [`Action::Create`]
+        Create = "create",
+        /// [`Action::Expand`]
+        Expand = "expand",
+        /// [`Action::Reassign`]
+        Reassign = "reassign",
+        /// [`Action::ElectPreferred`]
+        ElectPreferred = "elect_preferred",
+        /// [`Action::Configure`]
+        Configure = "configure",
+    }
+}
 
-    /// The kind as a label value.
-    pub fn kind(&self) -> &'static str {
+impl Action {
+    /// The kind of the action.
+    pub fn kind(&self) -> ActionKind {
         match self {
-            Action::Create { .. } => "create",
-            Action::Expand { .. } => "expand",
-            Action::Reassign { .. } => "reassign",
-            Action::ElectPreferred { .. } => "elect_preferred",
-            Action::Configure { .. } => "configure",
+            Action::Create { .. } => ActionKind::Create,
+            Action::Expand { .. } => ActionKind::Expand,
+            Action::Reassign { .. } => ActionKind::Reassign,
+            Action::ElectPreferred { .. } => ActionKind::ElectPreferred,
+            Action::Configure { .. } => ActionKind::Configure,
         }
     }
 }

@@ -10,7 +10,7 @@ mod snapshot;
 mod watch;
 
 pub use self::{
-    action::Action,
+    action::{Action, ActionKind},
     plan::{CONFIG_KEYS, Policy, plan},
     probe::Probe,
     snapshot::{Blocked, Snapshot},
