@@ -349,7 +349,7 @@ async fn look(checked: &Checked, apply: bool) -> Result<(String, bool), Error> {
     let nudge = every.nudge.clone();
     tokio::spawn(task::run(metadata::Probe::new(cluster.clone(), wire.clone()), every, publish, stop));
     let mut probe = topic::Probe::new(cluster.clone(), wire, metadata, nudge);
-    let mut snapshot = probe.look().await?;
+    let mut snapshot = probe.inspect().await?;
     let mut words = String::new();
     for action in &snapshot.pending {
         words.push_str(&format!("  {action}\n"));

@@ -10,7 +10,7 @@ use super::{
     exponential::Exponential,
 };
 
-/// Bounds in seconds from a loopback round trip to a failover.
+/// The standard bounds, in seconds: from a round trip on one machine to a failover.
 const BOUNDS: [f64; 17] = [
     0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 ];
@@ -20,8 +20,8 @@ const BOUNDS: [f64; 17] = [
 pub struct Bounds(Arc<[f64]>);
 
 impl Bounds {
-    /// The standard bounds and every duration somebody has an objective for, so that a rule finds
-    /// its threshold as an exact `le`.
+    /// The standard bounds and one for each threshold of an objective, so that an alerting rule finds its threshold as an
+    /// exact `le`.
     pub fn with(thresholds: impl IntoIterator<Item = Duration>) -> Self {
         let mut bounds: Vec<f64> =
             BOUNDS.into_iter().chain(thresholds.into_iter().map(|t| t.as_secs_f64())).collect();
@@ -37,15 +37,15 @@ impl Default for Bounds {
     }
 }
 
-/// A cumulative histogram of durations. Counts are per bucket, not cumulative over buckets; the last
-/// one is the bucket above every bound.
+/// A histogram of durations since the start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Buckets {
     bounds: Bounds,
+    /// The durations in each bucket alone. The last bucket lies above every bound.
     counts: Vec<u64>,
     sum_nanos: u128,
     exponential: Exponential,
-    /// One for each bucket, from the first that was recorded with one.
+    /// The exemplar of each bucket. The list is empty until the first event with a name is recorded.
     exemplars: Vec<Option<Exemplar>>,
 }
 
@@ -61,13 +61,13 @@ impl Buckets {
         }
     }
 
-    /// Counts one duration. A duration equal to a bound belongs to that bound's bucket, as `le` says.
+    /// Counts one duration. A duration that equals a bound belongs to the bucket of that bound (`le`).
     pub fn record(&mut self, duration: Duration) {
         self.count_one(duration);
     }
 
-    /// The same, and remembers which event it was, unless the bucket has a younger one than `stays`: where there are
-    /// thousands, one is as good as the next. Returns whether it does.
+    /// Counts one duration, and makes its event the exemplar of its bucket, unless the bucket has an exemplar that is
+    /// younger than `stays`. Returns whether the event became the exemplar. `name` is called only then.
     pub fn record_event(
         &mut self,
         duration: Duration,
@@ -87,7 +87,7 @@ impl Buckets {
         true
     }
 
-    /// Returns the bucket.
+    /// Counts one duration, and returns the index of its bucket.
     fn count_one(&mut self, duration: Duration) -> usize {
         let seconds = duration.as_secs_f64();
         let bucket = self.bounds.0.partition_point(|bound| *bound < seconds);
@@ -97,12 +97,14 @@ impl Buckets {
         bucket
     }
 
-    /// What came since; `None` if there is less than before, or bounds are others: it began anew.
+    /// The durations recorded since an earlier state of this histogram. `None` if a count is lower than before or the
+    /// bounds differ: then `before` is no earlier state.
     pub fn since(&self, before: &Buckets) -> Option<Buckets> {
-        let same = self.bounds == before.bounds;
-        let pairs = self.counts.iter().zip(&before.counts).filter(|_| same);
+        if self.bounds != before.bounds {
+            return None;
+        }
+        let pairs = self.counts.iter().zip(&before.counts);
         let counts: Vec<u64> = pairs.map(|(now, before)| now.checked_sub(*before)).collect::<Option<_>>()?;
-        (counts.len() == self.counts.len()).then_some(())?;
         Some(Buckets {
             bounds: self.bounds.clone(),
             counts,
@@ -112,7 +114,7 @@ impl Buckets {
         })
     }
 
-    /// All together, without exemplars; `None` of none, or if their bounds are not the same.
+    /// The sum of several histograms, without exemplars. `None` if there are none, or if their bounds differ.
     pub fn sum<'a>(all: impl IntoIterator<Item = &'a Buckets>) -> Option<Buckets> {
         all.into_iter().try_fold(None, |sum: Option<Buckets>, one| {
             let Some(mut sum) = sum else {
@@ -131,27 +133,27 @@ impl Buckets {
         &self.exponential
     }
 
-    /// The bucket's exemplar, by its place in [`Buckets::cumulative`].
+    /// The exemplar of a bucket, by its index in [`Buckets::cumulative`]; `None` if it has none.
     pub fn exemplar(&self, bucket: usize) -> Option<&Exemplar> {
         self.exemplars.get(bucket)?.as_ref()
     }
 
-    /// All there are.
+    /// The exemplars of all buckets.
     pub fn exemplars(&self) -> impl Iterator<Item = &Exemplar> {
         self.exemplars.iter().flatten()
     }
 
-    /// How many durations were recorded.
+    /// The number of durations recorded.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Their sum in seconds.
+    /// The sum of all durations, in seconds.
     pub fn sum_seconds(&self) -> f64 {
         self.sum_nanos as f64 / 1e9
     }
 
-    /// (upper bound in seconds, durations at or below it), ascending; `+Inf` is last.
+    /// Each upper bound in seconds with the number of durations at or below it, ascending. The last bound is `+Inf`.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         let bounds = self.bounds.0.iter().copied().chain([f64::INFINITY]);
         bounds.zip(&self.counts).scan(0, |below, (bound, count)| {
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_equal_to_a_bound_is_at_or_below_it() {
+    fn duration_equal_to_a_bound_counts_as_at_or_below_it() {
         let mut buckets = Buckets::new(&Bounds::with([ms(200)]));
         for duration in [ms(200), Duration::from_nanos(200_000_001), ms(90_000)] {
             buckets.record(duration);
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_is_as_if_one_had_recorded_everything() {
+    fn sum_of_histograms_equals_one_histogram_of_all_durations() {
         let bounds = Bounds::with([ms(200)]);
         let (mut one, mut other, mut both) =
             (Buckets::new(&bounds), Buckets::new(&bounds), Buckets::new(&bounds));
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_objective_that_is_a_standard_bound_adds_no_bucket() {
+    fn objective_equal_to_a_standard_bound_adds_no_bucket() {
         assert_eq!(Bounds::with([ms(100), ms(10_000)]), Bounds::default());
     }
 }

@@ -1,4 +1,4 @@
-//! Exemplars: events that stand for their bucket.
+//! Exemplars: for each bucket of a histogram, one of the events in it.
 
 use std::{
     borrow::Cow,
@@ -6,30 +6,30 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// One of the events behind a bucket.
+/// One of the events in a bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exemplar {
-    /// Its name.
+    /// The id of the heartbeat.
     pub id: Arc<str>,
-    /// Where it is told in full, if it is.
+    /// The span of the heartbeat's trace; `None` if it is not exported as a trace.
     pub trace: Option<SpanContext>,
-    /// The duration itself.
+    /// The duration of the event.
     pub duration: Duration,
-    /// When it was recorded.
+    /// The time at which it was recorded.
     pub at: SystemTime,
 }
 
-/// A span of a trace.
+/// The ids of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpanContext {
     /// The id of the trace.
     pub trace: u128,
-    /// The span's.
+    /// The id of the span.
     pub span: u64,
 }
 
 impl Exemplar {
-    /// Its labels: at most 128 characters, as OpenMetrics wants it.
+    /// The labels of the exemplar. Together they have at most 128 characters, the limit of OpenMetrics.
     pub fn labels(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
         let trace = self.trace.map(|trace| ("trace_id", format!("{:032x}", trace.trace).into()));
         [("heartbeat_id", (&*self.id).into())].into_iter().chain(trace)

@@ -1,33 +1,35 @@
-//! Exponential buckets, sixteen to each doubling: fine enough for any percentile, wherever the latencies lie.
+//! Exponential buckets, sixteen for each doubling: fine enough for any percentile, whatever the latencies are.
 //!
-//! The same numbers are a native histogram of Prometheus (schema 4) and an exponential histogram of OpenTelemetry
-//! (scale 4). A bucket is 4.4 % wide, so that a percentile read from it is no further from the truth.
+//! The same counts are a native histogram of Prometheus (schema 4) and an exponential histogram of OpenTelemetry
+//! (scale 4). A bucket is 4.4 % wide, so a percentile that is read from the buckets is wrong by at most 4.4 %.
 
 use std::sync::LazyLock;
 
 /// Each doubling has `2^SCALE` buckets.
 pub const SCALE: i32 = 4;
 
-const A_DOUBLING: usize = 1 << SCALE;
+/// The number of buckets for each doubling.
+const PER_DOUBLING: usize = 1 << SCALE;
 
-/// What is not above is 0: the smallest that Prometheus' own clients tell from it, 2^-128.
+/// A value that is not above this threshold counts as 0: 2^-128, the threshold of Prometheus' own clients.
 pub const ZERO_THRESHOLD: f64 = 1.0 / (1u128 << 64) as f64 / (1u128 << 64) as f64;
 
-/// Where the buckets of a doubling begin, from 0.5 up.
-static BOUNDS: LazyLock<[f64; A_DOUBLING]> =
-    LazyLock::new(|| std::array::from_fn(|step| 0.5 * (step as f64 / A_DOUBLING as f64).exp2()));
+/// The lower bounds of the buckets of the doubling from 0.5 to 1.
+static BOUNDS: LazyLock<[f64; PER_DOUBLING]> =
+    LazyLock::new(|| std::array::from_fn(|step| 0.5 * (step as f64 / PER_DOUBLING as f64).exp2()));
 
-/// Counts by exponential bucket. Only the stretch between the smallest and the largest is kept.
+/// Counts by exponential bucket. Only the range from the smallest to the largest used bucket is kept.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Exponential {
+    /// The number of values that are 0.
     zeros: u64,
-    /// Of the first count.
+    /// The index of the bucket of the first count.
     first: i32,
     counts: Vec<u64>,
 }
 
 impl Exponential {
-    /// Counts one value. Negative ones count as 0.
+    /// Counts one value. A negative value counts as 0.
     pub(super) fn record(&mut self, value: f64) {
         if value <= ZERO_THRESHOLD {
             self.zeros += 1;
@@ -36,7 +38,7 @@ impl Exponential {
         *self.bucket(index(value)) += 1;
     }
 
-    /// Counts what another counted.
+    /// Adds the counts of another histogram.
     pub(super) fn add(&mut self, other: &Exponential) {
         self.zeros += other.zeros;
         for (index, count) in (other.first..).zip(&other.counts).filter(|(_, count)| **count > 0) {
@@ -44,7 +46,7 @@ impl Exponential {
         }
     }
 
-    /// The count of a bucket; the stretch grows to hold it.
+    /// The count of a bucket. The range grows to include the bucket.
     fn bucket(&mut self, index: i32) -> &mut u64 {
         if self.counts.is_empty() {
             self.first = index;
@@ -61,7 +63,7 @@ impl Exponential {
         &mut self.counts[place]
     }
 
-    /// What came since; `None` if there is less than before.
+    /// The counts since an earlier state. `None` if a count is lower than before.
     pub(super) fn since(&self, before: &Exponential) -> Option<Exponential> {
         let mut since = self.clone();
         since.zeros = self.zeros.checked_sub(before.zeros)?;
@@ -73,26 +75,26 @@ impl Exponential {
         Some(since)
     }
 
-    /// Values that are 0.
+    /// The number of values that are 0.
     pub fn zeros(&self) -> u64 {
         self.zeros
     }
 
-    /// The index of the first bucket, and the counts from there on. The bucket `i` holds what is above
-    /// `2^((i-1)/16)` and at or below `2^(i/16)`, as Prometheus counts them; OpenTelemetry calls it `i - 1`.
+    /// The index of the first bucket, and the counts from this bucket on. Bucket `i` counts values above `2^((i-1)/16)`
+    /// and at or below `2^(i/16)`. This is the index of Prometheus; OpenTelemetry calls the same bucket `i - 1`.
     pub fn buckets(&self) -> (i32, &[u64]) {
         (self.first, &self.counts)
     }
 }
 
-/// The bucket of a positive value.
+/// The index of the bucket of a positive value.
 fn index(value: f64) -> i32 {
     let (fraction, exponent) = parts(value);
     let within = BOUNDS.partition_point(|bound| *bound < fraction);
-    i32::try_from(within).unwrap_or(0) + (exponent - 1) * A_DOUBLING as i32
+    i32::try_from(within).unwrap_or(0) + (exponent - 1) * PER_DOUBLING as i32
 }
 
-/// A normal number as `fraction · 2^exponent` with a fraction from 0.5 up to 1.
+/// Splits a normal number into `fraction · 2^exponent`, with a fraction of at least 0.5 and below 1.
 fn parts(value: f64) -> (f64, i32) {
     const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
     const HALF: u64 = 0.5_f64.to_bits();
@@ -108,11 +110,11 @@ mod tests {
     use super::*;
 
     fn bound(index: i32) -> f64 {
-        (f64::from(index) / A_DOUBLING as f64).exp2()
+        (f64::from(index) / PER_DOUBLING as f64).exp2()
     }
 
     #[test]
-    fn a_power_of_two_ends_its_bucket() {
+    fn power_of_two_is_the_upper_bound_of_its_bucket() {
         let table = [
             (1.0, 0),
             (2.0, 16),
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stretch_grows_at_both_ends_and_zero_is_apart() {
+    fn range_of_buckets_grows_at_both_ends_and_zeros_are_counted_apart() {
         let mut counts = Exponential::default();
         for value in [1.0, 0.0, 4.0, 0.25, 1.0] {
             counts.record(value);
@@ -140,10 +142,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_lies_in_its_bucket(nanos in 1u64..4_000_000_000_000_000) {
+        fn value_lies_between_the_bounds_of_its_bucket(nanos in 1u64..4_000_000_000_000_000) {
             let value = nanos as f64 / 1e9;
             let index = index(value);
-            // The bounds are rounded, each in its own way.
+            // Both sides compute the bounds with rounding, and not in the same way.
             prop_assert!(bound(index - 1) * (1.0 - 1e-14) < value && value <= bound(index) * (1.0 + 1e-14));
         }
     }

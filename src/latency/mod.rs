@@ -1,8 +1,7 @@
-//! Latencies: exact classic and exponential buckets for series, HDR histograms for percentiles.
+//! Latencies: exact classic and exponential buckets for series, and HDR histograms for percentiles.
 //!
-//! A duration is put into its bucket when it is recorded, so every `le` count is exact; percentiles
-//! of the last one and five minutes come from a ring of HDR histograms. Nothing here is reset by
-//! being read, so any number of readers see the same numbers.
+//! A duration is put into its bucket when it is recorded, so every `le` count is exact. Percentiles of the last one and
+//! five minutes come from a ring of HDR histograms. Reading resets nothing, so all consumers of the numbers see the same.
 
 mod buckets;
 mod exemplar;

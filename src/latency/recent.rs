@@ -1,6 +1,7 @@
 //! Percentiles and means of the last minutes.
 //!
-//! A ring of HDR histograms, and a mean where nobody asks for percentiles. Nothing is reset by being read.
+//! A ring of HDR histograms gives percentiles; where only the mean is needed, sums and counts of seconds are enough.
+//! Reading resets nothing.
 
 use std::{
     collections::VecDeque,
@@ -10,21 +11,22 @@ use std::{
 
 use hdrhistogram::Histogram;
 
-/// Percentiles are kept in slices of this length.
+/// The length of one slice of the ring.
 const SLICE: Duration = Duration::from_secs(10);
 
-/// The longest window that can be asked for.
+/// The longest window of a summary.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// The durations of the last five minutes, for percentiles and means.
 ///
-/// Closed slices are shared, so cloning costs one histogram, not thirty.
+/// Closed slices are shared, so a clone copies one histogram instead of thirty.
 #[derive(Debug, Clone)]
 pub struct Recent {
     closed: VecDeque<Arc<Slice>>,
     open: Slice,
 }
 
+/// The durations recorded within ten seconds.
 #[derive(Debug, Clone)]
 struct Slice {
     begin: Instant,
@@ -32,62 +34,71 @@ struct Slice {
     sum_micros: u128,
 }
 
-/// The mean of the last minutes, where nobody asks for percentiles: a few bytes for each second with a duration.
+/// The mean of a window, without percentiles. It takes a few bytes for each second in which a duration was recorded.
 #[derive(Debug, Clone)]
 pub struct RecentMean {
     window: Duration,
-    /// (when the second began, sum, count)
-    seconds: VecDeque<(Instant, Duration, u32)>,
+    /// The oldest second first.
+    seconds: VecDeque<Second>,
+}
+
+/// The durations recorded within one second.
+#[derive(Debug, Clone)]
+struct Second {
+    begin: Instant,
+    sum: Duration,
+    count: u32,
 }
 
 impl RecentMean {
-    /// Of the `window` before now.
+    /// The mean of the last `window`, without durations yet.
     pub fn over(window: Duration) -> Self {
         Self { window, seconds: VecDeque::new() }
     }
 
     /// Adds one duration.
     pub fn record(&mut self, now: Instant, duration: Duration) {
-        while self
-            .seconds
-            .front()
-            .is_some_and(|(begin, ..)| now.saturating_duration_since(*begin) > self.window)
-        {
+        let is_outside = |second: &Second| now.saturating_duration_since(second.begin) > self.window;
+        while self.seconds.front().is_some_and(is_outside) {
             self.seconds.pop_front();
         }
         match self.seconds.back_mut() {
-            Some((begin, sum, count)) if now.saturating_duration_since(*begin) < Duration::from_secs(1) => {
-                *sum += duration;
-                *count += 1;
+            Some(last) if now.saturating_duration_since(last.begin) < Duration::from_secs(1) => {
+                last.sum += duration;
+                last.count += 1;
             }
-            _ => self.seconds.push_back((now, duration, 1)),
+            _ => self.seconds.push_back(Second { begin: now, sum: duration, count: 1 }),
         }
     }
 
-    /// The arithmetic mean, to a second of the window; `None` if there was nothing.
+    /// The arithmetic mean of the window, whose beginning is exact to a second. `None` if the window has no durations.
     pub fn mean(&self, now: Instant) -> Option<Duration> {
-        let recent =
-            self.seconds.iter().filter(|(begin, ..)| now.saturating_duration_since(*begin) <= self.window);
-        let (sum, count) =
-            recent.fold((Duration::ZERO, 0), |(sum, count), (_, more, n)| (sum + *more, count + n));
+        let mut sum = Duration::ZERO;
+        let mut count = 0;
+        for second in &self.seconds {
+            if now.saturating_duration_since(second.begin) <= self.window {
+                sum += second.sum;
+                count += second.count;
+            }
+        }
         (count > 0).then(|| sum / count)
     }
 }
 
-/// Percentiles of a window, each absent if nothing was recorded in it.
+/// The percentiles of a window in which at least one duration was recorded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// How many durations the window holds.
+    /// The number of durations in the window.
     pub count: u64,
-    /// Half were at most this long.
+    /// The median: half of the durations were at most this long.
     pub p50: Duration,
-    /// Nine of ten were at most this long.
+    /// The 90th percentile.
     pub p90: Duration,
-    /// 99 of 100 were at most this long.
+    /// The 99th percentile.
     pub p99: Duration,
-    /// The longest.
+    /// The longest duration.
     pub max: Duration,
-    /// The arithmetic mean, from exact sums.
+    /// The arithmetic mean, from exact sums in microseconds.
     pub mean: Duration,
 }
 
@@ -104,7 +115,7 @@ impl Recent {
         Self { closed: VecDeque::new(), open: Slice::new(now) }
     }
 
-    /// Records one duration, to three digits, from 1 µs up.
+    /// Records one duration with three significant digits. A duration below 1 µs counts as 1 µs.
     pub fn record(&mut self, now: Instant, duration: Duration) {
         self.advance(now);
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).max(1);
@@ -112,8 +123,8 @@ impl Recent {
         self.open.sum_micros += u128::from(micros);
     }
 
-    /// The durations recorded in the `window` before `now`, to a slice's length of ten seconds;
-    /// `None` if there were none. Windows above five minutes hold five minutes.
+    /// The durations recorded in the `window` before `now`, whose beginning is exact to a slice of ten seconds. `None` if
+    /// there were none. A window above five minutes has the durations of five minutes.
     pub fn summary(&self, now: Instant, window: Duration) -> Option<Summary> {
         let mut all = Histogram::<u32>::new(3).expect("three digits are within the histogram's limits");
         let mut sum = 0;
@@ -134,6 +145,7 @@ impl Recent {
         })
     }
 
+    /// Closes the open slice if it is full, and drops slices that no window reaches.
     fn advance(&mut self, now: Instant) {
         if now.saturating_duration_since(self.open.begin) < SLICE {
             return;
@@ -159,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_cover_their_window_and_forget_what_is_older() {
+    fn percentiles_cover_their_window_and_nothing_older() {
         let begin = Instant::now();
         let mut recent = Recent::new(begin);
         assert_eq!(recent.summary(begin, ms(60_000)), None);
@@ -174,13 +186,13 @@ mod tests {
         assert_eq!(minute.mean.as_millis(), 9);
         let five = recent.summary(now, ms(300_000)).expect("five minutes of durations");
         assert!((290..=310).contains(&five.count), "{five:?}");
-        assert_eq!(five.max.as_millis(), 9, "the slow minute is forgotten");
+        assert_eq!(five.max.as_millis(), 9, "the slow durations lie before the window");
         let early = recent.closed.len();
         assert!(early <= 32, "the ring is bounded, it has {early} slices");
     }
 
     #[test]
-    fn reading_twice_gives_the_same_numbers() {
+    fn summary_read_twice_is_the_same() {
         let now = Instant::now();
         let mut recent = Recent::new(now);
         recent.record(now, ms(5));

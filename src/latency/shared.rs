@@ -1,4 +1,4 @@
-//! Buckets that several threads record into.
+//! A histogram that several threads record into.
 
 use std::{
     sync::{Mutex, MutexGuard},
@@ -8,7 +8,7 @@ use std::{
 use super::buckets::{Bounds, Buckets};
 use crate::sync::lock;
 
-/// Buckets that several record into.
+/// A histogram that several threads record into.
 #[derive(Debug)]
 pub struct SharedBuckets(Mutex<Buckets>);
 
@@ -24,7 +24,7 @@ impl SharedBuckets {
         self.lock().record(duration);
     }
 
-    /// As they are now.
+    /// A copy of the current state.
     pub fn read(&self) -> Buckets {
         self.lock().clone()
     }

@@ -1,7 +1,7 @@
-//! Can a session be opened to each broker, and where does the time go?
+//! The connectivity of each broker: whether a session can be opened, and how long each stage takes.
 //!
-//! Every check opens a fresh connection and goes through all stages; nothing is reused, so a check
-//! says what a client that connects now would see. The timer starts before the name lookup.
+//! Every check opens a new connection and goes through all stages. Nothing is reused, so a check measures what a client
+//! that connects now would experience. The timer starts before the name lookup.
 
 use std::{
     collections::BTreeMap,
@@ -26,50 +26,50 @@ use crate::{
     text::Chain,
 };
 
-/// The mean of a broker's connection time is taken over this window.
+/// The window of the mean of a broker's connection time.
 const MEAN_WINDOW: Duration = Duration::from_secs(60);
 
-/// Sessions that are opened at the same time: more than a cluster has brokers, but metadata that lists thousands must
-/// not take all descriptors of this process.
+/// The number of sessions that are opened at the same time. Most clusters have fewer brokers, but metadata that lists
+/// thousands must not take all file descriptors of this process.
 const MOST_AT_ONCE: usize = 256;
 
 /// The last check of every broker of the metadata.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// By broker; one that left the metadata is gone.
+    /// By broker. A broker that left the metadata is removed.
     pub brokers: BTreeMap<BrokerId, Check>,
 }
 
-/// What is known of one broker's sessions.
+/// The checks of one broker.
 #[derive(Debug, Clone)]
 pub struct Check {
-    /// The advertised host: hostile text.
+    /// The advertised host. The text may be hostile.
     pub host: String,
     /// The advertised port.
     pub port: u16,
-    /// The rack, where one is set.
+    /// The rack; `None` if no rack is set.
     pub rack: Option<String>,
-    /// The address that was connected to last.
+    /// The address of the last connection; `None` before the first.
     pub address: Option<IpAddr>,
-    /// The stages of the last check that were completed, in order.
+    /// The stages that the last check completed, in order, with their durations.
     pub stages: Vec<(Stage, Duration)>,
-    /// Their sum, if the check succeeded.
+    /// The sum of all stages of the last check; `None` if the check failed.
     pub total: Option<Duration>,
-    /// What ended the last check; `None` means up.
+    /// The failure of the last check; `None` if the check succeeded.
     pub failure: Option<Failure>,
-    /// Since when the broker has been up, or down.
+    /// The time since which the broker has been up, or down.
     pub since: SystemTime,
-    /// Checks made.
+    /// The number of checks.
     pub checks: u64,
-    /// Checks that failed, by stage and kind.
+    /// The number of failed checks, by stage and kind of the failure.
     pub failures: BTreeMap<(Stage, Fault), u64>,
-    /// Durations of the completed stages, by stage.
+    /// The durations of completed stages, by stage.
     pub durations: BTreeMap<Stage, Buckets>,
-    /// Durations of successful checks.
+    /// The durations of successful checks.
     pub totals: Buckets,
-    /// The earliest expiry in the broker's certificate chain.
+    /// The earliest expiry in the broker's certificate chain; `None` without TLS and before the first handshake.
     pub certificate_expiry: Option<SystemTime>,
-    /// Mean of `total` over the last 60 s.
+    /// The mean of `total` over the last 60 s; `None` if no check succeeded within them.
     pub mean_total: Option<Duration>,
 }
 
@@ -80,18 +80,18 @@ impl Check {
     }
 }
 
-/// Where and why a check ended.
+/// The failure of a check.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The stage.
+    /// The stage that failed.
     pub stage: Stage,
-    /// The kind.
+    /// The kind of the failure.
     pub fault: Fault,
-    /// The whole chain of errors in one line: for the page and the log, hostile text.
+    /// The error and its causes in one line, for the page and the log. The text may be hostile.
     pub message: String,
 }
 
-/// The task.
+/// The task that checks every broker.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
     settings: Arc<wire::Client>,
@@ -99,7 +99,7 @@ pub struct Probe {
     known: BTreeMap<BrokerId, History>,
 }
 
-/// What is kept of a broker between checks.
+/// The checks of one broker, with the durations of the last minute.
 struct History {
     check: Check,
     recent: RecentMean,
@@ -153,10 +153,12 @@ impl History {
                 let total = opening.stages.iter().map(|(_, took)| *took).sum();
                 check.totals.record(total);
                 self.recent.record(now, total);
-                (check.total, check.failure) = (Some(total), None);
+                check.total = Some(total);
+                check.failure = None;
             }
             Err(error) => {
-                let (stage, fault) = (error.stage().unwrap_or(Stage::Dns), error.fault());
+                let stage = error.stage().unwrap_or(Stage::Dns);
+                let fault = error.fault();
                 *check.failures.entry((stage, fault)).or_default() += 1;
                 check.total = None;
                 check.failure = Some(Failure { stage, fault, message: Chain(error).to_string() });
@@ -170,7 +172,7 @@ impl History {
     }
 }
 
-/// One line when a broker goes down, and one when it is back.
+/// Logs one line when a broker cannot be reached any more, and one when it can be reached again.
 fn note(cluster: &str, broker: BrokerId, was_up: bool, check: &Check) {
     match &check.failure {
         Some(failure) if was_up => {
@@ -193,17 +195,18 @@ impl Cycle for Probe {
         };
         self.known
             .retain(|id, history| metadata.brokers.get(id).is_some_and(|broker| !moved(history, broker)));
-        let (settings, timeout) = (&self.settings, self.cluster.connectivity.timeout);
-        let turns = &Semaphore::new(MOST_AT_ONCE);
+        let settings = &self.settings;
+        let timeout = self.cluster.connectivity.timeout;
+        let slots = &Semaphore::new(MOST_AT_ONCE);
         let checks = metadata.brokers.iter().map(|(id, broker)| async move {
-            let _turn = turns.acquire().await;
+            let _slot = slots.acquire().await;
             (*id, wire::open(settings, &broker.endpoint(), timeout).await)
         });
         let openings = join_all(checks).await;
         let now = Instant::now();
         let mut ours = None;
         for (id, opening) in openings {
-            // A check that failed for a reason of this process says nothing of the broker.
+            // A check that failed for a reason of this process is no evidence against the broker.
             if opening.result.as_ref().is_err_and(|error| error.fault().is_ours()) {
                 ours = opening.result.err();
                 continue;

@@ -1,4 +1,4 @@
-//! What is asked of the cluster from a client's seat, one file a question.
+//! The probes: tasks that use the cluster as a client does, and measure it.
 
 pub mod connectivity;
 pub mod heartbeat;

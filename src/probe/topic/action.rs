@@ -4,63 +4,63 @@ use std::{collections::BTreeMap, fmt};
 
 use crate::{closed_enum::closed_enum, kafka::BrokerId};
 
-/// One thing to do, or to see done.
+/// A change of the heartbeat topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Create the topic. `replication_factor` -1 leaves it to the cluster.
+    /// Create the topic.
     Create {
-        /// How many partitions.
+        /// The number of partitions.
         partitions: i32,
-        /// How many replicas each.
+        /// The number of replicas of each partition; -1 leaves it to the cluster.
         replication_factor: i16,
-        /// Topic settings, in Kafka's words.
+        /// The settings of the topic, by Kafka's names.
         configs: BTreeMap<&'static str, String>,
     },
     /// Add partitions.
     Expand {
-        /// How many there are.
+        /// The number of partitions now.
         from: i32,
-        /// How many there should be.
+        /// The number of partitions afterwards.
         to: i32,
     },
-    /// Add or move replicas: too few of them, or a broker that leads no partition. Only with `topic.rebalance`.
+    /// Add or move replicas, because a partition has too few or a broker leads no partition. Only with `topic.rebalance`.
     Reassign {
         /// The partition.
         partition: i32,
-        /// Its new replicas, the preferred leader first.
+        /// The new replicas, the preferred leader first.
         replicas: Vec<BrokerId>,
     },
-    /// Make the preferred replica the leader. Only with `topic.rebalance`.
+    /// Elect the preferred replica as the leader. Only with `topic.rebalance`.
     ElectPreferred {
         /// The partition.
         partition: i32,
     },
-    /// Change topic settings. Only with `topic.rebalance`.
+    /// Change settings of the topic. Only with `topic.rebalance`.
     Configure {
-        /// Topic settings, in Kafka's words.
+        /// The settings of the topic, by Kafka's names.
         configs: BTreeMap<&'static str, String>,
     },
 }
 
 closed_enum! {
-    /// The kinds of actions.
+    /// The kind of a change of the heartbeat topic.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum ActionKind {
-        /// [`Action::Create`]
+        /// Create the topic.
         Create = "create",
-        /// [`Action::Expand`]
+        /// Add partitions.
         Expand = "expand",
-        /// [`Action::Reassign`]
+        /// Add or move replicas.
         Reassign = "reassign",
-        /// [`Action::ElectPreferred`]
+        /// Elect the preferred replica as the leader.
         ElectPreferred = "elect_preferred",
-        /// [`Action::Configure`]
+        /// Change settings of the topic.
         Configure = "configure",
     }
 }
 
 impl Action {
-    /// The kind of the action.
+    /// The kind of the change.
     pub fn kind(&self) -> ActionKind {
         match self {
             Action::Create { .. } => ActionKind::Create,

@@ -1,6 +1,6 @@
-//! Topic assurance: what the heartbeat topic lacks, and doing it.
+//! The heartbeat topic: what it lacks, and the changes that correct it.
 //!
-//! [`plan()`] is pure and printable. Nothing here ever deletes or shrinks.
+//! [`plan()`] is pure, and a plan can be printed. No change ever deletes the topic or reduces its partitions or replicas.
 
 mod action;
 mod plan;

@@ -1,31 +1,32 @@
-//! What the heartbeat topic lacks: pure, printable, never a deletion.
+//! The plan for the heartbeat topic: pure functions from its state to the changes that it lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::Action;
 use crate::kafka::{BrokerId, admin::Topic};
 
-/// Three replicas survive one broker's failure without losing what was acknowledged.
+/// The usual replication factor: with three replicas no acknowledged record is lost when one broker fails.
 pub(super) const USUAL_REPLICAS: i16 = 3;
 
-/// Heartbeats are of no use after their horizon of minutes; an hour is kept for people who look.
+/// One hour. Heartbeats are used for minutes only; the hour is for people who read the topic.
 const RETENTION_MS: &str = "3600000";
-/// A segment can only be deleted when it is closed.
+/// Ten minutes. Kafka deletes a segment only after it is closed.
 const SEGMENT_MS: &str = "600000";
 
-/// What is wanted of the topic.
+/// The configured size of the topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// At least this many partitions, besides one for each broker.
+    /// The least number of partitions. With `None`, or with more brokers, there is one partition for each broker.
     pub partitions: Option<i32>,
-    /// `None`: three, or as many as brokers.
+    /// The replication factor; -1 leaves it to the cluster. `None` means three, or as many as there are brokers.
     pub replication_factor: Option<i16>,
 }
 
-/// What the topic lacks, in the order in which it should be done. `configs` are the topic's settings, where known.
+/// The changes that the topic lacks, in the order in which they should be made. `topic` is `None` if the topic is
+/// missing, and `configs` are the topic's settings, or `None` if they are not known.
 ///
-/// Leaders are spread only over partitions that already exist: a partition that is yet to be added lands
-/// on a broker of the cluster's choice, and the next look sees where.
+/// Leaders are spread only over partitions that exist. The cluster chooses the leader of a partition that is yet to be
+/// added, and the next cycle takes it into account.
 pub fn plan(
     brokers: &BTreeSet<BrokerId>,
     topic: Option<&Topic>,
@@ -36,7 +37,7 @@ pub fn plan(
     let wanted = policy.partitions.unwrap_or(1).max(count).max(1);
     let most = i16::try_from(brokers.len()).unwrap_or(i16::MAX).max(1);
     let factor = policy.replication_factor.unwrap_or(USUAL_REPLICAS.min(most));
-    // Of the cluster's default factor nothing is known here.
+    // The cluster's default factor is not known here.
     let replicas = usize::try_from(factor).ok();
     let Some(topic) = topic else {
         let configs = wanted_configs(replicas);
@@ -48,7 +49,7 @@ pub fn plan(
         actions.push(Action::Expand { from: have, to: wanted });
     }
     let raised = raise(brokers, topic, replicas.unwrap_or(0));
-    // One kind of move at a time: where leaders go is seen when the replicas are there.
+    // Replicas are added first. Leaders are spread once the replicas are there.
     actions.extend(if raised.is_empty() { spread(brokers, topic) } else { raised });
     if let Some(configs) = configs {
         let factor = topic.partitions.values().map(|partition| partition.replicas.len()).min();
@@ -62,7 +63,7 @@ pub fn plan(
     actions
 }
 
-/// The topic's settings that we care about.
+/// The settings of the topic that the plan sets.
 pub const CONFIG_KEYS: [&str; 4] = ["cleanup.policy", "min.insync.replicas", "retention.ms", "segment.ms"];
 
 fn wanted_configs(replicas: Option<usize>) -> BTreeMap<&'static str, String> {
@@ -72,8 +73,8 @@ fn wanted_configs(replicas: Option<usize>) -> BTreeMap<&'static str, String> {
     CONFIG_KEYS.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
-/// Gives partitions with too few replicas more, on the brokers that have fewest. A topic that was created
-/// while one broker was up would otherwise fail with that broker for ever. Leaders stay.
+/// Adds replicas to partitions with too few, on the brokers that have the fewest replicas. Otherwise a topic that was
+/// created while only one broker was up would always fail with that broker. Leaders stay.
 fn raise(brokers: &BTreeSet<BrokerId>, topic: &Topic, factor: usize) -> Vec<Action> {
     let mut load: BTreeMap<BrokerId, usize> = brokers.iter().map(|broker| (*broker, 0)).collect();
     for replica in topic.partitions.values().flat_map(|partition| &partition.replicas) {
@@ -95,9 +96,9 @@ fn raise(brokers: &BTreeSet<BrokerId>, topic: &Topic, factor: usize) -> Vec<Acti
     actions
 }
 
-/// Gives each broker without a heartbeat partition one, taken from the broker that leads most. An election
-/// is enough where the broker is the preferred replica already; else the replicas are put in another order,
-/// or the broker takes the place of the leader among them, and a later look, when they are in sync, elects.
+/// Gives each broker that leads no partition the leadership of one, taken from the broker that leads the most. If the
+/// broker is the preferred replica already, an election is enough. Otherwise the replicas get another order, or the
+/// broker takes the place of the leader among them, and a later cycle elects it when the replicas are in sync.
 fn spread(brokers: &BTreeSet<BrokerId>, topic: &Topic) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut led = BTreeMap::<BrokerId, BTreeSet<i32>>::new();
@@ -112,7 +113,7 @@ fn spread(brokers: &BTreeSet<BrokerId>, topic: &Topic) -> Vec<Action> {
         let Some((donor, numbers)) = most.map(|(donor, numbers)| (*donor, numbers.clone())) else { break };
         let preference = |number: &&i32| {
             let replicas = &topic.partitions[number].replicas;
-            // First an election, then another order, then a move of data.
+            // An election is preferred to another order of the replicas, and that to a move of data.
             (replicas.first() != Some(&broker), !replicas.contains(&broker), **number)
         };
         let Some(number) = numbers.iter().min_by_key(preference).copied() else { break };

@@ -29,123 +29,129 @@ use crate::{
     text::Chain,
 };
 
-/// Brokers that lead no partition of the topic.
-fn uncovered(brokers: &BTreeSet<BrokerId>, topic: &Topic) -> Vec<BrokerId> {
-    let leaders: BTreeSet<_> = topic.partitions.values().filter_map(|partition| partition.leader).collect();
-    brokers.difference(&leaders).copied().collect()
-}
+/// A topic with few replicas is created only when the brokers have been the same for this time. While a cluster starts,
+/// its metadata lists one broker after the other, and a topic on the first broker alone would fail with that broker.
+const STEADY: Duration = Duration::from_secs(3);
 
-/// Reasons to wait with changes: the cluster is not whole.
-fn held(brokers: &BTreeSet<BrokerId>, topic: &Topic, moving: &[i32]) -> Vec<Blocked> {
-    let partitions = || topic.partitions.values();
-    let missing =
-        partitions().flat_map(|partition| &partition.replicas).any(|replica| !brokers.contains(replica));
-    let under = partitions().any(|partition| partition.isr.len() < partition.replicas.len());
-    let reasons = [
-        (missing, Blocked::BrokerMissing),
-        (under, Blocked::UnderReplicated),
-        (!moving.is_empty(), Blocked::Reassigning),
-    ];
-    reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
-}
-
-/// The task.
+/// The task that keeps the heartbeat topic as it should be.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
     wire: Arc<wire::Cluster>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     /// Asks for fresh metadata after a change.
     nudge: Arc<Notify>,
+    /// The last refusal; `None` after a cycle without one.
     refused: Option<Refusal>,
     configs: Permission,
     reassignments: Permission,
-    /// The brokers, and since when there are just these.
-    steady: (BTreeSet<BrokerId>, Instant),
+    known: KnownBrokers,
 }
 
-/// A topic with few replicas is created when the brokers have been the same for so long: while a cluster
-/// starts, its metadata lists one after the other, and a topic of the first alone would fail with it for ever.
-const STEADY: Duration = Duration::from_secs(3);
+/// The brokers of the last metadata.
+struct KnownBrokers {
+    brokers: BTreeSet<BrokerId>,
+    /// The time since which the brokers have been the same.
+    since: Instant,
+}
 
 impl Probe {
-    /// A task that has looked at nothing yet.
+    /// A probe that has not run a cycle yet. `nudge` asks for fresh metadata.
     pub fn new(
         cluster: Arc<config::Cluster>,
         wire: Arc<wire::Cluster>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
         nudge: Arc<Notify>,
     ) -> Self {
-        let (configs, reassignments) = (Permission::default(), Permission::default());
-        let steady = (BTreeSet::new(), Instant::now());
-        Self { cluster, wire, metadata, nudge, refused: None, configs, reassignments, steady }
+        Self {
+            cluster,
+            wire,
+            metadata,
+            nudge,
+            refused: None,
+            configs: Permission::default(),
+            reassignments: Permission::default(),
+            known: KnownBrokers { brokers: BTreeSet::new(), since: Instant::now() },
+        }
     }
 
-    /// What was refused by other brokers may be granted by these.
-    fn meet(&mut self, brokers: &BTreeSet<BrokerId>) {
-        if self.steady.0 != *brokers {
-            self.steady = (brokers.clone(), Instant::now());
+    /// Notes the brokers of the metadata. When they have changed, earlier refusals are forgotten: other brokers may grant
+    /// what these refused.
+    fn note_brokers(&mut self, brokers: &BTreeSet<BrokerId>) {
+        if self.known.brokers != *brokers {
+            self.known = KnownBrokers { brokers: brokers.clone(), since: Instant::now() };
             self.configs.forget();
             self.reassignments.forget();
         }
     }
 
-    /// What there is to do, and why it is not done. Changes nothing.
+    /// Plans the changes of the topic, and finds out why they may not be made. Changes nothing.
     ///
     /// # Errors
-    /// When the cluster is not known.
-    pub async fn look(&mut self) -> Result<Snapshot, Error> {
+    /// The metadata are not known, or a request failed for another reason than a missing permission.
+    pub async fn inspect(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::first(&mut self.metadata, self.cluster.topic.timeout / 2).await?;
-        let cluster = self.cluster.clone();
-        let settings = &cluster.topic;
-        let policy =
-            Policy { partitions: settings.partitions, replication_factor: settings.replication_factor };
         let brokers: BTreeSet<_> = metadata.brokers.keys().copied().collect();
-        self.meet(&brokers);
-        let name = cluster.heartbeat.topic.clone();
-        let topic = match &metadata.heartbeat_topic {
-            Ok(topic) => topic,
+        self.note_brokers(&brokers);
+        match &metadata.heartbeat_topic {
+            Ok(topic) => self.inspect_topic(brokers, topic).await,
             Err(fault @ (Fault::UnknownTopic | Fault::Authorization)) => {
-                let pending = plan(&brokers, None, None, policy);
-                let blocked = match (fault, settings.create) {
-                    // We may not even see whether it is there.
-                    (Fault::Authorization, _) => vec![Blocked::Denied],
-                    (_, false) => vec![Blocked::SwitchedOff],
-                    (_, true) => Vec::new(),
-                };
-                return Ok(Snapshot {
-                    topic: name,
-                    ready: false,
-                    pending,
-                    blocked,
-                    uncovered: brokers.into_iter().collect(),
-                    configs: self.configs.state(),
-                    reassignments: self.reassignments.state(),
-                });
+                Ok(self.inspect_missing(brokers, *fault))
             }
-            Err(fault) => return Err(Error::new(*fault, format!("topic {name}"))),
-        };
-        // Where these two may not be asked, the plan does without them.
+            Err(fault) => Err(Error::new(*fault, format!("topic {}", self.cluster.heartbeat.topic))),
+        }
+    }
+
+    /// Plans the creation of a topic that is missing, or that the principal may not describe.
+    fn inspect_missing(&self, brokers: BTreeSet<BrokerId>, fault: Fault) -> Snapshot {
+        let pending = plan(&brokers, None, None, self.policy());
+        let mut blocked = Vec::new();
+        if fault == Fault::Authorization {
+            // It is not even known whether the topic exists.
+            blocked.push(Blocked::Denied);
+        } else if !self.cluster.topic.create {
+            blocked.push(Blocked::SwitchedOff);
+        }
+        Snapshot {
+            topic: self.cluster.heartbeat.topic.clone(),
+            ready: false,
+            pending,
+            blocked,
+            uncovered: brokers.into_iter().collect(),
+            configs: self.configs.state(),
+            reassignments: self.reassignments.state(),
+        }
+    }
+
+    /// Plans the changes of a topic that exists.
+    async fn inspect_topic(&mut self, brokers: BTreeSet<BrokerId>, topic: &Topic) -> Result<Snapshot, Error> {
+        let name = self.cluster.heartbeat.topic.clone();
+        // Without permission for these two requests the plan does without their answers.
         let configs = self.configs.ask(admin::topic_configs(&self.wire, &name, &CONFIG_KEYS)).await?;
         let numbers: Vec<i32> = topic.partitions.keys().copied().collect();
         let moving = self.reassignments.ask(admin::reassignments(&self.wire, &name, &numbers)).await?;
         let moving = moving.unwrap_or_default();
-        let pending = plan(&brokers, Some(topic), configs.as_ref(), policy);
-        let mut blocked = if pending.is_empty() { Vec::new() } else { held(&brokers, topic, &moving) };
+        let pending = plan(&brokers, Some(topic), configs.as_ref(), self.policy());
+        let mut blocked = if pending.is_empty() { Vec::new() } else { obstacles(&brokers, topic, &moving) };
         if pending.iter().any(|action| !self.allowed(action)) {
             blocked.push(Blocked::SwitchedOff);
         }
-        let uncovered = uncovered(&brokers, topic);
         Ok(Snapshot {
             topic: name,
             ready: !topic.partitions.is_empty(),
             pending,
             blocked,
-            uncovered,
+            uncovered: uncovered(&brokers, topic),
             configs: self.configs.state(),
             reassignments: self.reassignments.state(),
         })
     }
 
+    fn policy(&self) -> Policy {
+        let settings = &self.cluster.topic;
+        Policy { partitions: settings.partitions, replication_factor: settings.replication_factor }
+    }
+
+    /// Whether the configuration allows a change.
     fn allowed(&self, action: &Action) -> bool {
         let settings = &self.cluster.topic;
         match action {
@@ -157,11 +163,11 @@ impl Probe {
         }
     }
 
-    /// Does what is allowed of the plan, one action after the other, until one is refused; what is done is
-    /// no longer pending. How many were done.
+    /// Makes the pending changes that the configuration allows, one after the other, until one is refused. A change that
+    /// was made is no longer pending. Returns the number of changes made.
     ///
     /// # Errors
-    /// The refusal.
+    /// The error of the change that failed.
     pub async fn apply(&self, snapshot: &mut Snapshot) -> Result<usize, Error> {
         let on_hold = [Blocked::BrokerMissing, Blocked::UnderReplicated, Blocked::Reassigning];
         if snapshot.blocked.iter().any(|reason| on_hold.contains(reason)) {
@@ -193,10 +199,14 @@ impl Probe {
         }
     }
 
-    /// Remembers a refusal, and logs it unless the cluster has refused the same before.
-    fn refuse(&mut self, snapshot: &Snapshot, reason: Blocked, brokers: BTreeSet<BrokerId>, words: &str) {
-        let pending = snapshot.pending.clone();
-        let refusal = Refusal { reason, brokers, pending, since: Instant::now() };
+    /// Remembers a refusal, and logs `message` unless the cluster has refused the same plan before.
+    fn refuse(&mut self, snapshot: &Snapshot, reason: Blocked, message: &str) {
+        let refusal = Refusal {
+            reason,
+            brokers: self.known.brokers.clone(),
+            pending: snapshot.pending.clone(),
+            since: Instant::now(),
+        };
         if !self.refused.as_ref().is_some_and(|before| before.is_like(&refusal)) {
             let cluster = &self.cluster.name;
             let fault = match reason {
@@ -205,19 +215,19 @@ impl Probe {
                 _ => Fault::Policy,
             };
             let hint = fault.hint_once(cluster);
-            tracing::warn!(cluster, topic = snapshot.topic, hint, "{words}");
+            tracing::warn!(cluster, topic = snapshot.topic, hint, "{message}");
         }
         self.refused = Some(refusal);
     }
 
-    /// Whether the topic would be created with few replicas while brokers may still be arriving.
+    /// Whether the topic would be created with few replicas while brokers may still be starting.
     fn too_early(&self, snapshot: &Snapshot) -> bool {
         let few = |action: &Action| match action {
             Action::Create { replication_factor, .. } => *replication_factor < USUAL_REPLICAS,
             _ => false,
         };
         let chosen = self.cluster.topic.replication_factor.is_some();
-        let starting = self.steady.0.is_empty() || self.steady.1.elapsed() < STEADY;
+        let starting = self.known.brokers.is_empty() || self.known.since.elapsed() < STEADY;
         starting && !chosen && snapshot.pending.iter().any(few)
     }
 }
@@ -226,18 +236,17 @@ impl Cycle for Probe {
     type Snapshot = Snapshot;
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
-        let mut snapshot = self.look().await?;
-        let brokers = self.steady.0.clone();
+        let mut snapshot = self.inspect().await?;
         if self.too_early(&snapshot) {
             self.nudge.notify_one();
             return Ok(snapshot);
         }
         if snapshot.blocked.contains(&Blocked::Denied) {
-            self.refuse(&snapshot, Blocked::Denied, brokers, "the topic may not be described");
+            self.refuse(&snapshot, Blocked::Denied, "the heartbeat topic cannot be described");
             return Ok(snapshot);
         }
-        if let Some(refusal) =
-            self.refused.as_ref().filter(|refusal| refusal.holds(&brokers, &snapshot.pending))
+        if let Some(refusal) = &self.refused
+            && refusal.holds(&self.known.brokers, &snapshot.pending)
         {
             snapshot.blocked.push(refusal.reason);
             return Ok(snapshot);
@@ -251,11 +260,34 @@ impl Cycle for Probe {
                     Fault::Unsupported => Blocked::Unsupported,
                     _ => return Err(error),
                 };
-                let words = format!("the topic cannot be kept right: {}", Chain(&error));
-                self.refuse(&snapshot, reason, brokers, &words);
+                let message = format!("the heartbeat topic cannot be changed as planned: {}", Chain(&error));
+                self.refuse(&snapshot, reason, &message);
                 snapshot.blocked.push(reason);
             }
         }
         Ok(snapshot)
     }
+}
+
+/// The brokers that lead no partition of the topic.
+fn uncovered(brokers: &BTreeSet<BrokerId>, topic: &Topic) -> Vec<BrokerId> {
+    let leaders: BTreeSet<_> = topic.partitions.values().filter_map(|partition| partition.leader).collect();
+    brokers.difference(&leaders).copied().collect()
+}
+
+/// The reasons why no change is made now: a broker or a replica is missing, or a reassignment is running. `moving` are
+/// the partitions that are being reassigned.
+fn obstacles(brokers: &BTreeSet<BrokerId>, topic: &Topic, moving: &[i32]) -> Vec<Blocked> {
+    let mut obstacles = Vec::new();
+    let mut replicas = topic.partitions.values().flat_map(|partition| &partition.replicas);
+    if replicas.any(|replica| !brokers.contains(replica)) {
+        obstacles.push(Blocked::BrokerMissing);
+    }
+    if topic.partitions.values().any(|partition| partition.isr.len() < partition.replicas.len()) {
+        obstacles.push(Blocked::UnderReplicated);
+    }
+    if !moving.is_empty() {
+        obstacles.push(Blocked::Reassigning);
+    }
+    obstacles
 }

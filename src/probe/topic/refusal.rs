@@ -1,4 +1,4 @@
-//! A change that the cluster refused, remembered for a while.
+//! A change of the topic that the cluster refused.
 
 use std::collections::BTreeSet;
 
@@ -7,18 +7,21 @@ use tokio::time::Instant;
 use super::{action::Action, snapshot::Blocked};
 use crate::kafka::{BrokerId, capability::BELIEVED_FOR};
 
-/// A change of the topic that the cluster refused. It is not asked for again while the cluster has the same brokers and the
-/// same is to do, for ten minutes: then the permission may have been granted.
+/// A plan that the cluster refused. The same plan is not tried again for ten minutes while the cluster has the same
+/// brokers. Then the permission may have been granted.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) reason: Blocked,
+    /// The brokers at the time of the refusal.
     pub(super) brokers: BTreeSet<BrokerId>,
+    /// The plan.
     pub(super) pending: Vec<Action>,
+    /// The time of the refusal.
     pub(super) since: Instant,
 }
 
 impl Refusal {
-    /// Whether this is the same refusal as another one, whenever it was.
+    /// Whether two refusals have the same reason, brokers and plan.
     pub(super) fn is_like(&self, other: &Refusal) -> bool {
         self.reason == other.reason && self.brokers == other.brokers && self.pending == other.pending
     }

@@ -7,41 +7,41 @@ use crate::{
 };
 
 closed_enum! {
-    /// Why nothing is done although something is to do.
+    /// A reason why a planned change of the topic is not made.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub enum Blocked {
-        /// A replica lives on a broker that the metadata does not list.
+        /// A replica is on a broker that the metadata does not list.
         BrokerMissing = "broker_missing",
-        /// A partition has fewer replicas in sync than replicas.
+        /// A partition has fewer in-sync replicas than replicas.
         UnderReplicated = "under_replicated",
         /// A reassignment is running.
         Reassigning = "reassigning",
-        /// The principal lacks the permission; asked again when the cluster changes, and every ten minutes.
+        /// The principal lacks the permission. The request is sent again when the brokers change, and after ten minutes.
         Denied = "denied",
-        /// A policy of the cluster forbids it; asked again when the cluster changes, and every ten minutes.
+        /// A policy of the cluster forbids it. The request is sent again when the brokers change, and after ten minutes.
         Policy = "policy",
-        /// The broker does not know the request.
+        /// The broker does not support the request.
         Unsupported = "unsupported",
-        /// Switched off in the configuration.
+        /// The configuration forbids the change.
         SwitchedOff = "switched_off",
     }
 }
 
-/// The topic's state after a cycle.
+/// The state of the heartbeat topic after a cycle.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The topic's name.
     pub topic: String,
-    /// Whether it exists with partitions to send to.
+    /// Whether the topic exists and has partitions.
     pub ready: bool,
-    /// What is still to do.
+    /// The changes that are still to be made.
     pub pending: Vec<Action>,
-    /// Why nothing is done about it, for each reason that holds.
+    /// The reasons why pending changes are not made; empty if nothing prevents them.
     pub blocked: Vec<Blocked>,
-    /// Brokers that lead no heartbeat partition.
+    /// The brokers that lead no partition of the topic, so that no heartbeat measures them.
     pub uncovered: Vec<BrokerId>,
-    /// Whether the topic's settings may be asked for; if not, a wrong one is not known of.
+    /// Whether the topic's settings can be read. Otherwise a wrong setting is not noticed.
     pub configs: Capability,
-    /// Whether reassignments may be asked for; if not, a running one shows only by replicas out of sync.
+    /// Whether reassignments can be listed. Otherwise a running one shows only by replicas that are not in sync.
     pub reassignments: Capability,
 }

@@ -1,4 +1,4 @@
-//! When the topic probe runs besides its schedule.
+//! When the topic probe runs between two cycles of its schedule.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use super::snapshot::Snapshot;
 use crate::{cluster::metadata, task::Latest};
 
-/// Asks for a look whenever the brokers, or the topic, are not what they were; and with all new metadata,
-/// while the topic is missing or the last look failed.
+/// Starts a cycle of the topic probe whenever the brokers or the topic have changed. While the topic is missing or the last
+/// cycle failed, all new metadata start a cycle.
 pub async fn watch(
     mut metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     topic: watch::Receiver<Latest<Snapshot>>,

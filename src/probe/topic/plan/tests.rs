@@ -1,4 +1,4 @@
-//! Plans as they are printed, and generated topics on which plans are carried out until there is nothing to do.
+//! Tests of plans as they are printed, and of generated topics on which plans are carried out until nothing is left.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn brokers(ids: &[i32]) -> BTreeSet<BrokerId> {
     ids.iter().copied().map(BrokerId).collect()
 }
 
-/// A topic by its partitions' replicas; the first is the leader.
+/// A topic with these replicas of its partitions. The first replica of each is the leader.
 fn topic(replicas: &[&[i32]]) -> Topic {
     let partition = |replicas: &&[i32]| {
         let replicas: Vec<_> = replicas.iter().copied().map(BrokerId).collect();
@@ -18,7 +18,7 @@ fn topic(replicas: &[&[i32]]) -> Topic {
     Topic { id: None, partitions: (0..).zip(replicas.iter().map(partition)).collect() }
 }
 
-/// As most tests write their topics.
+/// The policy of most tests.
 const TWO: Policy = Policy { partitions: None, replication_factor: Some(2) };
 const AUTO: Policy = Policy { partitions: None, replication_factor: None };
 
@@ -27,7 +27,7 @@ fn printed(actions: &[Action]) -> Vec<String> {
 }
 
 #[test]
-fn a_missing_topic_is_created_with_a_partition_for_each_broker() {
+fn missing_topic_is_created_with_a_partition_for_each_broker() {
     let actions = plan(&brokers(&[1, 2, 3]), None, None, AUTO);
     let expected = "create the topic: 3 partitions, replication factor 3, cleanup.policy=delete \
                     min.insync.replicas=2 retention.ms=3600000 segment.ms=600000";
@@ -38,18 +38,18 @@ fn a_missing_topic_is_created_with_a_partition_for_each_broker() {
     let wide = Policy { partitions: Some(12), replication_factor: Some(-1) };
     let created = printed(&plan(&brokers(&[1]), None, None, wide));
     assert!(created[0].contains("12 partitions, the cluster's default"));
-    assert!(!created[0].contains("min.insync.replicas"), "of an unknown factor there is no right minimum");
+    assert!(!created[0].contains("min.insync.replicas"), "the right minimum is not known without the factor");
 }
 
 #[test]
-fn a_grown_cluster_gets_more_partitions_and_never_fewer() {
+fn grown_cluster_gets_more_partitions_and_never_fewer() {
     let topic = topic(&[&[1, 2], &[2, 1]]);
     assert_eq!(printed(&plan(&brokers(&[1, 2, 3]), Some(&topic), None, TWO)), ["add partitions: 2 to 3"]);
     assert_eq!(plan(&brokers(&[1]), Some(&topic), None, AUTO), []);
 }
 
 #[test]
-fn an_uncovered_broker_gets_a_partition_by_the_least_means() {
+fn broker_without_a_partition_gets_one_with_the_smallest_change() {
     let three = brokers(&[1, 2, 3]);
     let mut preferred = topic(&[&[1, 2], &[2, 1], &[3, 1]]);
     preferred.partitions.get_mut(&2).expect("partition 2").leader = Some(BrokerId(1));
@@ -62,7 +62,7 @@ fn an_uncovered_broker_gets_a_partition_by_the_least_means() {
 }
 
 #[test]
-fn a_topic_that_was_created_while_one_broker_was_up_gets_its_replicas() {
+fn topic_created_while_one_broker_was_up_gets_its_replicas() {
     let lonely = topic(&[&[1], &[1], &[1]]);
     let raised = plan(&brokers(&[1, 2, 3]), Some(&lonely), None, AUTO);
     let expected = [
@@ -76,7 +76,7 @@ fn a_topic_that_was_created_while_one_broker_was_up_gets_its_replicas() {
 }
 
 #[test]
-fn only_settings_that_are_known_to_differ_are_changed() {
+fn settings_are_changed_only_if_they_are_known_to_differ() {
     let topic = topic(&[&[1, 2, 3], &[2, 3, 1], &[3, 1, 2]]);
     let mut configs: BTreeMap<String, String> =
         wanted_configs(Some(3)).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
@@ -111,7 +111,7 @@ impl<S: Strategy<Value = BTreeSet<i32>> + 'static> ShuffleLeader for S {
     }
 }
 
-/// What the topic is after the actions, and whether none of them loses anything.
+/// Changes the topic as the actions say, and checks that none of them loses a partition or a replica.
 fn carry_out(
     actions: Vec<Action>,
     brokers: &BTreeSet<BrokerId>,
@@ -121,11 +121,14 @@ fn carry_out(
         match action {
             Action::Reassign { partition, replicas } => {
                 let state = topic.partitions.get_mut(&partition).expect("a partition of the topic");
-                prop_assert!(replicas.len() >= state.replicas.len(), "the replication factor never sinks");
+                prop_assert!(
+                    replicas.len() >= state.replicas.len(),
+                    "the replication factor never decreases"
+                );
                 let distinct: BTreeSet<_> = replicas.iter().collect();
-                prop_assert_eq!(distinct.len(), replicas.len(), "no broker twice");
+                prop_assert_eq!(distinct.len(), replicas.len(), "no broker has two replicas of a partition");
                 prop_assert!(replicas.iter().all(|replica| brokers.contains(replica)));
-                // A leader that is among the new replicas stays; else the first takes over.
+                // A leader that is among the new replicas stays. Otherwise the first replica becomes the leader.
                 let leader = state.leader.filter(|leader| replicas.contains(leader));
                 state.leader = leader.or(replicas.first().copied());
                 state.replicas = replicas;
@@ -142,10 +145,10 @@ fn carry_out(
 }
 
 proptest! {
-    /// Look by look, plans carried out lose no partition and no replica; they end, and then every partition
-    /// has its replicas and as many brokers lead as can.
+    /// Plans that are carried out cycle by cycle lose no partition and no replica. They end, and then every partition has
+    /// its replicas and as many brokers lead a partition as possible.
     #[test]
-    fn plans_carried_out_come_to_an_end_with_every_broker_covered((brokers, mut topic) in any_topic()) {
+    fn plans_carried_out_end_with_every_broker_leading_a_partition((brokers, mut topic) in any_topic()) {
         let before = topic.partitions.len();
         for _ in 0..4 {
             carry_out(plan(&brokers, Some(&topic), None, AUTO), &brokers, &mut topic)?;
