@@ -1,4 +1,4 @@
-//! The service stopped by a signal, and a cluster that is not: the service's own pauses are in no latency.
+//! A service that a signal pauses while its cluster runs on: no latency contains a pause of the service itself.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use support::{
 mod support;
 
 const PARTITIONS: i32 = 40;
-/// No heartbeat of a service that runs takes as long, not even on a busy machine, but for chance.
+/// In seconds. A heartbeat of a service that runs hardly ever takes this long, even on a busy machine.
 const SLOW: &str = "0.25";
 const HISTOGRAMS: [&str; 3] = ["end_to_end", "produce", "delivery"];
 
-/// Heartbeats that took longer than [`SLOW`], by histogram.
+/// The number of heartbeats that took longer than [`SLOW`], by histogram.
 fn slow(service: &Service) -> [u64; 3] {
     let metrics = service.get("/metrics").expect("metrics");
     HISTOGRAMS.map(|name| {
@@ -29,7 +29,8 @@ fn slow(service: &Service) -> [u64; 3] {
     })
 }
 
-/// Waits until each partition had three more good heartbeats than before: the counts, and how the slow buckets grew.
+/// Waits until each partition had three more good heartbeats than before. Returns the counts, and by how much the slow
+/// buckets grew.
 fn settle(service: &Service, before: &(Totals, [u64; 3])) -> (Totals, [u64; 3]) {
     let (totals, slow_before) = before;
     let good = |now: &Totals| now.of("ok") >= totals.of("ok") + 3 * PARTITIONS as u64;
@@ -38,14 +39,14 @@ fn settle(service: &Service, before: &(Totals, [u64; 3])) -> (Totals, [u64; 3]) 
     (after, [0, 1, 2].map(|n| now[n] - slow_before[n]))
 }
 
-/// Waits until the machine is quiet enough: heartbeats of a service that is not stopped are not slow.
+/// Waits until the machine is quiet enough that no heartbeat is slow while the service is not paused.
 fn calm(service: &Service) {
-    let look = || settle(service, &(service.totals("k"), slow(service))).1;
-    let calm = (0..20).any(|_| look() == [0; 3]);
-    assert!(calm, "on this machine heartbeats are slow although the service is not stopped");
+    let growth = || settle(service, &(service.totals("k"), slow(service))).1;
+    let calm = (0..20).any(|_| growth() == [0; 3]);
+    assert!(calm, "on this machine heartbeats are slow although the service is not paused");
 }
 
-/// Stops the service for so long: the growth of the slow buckets. `None` if no heartbeat was in flight.
+/// Pauses the service for this time. Returns by how much the slow buckets grew, or `None` if no heartbeat was in flight.
 fn growth(service: &Service, pause: Duration) -> Option<[u64; 3]> {
     calm(service);
     let before = (service.totals("k"), slow(service));
@@ -55,8 +56,8 @@ fn growth(service: &Service, pause: Duration) -> Option<[u64; 3]> {
     signal(service.pid(), "CONT");
     let (after, growth) = settle(service, &before);
     assert_eq!(after.bad(), before.0.bad(), "{pause:?}: {after:?}\n{}", service.log());
-    let hit = after.of("skipped") > before.0.of("skipped") || growth != [0; 3];
-    hit.then_some(growth)
+    let was_in_flight = after.of("skipped") > before.0.of("skipped") || growth != [0; 3];
+    was_in_flight.then_some(growth)
 }
 
 #[test]
@@ -72,11 +73,11 @@ fn latency_histograms_do_not_grow_by_stalls_of_this_process() {
     for (pause, rounds) in [(350, 3), (3_000, 2), (20_000, 1)] {
         let pause = Duration::from_millis(pause);
         for round in 1..=rounds {
-            // A stop that hits no heartbeat says nothing.
+            // A pause without a heartbeat in flight proves nothing.
             let growth = (0..3).find_map(|_| growth(&service, pause));
-            let growth = growth.expect("one of three stops hits a heartbeat in flight");
+            let growth = growth.expect("a heartbeat is in flight during one of three pauses");
             let log = service.log();
-            assert_eq!(growth, [0; 3], "stop {round} for {pause:?}: {HISTOGRAMS:?} grew\n{log}");
+            assert_eq!(growth, [0; 3], "pause {round} of {pause:?}: {HISTOGRAMS:?} grew\n{log}");
         }
     }
 }

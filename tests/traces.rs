@@ -1,8 +1,8 @@
-//! Heartbeats as traces: their spans, and the same id in the record's header, in the log and on the exemplar.
+//! Heartbeats exported as traces: their spans, and the same id in the record's header, in the log and on the exemplar.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-#[expect(dead_code, reason = "every test uses a part of what is shared")]
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
 #[path = "otlp/collector.rs"]
 mod collector;
 #[path = "otlp/ended.rs"]
@@ -20,7 +20,7 @@ use std::{
 };
 
 use collector::{Answer, Collector, spans};
-use ended::{PARTITION, every_outcome, exporter, intended, told};
+use ended::{PARTITION, every_outcome, exporter, intended, traced};
 use kafka_heartbeat::probe::heartbeat::Outcome;
 use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
@@ -49,7 +49,7 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     })
 }
 
-/// Milliseconds since the heartbeat was meant to be sent.
+/// Milliseconds since the intended instant of the heartbeat.
 fn after(nanos: u64) -> u64 {
     let begun = intended().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from((Duration::from_nanos(nanos) - begun).as_millis()).unwrap()
@@ -59,7 +59,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Of each span: kind, name, from, to, failed as.
+/// A span: kind, name, start and end in milliseconds, and the kind of its error.
 type Row = (SpanKind, String, u64, u64, Option<String>);
 
 fn rows(spans: &[Span]) -> Vec<Row> {
@@ -78,14 +78,14 @@ fn rows(spans: &[Span]) -> Vec<Row> {
     spans.iter().map(row).collect()
 }
 
-/// What a collector makes of one heartbeat.
+/// The spans that a collector receives for one heartbeat.
 async fn sent(collector: &Collector, url: &str, outcome: Outcome) -> Vec<Span> {
-    exporter(&[("traces.endpoint", url)]).export(&[told(outcome)]).await.unwrap();
+    exporter(&[("traces.endpoint", url)]).export(&[traced(outcome)]).await.unwrap();
     spans(&collector.take_spans())
 }
 
 #[tokio::test]
-async fn a_heartbeat_is_told_as_what_became_of_it() {
+async fn heartbeat_of_each_outcome_is_exported_with_its_spans_and_events() {
     use SpanKind::{Consumer, Internal, Producer};
     let collector = Collector::default();
     let url = format!("http://{}/v1/traces", collector.http().await);
@@ -141,7 +141,7 @@ async fn a_heartbeat_is_told_as_what_became_of_it() {
         (Outcome::Unsent, vec![row(Internal, root, 0, 2, failed("queue_full"))]),
         (
             Outcome::Skipped,
-            // The service paused or stopped: nothing failed.
+            // The service paused or stopped, so the heartbeat did not fail.
             vec![row(Internal, root, 0, 9, None), row(Producer, send, 2, 9, None)],
         ),
     ];
@@ -169,7 +169,7 @@ async fn a_heartbeat_is_told_as_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn spans_are_described_by_the_messaging_conventions() {
+async fn spans_have_the_attributes_of_the_messaging_conventions() {
     let collector = Collector::default();
     let url = format!("http://{}/v1/traces", collector.http().await);
     let spans = sent(&collector, &url, Outcome::Ok).await;
@@ -184,11 +184,11 @@ async fn spans_are_described_by_the_messaging_conventions() {
         assert_eq!(of("kafka_cluster").as_deref(), Some("eu"));
     }
     let (produce, deliver) = (&spans[1], &spans[2]);
-    assert_eq!(deliver.links[0].span_id, produce.span_id, "what is received was sent by that");
+    assert_eq!(deliver.links[0].span_id, produce.span_id, "the receive span links to the send span");
 }
 
 #[tokio::test]
-async fn over_grpc_it_is_the_same_and_says_who_we_are() {
+async fn traces_over_http_and_grpc_are_the_same_and_name_the_service() {
     let collector = Collector::default();
     let (http, grpc) = (collector.http().await, collector.grpc().await);
     let mut found = Vec::new();
@@ -222,32 +222,32 @@ async fn over_grpc_it_is_the_same_and_says_who_we_are() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again_and_what_may_not_is_an_error_without_secrets() {
+async fn export_is_tried_again_after_a_transient_error_and_fails_without_secrets_after_another() {
     let collector = Collector::default();
     let url = format!("http://{}/v1/traces", collector.http().await);
     let exporter = exporter(&[("traces.endpoint", &url), ("headers", "api-key=s3cret")]);
     collector.answer([Answer::Refuse(503, None), Answer::Refuse(429, Some(0))]);
-    exporter.export(&[told(Outcome::Ok)]).await.unwrap();
+    exporter.export(&[traced(Outcome::Ok)]).await.unwrap();
     assert_eq!((collector.asked(), spans(&collector.take_spans()).len()), (3, 3));
     collector.answer([Answer::Refuse(400, None)]);
-    let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
-    assert_eq!(collector.asked(), 4, "not again");
+    let words = exporter.export(&[traced(Outcome::Ok)]).await.unwrap_err();
+    assert_eq!(collector.asked(), 4, "the export is not tried again");
     assert!(!words.contains("s3cret"), "{words}");
 }
 
 #[tokio::test]
-async fn a_url_is_not_told_with_what_is_secret_in_it() {
+async fn error_of_an_export_does_not_contain_the_secrets_of_the_url() {
     for (scheme, protocol) in [("http", "http/protobuf"), ("http", "grpc")] {
         let url = format!("{scheme}://me:s3cret@127.0.0.1:1/v1/traces?key=s3cret");
         let exporter = exporter(&[("traces.endpoint", &url), ("traces.protocol", protocol)]);
-        let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+        let words = exporter.export(&[traced(Outcome::Ok)]).await.unwrap_err();
         assert!(!words.is_empty() && !words.contains("s3cret"), "{words}");
         assert!(words.to_lowercase().contains("connection refused"), "the cause is named: {words}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_set_is_sent_whatever_the_environment_has_for_others() {
+async fn settings_of_the_service_win_over_the_environment_of_opentelemetry() {
     for (grpc, compression) in [(false, "gzip"), (true, "gzip"), (false, "zstd"), (true, "zstd")] {
         let environment = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
@@ -271,7 +271,9 @@ async fn what_is_set_is_sent_whatever_the_environment_has_for_others() {
                  traces.timeout = 10s\n"
             ),
         );
-        wait_for("heartbeats that nobody took", PATIENCE, || (collector.asked() > 0).then_some(()));
+        wait_for("heartbeats of a cluster that does not answer", PATIENCE, || {
+            (collector.asked() > 0).then_some(())
+        });
         let (ended, log) = service.stop();
         assert!(ended.success(), "{log}");
         assert_eq!(log.contains("OTEL_EXPORTER_OTLP_COMPRESSION is ignored"), compression == "zstd", "{log}");
@@ -283,7 +285,7 @@ async fn what_is_set_is_sent_whatever_the_environment_has_for_others() {
     }
 }
 
-/// `traceparent` of the records of a topic, by value: trace and parent.
+/// The header `traceparent` of each record of a topic: the trace id and the parent span.
 fn headers(kafka: &Kafka, topic: &str) -> BTreeMap<String, String> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka.bootstrap(Listener::Plaintext)).set("group.id", "traces-headers");
@@ -310,7 +312,7 @@ fn headers(kafka: &Kafka, topic: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_heartbeat_has_one_id_in_its_record_its_trace_its_exemplar_and_its_log_line() {
+async fn heartbeat_has_one_id_in_its_record_its_trace_its_exemplar_and_its_log_line() {
     let Some(kafka) = Kafka::shared() else { return };
     let collector = Collector::default();
     let service = Service::start(&format!(
@@ -319,7 +321,7 @@ async fn a_heartbeat_has_one_id_in_its_record_its_trace_its_exemplar_and_its_log
         kafka.bootstrap(Listener::Plaintext),
         collector.http().await,
     ));
-    // Nothing is back within a millisecond: all are late, and told.
+    // No heartbeat returns within a millisecond: all are late and exported.
     service.wait("k", "late heartbeats", 60, |totals| totals.of("late") >= 30);
     let text_of = |service: &Service| service.request("/metrics", "application/openmetrics-text").unwrap().2;
     let exposed = text_of(&service);
@@ -352,7 +354,7 @@ async fn a_heartbeat_has_one_id_in_its_record_its_trace_its_exemplar_and_its_log
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn good_heartbeats_are_told_where_an_exemplar_leads_to_them_and_by_their_share() {
+async fn good_heartbeats_are_exported_if_they_are_exemplars_or_belong_to_the_share() {
     let Some(kafka) = Kafka::shared() else { return };
     let collector = Collector::default();
     let service = Service::start(&format!(
@@ -377,11 +379,11 @@ async fn good_heartbeats_are_told_where_an_exemplar_leads_to_them_and_by_their_s
         .map(|rest| rest.chars().take(32).collect())
         .collect();
     assert!(!exemplars.is_empty() && exemplars.is_subset(&roots), "{exemplars:?} {roots:?}");
-    assert!((roots.len() as u64) < totals.of("ok"), "a bucket's exemplar stays for a minute");
+    assert!((roots.len() as u64) < totals.of("ok"), "the exemplar of a bucket stays for a minute");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_is_away_costs_a_bounded_queue_and_is_counted() {
+async fn traces_that_the_collector_refuses_are_counted_and_later_ones_are_exported() {
     let collector = Collector::default();
     collector.answer((0..999).map(|_| Answer::Refuse(400, None)));
     let service = Service::start(&format!(
@@ -389,35 +391,35 @@ async fn a_collector_that_is_away_costs_a_bounded_queue_and_is_counted() {
          [otlp]\ntraces.endpoint = http://{}/v1/traces\n",
         collector.http().await,
     ));
-    wait_for("traces that were not taken", Duration::from_secs(60), || {
+    wait_for("traces that the collector refused", Duration::from_secs(60), || {
         (service.series("heartbeat_traces_total", &["ending=\"failed\""])? > 0.0).then_some(())
     });
     assert_eq!(service.series("heartbeat_traces_total", &["ending=\"exported\""]), Some(0.0));
     collector.forget();
-    wait_for("traces that were", Duration::from_secs(60), || {
+    wait_for("traces that the collector took", Duration::from_secs(60), || {
         (service.series("heartbeat_traces_total", &["ending=\"exported\""])? > 0.0).then_some(())
     });
     let (ended, log) = service.stop();
     assert!(ended.success(), "{log}");
-    let told = spans(&collector.take_spans());
-    assert!(told.iter().all(|span| span.name == "heartbeat"), "nothing was ever sent");
-    assert!(!told.is_empty());
+    let exported = spans(&collector.take_spans());
+    assert!(exported.iter().all(|span| span.name == "heartbeat"), "no heartbeat was ever sent");
+    assert!(!exported.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn traces_work_again_only_when_the_collector_took_some() {
+async fn recovery_of_traces_is_logged_only_after_the_collector_took_some() {
     let collector = Collector::default();
     collector.answer((0..999).map(|_| Answer::Refuse(400, None)));
-    // Few heartbeats: all that wait are one batch, and when it is left out nothing waits.
+    // There are few heartbeats: all that wait are one batch, and after it is dropped none waits.
     let service = Service::start(&format!(
         "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[heartbeat]\ninterval = 500ms\ndeadline = 600ms\n\
          [otlp]\nmetrics.enabled = false\ntraces.endpoint = http://{}/v1/traces\n",
         collector.http().await,
     ));
     let total = |ending: &str| service.series("heartbeat_traces_total", &[&format!("ending=\"{ending}\"")]);
-    wait_for("a batch that is left out", 3 * PATIENCE, || (total("failed")? > 0.0).then_some(()));
+    wait_for("a batch that is dropped", 3 * PATIENCE, || (total("failed")? > 0.0).then_some(()));
     let asked = collector.asked();
-    wait_for("an attempt after that", 2 * PATIENCE, || (collector.asked() > asked).then_some(()));
+    wait_for("another attempt", 2 * PATIENCE, || (collector.asked() > asked).then_some(()));
     let of_traces = |log: &str, words: &str| {
         log.lines().filter(|line| line.contains("task=\"traces\"") && line.contains(words)).count()
     };
@@ -432,41 +434,44 @@ async fn traces_work_again_only_when_the_collector_took_some() {
 }
 
 #[tokio::test]
-async fn an_endpoint_of_traces_that_answers_something_else_than_otlp_is_a_failure_with_a_name() {
+async fn answer_of_an_endpoint_that_is_not_otlp_is_named_in_the_error() {
     let collector = Collector::default();
     let url = format!("http://{}/v1/traces", collector.http().await);
     let exporter = exporter(&[("traces.endpoint", &url)]);
     collector.answer([Answer::Say(200, Some("text/html"), b"<html>Please sign in</html>")]);
-    let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+    let words = exporter.export(&[traced(Outcome::Ok)]).await.unwrap_err();
     assert!(words.contains("not an OTLP endpoint") && words.contains("text/html"), "{words}");
     collector.answer([Answer::Say(
         200,
         Some("application/json"),
         b"{\"partialSuccess\":{\"rejectedSpans\":\"1\"}}",
     )]);
-    exporter.export(&[told(Outcome::Ok)]).await.unwrap();
+    exporter.export(&[traced(Outcome::Ok)]).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_grpc_server_of_traces_that_answers_something_else_than_otlp_is_a_failure_with_a_name() {
+async fn answer_of_a_grpc_server_that_is_not_otlp_is_named_in_the_error() {
     for message in [&b"<html>Please sign in</html>"[..], &[0xff, 0xff, 0xff, 0xff]] {
         let url = format!("http://{}", stranger::listen(message).await);
         let exporter = exporter(&[("traces.endpoint", &url), ("traces.protocol", "grpc")]);
-        let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+        let words = exporter.export(&[traced(Outcome::Ok)]).await.unwrap_err();
         assert!(words.contains("not an OTLP endpoint") && !words.contains('<'), "{words}");
     }
 }
 
 #[tokio::test]
-async fn a_collector_of_traces_that_does_not_answer_ends_an_export_in_time() {
+async fn export_to_a_collector_that_does_not_answer_ends_in_time() {
     let collector = Collector::default();
     collector.answer([Answer::Hang, Answer::Hang]);
     let (http, grpc) = (collector.http().await, collector.grpc().await);
     let export = async |url: String, protocol: &str| {
-        // The limit of one request alone would be too long.
+        // The time limit of a request alone would be too long.
         let exporter =
             exporter(&[("traces.endpoint", &url), ("traces.protocol", protocol), ("timeout", "9m")]);
-        tokio::time::timeout(2 * PATIENCE, exporter.export(&[told(Outcome::Ok)])).await.unwrap().unwrap_err()
+        tokio::time::timeout(2 * PATIENCE, exporter.export(&[traced(Outcome::Ok)]))
+            .await
+            .unwrap()
+            .unwrap_err()
     };
     let (over_http, over_grpc) = tokio::join!(
         export(format!("http://{http}/v1/traces"), "http/protobuf"),
@@ -477,7 +482,7 @@ async fn a_collector_of_traces_that_does_not_answer_ends_an_export_in_time() {
     }
 }
 
-/// Lines of the log, of every level and of every library.
+/// The lines of the log, of every level and of every library.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -493,7 +498,7 @@ impl io::Write for Lines {
 }
 
 #[tokio::test]
-async fn an_export_of_traces_logs_what_was_not_taken_and_opentelemetry_logs_nothing() {
+async fn export_logs_rejected_spans_and_opentelemetry_logs_nothing() {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -510,15 +515,15 @@ async fn an_export_of_traces_logs_what_was_not_taken_and_opentelemetry_logs_noth
     ] {
         let exporter = exporter(&[("traces.endpoint", &url), ("traces.protocol", protocol)]);
         collector.answer([Answer::Part(2), refusal]);
-        exporter.export(&[told(Outcome::Ok)]).await.unwrap();
-        let words = exporter.export(&[told(Outcome::Ok)]).await.unwrap_err();
+        exporter.export(&[traced(Outcome::Ok)]).await.unwrap();
+        let words = exporter.export(&[traced(Outcome::Ok)]).await.unwrap_err();
         assert!(words.starts_with("the collector answered"), "{protocol}: {words}");
     }
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let told = log.lines().filter(|line| line.contains("the collector did not take everything"));
-    let told: Vec<_> =
-        told.filter(|line| line.contains("rejected=2") && line.contains(r"too\nmany")).collect();
-    assert_eq!(told.len(), 2, "{log}");
+    let logged = log.lines().filter(|line| line.contains("the collector did not take everything"));
+    let logged: Vec<_> =
+        logged.filter(|line| line.contains("rejected=2") && line.contains(r"too\nmany")).collect();
+    assert_eq!(logged.len(), 2, "{log}");
     let foreign = log.lines().find(|line| line.to_lowercase().contains("opentelemetry"));
     assert_eq!(foreign, None);
 }

@@ -1,4 +1,4 @@
-//! Heartbeats that ended in every way there is, and an exporter for them.
+//! A heartbeat of each outcome, and an exporter of traces for them.
 
 use std::{
     sync::Arc,
@@ -34,13 +34,14 @@ pub(crate) fn exporter(pairs: &[(&str, &str)]) -> Exporter {
     Exporter::new(&config.otlp.traces.unwrap().target, "one").unwrap()
 }
 
-/// One heartbeat for each outcome, its sequence the outcome's place.
+/// One heartbeat for each outcome, whose sequence is the index of the outcome.
 pub(crate) fn every_outcome() -> impl Iterator<Item = TracedHeartbeat> {
-    Outcome::ALL.into_iter().map(told)
+    Outcome::ALL.into_iter().map(traced)
 }
 
-/// A heartbeat that ended so. It was sent after 2 ms, acknowledged after 5 and received after 9, where it was.
-pub(crate) fn told(outcome: Outcome) -> TracedHeartbeat {
+/// A heartbeat with this outcome. It was sent after 2 ms, acknowledged after 5 ms if it was, and received after 9 ms if it
+/// was.
+pub(crate) fn traced(outcome: Outcome) -> TracedHeartbeat {
     use Outcome::{Lost, Rejected, UnackedMissing, UnackedReceived, Unsent};
     let id = HeartbeatId { partition: PARTITION, sequence: outcome as u64 };
     let failed = matches!(outcome, Rejected | UnackedReceived).then(|| ms(7));
