@@ -156,7 +156,7 @@ fn progress(judged: &judge::Group) -> (String, bool) {
         count if count == all => Some(words.to_owned()),
         count => Some(format!("{words} on {count} of {all} topics")),
     };
-    let verdict = judged.verdict.filter(|verdict| *verdict != Verdict::Ok).map(|verdict| verdict.as_str());
+    let verdict = judged.verdict.filter(|verdict| *verdict != Verdict::Ok).map(verdict_words);
     let parts = [part(offline, "offline"), part(recovering, "recovering"), verdict.map(str::to_owned)];
     let words: Vec<_> = parts.into_iter().flatten().collect();
     match (words.is_empty(), judged.verdict) {
@@ -166,6 +166,20 @@ fn progress(judged: &judge::Group) -> (String, bool) {
     }
 }
 
+/// The verdict on a group in a word or two.
+fn verdict_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warn => "lag grows",
+        Verdict::Stall => "stalled",
+        Verdict::Stop => "stopped",
+        Verdict::Rewind => "rewound",
+        Verdict::Reset => "reset",
+        Verdict::Lost => "lost records",
+    }
+}
+
+/// How old the oldest record is that the group has not consumed.
 fn time_lag(lag: TimeLag) -> String {
     let words = duration(lag.age);
     match lag.method {
@@ -190,6 +204,7 @@ fn method(lag: TimeLag) -> String {
     }
 }
 
+/// A duration in the two largest units that fit.
 fn duration(time: Duration) -> String {
     ago(UNIX_EPOCH, UNIX_EPOCH + time)
 }
