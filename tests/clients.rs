@@ -1,4 +1,4 @@
-//! The heartbeat clients against a real Apache Kafka: their start, their settings, and what others do on the topic.
+//! The heartbeat clients against a real Apache Kafka: their start, their settings, and other clients on the topic.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use support::{
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
-/// A configuration that sends often and judges soon.
+/// A configuration with short intervals and deadlines.
 fn config(kafka: &Kafka, topic: &str, extra: &str) -> String {
     config_of(&kafka.bootstrap(Listener::Plaintext), topic, extra)
 }
@@ -34,7 +34,7 @@ fn config_of(bootstrap: &str, topic: &str, extra: &str) -> String {
     )
 }
 
-/// A transaction with a record on each of three partitions, which nobody ends.
+/// A transaction with a record on each of three partitions. The transaction stays open.
 fn open_transaction(kafka: &Kafka, topic: &str) -> BaseProducer {
     let producer: BaseProducer = client(kafka)
         .set("transactional.id", format!("{topic}-open"))
@@ -60,8 +60,8 @@ fn heartbeats_during_an_open_transaction_of_another_client_are_ok() {
     let service = Service::start(&config);
     let before = service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 15);
     let transaction = open_transaction(kafka, "hb-open");
-    // 90 heartbeats of 200 ms on three partitions last longer than the deadline of 4 s: of records held back by
-    // the transaction none would be in time.
+    // 90 heartbeats on three partitions with an interval of 200 ms take longer than the deadline of 4 s. If the
+    // transaction held their records back, none of them would be in time.
     let during = service.wait("k", "good heartbeats during the transaction", 60, |totals| {
         totals.of("ok") >= before.of("ok") + 90
     });
@@ -70,7 +70,7 @@ fn heartbeats_during_an_open_transaction_of_another_client_are_ok() {
 }
 
 #[test]
-fn isolation_level_of_the_consumer_section_is_obeyed_and_named_at_the_start() {
+fn isolation_level_of_the_consumer_section_is_used_and_logged_at_the_start() {
     let Some(kafka) = Kafka::shared() else { return };
     kafka.create_topic("hb-committed", 3);
     let chosen = "[consumer]\nisolation.level = read_committed\n";
@@ -87,7 +87,7 @@ fn isolation_level_of_the_consumer_section_is_obeyed_and_named_at_the_start() {
 fn heartbeats_begin_when_the_first_fetch_was_answered() {
     let Some(kafka) = Kafka::shared() else { return };
     kafka.create_topic("hb-start", 3);
-    // Kafka answers a fetch of an empty partition after this time, and before the grace time of 10 s is over.
+    // Kafka answers a fetch of an empty partition after this time, which is shorter than the grace time of 10 s.
     let slow = "[consumer]\nfetch.wait.max.ms = 6000\n";
     let config = config(kafka, "hb-start", slow)
         .replace("deadline = 4s", "deadline = 10s")
@@ -95,14 +95,14 @@ fn heartbeats_begin_when_the_first_fetch_was_answered() {
     let start = || {
         let service = Service::start(&config);
         let totals = service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 30);
-        let took = service.series("heartbeat_startup_duration_seconds", &[]).expect("it was told");
+        let took = service.series("heartbeat_startup_duration_seconds", &[]).expect("the series is present");
         (took, totals, service.log())
     };
     let (took, totals, log) = start();
     assert_eq!(totals.bad(), 0, "{totals:?}\n{log}");
     assert!(took >= 5.9, "{took} s\n{log}");
-    // Where there are records, one of them answers the first fetch at once. A client that waits for an empty fetch
-    // never starts so soon; a machine that was busy at one start is not at every other.
+    // If a partition has records, its first fetch is answered at once. A client that waits for an empty fetch never starts
+    // so soon. A machine that is busy at one start is not busy at all others.
     let mut later = (0..5).map(|_| start().0);
     assert!(later.any(|took| took < 5.9), "none of five starts was shorter than the wait of a fetch");
 }
@@ -123,7 +123,7 @@ fn heartbeats_after_a_fatal_error_of_the_producer_are_ok() {
     service.wait("k", "good heartbeats", 60, |totals| totals.of("ok") >= 15);
     assert_eq!(renewals(), Some(0.0), "{}", service.log());
     for error in 1..=2 {
-        // librdkafka gives up for good when the broker does not expect the oldest record that is under way.
+        // The client has a fatal error when the broker does not expect the oldest record in flight.
         let fatal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
         cluster.request_errors(RDKafkaApiKey::Produce, &[fatal]);
         wait_for("the renewal", PATIENCE, || (renewals() == Some(f64::from(error))).then_some(()));

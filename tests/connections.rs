@@ -1,4 +1,4 @@
-//! How often the heartbeat clients connect to a broker that ends every connection.
+//! The number of connections of the heartbeat clients to a broker that ends every connection.
 
 use std::{
     collections::BTreeMap,
@@ -32,27 +32,27 @@ use tokio_rustls::rustls::{
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
-/// The time over which connections are counted, after the first second.
+/// The time over which connections are counted, in seconds after the first one.
 const SECONDS: u64 = 10;
 
-/// Hears of everything and keeps nothing.
-struct Deaf;
+/// A listener that ignores all reports.
+struct IgnoringListener;
 
-impl native::Listener for Deaf {
+impl native::Listener for IgnoringListener {
     fn delivered(&self, _: Delivery) {}
     fn failed(&self) {}
     fn read_failed(&self, _: Instant, _: Fault) {}
     fn throttled(&self, _: &'static str, _: Duration) {}
 }
 
-/// A broker that accepts every connection and ends it; counts until dropped.
-struct Door {
+/// A broker that accepts and ends every connection, and counts the connections until it is dropped.
+struct ClosingBroker {
     port: u16,
     accepted: Arc<Mutex<Vec<Instant>>>,
     stopped: Arc<AtomicBool>,
 }
 
-impl Door {
+impl ClosingBroker {
     /// Closes each connection at once, or after the TLS handshake with this certificate.
     fn open(identity: Option<&Identity>) -> Self {
         let tls = identity.map(|identity| Arc::new(tls(identity)));
@@ -87,7 +87,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for ClosingBroker {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         _ = TcpStream::connect(("127.0.0.1", self.port));
@@ -105,7 +105,7 @@ fn tls(identity: &Identity) -> ServerConfig {
         .expect("a configuration")
 }
 
-/// Ends with the client's refusal, which is what this server is for.
+/// Makes a TLS handshake, which ends with the refusal by the client.
 fn shake_hands(tls: Arc<ServerConfig>, mut stream: TcpStream) {
     let mut session = ServerConnection::new(tls).expect("a session");
     while session.is_handshaking() && session.complete_io(&mut stream).is_ok() {}
@@ -120,8 +120,8 @@ fn cluster(port: u16, extra: &str) -> config::Cluster {
 }
 
 /// What the service does with a producer while the producer is not ready, and the connections that result.
-fn connections_of_a_producer(door: &Door, extra: &str) -> usize {
-    let producer = Producer::new(&cluster(door.port, extra), Arc::new(Deaf)).expect("a producer");
+fn connections_of_a_producer(door: &ClosingBroker, extra: &str) -> usize {
+    let producer = Producer::new(&cluster(door.port, extra), Arc::new(IgnoringListener)).expect("a producer");
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -140,8 +140,9 @@ fn connections_of_a_producer(door: &Door, extra: &str) -> usize {
 }
 
 /// The same of a consumer.
-fn connections_of_a_consumer(door: &Door, extra: &str) -> usize {
-    let mut consumer = Consumer::new(&cluster(door.port, extra), Arc::new(Deaf)).expect("a consumer");
+fn connections_of_a_consumer(door: &ClosingBroker, extra: &str) -> usize {
+    let mut consumer =
+        Consumer::new(&cluster(door.port, extra), Arc::new(IgnoringListener)).expect("a consumer");
     consumer.assign(&BTreeMap::from([(0, 0), (1, 0)])).expect("an assignment");
     let relearn = consumer.relearn();
     let done = AtomicBool::new(false);
@@ -173,8 +174,8 @@ fn client_of_a_broker_that_ends_every_connection_connects_once_a_second_at_most(
     let ways = [(None, String::new()), (Some(&expired), secure)];
     let counts = thread::scope(|scope| {
         let running = ways.iter().map(|(identity, extra)| {
-            let producer = scope.spawn(|| connections_of_a_producer(&Door::open(*identity), extra));
-            let consumer = scope.spawn(|| connections_of_a_consumer(&Door::open(*identity), extra));
+            let producer = scope.spawn(|| connections_of_a_producer(&ClosingBroker::open(*identity), extra));
+            let consumer = scope.spawn(|| connections_of_a_consumer(&ClosingBroker::open(*identity), extra));
             [producer, consumer]
         });
         let running: Vec<_> = running.collect();
@@ -195,7 +196,7 @@ fn client_of_a_broker_that_ends_every_connection_connects_once_a_second_at_most(
 }
 
 #[test]
-fn log_of_a_bad_certificate_has_no_hint_but_that_of_its_fault() {
+fn log_of_a_bad_certificate_has_only_the_hint_of_its_fault() {
     let ours = Authority::new("ours");
     let folder = tempfile::tempdir().expect("a folder");
     let ca = folder.path().join("ca.pem");
@@ -207,7 +208,7 @@ fn log_of_a_bad_certificate_has_no_hint_but_that_of_its_fault() {
         (Authority::new("theirs").server(hour), "set ssl.ca.location to the CA that signed"),
     ];
     for (identity, right) in cases {
-        let door = Door::open(Some(&identity));
+        let door = ClosingBroker::open(Some(&identity));
         let service = Service::start(&format!(
             "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:{}\nsecurity.protocol = SSL\nssl.ca.location = {}\n\
              [metadata]\ninterval = 1s\n",

@@ -1,7 +1,7 @@
-//! The wire client against a scripted broker: every stage's faults, hostile frames, versions, routing.
+//! The wire client against a scripted broker: the faults of every stage, hostile frames, versions and routing.
 //!
-//! Nothing here needs Kafka. A duration in a test is a limit that must not be reached or one that must,
-//! never a guess at how long something takes.
+//! No test here needs Kafka. A duration in a test is a limit that must be reached or must not be reached. It is never a
+//! guess at how long something takes.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -48,10 +48,10 @@ mod topics;
 
 use fake::Fake;
 
-/// Longer than anything takes that is not meant to fail.
+/// A limit for everything that must not time out.
 const AMPLE: Duration = Duration::from_secs(20);
 
-/// For what is meant to time out.
+/// A limit for everything that must time out.
 const SHORT: Duration = Duration::from_millis(300);
 
 fn properties(pairs: &[(&str, &str)]) -> Properties {
@@ -64,33 +64,33 @@ fn parse(pairs: &[(&str, &str)]) -> Result<Client, Vec<PropertyError>> {
     Client::from_properties(&properties(pairs))
 }
 
-fn settings(pairs: &[(&str, &str)]) -> Client {
+fn client(pairs: &[(&str, &str)]) -> Client {
     parse(pairs).unwrap()
 }
 
 fn cluster(bootstrap: &[&Fake], timeout: Duration) -> Cluster {
     let servers: Vec<_> = bootstrap.iter().map(|fake| fake.address.to_string()).collect();
-    Cluster::new(Arc::new(settings(&[("bootstrap.servers", &servers.join(","))])), timeout)
+    Cluster::new(Arc::new(client(&[("bootstrap.servers", &servers.join(","))])), timeout)
 }
 
-async fn open(settings: &Client, endpoint: &Endpoint) -> Opening {
-    wire::open(settings, endpoint, AMPLE).await
+async fn open(client: &Client, endpoint: &Endpoint) -> Opening {
+    wire::open(client, endpoint, AMPLE).await
 }
 
 async fn connection(fake: &Fake) -> Connection {
-    open(&settings(&[]), &fake.endpoint()).await.result.unwrap()
+    open(&client(&[]), &fake.endpoint()).await.result.unwrap()
 }
 
 fn soon() -> Instant {
     Instant::now() + AMPLE
 }
 
-/// An error and what is behind it, as a log would show it.
+/// An error and its causes, as a log would show them.
 fn words(error: &Error) -> String {
     Chain(error).to_string()
 }
 
-/// Waits for a condition; there is no other way to see that a socket was closed.
+/// Waits for a condition. There is no other way to see that a socket was closed.
 async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let waited = time::timeout(AMPLE, async {
         while !condition() {
@@ -100,7 +100,7 @@ async fn eventually(what: &str, condition: impl Fn() -> bool) {
     waited.await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
 }
 
-/// The error of every key, by key.
+/// The error of each property, by key.
 fn refusals(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     parse(pairs).unwrap_err().into_iter().map(|error| (error.key, error.message)).collect()
 }

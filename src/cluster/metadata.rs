@@ -11,11 +11,10 @@ use std::{
 
 use tokio::sync::watch;
 
-pub use crate::kafka::Capability;
 use crate::{
     config,
     kafka::{
-        BrokerId, Error, Fault, Permission,
+        BrokerId, Capability, Error, Fault, Permission,
         admin::{self, Broker, PARTITIONS_PER_PAGE, Quorum, Topic, Topics},
         wire,
     },

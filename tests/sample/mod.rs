@@ -9,10 +9,7 @@ use std::{
 use kafka_heartbeat::{
     board::{Board, Readings},
     certificates::{OwnCertificate, Purpose},
-    cluster::{
-        Api, Ends,
-        metadata::{self, Capability},
-    },
+    cluster::{Api, Ends, metadata},
     collect::{
         freshness::{self, Freshness},
         log_dirs::{self, LogDir},
@@ -29,7 +26,7 @@ use kafka_heartbeat::{
         lag::{Lag, lag},
     },
     kafka::{
-        BrokerId, Fault, Request, Stage,
+        BrokerId, Capability, Fault, Request, Stage,
         admin::{self, Broker, GroupKind, GroupState, Member, Quorum},
         wire,
     },

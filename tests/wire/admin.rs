@@ -1,4 +1,4 @@
-//! The questions: what is sent, to whom, how often, and what an answer's error codes become.
+//! The requests of `kafka::admin`: their content, their broker, their number, and the faults of error codes.
 
 use kafka_heartbeat::kafka::{
     BrokerId, Fault,
@@ -46,7 +46,7 @@ fn created(code: i16) -> CreateTopicsResponse {
 }
 
 #[tokio::test]
-async fn metadata_never_creates_a_topic_and_tells_what_is_wrong_with_each() {
+async fn metadata_request_never_creates_a_topic_and_names_the_fault_of_each_topic() {
     let fake = Fake::start().await;
     let mut answer = metadata(&[&fake], "hb", &[1, 0]);
     answer.topics[0].topic_id = "00000000-0000-0000-0000-000000000007".parse().unwrap();
@@ -74,7 +74,7 @@ async fn metadata_never_creates_a_topic_and_tells_what_is_wrong_with_each() {
 }
 
 #[tokio::test]
-async fn a_topic_that_exists_counts_as_created_and_refusals_keep_their_kind() {
+async fn topic_that_exists_counts_as_created_and_refusals_keep_their_fault() {
     let (fake, cluster) = pair().await;
     for (code, expected) in [
         (0, None),
@@ -102,7 +102,7 @@ async fn a_topic_that_exists_counts_as_created_and_refusals_keep_their_kind() {
 }
 
 #[tokio::test]
-async fn a_controller_that_moved_is_looked_for_once() {
+async fn controller_that_moved_is_found_again_once() {
     let [old, new] = [Fake::start().await, Fake::start().await];
     let both = metadata(&[&old, &new], "", &[]);
     for fake in [&old, &new] {
@@ -144,7 +144,7 @@ async fn partitions_are_added_up_to_a_total() {
 }
 
 #[tokio::test]
-async fn the_quorum_has_a_leader_or_a_reason() {
+async fn quorum_has_a_leader_or_a_fault() {
     let (fake, cluster) = pair().await;
     let quorum = |leader: i32, code: i16| {
         let leader = messages::BrokerId(leader);
@@ -177,7 +177,7 @@ async fn the_quorum_has_a_leader_or_a_reason() {
 }
 
 #[tokio::test]
-async fn settings_of_a_topic_are_read_and_set_one_by_one() {
+async fn topic_settings_are_read_and_set_one_by_one() {
     let (fake, cluster) = pair().await;
     fake.on(|request: DescribeConfigsRequest, _| {
         assert_eq!((request.resources[0].resource_type, &*request.resources[0].resource_name), (2, "hb"));
@@ -207,7 +207,7 @@ async fn settings_of_a_topic_are_read_and_set_one_by_one() {
 }
 
 #[tokio::test]
-async fn replicas_are_moved_watched_and_elected() {
+async fn replicas_are_reassigned_listed_and_elected() {
     let (fake, cluster) = pair().await;
     fake.on(|request: AlterPartitionReassignmentsRequest, call| {
         let partition = &request.topics[0].partitions[0];
@@ -243,7 +243,7 @@ async fn replicas_are_moved_watched_and_elected() {
 }
 
 #[tokio::test]
-async fn coordinators_are_found_together_or_one_by_one() {
+async fn coordinators_are_found_in_one_request_or_one_by_one() {
     let told = |key: &str, node: i32, code: i16| {
         messages::find_coordinator_response::Coordinator::default()
             .with_key(StrBytes::from_string(key.to_owned()))
@@ -319,7 +319,7 @@ fn page(request: &DescribeTopicPartitionsRequest, turns_back: bool) -> DescribeT
 }
 
 #[tokio::test]
-async fn topics_are_told_page_by_page_where_the_broker_knows_how() {
+async fn topics_are_described_page_by_page_if_the_broker_supports_pages() {
     let fake = Fake::start().await;
     fake.on(|request: DescribeTopicPartitionsRequest, _| Reply::Answer(page(&request, false)));
     let cluster = cluster(&[&fake], AMPLE);

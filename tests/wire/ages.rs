@@ -1,4 +1,4 @@
-//! How old records are, told by the heads of their batches or by search: what is asked, and how often.
+//! The age of records, by the headers of their batches or by timestamp search: the requests and their number.
 
 use std::{
     collections::BTreeMap,
@@ -6,11 +6,11 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    cluster::metadata::Capability,
     collect::{
         freshness::State,
         time_lag::{Method, TimeLag},
     },
+    kafka::Capability,
     monitor::Snapshot,
     task::Cycle,
 };
@@ -30,7 +30,7 @@ use crate::fake::{Fake, Reply};
 /// What was fetched: how often each offset of a partition, and whether more than 4 KiB were wanted.
 type Fetched = Arc<Mutex<BTreeMap<(String, i32, i64), usize>>>;
 
-/// Notes what is fetched, and answers with this log.
+/// Notes each fetched offset, and responds with this log.
 fn note(fakes: &[Fake; 3], log: impl Fn(i64) -> Vec<u8> + Clone + Send + Sync + 'static) -> Fetched {
     let fetched = Fetched::default();
     for fake in fakes {
@@ -77,7 +77,7 @@ fn ages(snapshot: &Snapshot) -> Vec<Option<TimeLag>> {
 }
 
 #[tokio::test]
-async fn a_thousand_lagging_partitions_have_ages_after_one_look_and_each_offset_is_read_once() {
+async fn time_lag_of_a_thousand_partitions_is_known_after_one_cycle_and_each_offset_is_read_once() {
     let fakes = brokers(100, 10).await;
     let fetched = note(&fakes, |offset| batch(offset..=offset + 3, WRITTEN..=WRITTEN + 5000));
     for (index, fake) in fakes.iter().enumerate() {
@@ -101,7 +101,7 @@ async fn a_thousand_lagging_partitions_have_ages_after_one_look_and_each_offset_
 }
 
 #[tokio::test]
-async fn of_batches_too_long_to_share_an_answer_one_is_asked_for_in_a_look() {
+async fn record_batches_too_long_for_one_response_are_fetched_one_in_each_cycle() {
     let fakes = brokers(1, 10).await;
     for fake in &fakes {
         fake.on(|request: FetchRequest, _| {
@@ -113,7 +113,7 @@ async fn of_batches_too_long_to_share_an_answer_one_is_asked_for_in_a_look() {
     }
     coordinates(&fakes[0], 0, 1);
     let mut probe = probe(&fakes, &[]).await;
-    // Ten partitions, three leaders: four looks, and each partition is read once.
+    // Ten partitions with three leaders take four cycles, and each partition is read once.
     let mut dated = Vec::new();
     for _ in 0..5 {
         let ages = ages(&probe.cycle().await.unwrap());
@@ -147,7 +147,7 @@ fn searched(request: &ListOffsetsRequest) -> ListOffsetsResponse {
 }
 
 #[tokio::test]
-async fn what_may_not_be_read_is_searched_for_and_not_asked_again() {
+async fn topic_that_may_not_be_read_is_searched_by_timestamp_and_not_fetched_again() {
     let fakes = brokers(2, 10).await;
     for fake in &fakes {
         fake.on(|request: FetchRequest, _| {
@@ -184,12 +184,12 @@ async fn what_may_not_be_read_is_searched_for_and_not_asked_again() {
 }
 
 #[tokio::test]
-async fn behind_markers_and_holes_the_newest_record_is_further_back() {
+async fn newest_record_is_found_before_control_batches_and_missing_offsets() {
     let fakes = brokers(1, 3).await;
     for fake in &fakes {
         fake.versions::<ListOffsetsRequest>(0..=6);
     }
-    // At the end of partition 0 a record; of 1 nine offsets of markers; of 2 nothing but holes.
+    // Partition 0 ends with a record, partition 1 with nine control batches, partition 2 with missing offsets only.
     for (index, fake) in fakes.iter().enumerate() {
         fake.on(move |request: FetchRequest, _| {
             Reply::Answer(records(&request, |offset| match (index, offset) {
@@ -219,10 +219,10 @@ fn marker(offset: i64) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn of_a_compacted_log_the_next_record_counts_and_not_when_its_offset_was_written() {
+async fn time_lag_of_a_compacted_topic_is_that_of_the_next_record() {
     let fakes = brokers(1, 10).await;
     for fake in &fakes {
-        // What was at 20 is gone: the next one is at 50, and younger.
+        // The record at offset 20 was deleted. The next record is at offset 50 and younger.
         fake.on(|request: FetchRequest, _| {
             Reply::Answer(records(&request, |_| batch(50..=50, WRITTEN + 60_000..=WRITTEN + 60_000)))
         });
@@ -244,7 +244,7 @@ async fn of_a_compacted_log_the_next_record_counts_and_not_when_its_offset_was_w
     }
     coordinates(&fakes[0], 0, 1);
     let mut probe = probe(&fakes, &[]).await;
-    // The log grows while we look: our own samples would tell an age of next to nothing.
+    // The log grows during the cycles, so the samples of the service alone would show an age near zero.
     for look in 0..3 {
         for fake in &fakes {
             fake.on(move |request: ListOffsetsRequest, _| {

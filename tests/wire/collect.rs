@@ -1,4 +1,4 @@
-//! The collectors against scripted brokers: how few questions they ask, and what they make of bad answers.
+//! The collection tasks against scripted brokers: the number of their requests, and the effect of bad responses.
 
 use std::{
     ops::RangeInclusive,
@@ -95,7 +95,7 @@ pub(crate) async fn brokers(topics: usize, partitions: i32) -> [Fake; 3] {
 /// When the records of the logs were written, in milliseconds since 1970.
 pub(crate) const WRITTEN: i64 = 1_700_000_000_000;
 
-/// The head of a compressed batch of these offsets and times.
+/// The header of a compressed record batch with these offsets and timestamps.
 pub(crate) fn batch(offsets: RangeInclusive<i64>, times: RangeInclusive<i64>) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend(offsets.start().to_be_bytes());
@@ -109,7 +109,7 @@ pub(crate) fn batch(offsets: RangeInclusive<i64>, times: RangeInclusive<i64>) ->
     bytes
 }
 
-/// An answer with such records for each partition, by the offset that is asked for.
+/// A response with such records for each partition, by the requested offset.
 pub(crate) fn records(request: &FetchRequest, log: impl Fn(i64) -> Vec<u8>) -> FetchResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
@@ -175,7 +175,7 @@ pub(crate) fn commits(request: &OffsetFetchRequest, partitions: i32) -> OffsetFe
     OffsetFetchResponse::default().with_groups(groups.collect())
 }
 
-/// A probe that knows what the metadata say now.
+/// A probe with the current metadata.
 pub(crate) async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &str)]) -> monitor::Probe {
     probe_and_metadata(fakes, settings).await.0
 }
@@ -220,7 +220,7 @@ pub(crate) fn lag_of(snapshot: &Snapshot, group: &str, topic: &str, partition: i
 }
 
 #[tokio::test]
-async fn ten_thousand_partitions_and_a_thousand_groups_are_asked_for_in_forty_requests() {
+async fn cycle_over_ten_thousand_partitions_and_a_thousand_groups_takes_forty_requests() {
     let fakes = brokers(100, 100).await;
     for (index, fake) in fakes.iter().enumerate() {
         coordinates(fake, index * 334, if index == 2 { 332 } else { 334 });
@@ -234,7 +234,8 @@ async fn ten_thousand_partitions_and_a_thousand_groups_are_asked_for_in_forty_re
     assert_eq!(snapshot.faults.len(), 0);
     let all = || fakes.iter().map(Fake::total).sum::<usize>();
     let (first, before) = (asked(&fakes), all());
-    // Groups of each broker, commits by fifty; both ends and the newest record; heads for ages that nobody knows.
+    // The groups of each broker and the committed offsets of fifty groups each, the log start and end offsets and the
+    // newest records, and the batch headers for unknown ages.
     assert_eq!(first, [3, 0, 21, 9, 3]);
     probe.cycle().await.unwrap();
     let second = asked(&fakes);
@@ -245,7 +246,7 @@ async fn ten_thousand_partitions_and_a_thousand_groups_are_asked_for_in_forty_re
 }
 
 #[tokio::test]
-async fn one_bad_item_spoils_none_of_the_rest() {
+async fn group_or_partition_that_fails_leaves_all_others_known() {
     let fakes = brokers(10, 6).await;
     coordinates(&fakes[0], 0, 4);
     // The group 2 is loading, the commit of group 3 on partition 1 cannot be read.
@@ -304,7 +305,7 @@ async fn one_bad_item_spoils_none_of_the_rest() {
 }
 
 #[tokio::test]
-async fn groups_of_a_broker_that_does_not_answer_are_not_gone() {
+async fn groups_of_a_broker_that_does_not_answer_are_not_deleted() {
     let fakes = brokers(10, 3).await;
     coordinates(&fakes[0], 0, 2);
     coordinates(&fakes[1], 2, 2);
@@ -346,7 +347,7 @@ async fn groups_of_a_broker_that_does_not_answer_are_not_gone() {
 }
 
 #[tokio::test]
-async fn old_brokers_give_the_same_numbers_one_by_one() {
+async fn old_brokers_give_the_same_numbers_with_one_request_for_each_group() {
     let fakes = brokers(10, 3).await;
     for fake in &fakes {
         // As Kafka 2.8 has them.
@@ -397,7 +398,7 @@ async fn old_brokers_give_the_same_numbers_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_group_that_two_brokers_list_is_asked_of_the_one_that_coordinates_it() {
+async fn group_that_two_brokers_list_is_requested_from_its_coordinator() {
     let fakes = brokers(10, 3).await;
     coordinates(&fakes[0], 0, 1);
     coordinates(&fakes[1], 0, 1);
@@ -418,7 +419,7 @@ async fn a_group_that_two_brokers_list_is_asked_of_the_one_that_coordinates_it()
 }
 
 #[tokio::test]
-async fn the_ends_of_a_partition_that_lost_its_leader_are_not_known_any_more() {
+async fn offsets_of_a_partition_that_lost_its_leader_are_absent() {
     let fakes = brokers(10, 3).await;
     coordinates(&fakes[0], 0, 1);
     fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 3)));
@@ -439,7 +440,7 @@ async fn the_ends_of_a_partition_that_lost_its_leader_are_not_known_any_more() {
 }
 
 #[tokio::test]
-async fn members_are_described_only_when_asked_for_and_in_each_protocol() {
+async fn members_are_described_only_if_configured_and_in_each_protocol() {
     let fakes = brokers(10, 3).await;
     for fake in &fakes {
         fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
@@ -508,7 +509,7 @@ async fn members_are_described_only_when_asked_for_and_in_each_protocol() {
 }
 
 #[tokio::test]
-async fn under_replicated_and_being_moved_is_not_the_same_as_under_replicated() {
+async fn partition_that_is_being_reassigned_does_not_count_as_under_replicated() {
     let fakes = brokers(2, 3).await;
     let (mut probe, publish) = probe_and_metadata(&fakes, &[("lag", "enabled", "false")]).await;
     assert_eq!(probe.cycle().await.unwrap().topology.health["topic-0"].reassigning, Some(0));
@@ -564,7 +565,7 @@ async fn under_replicated_and_being_moved_is_not_the_same_as_under_replicated() 
 }
 
 #[tokio::test]
-async fn what_is_not_known_of_a_partition_is_not_known_of_its_topic_and_group() {
+async fn sums_of_a_topic_and_a_group_are_absent_if_one_partition_is_unknown() {
     for (parts, expected) in [("false", [None, None]), ("true", [Some(50), Some(100)])] {
         let fakes = brokers(10, 3).await;
         coordinates(&fakes[0], 0, 1);
@@ -583,7 +584,7 @@ async fn what_is_not_known_of_a_partition_is_not_known_of_its_topic_and_group() 
 }
 
 #[tokio::test]
-async fn commits_on_a_topic_that_is_gone_spoil_no_sum() {
+async fn committed_offsets_on_a_deleted_topic_change_no_sum() {
     let fakes = brokers(10, 3).await;
     coordinates(&fakes[0], 0, 1);
     fakes[0].on(|request: OffsetFetchRequest, _| {
@@ -600,7 +601,7 @@ async fn commits_on_a_topic_that_is_gone_spoil_no_sum() {
 }
 
 #[tokio::test]
-async fn of_a_group_whose_coordinator_does_not_list_it_the_state_is_not_known() {
+async fn state_of_a_group_that_its_coordinator_does_not_list_is_unknown() {
     let fakes = brokers(10, 3).await;
     coordinates(&fakes[0], 0, 1);
     fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 3)));
@@ -626,7 +627,7 @@ pub(crate) fn change(
 }
 
 #[tokio::test]
-async fn a_topic_that_one_answer_leaves_out_is_not_gone_however_often_it_is_looked_at() {
+async fn topic_missing_in_one_metadata_snapshot_is_not_deleted_however_many_cycles_use_it() {
     let fakes = brokers(2, 3).await;
     let (mut probe, publish) = probe_and_metadata(&fakes, &[("lag", "enabled", "false")]).await;
     probe.cycle().await.unwrap();
@@ -666,7 +667,7 @@ async fn a_topic_that_one_answer_leaves_out_is_not_gone_however_often_it_is_look
 }
 
 #[tokio::test]
-async fn a_partition_without_a_leader_since_before_we_began_is_an_error_all_the_same() {
+async fn partition_without_a_leader_since_before_the_start_is_an_error() {
     let fakes = brokers(2, 3).await;
     let (mut probe, publish) = probe_and_metadata(&fakes, &[("lag", "enabled", "false")]).await;
     change(&publish, |topics| {
@@ -689,7 +690,7 @@ async fn a_partition_without_a_leader_since_before_we_began_is_an_error_all_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_cluster_that_nobody_has_seen_for_long_nothing_is_said() {
+async fn cycle_without_recent_metadata_fails_as_not_ready() {
     let fakes = brokers(1, 3).await;
     let (mut probe, publish) = probe_and_metadata(&fakes, &[]).await;
     publish.send_modify(|latest| latest.interval = Duration::from_secs(1));
@@ -698,7 +699,7 @@ async fn of_a_cluster_that_nobody_has_seen_for_long_nothing_is_said() {
 }
 
 #[tokio::test]
-async fn settings_that_one_topic_refuses_are_known_of_the_others_and_of_new_ones() {
+async fn settings_of_other_and_new_topics_are_known_although_one_topic_refuses_them() {
     let fakes = brokers(3, 3).await;
     for fake in &fakes {
         fake.on(|request: DescribeConfigsRequest, _| {

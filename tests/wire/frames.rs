@@ -1,4 +1,4 @@
-//! One connection: pipelining, deadlines, and what hostile frames do to it.
+//! One connection: pipelining, deadlines, and the effect of hostile frames.
 
 use kafka_heartbeat::kafka::{
     Fault,
@@ -31,7 +31,7 @@ async fn ask(connection: &Connection, limit: Duration) -> Result<MetadataRespons
 }
 
 #[tokio::test]
-async fn answers_find_their_questions_in_any_order() {
+async fn responses_are_matched_to_their_requests_in_any_order() {
     let fake = Fake::start().await;
     fake.on(|_: MetadataRequest, call| {
         let answer = answer(&call.number.to_string());
@@ -45,7 +45,7 @@ async fn answers_find_their_questions_in_any_order() {
 }
 
 #[tokio::test]
-async fn many_questions_share_one_socket() {
+async fn requests_share_one_socket() {
     let fake = Fake::start().await;
     fake.on(|_: MetadataRequest, call| Reply::Answer(answer(&call.number.to_string())));
     let connection = connection(&fake).await;
@@ -59,7 +59,7 @@ async fn many_questions_share_one_socket() {
 }
 
 #[tokio::test]
-async fn a_passed_deadline_closes_the_connection_and_fails_everybody_who_waits() {
+async fn deadline_that_passes_closes_the_connection_and_fails_all_its_requests() {
     let fake = Fake::start().await;
     fake.on(|_: MetadataRequest, _| Reply::Silence);
     let connection = connection(&fake).await;
@@ -75,7 +75,7 @@ async fn a_passed_deadline_closes_the_connection_and_fails_everybody_who_waits()
 }
 
 #[tokio::test]
-async fn a_question_nobody_waits_for_any_more_still_has_its_deadline() {
+async fn request_whose_caller_stopped_waiting_keeps_its_deadline() {
     let fake = Fake::start().await;
     fake.on(|_: MetadataRequest, _| Reply::Silence);
     let connection = connection(&fake).await;
@@ -88,7 +88,7 @@ async fn a_question_nobody_waits_for_any_more_still_has_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_late_answer_to_a_dropped_question_disturbs_nothing() {
+async fn response_to_a_dropped_request_is_ignored() {
     let fake = Fake::start().await;
     fake.on(|_: MetadataRequest, call| match call.number {
         0 => Reply::After(SHORT, answer("late")),
@@ -101,7 +101,7 @@ async fn a_late_answer_to_a_dropped_question_disturbs_nothing() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_not_shared_is_unsupported_and_never_sent() {
+async fn request_without_a_common_version_is_unsupported_and_never_sent() {
     let fake = Fake::start().await;
     fake.versions::<MetadataRequest>(0..=3);
     fake.without::<ListOffsetsRequest>();
@@ -145,7 +145,7 @@ fn abuses() -> Vec<Abuse> {
             || Reply::Raw(((32 << 20) + 1i32).to_be_bytes().to_vec()),
             Fault::Protocol,
         ),
-        // The first question after ApiVersions has number 2.
+        // The first request after ApiVersions has the correlation id 2.
         (
             "a byte above the limit of metadata",
             || Reply::Raw([((16 << 20) + 1i32).to_be_bytes(), 2i32.to_be_bytes()].concat()),
@@ -155,18 +155,18 @@ fn abuses() -> Vec<Abuse> {
 }
 
 #[tokio::test]
-async fn an_abused_frame_closes_its_connection_and_nothing_else() {
+async fn frame_that_breaks_the_protocol_closes_only_its_connection() {
     let fake = Fake::start().await;
-    let settings = settings(&[]);
+    let client = client(&[]);
     let mut violations = 0;
     for (abuse, reply, fault) in abuses() {
         fake.on(move |_: MetadataRequest, _| reply());
-        let connection = open(&settings, &fake.endpoint()).await.result.unwrap();
+        let connection = open(&client, &fake.endpoint()).await.result.unwrap();
         let error = ask(&connection, AMPLE).await.expect_err(abuse);
         assert_eq!(error.fault(), fault, "{abuse}: {}", words(&error));
         assert!(!connection.is_open(), "{abuse}");
         violations += u64::from(fault == Fault::Protocol);
-        assert_eq!(settings.violations(), violations, "{abuse}");
+        assert_eq!(client.violations(), violations, "{abuse}");
         eventually(abuse, || fake.open() == 0).await;
         let again = ask(&connection, AMPLE).await.expect_err("closed for good");
         assert_eq!(again.fault(), fault, "{abuse}");
@@ -179,15 +179,15 @@ async fn an_abused_frame_closes_its_connection_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_long_frame_is_refused_before_the_session_is_open() {
+async fn frame_that_is_long_is_refused_before_the_session_is_open() {
     let megabyte = [&(1i32 << 20).to_be_bytes()[..], &[0; 64]].concat();
     let fake = Fake::with(crate::fake::Manners::Babbling(megabyte), None).await;
-    let error = open(&settings(&[]), &fake.endpoint()).await.result.unwrap_err();
+    let error = open(&client(&[]), &fake.endpoint()).await.result.unwrap_err();
     assert_eq!(error.fault(), Fault::Protocol);
 }
 
 #[tokio::test]
-async fn a_long_answer_is_read_once_the_session_is_open() {
+async fn response_that_is_long_is_read_once_the_session_is_open() {
     let fake = Fake::start().await;
     let long = "x".repeat(1 << 20);
     let whole = answer(&long);
@@ -197,7 +197,7 @@ async fn a_long_answer_is_read_once_the_session_is_open() {
 }
 
 #[tokio::test]
-async fn throttled_connection_is_asked_when_the_throttling_is_over() {
+async fn throttled_connection_gets_a_request_when_the_throttling_ends() {
     let fake = Fake::start().await;
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let times = asked.clone();
@@ -205,8 +205,8 @@ async fn throttled_connection_is_asked_when_the_throttling_is_over() {
         times.lock().unwrap().push(Instant::now());
         Reply::Answer(answer("x").with_throttle_time_ms(if call.number == 0 { 400 } else { 30_000 }))
     });
-    let settings = settings(&[]);
-    let connection = open(&settings, &fake.endpoint()).await.result.unwrap();
+    let client = client(&[]);
+    let connection = open(&client, &fake.endpoint()).await.result.unwrap();
     for _ in 0..2 {
         ask(&connection, AMPLE).await.unwrap();
     }
@@ -221,14 +221,11 @@ async fn throttled_connection_is_asked_when_the_throttling_is_over() {
     assert!(begun.elapsed() < AMPLE / 2, "a wait that must be in vain is not begun");
     assert!(connection.is_open() && fake.open() == 1, "the broker is well");
     assert_eq!(fake.count::<MetadataRequest>(), 2);
-    assert_eq!(
-        settings.throttled(),
-        BTreeMap::from([("Metadata".to_owned(), Duration::from_millis(30_400))])
-    );
+    assert_eq!(client.throttled(), BTreeMap::from([("Metadata".to_owned(), Duration::from_millis(30_400))]));
 }
 
 #[tokio::test]
-async fn throttled_broker_is_passed_over_and_not_taken_for_a_hung_one() {
+async fn throttled_broker_is_passed_over_and_does_not_count_as_timed_out() {
     let (throttled, other) = (Fake::start().await, Fake::start().await);
     let both = crate::fake::metadata(&[&throttled, &other], "", &[]);
     for (fake, time) in [(&throttled, 30_000), (&other, 0)] {
@@ -246,7 +243,7 @@ async fn throttled_broker_is_passed_over_and_not_taken_for_a_hung_one() {
 }
 
 #[tokio::test]
-async fn version_in_which_the_broker_itself_delays_throttled_answers_is_asked_at_once() {
+async fn throttling_in_a_version_whose_responses_the_broker_delays_does_not_delay_requests() {
     let fake = Fake::start().await;
     fake.versions::<MetadataRequest>(0..=5);
     fake.on(|_: MetadataRequest, _| Reply::Answer(answer("x").with_throttle_time_ms(30_000)));
@@ -257,7 +254,7 @@ async fn version_in_which_the_broker_itself_delays_throttled_answers_is_asked_at
 }
 
 #[tokio::test]
-async fn an_answer_to_nothing_closes_an_idle_connection() {
+async fn response_to_no_request_closes_an_idle_connection() {
     let fake = Fake::start().await;
     let unasked = [&8i32.to_be_bytes()[..], &[0x77; 8]].concat();
     fake.on(move |_: MetadataRequest, _| {
@@ -265,16 +262,16 @@ async fn an_answer_to_nothing_closes_an_idle_connection() {
         whole.extend_from_slice(&unasked);
         Reply::Raw(whole)
     });
-    let settings = settings(&[]);
-    let connection = open(&settings, &fake.endpoint()).await.result.unwrap();
-    // The first question after ApiVersions has number 2.
+    let client = client(&[]);
+    let connection = open(&client, &fake.endpoint()).await.result.unwrap();
+    // The first request after ApiVersions has the correlation id 2.
     _ = ask(&connection, AMPLE).await;
     eventually("closed", || !connection.is_open()).await;
     assert_eq!(ask(&connection, AMPLE).await.unwrap_err().fault(), Fault::Protocol);
-    assert_eq!(settings.violations(), 1, "counted although nobody waited for an answer");
+    assert_eq!(client.violations(), 1, "counted although no request waited for a response");
 }
 
-/// A good answer to Metadata in version 12, as a frame.
+/// A good response to Metadata in version 12, as a frame.
 fn encoded(id: i32) -> Vec<u8> {
     let mut body = [&id.to_be_bytes()[..], &[0]].concat();
     answer("x").encode(&mut body, 12).unwrap();
@@ -282,7 +279,7 @@ fn encoded(id: i32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn generated_garbage_is_an_error_or_an_answer_but_never_the_end() {
+async fn garbage_that_is_generated_is_an_error_or_a_response_and_never_a_crash() {
     let mut runner = TestRunner::deterministic();
     let mut good = Vec::new();
     answer("garbage").encode(&mut good, 12).unwrap();
@@ -310,7 +307,7 @@ async fn generated_garbage_is_an_error_or_an_answer_but_never_the_end() {
 }
 
 #[test]
-fn what_the_fake_says_is_what_kafka_would_say() {
+fn fake_broker_answers_as_kafka_would() {
     let whole = encoded(7);
     let mut body = bytes::Bytes::from(whole).slice(9..);
     assert_eq!(MetadataResponse::decode(&mut body, 12).unwrap(), answer("x"));

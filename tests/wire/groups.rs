@@ -19,10 +19,10 @@ use super::collect::{brokers, commits, coordinates, lag_of, lists_a_share_group,
 use crate::fake::{Fake, Reply, metadata as described};
 
 #[tokio::test]
-async fn a_coordinator_that_never_is_one_costs_a_few_questions_and_spoils_no_other_group() {
+async fn coordinator_that_always_denies_it_costs_a_few_requests_and_leaves_other_groups_known() {
     let fakes = brokers(10, 3).await;
     coordinates(&fakes[0], 0, 2);
-    // Whoever is asked names broker 1, which says that it is another.
+    // Every broker names broker 1 as the coordinator, and broker 1 responds that another broker is.
     for fake in &fakes {
         fake.on(|request: FindCoordinatorRequest, _| {
             let found = request
@@ -58,7 +58,7 @@ async fn a_coordinator_that_never_is_one_costs_a_few_questions_and_spoils_no_oth
 }
 
 #[tokio::test]
-async fn share_groups_are_listed_and_not_asked_for_commits_they_do_not_have() {
+async fn share_groups_are_listed_without_requests_for_committed_offsets() {
     let fakes = brokers(1, 3).await;
     lists_a_share_group(&fakes[1]);
     // As before Kafka 4.1.
@@ -71,7 +71,7 @@ async fn share_groups_are_listed_and_not_asked_for_commits_they_do_not_have() {
     assert!(fakes.iter().all(|fake| fake.count::<OffsetFetchRequest>() == 0));
 }
 
-/// Every broker answers FindCoordinator: broker `node` for each group, or an error for all of them.
+/// Every broker responds to FindCoordinator with broker `node` for each group, or with an error for all groups.
 fn find_coordinators(fakes: &[Fake], node: i32, code: i16) {
     for fake in fakes {
         fake.on(move |request: FindCoordinatorRequest, _| {
@@ -95,7 +95,7 @@ async fn group_without_a_coordinator_keeps_its_last_lag_and_is_not_deleted() {
     }
     let mut probe = probe(&fakes, &[]).await;
     assert_eq!(lag_of(&probe.cycle().await.unwrap(), "group-1", "topic-1", 2), Some(50));
-    // All brokers list their groups without an error, and nobody lists this one.
+    // All brokers list their groups without an error, and none of them lists this group.
     fakes[1].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default()));
     find_coordinators(&fakes, -1, COORDINATOR_NOT_AVAILABLE);
     for cycle in 0..4 {
@@ -115,7 +115,7 @@ async fn group_without_a_coordinator_keeps_its_last_lag_and_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn names_that_filters_leave_out_are_counted() {
+async fn groups_and_topics_that_filters_exclude_are_counted() {
     let fakes = brokers(10, 3).await;
     coordinates(&fakes[0], 0, 3);
     fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
@@ -131,7 +131,7 @@ async fn names_that_filters_leave_out_are_counted() {
     assert_eq!(filtered.get("lag.groups"), None, "one broker did not list its groups");
 }
 
-/// Every broker answers who may do what with the cluster and with a name that nothing has.
+/// Every broker reports the allowed operations on the cluster, and an error code for a name that no topic or group has.
 fn permit(fakes: &[Fake; 3], operations: i32, named: i16) {
     let all = described(&[&fakes[0], &fakes[1], &fakes[2]], "", &[]);
     for fake in fakes {
@@ -161,7 +161,7 @@ fn permit(fakes: &[Fake; 3], operations: i32, named: i16) {
 }
 
 #[tokio::test]
-async fn capability_of_a_listing_is_ok_only_where_kafka_hides_nothing() {
+async fn capability_of_a_listing_is_ok_only_if_kafka_hides_nothing() {
     const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
     const UNKNOWN_TOPIC: i16 = 3;
     const NOT_TOLD: i32 = i32::MIN;
@@ -174,7 +174,7 @@ async fn capability_of_a_listing_is_ok_only_where_kafka_hides_nothing() {
         // Whoever may describe the cluster sees every group.
         ((DESCRIBE, TOPIC_AUTHORIZATION_FAILED, 0), (Ok, Unknown)),
         ((DESCRIBE, UNKNOWN_TOPIC, 2), (Ok, Ok)),
-        // Brokers that do not tell.
+        // Brokers that do not report the allowed operations.
         ((NOT_TOLD, UNKNOWN_TOPIC, 0), (Unknown, Ok)),
         ((NOT_TOLD, UNKNOWN_TOPIC, 2), (Ok, Ok)),
     ];

@@ -1,4 +1,4 @@
-//! Questions that any broker can answer, while some brokers are silent, refuse the login, or are too old.
+//! Requests that any broker can answer, while some brokers are silent, refuse the login, or are too old.
 
 use futures_util::future::join_all;
 use kafka_heartbeat::kafka::{
@@ -30,14 +30,14 @@ async fn mute() -> Fake {
 /// A cluster with a password, which these brokers do not have to accept.
 fn with_login(fakes: &[&Fake]) -> Cluster {
     let servers: Vec<_> = fakes.iter().map(|fake| fake.address.to_string()).collect();
-    let settings = settings(&[
+    let client = client(&[
         ("bootstrap.servers", &servers.join(",")),
         ("security.protocol", "sasl_plaintext"),
         ("sasl.mechanism", "PLAIN"),
         ("sasl.username", "me"),
         ("sasl.password", "hush"),
     ]);
-    Cluster::new(Arc::new(settings), USUAL_TIMEOUT)
+    Cluster::new(Arc::new(client), USUAL_TIMEOUT)
 }
 
 /// A broker that knows this password.
@@ -99,13 +99,13 @@ async fn five_silent_brokers_of_the_metadata_do_not_hide_a_healthy_one() {
 }
 
 #[tokio::test]
-async fn fifty_silent_brokers_of_a_hundred_delay_the_answer_by_less_than_one_timeout() {
+async fn fifty_silent_brokers_of_a_hundred_delay_the_response_by_less_than_one_timeout() {
     let silent = join_all((0..50).map(|_| mute())).await;
     let healthy = join_all((0..50).map(|_| Fake::start())).await;
     let servers: Vec<&Fake> = silent.iter().chain(&healthy).collect();
     let cluster = cluster(&servers, USUAL_TIMEOUT);
     admin::metadata(&cluster, Topics::All).await.unwrap();
-    // Brokers that were asked beside the one that answered may still receive their request.
+    // Brokers that got the request beside the one that responded may still receive it.
     let (mut asked, mut before) = (0, usize::MAX);
     while asked != before {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -118,7 +118,7 @@ async fn fifty_silent_brokers_of_a_hundred_delay_the_answer_by_less_than_one_tim
 }
 
 #[tokio::test]
-async fn healthy_brokers_are_never_asked_twice_for_one_answer() {
+async fn healthy_brokers_never_get_the_same_request_twice() {
     let fakes = join_all((0..10).map(|_| Fake::start())).await;
     let servers: Vec<&Fake> = fakes.iter().collect();
     let cluster = cluster(&servers, AMPLE);
@@ -131,7 +131,7 @@ async fn healthy_brokers_are_never_asked_twice_for_one_answer() {
 }
 
 #[tokio::test]
-async fn brokers_that_moved_to_other_addresses_are_found_by_the_bootstrap_servers() {
+async fn brokers_that_moved_to_other_addresses_are_found_through_the_bootstrap_servers() {
     let old = join_all((0..6).map(|_| mute())).await;
     let server = Fake::start().await;
     let listed: Vec<&Fake> = old.iter().collect();
@@ -146,7 +146,7 @@ async fn brokers_that_moved_to_other_addresses_are_found_by_the_bootstrap_server
 }
 
 #[tokio::test]
-async fn broker_that_lost_against_a_faster_one_can_be_asked_at_once() {
+async fn broker_that_lost_against_a_faster_one_gets_the_next_request_at_once() {
     let (slow, fast) = (Fake::start().await, Fake::start().await);
     let both = metadata(&[&slow, &fast], "", &[]);
     for fake in [&slow, &fast] {
@@ -171,7 +171,7 @@ async fn broker_that_lost_against_a_faster_one_can_be_asked_at_once() {
 }
 
 #[tokio::test]
-async fn one_broker_that_refuses_the_login_does_not_speak_for_the_cluster() {
+async fn login_refused_by_one_broker_does_not_count_for_the_cluster() {
     for refusing_first in [true, false] {
         let (refusing, good) = (knows("another").await, knows("hush").await);
         let servers = if refusing_first { [&refusing, &good] } else { [&good, &refusing] };
@@ -186,7 +186,7 @@ async fn one_broker_that_refuses_the_login_does_not_speak_for_the_cluster() {
 }
 
 #[tokio::test]
-async fn refusal_of_two_brokers_is_believed_and_ends_the_logins() {
+async fn login_refused_by_two_brokers_counts_for_the_cluster_and_ends_the_logins() {
     let fakes = join_all((0..5).map(|_| knows("another"))).await;
     let servers: Vec<&Fake> = fakes.iter().collect();
     let error = admin::metadata(&with_login(&servers), Topics::All).await.unwrap_err();
@@ -198,7 +198,7 @@ async fn refusal_of_two_brokers_is_believed_and_ends_the_logins() {
 }
 
 #[tokio::test]
-async fn slow_refusals_do_not_make_a_storm_of_logins() {
+async fn logins_refused_slowly_do_not_cause_many_logins() {
     let fakes = join_all((0..20).map(|_| Fake::start())).await;
     fakes.iter().for_each(|fake| refuses_after(fake, Duration::from_secs(3)));
     let servers: Vec<&Fake> = fakes.iter().collect();
@@ -208,7 +208,7 @@ async fn slow_refusals_do_not_make_a_storm_of_logins() {
 }
 
 #[tokio::test]
-async fn refusal_of_one_broker_among_silent_ones_is_named_but_not_believed() {
+async fn login_refused_by_one_broker_among_silent_ones_is_named_and_does_not_count() {
     let (refusing, silent) = (knows("another").await, [mute().await, mute().await]);
     let servers = [&refusing, &silent[0], &silent[1]];
     let error = admin::metadata(&with_login(&servers), Topics::All).await.unwrap_err();
@@ -217,7 +217,7 @@ async fn refusal_of_one_broker_among_silent_ones_is_named_but_not_believed() {
 }
 
 #[tokio::test]
-async fn broker_of_an_older_version_does_not_speak_for_a_cluster_that_is_being_upgraded() {
+async fn version_refused_by_one_broker_of_a_cluster_in_upgrade_does_not_count_for_the_cluster() {
     let fakes = join_all((0..3).map(|_| Fake::start())).await;
     fakes[0].without::<DescribeQuorumRequest>();
     for fake in &fakes[1..] {

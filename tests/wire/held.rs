@@ -1,4 +1,5 @@
-//! Share groups, folders of logs and transactions against scripted brokers: what cannot be had here from a real one.
+//! Share groups, log directories and transactions against scripted brokers, for responses that a real broker does not give
+//! in a test.
 
 use kafka_heartbeat::{
     cluster::{Api, metadata},
@@ -38,7 +39,7 @@ fn topic(name: &str) -> messages::TopicName {
 }
 
 #[tokio::test]
-async fn a_share_group_lags_from_where_it_has_something_left_to_do() {
+async fn share_group_lag_counts_from_its_start_offset() {
     let fakes = brokers(1, 3).await;
     lists_a_share_group(&fakes[1]);
     fakes[1].on(|request: DescribeShareGroupOffsetsRequest, _| {
@@ -64,7 +65,7 @@ async fn a_share_group_lags_from_where_it_has_something_left_to_do() {
     assert_eq!(lag_of(&snapshot, "shared", "topic-0", 0), Some(50));
     assert_eq!((group.topics["topic-0"].len(), group.unread["topic-0"]), (1, 1), "one has not begun");
     assert_eq!(snapshot.judged.groups["shared"].topics["topic-0"].status, Status::Online);
-    // A broker that fails changes no status, and is counted under its own question.
+    // A broker that fails changes no status, and the failure is counted for its request.
     fakes[1].on(|_: DescribeShareGroupOffsetsRequest, _| Reply::Silence);
     let snapshot = probe.cycle().await.unwrap();
     assert_eq!(snapshot.groups["shared"].fault, Some(Fault::Timeout));
@@ -73,7 +74,7 @@ async fn a_share_group_lags_from_where_it_has_something_left_to_do() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_offline_has_a_fault_and_a_broker_that_may_not_tell_has_another() {
+async fn log_directory_that_is_offline_has_a_fault_and_a_broker_that_denies_the_request_has_another() {
     let fakes = brokers(1, 3).await;
     fakes[0].on(|request: DescribeLogDirsRequest, _| {
         assert!(request.topics.is_none());
@@ -93,7 +94,7 @@ async fn a_folder_that_is_offline_has_a_fault_and_a_broker_that_may_not_tell_has
             DescribeLogDirsResult::default().with_log_dir(text("/broken".to_owned())).with_error_code(57);
         Reply::Answer(DescribeLogDirsResponse::default().with_results(vec![good, broken]))
     });
-    // Who may not ask is told nothing at all.
+    // A principal without the permission gets an empty response.
     fakes[1].on(|_: DescribeLogDirsRequest, _| Reply::Answer(DescribeLogDirsResponse::default()));
     fakes[2].without::<DescribeLogDirsRequest>();
     let cluster = cluster(&[&fakes[0], &fakes[1], &fakes[2]], AMPLE);
@@ -108,7 +109,7 @@ async fn a_folder_that_is_offline_has_a_fault_and_a_broker_that_may_not_tell_has
 }
 
 #[tokio::test]
-async fn only_open_transactions_are_told_and_one_coordinator_that_fails_leaves_all_unknown() {
+async fn transactions_that_are_open_are_listed_and_all_are_unknown_if_one_coordinator_fails() {
     let fakes = brokers(1, 3).await;
     for fake in &fakes {
         fake.on(|request: DescribeProducersRequest, _| {
@@ -170,9 +171,9 @@ async fn only_open_transactions_are_told_and_one_coordinator_that_fails_leaves_a
 }
 
 #[tokio::test]
-async fn hung_broker_costs_the_transactions_cycle_one_wait() {
+async fn transactions_cycle_waits_once_for_a_broker_that_hangs() {
     let fakes = brokers(1, 3).await;
-    // Partitions of the two healthy brokers are held back: all five questions are asked.
+    // Partitions of the two healthy brokers have open transactions, so all five requests are sent.
     for fake in &fakes[..2] {
         fake.on(|request: ListOffsetsRequest, _| {
             let mut answer = ends(&request, |_| 0);

@@ -1,4 +1,5 @@
-//! Brokers that hang up at once, answer something else, list thousands of brokers, stop reading, or have no address.
+//! Brokers that close connections at once, respond with wrong ids, list thousands of brokers, stop reading, or have no
+//! address.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -21,7 +22,7 @@ use crate::fake::{Reply, metadata};
 
 const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
 
-/// Time for one question: enough for several hedge delays.
+/// The time limit of one request, which is enough for several delays between waves.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A broker that hangs up as soon as it has accepted a connection, and how many it has accepted.
@@ -39,11 +40,11 @@ async fn slams() -> (SocketAddr, Arc<std::sync::atomic::AtomicUsize>) {
 }
 
 fn of_servers(servers: &[String]) -> Cluster {
-    Cluster::new(Arc::new(settings(&[("bootstrap.servers", &servers.join(","))])), TIMEOUT)
+    Cluster::new(Arc::new(client(&[("bootstrap.servers", &servers.join(","))])), TIMEOUT)
 }
 
 #[tokio::test]
-async fn brokers_that_accept_and_hang_up_delay_no_answer_and_are_not_asked_again() {
+async fn brokers_that_accept_and_close_connections_delay_no_response_and_get_no_further_request() {
     let slamming = join_all((0..20).map(|_| slams())).await;
     let healthy = Fake::start().await;
     let servers = slamming.iter().map(|(address, _)| address).chain([&healthy.address]);
@@ -64,7 +65,7 @@ async fn brokers_that_accept_and_hang_up_delay_no_answer_and_are_not_asked_again
 }
 
 #[tokio::test]
-async fn brokers_that_answer_under_another_correlation_id_do_not_hide_a_healthy_one() {
+async fn brokers_that_respond_with_another_correlation_id_do_not_hide_a_healthy_one() {
     let wrong = join_all((0..6).map(|_| Fake::start())).await;
     for (number, fake) in wrong.iter().enumerate() {
         if number % 2 == 0 {
@@ -83,7 +84,7 @@ async fn brokers_that_answer_under_another_correlation_id_do_not_hide_a_healthy_
 }
 
 #[tokio::test]
-async fn metadata_with_ten_thousand_brokers_costs_a_bounded_number_of_connections() {
+async fn metadata_with_ten_thousand_brokers_opens_a_bounded_number_of_connections() {
     // Nobody accepts: the system completes the connections, and nothing is ever answered.
     let silent: Vec<_> = (0..400).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let healthy = Fake::start().await;
@@ -113,7 +114,7 @@ async fn metadata_with_ten_thousand_brokers_costs_a_bounded_number_of_connection
     });
     let asked = asked.count();
     assert!((64..=128).contains(&asked), "{asked} connections at the same time");
-    // The bootstrap server has its turn again after those that did not answer.
+    // The bootstrap server gets a request again after the brokers that did not respond.
     for _ in 0..6 {
         if admin::metadata(&cluster, Topics::All).await.is_ok() {
             return;
@@ -123,7 +124,7 @@ async fn metadata_with_ten_thousand_brokers_costs_a_bounded_number_of_connection
 }
 
 #[tokio::test]
-async fn broker_that_stops_reading_costs_its_questions_and_one_connection() {
+async fn broker_that_stops_reading_fails_its_requests_and_takes_one_connection() {
     let fake = Fake::start().await;
     fake.on(|_: MetadataRequest, _| Reply::After(10 * AMPLE, MetadataResponse::default()));
     let connection = connection(&fake).await;
@@ -149,7 +150,7 @@ async fn broker_that_stops_reading_costs_its_questions_and_one_connection() {
 }
 
 #[tokio::test]
-async fn a_hundred_bootstrap_names_without_an_address_do_not_hide_a_healthy_broker() {
+async fn bootstrap_names_without_an_address_do_not_hide_a_healthy_broker() {
     let healthy = Fake::start().await;
     let mut servers: Vec<_> = (0..100).map(|number| format!("no-such-host-{number}.invalid:9092")).collect();
     let only_names = of_servers(&servers);

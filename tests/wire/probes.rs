@@ -1,11 +1,11 @@
-//! The probes that ask through the wire client: what they make of answers that are late, refused or missing.
+//! The probes that use the wire client, with responses that are late, refused or missing.
 
 use std::sync::Arc;
 
 use kafka_heartbeat::{
-    cluster::metadata::{self, Capability},
+    cluster::metadata,
     config::{self, Sources},
-    kafka::Fault,
+    kafka::{Capability, Fault},
     probe::topic,
     task::{Cycle, Latest},
 };
@@ -41,7 +41,7 @@ fn metadata_probe(fake: &Fake) -> metadata::Probe {
     metadata::Probe::new(config(fake), Arc::new(cluster(&[fake], AMPLE)))
 }
 
-/// A topic probe that knows what the metadata probe saw.
+/// A topic probe with the snapshot of the metadata probe.
 async fn topic_probe(fake: &Fake) -> topic::Probe {
     let wire = Arc::new(cluster(&[fake], AMPLE));
     let snapshot = metadata::Probe::new(config(fake), wire.clone()).cycle().await.unwrap();
@@ -51,7 +51,7 @@ async fn topic_probe(fake: &Fake) -> topic::Probe {
 }
 
 #[tokio::test]
-async fn metadata_is_told_although_nobody_answers_for_the_quorum() {
+async fn metadata_is_published_although_no_broker_describes_the_quorum() {
     let fake = Fake::start().await;
     fake.on(|_: DescribeQuorumRequest, _| Reply::Silence);
     let mut probe = metadata_probe(&fake);
@@ -71,7 +71,7 @@ async fn metadata_is_told_although_nobody_answers_for_the_quorum() {
 }
 
 #[tokio::test]
-async fn a_refusal_holds_until_the_brokers_change() {
+async fn refusal_is_believed_until_the_brokers_change() {
     let (fake, other) = (Fake::start().await, Fake::start().await);
     fake.on(|_: DescribeQuorumRequest, _| {
         Reply::Answer(DescribeQuorumResponse::default().with_error_code(31))
@@ -90,7 +90,7 @@ async fn a_refusal_holds_until_the_brokers_change() {
 }
 
 #[tokio::test]
-async fn a_topic_we_may_not_see_is_not_called_missing() {
+async fn topic_that_the_principal_may_not_see_is_not_reported_as_missing() {
     let fake = Fake::start().await;
     let (all, mut named) = (described(&[&fake], "", &[]), described(&[&fake], "hb", &[]));
     named.topics[0].error_code = 29;
@@ -109,7 +109,7 @@ async fn a_topic_we_may_not_see_is_not_called_missing() {
 }
 
 #[tokio::test]
-async fn a_lonely_broker_may_be_the_first_of_several() {
+async fn broker_that_is_alone_may_be_the_first_of_several() {
     let fakes = [Fake::start().await, Fake::start().await, Fake::start().await];
     for fake in &fakes {
         fake.on(|_: CreateTopicsRequest, _| Reply::Answer(CreateTopicsResponse::default()));
@@ -132,7 +132,7 @@ async fn a_lonely_broker_may_be_the_first_of_several() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_asked_is_unknown_and_asked_once() {
+async fn request_that_is_denied_is_unknown_and_sent_once() {
     let fake = Fake::start().await;
     let whole = described(&[&fake], "hb", &[1]);
     fake.on(move |_: MetadataRequest, _| Reply::Answer(whole.clone()));
@@ -153,7 +153,7 @@ async fn what_may_not_be_asked_is_unknown_and_asked_once() {
 }
 
 #[tokio::test]
-async fn a_failed_look_is_no_look() {
+async fn reassignments_request_that_timed_out_fails_the_cycle() {
     let fake = Fake::start().await;
     let whole = described(&[&fake], "hb", &[1]);
     fake.on(move |_: MetadataRequest, _| Reply::Answer(whole.clone()));

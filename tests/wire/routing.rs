@@ -21,7 +21,7 @@ use crate::fake::{Manners, Reply, metadata};
 
 const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
 
-/// Every partition that is asked for ends at ten times its number; -2 (earliest) is its number.
+/// The high watermark of each partition is ten times its number, and its log start offset, -2, is its number.
 fn offsets(request: &ListOffsetsRequest, code: impl Fn(i32) -> i16) -> ListOffsetsResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
@@ -57,7 +57,7 @@ async fn nobody() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_cluster_does_nothing_before_it_is_asked_and_then_reuses_one_connection() {
+async fn cluster_opens_no_connection_before_a_request_and_then_reuses_it() {
     let fake = Fake::start().await;
     let cluster = cluster(&[&fake], AMPLE);
     assert_eq!(fake.accepted(), 0);
@@ -69,7 +69,7 @@ async fn a_cluster_does_nothing_before_it_is_asked_and_then_reuses_one_connectio
 }
 
 #[tokio::test]
-async fn askers_at_the_same_time_share_one_opening() {
+async fn requests_at_the_same_time_share_one_new_session() {
     let fake = Fake::start().await;
     let cluster = cluster(&[&fake], AMPLE);
     let asked = (0..20).map(|_| admin::metadata(&cluster, Topics::All));
@@ -80,17 +80,17 @@ async fn askers_at_the_same_time_share_one_opening() {
 }
 
 #[tokio::test]
-async fn a_dead_bootstrap_server_is_passed_over() {
+async fn bootstrap_server_that_is_dead_is_passed_over() {
     let fake = Fake::start().await;
     let servers = format!("{},{}", nobody().await, fake.address);
-    let cluster = Cluster::new(Arc::new(settings(&[("bootstrap.servers", &servers)])), AMPLE);
+    let cluster = Cluster::new(Arc::new(client(&[("bootstrap.servers", &servers)])), AMPLE);
     let answer = admin::metadata(&cluster, Topics::All).await.unwrap();
     assert_eq!(answer.brokers.len(), 1);
     assert_eq!(answer.cluster_id.as_deref(), Some("fake-cluster"));
 }
 
 #[tokio::test]
-async fn a_silent_bootstrap_server_costs_its_share_of_the_time_and_not_the_answer() {
+async fn bootstrap_server_that_is_silent_delays_the_response_and_does_not_prevent_it() {
     let (mute, fake) = (Fake::with(Manners::Mute, None).await, Fake::start().await);
     let cluster = cluster(&[&mute, &fake], Duration::from_secs(4));
     let answer = admin::metadata(&cluster, Topics::All).await.unwrap();
@@ -100,15 +100,15 @@ async fn a_silent_bootstrap_server_costs_its_share_of_the_time_and_not_the_answe
 }
 
 #[tokio::test]
-async fn when_nobody_answers_the_last_fault_is_told() {
+async fn request_to_which_no_broker_responds_has_the_last_fault() {
     let servers = nobody().await.to_string();
-    let cluster = Cluster::new(Arc::new(settings(&[("bootstrap.servers", &servers)])), AMPLE);
+    let cluster = Cluster::new(Arc::new(client(&[("bootstrap.servers", &servers)])), AMPLE);
     let error = admin::metadata(&cluster, Topics::All).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Refused);
 }
 
 #[tokio::test]
-async fn an_idle_connection_that_the_broker_closed_is_opened_again_within_the_question() {
+async fn idle_connection_that_the_broker_closed_is_opened_again_within_the_request() {
     let fake = Fake::start().await;
     let own = metadata(&[&fake], "", &[]);
     fake.on(move |_: MetadataRequest, call| match call.number {
@@ -122,7 +122,7 @@ async fn an_idle_connection_that_the_broker_closed_is_opened_again_within_the_qu
 }
 
 #[tokio::test]
-async fn a_broker_that_always_hangs_up_is_asked_twice_at_most() {
+async fn broker_that_always_closes_the_connection_gets_a_request_twice_at_most() {
     let fake = Fake::start().await;
     fake.on(|_: MetadataRequest, _| Reply::Close);
     let cluster = cluster(&[&fake], AMPLE);
@@ -132,14 +132,14 @@ async fn a_broker_that_always_hangs_up_is_asked_twice_at_most() {
 }
 
 #[tokio::test]
-async fn wrong_password_is_tried_at_two_brokers_a_question() {
+async fn wrong_password_is_tried_at_two_brokers_for_each_request() {
     let [first, second] = [Fake::start().await, Fake::start().await];
     for fake in [&first, &second] {
         fake.plain("me", "hush");
     }
     let servers = format!("{},{}", first.address, second.address);
     let cluster = Cluster::new(
-        Arc::new(settings(&[
+        Arc::new(client(&[
             ("bootstrap.servers", &servers),
             ("security.protocol", "sasl_plaintext"),
             ("sasl.mechanism", "PLAIN"),
@@ -154,7 +154,7 @@ async fn wrong_password_is_tried_at_two_brokers_a_question() {
 }
 
 #[tokio::test]
-async fn offsets_are_asked_of_each_leader_once_and_all_at_once() {
+async fn offsets_are_requested_from_each_leader_once_and_from_all_at_once() {
     let fakes = three(&[1, 2, 3, 1, 2, 3, 1]).await;
     let cluster = cluster(&[&fakes[0]], AMPLE);
     let latest = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 3, 4, 5, 6], OffsetSpec::Latest).await;
@@ -172,7 +172,7 @@ async fn offsets_are_asked_of_each_leader_once_and_all_at_once() {
 }
 
 #[tokio::test]
-async fn a_hung_leader_costs_only_its_own_partitions() {
+async fn leader_that_hangs_fails_only_its_own_partitions() {
     let fakes = three(&[1, 2, 3]).await;
     fakes[1].on(|_: ListOffsetsRequest, _| Reply::Silence);
     let cluster = cluster(&[&fakes[0]], SHORT * 4);
@@ -181,7 +181,7 @@ async fn a_hung_leader_costs_only_its_own_partitions() {
     assert!(begun.elapsed() < AMPLE / 2);
     assert!(offsets[&0].is_ok() && offsets[&2].is_ok());
     assert_eq!(offsets[&1].as_ref().unwrap_err().fault(), Fault::Timeout);
-    // The next question opens a new session.
+    // The next request opens a new session.
     fakes[1].on(|request: ListOffsetsRequest, _| Reply::Answer(self::offsets(&request, |_| 0)));
     let offsets = admin::list_offsets(&cluster, "hb", &[1], OffsetSpec::Latest).await;
     assert_eq!(*offsets[&1].as_ref().unwrap(), 10);
@@ -189,7 +189,7 @@ async fn a_hung_leader_costs_only_its_own_partitions() {
 }
 
 #[tokio::test]
-async fn a_leader_that_moved_is_found_by_the_next_question() {
+async fn leader_that_moved_is_found_by_the_next_request() {
     let fakes = three(&[1]).await;
     let cluster = cluster(&[&fakes[2]], AMPLE);
     assert!(admin::list_offsets(&cluster, "hb", &[0], OffsetSpec::Latest).await[&0].is_ok());
@@ -206,11 +206,11 @@ async fn a_leader_that_moved_is_found_by_the_next_question() {
 }
 
 #[tokio::test]
-async fn a_partition_without_leader_or_answer_is_an_error_and_what_was_not_asked_is_ignored() {
+async fn partition_without_leader_or_response_is_an_error_and_other_partitions_are_ignored() {
     let fakes = three(&[1, 0, 1]).await;
     fakes[0].on(|request: ListOffsetsRequest, _| {
         let mut answer = offsets(&request, |_| 0);
-        // 2 is forgotten, 77 was never asked for.
+        // Partition 2 is missing in the response, and partition 77 was not requested.
         answer.topics[0].partitions.retain(|partition| partition.partition_index != 2);
         let stray = ListOffsetsPartitionResponse::default().with_partition_index(77).with_offset(1);
         answer.topics[0].partitions.push(stray);
@@ -226,7 +226,7 @@ async fn a_partition_without_leader_or_answer_is_an_error_and_what_was_not_asked
 }
 
 #[tokio::test]
-async fn each_broker_is_spoken_to_in_its_own_versions() {
+async fn broker_gets_requests_in_its_own_versions() {
     let fakes = three(&[1, 2, 3]).await;
     fakes[0].versions::<ListOffsetsRequest>(1..=1);
     fakes[1].versions::<ListOffsetsRequest>(0..=5);
@@ -243,7 +243,7 @@ async fn each_broker_is_spoken_to_in_its_own_versions() {
 }
 
 #[tokio::test]
-async fn a_broker_older_than_our_api_versions_is_asked_in_its_own() {
+async fn broker_older_than_the_api_versions_request_gets_it_in_its_own_version() {
     for (theirs, questions) in [(0..=2, 2), (0..=0, 2), (0..=3, 1), (0..=4, 1)] {
         let fake = Fake::start().await;
         fake.versions::<ApiVersionsRequest>(theirs.clone());
@@ -256,7 +256,7 @@ async fn a_broker_older_than_our_api_versions_is_asked_in_its_own() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_our_api_versions_need_not_be_readable() {
+async fn api_versions_refusal_that_cannot_be_read_is_no_error() {
     let fake = Fake::start().await;
     fake.on(|_: ApiVersionsRequest, call| match call.version {
         // What librdkafka's mock says: half in the compact encoding, half in the old one.
@@ -271,11 +271,11 @@ async fn a_refusal_of_our_api_versions_need_not_be_readable() {
 }
 
 #[tokio::test]
-async fn librdkafkas_mock_cluster_is_understood_with_its_flaws() {
+async fn mock_cluster_of_librdkafka_is_understood_with_its_flaws() {
     let mock = MockCluster::new(3).unwrap();
     mock.create_topic("hb", 4, 3).unwrap();
     let servers = mock.bootstrap_servers();
-    let cluster = Cluster::new(Arc::new(settings(&[("bootstrap.servers", &servers)])), AMPLE);
+    let cluster = Cluster::new(Arc::new(client(&[("bootstrap.servers", &servers)])), AMPLE);
     let told = admin::metadata(&cluster, Topics::Named(&["hb", "missing"])).await.unwrap();
     assert_eq!((told.brokers.len(), told.topics["hb"].as_ref().unwrap().partitions.len()), (3, 4));
     assert_eq!(*told.topics["missing"].as_ref().unwrap_err(), Fault::UnknownTopic);
@@ -289,7 +289,7 @@ async fn librdkafkas_mock_cluster_is_understood_with_its_flaws() {
 }
 
 #[tokio::test]
-async fn a_broker_that_knows_no_common_version_of_a_question_makes_it_unsupported() {
+async fn request_without_a_version_in_common_with_the_broker_is_unsupported() {
     let fake = Fake::start().await;
     fake.versions::<MetadataRequest>(0..=3);
     let cluster = cluster(&[&fake], AMPLE);
@@ -299,7 +299,7 @@ async fn a_broker_that_knows_no_common_version_of_a_question_makes_it_unsupporte
 }
 
 #[tokio::test]
-async fn a_broker_that_is_not_in_the_metadata_has_no_address() {
+async fn broker_that_is_not_in_the_metadata_has_no_address() {
     let fake = Fake::start().await;
     let cluster = cluster(&[&fake], AMPLE);
     let asked: Result<MetadataResponse, _> =

@@ -1,4 +1,4 @@
-//! Opening sessions without TLS: what each stage can die of.
+//! Opening sessions without TLS, and the faults of each stage.
 
 use kafka_heartbeat::kafka::{Fault, Stage};
 use kafka_protocol::{
@@ -14,7 +14,7 @@ use super::*;
 use crate::fake::{Manners, Reply};
 
 fn sasl(mechanism: &str, password: &str) -> Client {
-    settings(&[
+    client(&[
         ("security.protocol", "SASL_PLAINTEXT"),
         ("sasl.mechanism", mechanism),
         ("sasl.username", "me"),
@@ -23,18 +23,18 @@ fn sasl(mechanism: &str, password: &str) -> Client {
 }
 
 /// Opens in vain; the stages that were completed, and the error.
-async fn refused(settings: &Client, endpoint: &Endpoint, timeout: Duration) -> (Vec<Stage>, Error) {
+async fn refused(client: &Client, endpoint: &Endpoint, timeout: Duration) -> (Vec<Stage>, Error) {
     let begun = Instant::now();
-    let opening = wire::open(settings, endpoint, timeout).await;
+    let opening = wire::open(client, endpoint, timeout).await;
     assert!(begun.elapsed() < timeout + AMPLE / 2, "took {:?}", begun.elapsed());
     let stages = opening.stages.into_iter().map(|(stage, _)| stage).collect();
     (stages, opening.result.expect_err("a session that must fail"))
 }
 
 #[tokio::test]
-async fn a_session_without_tls_and_sasl_has_three_stages() {
+async fn session_without_tls_and_sasl_has_three_stages() {
     let fake = Fake::start().await;
-    let opening = open(&settings(&[]), &fake.endpoint()).await;
+    let opening = open(&client(&[]), &fake.endpoint()).await;
     let stages: Vec<_> = opening.stages.iter().map(|(stage, _)| *stage).collect();
     assert_eq!(stages, [Stage::Dns, Stage::Tcp, Stage::ApiVersions]);
     assert_eq!(opening.address, Some(fake.address.ip()));
@@ -44,7 +44,7 @@ async fn a_session_without_tls_and_sasl_has_three_stages() {
 }
 
 #[tokio::test]
-async fn the_session_of_a_dropped_connection_is_closed() {
+async fn session_of_a_dropped_connection_is_closed() {
     let fake = Fake::start().await;
     let first = connection(&fake).await;
     let second = first.clone();
@@ -56,39 +56,39 @@ async fn the_session_of_a_dropped_connection_is_closed() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_a_dns_fault() {
+async fn name_that_does_not_resolve_is_a_dns_fault() {
     let endpoint = Endpoint { host: "no-such-host.invalid".into(), port: 9092 };
-    let (done, error) = refused(&settings(&[]), &endpoint, AMPLE).await;
+    let (done, error) = refused(&client(&[]), &endpoint, AMPLE).await;
     assert!(done.is_empty());
     assert_eq!((error.stage(), error.fault()), (Some(Stage::Dns), Fault::Dns), "{}", words(&error));
 }
 
 #[tokio::test]
-async fn an_address_of_the_wrong_family_is_a_dns_fault() {
+async fn address_of_the_wrong_family_is_a_dns_fault() {
     let fake = Fake::start().await;
-    let only_v6 = settings(&[("broker.address.family", "v6")]);
+    let only_v6 = client(&[("broker.address.family", "v6")]);
     let (_, error) = refused(&only_v6, &fake.endpoint(), AMPLE).await;
     assert_eq!((error.stage(), error.fault()), (Some(Stage::Dns), Fault::Dns));
     assert_eq!(fake.accepted(), 0);
 }
 
 #[tokio::test]
-async fn a_port_where_nobody_listens_is_refused() {
+async fn port_without_a_listener_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
     drop(listener);
-    let (done, error) = refused(&settings(&[]), &endpoint, AMPLE).await;
+    let (done, error) = refused(&client(&[]), &endpoint, AMPLE).await;
     assert_eq!(done, [Stage::Dns]);
     assert_eq!((error.stage(), error.fault()), (Some(Stage::Tcp), Fault::Refused), "{}", words(&error));
 }
 
 #[tokio::test]
-async fn silence_is_a_timeout_in_the_stage_that_waited() {
+async fn broker_that_is_silent_is_a_timeout_in_the_stage_that_waited() {
     let fake = Fake::with(Manners::Mute, None).await;
-    let (done, error) = refused(&settings(&[]), &fake.endpoint(), SHORT).await;
+    let (done, error) = refused(&client(&[]), &fake.endpoint(), SHORT).await;
     assert_eq!(done, [Stage::Dns, Stage::Tcp]);
     assert_eq!((error.stage(), error.fault()), (Some(Stage::ApiVersions), Fault::Timeout));
-    let tls = settings(&[("security.protocol", "ssl"), ("enable.ssl.certificate.verification", "false")]);
+    let tls = client(&[("security.protocol", "ssl"), ("enable.ssl.certificate.verification", "false")]);
     let (_, error) = refused(&tls, &fake.endpoint(), SHORT).await;
     assert_eq!((error.stage(), error.fault()), (Some(Stage::Tls), Fault::Timeout));
     eventually("both sessions are closed", || fake.open() == 0).await;
@@ -101,9 +101,9 @@ async fn silence_is_a_timeout_in_the_stage_that_waited() {
 }
 
 #[tokio::test]
-async fn a_broker_that_hangs_up_is_disconnected_in_that_stage() {
+async fn broker_that_closes_the_connection_is_disconnected_in_that_stage() {
     let fake = Fake::with(Manners::Curt, None).await;
-    let (_, error) = refused(&settings(&[]), &fake.endpoint(), AMPLE).await;
+    let (_, error) = refused(&client(&[]), &fake.endpoint(), AMPLE).await;
     assert_eq!((error.stage(), error.fault()), (Some(Stage::ApiVersions), Fault::Disconnected));
 
     let fake = Fake::start().await;
@@ -113,14 +113,14 @@ async fn a_broker_that_hangs_up_is_disconnected_in_that_stage() {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_no_kafka_is_a_protocol_fault_that_says_what_it_is() {
+async fn peer_that_is_no_kafka_is_a_protocol_fault_that_names_its_protocol() {
     for (said, hint) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
         (&[0x15, 3, 3, 0, 2, 2, 80][..], "TLS"),
         (&b"220 mail.example ESMTP\r\n"[..], "announced"),
     ] {
         let fake = Fake::with(Manners::Babbling(said.to_vec()), None).await;
-        let (_, error) = refused(&settings(&[]), &fake.endpoint(), AMPLE).await;
+        let (_, error) = refused(&client(&[]), &fake.endpoint(), AMPLE).await;
         assert_eq!((error.stage(), error.fault()), (Some(Stage::ApiVersions), Fault::Protocol));
         assert!(words(&error).contains(hint), "{}", words(&error));
         assert!(error.fault().hint().unwrap().contains("security.protocol"));
@@ -128,7 +128,7 @@ async fn a_peer_that_is_no_kafka_is_a_protocol_fault_that_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn the_right_password_opens_and_the_wrong_one_is_an_authentication_fault() {
+async fn password_that_is_wrong_is_an_authentication_fault_and_the_right_one_logs_in() {
     let fake = Fake::start().await;
     fake.plain("me", "hush");
     let opening = open(&sasl("PLAIN", "hush"), &fake.endpoint()).await;
@@ -144,7 +144,7 @@ async fn the_right_password_opens_and_the_wrong_one_is_an_authentication_fault()
 }
 
 #[tokio::test]
-async fn a_mechanism_the_broker_lacks_is_named_with_those_it_has() {
+async fn mechanism_that_the_broker_lacks_is_named_with_those_that_it_offers() {
     let fake = Fake::start().await;
     fake.plain("me", "hush");
     let (_, error) = refused(&sasl("SCRAM-SHA-512", "hush"), &fake.endpoint(), AMPLE).await;
@@ -153,7 +153,7 @@ async fn a_mechanism_the_broker_lacks_is_named_with_those_it_has() {
 }
 
 #[tokio::test]
-async fn a_listener_without_sasl_says_so() {
+async fn listener_without_sasl_is_named_as_the_reason() {
     let fake = Fake::start().await;
     fake.on(|_: SaslHandshakeRequest, _| Reply::Answer(SaslHandshakeResponse::default().with_error_code(34)));
     let (_, error) = refused(&sasl("PLAIN", "hush"), &fake.endpoint(), AMPLE).await;
@@ -161,7 +161,7 @@ async fn a_listener_without_sasl_says_so() {
     assert!(words(&error).contains("no SASL"), "{}", words(&error));
 }
 
-/// A broker that takes the first message of SCRAM and answers with this.
+/// A broker that accepts the first message of SCRAM and responds with this challenge.
 async fn scram(first: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
     let fake = Fake::start().await;
     fake.on(|_: SaslHandshakeRequest, _| Reply::Answer(SaslHandshakeResponse::default()));
@@ -175,7 +175,7 @@ async fn scram(first: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
 }
 
 #[tokio::test]
-async fn a_broker_that_does_not_know_the_password_itself_is_not_trusted() {
+async fn broker_that_cannot_prove_the_password_is_not_trusted() {
     let fake = scram(|nonce| format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i=4096")).await;
     let (_, error) = refused(&sasl("SCRAM-SHA-256", "hush"), &fake.endpoint(), AMPLE).await;
     assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Authentication));
@@ -184,7 +184,7 @@ async fn a_broker_that_does_not_know_the_password_itself_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn challenge_that_is_too_short_costs_one_session_and_no_panic() {
+async fn challenge_that_is_too_short_ends_one_session_without_a_panic() {
     let fake = scram(|_| "r=x,".to_owned()).await;
     let (_, error) = refused(&sasl("SCRAM-SHA-256", "hush"), &fake.endpoint(), AMPLE).await;
     assert_eq!((error.stage(), error.fault()), (Some(Stage::Sasl), Fault::Protocol), "{}", words(&error));
@@ -219,7 +219,7 @@ async fn sockets_of_sessions_have_tcp_keepalive() {
 }
 
 #[tokio::test]
-async fn a_broker_cannot_make_us_hash_for_hours() {
+async fn broker_cannot_make_the_client_hash_for_hours() {
     for count in ["4294967295", "100001", "99999999999999999999", "-1", "x"] {
         let fake = scram(move |nonce| format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i={count}")).await;
         let (_, error) = refused(&sasl("SCRAM-SHA-512", "hush"), &fake.endpoint(), AMPLE).await;
@@ -229,7 +229,7 @@ async fn a_broker_cannot_make_us_hash_for_hours() {
 }
 
 #[tokio::test]
-async fn hostile_words_of_a_broker_are_escaped_and_cut() {
+async fn message_of_a_broker_is_escaped_and_cut_off() {
     let fake = Fake::start().await;
     fake.plain("me", "hush");
     let hostile = format!("\u{1b}[2Jline\nline\u{202e}{}", "x".repeat(9000));
@@ -244,14 +244,14 @@ async fn hostile_words_of_a_broker_are_escaped_and_cut() {
 }
 
 #[test]
-fn an_advertised_host_is_hostile_text_too() {
+fn advertised_host_is_escaped_as_hostile_text() {
     let printed = Endpoint { host: "b1\n\u{1b}[2J".into(), port: 9092 }.to_string();
     assert_eq!(printed, "b1\\n\\u{1b}[2J:9092");
     assert_eq!(Endpoint { host: "::1".into(), port: 9092 }.to_string(), "[::1]:9092");
 }
 
 #[test]
-fn no_secret_is_printed_by_settings_or_their_errors() {
+fn secret_is_printed_neither_by_settings_nor_by_their_errors() {
     let secret = [
         ("sasl.password", "s3cr3t"),
         ("ssl.key.password", "s3cr3t"),
@@ -270,7 +270,7 @@ fn no_secret_is_printed_by_settings_or_their_errors() {
 }
 
 #[test]
-fn every_security_property_is_understood_or_refused_by_name() {
+fn security_property_is_understood_or_refused_by_name() {
     let refused = refusals(&[
         ("sasl.kerberos.service.name", "kafka"),
         ("sasl.oauthbearer.method", "oidc"),

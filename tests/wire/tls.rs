@@ -58,7 +58,7 @@ impl Authority {
         Identity { certificate, key: key.serialize_pem() }
     }
 
-    /// A broker's settings; with `clients`, it wants a certificate that this authority signed.
+    /// The TLS settings of a broker. With `clients` the broker requires a certificate that this authority signed.
     fn server(
         &self,
         identity: &Identity,
@@ -88,7 +88,7 @@ impl Authority {
     }
 
     fn trusting(&self, more: &[(&str, &str)]) -> Client {
-        settings(&[&[("security.protocol", "ssl"), ("ssl.ca.pem", &self.pem)], more].concat())
+        client(&[&[("security.protocol", "ssl"), ("ssl.ca.pem", &self.pem)], more].concat())
     }
 }
 
@@ -96,8 +96,8 @@ fn in_a_month() -> SystemTime {
     SystemTime::now() + 30 * DAY
 }
 
-async fn refused(settings: &Client, fake: &Fake) -> (Opening, Stage, Fault) {
-    let opening = open(settings, &fake.endpoint()).await;
+async fn refused(client: &Client, fake: &Fake) -> (Opening, Stage, Fault) {
+    let opening = open(client, &fake.endpoint()).await;
     let error = opening.result.as_ref().expect_err("a session that must fail");
     let (stage, fault) = (error.stage().unwrap(), error.fault());
     (opening, stage, fault)
@@ -110,7 +110,7 @@ fn close(expiry: Option<SystemTime>, expected: SystemTime) -> bool {
 }
 
 #[tokio::test]
-async fn a_trusted_broker_has_a_tls_stage_and_an_expiry() {
+async fn trusted_broker_has_a_tls_stage_and_a_certificate_expiry() {
     let (authority, expiry) = (Authority::new(), in_a_month());
     let fake = authority.broker(expiry).await;
     for _ in 0..2 {
@@ -137,17 +137,17 @@ async fn brokers_that_are_silent_after_the_handshake_do_not_hide_a_healthy_one()
     assert_eq!(opening.stages.last().map(|(stage, _)| *stage), Some(Stage::Tls));
     let healthy = authority.broker(in_a_month()).await;
     let servers = [&silent, &other, &healthy].map(|fake| fake.address.to_string()).join(",");
-    let settings = authority.trusting(&[("bootstrap.servers", &servers)]);
-    let cluster = Cluster::new(Arc::new(settings), AMPLE / 4);
+    let client = authority.trusting(&[("bootstrap.servers", &servers)]);
+    let cluster = Cluster::new(Arc::new(client), AMPLE / 4);
     admin::metadata(&cluster, Topics::All).await.unwrap();
     assert_eq!(healthy.count::<MetadataRequest>(), 1);
 }
 
 #[tokio::test]
-async fn an_unknown_ca_is_its_own_fault_and_the_expiry_is_known_all_the_same() {
+async fn certificate_of_an_unknown_ca_has_its_own_fault_and_a_known_expiry() {
     let (authority, expiry) = (Authority::new(), in_a_month());
     let fake = authority.broker(expiry).await;
-    // A stranger, and one who took our authority's name.
+    // A certificate of an unknown authority, and one of an authority with the name of the trusted one.
     for other in [Authority::named("theirs"), Authority::new()] {
         let (opening, stage, fault) = refused(&other.trusting(&[]), &fake).await;
         assert_eq!((stage, fault), (Stage::Tls, Fault::CertificateUnknownCa));
@@ -157,7 +157,7 @@ async fn an_unknown_ca_is_its_own_fault_and_the_expiry_is_known_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_its_own_fault_and_says_when() {
+async fn certificate_that_has_expired_has_its_own_fault_and_a_known_expiry() {
     let (authority, expiry) = (Authority::new(), SystemTime::now() - DAY);
     let fake = authority.broker(expiry).await;
     let (opening, stage, fault) = refused(&authority.trusting(&[]), &fake).await;
@@ -166,7 +166,7 @@ async fn an_expired_certificate_is_its_own_fault_and_says_when() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_another_host_is_its_own_fault_unless_names_do_not_matter() {
+async fn certificate_of_another_host_has_its_own_fault_unless_names_are_not_verified() {
     let authority = Authority::new();
     let identity = authority.identity("other.example", in_a_month());
     let server = authority.server(&identity, false, &TLS13);
@@ -180,17 +180,16 @@ async fn a_certificate_of_another_host_is_its_own_fault_unless_names_do_not_matt
 }
 
 #[tokio::test]
-async fn without_verification_any_certificate_will_do() {
+async fn certificate_of_any_ca_is_accepted_without_verification() {
     let fake = Authority::new().broker(SystemTime::now() - DAY).await;
-    let careless =
-        settings(&[("security.protocol", "SSL"), ("enable.ssl.certificate.verification", "false")]);
+    let careless = client(&[("security.protocol", "SSL"), ("enable.ssl.certificate.verification", "false")]);
     let opening = open(&careless, &fake.endpoint()).await;
     assert!(opening.certificate_expiry.is_some());
     assert!(opening.result.is_ok());
 }
 
 #[tokio::test]
-async fn a_broker_that_wants_our_certificate_refuses_us_without_one_or_with_a_strangers() {
+async fn client_without_a_trusted_certificate_is_refused_by_a_broker_that_requires_one() {
     let authority = Authority::new();
     let identity = authority.identity("127.0.0.1", in_a_month());
     let ours = authority.identity("client", in_a_month());
@@ -202,10 +201,10 @@ async fn a_broker_that_wants_our_certificate_refuses_us_without_one_or_with_a_st
             let pair = [("ssl.certificate.pem", &*identity.certificate), ("ssl.key.pem", &*identity.key)];
             authority.trusting(&pair)
         };
-        // TLS 1.3 tells only after the handshake.
+        // With TLS 1.3 the broker's refusal comes only after the handshake.
         let told = if *version == TLS13 { Stage::ApiVersions } else { Stage::Tls };
-        for settings in [authority.trusting(&[]), with(&strange)] {
-            let (opening, stage, fault) = refused(&settings, &fake).await;
+        for client in [authority.trusting(&[]), with(&strange)] {
+            let (opening, stage, fault) = refused(&client, &fake).await;
             let error = opening.result.unwrap_err();
             assert_eq!((stage, fault), (told, Fault::CertificateRefused), "{}", words(&error));
         }
@@ -214,7 +213,7 @@ async fn a_broker_that_wants_our_certificate_refuses_us_without_one_or_with_a_st
 }
 
 #[tokio::test]
-async fn the_wrong_security_protocol_is_a_fault_with_a_hint_on_either_side() {
+async fn security_protocol_that_is_wrong_is_a_fault_with_a_hint_on_either_side() {
     let authority = Authority::new();
     let plaintext = Fake::with(Manners::Curt, None).await;
     let (opening, stage, fault) = refused(&authority.trusting(&[]), &plaintext).await;
@@ -228,14 +227,14 @@ async fn the_wrong_security_protocol_is_a_fault_with_a_hint_on_either_side() {
     );
 
     let fake = authority.broker(in_a_month()).await;
-    let (opening, stage, fault) = refused(&settings(&[]), &fake).await;
+    let (opening, stage, fault) = refused(&client(&[]), &fake).await;
     assert_eq!((stage, fault), (Stage::ApiVersions, Fault::Protocol));
     let printed = words(&opening.result.unwrap_err());
     assert!(printed.contains("TLS") && printed.contains("security.protocol"), "{printed}");
 }
 
 #[tokio::test]
-async fn certificates_are_read_from_files_and_folders_too() {
+async fn certificates_are_read_from_files_and_folders() {
     let authority = Authority::new();
     let identity = authority.identity("127.0.0.1", in_a_month());
     let fake = Fake::with(Manners::Polite, Some(authority.server(&identity, true, &TLS13))).await;
@@ -249,17 +248,17 @@ async fn certificates_are_read_from_files_and_folders_too() {
     let (certificate, key) = (write("us.pem", &ours.certificate), write("us.key", &ours.key));
     let ca = write("ca.pem", &authority.pem);
     for place in [ca.as_str(), folder.path().to_str().unwrap()] {
-        let settings = settings(&[
+        let client = client(&[
             ("security.protocol", "ssl"),
             ("ssl.ca.location", place),
             ("ssl.certificate.location", &certificate),
             ("ssl.key.location", &key),
         ]);
-        assert!(open(&settings, &fake.endpoint()).await.result.is_ok(), "{place}");
+        assert!(open(&client, &fake.endpoint()).await.result.is_ok(), "{place}");
     }
 }
 
-/// The encrypted form of a key: what `openssl pkcs8 -topk8` writes.
+/// The encrypted form of a key, as `openssl pkcs8 -topk8` writes it.
 fn encrypted(identity: &Identity, password: &str) -> String {
     use pkcs8::{PrivateKeyInfoRef, SecretDocument, der::pem::LineEnding};
     let (_, plain) = SecretDocument::from_pem(&identity.key).unwrap();
@@ -272,7 +271,7 @@ fn encrypted(identity: &Identity, password: &str) -> String {
 }
 
 #[test]
-fn an_encrypted_key_opens_with_its_password_alone() {
+fn key_that_is_encrypted_is_read_only_with_its_password() {
     let authority = Authority::new();
     let ours = authority.identity("client", in_a_month());
     let sealed = encrypted(&ours, "s3cr3t");
@@ -295,7 +294,7 @@ fn an_encrypted_key_opens_with_its_password_alone() {
 }
 
 #[test]
-fn what_cannot_be_a_certificate_or_key_is_refused_at_start_by_name() {
+fn file_that_is_no_certificate_or_key_is_refused_at_the_start_by_name() {
     let authority = Authority::new();
     let [ours, other] = ["a", "b"].map(|name| authority.identity(name, in_a_month()));
     let base = [("security.protocol", "ssl"), ("ssl.ca.pem", authority.pem.as_str())];

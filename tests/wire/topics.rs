@@ -39,7 +39,7 @@ fn fetches(fakes: &[Fake; 3]) -> usize {
 }
 
 #[tokio::test]
-async fn what_was_appended_is_counted_and_told_by_the_second() {
+async fn records_appended_are_counted_and_published_as_a_rate() {
     let fakes = brokers(2, 3).await;
     let end = end(&fakes);
     let (mut probe, publish) = probe_and_metadata(&fakes, &[]).await;
@@ -65,7 +65,7 @@ async fn what_was_appended_is_counted_and_told_by_the_second() {
 }
 
 #[tokio::test]
-async fn an_age_that_the_broker_fails_to_tell_is_an_error_and_not_the_age_before() {
+async fn age_that_the_broker_does_not_report_is_an_error_and_not_the_earlier_age() {
     let fakes = brokers(1, 3).await;
     let end = end(&fakes);
     let mut probe = probe(&fakes, &[]).await;
@@ -94,7 +94,7 @@ async fn an_age_that_the_broker_fails_to_tell_is_an_error_and_not_the_age_before
 }
 
 #[tokio::test]
-async fn of_a_log_that_was_cut_nothing_is_left_of_what_was_known() {
+async fn log_that_was_truncated_keeps_no_earlier_values() {
     let fakes = brokers(1, 3).await;
     let end = end(&fakes);
     coordinates(&fakes[0], 0, 1);
@@ -108,7 +108,7 @@ async fn of_a_log_that_was_cut_nothing_is_left_of_what_was_known() {
     let asked = fetches(&fakes);
     _ = probe.cycle().await.unwrap();
     assert_eq!(fetches(&fakes), asked, "what was read once is known");
-    // An unclean election: others were written where our records were.
+    // After an unclean election, other records have the offsets of the earlier ones.
     end.store(100, Relaxed);
     for fake in &fakes {
         let log = |_| batch(10..=99, WRITTEN + 3_600_000..=WRITTEN + 3_600_000);
@@ -119,7 +119,7 @@ async fn of_a_log_that_was_cut_nothing_is_left_of_what_was_known() {
 }
 
 #[tokio::test]
-async fn a_record_from_the_future_is_flagged_and_counted_by_old_brokers_too() {
+async fn record_from_the_future_is_flagged_and_counted_with_old_brokers_as_well() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let ahead = i64::try_from(now).unwrap() + 3_600_000;
     let fakes = brokers(1, 3).await;
@@ -147,7 +147,7 @@ async fn future_state_ends_when_retention_has_removed_its_record_from_an_idle_pa
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let ahead = i64::try_from(now).unwrap() + 3_600_000;
     let fakes = brokers(1, 1).await;
-    // Where the log begins, the newest timestamp, and how often that was asked for.
+    // The log start offset, the newest timestamp, and the number of requests for the newest timestamp.
     let (start, newest) = (Arc::new(AtomicI64::new(10)), Arc::new(AtomicI64::new(ahead)));
     let asked = Arc::new(AtomicI64::new(0));
     for fake in &fakes {

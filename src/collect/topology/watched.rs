@@ -351,7 +351,7 @@ fn differences(seen: &Seen, topic: &Topic, name: &str) -> Vec<Changed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::admin::Broker;
+    use crate::kafka::{Capability, admin::Broker};
 
     fn topic(id: u128, partitions: &[(Option<i32>, &[i32], &[i32])]) -> Topic {
         let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
@@ -373,7 +373,7 @@ mod tests {
             ),
             controller: None,
             quorum: None,
-            quorum_capability: metadata::Capability::Unknown,
+            quorum_capability: Capability::Unknown,
             heartbeat_topic: Err(Fault::UnknownTopic),
             duration: Duration::ZERO,
             durations: crate::latency::Buckets::new(&crate::latency::Bounds::default()),

@@ -3,7 +3,7 @@
 use crate::{
     board::Readings,
     catalog::requests as c,
-    cluster::metadata::Capability,
+    kafka::Capability,
     metrics::{
         Series, Value,
         values::{flag, text},

@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::topic as c,
-    cluster::metadata::Capability,
+    kafka::Capability,
     metrics::{
         Series, Value,
         values::{flag, text},
