@@ -403,7 +403,7 @@ fn the_image_is_built_from_files_that_exist_and_told_its_revision() {
         assert!(root().join(line).exists(), "{line}");
     }
     let variable = "KAFKA_HEARTBEAT_REVISION";
-    assert!(read("src/process.rs").contains(&format!("option_env!(\"{variable}\")")));
+    assert!(read("src/process/build.rs").contains(&format!("option_env!(\"{variable}\")")));
     let dockerfile = read("Dockerfile");
     let stages: Vec<_> = dockerfile.split("\nFROM ").skip(1).collect();
     // An argument is known only in the stage that declares it.
