@@ -338,13 +338,18 @@ fn misspelled_key_of_a_cluster_is_reported() {
     let (_folder, mut sources) = sources("[cluster:a]\nbootstrap.servers = a:1\n", &[]);
     sources.bootstrap = Some("b:1".to_owned());
     let errors = load(&sources).expect_err("brokers without a cluster").to_string();
-    assert!(errors.starts_with("--bootstrap-servers: says nothing beside [cluster:NAME]"), "{errors}");
+    assert!(
+        errors.starts_with(
+            "--bootstrap-servers: cannot be used with [cluster:NAME]: each cluster names its own"
+        ),
+        "{errors}"
+    );
 }
 
 #[test]
 fn properties_that_do_not_go_together_are_refused_with_their_place() {
     let refused = |text: &str| -> Vec<String> {
-        let config = read(&format!("{LEAST}{text}"), &[]).expect("each alone is good");
+        let config = read(&format!("{LEAST}{text}"), &[]).expect("each property alone is good");
         assert_eq!(native::check(&config.clusters[0]), []);
         native::check_together(&config.clusters[0]).iter().map(ToString::to_string).collect()
     };
@@ -406,7 +411,7 @@ fn url_is_printed_without_its_user_and_its_query() {
     assert!(refused.contains("found \"ftp://***@collector\""), "{refused}");
 }
 
-/// The lines of a printed configuration without the comments, which name files that are gone.
+/// The lines of a printed configuration without the comments, which name the files of one run.
 fn without_sources(config: &Config) -> Vec<&str> {
     config.listing().lines().filter(|line| !line.starts_with(';')).collect()
 }
@@ -523,10 +528,17 @@ fn environment_of_the_freshness_exporter_suffices() {
     let freshness = &cluster.freshness;
     assert_eq!((freshness.enabled, freshness.interval), (true, Duration::from_secs(15)));
     assert_eq!(["pub-a", "sub-b", "other"].map(|topic| freshness.topics.covers(topic)), [true, true, false]);
-    assert!(!cluster.heartbeat.enabled && !cluster.lag.enabled, "it watched topics and nothing else");
+    assert!(
+        !cluster.heartbeat.enabled && !cluster.lag.enabled,
+        "the exporter watched topics and nothing else"
+    );
     assert_eq!(config.http.listen.to_string(), "0.0.0.0:9000");
     let config = load(env(&[]));
-    assert_eq!(config.clusters[0].kafka.get("security.protocol"), Some("SASL_SSL"), "its default");
+    assert_eq!(
+        config.clusters[0].kafka.get("security.protocol"),
+        Some("SASL_SSL"),
+        "the default of the exporter"
+    );
     assert_eq!(
         (config.http.listen.port(), config.clusters[0].freshness.interval),
         (8000, Duration::from_secs(30))
@@ -534,7 +546,7 @@ fn environment_of_the_freshness_exporter_suffices() {
     let ours =
         [("KAFKA_HEARTBEAT__HEARTBEAT__ENABLED", "true"), ("KAFKA_HEARTBEAT__HTTP__LISTEN", "127.0.0.1:1")];
     let config = load(env(&ours));
-    assert!(config.clusters[0].heartbeat.enabled && config.http.listen.port() == 1, "our own words win");
+    assert!(config.clusters[0].heartbeat.enabled && config.http.listen.port() == 1, "our own variables win");
 }
 
 #[test]
@@ -573,7 +585,7 @@ fn opentelemetry_variables_are_read_and_a_wrong_one_is_a_warning() {
     assert_eq!((metrics.temporality, metrics.histograms), (Temporality::Delta, Histograms::Explicit));
     assert_eq!((&*resource["service.name"], &*resource["service.namespace"]), ("beats", "ops/kafka"));
     let config::Target { endpoint, headers, timeout, compression, protocol, .. } = &traces.target;
-    assert_eq!(endpoint, "http://only:4317", "as it is, for traces alone");
+    assert_eq!(endpoint, "http://only:4317", "the whole URL, for traces alone");
     assert_eq!(headers.0, [("a".to_owned(), "general".to_owned())]);
     assert_eq!(
         (*timeout, *compression, *protocol, traces.share),

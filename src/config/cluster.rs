@@ -86,7 +86,8 @@ pub(super) fn clusters(settings: &Settings, known: &Known, errors: &mut Errors) 
     }
     let bootstrap = settings.get("kafka", "bootstrap.servers").map(|setting| &setting.place);
     if bootstrap == Some(&Place::Flag(BOOTSTRAP_FLAG)) {
-        let message = "says nothing beside [cluster:NAME], each of which names its own".to_owned();
+        let message =
+            "cannot be used with [cluster:NAME]: each cluster names its own bootstrap.servers".to_owned();
         errors.add(Problem { place: BOOTSTRAP_FLAG.to_owned(), message });
     }
     let mut clusters = Vec::new();

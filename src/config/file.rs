@@ -102,7 +102,7 @@ fn substituted<'a>(value: &'a str, env: &BTreeMap<String, String>) -> Result<Str
             rest = after;
             continue;
         }
-        let Some((inside, behind)) = after.split_once('}') else { break };
+        let Some((inside, remainder)) = after.split_once('}') else { break };
         let (name, default) = match inside.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (inside, None),
@@ -110,7 +110,7 @@ fn substituted<'a>(value: &'a str, env: &BTreeMap<String, String>) -> Result<Str
         let found = env.get(name).map(String::as_str).filter(|found| default.is_none() || !found.is_empty());
         result.push_str(before);
         result.push_str(found.or(default).ok_or(name)?);
-        rest = behind;
+        rest = remainder;
     }
     result.push_str(rest);
     Ok(result)

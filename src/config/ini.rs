@@ -1,7 +1,7 @@
 //! From a text to sections, keys, values and line numbers. Nothing here depends on Kafka.
 //!
 //! A line is `[section]`, `key = value`, or a comment that begins with `;` or `#`. A value is everything after
-//! the first `=`, without the blanks around it. There are no quotes, no escapes and no comments behind a value, so that
+//! the first `=`, without the blanks around it. There are no quotes, no escapes and no comments after a value, so that
 //! any password can be written as it is.
 
 /// One `key = value` of a section.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::settings::Settings;
+use super::settings::{Setting, Settings};
 
 /// Client properties by librdkafka's names.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Properties {
     /// The properties of a section. The key `name` of `[kafka]` is the name of the cluster and no property.
     pub(super) fn read(section: &'static str, settings: &Settings) -> Self {
         let properties = settings.section(section).filter(|(key, _)| section != "kafka" || *key != "name");
-        let property = |(key, setting): (&String, &super::settings::Setting)| {
+        let property = |(key, setting): (&String, &Setting)| {
             let place = setting.place.to_string();
             (key.clone(), Property { value: setting.value.clone(), place })
         };

@@ -44,7 +44,7 @@ impl Settings {
         self.0.iter()
     }
 
-    /// The same for changing values.
+    /// The sections, ordered by name, for changing values.
     pub(super) fn sections_mut(&mut self) -> impl Iterator<Item = (&String, &mut Section)> {
         self.0.iter_mut()
     }
