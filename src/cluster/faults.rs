@@ -1,33 +1,33 @@
-//! Questions that failed: counted, and told by request and kind.
+//! Requests that failed, counted by request and kind of failure.
 
 use std::collections::BTreeMap;
 
 use crate::kafka::Fault;
 
-/// What is asked for.
+/// A request that the collection tasks send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Api {
-    /// Groups of a broker.
+    /// For the groups of a broker.
     ListGroups,
-    /// The coordinator of a group.
+    /// For the coordinator of a group.
     FindCoordinator,
-    /// Committed offsets of a group.
+    /// For the committed offsets of a group.
     OffsetFetch,
-    /// From where on a share group has something to do.
+    /// For the offsets from which on a share group has records to read.
     DescribeShareGroupOffsets,
-    /// Who has a transaction open on a partition.
+    /// For the producers with an open transaction on a partition.
     DescribeProducers,
-    /// What coordinators know of transactions.
+    /// For the transactions that a coordinator knows.
     ListTransactions,
-    /// Members of a group.
+    /// For the members of a group.
     DescribeGroups,
-    /// Offsets of a partition.
+    /// For the offsets of a partition.
     ListOffsets,
-    /// Heads of record batches.
+    /// For the headers of record batches.
     Fetch,
-    /// Settings of topics.
+    /// For the settings of a topic.
     DescribeConfigs,
-    /// Partitions that are being moved.
+    /// For the partitions that are being moved.
     ListPartitionReassignments,
 }
 
@@ -50,7 +50,7 @@ impl Api {
     }
 }
 
-/// Counts of failed questions.
+/// The number of failed requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults(pub(crate) BTreeMap<(Api, Fault), u64>);
 

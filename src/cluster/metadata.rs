@@ -1,7 +1,7 @@
-//! Does the cluster answer, how fast, and who leads it?
+//! The metadata of the cluster: its brokers, topics and controller, and how fast it answers.
 //!
-//! Under KRaft the `controller_id` of a Metadata answer is a random live broker; the true leader
-//! comes from DescribeQuorum, where the broker knows the request and lets us ask.
+//! Under KRaft the `controller_id` of a Metadata answer is a random live broker. The true leader of the quorum comes from
+//! DescribeQuorum, if the broker knows that request and the principal may send it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,55 +22,55 @@ use crate::{
     task::{Cycle, Latest},
 };
 
-/// What the cluster says of itself.
+/// What the last Metadata and DescribeQuorum requests returned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// Kafka's own id of the cluster, where it gives one.
+    /// Kafka's id of the cluster; absent if the broker sends none.
     pub cluster_id: Option<String>,
-    /// Every broker of the metadata.
+    /// Every broker in the metadata, by id.
     pub brokers: BTreeMap<BrokerId, Broker>,
-    /// Topics we may see, or what is wrong with one.
+    /// The topics that the principal may see, or the error that Kafka sends for a topic.
     pub topics: Arc<BTreeMap<String, Result<Topic, Fault>>>,
-    /// What Metadata calls the controller: under KRaft a random live broker.
+    /// The controller by the Metadata answer: under KRaft a random live broker. Absent if there is none.
     pub controller: Option<BrokerId>,
-    /// The quorum's leader and epoch; absent where unsupported or denied.
+    /// The leader and the epoch of the quorum; absent if DescribeQuorum is not supported, denied or failed.
     pub quorum: Option<Quorum>,
-    /// Whether DescribeQuorum may be asked: `ok`, `denied`, `unsupported`, `unknown`.
+    /// Whether the principal may send DescribeQuorum.
     pub quorum_capability: Capability,
-    /// The heartbeat topic, or why it is not known: missing, or hidden from us.
+    /// The heartbeat topic, or why it is not known: it does not exist, or the principal may not see it.
     pub heartbeat_topic: Result<Topic, Fault>,
-    /// How long the last Metadata request took, from sending to the whole answer.
+    /// How long the last Metadata request took, from the first byte sent to the last byte of the answer.
     pub duration: Duration,
-    /// All such durations since the start.
+    /// The durations of all Metadata requests since the start.
     pub durations: Buckets,
 }
 
 impl Snapshot {
-    /// Partitions of the topics we may see.
+    /// The number of partitions of the topics that the principal may see.
     pub fn partitions(&self) -> usize {
         self.topics.values().flatten().map(|topic| topic.partitions.len()).sum()
     }
 }
 
-/// For DescribeQuorum: a cluster that has lost its controller may not answer for a minute, and still serve.
+/// The limit of DescribeQuorum. A cluster that has lost its controller may not answer it for a minute, and still serve clients.
 const QUORUM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The task.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
     wire: Arc<wire::Cluster>,
-    /// Connections of its own: a broker serves those of a connection one after the other.
+    /// Connections for DescribeQuorum alone: a broker answers the requests of a connection one after the other.
     quorum: wire::Cluster,
     durations: Buckets,
     /// Whether DescribeQuorum may be asked.
     quorum_permission: Permission,
     brokers: BTreeSet<BrokerId>,
-    /// How all topics are asked for.
+    /// Whether all topics are asked for in one request or in pages.
     topics: Topics<'static>,
 }
 
 impl Probe {
-    /// A probe that has asked nothing yet.
+    /// A task that has asked nothing yet.
     pub fn new(cluster: Arc<config::Cluster>, wire: Arc<wire::Cluster>) -> Self {
         let quorum = wire.with_own_connections(QUORUM_PATIENCE.min(cluster.metadata.timeout / 2));
         let durations = Buckets::new(&Bounds::default());
@@ -79,7 +79,8 @@ impl Probe {
         Self { cluster, wire, quorum, durations, quorum_permission, brokers, topics }
     }
 
-    /// A topic that we may not see is left out where all are listed; asked for by name, the broker says why.
+    /// Why the heartbeat topic is not among all topics. Kafka leaves out a topic that the principal may not see, and names the
+    /// reason if the topic is asked for by name.
     async fn hidden(&self) -> Fault {
         let name = self.cluster.heartbeat.topic.as_str();
         match admin::metadata(&self.wire, Topics::Named(&[name])).await {
@@ -87,12 +88,12 @@ impl Probe {
                 Some(Err(fault)) => *fault,
                 _ => Fault::UnknownTopic,
             },
-            // Why the topic is not among all topics is not known: this question was not answered.
+            // The request was not answered: the reason is not known.
             Err(error) => error.fault(),
         }
     }
 
-    /// A cluster of other brokers may allow what was refused.
+    /// Forgets a refusal once the cluster has other brokers: these may allow the request.
     fn forget_refusals(&mut self, brokers: &BTreeMap<BrokerId, Broker>) {
         if self.brokers.iter().eq(brokers.keys()) {
             return;
@@ -142,10 +143,10 @@ impl Cycle for Probe {
     }
 }
 
-/// The latest snapshot; before the first one, waits for it, at most `limit`.
+/// The latest snapshot. Before the first one, waits for it for at most `limit`.
 ///
 /// # Errors
-/// [`Fault::NotReady`] if it does not come.
+/// [`Fault::NotReady`] if no snapshot comes in time.
 pub(crate) async fn first(
     metadata: &mut watch::Receiver<Latest<Snapshot>>,
     limit: Duration,
@@ -156,10 +157,10 @@ pub(crate) async fn first(
     known.map(|(snapshot, _)| snapshot).ok_or_else(missing)
 }
 
-/// As [`first`], for those to whom what the cluster once looked like says nothing.
+/// The latest snapshot if it is not stale. Before the first one, waits for it for at most `limit`.
 ///
 /// # Errors
-/// [`Fault::NotReady`] if there is none, or what there is is older than three intervals.
+/// [`Fault::NotReady`] if no snapshot comes in time, or if the latest is older than three intervals.
 pub(crate) async fn fresh(
     metadata: &mut watch::Receiver<Latest<Snapshot>>,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! Offsets, and sets of them.
+//! Partitions, offsets, and the clock of timestamps.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,34 +1,33 @@
-//! When a log's end was where: from offsets to times, without asking anybody.
+//! Where the log end of a partition was at which time: from an offset to a time without a request.
 //!
-//! Samples of the log end of one partition, dense near now and sparse far away. While the end does not
-//! move, only the first and the last sample of the plateau are kept: the next record was appended after
-//! the last one. Eight bytes a sample; at most [`MOST`] of them.
+//! Samples of the log end are dense near now and sparse far away. While the log end does not move, only the first and the last
+//! sample are kept: the next record was appended after the last one. A sample takes eight bytes, and at most [`MOST`] are kept.
 
 use std::time::Duration;
 
 use super::time_lag::{Method, TimeLag};
 
-/// Samples kept for a partition.
+/// The largest number of samples of a partition.
 pub const MOST: usize = 300;
 
-/// Samples carry hundredths of a second.
+/// The resolution of samples: a hundredth of a second.
 const UNIT_MS: u128 = 10;
 
-/// Log ends of one partition over time. Times count from the beginning of the service.
+/// Log end offsets of one partition over time. Times count from a moment that the caller chooses.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    /// Offsets count from here.
+    /// The offset that samples count from.
     base: i64,
-    /// Times count from here, in hundredths of a second.
+    /// The time that samples count from, in hundredths of a second.
     since: u64,
     samples: Vec<Sample>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sample {
-    /// Hundredths of a second since the beginning.
+    /// Hundredths of a second after [`History::since`].
     at: u32,
-    /// Records since the base.
+    /// Records after [`History::base`].
     offset: u32,
 }
 
@@ -38,8 +37,8 @@ fn units(time: Duration) -> u64 {
 }
 
 impl History {
-    /// Adds a sample. An end that went back begins a new history: the log was made anew. Returns whether that is
-    /// news: a plateau that goes on is none.
+    /// Adds a sample. A log end that is smaller than before begins a new history: the log was truncated or recreated. Returns
+    /// false if the sample only extends a time without records.
     pub fn add(&mut self, at: Duration, end: i64) -> bool {
         if self.samples.is_empty() || end < self.end() {
             *self = Self { base: end, since: units(at), samples: Vec::new() };
@@ -53,7 +52,7 @@ impl History {
             return false;
         }
         if self.samples.len() == self.samples.capacity() {
-            // Doubling would end far above the most there are, and every partition has a history.
+            // A vector that doubles would end far above the largest number, and every partition has a history.
             let most = (MOST + 1).saturating_sub(self.samples.len()).max(1);
             self.samples.reserve_exact(self.samples.len().max(4).min(most));
         }
@@ -64,13 +63,13 @@ impl History {
         true
     }
 
-    /// When the last sample was taken.
+    /// When the last sample was taken; absent without samples.
     pub(crate) fn last(&self) -> Option<Duration> {
         let units = self.since.checked_add(u64::from(self.samples.last()?.at))?;
         Some(Duration::from_millis(units.checked_mul(UNIT_MS as u64)?))
     }
 
-    /// How many samples there are.
+    /// The number of samples.
     pub fn len(&self) -> usize {
         self.samples.len()
     }
@@ -80,7 +79,7 @@ impl History {
         self.samples.is_empty()
     }
 
-    /// For keeping: what offsets and times count from, then time and offset of each sample, all big-endian.
+    /// The bytes for the history file: what offsets and times count from, then time and offset of each sample, all big-endian.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = [self.base.to_be_bytes(), self.since.to_be_bytes()].concat();
         for Sample { at, offset } in &self.samples {
@@ -90,7 +89,7 @@ impl History {
         bytes
     }
 
-    /// What was kept; `None` if it makes no sense.
+    /// Reads what [`History::to_bytes`] wrote; absent if the bytes are no history.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (base, rest) = bytes.split_first_chunk::<8>()?;
         let (since, samples) = rest.split_first_chunk::<8>()?;
@@ -104,7 +103,7 @@ impl History {
         let (base, since) = (i64::from_be_bytes(*base), u64::from_be_bytes(*since));
         let last = samples.last().map_or(0, |last| i64::from(last.offset));
         let possible = base >= 0 && base.checked_add(last).is_some();
-        // Nobody has served for thousands of years.
+        // A service does not run for thousands of years.
         let sensible = ordered && possible && since < 1 << 43;
         (rest.is_empty() && sensible && samples.len() <= MOST).then_some(Self { base, since, samples })
     }
@@ -113,7 +112,8 @@ impl History {
         self.samples.last().map_or(self.base, |last| self.base + i64::from(last.offset))
     }
 
-    /// Time and offset as a sample has them. Samples four billion records or a year away have no use any more.
+    /// The sample of a time and an offset. Samples that are four billion records or a year away are dropped: no lag reaches
+    /// that far.
     fn relative(&mut self, at: u64, end: i64) -> Sample {
         loop {
             let at_most = (u32::try_from(at.saturating_sub(self.since)), u32::try_from(end - self.base));
@@ -142,17 +142,17 @@ impl History {
         }
     }
 
-    /// How old the record at an offset is at a moment. The offset must be before the log's end.
+    /// How old the record at an offset is. The offset must be below the log end offset.
     ///
-    /// Between two samples the log is taken to have grown evenly; the truth lies between them. What is older
-    /// than the first sample is at least as old as that one; with nothing to compare there is no answer.
+    /// Between two samples the log is taken to have grown evenly; the true time lies between them. A record that is older than
+    /// the first sample is at least as old as that one. Absent with fewer than two samples.
     pub fn age(&self, offset: i64, now: Duration) -> Option<TimeLag> {
         let now = units(now).saturating_sub(self.since);
         let ago = |at: f64| Duration::from_secs_f64((now as f64 - at).max(0.0) * UNIT_MS as f64 / 1e3);
         let first = self.samples.first()?;
         let Ok(relative) = u32::try_from(offset - self.base) else {
             let clamped = |_| TimeLag { age: ago(f64::from(first.at)), error: None, method: Method::Clamped };
-            // A single sample was taken just now, and says nothing.
+            // A single sample was taken just now: no time can be compared with it.
             return (self.samples.len() > 1).then_some(()).map(clamped);
         };
         let after = self.samples.partition_point(|sample| sample.offset <= relative);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_samples_the_log_grew_evenly() {
+    fn log_grows_evenly_between_two_samples() {
         let history = history(&[(301, 200), (361, 240), (421, 260)]);
         let expected = [(220, 150.0), (241, 117.0), (250, 90.0), (259, 63.0), (240, 120.0), (200, 180.0)];
         for (offset, seconds) in expected {
@@ -202,8 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn a_record_after_a_plateau_is_not_as_old_as_the_plateau() {
-        // An hour of nothing, then a burst.
+    fn record_after_a_time_without_records_is_not_as_old_as_that_time() {
+        // An hour without records, then a burst.
         let mut samples: Vec<(u64, i64)> = (0..=60).map(|minute| (minute * 60, 100)).collect();
         samples.push((3660, 200));
         let history = history(&samples);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sample_says_nothing_and_a_log_made_anew_begins_again() {
+    fn one_sample_gives_no_age_and_a_truncated_log_begins_a_new_history() {
         let mut history = history(&[(10, 500)]);
         assert_eq!((age(&history, 400, 20), age(&history, 500, 20)), (None, None));
         assert!(history.add(seconds(40), 600) && history.add(seconds(50), 600));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn hours_fit_into_three_hundred_samples_and_what_is_near_stays_exact() {
+    fn a_day_fits_into_three_hundred_samples_and_recent_times_stay_exact() {
         let mut history = History::default();
         // Ten records a second, sampled every 30 s for a day.
         (0..2880).for_each(|step| _ = history.add(seconds(step * 30), step as i64 * 300));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_and_nonsense_does_not() {
+    fn stored_history_is_read_again_and_other_bytes_are_refused() {
         let history = history(&[(0, 5), (10, 5), (20, 70)]);
         let bytes = history.to_bytes();
         let again = History::from_bytes(&bytes).expect("the same");
@@ -286,14 +286,14 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the log did, the true age lies within the error, and samples are bounded.
+        /// The true age lies within the error however the log grew, and the number of samples is bounded.
         #[test]
         fn the_truth_lies_within_the_error(steps in prop::collection::vec((1u64..120, 0i64..1000), 2..600), pick in 0.0..1.0f64) {
             let (mut history, mut now, mut end) = (History::default(), 0u64, 0i64);
             let mut appended = Vec::new();
             _ = history.add(Duration::ZERO, 0);
             for (pause, records) in steps {
-                // All records of a step come at one moment within it, which the samples do not see.
+                // All records of a step are appended at one moment within the step, which no sample shows.
                 let moment = now as f64 + pause as f64 * pick;
                 appended.push((end, end + records, moment));
                 (now, end) = (now + pause, end + records);

@@ -1,6 +1,6 @@
-//! How much room logs take, and how much is left: asked only where it is switched on.
+//! How much disk space the logs take, and how much is left. Off unless `[log.dirs]` switches it on.
 //!
-//! Brokers walk all their folders for the answer, so it is asked for rarely. One broker that does not tell is absent.
+//! A broker reads all its log directories for the answer, so this is asked rarely. A broker that does not answer is absent.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,17 +14,18 @@ use crate::{
     task::{Cycle, Latest},
 };
 
-/// One cycle's word.
+/// What one cycle found.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// The folders of each broker, or why it does not tell.
+    /// The log directories of each broker, or why the broker did not report them.
     pub brokers: BTreeMap<BrokerId, Result<Vec<LogDir>, Fault>>,
-    /// Every broker that holds a replica was there to be asked.
+    /// Whether every broker that holds a replica was asked.
     pub whole: bool,
 }
 
 impl Snapshot {
-    /// Bytes by topic, all replicas together; nothing, while a broker does not tell: what is on it would be missing.
+    /// The size of each topic in bytes, all replicas together. Empty while a broker or a log directory does not report: the
+    /// sums would lack what lies there.
     pub fn topics(&self) -> BTreeMap<&str, u64> {
         let mut sums = BTreeMap::new();
         if !self.whole {
@@ -52,7 +53,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// A probe that has asked nothing yet.
+    /// A task that has asked nothing yet.
     pub fn new(
         cluster: Arc<config::Cluster>,
         known: Arc<wire::Cluster>,
@@ -72,7 +73,7 @@ impl Cycle for Probe {
         let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
         let told = admin::log_dirs(&self.wire, &brokers).await;
         match told.values().find_map(|told| told.as_ref().err()) {
-            // Nobody tells: that is the task's own failure.
+            // No broker reports: the whole cycle has failed.
             Some(fault) if told.values().all(Result::is_err) => Err(Error::new(*fault, "log folders")),
             _ => {
                 let topics = metadata.topics.values().flatten();
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_of_which_a_part_is_missing_is_not_told() {
+    fn topic_has_no_size_while_a_part_of_it_is_not_known() {
         let dir = |fault, bytes| LogDir {
             path: "/d".to_owned(),
             fault,

@@ -1,30 +1,30 @@
-//! How old the next record is that a group will read, and how that was found.
+//! The time lag: how old the next record is that a group will read.
 
 use std::time::Duration;
 
-/// How old the next record to be read is.
+/// How old the next record is that a group will read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimeLag {
-    /// Its age.
+    /// The age of the record.
     pub age: Duration,
-    /// The truth is at most so far away; absent where nothing is known of that.
+    /// The largest difference to the true age; absent if it is not known.
     pub error: Option<Duration>,
-    /// How it was found.
+    /// How the age was found.
     pub method: Method,
 }
 
 /// How a time lag was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Method {
-    /// There is nothing left to read.
+    /// No record is left to read.
     Current,
-    /// Between two samples of the log end of our own.
+    /// Between two of our own samples of the log end.
     History,
-    /// By the offsets that the broker names for times.
+    /// By a search: the broker names the offset that belongs to a timestamp.
     Search,
-    /// By the record's own timestamp.
+    /// By the timestamp of the record.
     Record,
-    /// Older than all we know of: at least this old.
+    /// The record is older than our first sample: the age is a lower bound.
     Clamped,
 }
 
@@ -45,6 +45,6 @@ impl Method {
     }
 }
 
-/// The age where everything is read.
+/// The time lag of a group that has read everything.
 pub(crate) const NOTHING_UNREAD: TimeLag =
     TimeLag { age: Duration::ZERO, error: Some(Duration::ZERO), method: Method::Current };

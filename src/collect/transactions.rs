@@ -23,38 +23,39 @@ use crate::{
     task::{Cycle, Latest},
 };
 
-/// No transaction may last longer, unless brokers are told so: `transaction.max.timeout.ms`.
+/// The default of the broker setting `transaction.max.timeout.ms`: no transaction lasts longer.
 const LONGEST: Duration = Duration::from_secs(900);
 
-/// One cycle's word.
+/// What one cycle found.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Partitions whose last stable offset has been below the high watermark for long.
     pub held: BTreeMap<TopicPartition, Held>,
-    /// Questions that failed since the start.
+    /// Requests that failed since the start, by request and kind of failure.
     pub faults: BTreeMap<(Api, Fault), u64>,
 }
 
-/// A partition whose readers of committed records are held back.
+/// A partition whose read_committed consumers are held back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Held {
-    /// For how long the last stable offset has been seen where it is.
+    /// How long the last stable offset has not moved.
     pub time: Duration,
-    /// Records from there to the end.
+    /// The number of records between the last stable offset and the high watermark.
     pub records: i64,
-    /// Who it is; absent where that may not be asked.
-    pub by: Option<By>,
+    /// The transaction that holds them back; absent if the principal may not ask for it.
+    pub by: Option<HeldBackBy>,
 }
 
-/// Who holds back readers.
+/// The transaction that holds back a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct By {
-    /// The producer's id.
+pub struct HeldBackBy {
+    /// The producer id.
     pub producer: i64,
-    /// Its transactional id: hostile text; absent where no coordinator knows one, or could be asked.
+    /// The transactional id, as the application chose it; absent if no coordinator knows one or could be asked.
     pub id: Option<String>,
-    /// Nobody will end it: its coordinator says so in two looks, or it has lasted for longer than any may. Absent where
-    /// that is not known: coordinators do not name transactions that we may not see.
+    /// Whether the transaction is hanging: its coordinator does not know it in two cycles in a row, or it is open for longer than
+    /// any transaction may be. Absent if that is not known: coordinators do not name transactions that the principal may not
+    /// see.
     pub hanging: Option<bool>,
 }
 
@@ -66,13 +67,13 @@ pub struct Probe {
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     /// Last stable offsets that are below the high watermark, and since when each has not moved.
     held_back: BTreeMap<TopicPartition, (i64, Instant)>,
-    /// Transactions that seemed to hang in the last look.
+    /// Transactions that seemed to hang in the last cycle.
     suspects: BTreeSet<(TopicPartition, i64)>,
     faults: Faults,
 }
 
 impl Probe {
-    /// A probe that has asked nothing yet.
+    /// A task that has asked nothing yet.
     pub fn new(
         cluster: Arc<config::Cluster>,
         known: Arc<wire::Cluster>,
@@ -90,7 +91,7 @@ impl Probe {
         }
     }
 
-    /// Takes in where logs end; returns the partitions that have been held back for long.
+    /// Compares high watermarks and last stable offsets; returns the partitions that have been held back for long.
     fn observe(&mut self, ends: &FoundOffsets, stable: &FoundOffsets) -> BTreeMap<TopicPartition, Held> {
         let offset = |all: &FoundOffsets, topic: &str, number: i32| {
             all.get(topic)?.get(&number)?.as_ref().ok()?.map(|found| found.offset)
@@ -99,7 +100,7 @@ impl Probe {
         for (topic, partitions) in stable {
             for number in partitions.keys() {
                 let (stable, end) = (offset(stable, topic, *number), offset(ends, topic, *number));
-                // Not known now: it may be where it was.
+                // An offset that is not known now may not have moved.
                 let Some((stable, end)) = stable.zip(end) else { continue };
                 let (place, records) = ((topic.clone(), *number), end.saturating_sub(stable));
                 if records <= 0 {
@@ -119,7 +120,7 @@ impl Probe {
         held
     }
 
-    /// Who holds a partition back, by the leaders and by the coordinators.
+    /// The transactions that hold back these partitions, from the leaders and the coordinators.
     async fn ask(
         &mut self,
         metadata: &metadata::Snapshot,
@@ -140,7 +141,7 @@ impl Probe {
         for (topic, partitions) in told {
             for (number, told) in partitions {
                 match told {
-                    // The one that began first holds back all others.
+                    // The transaction that began first holds back the partition.
                     Ok(told) => {
                         let first = told.into_iter().min_by_key(|writer| writer.first);
                         writers.extend(first.map(|writer| ((topic.clone(), number), writer)));
@@ -157,7 +158,7 @@ impl Probe {
                 let by = writers.get(&place).map(|writer| {
                     let (id, ended) = coordinated(&place, writer, known.as_deref());
                     let suspect = (place.clone(), writer.producer);
-                    // It may just have ended between the two questions.
+                    // The transaction may have ended between the two requests.
                     let hanging = match ended {
                         Some(true) => Some(true).filter(|_| suspects.contains(&suspect)),
                         None if held.time >= LONGEST => Some(true),
@@ -166,14 +167,14 @@ impl Probe {
                     if ended == Some(true) {
                         self.suspects.insert(suspect);
                     }
-                    By { producer: writer.producer, id, hanging }
+                    HeldBackBy { producer: writer.producer, id, hanging }
                 });
                 (place, Held { by, ..held })
             })
             .collect()
     }
 
-    /// What the coordinators know; nothing, where one could not be asked.
+    /// The transactions that the coordinators know; absent if a coordinator could not be asked.
     async fn transactions(
         &mut self,
         metadata: &metadata::Snapshot,
@@ -208,7 +209,7 @@ impl Cycle for Probe {
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
-        // A broker that does not answer costs the cycle one wait, however many questions would follow.
+        // A broker that does not answer costs the cycle one timeout, however many requests would follow.
         self.wire.close_circuit_breakers();
         self.wire.learn_from(&self.known);
         let mut wanted = ByLeader::new();
@@ -220,7 +221,7 @@ impl Cycle for Probe {
                 wanted.entry(leader).or_default().entry(name.clone()).or_default().push(number);
             }
         }
-        // Stable offsets first: else what is written in between would seem to be held back.
+        // Last stable offsets first: in the other order, records that are written in between would seem to be held back.
         let stable = offsets(&self.wire, &wanted, OffsetSpec::LastStable).await;
         let ends = offsets(&self.wire, &wanted, OffsetSpec::Latest).await;
         self.held_back.retain(|(topic, number), _| match metadata.topics.get(&**topic) {
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_coordinator_that_names_it_can_say_that_it_has_ended() {
+    fn transaction_has_ended_only_if_its_coordinator_names_it() {
         let (topic, writer) = (Arc::<str>::from("t"), OpenTransaction { producer: 7, first: 3 });
         let place = (topic.clone(), 1);
         let transaction = |producer, since_ms, partitions: &[i32]| Transaction {
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_question_does_not_begin_the_wait_anew() {
+    fn failed_request_does_not_restart_the_time_that_a_partition_is_held_back() {
         let mut probe = probe();
         let offsets = |found: Result<i64, Fault>| {
             let found = found.map(|offset| Some(admin::FoundOffset { offset, timestamp_ms: None }));

@@ -1,6 +1,7 @@
-//! Whether Kafka shows us all topics and all groups: it leaves out what we may not describe, without an error.
+//! Whether Kafka shows all topics and all groups to us. Kafka leaves out those that the principal may not describe, without an
+//! error.
 //!
-//! Asked for once in ten minutes, and when the cluster has other brokers.
+//! This is asked once in ten minutes, and when the cluster has other brokers.
 
 use std::time::Duration;
 
@@ -16,18 +17,18 @@ use crate::{
     },
 };
 
-/// An answer is kept for so long if later questions fail: one broker that does not answer takes no permission away.
+/// How long an answer is kept if later requests fail: a broker that does not answer takes no permission away.
 const KEPT_FOR: Duration = BELIEVED_FOR.saturating_mul(2);
 
-/// What was last found out, when, and of which brokers.
+/// The last answer, when it came, and the brokers of the cluster at that time.
 #[derive(Debug, Default)]
-pub(crate) struct Sight {
+pub(crate) struct Visibility {
     known: Option<(Visible, Instant)>,
     brokers: Vec<BrokerId>,
 }
 
-impl Sight {
-    /// What Kafka shows us; absent while no broker has answered. A question that fails is asked again in the next cycle.
+impl Visibility {
+    /// What Kafka shows to us; absent while no broker has answered. A request that fails is sent again in the next cycle.
     pub(crate) async fn ask(
         &mut self,
         wire: &wire::Cluster,
@@ -47,7 +48,7 @@ impl Sight {
     fn learn(&mut self, answer: Result<Visible, Error>, brokers: Vec<BrokerId>) {
         match answer {
             Ok(visible) => (self.known, self.brokers) = (Some((visible, Instant::now())), brokers),
-            // These brokers do not say whether they hide something.
+            // Brokers of this version do not report what they leave out.
             Err(error) if error.fault() == Fault::Unsupported => {
                 (self.known, self.brokers) = (Some((Visible::default(), Instant::now())), brokers);
             }
@@ -61,7 +62,7 @@ pub(crate) fn described(visible: Option<Visible>, is_empty: bool) -> Capability 
     hidden(Capability::Ok, visible.and_then(|visible| visible.topics), is_empty)
 }
 
-/// The requests that Kafka answers and may answer in part. What no broker has answered is not known, and not hidden.
+/// The requests that Kafka answers and may answer in part. A request that no broker has answered is not among them.
 pub(crate) fn hiding(
     visible: Option<Visible>,
     described: Capability,
@@ -79,36 +80,36 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn sight_after_a_failed_question_keeps_the_answer_for_twenty_minutes() {
-        let (mut sight, brokers) = (Sight::default(), vec![BrokerId(1), BrokerId(2)]);
+    async fn visibility_after_a_failed_request_keeps_the_answer_for_twenty_minutes() {
+        let (mut visibility, brokers) = (Visibility::default(), vec![BrokerId(1), BrokerId(2)]);
         let all = Visible { topics: Some(true), groups: Some(false) };
         let failed = || Err(Error::new(Fault::Timeout, "no answer"));
-        let known = |sight: &Sight| sight.known.map(|(visible, _)| visible);
-        sight.learn(failed(), brokers.clone());
-        assert!(known(&sight).is_none() && sight.is_due(&brokers), "no broker has answered");
-        sight.learn(Ok(all), brokers.clone());
-        assert!(!sight.is_due(&brokers));
-        assert!(sight.is_due(&brokers[..1]), "the cluster has other brokers");
-        sight.learn(failed(), brokers[..1].to_vec());
-        assert_eq!(known(&sight), Some(all), "a broker that died does not answer");
-        assert!(sight.is_due(&brokers[..1]), "the question is asked again");
+        let known = |visibility: &Visibility| visibility.known.map(|(visible, _)| visible);
+        visibility.learn(failed(), brokers.clone());
+        assert!(known(&visibility).is_none() && visibility.is_due(&brokers), "no broker has answered");
+        visibility.learn(Ok(all), brokers.clone());
+        assert!(!visibility.is_due(&brokers));
+        assert!(visibility.is_due(&brokers[..1]), "the cluster has other brokers");
+        visibility.learn(failed(), brokers[..1].to_vec());
+        assert_eq!(known(&visibility), Some(all), "a broker that died does not answer");
+        assert!(visibility.is_due(&brokers[..1]), "the question is asked again");
         tokio::time::advance(BELIEVED_FOR).await;
-        assert!(sight.is_due(&brokers));
-        sight.learn(failed(), brokers.clone());
-        assert_eq!(known(&sight), Some(all));
+        assert!(visibility.is_due(&brokers));
+        visibility.learn(failed(), brokers.clone());
+        assert_eq!(known(&visibility), Some(all));
         tokio::time::advance(BELIEVED_FOR).await;
-        sight.learn(failed(), brokers.clone());
-        assert_eq!(known(&sight), None, "the answer is too old");
-        sight.learn(Err(Error::new(Fault::Unsupported, "old brokers")), brokers.clone());
-        assert_eq!(known(&sight), Some(Visible::default()));
-        assert!(!sight.is_due(&brokers), "old brokers are not asked in each cycle");
+        visibility.learn(failed(), brokers.clone());
+        assert_eq!(known(&visibility), None, "the answer is too old");
+        visibility.learn(Err(Error::new(Fault::Unsupported, "old brokers")), brokers.clone());
+        assert_eq!(known(&visibility), Some(Visible::default()));
+        assert!(!visibility.is_due(&brokers), "old brokers are not asked in each cycle");
     }
 
     #[test]
     fn request_that_was_not_answered_hides_nothing() {
         use Capability::{Denied, Ok, Unknown};
         let table: [(_, _, _, _, &[Request]); 6] = [
-            // No broker has said what it hides; the answers may be empty because of a broker that starts.
+            // No broker has answered yet. The answers may be empty because a broker is starting.
             (None, Unknown, Unknown, true, &[]),
             (Some(Visible::default()), Unknown, Unknown, true, &[Request::Metadata, Request::ListGroups]),
             (Some(Visible::default()), Unknown, Unknown, false, &[Request::Metadata]),

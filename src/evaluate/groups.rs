@@ -17,7 +17,7 @@ use crate::{
         Fault,
         admin::{CommittedOffsets, GroupKind, GroupState, Member},
     },
-    timelag::best::{Dates, Sources},
+    timelag::best::{Sources, TopicAges},
 };
 
 /// A group as it was last seen.
@@ -153,7 +153,7 @@ impl Lags {
             };
             for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
                 let mut lags = Vec::with_capacity(partitions.len());
-                let dates = Dates::of(sources, &topic);
+                let dates = TopicAges::of(sources, &topic);
                 if sources.topics.of(&topic).is_none() {
                     // A commit outlives its topic.
                     faults.count(Api::OffsetFetch, Fault::UnknownTopic);

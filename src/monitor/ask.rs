@@ -40,7 +40,7 @@ impl Asked {
         let (mut commits, failed, visible) = tokio::join!(
             commits,
             memory.topology.ask(&connections.any_broker, &metadata),
-            Box::pin(memory.sight.ask(&connections.any_broker, &metadata))
+            Box::pin(memory.visibility.ask(&connections.any_broker, &metadata))
         );
         memory.groups.sees_all = visible.and_then(|visible| visible.groups);
         failed.into_iter().for_each(|(api, fault)| memory.faults.count(api, fault));

@@ -8,10 +8,10 @@ use std::{
 use super::connections::Connections;
 use crate::{
     cluster::{Faults, metadata},
-    collect::{groups, topics, topology, visibility::Sight},
+    collect::{groups, topics, topology, visibility::Visibility},
     config,
     evaluate::{events, groups::Lags, judge::Judge},
-    timelag::{batches::Heads, search::Searches},
+    timelag::{batches::RecordBatches, search::Searches},
 };
 
 /// Everything that is remembered from one cycle to the next.
@@ -23,8 +23,8 @@ pub(super) struct Memory {
     pub(super) groups: groups::Watched,
     pub(super) lags: Lags,
     pub(super) topology: topology::Watched,
-    pub(super) sight: Sight,
-    pub(super) batches: Heads,
+    pub(super) visibility: Visibility,
+    pub(super) batches: RecordBatches,
     pub(super) searches: Searches,
     pub(super) judge: Judge,
     pub(super) events: events::Log,

@@ -7,7 +7,7 @@ use crate::{
     cluster::{OffsetSet, latest_ms, now_ms},
     collect::topics::STEPS_BACK,
     timelag::{
-        best::{almost, unclear},
+        best::{near_log_end, undated},
         search::is_close,
     },
 };
@@ -30,7 +30,7 @@ impl Dated {
         read_newest(context, &recorded, &committed, until).await;
         let dated = Self { now: context.clock.now(), now_ms: now_ms(), asked: recorded.into_asked() };
         dated.read_unread(context, &committed, until).await;
-        context.memory.batches.end();
+        context.memory.batches.end_cycle();
         dated
     }
 
@@ -39,7 +39,7 @@ impl Dated {
     async fn read_unread(&self, context: &mut Context<'_>, committed: &OffsetSet, until: Instant) {
         let Context { cluster, connections, memory, .. } = context;
         let (wire, metadata) = (&connections.by_role, self.asked.metadata());
-        let mut wanted = unclear(committed, &memory.topics, &memory.batches, &cluster.lag, self.now);
+        let mut wanted = undated(committed, &memory.topics, &memory.batches, &cluster.lag, self.now);
         memory.batches.ask(wire, metadata, &wanted, &memory.topics, &mut memory.faults).await;
         wanted.retain(|topic, places| {
             let batches = memory.batches.of(topic);
@@ -48,8 +48,8 @@ impl Dated {
             });
             !places.is_empty()
         });
-        let times = (self.now_ms, until);
-        memory.searches.run(wire, metadata, wanted, &memory.topics, times, &mut memory.faults).await;
+        memory.searches.want(wanted, &memory.topics, self.now_ms);
+        memory.searches.run(wire, metadata, until, &mut memory.faults).await;
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -74,13 +74,13 @@ impl Dated {
 async fn read_newest(context: &mut Context<'_>, recorded: &Recorded, committed: &OffsetSet, until: Instant) {
     let Context { cluster, connections, memory, .. } = context;
     let (wire, metadata) = (&connections.by_role, recorded.asked().metadata());
-    memory.batches.turn(until, |topic| memory.topology.is_compacted(topic));
+    memory.batches.begin_cycle(until, |topic| memory.topology.is_compacted(topic));
     for topic in memory.topics.take_recreated() {
         memory.batches.forget(&topic);
         memory.searches.forget(&topic);
         memory.judge.forget(&topic);
     }
-    let near_end = almost(committed, &memory.topics);
+    let near_end = near_log_end(committed, &memory.topics);
     memory.batches.ask(wire, metadata, &near_end, &memory.topics, &mut memory.faults).await;
     let latest_ms = latest_ms();
     for back in STEPS_BACK {

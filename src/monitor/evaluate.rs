@@ -72,7 +72,7 @@ fn views(context: &mut Context<'_>, dated: Dated) -> Views {
     let Context { cluster, memory, .. } = context;
     let sources = Sources {
         topics: &memory.topics,
-        heads: &memory.batches,
+        batches: &memory.batches,
         searches: &memory.searches,
         now: dated.now(),
         now_ms: dated.now_ms(),

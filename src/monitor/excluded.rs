@@ -1,4 +1,4 @@
-//! Groups and topics that are left out: by a file that is read again when it has changed, and by the configuration.
+//! The file of `[lag] exclude.file`: groups and topics that are left out. The file is read again whenever it has changed.
 
 use std::{
     collections::BTreeSet,
@@ -11,35 +11,35 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use crate::{config, kafka::fault::plain};
 
-/// A longer file is a mistake.
+/// The largest file that is read, in bytes: a longer one is a mistake.
 const LONGEST: u64 = 1 << 20;
 
-/// A disk that takes longer is not waited for: what it says is taken in when it says it.
+/// How long a cycle waits for the disk. If reading takes longer, a later cycle takes in the result.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// When a file was written, and how long it is; nothing, for one that is not there.
-type Seen = Option<(SystemTime, u64)>;
+/// When a file was last modified, and its length in bytes; absent if the file does not exist.
+type Version = Option<(SystemTime, u64)>;
 
-/// The file, as it was last read.
+/// The file and its last state.
 #[derive(Debug, Default)]
 pub(crate) struct Excluded {
     path: PathBuf,
-    /// When it was written, and how long it is; nothing, while it cannot be read.
-    seen: Seen,
+    /// The version that was last read; absent while the file does not exist or cannot be read.
+    version: Version,
     failing: bool,
-    /// What is being read: of a disk that hangs, one is enough.
-    reading: Option<JoinHandle<Read>>,
+    /// The read that is under way: on a disk that hangs there is never more than one.
+    reading: Option<JoinHandle<ReadResult>>,
 }
 
-/// What a file says, and which one it is, if it is another one than before.
-type Read = io::Result<Option<(Names, Seen)>>;
+/// The names in the file and its version; absent if the file has not changed.
+type ReadResult = io::Result<Option<(Names, Version)>>;
 
-/// What a file says.
+/// The names in the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Names {
     groups: BTreeSet<String>,
     topics: BTreeSet<String>,
-    /// Lines that say nothing.
+    /// The numbers of the lines that could not be understood.
     wrong: Vec<usize>,
 }
 
@@ -48,19 +48,19 @@ impl Excluded {
         Self { path: path.to_owned(), ..Self::default() }
     }
 
-    /// Takes in what has changed; tells whether something has. A file that is missing leaves nobody out, and one that
-    /// cannot be read leaves out whom it left out before.
+    /// Reads the file if it has changed; returns whether it has. A file that does not exist leaves out nothing. A file that cannot
+    /// be read leaves out the same names as before.
     pub(crate) async fn apply(&mut self, cluster: &mut config::Cluster) -> bool {
         let reading = self.reading.get_or_insert_with(|| {
-            let (path, seen) = (self.path.clone(), self.seen);
-            tokio::task::spawn_blocking(move || read(&path, seen))
+            let (path, version) = (self.path.clone(), self.version);
+            tokio::task::spawn_blocking(move || read(&path, version))
         });
         let Ok(read) = timeout(PATIENCE, reading).await else { return false };
         self.reading = None;
         let read = match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(None) => return false,
-            Ok(Some((names, seen))) => {
-                self.seen = seen;
+            Ok(Some((names, version))) => {
+                self.version = version;
                 names
             }
             Err(error) => {
@@ -84,7 +84,7 @@ impl Excluded {
     }
 }
 
-fn read(path: &Path, before: Seen) -> Read {
+fn read(path: &Path, before: Version) -> ReadResult {
     let found = match fs::metadata(path) {
         Ok(found) if !found.is_file() => return Err(io::Error::other("it is no file")),
         Ok(found) if found.len() > LONGEST => return Err(io::Error::other("it is longer than a megabyte")),
@@ -99,7 +99,7 @@ fn read(path: &Path, before: Seen) -> Read {
     Ok(Some((parse(&text), found)))
 }
 
-/// A line each: `group NAME` or `topic NAME`. What begins with `#` is a comment.
+/// Reads lines of the form `group NAME` or `topic NAME`. A line that begins with `#` is a comment.
 fn parse(text: &str) -> Names {
     let mut names = Names::default();
     for (line, number) in text.lines().map(str::trim).zip(1..) {
@@ -113,7 +113,7 @@ fn parse(text: &str) -> Names {
     names
 }
 
-/// Entry point for fuzzing: the content of a file.
+/// Entry point for fuzzing: reads bytes as a file.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_is_named_is_left_out_until_he_is_not_named_any_more() {
+    async fn name_in_the_file_is_left_out_until_it_is_removed_from_the_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("excluded");
         let sources = config::Sources { bootstrap: Some("b:1".to_owned()), ..Default::default() };
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(parse("x\ngroup\ntopic  y ").wrong, [1, 2]);
     }
     #[tokio::test]
-    async fn a_disk_that_hangs_is_asked_once_and_not_waited_for() {
+    async fn disk_that_hangs_is_read_once_and_delays_no_cycle() {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, config) = (folder.path().join("excluded"), config::Sources::default());
         let sources = config::Sources { bootstrap: Some("b:1".to_owned()), ..config };

@@ -1,11 +1,10 @@
-//! What the heads of record batches tell, where nothing cheaper does.
+//! The headers of record batches, where no cheaper source gives an age.
 //!
-//! Three things: how old the record at an offset is, whatever order timestamps have; how old the newest record
-//! is, where the broker does not say; and whether what a group has not read is anything an application would
-//! ever see. (A transaction ends with a marker that takes an offset and is no record: a group that has read
-//! everything stays behind it, with a lag of one that grows older for ever.)
+//! A header says how old the record at an offset is, whatever the order of timestamps; how old the newest record is, where the
+//! broker does not name it; and whether a group has records left to read. (A transaction ends with a control batch, which takes
+//! an offset and is no record: a group that has read every record keeps a lag of one offset, which grows older for ever.)
 //!
-//! No record is read: a few kilobytes of heads for each offset, shared by all groups, asked for once.
+//! No record is read: each offset takes a few kilobytes of headers, which are shared by all groups and read once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,53 +27,60 @@ use crate::{
     },
 };
 
-/// A group with more uncommitted offsets than this before the log end has lag. With fewer, only control batches may remain.
-pub(crate) const ALMOST: i64 = 4;
+/// A group with more offsets than this before the log end has lag. With fewer, only control batches may be left.
+pub(crate) const NEAR_LOG_END: i64 = 4;
 
-/// Questions to each leader in a cycle; what is not told by then is asked in the next.
+/// Requests to each leader in a cycle. The next cycle goes on with the rest.
 const ROUNDS: usize = 8;
 
-/// What is known of batches.
+/// The record batches at the offsets that are wanted.
 #[derive(Debug, Default)]
-pub(crate) struct Heads {
-    known: BTreeMap<Arc<str>, OfTopic>,
-    /// Of the cycle before: what is still wanted moves over.
-    before: BTreeMap<Arc<str>, OfTopic>,
-    /// Topics that we may not read, and since when.
+pub(crate) struct RecordBatches {
+    known: BTreeMap<Arc<str>, BatchesByOffset>,
+    /// The batches of the cycle before: those that are still wanted move to `known`.
+    before: BTreeMap<Arc<str>, BatchesByOffset>,
+    /// Topics that the principal may not read, and since when.
     denied: BTreeMap<Arc<str>, Instant>,
-    /// Whether any were ever read.
-    read: bool,
-    /// Whose turn it is to be asked first, and to be asked alone.
+    /// Whether any batch was ever read.
+    was_read: bool,
+    /// Counts the calls of `ask`: decides which partitions are asked for first, and which is asked for alone.
     turns: usize,
-    /// Whether the cycle before came to its end.
-    ended: bool,
+    /// Whether the cycle before was complete.
+    complete: bool,
     until: Option<Instant>,
 }
 
-/// Offsets, and the ends of their logs, by leader and partition: a broker answers a partition once.
-type Asked = BTreeMap<BrokerId, BTreeMap<TopicPartition, (i64, i64)>>;
-
-/// By partition and offset.
-type OfTopic = BTreeMap<(i32, i64), Known>;
-
-/// The batches from an offset on.
-#[derive(Debug)]
-struct Known {
-    batches: Vec<BatchHeader>,
-    /// The end of the log then.
+/// An offset whose record batch is wanted, and the high watermark of its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct WantedOffset {
+    offset: i64,
     end: i64,
 }
 
-impl Heads {
-    /// Begins a cycle, in which nothing is asked after `until`: what is not wanted in it is forgotten. Of a topic
-    /// that is compacted everything is: what was there may be there no more.
-    pub(crate) fn turn(&mut self, until: Instant, is_compacted: impl Fn(&str) -> bool) {
+/// Wanted offsets by leader. A broker answers each partition once in a request.
+type Asked = BTreeMap<BrokerId, BTreeMap<TopicPartition, WantedOffset>>;
+
+/// Batches by partition and offset.
+type BatchesByOffset = BTreeMap<(i32, i64), BatchesFrom>;
+
+/// The headers of the record batches from an offset on.
+#[derive(Debug)]
+struct BatchesFrom {
+    batches: Vec<BatchHeader>,
+    /// The high watermark when the headers were read.
+    end: i64,
+}
+
+impl RecordBatches {
+    /// Begins a cycle, which asks for nothing after `until`. Batches that the cycle does not want are forgotten. Those of a
+    /// compacted topic are forgotten at once: their records may have been removed.
+    pub(crate) fn begin_cycle(&mut self, until: Instant, is_compacted: impl Fn(&str) -> bool) {
         self.until = Some(until);
         let known = std::mem::take(&mut self.known);
-        if std::mem::take(&mut self.ended) {
+        if std::mem::take(&mut self.complete) {
             self.before = known;
         } else {
-            // The cycle before was cut short: what it did not come to is still good.
+            // The cycle before was cut short: batches that it did not ask for may still be wanted.
             for (topic, known) in known {
                 self.before.entry(topic).or_default().extend(known);
             }
@@ -83,17 +89,17 @@ impl Heads {
         self.denied.retain(|_, since| since.elapsed() < BELIEVED_FOR);
     }
 
-    /// Ends a cycle: everything that is wanted has been asked for.
-    pub(crate) fn end(&mut self) {
-        self.ended = true;
+    /// Ends a cycle: all wanted batches have been asked for.
+    pub(crate) fn end_cycle(&mut self) {
+        self.complete = true;
     }
 
-    /// Forgets a topic, which is another one now.
+    /// Forgets a topic whose log was truncated or recreated.
     pub(crate) fn forget(&mut self, topic: &str) {
         self.before.remove(topic);
     }
 
-    /// Asks for the heads from these offsets on, as far as they are not known.
+    /// Asks for the headers from these offsets on, unless they are known.
     pub(crate) async fn ask(
         &mut self,
         wire: &wire::Cluster,
@@ -102,7 +108,7 @@ impl Heads {
         topics: &topics::Watched,
         faults: &mut Faults,
     ) {
-        let mut open = BTreeMap::<BrokerId, Vec<(TopicPartition, i64, i64)>>::new();
+        let mut open = BTreeMap::<BrokerId, Vec<(TopicPartition, WantedOffset)>>::new();
         for (topic, places) in wanted {
             let Some(logs) = topics.of(topic) else { continue };
             let leaders = metadata.topics.get(&**topic).and_then(|topic| topic.as_ref().ok());
@@ -119,25 +125,27 @@ impl Heads {
                 if !known.contains_key(&place)
                     && let Some(leader) = leader.filter(|_| !self.denied.contains_key(topic))
                 {
-                    open.entry(leader).or_default().push(((topic.clone(), *partition), *offset, end));
+                    open.entry(leader)
+                        .or_default()
+                        .push(((topic.clone(), *partition), WantedOffset { offset: *offset, end }));
                 }
             }
             self.known.insert(topic.clone(), known);
-            // The rest may be wanted later in this cycle.
+            // The other batches may be wanted later in this cycle.
             self.before.extend(before.map(|before| (topic.clone(), before)));
         }
-        // Where there is too much for a cycle, others come first in the next.
+        // If one cycle cannot ask for all, the next one begins with other partitions.
         self.turns += 1;
         for open in open.values_mut() {
             let first = (self.turns * PARTITIONS_PER_FETCH * ROUNDS) % open.len();
             open.rotate_left(first);
         }
-        let mut large = BTreeMap::<BrokerId, Vec<(TopicPartition, i64, i64)>>::new();
+        let mut large = BTreeMap::<BrokerId, Vec<(TopicPartition, WantedOffset)>>::new();
         for _ in 0..ROUNDS {
             if self.until.is_some_and(|until| Instant::now() > until) {
                 return;
             }
-            let asked: Asked = open.iter_mut().map(|(leader, open)| (*leader, share(open))).collect();
+            let asked: Asked = open.iter_mut().map(|(leader, open)| (*leader, take_share(open))).collect();
             for (leader, place) in self.round(wire, asked, faults).await {
                 large.entry(leader).or_default().push(place);
             }
@@ -146,22 +154,22 @@ impl Heads {
                 break;
             }
         }
-        // A broker hands out any batch to who asks for nothing else: one in a cycle, for it may be megabytes.
+        // A broker returns a batch of any size if a request wants nothing else. That may be megabytes: one in a cycle is enough.
         let one = large.into_iter().map(|(leader, mut large)| {
-            let (place, offset, end) = large.swap_remove(self.turns % large.len());
-            (leader, BTreeMap::from([(place, (offset, end))]))
+            let wanted = large.swap_remove(self.turns % large.len());
+            (leader, BTreeMap::from([wanted]))
         });
         let one = one.collect();
         self.round(wire, one, faults).await;
     }
 
-    /// Asks every leader once; returns what did not fit into the answer.
+    /// Asks every leader once; returns the offsets whose batch did not fit into the answer.
     async fn round(
         &mut self,
         wire: &wire::Cluster,
         asked: Asked,
         faults: &mut Faults,
-    ) -> Vec<(BrokerId, (TopicPartition, i64, i64))> {
+    ) -> Vec<(BrokerId, (TopicPartition, WantedOffset))> {
         let mut large = Vec::new();
         if asked.is_empty() {
             return large;
@@ -169,15 +177,16 @@ impl Heads {
         let mut found = admin::fetch_batch_headers(wire, &request(&asked)).await;
         for (leader, places) in asked {
             let alone = places.len() == 1;
-            for (place, (offset, end)) in places {
+            for (place, wanted) in places {
+                let WantedOffset { offset, end } = wanted;
                 match found.remove(&place).unwrap_or(Err(Fault::Protocol)) {
-                    Ok(batches) if batches.is_empty() && !alone => large.push((leader, (place, offset, end))),
+                    Ok(batches) if batches.is_empty() && !alone => large.push((leader, (place, wanted))),
                     Ok(batches) => {
-                        self.read = true;
+                        self.was_read = true;
                         let known = self.known.entry(place.0).or_default();
-                        known.insert((place.1, offset), Known { batches, end });
+                        known.insert((place.1, offset), BatchesFrom { batches, end });
                     }
-                    // A search does instead.
+                    // A search finds the age instead.
                     Err(Fault::Authorization) => _ = self.denied.insert(place.0, Instant::now()),
                     Err(fault) => faults.count(Api::Fetch, fault),
                 }
@@ -186,16 +195,16 @@ impl Heads {
         large
     }
 
-    /// Whether heads may be read, of every topic of which they were ever wanted.
+    /// Whether the principal may read the topics whose batches were wanted.
     pub(crate) fn capability(&self) -> Capability {
-        match (self.denied.is_empty(), self.read) {
+        match (self.denied.is_empty(), self.was_read) {
             (false, _) => Capability::Denied,
             (true, true) => Capability::Ok,
             (true, false) => Capability::Unknown,
         }
     }
 
-    /// What the record batches at these places say of their dates; later than `latest_ms` is in the future.
+    /// The timestamps of the record batches at these offsets. A timestamp after `latest_ms` lies in the future.
     pub(crate) fn dates(
         &self,
         places: &OffsetSet,
@@ -210,29 +219,29 @@ impl Heads {
         places.iter().map(of_topic).collect()
     }
 
-    /// What is known of a topic.
-    pub(crate) fn of(&self, topic: &str) -> Of<'_> {
-        Of(self.known.get(topic))
+    /// The batches of a topic.
+    pub(crate) fn of(&self, topic: &str) -> TopicBatches<'_> {
+        TopicBatches(self.known.get(topic))
     }
 }
 
-impl Known {
-    /// Whether it still tells what comes at or after the offset: where a record is, it stays; what came after
-    /// markers has to be looked at.
+impl BatchesFrom {
+    /// Whether the headers still say which record comes at or after the offset. A record stays where it is. After control batches
+    /// there may be new records once the log end has moved.
     fn holds(&self, offset: i64, end: i64) -> bool {
         self.end == end || record(&self.batches, offset).is_some()
     }
 }
 
-/// What is known of one topic.
-pub(crate) struct Of<'a>(Option<&'a OfTopic>);
+/// The batches of one topic.
+pub(crate) struct TopicBatches<'a>(Option<&'a BatchesByOffset>);
 
-impl Of<'_> {
-    fn at(&self, partition: i32, offset: i64) -> Option<&Known> {
+impl TopicBatches<'_> {
+    fn at(&self, partition: i32, offset: i64) -> Option<&BatchesFrom> {
         self.0?.get(&(partition, offset))
     }
 
-    /// Whether it is known what is at an offset.
+    /// Whether the batches at an offset are known.
     pub(crate) fn know(&self, partition: i32, offset: i64) -> bool {
         self.at(partition, offset).is_some()
     }
@@ -245,17 +254,18 @@ impl Of<'_> {
         }
     }
 
-    /// Whether nothing but markers lies between a commit and the end.
+    /// Whether there are only control batches between a committed offset and the log end.
     pub(crate) fn is_read(&self, partition: i32, committed: i64, end: i64) -> bool {
-        self.at(partition, committed).is_some_and(|known| only_markers(&known.batches, committed, end))
+        self.at(partition, committed)
+            .is_some_and(|known| only_control_batches(&known.batches, committed, end))
     }
 
-    /// How old the first record at or after an offset is. Within a compressed batch only the batch's times are
-    /// known: the record is taken to be in the middle of them, which holds where timestamps are in order.
+    /// How old the first record at or after an offset is. Of a record within a compressed batch only the first and the newest
+    /// timestamp of the batch are known: the middle of them is taken, which is right if timestamps are in order.
     pub(crate) fn age(&self, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
         let (at, error) = date(record(&self.at(partition, offset)?.batches, offset)?, offset)?;
         let age = now_ms - at;
-        // Of a record from the future nobody can say how old it is.
+        // A record with a timestamp in the future has no age.
         if age + i64::try_from(MAX_SKEW.as_millis()).ok()? < 0 {
             return None;
         }
@@ -263,7 +273,7 @@ impl Of<'_> {
         Some(TimeLag { age: millis(age), error: Some(millis(error)), method: Method::Record })
     }
 
-    /// The newest timestamp from an offset on that is not dated after `latest_ms`. All in milliseconds since 1970.
+    /// The newest timestamp from an offset on that is not after `latest_ms`, in milliseconds since 1970.
     pub(crate) fn newest_ms(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<i64> {
         let records = self.at(partition, offset)?.batches.iter().filter(|batch| !batch.control);
         let credible = |ms: &i64| *ms <= latest_ms;
@@ -272,7 +282,7 @@ impl Of<'_> {
         records.filter_map(newest).max()
     }
 
-    /// The newest timestamp from an offset on that is dated after `latest_ms`, and the last offset of its batch.
+    /// The newest timestamp from an offset on that is after `latest_ms`, and the last offset of its batch.
     pub(crate) fn ahead(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<(i64, i64)> {
         let records = self.at(partition, offset)?.batches.iter().filter(|batch| !batch.control);
         let ahead = |batch: &BatchHeader| Some((batch.newest_ms.filter(|ms| *ms > latest_ms)?, batch.last));
@@ -280,13 +290,13 @@ impl Of<'_> {
     }
 }
 
-/// As many places as one question has room for, each only once: a broker answers a partition once.
-fn share(open: &mut Vec<(TopicPartition, i64, i64)>) -> BTreeMap<TopicPartition, (i64, i64)> {
+/// Takes as many wanted offsets as one request has room for, and each partition once.
+fn take_share(open: &mut Vec<(TopicPartition, WantedOffset)>) -> BTreeMap<TopicPartition, WantedOffset> {
     let mut taken = BTreeMap::new();
-    open.retain(|(place, offset, end)| {
+    open.retain(|(place, wanted)| {
         let take = taken.len() < PARTITIONS_PER_FETCH && !taken.contains_key(place);
         if take {
-            taken.insert(place.clone(), (*offset, *end));
+            taken.insert(place.clone(), *wanted);
         }
         !take
     });
@@ -297,8 +307,8 @@ fn request(asked: &Asked) -> TimesByLeader {
     let mut request = TimesByLeader::new();
     for (leader, places) in asked {
         let topics = request.entry(*leader).or_default();
-        for ((topic, partition), (offset, _)) in places {
-            topics.entry(topic.clone()).or_default().push((*partition, *offset));
+        for ((topic, partition), wanted) in places {
+            topics.entry(topic.clone()).or_default().push((*partition, wanted.offset));
         }
     }
     request
@@ -309,8 +319,7 @@ fn record(batches: &[BatchHeader], offset: i64) -> Option<&BatchHeader> {
     batches.iter().find(|batch| !batch.control && batch.last >= offset)
 }
 
-/// When the first record at or after an offset is dated, and how far from the truth that is at most, in
-/// milliseconds.
+/// The timestamp of the first record at or after an offset, and its largest error, both in milliseconds.
 fn date(batch: &BatchHeader, offset: i64) -> Option<(i64, i64)> {
     if let Some(exact) = batch.asked_ms.or(batch.first_ms.filter(|_| offset <= batch.first)) {
         return Some((exact, 0));
@@ -320,8 +329,8 @@ fn date(batch: &BatchHeader, offset: i64) -> Option<(i64, i64)> {
     Some((newest - width / 2, width - width / 2))
 }
 
-/// Whether every offset from the commit to the end is a marker's.
-fn only_markers(batches: &[BatchHeader], committed: i64, end: i64) -> bool {
+/// Whether every offset from the committed offset to the log end belongs to a control batch.
+fn only_control_batches(batches: &[BatchHeader], committed: i64, end: i64) -> bool {
     let mut next = committed;
     // Record batches at and after the log end do not count: with isolation = read_committed that may be an open transaction.
     let between = batches.iter().filter(|batch| batch.last >= committed);
@@ -334,13 +343,13 @@ fn only_markers(batches: &[BatchHeader], committed: i64, end: i64) -> bool {
     next >= end
 }
 
-/// Asks batches everything that a cycle asks them: where a group committed, where the log ends and what time it is.
+/// Entry point for fuzzing: everything that a cycle asks of record batches.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz(batches: Vec<BatchHeader>, committed: i64, end: i64, now_ms: i64) {
-    let known = Known { batches, end };
+    let known = BatchesFrom { batches, end };
     _ = known.holds(committed, end);
-    let all = OfTopic::from([((0, committed), known)]);
-    let of = Of(Some(&all));
+    let all = BatchesByOffset::from([((0, committed), known)]);
+    let of = TopicBatches(Some(&all));
     _ = of.is_read(0, committed, end);
     _ = of.age(0, committed, now_ms);
     assert!(of.newest_ms(0, committed, now_ms).is_none_or(|newest| newest <= now_ms));
@@ -355,32 +364,35 @@ mod tests {
         BatchHeader { first, last, ..BatchHeader::default() }
     }
 
-    fn marker(at: i64) -> BatchHeader {
+    fn control(at: i64) -> BatchHeader {
         BatchHeader { first: at, last: at, control: true, newest_ms: Some(9_999), ..BatchHeader::default() }
     }
 
     #[test]
-    fn only_an_unbroken_row_of_markers_is_nothing_to_read() {
-        assert!(only_markers(&[marker(10)], 10, 11));
-        assert!(only_markers(&[data(5, 9), marker(10), marker(11)], 10, 12));
-        assert!(!only_markers(&[marker(10), data(11, 11)], 10, 12));
+    fn only_an_unbroken_row_of_control_batches_leaves_nothing_to_read() {
+        assert!(only_control_batches(&[control(10)], 10, 11));
+        assert!(only_control_batches(&[data(5, 9), control(10), control(11)], 10, 12));
+        assert!(!only_control_batches(&[control(10), data(11, 11)], 10, 12));
         assert!(
-            !only_markers(&[data(8, 10), marker(11)], 10, 12),
+            !only_control_batches(&[data(8, 10), control(11)], 10, 12),
             "the commit lies within a batch of records"
         );
-        assert!(!only_markers(&[marker(10)], 10, 12), "what comes after the marker was not seen");
-        assert!(!only_markers(&[], 10, 11));
-        assert!(!only_markers(&[marker(11)], 10, 12), "what was at the commit is gone, and was not seen");
+        assert!(!only_control_batches(&[control(10)], 10, 12), "what comes after the marker was not seen");
+        assert!(!only_control_batches(&[], 10, 11));
+        assert!(
+            !only_control_batches(&[control(11)], 10, 12),
+            "what was at the commit is gone, and was not seen"
+        );
     }
 
     #[test]
-    fn marker_at_the_largest_offset_is_a_marker() {
-        assert!(only_markers(&[marker(i64::MAX)], i64::MAX, i64::MAX));
-        assert!(only_markers(&[BatchHeader { last: i64::MAX, ..marker(10) }], 10, 12));
+    fn control_batch_at_the_largest_offset_is_recognised() {
+        assert!(only_control_batches(&[control(i64::MAX)], i64::MAX, i64::MAX));
+        assert!(only_control_batches(&[BatchHeader { last: i64::MAX, ..control(10) }], 10, 12));
     }
 
     #[test]
-    fn a_record_is_as_old_as_it_says_or_as_its_batch() {
+    fn record_has_its_own_timestamp_or_that_of_its_batch() {
         let batch = BatchHeader { first_ms: Some(1_000), newest_ms: Some(4_000), ..data(10, 19) };
         assert_eq!(date(&batch, 10), Some((1_000, 0)), "the first one's is known");
         assert_eq!(date(&batch, 7), Some((1_000, 0)), "what was before it is gone");
@@ -390,25 +402,25 @@ mod tests {
         assert_eq!(date(&BatchHeader { first_ms: None, ..batch }, 15), None);
         let backwards = BatchHeader { first_ms: Some(9_000), ..batch };
         assert_eq!(date(&backwards, 15), Some((4_000, 0)));
-        assert_eq!(record(&[data(5, 9), marker(10), data(11, 12)], 10), Some(&data(11, 12)));
+        assert_eq!(record(&[data(5, 9), control(10), data(11, 12)], 10), Some(&data(11, 12)));
     }
 
     #[test]
-    fn what_is_known_tells_of_records_and_markers() {
+    fn known_batches_say_where_records_and_control_batches_are() {
         let batch = BatchHeader { first_ms: Some(1_000), newest_ms: Some(5_000), ..data(3, 9) };
-        let known = |batches| Known { batches, end: 11 };
+        let known = |batches| BatchesFrom { batches, end: 11 };
         let all = BTreeMap::from([
             ((0, 3), known(vec![batch])),
-            ((0, 10), known(vec![marker(10)])),
+            ((0, 10), known(vec![control(10)])),
             ((0, 11), known(vec![])),
         ]);
-        let heads = Of(Some(&all));
-        let age = |offset, now| heads.age(0, offset, now).map(|age| age.age.as_secs());
+        let batches = TopicBatches(Some(&all));
+        let age = |offset, now| batches.age(0, offset, now).map(|age| age.age.as_secs());
         assert_eq!((age(3, 61_000), age(10, 61_000), age(4, 61_000)), (Some(60), None, None));
         assert_eq!((age(3, 900), age(3, -70_000)), (Some(0), None), "a moment ahead, and from the future");
-        let newest = |offset, latest| heads.newest_ms(0, offset, latest);
+        let newest = |offset, latest| batches.newest_ms(0, offset, latest);
         assert_eq!((newest(3, 5_000), newest(3, 4_999), newest(10, 99_999)), (Some(5_000), None, None));
-        assert!(heads.is_read(0, 10, 11) && !heads.is_read(0, 3, 11));
+        assert!(batches.is_read(0, 10, 11) && !batches.is_read(0, 3, 11));
         assert!(all[&(0, 3)].holds(3, 99), "a record stays");
         assert!(
             all[&(0, 10)].holds(10, 11) && !all[&(0, 10)].holds(10, 12),
@@ -417,33 +429,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wanted_any_more_is_forgotten_and_what_may_have_changed_too() {
-        let mut heads = Heads::default();
-        let fill = |heads: &mut Heads| {
+    fn batches_that_are_not_wanted_or_may_have_changed_are_forgotten() {
+        let mut batches = RecordBatches::default();
+        let fill = |batches: &mut RecordBatches| {
             for topic in ["compacted", "anew", "kept"] {
-                let known = Known { batches: vec![data(3, 9)], end: 11 };
-                heads.known.entry(topic.into()).or_default().insert((0, 3), known);
+                let known = BatchesFrom { batches: vec![data(3, 9)], end: 11 };
+                batches.known.entry(topic.into()).or_default().insert((0, 3), known);
             }
         };
-        fill(&mut heads);
-        heads.turn(Instant::now(), |topic| topic == "compacted");
-        heads.forget("anew");
-        assert_eq!(heads.before.keys().map(|topic| &**topic).collect::<Vec<_>>(), ["kept"]);
-        assert!(!heads.of("kept").know(0, 3), "nobody asked for it in this cycle");
-        heads.turn(Instant::now(), |_| false);
-        assert!(heads.before.contains_key("kept"), "the cycle was cut short");
-        heads.end();
-        heads.turn(Instant::now(), |_| false);
-        assert!(heads.before.is_empty());
+        fill(&mut batches);
+        batches.begin_cycle(Instant::now(), |topic| topic == "compacted");
+        batches.forget("anew");
+        assert_eq!(batches.before.keys().map(|topic| &**topic).collect::<Vec<_>>(), ["kept"]);
+        assert!(!batches.of("kept").know(0, 3), "nobody asked for it in this cycle");
+        batches.begin_cycle(Instant::now(), |_| false);
+        assert!(batches.before.contains_key("kept"), "the cycle was cut short");
+        batches.end_cycle();
+        batches.begin_cycle(Instant::now(), |_| false);
+        assert!(batches.before.is_empty());
     }
 
     #[test]
-    fn a_share_has_each_partition_once_and_no_more_than_fit() {
+    fn share_has_each_partition_once_and_no_more_than_fit() {
         let place = |number| (Arc::<str>::from("t"), number);
-        let mut open: Vec<_> = (0..100).map(|number| (place(number % 80), i64::from(number), 200)).collect();
-        let first = share(&mut open);
-        assert_eq!((first.len(), first[&place(7)]), (PARTITIONS_PER_FETCH, (7, 200)));
-        let second = share(&mut open);
-        assert_eq!((second.len(), second[&place(7)], open.len()), (36, (87, 200), 0));
+        let mut open: Vec<_> = (0..100)
+            .map(|number| (place(number % 80), WantedOffset { offset: i64::from(number), end: 200 }))
+            .collect();
+        let first = take_share(&mut open);
+        assert_eq!(
+            (first.len(), first[&place(7)]),
+            (PARTITIONS_PER_FETCH, WantedOffset { offset: 7, end: 200 })
+        );
+        let second = take_share(&mut open);
+        assert_eq!(
+            (second.len(), second[&place(7)], open.len()),
+            (36, WantedOffset { offset: 87, end: 200 }, 0)
+        );
     }
 }

@@ -1,13 +1,13 @@
-//! How old the next record is that a group will read, by the source that knows it best.
+//! How old the next record is that a group will read, by the most exact source.
 //!
-//! Our own samples ([`crate::collect::history`]) where they know it well; else the record's own head ([`super::batches`]);
-//! else a search ([`super::search`]); else what our samples say, however little that is.
+//! Our own samples of the log end ([`crate::collect::history`]) if they are exact enough; else the header of the record batch
+//! ([`super::batches`]); else a search ([`super::search`]); else our own samples, however inexact.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    batches::{self as heads, Heads},
-    search::{self, Searches},
+    batches::{NEAR_LOG_END, RecordBatches, TopicBatches},
+    search::{Searches, TopicSearches},
 };
 use crate::{
     cluster::{Ends, OffsetSet},
@@ -18,31 +18,31 @@ use crate::{
     config,
 };
 
-/// What tells how old an offset is.
+/// The sources of ages.
 pub(crate) struct Sources<'a> {
     pub(crate) topics: &'a topics::Watched,
-    pub(crate) heads: &'a Heads,
+    pub(crate) batches: &'a RecordBatches,
     pub(crate) searches: &'a Searches,
-    /// On our own clock.
+    /// The time by our own clock.
     pub(crate) now: Duration,
-    /// Milliseconds since 1970.
+    /// The same time in milliseconds since 1970.
     pub(crate) now_ms: i64,
 }
 
-/// What is known of one topic.
-pub(crate) struct Dates<'a> {
+/// The sources of ages for one topic.
+pub(crate) struct TopicAges<'a> {
     logs: Option<topics::Logs<'a>>,
-    heads: heads::Of<'a>,
-    searches: search::Of<'a>,
+    batches: TopicBatches<'a>,
+    searches: TopicSearches<'a>,
     now: Duration,
     now_ms: i64,
 }
 
-impl<'a> Dates<'a> {
+impl<'a> TopicAges<'a> {
     pub(crate) fn of(sources: &Sources<'a>, topic: &str) -> Self {
         Self {
             logs: sources.topics.of(topic),
-            heads: sources.heads.of(topic),
+            batches: sources.batches.of(topic),
             searches: sources.searches.of(topic),
             now: sources.now,
             now_ms: sources.now_ms,
@@ -53,8 +53,8 @@ impl<'a> Dates<'a> {
         self.logs?.log(partition)
     }
 
-    /// How old the next record to be read is: by our own samples if they know it well, else by the source that
-    /// knows it best.
+    /// How old the next record to be read is: by our own samples if their error is at most `max_error`, else by the most exact
+    /// source. Absent if no source knows the record.
     pub(crate) fn age(
         &self,
         partition: i32,
@@ -62,53 +62,53 @@ impl<'a> Dates<'a> {
         log: topics::Log<'_>,
         max_error: Duration,
     ) -> Option<TimeLag> {
-        if log.ends.end.is_some_and(|end| self.heads.is_read(partition, committed, end)) {
+        if log.ends.end.is_some_and(|end| self.batches.is_read(partition, committed, end)) {
             return Some(NOTHING_UNREAD);
         }
         let offset = unread(committed, log.ends)?;
-        let poor = match log.age(offset, self.now, max_error) {
-            Some((age, true)) => return Some(age),
-            poor => poor.map(|(age, _)| age),
-        };
-        let record = self.heads.age(partition, offset, self.now_ms);
+        let sampled = log.age(offset, self.now, max_error);
+        if let Some((age, true)) = sampled {
+            return Some(age);
+        }
+        let record = self.batches.age(partition, offset, self.now_ms);
         if record.is_some_and(|record| record.error == Some(Duration::ZERO)) {
             return record;
         }
         let found = self.searches.age(partition, offset, self.now_ms);
-        record.into_iter().chain(found).min_by_key(|age| age.error).or(poor)
+        record.into_iter().chain(found).min_by_key(|age| age.error).or(sampled.map(|(age, _)| age))
     }
 }
 
-/// Commits so near to the end that nothing but markers may lie between.
-pub(crate) fn almost(committed: &OffsetSet, topics: &topics::Watched) -> OffsetSet {
+/// Committed offsets so near to the log end that there may be only control batches between.
+pub(crate) fn near_log_end(committed: &OffsetSet, topics: &topics::Watched) -> OffsetSet {
     select(committed, topics, |_| {
         |_, offset, log| {
             let Ends { start: Some(start), end: Some(end) } = log.ends else { return None };
-            (offset >= start && (1..=heads::ALMOST).contains(&(end - offset))).then_some(offset)
+            (offset >= start && (1..=NEAR_LOG_END).contains(&(end - offset))).then_some(offset)
         }
     })
 }
 
-/// Offsets of whose age our own samples know nothing, or too little.
-pub(crate) fn unclear(
+/// Offsets of the next records whose age our own samples do not give, or not exactly enough.
+pub(crate) fn undated(
     committed: &OffsetSet,
     topics: &topics::Watched,
-    heads: &Heads,
+    batches: &RecordBatches,
     settings: &config::Lag,
     now: Duration,
 ) -> OffsetSet {
     select(committed, topics, |topic| {
-        let heads = heads.of(topic);
+        let batches = batches.of(topic);
         move |partition, committed, log| {
             let offset = unread(committed, log.ends)?;
             let known = log.age(offset, now, settings.max_error).is_some_and(|(_, good)| good);
-            let read = log.ends.end.is_some_and(|end| heads.is_read(partition, committed, end));
+            let read = log.ends.end.is_some_and(|end| batches.is_read(partition, committed, end));
             (!known && !read).then_some(offset)
         }
     })
 }
 
-/// Of each topic those offsets that `choose` makes of the committed ones.
+/// The offsets that `choose` makes of the committed offsets of each topic.
 fn select<'a, F>(committed: &OffsetSet, topics: &'a topics::Watched, choose: impl Fn(&str) -> F) -> OffsetSet
 where
     F: Fn(i32, i64, topics::Log<'a>) -> Option<i64>,
@@ -128,8 +128,8 @@ where
     places
 }
 
-/// The offset of the next record to be read, if there is one and it is still there: of records that are lost,
-/// the first that is left counts.
+/// The offset of the next record to be read; absent if all records are read. If records were deleted unread, the first record
+/// that is left counts.
 fn unread(committed: i64, ends: Ends) -> Option<i64> {
     let (start, end) = (ends.start?, ends.end?);
     let offset = committed.max(start);

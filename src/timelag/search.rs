@@ -1,10 +1,10 @@
-//! When the record at an offset was written, by asking brokers which offset belongs to which time.
+//! When the record at an offset was written, by a search with ListOffsets.
 //!
-//! A broker names the first record whose timestamp is not before a given one. Guess by guess the answers
-//! close in on the offset, for all partitions at once: one request a round and leader. A time that was
-//! found holds for as long as the commit stays where it is, for every group that stands there.
+//! A broker names the first record whose timestamp is not before a given one. Guess by guess the answers come closer to the
+//! offset, for all partitions at once: one request for each round and leader. A time that was found is valid for every group with
+//! that committed offset.
 //!
-//! That is the newest time of all records up to the offset: the record's own where timestamps are in order.
+//! The result is the newest timestamp of all records up to the offset: that of the record itself if timestamps are in order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,24 +25,28 @@ use crate::{
     },
 };
 
-/// Rounds of guesses in a cycle; what is not found by then goes on in the next.
+/// Rounds of guesses in a cycle. The next cycle goes on with searches that have not ended.
 const ROUNDS: usize = 16;
 
-/// Close enough: this, or one part in [`SHARE`] of the age.
+/// A time is exact enough within this, or within one part in [`SHARE`] of the age.
 const CLOSE_MS: i64 = 1000;
 const SHARE: i64 = 100;
 
-/// Searches under way and found, by topic, partition and offset.
+/// Searches, by topic, partition and offset.
 #[derive(Debug, Default)]
-pub(crate) struct Searches(BTreeMap<Arc<str>, OfTopic>);
+pub(crate) struct Searches {
+    topics: BTreeMap<Arc<str>, SearchesByOffset>,
+    /// The time of the cycle, in milliseconds since 1970.
+    now_ms: i64,
+}
 
-type OfTopic = BTreeMap<(i32, i64), Search>;
+type SearchesByOffset = BTreeMap<(i32, i64), Search>;
 
-/// Those of one topic.
-pub(crate) struct Of<'a>(Option<&'a OfTopic>);
+/// The searches of one topic.
+pub(crate) struct TopicSearches<'a>(Option<&'a SearchesByOffset>);
 
-impl Of<'_> {
-    /// How old the record at an offset is, if that was found.
+impl TopicSearches<'_> {
+    /// How old the record at an offset is; absent if the search has not ended.
     pub(crate) fn age(&self, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
         let State::Found(at, error) = self.0?.get(&(partition, offset))?.state else { return None };
         let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
@@ -50,17 +54,17 @@ impl Of<'_> {
     }
 }
 
-/// So far from now a timestamp may lie ahead.
+/// How far a timestamp may lie in the future.
 const SKEW_MS: i64 = MAX_SKEW.as_millis() as i64;
 
 /// What is known of the time of one offset. All times in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Search {
-    /// A record at or before the offset, and its time: the one looked for is not older.
+    /// A record at or before the offset, and its timestamp: the record at the offset is not older.
     before: Option<(i64, i64)>,
-    /// The offset's record is older than this.
+    /// The record at the offset is older than this.
     until: i64,
-    /// The record after which `until` comes, for guessing.
+    /// An offset after which all timestamps are at least `until`, for guessing.
     end: i64,
     guesses: u32,
     state: State,
@@ -69,18 +73,18 @@ struct Search {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Searching,
-    /// When, and how far from the truth at most.
+    /// The timestamp, and its largest error.
     Found(i64, i64),
-    /// Records without timestamps, or with timestamps of the future.
+    /// The records have no timestamps, or timestamps in the future.
     Hopeless,
 }
 
-/// How wide a bracket may be around an age.
+/// How far apart the two bounds of a time may be.
 fn close_ms(age_ms: i64) -> i64 {
     (age_ms / SHARE).max(CLOSE_MS)
 }
 
-/// Whether an age is known as well as a search would know it.
+/// Whether an age is as exact as a search would find it.
 pub(crate) fn is_close(age: TimeLag) -> bool {
     let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     age.error.is_some_and(|error| ms(error) <= close_ms(ms(age.age)) / 2)
@@ -91,11 +95,11 @@ impl Search {
         Self { before: None, until: now + 1, end, guesses: 0, state: State::Searching }
     }
 
-    /// The next time to ask for.
+    /// The next timestamp to ask for.
     fn guess(&self, offset: i64) -> i64 {
         let Some((at, time)) = self.before else { return 0 };
         let width = self.until - time;
-        // Alternately where an even log would have it, and in the middle: neither alone is fast on every log.
+        // In turns, where the offset would be in a log that grows evenly, and in the middle: neither alone is fast on every log.
         let share = if self.guesses.is_multiple_of(2) && self.end > at {
             (offset - at) as f64 / (self.end - at) as f64
         } else {
@@ -131,7 +135,7 @@ impl Search {
                 self.state = State::Hopeless;
                 return;
             }
-            // Nothing is that young, or only what comes after the offset.
+            // No record is that young, or only records after the offset are.
             found => {
                 if asked < self.until {
                     self.until = asked;
@@ -153,30 +157,23 @@ impl Search {
 }
 
 impl Searches {
-    /// Those of a topic.
-    pub(crate) fn of(&self, topic: &str) -> Of<'_> {
-        Of(self.0.get(topic))
+    /// The searches of a topic.
+    pub(crate) fn of(&self, topic: &str) -> TopicSearches<'_> {
+        TopicSearches(self.topics.get(topic))
     }
 
-    /// Forgets a topic, which is another one now.
+    /// Forgets a topic whose log was truncated or recreated.
     pub(crate) fn forget(&mut self, topic: &str) {
-        self.0.remove(topic);
+        self.topics.remove(topic);
     }
 
-    /// Searches until then for what is wanted and not found yet; forgets what is not wanted any more.
-    pub(crate) async fn run(
-        &mut self,
-        wire: &wire::Cluster,
-        metadata: &metadata::Snapshot,
-        wanted: OffsetSet,
-        topics: &topics::Watched,
-        (now_ms, until): (i64, Instant),
-        faults: &mut Faults,
-    ) {
-        self.0.retain(|topic, _| wanted.contains_key(topic));
+    /// Begins a search for each offset that is wanted and has none; forgets searches that are not wanted any more.
+    pub(crate) fn want(&mut self, wanted: OffsetSet, topics: &topics::Watched, now_ms: i64) {
+        self.now_ms = now_ms;
+        self.topics.retain(|topic, _| wanted.contains_key(topic));
         for (topic, places) in wanted {
             let Some(logs) = topics.of(&topic) else { continue };
-            let known = self.0.entry(topic).or_default();
+            let known = self.topics.entry(topic).or_default();
             known.retain(|place, _| places.contains(place));
             for (partition, offset) in places {
                 if let Some(end) = logs.log(partition).and_then(|log| log.ends.end) {
@@ -184,6 +181,17 @@ impl Searches {
                 }
             }
         }
+    }
+
+    /// Searches until then.
+    pub(crate) async fn run(
+        &mut self,
+        wire: &wire::Cluster,
+        metadata: &metadata::Snapshot,
+        until: Instant,
+        faults: &mut Faults,
+    ) {
+        let now_ms = self.now_ms;
         let mut tired = BTreeSet::new();
         for _ in 0..ROUNDS {
             let asked = self.guesses(metadata, &tired);
@@ -206,10 +214,10 @@ impl Searches {
         }
     }
 
-    /// One guess for each partition that still looks for something: a broker answers each only once a request.
+    /// One guess for each partition with a search that has not ended: a broker answers each partition once in a request.
     fn guesses(&self, metadata: &metadata::Snapshot, tired: &BTreeSet<TopicPartition>) -> TimesByLeader {
         let mut asked = TimesByLeader::new();
-        for (topic, searches) in &self.0 {
+        for (topic, searches) in &self.topics {
             let Some(Ok(known)) = metadata.topics.get(&**topic) else { continue };
             let mut last = None;
             let open = searches.iter().filter(|(_, search)| search.state == State::Searching);
@@ -227,7 +235,7 @@ impl Searches {
         asked
     }
 
-    /// One answer tells every offset of the partition something.
+    /// Takes in one answer, which brings every search in the partition further.
     fn learn(
         &mut self,
         topic: &Arc<str>,
@@ -236,7 +244,7 @@ impl Searches {
         found: Option<FoundOffset>,
         now_ms: i64,
     ) {
-        if let Some(searches) = self.0.get_mut(topic) {
+        if let Some(searches) = self.topics.get_mut(topic) {
             for ((_, offset), search) in searches.range_mut((partition, i64::MIN)..=(partition, i64::MAX)) {
                 search.learn(*offset, asked, found, now_ms);
             }
@@ -250,13 +258,13 @@ mod tests {
 
     use super::*;
 
-    /// What a broker would answer for a log of these timestamps.
+    /// What a broker would answer for a log with these timestamps.
     fn broker(log: &[i64], time: i64) -> Option<FoundOffset> {
         let at = log.iter().position(|timestamp| *timestamp >= time)?;
         Some(FoundOffset { offset: at as i64, timestamp_ms: Some(log[at]) })
     }
 
-    /// (when, to how much, guesses)
+    /// The result of a search and the number of guesses.
     fn find(log: &[i64], offset: i64, now: i64) -> (State, u32) {
         let mut search = Search::new(log.len() as i64, now);
         while search.state == State::Searching && search.guesses < 200 {
@@ -267,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_even_log_takes_a_few_guesses() {
+    fn log_that_grows_evenly_takes_a_few_guesses() {
         let log: Vec<i64> = (0..100_000).map(|n| 1_000_000 + n * 100).collect();
         let now = log[99_999] + 60_000;
         for offset in [0, 1, 777, 50_000, 99_999] {
@@ -281,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_for_an_hour_and_then_a_burst_takes_a_few_more() {
+    fn log_with_an_idle_hour_and_a_burst_takes_a_few_more_guesses() {
         let log: Vec<i64> = (0..100).map(|n| n * 1000).chain((0..10_000).map(|n| 3_700_000 + n)).collect();
         for offset in [0, 50, 99, 100, 5_000] {
             let (state, guesses) = find(&log, offset, 3_800_000);
@@ -294,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn records_without_timestamps_are_hopeless() {
+    fn search_among_records_without_timestamps_is_given_up() {
         let mut search = Search::new(100, 5_000);
         search.learn(50, 0, Some(FoundOffset { offset: 0, timestamp_ms: None }), 5_000);
         assert_eq!(search.state, State::Hopeless);
@@ -305,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_record_of_the_future_no_age_is_made_up() {
+    fn record_after_a_timestamp_in_the_future_gets_no_age() {
         let log = [1_000, 2_000, 900_000_000, 3_000, 4_000];
         for offset in [2, 3, 4] {
             assert_eq!(find(&log, offset, 5_000).0, State::Hopeless, "{offset}");
@@ -314,7 +322,7 @@ mod tests {
     }
 
     proptest! {
-        /// In a log whose timestamps never go back, the truth lies within the error, after few guesses.
+        /// In a log whose timestamps never go back, the true time lies within the error, after few guesses.
         #[test]
         fn the_truth_lies_within_the_error(pauses in prop::collection::vec(0i64..100_000, 1..300), pick in 0.0..1.0f64) {
             let log: Vec<i64> = pauses.iter().scan(1_000_000, |time, pause| { *time += pause; Some(*time) }).collect();

@@ -511,8 +511,11 @@ fn collected(wall: SystemTime) -> monitor::Snapshot {
 /// One that hangs, one that is only slow, and one of whom nobody may know anything.
 fn transactions() -> transactions::Snapshot {
     let held = |by| transactions::Held { time: ms(90_500), records: 17, by };
-    let by =
-        |id: Option<&str>, hanging| transactions::By { producer: 4711, id: id.map(str::to_owned), hanging };
+    let by = |id: Option<&str>, hanging| transactions::HeldBackBy {
+        producer: 4711,
+        id: id.map(str::to_owned),
+        hanging,
+    };
     transactions::Snapshot {
         held: BTreeMap::from([
             ((HOSTILE.into(), 0), held(Some(by(None, Some(true))))),

@@ -87,7 +87,7 @@ impl PartitionMemory {
             self.changed |= self.history.add(now, end);
             start.into_iter().for_each(|start| self.newest.begins(start));
             if start.is_some_and(|start| start >= end) {
-                self.newest.none(end);
+                self.newest.emptied(end);
             }
         }
         if is_truncated {

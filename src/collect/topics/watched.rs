@@ -228,7 +228,7 @@ impl Watched {
                     // While the newest record cannot be read yet, the broker names none. The next cycle asks again.
                     Ok(None) => {}
                     Ok(Some(found)) => {
-                        let ahead = partition.newest.told(partition.ends.end, found.timestamp_ms, latest_ms);
+                        let ahead = partition.newest.named(partition.ends.end, found.timestamp_ms, latest_ms);
                         memory.future += u64::from(ahead);
                     }
                     // Brokers before 3.0 do not know this request: that is no failure.
@@ -259,7 +259,8 @@ impl Watched {
         places
     }
 
-    /// Takes in the dates of the record batches there. If the batches of the last step back have no date, there is none.
+    /// Takes in the timestamps of the record batches that were read `back` offsets before the log end. If the last step back
+    /// finds no timestamp, there is none.
     pub(crate) fn date_by(&mut self, found: BTreeMap<Arc<str>, Vec<(i32, BatchDates)>>, back: i64) {
         for (name, dates) in found {
             let Some(memory) = self.topics.get_mut(&name) else { continue };
@@ -268,12 +269,13 @@ impl Watched {
                 let last = STEPS_BACK.last() == Some(&back) && dates.known;
                 memory.future += u64::from(partition.newest.ahead(dates.ahead));
                 if dates.newest_ms.is_some() || last {
-                    partition.newest.seen(partition.ends.end, dates.newest_ms);
+                    partition.newest.read(partition.ends.end, dates.newest_ms);
                 }
             }
         }
     }
 
+    /// What the cycle publishes of each topic.
     pub(crate) fn views(&self, settings: &config::Freshness, latest_ms: i64) -> BTreeMap<Arc<str>, Topic> {
         let view = |(name, memory): (&Arc<str>, &TopicMemory)| {
             let watched = settings.enabled && settings.topics.covers(name);

@@ -1,8 +1,8 @@
-//! Is every partition where it should be, and what has changed?
+//! The health of every partition, and what has changed in the cluster.
 //!
-//! Most of it is read from the metadata that is there anyway. Settings of topics are asked for once in ten minutes,
-//! and what is being moved where a replica is missing. The first answer is the baseline; a topic or broker that
-//! one answer leaves out is not gone.
+//! Most of this comes from the metadata that another task asks for. Settings of topics are asked for once in ten minutes, and
+//! reassignments while a replica is out of sync. The first answer is the baseline. A topic or broker that one answer lacks does
+//! not count as deleted.
 
 mod change;
 mod kept;

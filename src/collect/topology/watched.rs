@@ -16,31 +16,32 @@ use crate::{
     },
 };
 
-/// How long settings of topics hold.
+/// How long the settings of topics are kept.
 const CONFIGS_FOR: Duration = Duration::from_secs(600);
 
-/// Looks in a row that must miss something before it is gone.
+/// A topic or broker that is missing from this many answers in a row was deleted or has left.
 const MISSES: u8 = 2;
 
-/// The state of a topic's partitions.
+/// How many partitions of a topic are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Health {
-    /// How many there are.
+    /// All partitions.
     pub partitions: usize,
-    /// Without a leader.
+    /// Partitions without a leader.
     pub offline: usize,
-    /// With fewer replicas in sync than replicas.
+    /// Partitions with fewer in-sync replicas than replicas.
     pub under_replicated: usize,
-    /// Of these, being moved to other brokers: expected to be so. Absent where that may not be asked.
+    /// Under-replicated partitions that are being moved to other brokers, which is expected. Absent if the principal may not ask
+    /// for reassignments.
     pub reassigning: Option<usize>,
-    /// With fewer replicas in sync than `min.insync.replicas`; absent where that is not known.
+    /// Partitions with fewer in-sync replicas than `min.insync.replicas`; absent if the setting is not known.
     pub under_min_isr: Option<usize>,
-    /// Led by another than the preferred replica.
+    /// Partitions whose leader is not the preferred replica.
     pub imbalanced: usize,
 }
 
 impl Health {
-    /// Of several topics together; what one does not know, nobody knows.
+    /// The sum of several topics. A count that is absent for one topic is absent in the sum.
     pub fn sum<'a>(all: impl Iterator<Item = &'a Health>) -> Self {
         let start = Self { under_min_isr: Some(0), reassigning: Some(0), ..Self::default() };
         let both = |one: Option<usize>, other: Option<usize>| Some(one? + other?);
@@ -54,12 +55,13 @@ impl Health {
         })
     }
 
-    /// Whether something is wrong with a partition.
+    /// Whether a partition is offline, under-replicated or below `min.insync.replicas`.
     pub fn is_sick(&self) -> bool {
         self.offline > 0 || self.under_replicated > 0 || self.under_min_isr.is_some_and(|under| under > 0)
     }
 
-    /// Of a topic, whose setting may be known, and of whose partitions these are being moved, if that is known.
+    /// Counts the partitions of a topic. `min_isr` is its `min.insync.replicas` and `moving` the partitions that are being moved,
+    /// each absent if not known.
     pub fn of(topic: &Topic, min_isr: Option<usize>, moving: Option<&[i32]>) -> Self {
         let count = |holds: &dyn Fn(&admin::Partition) -> bool| {
             topic.partitions.values().filter(|partition| holds(partition)).count()
@@ -84,37 +86,37 @@ fn is_under_replicated(partition: &admin::Partition) -> bool {
     partition.isr.len() < partition.replicas.len()
 }
 
-/// The cluster as it was last seen.
+/// The health of the topics and the changes of the cluster, as of the last cycle.
 #[derive(Debug, Clone, Default)]
 pub struct Topology {
-    /// By topic.
+    /// The health of each topic.
     pub health: BTreeMap<Arc<str>, Health>,
-    /// Changes since the start, by kind.
+    /// The number of changes since the start, by kind.
     pub changes: BTreeMap<Change, u64>,
 }
 
-/// Everything that is remembered of the cluster.
+/// What is remembered of the cluster from one cycle to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     pub(super) topics: BTreeMap<Arc<str>, Seen>,
-    /// Looks in a row without it, and its rack.
+    /// For each broker, the number of answers in a row that lacked it, and its rack.
     brokers: BTreeMap<BrokerId, (u8, Option<String>)>,
-    /// Settings that changed since the last look.
+    /// Settings that changed since the last cycle.
     changed: Vec<Changed>,
     changes: BTreeMap<Change, u64>,
     began: bool,
-    /// What was there before the start is known.
+    /// Whether the history file said which topics existed before the start.
     pub(super) remembered: bool,
-    /// Topics that are other ones since they were last saved.
+    /// Topics that have changed since they were last saved.
     pub(super) unsaved: BTreeSet<Arc<str>>,
     policies: BTreeMap<Arc<str>, admin::Policy>,
-    /// Topics whose settings we may not see.
+    /// Topics whose settings the principal may not describe.
     refused: BTreeSet<Arc<str>>,
     asked: Option<Instant>,
-    /// The brokers whose refusals are remembered.
+    /// The brokers of the cluster when requests were last refused.
     asked_of: Vec<BrokerId>,
     configs: Permission,
-    /// Partitions that are being moved, if that is known.
+    /// Partitions that are being moved, by topic; absent if that is not known.
     moving: Option<BTreeMap<Arc<str>, Vec<i32>>>,
     reassignments: Permission,
 }
@@ -122,9 +124,9 @@ pub(crate) struct Watched {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) id: Option<TopicId>,
-    /// As it was when nothing was being moved: who moves has more of them for a while.
+    /// The replication factor when no replica was being moved. During a reassignment a partition has additional replicas.
     pub(super) replicas: usize,
-    /// By the last answer.
+    /// The replication factor in the last answer.
     pub(super) replicas_now: usize,
     pub(super) leaders: BTreeMap<i32, Option<BrokerId>>,
     pub(super) missed: u8,
@@ -140,7 +142,7 @@ impl Seen {
 }
 
 impl Watched {
-    /// Compares with the look before; tells what has changed, and what to.
+    /// Compares the metadata with those of the cycle before; returns what has changed.
     pub(crate) fn observe(&mut self, metadata: &metadata::Snapshot) -> Vec<Changed> {
         let mut changes = std::mem::take(&mut self.changed);
         self.brokers(metadata, &mut changes);
@@ -160,12 +162,12 @@ impl Watched {
                         seen.replicas = before.replicas;
                     }
                     seen.id = seen.id.or(before.id);
-                    // A leader that comes back has not moved.
+                    // A partition that gets the same leader again after a time without one has not moved.
                     for (number, leader) in &mut seen.leaders {
                         *leader = leader.or_else(|| before.leaders.get(number).copied().flatten());
                     }
                 }
-                // Asked at a bad moment: it is there all the same.
+                // The topic exists, although the answer has an error for it.
                 (Some(seen), Err(_)) => seen.missed = 0,
                 (None, Ok(topic)) => {
                     self.unsaved.insert(name.as_str().into());
@@ -187,7 +189,7 @@ impl Watched {
             !gone
         });
         if !std::mem::replace(&mut self.began, true) {
-            // Brokers come and go with their numbers; topics are remembered.
+            // The history file knows the topics, and not the brokers.
             let is_news = |change: Change| self.remembered && change.is_of_topic();
             changes.retain(|changed| is_news(changed.change));
         }
@@ -219,7 +221,7 @@ impl Watched {
         });
     }
 
-    /// Asks what is being moved, where a replica is missing, and for settings of topics. Returns what failed.
+    /// Asks for reassignments while a replica is out of sync, and for the settings of topics. Returns the requests that failed.
     pub(crate) async fn ask(
         &mut self,
         wire: &wire::Cluster,
@@ -240,7 +242,7 @@ impl Watched {
         faults
     }
 
-    /// Other brokers may allow what these refused.
+    /// Forgets refusals once the cluster has other brokers: these may allow the requests.
     fn forget_refusals(&mut self, metadata: &metadata::Snapshot) {
         if !self.asked_of.iter().eq(metadata.brokers.keys()) {
             self.asked_of = metadata.brokers.keys().copied().collect();
@@ -249,7 +251,7 @@ impl Watched {
         }
     }
 
-    /// Asks for settings of topics, once in ten minutes and for topics that are new.
+    /// Asks for the settings of all topics once in ten minutes, and for those of new topics at once.
     async fn ask_settings(
         &mut self,
         wire: &wire::Cluster,
@@ -282,7 +284,7 @@ impl Watched {
                         self.policies.insert(name, policy);
                     }
                     Err(fault) => {
-                        // Deleted since it was listed, which happens.
+                        // A topic that was deleted since it was listed is no failure.
                         faults.extend(
                             Some((Api::DescribeConfigs, fault)).filter(|_| fault != Fault::UnknownTopic),
                         );
@@ -301,7 +303,7 @@ impl Watched {
         self.policies.contains_key(topic) || self.refused.contains(topic)
     }
 
-    /// Whether offsets of a topic may be without a record.
+    /// Whether a topic is compacted, so that an offset may be without a record. False if the setting is not known.
     pub(crate) fn is_compacted(&self, topic: &str) -> bool {
         self.policies.get(topic).is_some_and(admin::Policy::is_compacted)
     }
@@ -321,7 +323,7 @@ impl Watched {
 fn differences(seen: &Seen, topic: &Topic, name: &str) -> Vec<Changed> {
     let now = Seen::of(topic);
     let of = |change| Changed::from((change, name.to_owned()));
-    // Brokers before 2.8 tell no ids.
+    // Brokers before 2.8 send no ids of topics.
     if seen.id.zip(now.id).is_some_and(|(before, now)| before != now) {
         return vec![of(Change::TopicRecreated)];
     }
@@ -329,7 +331,7 @@ fn differences(seen: &Seen, topic: &Topic, name: &str) -> Vec<Changed> {
     if now.leaders.len() > seen.leaders.len() {
         changes.push(of(Change::PartitionsAdded));
     }
-    // While replicas are being moved, there are more of them; what two answers say is so.
+    // During a reassignment a partition has additional replicas. Only a number that two answers agree on is the new one.
     let is_moving = topic.partitions.values().any(is_under_replicated);
     if now.replicas != seen.replicas && now.replicas == seen.replicas_now && !is_moving {
         changes.push(of(Change::ReplicationChanged));
@@ -381,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn partitions_are_counted_by_what_is_wrong_with_them() {
+    fn partitions_are_counted_by_state() {
         let topic = topic(
             1,
             &[
@@ -410,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_counted_from_the_second_look_on_and_what_is_missed_once_is_not_gone() {
+    fn changes_are_counted_from_the_second_cycle_on_and_one_missing_answer_deletes_nothing() {
         let (first, one): (Topic, &[_]) = (topic(1, &[(Some(1), &[1, 2], &[1, 2])]), &[1, 2]);
         let moved = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(1), &[1, 2], &[1])]);
         let again = topic(2, &[(Some(1), &[1, 2, 3], &[1])]);
@@ -440,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_while_nobody_looked_is_told() {
+    fn changes_during_a_restart_are_reported() {
         let one = topic(1, &[(Some(1), &[1, 2], &[1, 2])]);
         let mut first = Watched::default();
         assert_eq!(first.observe(&metadata(&[1, 2], &[("a", Ok(one.clone())), ("b", Ok(one.clone()))])), []);
@@ -461,7 +463,7 @@ mod tests {
         assert_eq!(names, [("a", true), ("b", false), ("c", true)]);
     }
     #[test]
-    fn who_moves_replicas_has_not_changed_their_number() {
+    fn reassignment_does_not_change_the_replication_factor() {
         let three: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2, 3], &[1, 2, 3]);
         let moving: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2, 3, 4, 5, 6], &[1, 2, 3]);
         let moved: (Option<i32>, &[i32], &[i32]) = (Some(4), &[4, 5, 6], &[4, 5, 6]);
@@ -484,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_leader_is_told_with_its_partition_and_both_brokers() {
+    fn moved_leader_is_reported_with_its_partition_and_both_brokers() {
         let mut watched = Watched::default();
         let mut look = |leaders: [Option<i32>; 3]| {
             let partitions = leaders.map(|leader| (leader, &[1, 2][..], &[1, 2][..]));
@@ -503,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_has_changed_is_told_with_what_it_was_and_is() {
+    fn changed_setting_is_reported_with_its_value_before_and_after() {
         let policy = |retention: &str, cleanup: &str| {
             admin::Policy::from_iter([("retention.ms", retention), ("cleanup.policy", cleanup)])
         };

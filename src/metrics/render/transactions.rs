@@ -3,7 +3,7 @@
 use crate::{
     board::Readings,
     catalog::{collect::COLLECT_ERRORS, transactions as c},
-    collect::transactions::By,
+    collect::transactions::HeldBackBy,
     metrics::{
         Label, Series, Sink, Value,
         values::{flag, text},
@@ -18,7 +18,7 @@ pub(super) fn transactions<'a>(readings: &'a Readings, series: &mut Vec<Series<'
         let at = || -> [Label<'a>; 3] { [text(name), text(topic), number.to_string().into()] };
         series.push(c::HELD.series(at(), Value::Number(held.time.as_secs_f64())));
         series.push(c::RECORDS.series(at(), Value::Number(held.records as f64)));
-        let Some(By { producer, id, hanging }) = &held.by else { continue };
+        let Some(HeldBackBy { producer, id, hanging }) = &held.by else { continue };
         let [name, topic, partition] = at();
         let id = text(id.as_deref().unwrap_or_default());
         let labels = [name, topic, partition, producer.to_string().into(), id];
