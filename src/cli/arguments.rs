@@ -1,10 +1,10 @@
-//! The command line: what can be said, not what it does.
+//! The arguments of the command line.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::config::Sources;
+use crate::{acls, config::Sources, oneshot, slo};
 
 /// Tells, from a client's seat, whether a Kafka cluster works for the people who depend on it.
 #[derive(Debug, Parser)]
@@ -53,8 +53,8 @@ pub enum Command {
         #[arg(long, default_value = "10s", value_parser = deadline)]
         deadline: Duration,
         /// For people or for scripts
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = oneshot::Format::Text)]
+        format: oneshot::Format,
     },
     /// Print every metric with its labels and its meaning, as Markdown
     Metrics,
@@ -67,8 +67,8 @@ pub enum Command {
         #[arg(long, value_name = "PERCENT", value_parser = crate::config::promise)]
         objective: Option<f64>,
         /// For whom
-        #[arg(long, value_enum, default_value_t = crate::slo::Format::Prometheus)]
-        format: crate::slo::Format,
+        #[arg(long, value_enum, default_value_t = slo::Format::Prometheus)]
+        format: slo::Format,
     },
     /// Write the permissions that the configuration needs
     Acls {
@@ -76,8 +76,8 @@ pub enum Command {
         #[arg(long, short, value_name = "FILE")]
         config: Option<PathBuf>,
         /// For whom
-        #[arg(long, value_enum, default_value_t = crate::acls::Format::Kafka)]
-        format: crate::acls::Format,
+        #[arg(long, value_enum, default_value_t = acls::Format::Kafka)]
+        format: acls::Format,
         /// Who gets them; the name of sasl.username unless set, and with a certificate User:CN=… has to be
         #[arg(long, value_name = "NAME")]
         principal: Option<String>,
@@ -154,23 +154,14 @@ pub struct Connection {
     pub property: Vec<(String, String)>,
 }
 
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For scripts.
-    Json,
-}
-
-/// What a heartbeat's account can hold: its horizon is twice the deadline, and at most an hour.
+/// Reads the deadline of a probe. The horizon is twice the deadline, and a heartbeat's horizon is at most an hour.
 fn deadline(text: &str) -> Result<Duration, String> {
     let range = Duration::from_millis(1)..=Duration::from_secs(30 * 60);
     let deadline = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     range.contains(&deadline).then_some(deadline).ok_or_else(|| "must be from 1ms to 30m".to_owned())
 }
 
-/// The value never appears in an error: it may be a secret.
+/// Reads a property. The value never appears in an error, because it may be a secret.
 fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
@@ -179,7 +170,7 @@ fn property(text: &str) -> Result<(String, String), String> {
 }
 
 impl Connection {
-    /// As a source of configuration.
+    /// The arguments and the environment as sources of the configuration.
     pub fn sources(&self, env: BTreeMap<String, String>) -> Sources {
         Sources {
             file: self.config.clone(),
@@ -192,7 +183,7 @@ impl Connection {
 }
 
 impl Run {
-    /// As a source of configuration.
+    /// The arguments and the environment as sources of the configuration.
     pub fn sources(&self, env: BTreeMap<String, String>) -> Sources {
         Sources {
             listen: self.listen.clone(),
@@ -213,12 +204,12 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_consistent() {
+    fn definition_of_the_arguments_is_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn the_service_runs_with_and_without_its_name() {
+    fn service_runs_with_and_without_the_word_run() {
         for line in
             ["kafka-heartbeat -b h:1 -X a=b=c --listen l", "kafka-heartbeat run -b h:1 -X a=b=c --listen l"]
         {
@@ -236,11 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_and_a_plan_take_the_same_connection() {
+    fn probe_and_plan_take_the_same_connection() {
         let cli =
             parse("kafka-heartbeat probe -b h:1 --count 3 --deadline 2s --format json").expect("a probe");
         let Some(Command::Probe { count, deadline, format, .. }) = cli.command else { panic!("no probe") };
-        assert_eq!((count, deadline, format), (3, Duration::from_secs(2), Format::Json));
+        assert_eq!((count, deadline, format), (3, Duration::from_secs(2), oneshot::Format::Json));
         for (wrong, words) in
             [("0s", "from 1ms to 30m"), ("999us", "1ms"), ("31m", "30m"), ("10", "time unit needed")]
         {
@@ -256,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_demo_leaves_the_listener_to_the_configuration() {
+    fn demo_leaves_the_listener_to_the_configuration() {
         let listener = |line| match parse(line).expect(line).command {
             Some(Command::Demo { listen, .. }) => listen,
             other => panic!("{other:?}"),
@@ -266,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_never_repeats_a_property() {
+    fn error_of_a_property_does_not_repeat_its_value() {
         let error = parse("kafka-heartbeat -X =hush").expect_err("no key");
         assert!(error.to_string().contains("expected KEY=VALUE"));
     }

@@ -1,0 +1,18 @@
+//! The command line: the arguments, and what each command does for a terminal.
+
+mod arguments;
+mod commands;
+mod configuration;
+mod demo;
+mod documents;
+mod health;
+mod import;
+mod report;
+mod runtime;
+mod service;
+mod terminal;
+
+pub use self::{
+    arguments::{Cli, Command, Connection, Run, TopicAction},
+    commands::execute,
+};

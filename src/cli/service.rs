@@ -1,0 +1,50 @@
+//! `run`: the service.
+
+use clap::CommandFactory;
+
+use super::{
+    arguments::{Cli, Run},
+    configuration::{Environment, read},
+    runtime::on_runtime,
+    terminal::{complain, say},
+};
+use crate::{
+    app::{self, Checked},
+    config::Config,
+    exit::Exit,
+    logs,
+};
+
+/// Runs the service, or prints its configuration.
+pub(super) fn run(arguments: &Run, environment: Environment) -> Exit {
+    let sources = arguments.sources(environment);
+    match read(&sources) {
+        Ok((config, _)) if arguments.print_config => {
+            say(config.listing());
+            Exit::Ok
+        }
+        Ok((config, checked)) => serve(config, checked),
+        Err(errors) => {
+            complain(&errors.to_string());
+            // A person who gave no argument and no variable does not know the program yet.
+            if sources.is_empty() && errors.only_missing() {
+                complain(&format!("\n{}", Cli::command().render_help()));
+            }
+            Exit::Config
+        }
+    }
+}
+
+fn serve(config: Config, checked: Vec<Checked>) -> Exit {
+    if let Err(error) = logs::init(&config.log) {
+        complain(&error);
+        return Exit::Config;
+    }
+    let service = async {
+        match app::listen(&config).await {
+            Ok(listener) => app::run(config, checked, listener).await,
+            Err(exit) => exit,
+        }
+    };
+    on_runtime(service).unwrap_or(Exit::Internal)
+}
