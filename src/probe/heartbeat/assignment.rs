@@ -1,4 +1,4 @@
-//! What the reading thread is to read.
+//! The partitions and offsets that the reading thread is to read.
 
 use std::collections::BTreeMap;
 

@@ -254,9 +254,11 @@ impl Follower {
             let signal = self.signal.clone();
             native::run_aside(move || match producer.connect(&topic, first, attempt.limit) {
                 Ok(()) => {
-                    let (producer, partitions) = (attempt.producer, attempt.partitions);
                     // An error here means that the follower has ended.
-                    _ = signal.send(ReadySignal::Connected { producer, partitions });
+                    _ = signal.send(ReadySignal::Connected {
+                        producer: attempt.producer,
+                        partitions: attempt.partitions,
+                    });
                 }
                 Err(error) => tracing::debug!("{}", Chain(&error)),
             });

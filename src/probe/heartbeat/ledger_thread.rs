@@ -1,6 +1,6 @@
 //! The ledger's thread: the only place where the ledger meets a clock.
 //!
-//! It wakes every ten milliseconds. If it wakes much later, it was held up; if the watching thread of
+//! The thread wakes every ten milliseconds. If it wakes much later, it was held up; if the watching thread of
 //! [`stall_watch`](super::stall_watch) was held up as well, the process stalled. The clock is read before each event is
 //! booked, so the ledger knows of a stall before any event that happened after the stall.
 

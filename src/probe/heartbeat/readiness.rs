@@ -1,4 +1,4 @@
-//! When heartbeats on a partition may begin.
+//! The moment at which heartbeats on a partition may begin.
 //!
 //! A heartbeat measures Kafka, not the start of the service's own clients. The first heartbeat on a partition waits
 //! until a fetch of the partition was answered and the producer is connected to the partition's leader, but never
@@ -122,7 +122,7 @@ impl Readiness {
         }
     }
 
-    /// Since when and how long heartbeats on a partition wait; `None` when both clients are ready.
+    /// The time in which heartbeats on a partition wait; `None` when both clients are ready.
     pub(super) fn hold(&self, partition: i32) -> Option<Hold> {
         let ready = self.fetched.contains(&partition) && self.connected.contains(&partition);
         if ready { None } else { self.holds.get(&partition).copied() }

@@ -69,7 +69,7 @@ pub struct Record {
     pub sent: u64,
 }
 
-/// Why bytes are not a heartbeat.
+/// The reason why bytes are not a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAHeartbeat {
     /// Bytes of another program, or of a version of this program that has another format.

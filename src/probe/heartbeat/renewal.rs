@@ -1,4 +1,4 @@
-//! Why a heartbeat client was replaced.
+//! The reasons for which a heartbeat client is replaced.
 
 /// A heartbeat client was replaced by another client of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

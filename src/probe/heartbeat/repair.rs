@@ -1,4 +1,4 @@
-//! When a failed producer is replaced.
+//! The schedule by which a failed producer is replaced.
 //!
 //! After a fatal error, which only happens with `enable.idempotence = true`, librdkafka gives a producer up for good and
 //! refuses every record. Another producer takes its place, so that heartbeats continue to measure Kafka.

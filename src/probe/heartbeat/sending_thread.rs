@@ -1,6 +1,6 @@
 //! The sending thread: waits for slots of the schedule, and hands heartbeats to librdkafka.
 //!
-//! It never waits for an acknowledgement. The event of a heartbeat is in the ledger's channel before the client has the
+//! The thread never waits for an acknowledgement. The event of a heartbeat is in the ledger's channel before the client has the
 //! record, so that no acknowledgement can overtake it.
 
 use std::{

@@ -34,7 +34,7 @@ static WATCH: LazyLock<Arc<StallWatch>> = LazyLock::new(|| {
     watch
 });
 
-/// When the watching thread last ran, and its pauses.
+/// The last run of the watching thread, and its pauses.
 #[derive(Debug)]
 pub(super) struct StallWatch(Mutex<Readings>);
 

@@ -18,7 +18,7 @@ pub(super) struct Target {
     pub(super) leader: Leader,
     /// The reason why nothing can be sent yet, if there is one.
     pub(super) ready: Result<(), Fault>,
-    /// Why and how long no heartbeats are scheduled yet; `None` if they are.
+    /// The time in which no heartbeats are scheduled yet; `None` if they are scheduled.
     pub(super) hold: Option<Hold>,
 }
 

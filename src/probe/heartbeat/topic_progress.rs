@@ -1,4 +1,4 @@
-//! What the follower has arranged for the heartbeat topic.
+//! The arrangements that the follower has made for the heartbeat topic.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use tokio::time;
 
 use crate::kafka::{BrokerId, TopicId, admin::Topic};
 
-/// What the follower has arranged so far.
+/// The arrangements that the follower has made so far.
 #[derive(Default)]
 pub(super) struct TopicProgress {
     /// The id of the topic; `None` until an id was read.

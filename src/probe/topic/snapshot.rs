@@ -1,4 +1,4 @@
-//! What the topic probe publishes.
+//! The state of the heartbeat topic, as the topic probe publishes it.
 
 use super::action::Action;
 use crate::{

@@ -1,4 +1,4 @@
-//! When the topic probe runs between two cycles of its schedule.
+//! Starts cycles of the topic probe between those of its schedule.
 
 use std::sync::Arc;
 
