@@ -398,7 +398,7 @@ fn compose_names_images_by_version_and_services_that_exist() {
 }
 
 #[test]
-fn the_image_is_built_from_files_that_exist_and_told_its_revision() {
+fn image_is_built_from_files_that_exist_and_gets_its_revision() {
     for line in read(".dockerignore").lines().filter_map(|line| line.strip_prefix('!')) {
         assert!(root().join(line).exists(), "{line}");
     }

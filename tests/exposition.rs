@@ -161,14 +161,14 @@ fn hostile_names_are_escaped_and_read_back_unchanged() {
 #[test]
 fn cluster_without_heartbeats_has_no_series_of_heartbeats() {
     let mut readings = readings();
-    let told = |readings: &[Readings]| {
+    let families = |readings: &[Readings]| {
         parsed(readings).families().filter(|family| family.starts_with("heartbeat_slo_")).count()
     };
-    assert_eq!(told(&readings), 3);
+    assert_eq!(families(&readings), 3);
     for one in &mut readings {
         Arc::make_mut(&mut one.settings).heartbeat.enabled = false;
     }
-    assert_eq!(told(&readings), 0);
+    assert_eq!(families(&readings), 0);
 }
 
 #[test]
@@ -207,7 +207,10 @@ fn number_that_is_not_known_is_absent_and_never_zero() {
     ]);
     assert_eq!(families, expected);
     let known = parsed(&readings());
-    assert!(!known.families().any(|name| name == "process_open_fds"), "the system did not tell");
+    assert!(
+        !known.families().any(|name| name == "process_open_fds"),
+        "the operating system did not report it"
+    );
     let of = |name: &str, label: &str, value: &str| known.labels_of(name, label).contains(value);
     assert!(of("heartbeat_last_success_timestamp_seconds", "partition", "0"));
     assert!(!of("heartbeat_last_success_timestamp_seconds", "partition", "1"), "no heartbeat was ok there");
@@ -227,7 +230,7 @@ fn number_that_is_not_known_is_absent_and_never_zero() {
 
 #[test]
 fn series_above_the_limit_are_counted_and_sums_stay() {
-    let told = |extra: &[(&'static str, &str)]| {
+    let exposed = |extra: &[(&'static str, &str)]| {
         let settings =
             extra.iter().map(|(key, value)| ("lag", (*key).to_owned(), (*value).to_owned(), "test"));
         let sources =
@@ -241,7 +244,7 @@ fn series_above_the_limit_are_counted_and_sums_stay() {
         exposition.samples().keys().filter(|(name, _)| name.starts_with(prefix)).count()
     };
     let dropped = |exposition: &Exposition| exposition.only("heartbeat_series_dropped");
-    let (all, topics) = (told(&[]), told(&[("granularity", "topic")]));
+    let (all, topics) = (exposed(&[]), exposed(&[("granularity", "topic")]));
     assert_eq!((dropped(&all), dropped(&topics)), (0.0, 0.0));
     for family in
         ["kafka_consumergroup_group_lag", "kafka_partition_latest_offset", "kafka_partition_earliest_offset"]
@@ -252,7 +255,7 @@ fn series_above_the_limit_are_counted_and_sums_stay() {
     for family in sums {
         assert_eq!(count(&topics, family), count(&all, family), "{family}");
     }
-    let capped = told(&[("max.series", "7")]);
+    let capped = exposed(&[("max.series", "7")]);
     let lost = (all.samples().len() - capped.samples().len()) as f64;
     assert!(lost > 10.0);
     assert_eq!(dropped(&capped), lost, "every series is there or counted");
@@ -267,7 +270,7 @@ fn series_of_a_stale_snapshot_are_absent_but_counts_of_cycles_stay() {
     (eu.connectivity.interval, eu.metadata.interval, eu.topic.interval) = Default::default();
     let stale = parsed(&readings[..1]);
     let families: BTreeSet<_> = stale.families().collect();
-    for gone in [
+    for stale in [
         "heartbeat_broker_up",
         "heartbeat_broker_info",
         "heartbeat_brokers",
@@ -279,7 +282,7 @@ fn series_of_a_stale_snapshot_are_absent_but_counts_of_cycles_stay() {
         "heartbeat_broker_count",
         "heartbeat_connection_latency_ms",
     ] {
-        assert!(!families.contains(gone), "{gone}");
+        assert!(!families.contains(stale), "{stale}");
     }
     for stays in [
         "heartbeat_outcomes_total",

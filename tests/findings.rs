@@ -156,13 +156,13 @@ fn data_that_are_not_known_end_no_finding() {
         since: at(0),
     });
     let kinds: Vec<_> = publish(&mut findings, &readings, 0).into_iter().map(|(kind, ..)| kind).collect();
-    // What is being moved is not known: nobody can say that replicas are missing.
+    // Reassignments are not known, so it is not known whether replicas are missing.
     assert_eq!(kinds, ["cluster_unwell", "offline_partitions", "consumer_lag"]);
     let before = readings.clone();
     readings.collect = Latest::new(Duration::from_secs(30));
     for state in [State::Unknown, State::ProberFault] {
         readings.verdict = Arc::new(Verdict { state, reasons: Vec::new(), since: at(0) });
-        assert_eq!(publish(&mut findings, &readings, 30), [], "nobody has looked");
+        assert_eq!(publish(&mut findings, &readings, 30), [], "no collection is fresh");
     }
     readings.collect = before.collect.clone();
     lags(&mut readings, None);
@@ -175,7 +175,7 @@ fn data_that_are_not_known_end_no_finding() {
     };
     topic(&mut readings, BTreeMap::from([("t".to_owned(), Err(Fault::NoLeader))]));
     assert_eq!(publish(&mut findings, &readings, 60), [], "neither the topic nor the group could be asked");
-    // Both are gone.
+    // Both were deleted.
     topic(&mut readings, BTreeMap::new());
     change(&mut readings.collect, |collect| collect.groups.clear());
     let mut over = record("offline_partitions", "critical", "resolved");
@@ -195,7 +195,7 @@ fn finding_of_a_dead_broker_ends_only_when_no_partition_lacks_it() {
         checks.for_each(|check| check.total = Some(Duration::from_millis(1)));
     });
     assert_eq!(publish(&mut findings, &readings, 0), record("broker_unreachable", "warning", "firing"));
-    // It leaves the metadata, and nobody asks it any more.
+    // The broker leaves the metadata, and no session with it is tried any more.
     change(&mut readings.connectivity, |connectivity| _ = connectivity.brokers.pop_first());
     let replicas = |readings: &mut Readings, under_replicated| {
         change(&mut readings.collect, |collect| {

@@ -211,14 +211,14 @@ async fn series_that_vanished_is_sent_once_without_a_value_after_its_last_value_
     collector.answer([Answer::Refuse(400, None)]);
     assert!(export(&mut exporter).await.unwrap_err().contains("400"));
     for (name, value) in [("heartbeat.in_flight", 0.5), ("heartbeat.scheduled", 3.0)] {
-        // Each look takes everything: the second name has an export of its own, in which nothing has vanished.
+        // Each request takes all points from the collector: the second name has an export of its own, without vanished series.
         export(&mut exporter).await.unwrap();
         let points = of(&collector, name);
         assert_eq!((points["0"].flags, points["0"].value), (0, Some(value)));
         if name == "heartbeat.in_flight" {
             assert_eq!((points["1"].flags, points["1"].value), (1, None), "no recorded value");
         } else {
-            assert!(!points.contains_key("1"), "it was told");
+            assert!(!points.contains_key("1"), "it was sent without a value before");
         }
     }
 }
@@ -269,7 +269,7 @@ async fn differences_add_up_whatever_request_was_lost() {
     }
     assert_eq!(sum, 31.0);
     assert!(ends.windows(2).all(|two| two[0] < two[1]), "each begins where the one before ended: {ends:?}");
-    // Less than before: it began anew, and this is all of it.
+    // The value is less than before: the counter started again, and the whole value is the increase.
     script.set(&[(4, 7.0)]);
     export(&mut exporter).await.unwrap();
     assert_eq!(of(&collector, "heartbeat.scheduled")["0"].value, Some(4.0));
@@ -291,7 +291,7 @@ async fn series_that_comes_back_continues_from_its_last_value() {
             export(&mut exporter).await.unwrap();
             flags.push(of(&collector, "heartbeat.scheduled").get("1").map(|point| point.flags));
         }
-        assert_eq!(flags, [Some(1), None, None, None], "{temporality}: told once");
+        assert_eq!(flags, [Some(1), None, None, None], "{temporality}: sent once");
         script.set(&[(1, 0.0), (7, 0.0)]);
         export(&mut exporter).await.unwrap();
         assert_eq!(of(&collector, "heartbeat.scheduled")["1"].value, Some(expected), "{temporality}");
@@ -449,7 +449,7 @@ async fn temporary_failure_is_repeated_and_final_refusal_is_not() {
         if let (Ok(report), Answer::Refuse(_, after)) = (&result, &answer) {
             assert_eq!((report.requests, report.retries), (1, 1));
             let asked = Duration::from_secs(after.unwrap_or(0));
-            assert!(begun.elapsed() >= asked, "who names a time is not asked before");
+            assert!(begun.elapsed() >= asked, "a collector that names a time gets no request before");
         }
     }
 }
@@ -461,13 +461,13 @@ async fn collector_that_is_silent_or_away_is_given_up_in_time_and_gets_everythin
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     };
-    let nobody = format!("http://{free}");
+    let unused = format!("http://{free}");
     let short = [("timeout", "200ms"), ("temporality", "delta")];
     for settings in [
         over_http(&collector, &short).await,
         over_grpc(&collector, &short).await,
-        settings(&[("endpoint", nobody.as_str())]),
-        settings(&[("endpoint", nobody.as_str()), ("protocol", "grpc")]),
+        settings(&[("endpoint", unused.as_str())]),
+        settings(&[("endpoint", unused.as_str()), ("protocol", "grpc")]),
     ] {
         let script = Script::default();
         script.set(&[(5, 1.0)]);
@@ -479,7 +479,7 @@ async fn collector_that_is_silent_or_away_is_given_up_in_time_and_gets_everythin
         assert!(!words.is_empty() && !words.contains('\n'), "{words}");
         collector.answer([]);
         collector.forget();
-        if settings.target.endpoint.contains(&nobody) {
+        if settings.target.endpoint.contains(&unused) {
             assert!(words.contains("refused"), "{words}");
             continue;
         }
@@ -522,7 +522,7 @@ fn unusable_setting_is_refused_by_name() {
     }
 }
 
-/// A service that reaches no Kafka and pushes once an hour: all it has to tell it tells at the end.
+/// A service that reaches no Kafka and pushes once an hour, so that its only export is the last one.
 fn service(collector: SocketAddr) -> Service {
     Service::start(&format!(
         "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[heartbeat]\ninterval = 100ms\ndeadline = 300ms\n\
@@ -534,7 +534,7 @@ fn service(collector: SocketAddr) -> Service {
 async fn last_outcomes_are_pushed_when_the_service_stops() {
     let collector = Collector::default();
     let service = service(collector.http().await);
-    wait_for("heartbeats that nobody took", AMPLE, || {
+    wait_for("heartbeats that the client did not accept", AMPLE, || {
         (service.sum("heartbeat_outcomes_total", &["outcome=\"unsent\""]) >= 5.0).then_some(())
     });
     let (ended, log) = service.stop();
@@ -565,7 +565,7 @@ async fn collector_that_hangs_delays_no_stop_and_no_scrape() {
     assert!(log.contains("the last export"), "{log}");
 }
 
-/// Values of a topic's and a group's series of what was pushed last, by name; `None` where it was told to be gone.
+/// The last pushed values of the series of a topic and a group, by name; `None` where a series was sent without a value.
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_are_counted_although_all_fail() {
     let collector = Collector::default();
@@ -610,17 +610,17 @@ async fn deleted_topic_and_group_are_absent_from_scrape_and_push_after_the_same_
     assert!(pushed.len() > 8 && pushed.values().all(Option::is_some), "{pushed:?}");
     kafka.delete_topic(topic);
     let label = format!("topic=\"{topic}\"");
-    let mut told = BTreeMap::new();
-    wait_for("the topic to be gone", Duration::from_secs(60), || {
-        told.append(&mut of_topic(&collector, topic));
+    let mut last = BTreeMap::new();
+    wait_for("the topic to be absent", Duration::from_secs(60), || {
+        last.append(&mut of_topic(&collector, topic));
         (!service.get("/metrics").ok()?.contains(&label)).then_some(())
     });
-    // What is told from here on was read after the look that missed it.
-    let gone = wait_for("every series to be told gone", AMPLE, || {
-        told.append(&mut of_topic(&collector, topic));
-        told.values().all(Option::is_none).then(|| told.clone())
+    // Everything that is pushed from here on was read after the cycle that missed the topic.
+    let vanished = wait_for("every series to be sent without a value", AMPLE, || {
+        last.append(&mut of_topic(&collector, topic));
+        last.values().all(Option::is_none).then(|| last.clone())
     });
-    assert_eq!(gone.keys().collect::<BTreeSet<_>>(), pushed.keys().collect::<BTreeSet<_>>());
+    assert_eq!(vanished.keys().collect::<BTreeSet<_>>(), pushed.keys().collect::<BTreeSet<_>>());
     let before = collector.asked();
     wait_for("two more exports", AMPLE, || (collector.asked() >= before + 2).then_some(()));
     assert_eq!(of_topic(&collector, topic), BTreeMap::new(), "once is enough");
@@ -697,7 +697,7 @@ async fn connection_that_is_reset_is_tried_again() {
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 *count.lock().unwrap() += 1;
-                // Closed with something unread: the peer is told with a reset.
+                // The socket is closed with unread data, so the peer gets a reset.
                 stream.readable().await.unwrap();
             }
         });

@@ -1,7 +1,7 @@
 //! What is pushed, behind a real OpenTelemetry Collector with our configuration: the same names, labels and values as on
 //! `/metrics`, and the same histograms where it passes them on. And what it scrapes.
 //!
-//! The collector is built by `.ci/run`, which tells where it is in `OTELCOL`; without it these tests say so and pass,
+//! The collector is built by `.ci/run`, which puts its path in `OTELCOL`. Without it these tests say so and pass,
 //! except under `CI=true`.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
@@ -61,7 +61,7 @@ impl Real {
     /// `None` where there is none to start.
     fn start(behind: SocketAddr) -> Option<Self> {
         let program = tool("OTELCOL")?;
-        // A port that is free now may be somebody's a moment later: then the program ends, and others are tried.
+        // Another program may take a free port a moment later. Then the collector ends, and other ports are tried.
         (0..5).find_map(|_| Self::pushed(&program, behind)).or_else(|| panic!("the collector does not start"))
     }
 
@@ -169,11 +169,11 @@ fn ours(text: &str) -> BTreeMap<Id, f64> {
 }
 
 /// An empty label and none are the same to Prometheus.
-fn told(samples: BTreeMap<Id, f64>) -> BTreeMap<Id, f64> {
-    let told = samples.into_iter().map(|((name, labels), value)| {
+fn without_empty_labels(samples: BTreeMap<Id, f64>) -> BTreeMap<Id, f64> {
+    let named = samples.into_iter().map(|((name, labels), value)| {
         ((name, labels.into_iter().filter(|(_, value)| !value.is_empty()).collect()), value)
     });
-    told.collect()
+    named.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,10 +188,11 @@ async fn real_collector_shows_every_series_with_its_name_labels_and_value() {
             ("histograms", "explicit".to_owned()),
         ]);
         exporter.export(Instant::now() + PATIENCE).await.unwrap();
-        let expected = told(parse(&text, Format::Text).unwrap().samples().clone());
+        let expected = without_empty_labels(parse(&text, Format::Text).unwrap().samples().clone());
         // It passes on what it has collected for a moment.
         let found = wait_for("what was pushed", PATIENCE, || {
-            Some(told(ours(&collector.scraped()))).filter(|found| found.len() >= expected.len())
+            Some(without_empty_labels(ours(&collector.scraped())))
+                .filter(|found| found.len() >= expected.len())
         });
         let names = |samples: &BTreeMap<Id, f64>| {
             samples.keys().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
@@ -254,8 +255,8 @@ async fn real_collector_forwards_traces_unchanged() {
                 _ => format!("http://127.0.0.1:{port}/v1/traces"),
             };
             let exporter = ended::exporter(&[("traces.endpoint", &endpoint), ("traces.protocol", protocol)]);
-            let told: Vec<_> = ended::every_outcome().collect();
-            exporter.export(&told).await.unwrap();
+            let heartbeats: Vec<_> = ended::every_outcome().collect();
+            exporter.export(&heartbeats).await.unwrap();
             let spans = wait_for("what was passed on", PATIENCE, || {
                 Some(collector::spans(&receiver.take_spans())).filter(|spans| !spans.is_empty())
             });

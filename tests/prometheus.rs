@@ -207,7 +207,7 @@ fn native(prometheus: &Running) {
         "histogram_sum(sum(heartbeat_end_to_end_duration_seconds)) / histogram_count(sum(heartbeat_end_to_end_duration_seconds))",
     );
     assert!(average.unwrap() > 0.0);
-    // So do the panels, which ask for both kinds; nobody is throttled here.
+    // The panels query both kinds, too. No client is throttled here.
     let panels: Vec<_> = dashboards().iter().flat_map(|(_, dashboard)| queries(dashboard)).collect();
     let panels: Vec<_> = panels
         .iter()

@@ -123,7 +123,7 @@ mod tests {
         let answers: [&[i32]; 6] = [&odd, &[1, 2, 3], &[1, 2, 3], &odd, &[1, 2, 3], &[1, 2, 3]];
         for (number, answer) in (0..).zip(answers) {
             let answered = begin + Duration::from_secs(15 * number);
-            // The verdict looks at one answer many times: that does not make it two answers.
+            // The verdict reads one answer many times, which does not make it two answers.
             for _ in 0..15 {
                 assert_eq!(brokers.see(&ids(answer), answered), None, "answer {number}");
             }

@@ -1,4 +1,4 @@
-//! A collector that keeps what it is sent, over both transports, and answers as it is told.
+//! A collector that keeps every request, over both transports, and answers as the test demands.
 
 use std::{
     collections::VecDeque,
@@ -156,7 +156,7 @@ impl Collector {
     async fn serve(&self, mut server: Server, limit: usize) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        // As real ones do: who sends packed requests gets packed answers.
+        // A real collector answers a compressed request with a compressed answer, too.
         let gzip = CompressionEncoding::Gzip;
         let metrics = MetricsServiceServer::new(self.clone()).accept_compressed(gzip).send_compressed(gzip);
         let metrics = metrics.max_decoding_message_size(limit);

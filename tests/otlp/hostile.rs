@@ -99,7 +99,7 @@ async fn request_that_fails_temporarily_waits_behind_the_others() {
     let settings = over_http(&collector, &[("compression", "none")]).await;
     let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..MANY, encoder));
     // Of each request the first partition of its first metric.
-    let heads = |collector: &Collector| -> Vec<_> {
+    let beginnings = |collector: &Collector| -> Vec<_> {
         let first = |resource: &ResourceMetrics| {
             let metric = &resource.scope_metrics[0].metrics[0];
             (metric.name.clone(), points(metric).remove(0).attributes)
@@ -107,12 +107,12 @@ async fn request_that_fails_temporarily_waits_behind_the_others() {
         collector.take().iter().map(first).collect()
     };
     export(&mut exporter).await.unwrap();
-    let mut expected = heads(&collector);
+    let mut expected = beginnings(&collector);
     assert!(expected.len() > 2);
     collector.answer([Answer::Refuse(503, Some(1))]);
     export(&mut exporter).await.unwrap();
     expected.rotate_left(1);
-    assert_eq!(heads(&collector), expected, "what was refused for now comes last");
+    assert_eq!(beginnings(&collector), expected, "the request that failed temporarily comes last");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Two clusters made by hand: one where most things have happened and every name is hostile, one nobody ever reached.
+//! Two clusters made by hand: one where most things have happened and every name is hostile, and one that was never reached.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -508,7 +508,7 @@ fn collected(wall: SystemTime) -> monitor::Snapshot {
     }
 }
 
-/// One that hangs, one that is only slow, and one of whom nobody may know anything.
+/// A transaction that hangs, one that is only slow, and one that the principal may not describe.
 fn transactions() -> transactions::Snapshot {
     let held = |by| transactions::Held { time: ms(90_500), records: 17, by };
     let by = |id: Option<&str>, hanging| transactions::HeldBackBy {
