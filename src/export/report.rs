@@ -62,14 +62,17 @@ fn consumer(
     // A partition whose time lag is not known may have a larger one, so a time lag of 0 is not reported then.
     let worst = worst.or(judged.left).filter(|(_, lag)| whole || !lag.age.is_zero());
     let seconds = worst.map_or(0, |(_, lag)| lag.age.as_secs());
-    let error = worst.and_then(|(_, lag)| lag.error).filter(|_| whole).map(|error| error.as_secs_f64());
+    // Where the time lag of a partition is not known, the error of the largest one is not known either.
+    let known_error = if whole { worst.and_then(|(_, lag)| lag.error) } else { None };
+    let error = known_error.map(|error| error.as_secs_f64());
+    let lagging = worst.filter(|(_, lag)| lag.age.as_secs() > 0).map(|(number, _)| number);
     let resolution = if judged.status == Status::Online { "fine" } else { "coarse" };
     let fields = [
         ("group_id", group.into()),
         ("topic", topic.into()),
         ("lag_seconds", seconds.into()),
         ("lag_display", display(seconds).into()),
-        ("worst_partition", worst.filter(|_| seconds > 0).map(|(number, _)| number).into()),
+        ("worst_partition", lagging.into()),
         ("status", judged.status.as_str().into()),
         ("data_resolution", resolution.into()),
         ("partitions_monitored", judged.partitions.into()),

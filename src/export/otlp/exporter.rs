@@ -150,8 +150,10 @@ impl Exporter {
 
     /// The requests of one round.
     async fn encode(&self, now: SystemTime) -> Result<VecDeque<Request>, String> {
-        let (settings, sent, source, begun) =
-            (self.settings.clone(), self.sent.clone(), self.source.clone(), self.begun);
+        let settings = self.settings.clone();
+        let sent = self.sent.clone();
+        let source = self.source.clone();
+        let begun = self.begun;
         // Encoding tens of thousands of series takes tens of milliseconds, so it runs outside the workers of the runtime.
         let encoding = move || {
             let mut sent = lock(&sent);

@@ -65,15 +65,19 @@ impl Longest {
     /// The collector took a request of this length.
     pub(super) fn taken(&mut self, length: usize) {
         if self.before.is_some_and(|before| length > before) {
-            (self.before, self.patience) = (None, FIRST_PATIENCE);
+            self.before = None;
+            self.patience = FIRST_PATIENCE;
         }
     }
 
-    /// An export has ended; `complete` if the collector took all of it. Only an export that had to be cut speaks for
-    /// longer requests.
+    /// An export has ended; `complete` if the collector accepted all of it. Only a complete export that had to be cut is a
+    /// reason for longer requests.
     pub(super) fn ended(&mut self, complete: bool) {
-        let counts = std::mem::take(&mut self.cut) && complete;
-        let Some(limit) = self.limit.filter(|_| counts) else { return };
+        let was_cut = std::mem::take(&mut self.cut);
+        let Some(limit) = self.limit else { return };
+        if !was_cut || !complete {
+            return;
+        }
         self.taken += 1;
         if self.taken >= self.patience {
             self.taken = 0;

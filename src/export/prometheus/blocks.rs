@@ -95,9 +95,11 @@ impl Blocks {
         let family = one.family;
         let open = || Open { family, before: Vec::new(), samples: Vec::new(), length: 0, count: 0 };
         let block = self.written.entry(family.name).or_insert_with(open);
-        let (out, constant, format, created) =
-            (&mut block.samples, &self.constant, self.format, self.created);
         block.count += 1;
+        let out = &mut block.samples;
+        let constant = &self.constant;
+        let format = self.format;
+        let created = self.created;
         match format {
             Format::Protobuf => protobuf::metric(out, constant, one, created),
             Format::Text | Format::OpenMetrics => text::Writer { out, constant, format, created }.series(one),

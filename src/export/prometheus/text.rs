@@ -71,9 +71,10 @@ impl Writer<'_> {
     }
 
     fn histogram(&mut self, series: &Series<'_>, buckets: &Buckets) {
+        let with_exemplars = self.format == Format::OpenMetrics;
         for (bucket, (bound, count)) in buckets.cumulative().enumerate() {
             let le = self.number(bound);
-            let exemplar = buckets.exemplar(bucket).filter(|_| self.format == Format::OpenMetrics);
+            let exemplar = if with_exemplars { buckets.exemplar(bucket) } else { None };
             self.sample(series, "_bucket", Some(&le), &count.to_string(), exemplar);
         }
         let sum = self.number(buckets.sum_seconds());
