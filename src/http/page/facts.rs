@@ -2,7 +2,7 @@
 
 use super::words::{UNKNOWN, count, millis};
 use crate::{
-    board::Readings,
+    board::{Readings, Task},
     collect::topology::{Health, Topology},
     kafka::{Capability, Request},
     task::Latest,
@@ -33,10 +33,16 @@ pub(super) fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
         Some(None) => not_known_because(readings, Request::DescribeQuorum),
         None => not_known(metadata),
     };
-    let problems = readings.collect.fresh().map(|collect| problems(&collect.topology));
-    let below_min_isr = match readings.collect.fresh() {
-        Some(collect) => below_min_isr(&collect.topology, readings),
-        None => not_known(&readings.collect),
+    let (problems, below_min_isr) = match readings.collect.fresh() {
+        Some(collect) => {
+            let reason = not_known_because(readings, Request::DescribeConfigs);
+            (problems(&collect.topology), below_min_isr(&collect.topology, &reason))
+        }
+        None if !Task::Collect.runs(&readings.settings) => {
+            let reason = format!("{UNKNOWN}: [lag] and [freshness] are off");
+            (reason.clone(), reason)
+        }
+        None => (not_known(&readings.collect), not_known(&readings.collect)),
     };
     vec![
         ("cluster id", cluster_id),
@@ -44,7 +50,7 @@ pub(super) fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
         ("quorum leader", quorum),
         ("topics", value(known.map(|metadata| metadata.topics.len()), metadata)),
         ("partitions", value(known.map(|metadata| metadata.partitions()), metadata)),
-        ("partitions with a problem", value(problems, &readings.collect)),
+        ("partitions with a problem", problems),
         ("below min.insync.replicas", below_min_isr),
         ("the metadata request took", value(known.map(|metadata| millis(metadata.duration)), metadata)),
     ]
@@ -92,22 +98,18 @@ fn problems(topology: &Topology) -> String {
     if problems.is_empty() { "none".to_owned() } else { problems.join(", ") }
 }
 
-/// The number of partitions with fewer in-sync replicas than `min.insync.replicas`, and of how many topics that setting
-/// is not known.
-fn below_min_isr(topology: &Topology, readings: &Readings) -> String {
+/// The number of partitions with fewer in-sync replicas than `min.insync.replicas`; of topics whose setting is not known,
+/// their number and the reason.
+fn below_min_isr(topology: &Topology, reason: &str) -> String {
     let known = topology.health.values().filter_map(|health| health.under_min_isr);
     let below: usize = known.clone().sum();
     let without = topology.health.len() - known.count();
-    let below = if below == 0 { "none".to_owned() } else { below.to_string() };
-    if without == 0 {
-        return below;
+    let below = if below == 0 { "none".to_owned() } else { count(below as u64, "partition") };
+    match without {
+        0 => below,
+        without if without == topology.health.len() => reason.to_owned(),
+        without => format!("{below}; of {} {reason}", count(without as u64, "topic")),
     }
-    let reason = not_known_because(readings, Request::DescribeConfigs);
-    if without == topology.health.len() {
-        return reason;
-    }
-    let topics = count(without as u64, "topic");
-    format!("{below} known; of {topics} {reason}")
 }
 
 /// What is known of the heartbeat topic.
@@ -133,5 +135,43 @@ pub(super) fn heartbeat_topic(readings: &Readings) -> HeartbeatTopic {
         ready: topic.ready,
         pending: topic.pending.iter().map(ToString::to_string).collect(),
         blocked: topic.blocked.iter().map(|reason| reason.as_str().replace('_', " ")).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn topology(under_min_isr: &[Option<usize>]) -> Topology {
+        let health = under_min_isr.iter().enumerate().map(|(topic, under_min_isr)| {
+            let health = Health { partitions: 3, under_min_isr: *under_min_isr, ..Health::default() };
+            (Arc::from(topic.to_string()), health)
+        });
+        Topology { health: health.collect(), ..Topology::default() }
+    }
+
+    #[test]
+    fn topics_without_a_known_setting_are_no_partitions_with_a_problem() {
+        let reason = "not known: the cluster does not support DescribeConfigs";
+        let below = |under_min_isr: &[Option<usize>]| below_min_isr(&topology(under_min_isr), reason);
+        assert_eq!(problems(&topology(&[None, None])), "none");
+        assert_eq!(below(&[None, None]), reason);
+        assert_eq!(below(&[Some(0), Some(0)]), "none");
+        assert_eq!(below(&[Some(1), Some(0)]), "1 partition");
+        assert_eq!(below(&[Some(2), None]), format!("2 partitions; of 1 topic {reason}"));
+    }
+
+    #[test]
+    fn partitions_with_a_problem_are_counted_by_problem() {
+        let mut topology = topology(&[Some(0)]);
+        for health in topology.health.values_mut() {
+            health.offline = 1;
+            health.under_replicated = 2;
+            health.reassigning = Some(1);
+        }
+        let expected = "1 offline, 2 under-replicated, 1 of the under-replicated being moved";
+        assert_eq!(problems(&topology), expected);
     }
 }
