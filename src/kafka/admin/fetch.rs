@@ -19,7 +19,7 @@ use crate::kafka::{BrokerId, Fault, wire};
 /// length above two megabytes there, but a record batch may be longer.
 const FETCH: wire::VersionRange = wire::VersionRange { lowest: 4, highest: 11 };
 
-/// The largest number of bytes from each partition. A record batch that is longer is cut off, but the batch of the first
+/// The largest number of bytes from each partition. A record batch that is longer is left out, but the batch of the first
 /// partition always comes whole.
 const BYTES_PER_PARTITION: i32 = 4096;
 /// The largest number of partitions in one request. Further partitions would get no bytes.

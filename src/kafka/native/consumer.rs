@@ -65,7 +65,7 @@ impl<L: Listener> Consumer<L> {
     /// Makes a client that reads no partition yet.
     ///
     /// # Errors
-    /// Settings that librdkafka refuses. [`check`](super::check) has checked them at the start.
+    /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
     pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
         let native = consumer_config(cluster).create_with_context(Context::new(cluster, "fetch", listener));
         let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;
@@ -86,11 +86,11 @@ impl<L: Listener> Consumer<L> {
 
     /// Reads these partitions from now on, from these offsets. Other partitions are read as before.
     ///
-    /// Reading start_offsets one record earlier where there may be one. Kafka answers a fetch at the log end only after
-    /// `fetch.wait.max.ms`, and one before the log end at once.
+    /// Reading begins one offset earlier, where there may be a record. Kafka answers a fetch at the log end only after
+    /// `fetch.wait.max.ms`, and a fetch before the log end at once.
     ///
     /// # Errors
-    /// librdkafka's refusal.
+    /// When librdkafka refuses a partition.
     pub fn assign(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
         for (partition, offset) in offsets {
             if self.start_offsets.remove(partition).is_some() {

@@ -50,7 +50,7 @@ impl<L: Listener> Producer<L> {
     /// Makes a client, which does not connect yet.
     ///
     /// # Errors
-    /// Settings that librdkafka refuses. [`check`](super::check) has checked them at the start.
+    /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
     pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
         let context = Context::new(cluster, "produce", listener);
         let native = producer_config(cluster).create_with_context(context);
