@@ -13,7 +13,9 @@ use super::{
     http::Http,
     ini,
     known::{EXAMPLE, Known},
-    labels, legacy,
+    labels,
+    layers::lay_over,
+    legacy,
     log::{self, Log},
     otel,
     otlp::Otlp,
@@ -123,7 +125,7 @@ pub(super) fn read_text(file: Option<File<'_>>, sources: &Sources) -> (Config, E
     let example = ini::parse(EXAMPLE);
     let known = Known::from_example(&example);
     let standard = otel::variables(&sources.env);
-    let layers = [
+    let layers = vec![
         file::defaults(&example),
         legacy::freshness_exporter(&sources.env),
         file.map(|file| file_settings(file, sources, &known, &mut errors)).unwrap_or_default(),
@@ -132,10 +134,10 @@ pub(super) fn read_text(file: Option<File<'_>>, sources: &Sources) -> (Config, E
         with_secret_files(sources.flags(), &mut errors),
         log::variables(&sources.env),
     ];
-    let mut settings = Settings::default();
-    for layer in layers {
-        settings.lay_over(layer);
-    }
+    let settings = lay_over(layers).unwrap_or_else(|message| {
+        errors.add(Problem { place: String::new(), message });
+        Settings::default()
+    });
     let warnings = standard.warnings.into_iter().chain(remember_secrets(&settings)).collect();
     let config = Config::read(&settings, &known, &mut errors);
     (Config { warnings, ..config }, errors)

@@ -5,7 +5,7 @@
 //! sends it.
 //!
 //! The sources are read into settings (section, key, value, place) by [`file`], [`environment`], [`otel`], [`legacy`]
-//! and [`sources`]. [`load`] lays them over each other. Each section of the INI file has a file here with its struct,
+//! and [`sources`]. [`layers`] lays them over each other. Each section of the INI file has a file here with its struct,
 //! its parser and its tests; its fields are named like its keys.
 
 mod alerts;
@@ -28,6 +28,7 @@ mod kafka;
 mod known;
 mod labels;
 mod lag;
+mod layers;
 mod legacy;
 mod load;
 mod log;

@@ -48,30 +48,4 @@ impl Settings {
     pub(super) fn sections_mut(&mut self) -> impl Iterator<Item = (&String, &mut Section)> {
         self.0.iter_mut()
     }
-
-    /// Lays other settings over these: where both set a key, the value of `above` wins.
-    pub(super) fn lay_over(&mut self, above: Settings) {
-        for (name, section) in above.0 {
-            self.0.entry(name).or_default().extend(section);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_above_win_key_by_key() {
-        let set = |settings: &mut Settings, key: &str, value: &str| {
-            settings.set("a", key, Setting { value: value.to_owned(), place: Place::Flag("test") });
-        };
-        let (mut below, mut above) = (Settings::default(), Settings::default());
-        set(&mut below, "both", "below");
-        set(&mut below, "one", "below");
-        set(&mut above, "both", "above");
-        below.lay_over(above);
-        let values = ["both", "one", "none"].map(|key| below.get("a", key).map(|set| set.value.as_str()));
-        assert_eq!(values, [Some("above"), Some("below"), None]);
-    }
 }
