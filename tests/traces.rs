@@ -520,7 +520,7 @@ async fn export_logs_rejected_spans_and_opentelemetry_logs_nothing() {
         assert!(words.starts_with("the collector answered"), "{protocol}: {words}");
     }
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let logged = log.lines().filter(|line| line.contains("the collector did not take everything"));
+    let logged = log.lines().filter(|line| line.contains("the collector rejected a part of a request"));
     let logged: Vec<_> =
         logged.filter(|line| line.contains("rejected=2") && line.contains(r"too\nmany")).collect();
     assert_eq!(logged.len(), 2, "{log}");
