@@ -1,0 +1,138 @@
+//! Starts the tasks of a cluster, each with the results of other tasks that it needs.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    board::Task,
+    cluster::metadata,
+    collect::{log_dirs, transactions},
+    config,
+    kafka::wire,
+    monitor::{self, HistoryFile},
+    probe::{connectivity, topic},
+    task::{self, Cycle, Latest, Schedule},
+};
+
+/// What a task publishes.
+pub(super) type Published<S> = watch::Receiver<Latest<S>>;
+
+/// The tasks of a cluster, and the token that ends them.
+#[derive(Default)]
+pub(super) struct Tasks {
+    pub(super) all: JoinSet<()>,
+    pub(super) stop: CancellationToken,
+}
+
+/// A cluster whose tasks are started one after the other.
+pub(super) struct Starter {
+    pub(super) cluster: Arc<config::Cluster>,
+    /// The settings of the wire client, for sessions of their own.
+    pub(super) client: Arc<wire::Client>,
+    /// The wire client that the tasks share.
+    pub(super) wire: Arc<wire::Cluster>,
+    pub(super) tasks: Tasks,
+}
+
+impl Starter {
+    /// Starts the metadata task. Returns what it publishes, and what asks for a cycle now.
+    pub(super) fn metadata(&mut self) -> (Published<metadata::Snapshot>, Arc<Notify>) {
+        let settings = &self.cluster.metadata;
+        let schedule = self.schedule(Task::Metadata, settings.interval, settings.timeout);
+        let nudge = schedule.nudge.clone();
+        let probe = |starter: &Self| metadata::Probe::new(starter.cluster.clone(), starter.wire.clone());
+        (self.start(Task::Metadata, schedule, probe), nudge)
+    }
+
+    /// Starts the connectivity task.
+    pub(super) fn connectivity(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+    ) -> Published<connectivity::Snapshot> {
+        let interval = self.cluster.connectivity.interval;
+        let schedule = self.schedule(Task::Connectivity, interval, interval);
+        self.start(Task::Connectivity, schedule, |Self { cluster, client, .. }| {
+            connectivity::Probe::new(cluster.clone(), client.clone(), metadata.clone())
+        })
+    }
+
+    /// Starts the task of the heartbeat topic. It runs again when the metadata changes.
+    pub(super) fn topic(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+        nudge_metadata: &Arc<Notify>,
+    ) -> Published<topic::Snapshot> {
+        let settings = &self.cluster.topic;
+        let schedule = self.schedule(Task::Topic, settings.interval, settings.timeout);
+        let nudge = schedule.nudge.clone();
+        let topic = self.start(Task::Topic, schedule, |Self { cluster, wire, .. }| {
+            topic::Probe::new(cluster.clone(), wire.clone(), metadata.clone(), nudge_metadata.clone())
+        });
+        if Task::Topic.runs(&self.cluster) {
+            let watch = topic::watch(metadata.clone(), topic.clone(), nudge, self.tasks.stop.clone());
+            self.tasks.all.spawn(watch);
+        }
+        topic
+    }
+
+    /// Starts the collection task.
+    pub(super) fn collection(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+        history: HistoryFile,
+    ) -> Published<monitor::Snapshot> {
+        let interval = monitor::interval(&self.cluster);
+        let schedule = self.schedule(Task::Collect, interval, interval);
+        self.start(Task::Collect, schedule, |Self { cluster, wire, .. }| {
+            monitor::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(history)
+        })
+    }
+
+    /// Starts the task of open transactions.
+    pub(super) fn transactions(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+    ) -> Published<transactions::Snapshot> {
+        let settings = &self.cluster.transactions;
+        let schedule = self.schedule(Task::Transactions, settings.interval, settings.timeout);
+        self.start(Task::Transactions, schedule, |Self { cluster, wire, .. }| {
+            transactions::Probe::new(cluster.clone(), wire.clone(), metadata.clone())
+        })
+    }
+
+    /// Starts the task of log directories.
+    pub(super) fn log_dirs(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+    ) -> Published<log_dirs::Snapshot> {
+        let settings = &self.cluster.log_dirs;
+        let schedule = self.schedule(Task::LogDirs, settings.interval, settings.timeout);
+        self.start(Task::LogDirs, schedule, |Self { cluster, wire, .. }| {
+            log_dirs::Probe::new(cluster.clone(), wire.clone(), metadata.clone())
+        })
+    }
+
+    fn schedule(&self, task: Task, interval: Duration, timeout: Duration) -> Schedule {
+        Schedule::every(format!("{}/{}", self.cluster.name, task.as_str()), interval, timeout)
+    }
+
+    /// Starts a task, unless the task is switched off: then nothing is ever published.
+    fn start<C: Cycle>(
+        &mut self,
+        task: Task,
+        schedule: Schedule,
+        probe: impl FnOnce(&Self) -> C,
+    ) -> Published<C::Snapshot> {
+        let (publish, latest) = watch::channel(Latest::new(schedule.interval));
+        if task.runs(&self.cluster) {
+            let work = probe(self);
+            self.tasks.all.spawn(task::run(work, schedule, publish, self.tasks.stop.clone()));
+        }
+        latest
+    }
+}
