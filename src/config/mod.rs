@@ -4,8 +4,8 @@
 //! configuration, and a secret leaves this module only as a property for a client or as a credential for the part that
 //! sends it.
 //!
-//! The sources are read into settings (section, key, value, place) by [`file`], [`environment`], [`otel`], [`legacy`]
-//! and [`sources`]. [`layers`] lays them over each other. Each section of the INI file has a file here with its struct,
+//! The sources are read into settings (section, key, value, place) by `file`, `environment`, `otel`, `legacy`
+//! and `sources`. `layers` lays them over each other. Each section of the INI file has a file here with its struct,
 //! its parser and its tests; its fields are named like its keys.
 
 mod alerts;

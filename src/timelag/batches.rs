@@ -108,32 +108,7 @@ impl RecordBatches {
         topics: &topics::Watched,
         faults: &mut Faults,
     ) {
-        let mut open = BTreeMap::<BrokerId, Vec<(TopicPartition, WantedOffset)>>::new();
-        for (topic, places) in wanted {
-            let Some(logs) = topics.of(topic) else { continue };
-            let leaders = metadata.topics.get(&**topic).and_then(|topic| topic.as_ref().ok());
-            let (mut before, mut known) =
-                (self.before.remove(topic), self.known.remove(topic).unwrap_or_default());
-            for (partition, offset) in places {
-                let Some(end) = logs.log(*partition).and_then(|log| log.high) else { continue };
-                let place = (*partition, *offset);
-                let kept = before.as_mut().and_then(|before| before.remove(&place));
-                if let Some(kept) = kept.filter(|kept| kept.holds(*offset, end)) {
-                    known.insert(place, kept);
-                }
-                let leader = leaders.and_then(|topic| topic.partitions.get(partition)?.leader);
-                if !known.contains_key(&place)
-                    && let Some(leader) = leader.filter(|_| !self.denied.contains_key(topic))
-                {
-                    open.entry(leader)
-                        .or_default()
-                        .push(((topic.clone(), *partition), WantedOffset { offset: *offset, end }));
-                }
-            }
-            self.known.insert(topic.clone(), known);
-            // The other batches may be wanted later in this cycle.
-            self.before.extend(before.map(|before| (topic.clone(), before)));
-        }
+        let mut open = self.unknown(metadata, wanted, topics);
         // If one cycle cannot ask for all, the next one begins with other partitions.
         self.turns += 1;
         for open in open.values_mut() {
@@ -161,6 +136,42 @@ impl RecordBatches {
         });
         let one = one.collect();
         self.round(wire, one, faults).await;
+    }
+
+    /// Takes over the batches that the cycle before read and that are still right; returns the other wanted offsets, by leader.
+    fn unknown(
+        &mut self,
+        metadata: &metadata::Snapshot,
+        wanted: &OffsetSet,
+        topics: &topics::Watched,
+    ) -> BTreeMap<BrokerId, Vec<(TopicPartition, WantedOffset)>> {
+        let mut open = BTreeMap::<BrokerId, Vec<(TopicPartition, WantedOffset)>>::new();
+        for (topic, places) in wanted {
+            let Some(logs) = topics.of(topic) else { continue };
+            let leaders = metadata.topics.get(&**topic).and_then(|topic| topic.as_ref().ok());
+            let mut before = self.before.remove(topic);
+            let mut known = self.known.remove(topic).unwrap_or_default();
+            for (partition, offset) in places {
+                let Some(end) = logs.log(*partition).and_then(|log| log.high) else { continue };
+                let place = (*partition, *offset);
+                let kept = before.as_mut().and_then(|before| before.remove(&place));
+                if let Some(kept) = kept.filter(|kept| kept.holds(*offset, end)) {
+                    known.insert(place, kept);
+                }
+                let leader = leaders.and_then(|topic| topic.partitions.get(partition)?.leader);
+                if !known.contains_key(&place)
+                    && let Some(leader) = leader.filter(|_| !self.denied.contains_key(topic))
+                {
+                    open.entry(leader)
+                        .or_default()
+                        .push(((topic.clone(), *partition), WantedOffset { offset: *offset, end }));
+                }
+            }
+            self.known.insert(topic.clone(), known);
+            // The other batches may be wanted later in this cycle.
+            self.before.extend(before.map(|before| (topic.clone(), before)));
+        }
+        open
     }
 
     /// Asks every leader once; returns the offsets whose batch did not fit into the answer.

@@ -51,6 +51,18 @@ fn every_file_keeps_to_its_layer() {
 }
 
 #[test]
+fn code_map_lists_the_modules_in_the_order_of_the_layers() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/architecture.md");
+    let page = std::fs::read_to_string(page).expect("the page can be read");
+    let map = page.split("\n## ").find(|section| section.starts_with("Code map")).expect("a code map");
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let mapped: Vec<_> =
+        rows.flat_map(|row| row.split("`, `")).map(|name| name.trim_end_matches('`')).collect();
+    let wiring = WIRING.into_iter().filter(|name| !["lib", "main"].contains(name));
+    assert_eq!(mapped, LAYERS.into_iter().chain(wiring).collect::<Vec<_>>());
+}
+
+#[test]
 fn wrong_import_is_a_problem_however_it_is_written() {
     let wrong = [
         "use crate::metrics::Series;",
