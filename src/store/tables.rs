@@ -80,7 +80,21 @@ impl Changes {
         none && histories.is_empty() && topics.is_empty()
     }
 
+    /// Writes everything of the cluster within the transaction.
+    ///
+    /// # Errors
+    ///
+    /// The first error of SQLite; the transaction is then to be dropped.
     pub(crate) fn put(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
+        self.put_histories(cluster, file)?;
+        self.put_lives(cluster, file)?;
+        self.put_baselines(cluster, file)?;
+        self.put_topics(cluster, file)?;
+        self.put_events(cluster, file)
+    }
+
+    /// Writes the histories of partitions and deletes those of forgotten partitions.
+    fn put_histories(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut put = file.prepare("REPLACE INTO history VALUES (?1, ?2, ?3, ?4, ?5)")?;
         let mut drop =
             file.prepare("DELETE FROM history WHERE cluster = ?1 AND topic = ?2 AND partition = ?3")?;
@@ -94,6 +108,11 @@ impl Changes {
                 None => _ = drop.execute(params![cluster, &**topic, partition])?,
             }
         }
+        Ok(())
+    }
+
+    /// Writes what is known of each group on each topic, and deletes what is forgotten.
+    fn put_lives(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut put =
             file.prepare("REPLACE INTO life VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
         let mut drop =
@@ -117,6 +136,11 @@ impl Changes {
                 None => drop.execute(params![cluster, &**group, &**topic])?,
             };
         }
+        Ok(())
+    }
+
+    /// Writes the usual traffic of topics and deletes that of forgotten topics.
+    fn put_baselines(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut put = file.prepare("REPLACE INTO baseline VALUES (?1, ?2, ?3)")?;
         let mut drop = file.prepare("DELETE FROM baseline WHERE cluster = ?1 AND topic = ?2")?;
         for (topic, baseline) in &self.baselines {
@@ -125,6 +149,11 @@ impl Changes {
                 None => drop.execute(params![cluster, &**topic])?,
             };
         }
+        Ok(())
+    }
+
+    /// Writes the topics that exist and deletes those that do not exist any more.
+    fn put_topics(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut put = file.prepare("REPLACE INTO topic VALUES (?1, ?2, ?3, ?4, ?5)")?;
         let mut drop = file.prepare("DELETE FROM topic WHERE cluster = ?1 AND topic = ?2")?;
         for (topic, seen) in &self.topics {
@@ -138,6 +167,11 @@ impl Changes {
                 None => drop.execute(params![cluster, &**topic])?,
             };
         }
+        Ok(())
+    }
+
+    /// Appends the events and deletes all but the newest of the cluster.
+    fn put_events(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
         if self.events.is_empty() {
             return Ok(());
         }
