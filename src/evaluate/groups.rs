@@ -118,7 +118,7 @@ impl Lags {
         lost.filter_map(|(name, _)| Some((name.clone(), of_group(self.losses.get(name)?)))).collect()
     }
 
-    /// Holds the commits against the logs.
+    /// Compares the committed offsets of all groups with the logs and returns each group with its lag.
     pub(crate) fn evaluate(
         &mut self,
         known: &BTreeMap<Arc<str>, Known>,
@@ -152,40 +152,24 @@ impl Lags {
                 fault,
             };
             for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
-                let mut lags = Vec::with_capacity(partitions.len());
-                let dates = TopicAges::of(sources, &topic);
                 if sources.topics.of(&topic).is_none() {
-                    // A commit outlives its topic.
+                    // A committed offset outlives its topic.
                     faults.count(Api::OffsetFetch, Fault::UnknownTopic);
                     continue;
                 }
-                let losses = losses.entry(topic.clone()).or_default();
-                for (number, committed) in partitions {
-                    let Ok(committed) = committed else {
-                        *group.unread.entry(topic.clone()).or_default() += 1;
-                        continue;
-                    };
-                    let log = dates.log(number);
-                    let ends = log.map(|log| log.ends_for(committed)).unwrap_or_default();
-                    let place = || (name.clone(), topic.clone(), number);
-                    let beyond_end = is_beyond_end(committed, ends);
-                    let mut found = lag(committed, ends, beyond_end && before.contains(&place()));
-                    if beyond_end {
-                        self.beyond_end.insert(place());
-                    }
-                    found.time = match found.records {
-                        Some(0) => Some(NOTHING_UNREAD),
-                        Some(_) => log.and_then(|log| dates.age(number, committed, log, settings.max_error)),
-                        None => None,
-                    };
-                    if let Some(start) = ends.start {
-                        let last = losses.last.insert(number, (committed, start));
-                        losses.total += last.map_or(0, |last| lost_since(last, (committed, start)));
-                    }
-                    lags.push((number, found));
+                let mut memory = TopicMemory {
+                    group: name,
+                    topic: &topic,
+                    before: &before,
+                    beyond_end: &mut self.beyond_end,
+                    losses: losses.entry(topic.clone()).or_default(),
+                };
+                let (lags, unread) = memory.lags(partitions, sources, settings);
+                if unread > 0 {
+                    group.unread.insert(topic.clone(), unread);
                 }
                 if !lags.is_empty() {
-                    // A tree that is made of all at once has no room to spare, and snapshots live long.
+                    // A tree that is built from all entries at once has no spare room, and snapshots live long.
                     group.topics.insert(topic, lags.into_iter().collect());
                 }
             }
@@ -193,6 +177,63 @@ impl Lags {
             groups.insert(name.clone(), group);
         }
         groups
+    }
+}
+
+/// What is remembered of a group on one topic while its lag is computed.
+struct TopicMemory<'a> {
+    group: &'a Arc<str>,
+    topic: &'a Arc<str>,
+    /// Partitions of all groups whose committed offset was beyond the log end in the last cycle.
+    before: &'a BTreeSet<(Arc<str>, Arc<str>, i32)>,
+    /// The same partitions of this cycle.
+    beyond_end: &'a mut BTreeSet<(Arc<str>, Arc<str>, i32)>,
+    /// Records of the topic that were deleted before the group read them.
+    losses: &'a mut Losses,
+}
+
+impl TopicMemory<'_> {
+    /// The lag of each partition, and the number of partitions whose committed offset could not be read.
+    fn lags(
+        &mut self,
+        partitions: impl IntoIterator<Item = (i32, Result<i64, Fault>)>,
+        sources: &Sources<'_>,
+        settings: &config::Lag,
+    ) -> (Vec<(i32, Lag)>, usize) {
+        let partitions = partitions.into_iter();
+        let mut lags = Vec::with_capacity(partitions.size_hint().0);
+        let mut unread = 0;
+        let ages = TopicAges::of(sources, self.topic);
+        for (number, committed) in partitions {
+            let Ok(committed) = committed else {
+                unread += 1;
+                continue;
+            };
+            let log = ages.log(number);
+            let ends = log.map(|log| log.ends_for(committed)).unwrap_or_default();
+            let beyond_end = is_beyond_end(committed, ends);
+            let mut found = lag(committed, ends, beyond_end && self.before.contains(&self.key(number)));
+            if beyond_end {
+                let key = self.key(number);
+                self.beyond_end.insert(key);
+            }
+            found.time = match found.records {
+                Some(0) => Some(NOTHING_UNREAD),
+                Some(_) => log.and_then(|log| ages.age(number, committed, log, settings.max_error)),
+                None => None,
+            };
+            if let Some(start) = ends.start {
+                let last = self.losses.last.insert(number, (committed, start));
+                self.losses.total += last.map_or(0, |last| lost_since(last, (committed, start)));
+            }
+            lags.push((number, found));
+        }
+        (lags, unread)
+    }
+
+    /// The partition under the names of the group and the topic.
+    fn key(&self, number: i32) -> (Arc<str>, Arc<str>, i32) {
+        (self.group.clone(), self.topic.clone(), number)
     }
 }
 
