@@ -10,10 +10,11 @@ use std::{
 use super::anomaly::{self, Baseline};
 use super::{
     anomaly::{Kind, Rate},
-    kept::{BaselineRow, LifeRow},
+    flow::Flow,
+    moment::Moment,
     progress::{Verdict, Window},
+    row::{BaselineRow, LifeRow},
     status::{Life, Look, Status},
-    traffic::Flow,
 };
 use crate::{
     collect::{time_lag::TimeLag, topics},
@@ -38,19 +39,6 @@ pub(crate) fn fuzz(bytes: Vec<u8>) {
 
 /// Who is missing once may be missed by accident.
 const MISSES: u8 = 2;
-
-/// A moment on both clocks: our own does not step, the wall's is for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
-    pub(crate) own: Duration,
-    pub(crate) wall: SystemTime,
-}
-
-impl Default for Moment {
-    fn default() -> Self {
-        Self { own: Duration::ZERO, wall: UNIX_EPOCH }
-    }
-}
 
 /// What is made of one look.
 #[derive(Debug, Clone, Default)]
@@ -102,16 +90,6 @@ pub(crate) struct Transition {
     pub(crate) to: Status,
     /// Kafka does not list the group any more.
     pub(crate) gone: bool,
-}
-
-/// What survives a restart of a group on a topic.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Kept {
-    pub(crate) life: Life,
-    /// Partitions that are not well.
-    pub(crate) verdicts: BTreeMap<i32, Verdict>,
-    /// Since when the group has had its verdict.
-    pub(crate) judged: Option<SystemTime>,
 }
 
 /// Everything that is remembered.

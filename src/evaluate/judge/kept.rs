@@ -1,19 +1,11 @@
 //! What survives a restart: taken in at the start, told whenever something is new.
 
-use std::sync::Arc;
-
 use super::{
-    Baseline,
     anomaly::Traffic,
-    groups::{Judge, Kept, Read},
-    traffic::Flow,
+    flow::Flow,
+    groups::{Judge, Read},
+    row::{BaselineRow, Kept, LifeRow},
 };
-
-/// What is remembered of a group on a topic; `None` if nothing is any more.
-pub(crate) type LifeRow = (Arc<str>, Arc<str>, Option<Kept>);
-
-/// What is usual on a topic; `None` if nothing is any more.
-pub(crate) type BaselineRow = (Arc<str>, Option<Baseline>);
 
 /// So many baselines are told at once: each is some kilobytes, and all are new when an hour ends.
 const BASELINES: usize = 500;

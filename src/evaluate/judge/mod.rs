@@ -5,9 +5,12 @@
 
 mod anomaly;
 mod deleted;
+mod flow;
 mod groups;
 mod kept;
+mod moment;
 mod progress;
+mod row;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -17,9 +20,10 @@ pub(crate) use anomaly::Baseline;
 pub use anomaly::{Kind, Rate};
 #[cfg(feature = "fuzzing")]
 pub(crate) use groups::fuzz;
-pub(crate) use groups::{Changes, Judge, Kept, Moment, Seen, Transition};
+pub(crate) use groups::{Changes, Judge, Seen, Transition};
 pub use groups::{Group, Judged, Topic};
-pub(crate) use kept::{BaselineRow, LifeRow};
+pub(crate) use moment::Moment;
 pub use progress::Verdict;
+pub(crate) use row::{BaselineRow, Kept, LifeRow};
 pub(crate) use status::Life;
 pub use status::Status;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::groups::Moment;
+use super::moment::Moment;
 use crate::{config::History, evaluate::lag::Lag};
 
 /// Whether a group reads a topic.

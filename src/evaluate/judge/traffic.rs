@@ -3,25 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc, time::UNIX_EPOCH};
 
 use super::{
-    anomaly::{self, Rate, Traffic},
+    anomaly::{self, Rate},
     groups::{Changes, Judge, Seen},
 };
 use crate::config;
 
 /// What is usual on a topic is forgotten after so many looks without it: who is away for an hour may come back.
 const GONE: u32 = 120;
-
-/// A topic's traffic.
-#[derive(Debug, Default)]
-pub(crate) struct Flow {
-    /// Records appended by the last look.
-    pub(crate) appended: Option<u64>,
-    pub(crate) traffic: Traffic,
-    /// Its baseline has changed since it was last saved.
-    pub(crate) changed: bool,
-    /// Looks in a row without it.
-    pub(crate) missing: u32,
-}
 
 impl Judge {
     /// What is to be made of each topic's traffic.
