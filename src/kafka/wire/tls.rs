@@ -28,6 +28,10 @@ use tokio_rustls::{
         },
     },
 };
+use x509_cert::{
+    certificate::{CertificateInner, Raw},
+    der::Decode,
+};
 
 use super::{Endpoint, properties::PropertyReader};
 use crate::{
@@ -77,8 +81,10 @@ impl SeenExpiry {
 }
 
 fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
-    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    from_unix_seconds(parsed.validity().not_after.timestamp())
+    // The profile `Raw` accepts serial numbers that RFC 5280 does not allow. Such a certificate expires like any other.
+    let parsed = CertificateInner::<Raw>::from_der(certificate).ok()?;
+    let not_after = parsed.tbs_certificate().validity().not_after.to_unix_duration();
+    from_unix_seconds(i64::try_from(not_after.as_secs()).ok()?)
 }
 
 /// The earliest expiry of the certificates in a PEM text. `None` if the text has no certificate that can be read.
