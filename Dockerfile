@@ -7,9 +7,10 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends build-essential perl \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-# What we depend on, librdkafka and OpenSSL among it, in a layer that changes with these two files alone: they build an
+# What we depend on, librdkafka and OpenSSL among it, in a layer that changes with these files alone: they build an
 # empty program. The manifest names the benches, so there are empty ones.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src benches \
     && touch $(sed -n '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"/benches\/\1.rs/p' Cargo.toml) \
     && echo '//! Empty.' | tee src/lib.rs >src/main.rs \
