@@ -2,7 +2,7 @@
 //!
 //! Text that another program sent may hold anything. Nothing here decides what is logged; it only shapes it.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 /// The longest text that [`plain`] returns, in characters. A line of the log stays readable, and a peer that sends a
 /// megabyte does not fill the disk.
@@ -41,9 +41,24 @@ pub fn plain(text: &str) -> String {
     escaped.take(LONGEST).collect()
 }
 
+/// A duration in the unit that fits: `1.5 s`, `10 min`.
+pub fn duration(time: Duration) -> String {
+    match time.as_secs() {
+        0..60 => format!("{} s", time.as_secs_f64()),
+        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn duration_has_the_unit_that_fits() {
+        let durations = [500, 2_000, 90_000, 600_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(durations, ["0.5 s", "2 s", "90 s", "10 min"]);
+    }
 
     #[derive(Debug)]
     struct Fails(&'static str, Option<Box<Fails>>);

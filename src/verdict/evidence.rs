@@ -6,6 +6,7 @@ use crate::{
     kafka::Fault,
     probe::{connectivity, topic},
     task::Latest,
+    text,
 };
 
 /// So many brokers that cannot be reached are named, each in a reason of its own. The others are counted.
@@ -65,15 +66,14 @@ impl Evidence<'_> {
             _ => State::Degraded,
         };
         if state == State::Unknown {
-            reasons
-                .push(format!("nothing was judged within the last {}", humantime::format_duration(length)));
+            reasons.push(format!("nothing was judged within the last {}", text::duration(length)));
         }
         (state, reasons)
     }
 
     fn reasons(&self) -> Vec<String> {
         let Change { events, bad, lost, length } = self.change;
-        let length = humantime::format_duration(length);
+        let length = text::duration(length);
         let mut reasons = Vec::new();
         if lost > 0 {
             reasons.push(format!("{lost} acknowledged heartbeats were lost within the last {length}"));

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::words::{millis, setting};
-use crate::latency::{Recent, Summary};
+use super::words::millis;
+use crate::{
+    latency::{Recent, Summary},
+    text,
+};
 
 /// The percentiles of one latency in one window, in words.
 pub(super) struct Latency {
@@ -40,7 +43,7 @@ pub(super) fn windows(name: &'static str, recent: &Recent, deadline: Duration, n
 /// A latency. That of a heartbeat that missed its deadline is only known to be longer than the deadline.
 fn words(time: Duration, deadline: Duration) -> String {
     match time > deadline {
-        true => format!("over {}", setting(deadline)),
+        true => format!("over {}", text::duration(deadline)),
         false => millis(time),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::words::{before, setting};
-use crate::{board::Readings, probe::heartbeat::Anomaly};
+use super::words::before;
+use crate::{board::Readings, probe::heartbeat::Anomaly, text};
 
 /// The notice of a second instance with the same name ends so long after the last heartbeat of that instance was read, or
 /// three heartbeat intervals after it if those are longer: by then the other instance should have sent another heartbeat.
@@ -24,7 +24,7 @@ fn same_name(readings: &Readings, now: SystemTime) -> Option<String> {
     if now.duration_since(last).is_ok_and(|since| since > shown_for) {
         return None;
     }
-    let (name, last, limit) = (&settings.instance, before(last, now), setting(shown_for));
+    let (name, last, limit) = (&settings.instance, before(last, now), text::duration(shown_for));
     Some(format!(
         "Another instance sends heartbeats under the name {name}: {records} of its records were read, the last one \
          {last}. Give each instance a name of its own with the key instance in section [heartbeat]. This notice ends \

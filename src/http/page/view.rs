@@ -13,9 +13,9 @@ use super::{
     rows::{Rows, WORST},
     topics::{TopicRow, topics},
     verdict::{mark, title},
-    words::{UNKNOWN, ago, clock, sentence, setting},
+    words::{UNKNOWN, ago, clock, sentence},
 };
-use crate::{board::Readings, probe::heartbeat::Outcome};
+use crate::{board::Readings, probe::heartbeat::Outcome, text};
 
 /// The most bad heartbeats that are shown; the API has more.
 const BAD_SHOWN: usize = 12;
@@ -117,7 +117,7 @@ impl Cluster {
             notices: notices::of(readings, wall),
             refused: refused.map(|(request, state)| sentence(&request.refusal(state))).collect(),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
-            deadline: setting(deadline),
+            deadline: text::duration(deadline),
             groups: groups(readings, "", 0, WORST),
             topics: topics(readings, "", 0, WORST, wall),
             events: events(readings),

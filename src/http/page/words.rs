@@ -18,15 +18,6 @@ pub(super) fn millis(time: Duration) -> String {
     }
 }
 
-/// A duration that a setting gives, in the unit that fits: `1.5 s`, `10 min`.
-pub(super) fn setting(time: Duration) -> String {
-    match time.as_secs() {
-        0..60 => format!("{} s", time.as_secs_f64()),
-        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
-        seconds => format!("{seconds} s"),
-    }
-}
-
 /// The time from `since` to `now`, in the two largest units that fit.
 pub(super) fn ago(since: SystemTime, now: SystemTime) -> String {
     let seconds = now.duration_since(since).unwrap_or_default().as_secs();
@@ -101,8 +92,6 @@ mod tests {
             [ms(1234), ms(12_345), ms(123_456), ms(1_234_567)],
             ["1.23 ms", "12.3 ms", "123 ms", "1.23 s"]
         );
-        let settings = [500, 2_000, 90_000, 600_000].map(|ms| setting(Duration::from_millis(ms)));
-        assert_eq!(settings, ["0.5 s", "2 s", "90 s", "10 min"]);
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         assert_eq!(ago(at(0), at(59)), "59 s");
         assert_eq!(ago(at(0), at(3_700)), "1 h 1 min");
