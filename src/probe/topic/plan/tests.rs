@@ -1,9 +1,17 @@
 //! Tests of plans as they are printed, and of generated topics on which plans are carried out until nothing is left.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 
-use super::*;
-use crate::kafka::admin::Partition;
+use super::{Policy, plan, steps::wanted_configs};
+use crate::{
+    kafka::{
+        BrokerId,
+        admin::{Partition, Topic},
+    },
+    probe::topic::Action,
+};
 
 fn brokers(ids: &[i32]) -> BTreeSet<BrokerId> {
     ids.iter().copied().map(BrokerId).collect()

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::action::Action;
+use super::super::action::Action;
 use crate::kafka::{BrokerId, admin::Topic};
 
 /// The usual replication factor: with three replicas no acknowledged record is lost when one broker fails.
-pub(super) const USUAL_REPLICAS: i16 = 3;
+pub(in crate::probe::topic) const USUAL_REPLICAS: i16 = 3;
 
 /// One hour. Heartbeats are used for minutes only; the hour is for people who read the topic.
 const RETENTION_MS: &str = "3600000";
@@ -66,7 +66,7 @@ pub fn plan(
 /// The settings of the topic that the plan sets.
 pub const CONFIG_KEYS: [&str; 4] = ["cleanup.policy", "min.insync.replicas", "retention.ms", "segment.ms"];
 
-fn wanted_configs(replicas: Option<usize>) -> BTreeMap<&'static str, String> {
+pub(super) fn wanted_configs(replicas: Option<usize>) -> BTreeMap<&'static str, String> {
     let min_insync = replicas.map(|replicas| replicas.saturating_sub(1).max(1).to_string());
     let fixed = |value: &str| Some(value.to_owned());
     let values = [fixed("delete"), min_insync, fixed(RETENTION_MS), fixed(SEGMENT_MS)];
@@ -135,6 +135,3 @@ fn spread(brokers: &BTreeSet<BrokerId>, topic: &Topic) -> Vec<Action> {
     }
     actions
 }
-
-#[cfg(test)]
-mod tests;
