@@ -13,7 +13,7 @@ pub enum Api {
     FindCoordinator,
     /// For the committed offsets of a group.
     OffsetFetch,
-    /// For the offsets from which on a share group has records to read.
+    /// For the start offset of a share group in each partition.
     DescribeShareGroupOffsets,
     /// For the producers with an open transaction on a partition.
     DescribeProducers,
@@ -25,9 +25,9 @@ pub enum Api {
     ListOffsets,
     /// For the headers of record batches.
     Fetch,
-    /// For the settings of a topic.
+    /// For the configuration of a topic.
     DescribeConfigs,
-    /// For the partitions that are being moved.
+    /// For the partitions whose replicas are being reassigned.
     ListPartitionReassignments,
 }
 
@@ -50,7 +50,7 @@ impl Api {
     }
 }
 
-/// The number of failed requests.
+/// The number of failed requests, by request and kind of failure.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults(pub(crate) BTreeMap<(Api, Fault), u64>);
 

@@ -1,4 +1,4 @@
-//! A series, and what takes series.
+//! A series, and the trait of everything that accepts series.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ pub struct Series<'a> {
 }
 
 impl Series<'_> {
-    /// The names and values of the labels. An empty `kafka_cluster` is left out: the series is one of the only cluster,
+    /// The names and values of the labels. An empty `kafka_cluster` is left out: only one cluster is configured,
     /// and to Prometheus an empty label and no label are the same.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let labels = self.family.labels.iter().zip(&self.labels);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 closed_enum! {
-    /// What happened to a heartbeat, the gravest first.
+    /// How a heartbeat failed, the most severe failure first.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     enum Failure {
         /// It was acknowledged, and its record was never read back.
@@ -38,7 +38,7 @@ struct Counts {
 #[derive(Debug, Default)]
 pub(super) struct Affected {
     partitions: BTreeMap<(i32, Option<BrokerId>), Counts>,
-    /// The first snapshot holds what happened before: its counts are not news.
+    /// The first snapshot holds what happened before: its counts give no reasons.
     started: bool,
 }
 
@@ -61,7 +61,8 @@ impl Affected {
         self.started = true;
     }
 
-    /// The failures of a window of this length that ends now: one reason for each failure and leader, of bounded number.
+    /// The reasons for failures within `window` before `now`: one reason for each failure and leader. For each failure at most
+    /// [`NAMED`] leaders are named, and one more reason counts the other leaders.
     pub(super) fn reasons(&self, now: Instant, window: Duration) -> Vec<String> {
         Failure::ALL.into_iter().flat_map(|failure| self.of(failure, now, window)).collect()
     }

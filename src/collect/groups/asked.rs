@@ -25,14 +25,14 @@ pub(crate) struct Commits {
 impl Commits {
     /// The committed offsets of all groups together, each offset once.
     pub(crate) fn places(&self, settings: &config::Lag) -> OffsetSet {
-        let mut places = OffsetSet::new();
+        let mut committed = OffsetSet::new();
         for (topic, partitions) in self.offsets.values().flatten().chain(self.last.values()).flatten() {
             if settings.topics.covers(topic) {
                 let offsets = partitions.iter().filter_map(|(number, read)| Some((*number, read.ok()?)));
-                places.entry(topic.clone()).or_default().extend(offsets);
+                committed.entry(topic.clone()).or_default().extend(offsets);
             }
         }
-        places
+        committed
     }
 }
 
@@ -46,7 +46,8 @@ impl Watched {
         faults: &mut Faults,
     ) -> Commits {
         self.list(wire, metadata, settings, faults).await;
-        // A broker without ListGroups may also be too old to list all committed offsets of a group: the partitions are named.
+        // A broker that does not support ListGroups may also be too old to return all committed offsets of a group, so
+        // OffsetFetch names the partitions.
         let named = (self.listing.state() == Capability::Unsupported).then(|| partitions(metadata, settings));
         let share_groups = self.by_coordinator(|kind| kind == GroupKind::Share);
         let other_groups = self.by_coordinator(|kind| kind != GroupKind::Share);
@@ -54,7 +55,7 @@ impl Watched {
             admin::group_offsets(wire, &other_groups, named.as_ref()),
             admin::share_offsets(wire, &share_groups)
         );
-        // Brokers before 4.1 do not know this request: that is no failure.
+        // Brokers before Kafka 4.1 do not support DescribeShareGroupOffsets: this is not counted as a failed request.
         for read in share_offsets.values_mut().filter(|read| matches!(read, Err(Fault::Unsupported))) {
             *read = Ok(CommittedOffsets::new());
         }

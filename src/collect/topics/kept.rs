@@ -1,4 +1,4 @@
-//! What survives a restart: taken in at the start, told whenever something is new.
+//! The samples of log end offsets that survive a restart: loaded at the start, and written to the history file when they change.
 
 use super::row::{HistoryRow, Loaded};
 use super::{
@@ -7,7 +7,7 @@ use super::{
 };
 
 impl Watched {
-    /// Goes on where an earlier run ended.
+    /// Takes in the histories that an earlier run of the service saved.
     pub(crate) fn remember(&mut self, loaded: Loaded) {
         for (topic, (id, partitions)) in loaded {
             let seen =
@@ -17,8 +17,10 @@ impl Watched {
         }
     }
 
-    /// Histories with new samples since the last call, or all of them: a plateau that only goes on is no news
-    /// until the end. Partitions that have gone are told once.
+    /// The rows to write to the history file: partitions whose history changed since the last call, or with `all` every
+    /// partition that has a history. A history to which no record was added is not changed, although its last sample covers
+    /// a longer time. Its longer time is written when the service stops, or when the history file was replaced.
+    /// A deleted partition is returned once, as a row without a history.
     pub(crate) fn unsaved(&mut self, all: bool) -> Vec<HistoryRow> {
         let mut rows = std::mem::take(&mut self.deleted);
         for (topic, memory) in &mut self.topics {
@@ -32,7 +34,7 @@ impl Watched {
         rows
     }
 
-    /// What was told could not be saved: it will be told again.
+    /// Marks rows whose write to the history file failed: the next call of `unsaved` returns them again.
     pub(crate) fn not_saved(&mut self, rows: Vec<HistoryRow>) {
         for row in rows {
             if row.history.is_none() {
@@ -45,7 +47,7 @@ impl Watched {
         }
     }
 
-    /// Nobody asks what is to be saved.
+    /// Forgets the rows of deleted partitions, for a service that writes no history file.
     pub(crate) fn keep_nothing(&mut self) {
         self.deleted.clear();
     }
@@ -58,12 +60,12 @@ mod tests {
     use super::*;
     use crate::collect::history::History;
 
-    fn told(watched: &mut Watched, all: bool) -> Vec<(i32, bool)> {
+    fn unsaved_partitions(watched: &mut Watched, all: bool) -> Vec<(i32, bool)> {
         watched.unsaved(all).iter().map(|row| (row.partition, row.history.is_some())).collect()
     }
 
     #[test]
-    fn what_is_new_is_told_once_and_again_if_it_was_not_saved() {
+    fn unsaved_history_is_returned_once_and_again_after_a_failed_write() {
         let mut watched = Watched::default();
         let history = |partition: i32, end| {
             let mut history = History::default();
@@ -72,13 +74,17 @@ mod tests {
         };
         let loaded = [history(0, 5), history(1, 7)].map(|row| (row.partition, row.history.expect("one")));
         watched.remember(Loaded::from([("t".into(), (None, BTreeMap::from(loaded)))]));
-        assert_eq!(told(&mut watched, false), [], "it is in the file");
-        assert_eq!(told(&mut watched, true), [(0, true), (1, true)], "but at the end everything is written");
+        assert_eq!(unsaved_partitions(&mut watched, false), [], "a loaded history is already in the file");
+        assert_eq!(
+            unsaved_partitions(&mut watched, true),
+            [(0, true), (1, true)],
+            "every history is written when the service stops"
+        );
         watched.deleted.push(HistoryRow::gone(&"t".into(), 9));
         watched.topics.get_mut("t").expect("a topic").partitions.get_mut(&1).expect("one").changed = true;
         let rows = watched.unsaved(false);
-        assert_eq!((rows.len(), told(&mut watched, false)), (2, vec![]));
+        assert_eq!((rows.len(), unsaved_partitions(&mut watched, false)), (2, vec![]));
         watched.not_saved(rows);
-        assert_eq!(told(&mut watched, false), [(9, false), (1, true)]);
+        assert_eq!(unsaved_partitions(&mut watched, false), [(9, false), (1, true)]);
     }
 }

@@ -10,12 +10,12 @@ pub(crate) struct HistoryRow {
     pub(crate) topic: Arc<str>,
     pub(crate) partition: i32,
     pub(crate) id: Option<TopicId>,
-    /// `None` for one that has gone.
+    /// `None` for a partition that was deleted.
     pub(crate) history: Option<History>,
 }
 
 impl HistoryRow {
-    /// One that has gone.
+    /// The row of a partition that was deleted.
     pub(crate) fn gone(topic: &Arc<str>, partition: i32) -> Self {
         Self { topic: topic.clone(), partition, id: None, history: None }
     }
@@ -30,7 +30,7 @@ pub(crate) fn by_topic(rows: Vec<HistoryRow>) -> Loaded {
     for HistoryRow { topic, partition, id, history } in rows {
         let Some(history) = history else { continue };
         let (of, partitions) = loaded.entry(topic).or_insert_with(|| (id, BTreeMap::new()));
-        // Of two topics of one name nobody knows which is the one that is there.
+        // If rows of one topic name have different topic ids, the rows with the first id are taken.
         if *of == id {
             partitions.insert(partition, history);
         }

@@ -11,13 +11,13 @@ pub struct Topic {
     pub partitions: BTreeMap<i32, Partition>,
     /// How old the newest record is; absent for a topic that `[freshness]` does not watch.
     pub freshness: Option<Freshness>,
-    /// Whether `cleanup.policy` contains `compact`, so that an offset may be without a record.
+    /// Whether `cleanup.policy` contains `compact`, so that there may be offsets without a record.
     pub compacted: bool,
-    /// Records that were appended since the topic is watched.
+    /// The number of records that were appended since the service began to watch the topic.
     pub appended: u64,
     /// Records a second between the last two cycles; absent after the first cycle, and while a log end is not known.
     pub rate: Option<f64>,
-    /// How many newest timestamps lay in the future, since the topic is watched.
+    /// The number of newest timestamps that lay in the future, since the service began to watch the topic.
     pub future: u64,
 }
 
@@ -26,7 +26,8 @@ pub struct Topic {
 pub struct Partition {
     /// The log start offset and the high watermark.
     pub ends: Ends,
-    /// The last stable offset: records from there on belong to an open transaction. Absent unless lag counts to it.
+    /// The last stable offset: records from there on belong to an open transaction. Absent unless lag is counted up to
+    /// the last stable offset.
     pub stable: Option<i64>,
     /// The newest timestamp of a record that does not lie in the future, in milliseconds since 1970; absent if none is known.
     pub newest_ms: Option<i64>,

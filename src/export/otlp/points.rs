@@ -1,4 +1,4 @@
-//! Data points of OTLP, each a message.
+//! Encodes data points of OTLP, each as a protobuf message.
 
 use prost::encoding::{double, fixed64, int64, sfixed64, sint32, uint32, uint64};
 
@@ -8,7 +8,7 @@ use crate::{
     latency::{Buckets, Exemplar, exponential},
 };
 
-/// The shapes of data points. They hold the same things in different fields.
+/// The types of data points. Each type has its own field numbers for attributes, exemplars and flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     /// One number.
@@ -22,7 +22,7 @@ pub(super) enum Shape {
 impl Shape {
     pub(super) const ALL: [Shape; 3] = [Shape::Number, Shape::Explicit, Shape::Exponential];
 
-    /// (attributes, exemplars, flags)
+    /// The field numbers of the attributes, the exemplars and the flags, in this order.
     fn tags(self) -> (u32, u32, u32) {
         match self {
             Shape::Number => (7, 5, 8),
@@ -32,7 +32,7 @@ impl Shape {
     }
 }
 
-/// The period that a point covers, in nanoseconds since 1970. A gauge has no start.
+/// The period that a point covers, in nanoseconds since 1970. The start is `None` for a gauge.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     pub(super) start: Option<u64>,
@@ -67,7 +67,7 @@ pub(super) fn pair(out: &mut Vec<u8>, tag: u32, name: &str, value: &str) {
     });
 }
 
-/// A series that has vanished: a point without a value.
+/// The point of a series that is no longer exposed: it has no value and the flag `NO_RECORDED_VALUE`.
 pub(super) fn nothing(out: &mut Vec<u8>, shape: Shape, attributes: &[u8], span: Span) {
     begin(out, attributes, span);
     uint32::encode(shape.tags().2, &1, out);
@@ -81,7 +81,7 @@ pub(super) fn number(out: &mut Vec<u8>, attributes: &[u8], span: Span, number: N
     }
 }
 
-/// A histogram, with the exemplars that came in its span.
+/// A histogram, with the exemplars that are not older than the start of its span.
 pub(super) fn histogram(out: &mut Vec<u8>, shape: Shape, attributes: &[u8], span: Span, buckets: &Buckets) {
     begin(out, attributes, span);
     fixed64::encode(4, &buckets.count(), out);
