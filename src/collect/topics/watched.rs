@@ -108,7 +108,7 @@ impl Watched {
         self.topics.iter_mut().for_each(|(name, memory)| memory.compacted = is_compacted(name));
     }
 
-    /// Learns which topics exist. `is_new` says that no cycle before has partition these metadata. A topic counts as deleted if two
+    /// Learns which topics exist. `is_new` says that no cycle before has worked with these metadata. A topic counts as deleted if two
     /// answers in a row do not list it, or if it is not watched any more. A partition without a leader is remembered, although
     /// nothing is known of it.
     pub(crate) fn list(
