@@ -1,6 +1,7 @@
-//! What has happened to a cluster, moment by moment: for people who ask what changed before it broke.
+//! The events of a cluster, for people who ask what changed before an incident.
 //!
-//! The list has a bounded length. Names in it are as strangers chose them: a reader that shows them has to escape them.
+//! The list has a bounded length. The names of topics and groups in it are not escaped: code that shows an event has to
+//! escape them.
 
 use std::{
     borrow::Cow,
@@ -15,32 +16,33 @@ use crate::{
     kafka::fault::plain,
 };
 
-/// The newest so many are kept.
+/// Number of events that are kept: the newest.
 pub(crate) const MOST: usize = 1000;
 
-/// If the same happened to more topics or brokers than these in one cycle, it is one event, and only the first are named.
+/// If more topics or brokers than this changed in the same way in one cycle, the changes are one event, which names only the
+/// first of them.
 const FEW: usize = 5;
 
-/// Something happened.
+/// A change of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When it was seen.
+    /// When the change was seen.
     pub at: SystemTime,
-    /// What, as one of a few words: `topic_created`, `group_offline`, `traffic_drop`, …
+    /// The kind of the change, as one of a few words: `topic_created`, `group_offline`, `traffic_drop`, …
     pub kind: Cow<'static, str>,
-    /// The topic, the broker, or the group and the topic that it happened to.
+    /// The topic, the broker, or the group and the topic that changed.
     pub subject: String,
     /// Whole sentences that name the subject. An event that an earlier version saved has a fragment without the subject.
     pub words: String,
 }
 
 impl Event {
-    /// What happened, for people: whole sentences, or for an event that an earlier version saved the subject and a
-    /// fragment.
+    /// The event for people, in whole sentences. For an event that an earlier version saved: the subject and a fragment.
     pub fn text(&self) -> Cow<'_, str> {
-        match self.words.ends_with('.') {
-            true => Cow::Borrowed(&self.words),
-            false => Cow::Owned(format!("{}: {}", self.subject, self.words)),
+        if self.words.ends_with('.') {
+            Cow::Borrowed(&self.words)
+        } else {
+            Cow::Owned(format!("{}: {}", self.subject, self.words))
         }
     }
 }
@@ -48,7 +50,7 @@ impl Event {
 /// Events, the oldest first.
 pub type Events = Arc<VecDeque<Arc<Event>>>;
 
-/// The last events.
+/// The last events of a cluster, and those of them that are not saved yet.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     kept: Events,
@@ -56,33 +58,34 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Goes on where an earlier run ended.
+    /// Loads the events that an earlier run saved.
     pub(crate) fn remember(&mut self, events: Vec<Event>) {
         self.kept = Arc::new(events.into_iter().map(Arc::new).collect());
     }
 
-    /// All of them.
+    /// All events that are kept.
     pub(crate) fn view(&self) -> Events {
         self.kept.clone()
     }
 
-    /// Those that came since the last call.
+    /// The events since the last call.
     pub(crate) fn unsaved(&mut self) -> Vec<Arc<Event>> {
         std::mem::take(&mut self.unsaved)
     }
 
-    /// All of it is to be saved, to a file that knows nothing.
+    /// Marks all events as not saved, so that they are saved to a new history file.
     pub(crate) fn save_all(&mut self) {
         self.unsaved = self.kept.iter().cloned().collect();
     }
 
-    /// They could not be saved: they will be told again.
+    /// Takes back events that could not be saved: the next call of [`Log::unsaved`] returns them again.
     pub(crate) fn not_saved(&mut self, events: Vec<Arc<Event>>) {
         let later = std::mem::replace(&mut self.unsaved, events);
         self.unsaved.extend(later);
         self.unsaved.drain(..self.unsaved.len().saturating_sub(MOST));
     }
 
+    /// Adds an event, and forgets the oldest one if there are too many.
     fn note(&mut self, at: SystemTime, kind: &'static str, subject: String, words: String) {
         let event = Arc::new(Event { at, kind: kind.into(), subject, words });
         let kept = Arc::make_mut(&mut self.kept);
@@ -94,27 +97,31 @@ impl Log {
         self.unsaved.drain(..self.unsaved.len().saturating_sub(MOST));
     }
 
-    /// Brokers and topics have changed. Returns the lines of the log.
+    /// Adds changes of brokers and topics. Returns the lines that were logged.
     pub(crate) fn topology(&mut self, at: SystemTime, cluster: &str, changes: Vec<Changed>) -> Vec<Line> {
-        let happened =
-            |Changed { change, subject, sentence }| (change.as_str(), Of::Cluster(change), subject, sentence);
-        self.tell(at, cluster, changes.into_iter().map(happened))
+        let happened = |Changed { change, subject, sentence }| Happening {
+            kind: change.as_str(),
+            area: Area::Cluster(change),
+            subject,
+            sentence,
+        };
+        self.record(at, cluster, changes.into_iter().map(happened))
     }
 
-    /// The status of groups and the traffic of topics have changed. Returns the lines of the log.
+    /// Adds changes of the status of groups and of the traffic of topics. Returns the lines that were logged.
     pub(crate) fn judged(&mut self, at: SystemTime, cluster: &str, changes: Changes) -> Vec<Line> {
-        let status = |Transition { group, topic, from: _, to, gone }| {
+        let status = |Transition { group, topic, from: _, to, deleted }| {
             let subject = format!("{group} on {topic}");
             let group = format!("Consumer group {group} of topic {topic}");
             let (kind, sentence) = match to {
-                Status::Offline if gone => ("group_offline", format!("{group} no longer exists.")),
+                Status::Offline if deleted => ("group_offline", format!("{group} no longer exists.")),
                 Status::Online => ("group_online", format!("{group} keeps up.")),
                 Status::Offline => {
                     ("group_offline", format!("{group} commits nothing although records are waiting."))
                 }
                 Status::Recovering => ("group_recovering", format!("{group} commits offsets again.")),
             };
-            (kind, Of::Groups, subject, sentence)
+            Happening { kind, area: Area::Groups, subject, sentence }
         };
         let traffic = |(topic, odd): (Arc<str>, Option<Kind>)| {
             let (kind, sentence) = match odd {
@@ -132,29 +139,34 @@ impl Log {
                     ("traffic_usual", format!("The traffic of topic {topic} is usual for this hour again."))
                 }
             };
-            (kind, Of::Traffic, topic.to_string(), sentence)
+            Happening { kind, area: Area::Traffic, subject: topic.to_string(), sentence }
         };
         let Changes { statuses, traffic: odd } = changes;
-        self.tell(at, cluster, statuses.into_iter().map(status).chain(odd.into_iter().map(traffic)))
+        self.record(at, cluster, statuses.into_iter().map(status).chain(odd.into_iter().map(traffic)))
     }
 
-    /// Notes what happened in one cycle: the one place that makes events and lines of the log of it. What happened to many
-    /// topics or brokers at once is one event, so that it does not drive out earlier events: a broker that leaves takes
-    /// many leaders along, and one program makes many topics. The log gets one line for each kind.
-    fn tell(&mut self, at: SystemTime, cluster: &str, happened: impl Iterator<Item = Happened>) -> Vec<Line> {
-        let mut kinds = BTreeMap::<&'static str, (Of, BTreeMap<String, Vec<String>>)>::new();
-        for (kind, of, subject, sentence) in happened {
-            let (_, subjects) = kinds.entry(kind).or_insert_with(|| (of, BTreeMap::new()));
+    /// Makes the events and the log lines of one cycle; no other function does. Changes of many topics or brokers at once are
+    /// one event, so that they do not push out earlier events: when a broker leaves, many leaders move, and one program may
+    /// create many topics. Each kind of change gets one log line.
+    fn record(
+        &mut self,
+        at: SystemTime,
+        cluster: &str,
+        happened: impl Iterator<Item = Happening>,
+    ) -> Vec<Line> {
+        let mut kinds = BTreeMap::<&'static str, (Area, BTreeMap<String, Vec<String>>)>::new();
+        for Happening { kind, area, subject, sentence } in happened {
+            let (_, subjects) = kinds.entry(kind).or_insert_with(|| (area, BTreeMap::new()));
             subjects.entry(subject).or_default().push(sentence);
         }
         let mut lines = Vec::new();
-        for (kind, (of, subjects)) in kinds {
+        for (kind, (area, subjects)) in kinds {
             let times = subjects.values().map(Vec::len).sum();
             let names = first(subjects.keys().map(String::as_str));
             let line = Line { kind, count: subjects.len(), times, names };
-            of.log(cluster, &line);
-            match of {
-                Of::Cluster(change) if line.count > FEW => {
+            area.log(cluster, &line);
+            match area {
+                Area::Cluster(change) if line.count > FEW => {
                     let what = if change.is_of_topic() { "topics" } else { "brokers" };
                     let sentence = change.of_many(line.count, &line.names);
                     self.note(at, kind, format!("{} {what}", line.count), sentence);
@@ -169,46 +181,59 @@ impl Log {
     }
 }
 
-/// What happened: its kind, what it is of, its subject, and a sentence.
-type Happened = (&'static str, Of, String, String);
+/// One change, before changes of the same kind become one event.
+struct Happening {
+    /// The kind of the event.
+    kind: &'static str,
+    area: Area,
+    /// The topic, the broker, or the group and the topic that changed.
+    subject: String,
+    /// A whole sentence for people.
+    sentence: String,
+}
 
-/// What an event is of.
+/// The part of a cluster that an event concerns.
 #[derive(Debug, Clone, Copy)]
-enum Of {
-    /// Topics or brokers, which have changed in this way.
+enum Area {
+    /// Topics or brokers, which changed in this way.
     Cluster(Change),
-    /// Groups, which have another status.
+    /// Groups, whose status changed.
     Groups,
-    /// Topics, whose traffic has changed.
+    /// Topics, whose traffic changed.
     Traffic,
 }
 
-impl Of {
+impl Area {
+    /// Logs one line.
     fn log(self, cluster: &str, line: &Line) {
         let Line { kind: change, count, times, names } = line;
         match self {
-            Of::Cluster(_) => tracing::info!(cluster, change, count, times, names, "the cluster has changed"),
-            Of::Groups => {
+            Area::Cluster(_) => {
+                tracing::info!(cluster, change, count, times, names, "the cluster has changed")
+            }
+            Area::Groups => {
                 tracing::info!(cluster, change, count, names, "the status of consumer groups has changed")
             }
-            Of::Traffic => tracing::info!(cluster, change, count, names, "the traffic of topics has changed"),
+            Area::Traffic => {
+                tracing::info!(cluster, change, count, names, "the traffic of topics has changed")
+            }
         }
     }
 }
 
-/// One line of the log: what changed in the same way in one cycle.
+/// One log line: the changes of the same kind in one cycle.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     kind: &'static str,
-    /// How many topics, brokers or groups changed.
+    /// Number of topics, brokers or groups that changed.
     count: usize,
-    /// How many changes there were: a topic may have moved leaders on several partitions.
+    /// Number of changes: leaders may have moved on several partitions of a topic.
     times: usize,
-    /// The names of the first few of them.
+    /// The first few names, joined by commas.
     names: String,
 }
 
-/// What happened to one subject in one cycle: the first few sentences, and how many changes there are.
+/// The text of one subject's event: the first few sentences, and the number of changes if sentences are left out.
 fn together(mut sentences: Vec<String>) -> String {
     let count = sentences.len();
     sentences.dedup();
@@ -217,7 +242,7 @@ fn together(mut sentences: Vec<String>) -> String {
     format!("{}{rest}", sentences[..sentences.len().min(FEW)].join(" "))
 }
 
-/// The first few names, fit for a line of a log.
+/// The first few names, escaped for a log line.
 fn first<'a>(mut names: impl Iterator<Item = &'a str>) -> String {
     let few: Vec<_> = names.by_ref().take(FEW).map(|name| plain(name).to_string()).collect();
     let others = if names.next().is_some() { " and others" } else { "" };
@@ -231,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_are_kept_and_each_is_saved_once_or_again() {
+    fn log_keeps_the_newest_events_and_saves_each_until_it_succeeds() {
         let mut log = Log::default();
         let at = |second: usize| UNIX_EPOCH + Duration::from_secs(second as u64);
         for number in 0..MOST + 5 {
@@ -239,10 +264,10 @@ mod tests {
         }
         let kept = log.view();
         assert_eq!((kept.len(), &*kept[0].subject, kept[0].at), (MOST, "t5", at(5)));
-        let told = log.unsaved();
-        assert_eq!((told.len(), log.unsaved().len()), (MOST, 0));
+        let unsaved = log.unsaved();
+        assert_eq!((unsaved.len(), log.unsaved().len()), (MOST, 0));
         log.topology(at(9999), "k", vec![(Change::BrokerLeft, "3".to_owned()).into()]);
-        log.not_saved(told);
+        log.not_saved(unsaved);
         let again = log.unsaved();
         assert_eq!((again.len(), &*again[0].subject), (MOST, "t6"));
         assert_eq!(again[MOST - 1].words, "Broker 3 left the cluster.");
@@ -251,7 +276,7 @@ mod tests {
         };
         log.topology(at(0), "k", moved(2).chain(moved(2)).collect());
         log.topology(at(0), "k", moved(900).collect());
-        let told: Vec<_> =
+        let texts: Vec<_> =
             log.unsaved().iter().map(|event| (event.subject.clone(), event.words.clone())).collect();
         let few = ["t0", "t1"].map(|topic| {
             let sentence = format!("The leader of a partition of topic {topic} changed.");
@@ -259,7 +284,7 @@ mod tests {
         });
         let many = "The leaders of partitions of 900 topics changed: t0, t1, t10, t100, t101 and others.";
         let many = ("900 topics".to_owned(), many.to_owned());
-        assert_eq!(told, [few.to_vec(), vec![many]].concat());
+        assert_eq!(texts, [few.to_vec(), vec![many]].concat());
     }
 
     #[test]
@@ -274,12 +299,12 @@ mod tests {
         for partitions in [1, 2, 30] {
             log.topology(UNIX_EPOCH, "k", moved(partitions));
         }
-        let told: Vec<_> = log.view().iter().map(|event| event.words.clone()).collect();
+        let texts: Vec<_> = log.view().iter().map(|event| event.words.clone()).collect();
         let of = |n: i32| format!("Broker 2 leads partition {n} of topic t instead of broker 1.");
         let many = [0, 1, 2, 3, 4].map(of).join(" ");
         let expected =
             [of(0), format!("{} {}", of(0), of(1)), format!("{many} 30 partitions changed in all.")];
-        assert_eq!(told, expected);
+        assert_eq!(texts, expected);
     }
 
     #[test]
@@ -298,9 +323,9 @@ mod tests {
     fn events_of_one_cycle_and_kind_are_one_line_of_the_log() {
         let mut log = Log::default();
         let created = |n: usize| Changed::from((Change::TopicCreated, format!("new\n{n}")));
-        let gone = |n: usize| Changed::from((Change::TopicDeleted, format!("old{n}")));
+        let deleted = |n: usize| Changed::from((Change::TopicDeleted, format!("old{n}")));
         let line = |kind, count, names: &str| Line { kind, count, times: count, names: names.to_owned() };
-        let lines = log.topology(UNIX_EPOCH, "k", (0..3).map(created).chain((0..900).map(gone)).collect());
+        let lines = log.topology(UNIX_EPOCH, "k", (0..3).map(created).chain((0..900).map(deleted)).collect());
         let some = r"new\n0, new\n1, new\n2";
         let many = "old0, old1, old10, old100, old101 and others";
         assert_eq!(lines, [line("topic_created", 3, some), line("topic_deleted", 900, many)]);
@@ -309,7 +334,7 @@ mod tests {
             topic: "t".into(),
             from: Status::Online,
             to: Status::Offline,
-            gone: n.is_multiple_of(2),
+            deleted: n.is_multiple_of(2),
         };
         let traffic = (0..40).map(|n| (Arc::from(format!("t{n}")), Some(Kind::Drop))).collect();
         let changes = Changes { statuses: (0..50).map(status).collect(), traffic };
@@ -317,7 +342,7 @@ mod tests {
         let groups = "g0 on t, g1 on t, g10 on t, g11 on t, g12 on t and others";
         let topics = "t0, t1, t10, t11, t12 and others";
         assert_eq!(lines, [line("group_offline", 50, groups), line("traffic_drop", 40, topics)]);
-        let told = log.view();
-        assert_eq!(told.len(), 3 + 1 + 50 + 40, "each has its event, but for hundreds of one kind");
+        let kept = log.view();
+        assert_eq!(kept.len(), 3 + 1 + 50 + 40, "each change has its own event, except hundreds of one kind");
     }
 }

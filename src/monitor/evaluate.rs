@@ -89,12 +89,12 @@ fn judged(
     groups: &BTreeMap<Arc<str>, Group>,
     topics: &BTreeMap<Arc<str>, topics::Topic>,
     now: Duration,
-) -> judge::Judged {
+) -> judge::Judgement {
     let Context { cluster, memory, .. } = context;
     let at = judge::Moment { own: now, wall: SystemTime::now() };
     let age = |topic: &str, partition, offset| memory.topics.age(topic, partition, offset, now);
-    let seen = judge::Seen { groups, listed: memory.groups.listed, topics, age: &age, at };
-    let (judged, changes) = memory.judge.judge(&seen, cluster);
+    let view = judge::CycleView { groups, listed: memory.groups.listed, topics, age: &age, at };
+    let (judged, changes) = memory.judge.judge(&view, cluster);
     memory.events.judged(at.wall, &cluster.name, changes);
     judged
 }

@@ -181,7 +181,7 @@ impl Writer {
     /// Begins to write.
     fn begin(&mut self, extent: Extent, memory: &mut Memory, cluster: &config::Cluster, clock: OwnClock) {
         let Some(store) = self.store.clone() else {
-            memory.judge.keep_nothing();
+            memory.judge.drop_deletions();
             memory.events.unsaved();
             memory.topology.unsaved();
             memory.topics.keep_nothing();

@@ -20,7 +20,7 @@ pub struct Snapshot {
     /// The health of every visible topic, and how often each kind of change was seen.
     pub topology: topology::Topology,
     /// The verdict on each group, and on the traffic of each topic.
-    pub judged: judge::Judged,
+    pub judged: judge::Judgement,
     /// The events of the cluster, the oldest first.
     pub events: events::Events,
     /// Requests that failed since the start, by request and kind of failure. A request that fails for three topics counts

@@ -22,7 +22,7 @@ use kafka_heartbeat::{
     evaluate::{
         events::Event,
         groups::Group,
-        judge::{self, Judged, Rate, Status},
+        judge::{self, Judgement, Rate, Status},
         lag::{Lag, lag},
     },
     kafka::{
@@ -545,8 +545,8 @@ fn log_dirs() -> log_dirs::Snapshot {
 }
 
 /// A group that has stopped, one that keeps up, one that Kafka does not know any more; a topic that has fallen silent.
-fn judged(wall: SystemTime) -> Judged {
-    let topic = |status, verdicts: &[(i32, judge::Verdict)]| judge::Topic {
+fn judged(wall: SystemTime) -> Judgement {
+    let topic = |status, verdicts: &[(i32, judge::Verdict)]| judge::TopicVerdict {
         status,
         since: wall - Duration::from_secs(600),
         advanced: Some(wall - Duration::from_secs(900)),
@@ -555,7 +555,7 @@ fn judged(wall: SystemTime) -> Judged {
         partitions: 4,
         left: None,
     };
-    let group = |verdict, topics: &[(&str, judge::Topic)]| judge::Group {
+    let group = |verdict, topics: &[(&str, judge::TopicVerdict)]| judge::GroupVerdict {
         verdict,
         since: wall - Duration::from_secs(60),
         topics: topics.iter().map(|(name, topic)| ((*name).into(), topic.clone())).collect(),
@@ -563,8 +563,8 @@ fn judged(wall: SystemTime) -> Judged {
     };
     let bad = [(0, judge::Verdict::Stop), (1, judge::Verdict::Lost), (3, judge::Verdict::Reset)];
     let left = TimeLag { age: ms(3_700_000), error: None, method: Method::Clamped };
-    let gone = judge::Topic { left: Some((2, left)), ..topic(Status::Offline, &[]) };
-    Judged {
+    let gone = judge::TopicVerdict { left: Some((2, left)), ..topic(Status::Offline, &[]) };
+    Judgement {
         groups: BTreeMap::from([
             (HOSTILE.into(), group(Some(judge::Verdict::Lost), &[(HOSTILE, topic(Status::Offline, &bad))])),
             (

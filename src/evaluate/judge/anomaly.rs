@@ -1,43 +1,43 @@
-//! Whether a topic's traffic is what it is at this hour. Pure.
+//! Judges whether the traffic of a topic is usual for this hour. Pure.
 //!
-//! A robust baseline: the median of the hours of the last weeks that are like this one, and the median of their distances
-//! from it (MAD). Alike are the same hour of the week and its two neighbours; until a week is known, those of every day.
-//! What is odd once does not move a median, and a deviation is measured in what is usual, so that no topic needs numbers
-//! of its own.
+//! The baseline is robust. It is the median rate of the similar hours of the last weeks, with the median of their distances
+//! from it (median absolute deviation, MAD). Similar hours are the same hour of the week and its two neighbours. Until a
+//! week is known, they are the same hour of each day and its two neighbours. A single unusual hour does not move a median.
+//! A deviation is measured as a multiple of the usual deviation, so that no topic needs a threshold of its own.
 
 use std::{collections::VecDeque, time::Duration};
 
 use crate::config::Anomaly as Settings;
 
-/// Hours that are kept: five weeks.
+/// Number of hours that are kept: five weeks.
 pub(crate) const HOURS: usize = 5 * WEEK as usize;
 const WEEK: u32 = 7 * DAY;
 const DAY: u32 = 24;
 
-/// The rate of the moment is that of the last so many minutes.
+/// The present rate is the mean rate over this time.
 const WINDOW: Duration = Duration::from_secs(600);
 
-/// Of a window or an hour, so much must have been seen.
+/// The part of a window or of an hour that must have been observed, as a fraction.
 const ENOUGH: f64 = 0.5;
 
-/// Standard deviations in one MAD, for what is normally distributed.
+/// The standard deviation of a normal distribution, as a multiple of its MAD.
 const SIGMAS: f64 = 1.4826;
 
-/// What is usual is at least this part of the expected: with one week known, and with more. Few hours look more alike
-/// than they are.
+/// Lower bound of the spread, as a fraction of the expected rate: with one week of data, and with more. A few samples
+/// understate the spread.
 const LEAST_SPREAD: (f64, f64) = (0.5, 0.2);
 
-/// Fewer hours are no baseline.
+/// Fewer similar hours than this give no baseline.
 const LEAST_HOURS: usize = 3;
 
-/// What is odd.
+/// The way in which traffic is unusual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// More than there should be.
+    /// More records are written than usual.
     High,
-    /// Less.
+    /// Fewer records are written than usual.
     Low,
-    /// Nothing at all, all of a sudden.
+    /// No record is written any more, within an hour of usual traffic.
     Drop,
 }
 
@@ -55,51 +55,75 @@ impl Kind {
     }
 }
 
-/// The traffic of a moment against what it usually is. Records a second.
+/// The present traffic of a topic beside the usual one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
-    /// What there is.
+    /// The present rate, in records per second.
     pub actual: f64,
-    /// What there should be.
+    /// The usual rate, in records per second.
     pub expected: f64,
-    /// The distance in what is usual: of normal traffic, one in 15,000 is above 4.
+    /// The difference as a multiple of the usual deviation. With normally distributed traffic, one value in 15,000 is beyond 4.
     pub score: f64,
-    /// What is odd about it.
+    /// The way in which the traffic is unusual. Absent if it is usual.
     pub kind: Option<Kind>,
 }
 
-/// The hours of a topic.
+/// The rates of the last hours of a topic.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Baseline {
-    /// The hour behind the last one that is kept, since 1970.
+    /// The hour after the last one that is kept, in hours since 1970.
     next: u32,
-    /// Records a second; NaN for hours that were not seen.
+    /// The rate of each hour, in records per second. NaN for an hour that was not observed.
     rates: VecDeque<f32>,
-    /// What was odd about the topic when it was last judged: that is so until it is judged again.
+    /// The way in which the traffic was unusual when it was last judged. It stays until the traffic is judged again.
     odd: Option<Kind>,
-    /// Hours in a row that do not go with those that are kept.
+    /// Number of hours in a row that do not fit to the hours that are kept.
     strange: u32,
 }
 
-/// What a topic does, and what it did.
+/// The present traffic of a topic, and its baseline.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Traffic {
+    /// The rates of the last hours.
     pub(crate) baseline: Baseline,
-    /// The hour that is under way: which one, records, seconds that were seen.
-    hour: Option<(u32, f64, f64)>,
-    /// Of the last minutes: when, records, and the seconds in which they came.
-    recent: VecDeque<(Duration, u64, f64)>,
+    /// The present hour. `None` before the first records.
+    hour: Option<HourSum>,
+    /// The intervals of the last [`WINDOW`], the oldest first.
+    recent: VecDeque<Interval>,
+    /// When the last cycle took place, on the monotonic clock. `None` before the first.
     last: Option<Duration>,
 }
 
+/// The part of an hour that was observed.
+#[derive(Debug, Clone, Copy)]
+struct HourSum {
+    /// The hour, in hours since 1970.
+    hour: u32,
+    /// Records that were written.
+    records: f64,
+    /// Seconds that were observed.
+    seconds: f64,
+}
+
+/// The records between two cycles.
+#[derive(Debug, Clone, Copy)]
+struct Interval {
+    /// When the interval ended, on the monotonic clock.
+    end: Duration,
+    /// Records that were written.
+    records: u64,
+    /// The length of the interval, in seconds.
+    seconds: f64,
+}
+
 impl Baseline {
-    /// Adds an hour; those between it and the last one were not seen.
+    /// Adds the rate of an hour. The hours between it and the last hour were not observed.
     fn add(&mut self, hour: u32, rate: f32) {
         if self.rates.is_empty() {
             self.next = hour;
         }
         let gap = hour.checked_sub(self.next).filter(|gap| (*gap as usize) < HOURS);
-        let Some(gap) = gap.or_else(|| self.anew(hour)) else { return };
+        let Some(gap) = gap.or_else(|| self.restart(hour)) else { return };
         self.strange = 0;
         self.rates.extend(std::iter::repeat_n(f32::NAN, gap as usize));
         self.rates.push_back(rate);
@@ -109,9 +133,10 @@ impl Baseline {
         }
     }
 
-    /// An hour that is there already, or is weeks away: a clock that is wrong, or was. If it stays like that for a day,
-    /// it was: what is later than this hour is forgotten, and so is everything that is too long ago.
-    fn anew(&mut self, hour: u32) -> Option<u32> {
+    /// Handles an hour that is already kept, or that is weeks away: the clock is wrong, or was wrong before. If such hours
+    /// come for a day, the clock was wrong before. Then the hours from this one on are forgotten, and so are all hours if
+    /// they are too far away. Returns the gap before the hour, or `None` if the hour is to be ignored.
+    fn restart(&mut self, hour: u32) -> Option<u32> {
         self.strange += 1;
         if self.strange < DAY {
             return None;
@@ -122,14 +147,15 @@ impl Baseline {
         Some(0)
     }
 
+    /// The rate of an hour. `None` if the hour is not kept or was not observed.
     fn at(&self, hour: u32) -> Option<f64> {
         let back = self.next.checked_sub(hour)? as usize;
         let place = self.rates.len().checked_sub(back)?;
         self.rates.get(place).filter(|rate| !rate.is_nan()).map(|rate| f64::from(*rate))
     }
 
-    /// The hours like this one, and whether they are of more than one week.
-    fn alike(&self, hour: u32) -> (Vec<f64>, bool) {
+    /// The rates of the hours similar to this one, and whether they are of more than one week.
+    fn similar(&self, hour: u32) -> (Vec<f64>, bool) {
         let every = |step: u32, most: u32| -> Vec<f64> {
             let back = (1..=most).map(|times| times * step);
             back.flat_map(|back| [back + 1, back, back - 1])
@@ -144,19 +170,20 @@ impl Baseline {
         (every(DAY, 7), false)
     }
 
-    /// What is usual at this hour, and how far from it is usual too; nothing, as long as too little is known.
+    /// The usual rate at this hour, and the usual deviation from it. `None` while there are too few similar hours.
     fn expected(&self, hour: u32) -> Option<(f64, f64)> {
-        let (mut alike, many) = self.alike(hour);
-        if alike.len() < LEAST_HOURS {
+        let (mut similar, many) = self.similar(hour);
+        if similar.len() < LEAST_HOURS {
             return None;
         }
-        let middle = median(&mut alike);
-        let mut distances: Vec<f64> = alike.iter().map(|rate| (rate - middle).abs()).collect();
+        let middle = median(&mut similar);
+        let mut distances: Vec<f64> = similar.iter().map(|rate| (rate - middle).abs()).collect();
         let least = if many { LEAST_SPREAD.1 } else { LEAST_SPREAD.0 };
         Some((middle, (SIGMAS * median(&mut distances)).max(least * middle)))
     }
 
-    /// The same for the minutes before a moment, which may have begun in the hour before.
+    /// The usual rate and its usual deviation over the [`WINDOW`] before a moment, which may begin in the hour before. `into` is
+    /// the time since the hour began.
     fn expected_until(&self, hour: u32, into: Duration) -> Option<(f64, f64)> {
         let now = self.expected(hour);
         let part = into.as_secs_f64() / WINDOW.as_secs_f64();
@@ -168,14 +195,14 @@ impl Baseline {
         Some((part * now + (1.0 - part) * before, spread.max(spread_before)))
     }
 
-    /// As it is stored: the next hour and the rates, each in four bytes, and one for what is odd.
+    /// The baseline as it is stored: the next hour and the rates in four bytes each, and one byte for the unusual traffic.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let rates = self.rates.iter().flat_map(|rate| rate.to_le_bytes());
         let odd = self.odd.map_or(0, |odd| odd as u8 + 1);
         self.next.to_le_bytes().into_iter().chain(rates).chain([odd]).collect()
     }
 
-    /// What [`Baseline::to_bytes`] says; nothing, for what it never says.
+    /// The baseline of bytes that [`Baseline::to_bytes`] returned. `None` for any other bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (numbers, rest) = bytes.as_chunks::<4>();
         let (next, rates) = numbers.split_first()?;
@@ -196,61 +223,63 @@ impl Baseline {
 }
 
 impl Traffic {
-    /// Of a topic of which it is known what is usual.
+    /// Traffic of a topic whose baseline is known.
     pub(crate) fn of(baseline: Baseline) -> Self {
         Self { baseline, ..Self::default() }
     }
 
-    /// Takes in that so many records came since the last look; `hour` is the hour since 1970. Tells whether an hour has
-    /// been completed.
+    /// Adds the number of records since the last cycle. `hour` is in hours since 1970. Returns whether an hour was added to the
+    /// baseline.
     pub(crate) fn add(&mut self, now: Duration, hour: u32, records: u64) -> bool {
         let Some(last) = self.last.replace(now) else { return false };
         let seconds = now.saturating_sub(last).as_secs_f64();
-        self.recent.push_back((now, records, seconds));
+        self.recent.push_back(Interval { end: now, records, seconds });
         self.forget(now);
-        let (of, before, seen) = self.hour.unwrap_or((hour, 0.0, 0.0));
-        if of == hour {
-            self.hour = Some((of, before + records as f64, seen + seconds));
+        let sum = self.hour.unwrap_or(HourSum { hour, records: 0.0, seconds: 0.0 });
+        if sum.hour == hour {
+            self.hour =
+                Some(HourSum { hour, records: sum.records + records as f64, seconds: sum.seconds + seconds });
             return false;
         }
-        self.hour = Some((hour, records as f64, seconds));
-        let whole = seen >= 3600.0 * ENOUGH;
+        self.hour = Some(HourSum { hour, records: records as f64, seconds });
+        let whole = sum.seconds >= 3600.0 * ENOUGH;
         if whole {
-            self.baseline.add(of, (before / seen) as f32);
+            self.baseline.add(sum.hour, (sum.records / sum.seconds) as f32);
         }
         whole
     }
 
-    /// It was not seen just now, or is another topic: what came since the last look is not known.
+    /// Takes in that the number of records since the last cycle is not known: the topic was not read, or it was recreated.
     pub(crate) fn pause(&mut self, now: Duration) {
         self.last = Some(now);
         self.forget(now);
     }
 
+    /// Forgets the intervals that ended before the [`WINDOW`].
     fn forget(&mut self, now: Duration) {
-        while self.recent.front().is_some_and(|(at, ..)| now.saturating_sub(*at) >= WINDOW) {
+        while self.recent.front().is_some_and(|interval| now.saturating_sub(interval.end) >= WINDOW) {
             self.recent.pop_front();
         }
     }
 
-    /// What is odd about it.
+    /// The way in which the traffic is unusual. `None` if it is usual.
     pub(crate) fn odd(&self) -> Option<Kind> {
         self.baseline.odd
     }
 
-    /// How it is, if that is known, and how it should be. `at` is in seconds since 1970.
+    /// Judges the present rate. `at` is in seconds since 1970. `None` while the present rate or the usual one is not known.
     pub(crate) fn judge(&mut self, at: u64, settings: &Settings) -> Option<Rate> {
-        let seconds: f64 = self.recent.iter().map(|(.., seconds)| seconds).sum();
+        let seconds: f64 = self.recent.iter().map(|interval| interval.seconds).sum();
         if seconds < WINDOW.as_secs_f64() * ENOUGH {
             return None;
         }
-        let records: u64 = self.recent.iter().map(|(_, records, _)| records).sum();
+        let records: u64 = self.recent.iter().map(|interval| interval.records).sum();
         let actual = records as f64 / seconds;
         let (hour, into) = hour(at);
         let (expected, spread) = self.baseline.expected_until(hour, into)?;
         let score = (actual - expected) / spread.max(settings.min_rate);
-        // It has fallen silent: within the last hour it was still as it should be, or it was silent before for that
-        // reason. A topic that rests over its first weekend has done so for longer.
+        // The topic has dropped if its traffic was still usual in the last hour, or if the drop was found before. A topic
+        // that is idle over its first weekend has been idle for longer.
         let awake = || self.baseline.at(hour.wrapping_sub(1)).is_some_and(|before| before >= expected / 2.0);
         let dropped = records == 0 && expected >= settings.min_rate;
         let odd = self.baseline.odd;
@@ -258,7 +287,7 @@ impl Traffic {
             _ if dropped && (odd == Some(Kind::Drop) || awake()) => Some(Kind::Drop),
             _ if score >= settings.score => Some(Kind::High),
             _ if score <= -settings.score => Some(Kind::Low),
-            // What has been found is kept until it is over: else one that lies at the limit would come and go.
+            // A finding stays until the score has halved: else a score near the limit would start and end it repeatedly.
             Some(Kind::High) if score >= settings.score / 2.0 => Some(Kind::High),
             Some(Kind::Low) if score <= -settings.score / 2.0 => Some(Kind::Low),
             _ => None,
@@ -268,11 +297,12 @@ impl Traffic {
     }
 }
 
-/// The hour since 1970 of a moment in seconds since then, and how long ago it began.
+/// The hour of a moment, in hours since 1970, and the time since that hour began. `at` is in seconds since 1970.
 pub(crate) fn hour(at: u64) -> (u32, Duration) {
     (u32::try_from(at / 3600).unwrap_or(u32::MAX), Duration::from_secs(at % 3600))
 }
 
+/// The median. The slice must not be empty.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -295,7 +325,7 @@ mod tests {
     const MONDAY: u64 = 1_780_272_000;
 
     #[test]
-    fn odd_traffic_is_found_though_the_service_was_away_for_a_while() {
+    fn traffic_drop_is_found_although_the_service_was_paused_before() {
         let settings = Settings { score: 4.0, min_rate: 1.0 };
         let mut traffic = Traffic::default();
         let mut odd = Vec::new();
@@ -303,7 +333,7 @@ mod tests {
             let hour = u32::try_from((MONDAY + now) / AN_HOUR).expect("an hour");
             let own = Duration::from_secs(now);
             match now / AN_HOUR {
-                // For five hours nobody looked.
+                // For five hours no cycle took place.
                 50..=54 => traffic.pause(own),
                 80 => _ = traffic.add(own, hour, 0),
                 _ => _ = traffic.add(own, hour, 6000),
@@ -327,14 +357,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_odd_stays_so_until_it_is_judged_again() {
+    fn unusual_traffic_stays_unusual_until_it_is_judged_again() {
         let settings = Settings { score: 4.0, min_rate: 1.0 };
         let mut traffic = Traffic::default();
         let hour = |now: u64| u32::try_from((MONDAY + now) / AN_HOUR).expect("an hour");
-        let mut told = Vec::new();
+        let mut turns = Vec::new();
         for now in (0..4 * A_DAY).step_by(60) {
             let own = Duration::from_secs(now);
-            // Silent from hour 80 on; its leader is away for an hour of that, and we restart after it.
+            // The topic is silent from hour 80 on. Its leader is missing in hour 83, and the service restarts in hour 85.
             match now / AN_HOUR {
                 83 => traffic.pause(own),
                 80..90 => _ = traffic.add(own, hour(now), 0),
@@ -344,25 +374,25 @@ mod tests {
                 traffic = Traffic::of(Baseline::from_bytes(&traffic.baseline.to_bytes()).expect("the same"));
             }
             traffic.judge(MONDAY + now, &settings);
-            if told.last().is_none_or(|(_, before)| *before != traffic.odd()) {
-                told.push((now / AN_HOUR, traffic.odd()));
+            if turns.last().is_none_or(|(_, before)| *before != traffic.odd()) {
+                turns.push((now / AN_HOUR, traffic.odd()));
             }
         }
-        assert_eq!(told.first(), Some(&(0, None)));
+        assert_eq!(turns.first(), Some(&(0, None)));
         let drops: Vec<_> =
-            told.iter().filter(|(_, odd)| *odd == Some(Kind::Drop)).map(|(hour, _)| *hour).collect();
-        assert_eq!(drops, [80], "one, though nobody looked and we were away: {told:?}");
+            turns.iter().filter(|(_, odd)| *odd == Some(Kind::Drop)).map(|(hour, _)| *hour).collect();
+        assert_eq!(drops, [80], "one drop, despite the missing leader and the restart: {turns:?}");
         let usual: Vec<_> =
-            told.iter().skip(1).filter(|(_, odd)| odd.is_none()).map(|(hour, _)| *hour).collect();
-        assert_eq!(usual, [90], "{told:?}");
+            turns.iter().skip(1).filter(|(_, odd)| odd.is_none()).map(|(hour, _)| *hour).collect();
+        assert_eq!(usual, [90], "{turns:?}");
     }
 
     #[test]
-    fn a_clock_that_is_wrong_for_some_hours_costs_nothing_that_was_learned() {
+    fn clock_that_is_wrong_for_some_hours_leaves_the_baseline_unchanged() {
         let settings = Settings { score: 4.0, min_rate: 1.0 };
         for wrong in [0, 2 * A_WEEK, 3000 * A_WEEK] {
             let mut traffic = Traffic::default();
-            let mut known = |minutes: std::ops::Range<u64>, base: u64| {
+            let mut expected = |minutes: std::ops::Range<u64>, base: u64| {
                 let mut last = None;
                 for minute in minutes {
                     let wall = base + minute * MINUTE;
@@ -372,27 +402,27 @@ mod tests {
                 }
                 last.map(|rate| rate.expected.round())
             };
-            assert_eq!(known(0..8 * 1440, MONDAY), Some(100.0));
-            // Three hours somewhere else in time: 1970, or the future.
+            assert_eq!(expected(0..8 * 1440, MONDAY), Some(100.0));
+            // For three hours the clock is in 1970 or in the future.
             let away = if wrong == 0 { 0 } else { MONDAY + wrong };
-            known(8 * 1440..8 * 1440 + 180, away);
-            assert_eq!(known(8 * 1440 + 180..8 * 1440 + 300, MONDAY), Some(100.0), "{wrong}");
+            expected(8 * 1440..8 * 1440 + 180, away);
+            assert_eq!(expected(8 * 1440 + 180..8 * 1440 + 300, MONDAY), Some(100.0), "{wrong}");
             assert_eq!(
-                known(8 * 1440 + 300..11 * 1440, MONDAY),
+                expected(8 * 1440 + 300..11 * 1440, MONDAY),
                 Some(100.0),
-                "and what comes is learned: {wrong}"
+                "and later hours are added: {wrong}"
             );
-            assert_eq!(known(20 * 1440..21 * 1440, MONDAY), Some(100.0), "{wrong}");
+            assert_eq!(expected(20 * 1440..21 * 1440, MONDAY), Some(100.0), "{wrong}");
         }
     }
 
     #[test]
-    fn little_traffic_is_never_odd() {
+    fn little_traffic_is_never_unusual() {
         let settings = Settings { score: 4.0, min_rate: 1.0 };
         let mut traffic = Traffic::default();
         for now in (0..10 * A_DAY).step_by(60) {
             let hour = u32::try_from((MONDAY + now) / AN_HOUR).expect("an hour");
-            // A record a minute or two, and none for whole days.
+            // One or two records each minute at most, and none for whole days.
             let records = if now / A_DAY % 3 == 2 { 0 } else { now / 60 % 3 };
             traffic.add(Duration::from_secs(now), hour, records);
             assert_eq!(traffic.judge(MONDAY + now, &settings).and_then(|rate| rate.kind), None);

@@ -3,19 +3,19 @@
 use super::groups::Judge;
 
 impl Judge {
-    /// Of more deleted groups than these, forgets those that were deleted first: a program that makes groups by the thousand
-    /// must not use up our memory.
+    /// Keeps at most `most` deleted groups and forgets those that were deleted first. A program that creates thousands of
+    /// groups must not use up the memory of the service.
     pub(crate) fn forget_oldest(&mut self, most: usize) {
-        let deleted = self.groups.iter().filter(|(_, known)| known.is_absent());
-        let mut deleted: Vec<_> = deleted.map(|(name, known)| (known.since(), name.clone())).collect();
+        let deleted = self.groups.iter().filter(|(_, memory)| memory.is_absent());
+        let mut deleted: Vec<_> = deleted.map(|(name, memory)| (memory.since(), name.clone())).collect();
         let surplus = deleted.len().saturating_sub(most);
         if surplus == 0 {
             return;
         }
         deleted.sort();
         for (_, name) in deleted.drain(..surplus) {
-            if let Some(known) = self.groups.remove(&name) {
-                self.gone.0.extend(known.rows(&name));
+            if let Some(memory) = self.groups.remove(&name) {
+                self.forgotten.lives.extend(memory.rows(&name));
             }
         }
     }
@@ -23,7 +23,7 @@ impl Judge {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{MONDAY, World, cluster, look};
+    use super::super::tests::{MONDAY, World, cluster, judge_world};
     use super::*;
 
     #[test]
@@ -36,23 +36,23 @@ mod tests {
         for name in NAMES {
             world.commits.insert((name, "t"), 1000);
         }
-        look(&mut judge, &world, 0, MONDAY, &settings);
+        judge_world(&mut judge, &world, 0, MONDAY, &settings);
         judge.unsaved(true);
         // One group after the other is deleted, the last one of the alphabet first; "a" stays.
-        let mut told = None;
+        let mut last = None;
         for (number, name) in (1..).zip(["e", "d", "c", "b"]) {
             world.commits.remove(&(name, "t"));
             for second in [0, 60] {
                 let at = 120 * number + second;
-                told = Some(look(&mut judge, &world, at, MONDAY + at, &settings).0);
+                last = Some(judge_world(&mut judge, &world, at, MONDAY + at, &settings).0);
             }
         }
-        let groups = told.expect("judged").groups;
+        let groups = last.expect("judged").groups;
         let names = groups.iter().map(|(name, group)| (&**name, group.absent)).collect::<Vec<_>>();
         assert_eq!(names, [("a", false), ("b", true), ("c", true)]);
         let (lives, _) = judge.unsaved(true);
         let forgotten: Vec<_> =
             lives.iter().filter(|(.., kept)| kept.is_none()).map(|(name, ..)| &**name).collect();
-        assert_eq!(forgotten, ["e", "d"], "the file forgets them too");
+        assert_eq!(forgotten, ["e", "d"], "the history file forgets these groups, too");
     }
 }

@@ -1,4 +1,4 @@
-//! What is remembered of each group, and what is made of it after a cycle.
+//! The memory of each group between cycles, and the judgement on it after a cycle.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use super::{
     moment::Moment,
     progress::{Verdict, Window},
     row::{BaselineRow, LifeRow},
-    status::{Life, Look, Status},
+    status::{LagSample, Life, Status},
 };
 use crate::{
     collect::{time_lag::TimeLag, topics},
@@ -37,174 +37,202 @@ pub(crate) fn fuzz(bytes: Vec<u8>) {
     }
 }
 
-/// Who is missing once may be missed by accident.
+/// A group or a topic counts as deleted when it is missing from this many complete listings in a row. It may be missing from
+/// one listing by accident.
 const MISSES: u8 = 2;
 
-/// What is made of one look.
+/// The judgement on a cluster after a cycle.
 #[derive(Debug, Clone, Default)]
-pub struct Judged {
-    /// By group.
-    pub groups: BTreeMap<Arc<str>, Group>,
-    /// By topic, where it is known what is usual.
+pub struct Judgement {
+    /// The judgement on each group.
+    pub groups: BTreeMap<Arc<str>, GroupVerdict>,
+    /// The traffic of each topic whose usual traffic is known.
     pub rates: BTreeMap<Arc<str>, Rate>,
 }
 
-/// What is made of a group.
+/// The judgement on a group.
 #[derive(Debug, Clone)]
-pub struct Group {
-    /// The worst of its partitions; absent while nothing is known of it.
+pub struct GroupVerdict {
+    /// The worst verdict of all partitions. Absent while no partition has a verdict, and for a deleted group.
     pub verdict: Option<Verdict>,
-    /// Since when it has had that verdict.
+    /// When the group reached that verdict.
     pub since: SystemTime,
-    /// By topic.
-    pub topics: BTreeMap<Arc<str>, Topic>,
-    /// Kafka knows it no more.
+    /// The judgement on the group for each of its topics.
+    pub topics: BTreeMap<Arc<str>, TopicVerdict>,
+    /// Whether the group is deleted: Kafka does not list it any more.
     pub absent: bool,
 }
 
-/// What is made of a group on a topic.
+/// The judgement on a group on a topic.
 #[derive(Debug, Clone)]
-pub struct Topic {
-    /// Whether it is alive there.
+pub struct TopicVerdict {
+    /// Whether the group commits offsets on the topic.
     pub status: Status,
-    /// Since when.
+    /// When the group reached that status.
     pub since: SystemTime,
-    /// When it was last seen to move on.
+    /// When a committed offset was last seen to move forward. Absent if none ever was.
     pub advanced: Option<SystemTime>,
-    /// Partitions on which it stands still with something to read.
+    /// Number of partitions whose committed offset stands still although records are waiting.
     pub stuck: usize,
-    /// Partitions that are not well.
+    /// The verdict of each partition whose verdict is not `ok`.
     pub verdicts: BTreeMap<i32, Verdict>,
-    /// Partitions of which it has committed something.
+    /// Number of partitions with a committed offset.
     pub partitions: usize,
-    /// What a group that is gone has left to read: the partition with the oldest record, and how old that is.
+    /// The oldest record that a missing group has left unread: its partition, and its time lag. Absent for a group that is not
+    /// missing, and if no record is known to be unread.
     pub left: Option<(i32, TimeLag)>,
 }
 
-/// A status that has changed.
+/// A change of the status of a group on a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Transition {
     pub(crate) group: Arc<str>,
     pub(crate) topic: Arc<str>,
+    /// The status before.
     pub(crate) from: Status,
+    /// The status now.
     pub(crate) to: Status,
-    /// Kafka does not list the group any more.
-    pub(crate) gone: bool,
+    /// Whether the group is deleted: Kafka does not list it any more.
+    pub(crate) deleted: bool,
 }
 
-/// Everything that is remembered.
+/// The memory of all groups and topics of a cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Judge {
-    pub(super) groups: BTreeMap<Arc<str>, Known>,
+    pub(super) groups: BTreeMap<Arc<str>, GroupMemory>,
     pub(super) traffic: BTreeMap<Arc<str>, Flow>,
-    /// To be forgotten in the file too.
-    pub(super) gone: (Vec<LifeRow>, Vec<BaselineRow>),
+    /// Rows that are to be deleted from the history file.
+    pub(super) forgotten: Forgotten,
 }
 
+/// Rows that are to be deleted from the history file.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Forgotten {
+    /// Deleted groups and topics of groups.
+    pub(super) lives: Vec<LifeRow>,
+    /// Deleted topics.
+    pub(super) baselines: Vec<BaselineRow>,
+}
+
+/// The memory of a group between cycles.
+#[derive(Debug, Default)]
+pub(super) struct GroupMemory {
+    /// The worst verdict of all partitions. `None` for a deleted group.
     pub(super) verdict: Option<Verdict>,
+    /// When the group reached that verdict.
     pub(super) since: Option<SystemTime>,
-    /// Whether somebody was in it when Kafka last said so.
+    /// Whether the group had members in the last cycle in which its state was known.
     pub(super) lives: Option<bool>,
-    pub(super) topics: BTreeMap<Arc<str>, Read>,
-    /// Whole listings in a row without it.
+    /// The progress of the group on each topic.
+    pub(super) topics: BTreeMap<Arc<str>, TopicProgress>,
+    /// Number of complete listings in a row from which the group was missing.
     pub(super) missing: u8,
 }
 
-/// A topic that a group reads.
+/// The progress of a group on a topic.
 #[derive(Debug, Default)]
-pub(super) struct Read {
+pub(super) struct TopicProgress {
     pub(super) life: Life,
+    /// The last samples of each partition.
     pub(super) windows: BTreeMap<i32, Window>,
-    /// What is not known now is as it was.
+    /// The verdict of each partition. A verdict that is not known in a cycle stays as it was.
     pub(super) verdicts: BTreeMap<i32, Verdict>,
-    /// Looks in a row without a commit.
+    /// Number of cycles in a row without a committed offset on the topic.
     pub(super) missing: u8,
-    /// It has another status since it was last saved, or is nearer to one.
+    /// Whether the status, the verdicts, or the number of still samples changed since they were last saved.
     pub(super) turned: bool,
-    /// Another sample of it was taken since.
+    /// Whether another sample was taken since the last save.
     pub(super) moved: bool,
 }
 
-/// What a look saw.
-pub(crate) struct Seen<'a> {
+/// The view that a cycle has of the cluster.
+pub(crate) struct CycleView<'a> {
+    /// The groups that were found, with their lag.
     pub(crate) groups: &'a BTreeMap<Arc<str>, groups::Group>,
-    /// Every broker has listed its groups.
+    /// Whether every broker listed its groups.
     pub(crate) listed: bool,
+    /// The topics whose log end offsets were progress.
     pub(crate) topics: &'a BTreeMap<Arc<str>, topics::Topic>,
-    /// How old the record of a topic and a partition at an offset is, as far as that is known without asking.
+    /// The time lag of the record of a topic and a partition at an offset. `None` if it cannot be computed without a request.
     pub(crate) age: &'a dyn Fn(&str, i32, i64) -> Option<TimeLag>,
+    /// When the cycle took place.
     pub(crate) at: Moment,
 }
 
-/// What has changed with a look.
+/// The changes of one cycle.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
+    /// Changes of the status of a group on a topic.
     pub(crate) statuses: Vec<Transition>,
-    /// Topics whose traffic has become odd, or is not any more.
+    /// Topics whose traffic became unusual in some way, or (`None`) usual again.
     pub(crate) traffic: Vec<(Arc<str>, Option<Kind>)>,
 }
 
 impl Judge {
-    /// A topic is another one under the same name: offsets of the old one say nothing of it.
+    /// Forgets the offsets of a topic that was recreated under the same name: they say nothing about the new topic.
     pub(crate) fn forget(&mut self, topic: &str) {
-        for read in self.groups.values_mut().filter_map(|known| known.topics.get_mut(topic)) {
-            read.life.committed.clear();
-            read.windows.clear();
-            read.verdicts.clear();
+        for progress in self.groups.values_mut().filter_map(|memory| memory.topics.get_mut(topic)) {
+            progress.life.committed.clear();
+            progress.windows.clear();
+            progress.verdicts.clear();
         }
     }
 
-    /// Judges a look.
-    pub(crate) fn judge(&mut self, seen: &Seen<'_>, settings: &config::Cluster) -> (Judged, Changes) {
+    /// Judges the view of a cycle. Returns the judgement, and what it changed.
+    pub(crate) fn judge(
+        &mut self,
+        cycle: &CycleView<'_>,
+        settings: &config::Cluster,
+    ) -> (Judgement, Changes) {
         let mut changes = Changes::default();
-        for (name, group) in seen.groups {
-            let known = self.groups.entry(name.clone()).or_default();
-            known.missing = 0;
+        for (name, group) in cycle.groups {
+            let memory = self.groups.entry(name.clone()).or_default();
+            memory.missing = 0;
             if group.fault.is_none() {
-                let gone = known.look(name, group, seen.at, &settings.history, &mut changes.statuses);
-                self.gone.0.extend(gone.into_iter().map(|topic| (name.clone(), topic, None)));
+                let expired = memory.observe(name, group, cycle.at, &settings.history, &mut changes.statuses);
+                self.forgotten.lives.extend(expired.into_iter().map(|topic| (name.clone(), topic, None)));
             }
         }
-        self.groups.retain(|name, known| {
-            if seen.groups.contains_key(name) {
+        self.groups.retain(|name, memory| {
+            if cycle.groups.contains_key(name) {
                 return true;
             }
-            // Only who could list them all can say that one is gone; who is left out goes at once.
-            known.missing = known.missing.saturating_add(u8::from(seen.listed));
+            // A missing group counts as missing only in a complete listing. A group that the settings exclude is forgotten at once.
+            memory.missing = memory.missing.saturating_add(u8::from(cycle.listed));
             let stays = settings.lag.watches(name)
-                && (known.missing < MISSES
-                    || known.gone(name, seen.at, &settings.history, &mut changes.statuses));
+                && (memory.missing < MISSES
+                    || memory.delete(name, cycle.at, &settings.history, &mut changes.statuses));
             if !stays {
-                self.gone.0.extend(known.rows(name));
+                self.forgotten.lives.extend(memory.rows(name));
             }
             stays
         });
         self.forget_oldest(settings.history.absent_group_limit);
-        let groups = self.groups.iter().map(|(name, known)| (name.clone(), known.view(seen.age))).collect();
-        let rates = self.rates(seen, &settings.anomaly, &mut changes);
-        (Judged { groups, rates }, changes)
+        let groups =
+            self.groups.iter().map(|(name, memory)| (name.clone(), memory.view(cycle.age))).collect();
+        let rates = self.rates(cycle, &settings.anomaly, &mut changes);
+        (Judgement { groups, rates }, changes)
     }
 }
 
-impl Known {
-    /// Kafka does not list the group any more.
+impl GroupMemory {
+    /// Whether the group is deleted: Kafka does not list it any more.
     pub(super) fn is_absent(&self) -> bool {
         self.missing >= MISSES
     }
 
-    /// When its status last changed, on any topic.
+    /// When the status of the group last changed on any topic, on the monotonic clock. `None` without a topic.
     pub(super) fn since(&self) -> Option<Duration> {
-        self.topics.values().map(|read| read.life.since.own).max()
+        self.topics.values().map(|progress| progress.life.since.own).max()
     }
 
-    /// What the file must forget together with the group.
+    /// The rows that must be deleted from the history file together with the group.
     pub(super) fn rows(&self, name: &Arc<str>) -> impl Iterator<Item = LifeRow> {
         self.topics.keys().map(|topic| (name.clone(), topic.clone(), None))
     }
 
-    fn look(
+    /// Adds the lag of the group in this cycle. Returns the topics that have no committed offset any more.
+    fn observe(
         &mut self,
         name: &Arc<str>,
         group: &groups::Group,
@@ -214,56 +242,57 @@ impl Known {
     ) -> Vec<Arc<str>> {
         self.lives = match group.state {
             GroupState::Empty | GroupState::Dead | GroupState::Missing => Some(false),
-            // A listing that failed: it is as it was.
+            // The listing failed: the answer of the last complete cycle stays.
             GroupState::Unknown => self.lives,
             _ => Some(true),
         };
-        // Where nobody ever says, somebody may be there.
+        // A group whose state was never known may have members.
         let lives = self.lives.unwrap_or(true);
         for (topic, lags) in &group.topics {
             let whole = !group.unread.contains_key(topic);
-            let read = self.topics.entry(topic.clone()).or_insert_with(|| Read::begin(at));
-            read.missing = 0;
-            let (before, counted) = ((read.life.status, read.life.still), read.life.counted);
-            let from = read.life.look(Look { lags, whole }, at, settings);
-            read.turned |= before != (read.life.status, read.life.still);
-            read.moved |= counted != read.life.counted;
-            statuses.extend(read.transition(name, topic, from));
+            let progress = self.topics.entry(topic.clone()).or_insert_with(|| TopicProgress::begin(at));
+            progress.missing = 0;
+            let before = (progress.life.status, progress.life.still);
+            let counted = progress.life.counted;
+            let from = progress.life.observe(LagSample { lags, whole }, at, settings);
+            progress.turned |= before != (progress.life.status, progress.life.still);
+            progress.moved |= counted != progress.life.counted;
+            statuses.extend(progress.transition(name, topic, from));
             for (number, lag) in lags {
-                let window = read.windows.entry(*number).or_default();
-                // What is not known now, or not yet, is what it was.
-                let said = verdict(window, lag, at.own, lives, settings);
-                let said = said.or_else(|| read.verdicts.get(number).copied()).unwrap_or_default();
-                let before = read.verdicts.insert(*number, said).unwrap_or_default();
-                read.turned |= before != said;
+                let window = progress.windows.entry(*number).or_default();
+                // A verdict that is not known in this cycle stays as it was.
+                let found = verdict(window, lag, at.own, lives, settings);
+                let found = found.or_else(|| progress.verdicts.get(number).copied()).unwrap_or_default();
+                let before = progress.verdicts.insert(*number, found).unwrap_or_default();
+                progress.turned |= before != found;
             }
             if whole {
-                read.windows.retain(|number, _| lags.contains_key(number));
-                read.verdicts.retain(|number, _| lags.contains_key(number));
+                progress.windows.retain(|number, _| lags.contains_key(number));
+                progress.verdicts.retain(|number, _| lags.contains_key(number));
             }
         }
-        let mut gone = Vec::new();
-        self.topics.retain(|topic, read| {
+        let mut expired = Vec::new();
+        self.topics.retain(|topic, progress| {
             if group.topics.contains_key(topic) || group.unread.contains_key(topic) {
                 return true;
             }
-            // The topic is gone, or what was committed has expired.
-            read.missing = read.missing.saturating_add(1);
-            if read.missing >= MISSES {
-                gone.push(topic.clone());
+            // The topic was deleted, or the committed offsets expired.
+            progress.missing = progress.missing.saturating_add(1);
+            if progress.missing >= MISSES {
+                expired.push(topic.clone());
             }
-            read.missing < MISSES
+            progress.missing < MISSES
         });
-        let verdict = self.topics.values().flat_map(|read| read.verdicts.values()).max().copied();
+        let verdict = self.topics.values().flat_map(|progress| progress.verdicts.values()).max().copied();
         if verdict != self.verdict {
             self.since = Some(at.wall);
         }
         self.verdict = verdict;
-        gone
+        expired
     }
 
-    /// Kafka does not list it any more. Returns whether it is still to be remembered.
-    fn gone(
+    /// Takes in that Kafka does not list the group any more. Returns whether the group is still to be remembered.
+    fn delete(
         &mut self,
         name: &Arc<str>,
         at: Moment,
@@ -271,28 +300,29 @@ impl Known {
         statuses: &mut Vec<Transition>,
     ) -> bool {
         let was_there = self.verdict.take().is_some();
-        for (topic, read) in &mut self.topics {
-            read.verdicts.clear();
-            read.windows.clear();
-            let from = read.life.gone(at);
-            read.turned |= was_there || from.is_some();
-            let transition = read.transition(name, topic, from);
-            statuses.extend(transition.map(|transition| Transition { gone: true, ..transition }));
+        for (topic, progress) in &mut self.topics {
+            progress.verdicts.clear();
+            progress.windows.clear();
+            let from = progress.life.delete(at);
+            progress.turned |= was_there || from.is_some();
+            let transition = progress.transition(name, topic, from);
+            statuses.extend(transition.map(|transition| Transition { deleted: true, ..transition }));
         }
         self.since().is_some_and(|last| at.own.saturating_sub(last) < settings.absent_group_retention)
     }
 
-    fn view(&self, age: &dyn Fn(&str, i32, i64) -> Option<TimeLag>) -> Group {
-        let topics = self.topics.iter().map(|(topic, read)| {
+    /// The judgement on the group, as the snapshot publishes it.
+    fn view(&self, age: &dyn Fn(&str, i32, i64) -> Option<TimeLag>) -> GroupVerdict {
+        let topics = self.topics.iter().map(|(topic, progress)| {
             let left = || {
-                let commits = read.life.committed.iter();
+                let commits = progress.life.committed.iter();
                 let ages = commits.filter_map(|(number, at)| Some((*number, age(topic, *number, *at)?)));
                 ages.max_by_key(|(_, lag)| lag.age)
             };
             let left = (self.missing > 0).then(left).flatten();
-            (topic.clone(), Topic { left, ..read.view() })
+            (topic.clone(), TopicVerdict { left, ..progress.view() })
         });
-        Group {
+        GroupVerdict {
             verdict: self.verdict,
             since: self.since.unwrap_or(UNIX_EPOCH),
             topics: topics.collect(),
@@ -301,25 +331,33 @@ impl Known {
     }
 }
 
-impl Read {
+impl TopicProgress {
+    /// Begins with the first cycle in which the group had a committed offset on the topic.
     fn begin(at: Moment) -> Self {
         Self { life: Life::begin(at), ..Self::default() }
     }
 
+    /// The change from the status `from` to the present one. `None` if there was none.
     fn transition(&self, group: &Arc<str>, topic: &Arc<str>, from: Option<Status>) -> Option<Transition> {
-        let (group, topic, to) = (group.clone(), topic.clone(), self.life.status);
-        from.map(|from| Transition { group, topic, from, to, gone: false })
+        from.map(|from| Transition {
+            group: group.clone(),
+            topic: topic.clone(),
+            from,
+            to: self.life.status,
+            deleted: false,
+        })
     }
 
-    /// Partitions that are not well.
+    /// The verdict of each partition whose verdict is not `ok`.
     pub(super) fn bad(&self) -> BTreeMap<i32, Verdict> {
         let bad = self.verdicts.iter().filter(|(_, verdict)| **verdict != Verdict::Ok);
         bad.map(|(number, verdict)| (*number, *verdict)).collect()
     }
 
-    fn view(&self) -> Topic {
+    /// The judgement on the group on this topic, as the snapshot publishes it.
+    fn view(&self) -> TopicVerdict {
         let is_stuck = |verdict: &&Verdict| matches!(verdict, Verdict::Stall | Verdict::Stop);
-        Topic {
+        TopicVerdict {
             status: self.life.status,
             since: self.life.since.wall,
             advanced: self.life.advanced,
@@ -331,7 +369,7 @@ impl Read {
     }
 }
 
-/// What is to be said of a partition; nothing, where it is not known, or not yet, how far it is from the end.
+/// The verdict on a partition. `None` if its lag is not known, and while there are too few samples.
 fn verdict(
     window: &mut Window,
     lag: &Lag,
@@ -342,6 +380,6 @@ fn verdict(
     if lag.beyond_end {
         return lag.reset.then_some(Verdict::Reset);
     }
-    let said = window.look(now, (lag.committed, lag.unread()?), lives, settings);
-    if lag.lost > Some(0) { Some(Verdict::Lost) } else { said }
+    let progress = window.observe(now, (lag.committed, lag.unread()?), lives, settings);
+    if lag.lost > Some(0) { Some(Verdict::Lost) } else { progress }
 }

@@ -1,26 +1,27 @@
-//! What survives a restart: taken in at the start, told whenever something is new.
+//! The part of the judgements that survives a restart: it is loaded at the start, and changes are handed out to be saved.
 
 use super::{
     anomaly::Traffic,
     flow::Flow,
-    groups::{Judge, Read},
+    groups::{Forgotten, Judge, TopicProgress},
     row::{BaselineRow, Kept, LifeRow},
 };
 
-/// So many baselines are told at once: each is some kilobytes, and all are new when an hour ends.
-const BASELINES: usize = 500;
+/// At most this many baselines are saved at once: each has some kilobytes, and all of them change when an hour ends.
+const MOST_BASELINES: usize = 500;
 
 impl Judge {
-    /// Goes on where an earlier run ended.
+    /// Loads the judgements that an earlier run saved.
     pub(crate) fn remember(&mut self, lives: Vec<LifeRow>, baselines: Vec<BaselineRow>) {
         for (group, topic, kept) in lives {
             let Some(Kept { life, verdicts, judged }) = kept else { continue };
-            let known = self.groups.entry(group).or_default();
+            let memory = self.groups.entry(group).or_default();
             if judged.is_some() {
                 let worst = verdicts.values().max().copied().unwrap_or_default();
-                (known.verdict, known.since) = (known.verdict.max(Some(worst)), known.since.max(judged));
+                memory.verdict = memory.verdict.max(Some(worst));
+                memory.since = memory.since.max(judged);
             }
-            known.topics.insert(topic, Read { life, verdicts, ..Read::default() });
+            memory.topics.insert(topic, TopicProgress { life, verdicts, ..TopicProgress::default() });
         }
         for (topic, baseline) in baselines {
             let Some(baseline) = baseline else { continue };
@@ -29,57 +30,62 @@ impl Judge {
         }
     }
 
-    /// What is new since the last call. Where a group stands matters less than what it is: told only with `all`.
+    /// The rows that changed since the last call. Rows of which only the committed offsets changed are included only with
+    /// `all`: losing them matters less than losing a change of status or verdict.
     pub(crate) fn unsaved(&mut self, all: bool) -> (Vec<LifeRow>, Vec<BaselineRow>) {
-        let (mut lives, mut baselines) = std::mem::take(&mut self.gone);
-        for (group, known) in &mut self.groups {
-            for (topic, read) in &mut known.topics {
-                if read.turned || (all && read.moved) {
-                    (read.turned, read.moved) = (false, false);
-                    let (life, verdicts) = (read.life.clone(), read.bad());
-                    let kept = Kept { life, verdicts, judged: known.verdict.and(known.since) };
+        let Forgotten { mut lives, mut baselines } = std::mem::take(&mut self.forgotten);
+        for (group, memory) in &mut self.groups {
+            for (topic, progress) in &mut memory.topics {
+                if progress.turned || (all && progress.moved) {
+                    progress.turned = false;
+                    progress.moved = false;
+                    let kept = Kept {
+                        life: progress.life.clone(),
+                        verdicts: progress.bad(),
+                        judged: memory.verdict.and(memory.since),
+                    };
                     lives.push((group.clone(), topic.clone(), Some(kept)));
                 }
             }
         }
-        for (topic, flow) in self.traffic.iter_mut().filter(|(_, flow)| flow.changed).take(BASELINES) {
+        for (topic, flow) in self.traffic.iter_mut().filter(|(_, flow)| flow.changed).take(MOST_BASELINES) {
             flow.changed = false;
             baselines.push((topic.clone(), Some(flow.traffic.baseline.clone())));
         }
         (lives, baselines)
     }
 
-    /// All of it is to be saved, to a file that knows nothing.
+    /// Marks everything as changed, so that it is saved to a new history file.
     pub(crate) fn save_all(&mut self) {
-        self.keep_nothing();
+        self.drop_deletions();
         self.groups
             .values_mut()
-            .flat_map(|known| known.topics.values_mut())
-            .for_each(|read| read.turned = true);
+            .flat_map(|memory| memory.topics.values_mut())
+            .for_each(|progress| progress.turned = true);
         self.traffic.values_mut().for_each(|flow| flow.changed = true);
     }
 
-    /// What was told could not be saved: it will be told again.
+    /// Takes back rows that could not be saved: the next call of [`Judge::unsaved`] returns them again.
     pub(crate) fn not_saved(&mut self, lives: Vec<LifeRow>, baselines: Vec<BaselineRow>) {
         for (group, topic, life) in lives {
-            let known = self.groups.get_mut(&group).and_then(|known| known.topics.get_mut(&topic));
-            match known {
-                Some(read) => read.turned = true,
-                None if life.is_none() => self.gone.0.push((group, topic, None)),
+            let progress = self.groups.get_mut(&group).and_then(|memory| memory.topics.get_mut(&topic));
+            match progress {
+                Some(progress) => progress.turned = true,
+                None if life.is_none() => self.forgotten.lives.push((group, topic, None)),
                 None => {}
             }
         }
         for (topic, baseline) in baselines {
             match self.traffic.get_mut(&topic) {
                 Some(flow) => flow.changed = true,
-                None if baseline.is_none() => self.gone.1.push((topic, None)),
+                None if baseline.is_none() => self.forgotten.baselines.push((topic, None)),
                 None => {}
             }
         }
     }
 
-    /// Nobody asks what is to be saved.
-    pub(crate) fn keep_nothing(&mut self) {
-        self.gone = <_>::default();
+    /// Drops the pending deletions: there is no history file to delete rows from.
+    pub(crate) fn drop_deletions(&mut self) {
+        self.forgotten = Forgotten::default();
     }
 }

@@ -1,7 +1,7 @@
-//! What is to be made of the numbers: who is alive, who gets on, and which traffic is odd.
+//! Judgements on consumer groups and topics: the status and the verdict of each group, and unusual traffic.
 //!
-//! Judged after every look, from what that look saw and what is remembered. Nothing is asked here, and what could not
-//! be asked changes no judgement.
+//! Each collection cycle ends with a judgement, made from the cycle's view of the cluster and from what earlier cycles
+//! saw. This folder sends no request to a broker. A value that could not be read in a cycle changes no judgement.
 
 mod anomaly;
 mod deleted;
@@ -20,8 +20,8 @@ pub(crate) use anomaly::Baseline;
 pub use anomaly::{Kind, Rate};
 #[cfg(feature = "fuzzing")]
 pub(crate) use groups::fuzz;
-pub(crate) use groups::{Changes, Judge, Seen, Transition};
-pub use groups::{Group, Judged, Topic};
+pub(crate) use groups::{Changes, CycleView, Judge, Transition};
+pub use groups::{GroupVerdict, Judgement, TopicVerdict};
 pub(crate) use moment::Moment;
 pub use progress::Verdict;
 pub(crate) use row::{BaselineRow, Kept, LifeRow};

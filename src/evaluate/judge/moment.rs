@@ -1,11 +1,13 @@
-//! A moment on both clocks.
+//! A moment, on the monotonic clock and on the wall clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment on both clocks: our own does not step, the wall's is for people.
+/// A moment, on the monotonic clock and on the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
+    /// Time on the monotonic clock, which never steps: for differences between moments.
     pub(crate) own: Duration,
+    /// Time on the wall clock, which may step: for people.
     pub(crate) wall: SystemTime,
 }
 

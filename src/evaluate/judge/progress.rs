@@ -1,47 +1,48 @@
-//! How a group gets on with a partition, in Burrow's words. Pure.
+//! The verdict on a group's progress on a partition, with Burrow's names. Pure.
 //!
-//! The rules are Burrow's "consumer lag evaluation rules", over our own samples instead of the commits themselves: these
-//! cannot be seen without reading what only brokers should. So a group that has members counts as committing at every
-//! look, whether its offset moves or not, and one that has none only when it moves. As Burrow merges commits that come
-//! too close, looks that come more often than samples make no more of them.
+//! The rules are Burrow's "consumer lag evaluation rules". Burrow applies them to the commits themselves. This service does
+//! not read the topic `__consumer_offsets`, and applies them to the committed offset that it samples. A group that has
+//! members counts as committing in each cycle, whether its committed offset moves or not. A group without members counts
+//! as committing only when its committed offset moves. Burrow merges commits that are close together. In the same way,
+//! cycles that are shorter than the sample interval add no samples.
 
 use std::{collections::VecDeque, time::Duration};
 
 use crate::config::History;
 
-/// Samples that are kept of a partition, as Burrow does.
+/// Number of samples that are kept of a partition; the default of Burrow.
 pub(crate) const WINDOW: usize = 10;
 
-/// Fewer say nothing of a trend.
+/// Fewer samples than this show no trend.
 const LEAST: usize = 5;
 
-/// How it gets on, from good to bad.
+/// The progress of a group on a partition, from good to bad.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It keeps up, or catches up.
+    /// The group keeps up, or catches up.
     #[default]
     Ok,
     /// The committed offset moves, and the lag grows in every cycle.
     Warn,
-    /// It is there, and does not move.
+    /// The group has members, and the committed offset does not move although records are waiting.
     Stall,
-    /// It is gone with work left.
+    /// The group has stopped committing although records are waiting.
     Stop,
-    /// It went back, and is not yet where it was.
+    /// The committed offset moved backwards, and has not yet reached its earlier value.
     Rewind,
     /// The committed offset is beyond the log end: the log was truncated or recreated.
     Reset,
-    /// Records were deleted before it read them.
+    /// Records were deleted before the group read them.
     Lost,
 }
 
 impl Verdict {
-    /// As one byte: its place in [`Verdict::ALL`].
+    /// The verdict as one byte: its index in [`Verdict::ALL`].
     pub(crate) fn to_byte(self) -> u8 {
         self as u8
     }
 
-    /// What [`Verdict::to_byte`] says.
+    /// The verdict of a byte that [`Verdict::to_byte`] returned. `None` for any other byte.
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.get(usize::from(byte)).copied()
     }
@@ -71,28 +72,32 @@ impl Verdict {
     }
 }
 
-/// A commit, when it was seen, and how far it was from the end then. Small: there are ten for each of tens of thousands.
+/// A sample of a committed offset. The type is small because the service keeps ten samples of each of tens of thousands of
+/// partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sample {
-    /// Tenths of a second.
+    /// When the sample was taken, in tenths of a second on the monotonic clock.
     at: u32,
+    /// The committed offset.
     committed: i64,
+    /// The lag in records, at most `u32::MAX`.
     lag: u32,
 }
 
 /// The last samples of a partition.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Window {
+    /// At most [`WINDOW`] samples, the oldest first.
     samples: VecDeque<Sample>,
-    /// Where the log ended at the last look, and at the one before.
+    /// The log end offset in the last cycle, and in the cycle before. `None` if there was no such cycle.
     ends: [Option<i64>; 2],
 }
 
 impl Window {
-    /// Takes a look at the partition in, and says what is to be made of it; nothing, while too little was seen.
-    /// `lives` says that somebody is in the group: who is not is said to have stopped after a silence that is longer
-    /// than it takes to be offline.
-    pub(crate) fn look(
+    /// Adds the committed offset and the lag of this cycle, and returns the verdict. `None` while there are too few samples.
+    /// `lives` says whether the group has members. A group without members has stopped once it has committed nothing for
+    /// longer than it takes to become offline.
+    pub(crate) fn observe(
         &mut self,
         now: Duration,
         (committed, lag): (i64, i64),
@@ -112,18 +117,19 @@ impl Window {
     }
 
     fn take(&mut self, sample: Sample, apart: Duration) {
-        // A little early is in time, and who goes back is never overlooked.
+        // A sample may come a little early. A committed offset that moves backwards always becomes a sample.
         let close = |last: &&mut Sample| {
             sample.at - last.at < tenths(apart * 3 / 4) && sample.committed >= last.committed
         };
         if let Some(last) = self.samples.back_mut().filter(close) {
-            (last.committed, last.lag) = (sample.committed, last.lag.min(sample.lag));
+            last.committed = sample.committed;
+            last.lag = last.lag.min(sample.lag);
             return;
         }
         if self.samples.len() == WINDOW {
             self.samples.pop_front();
         } else if self.samples.len() == self.samples.capacity() {
-            // Doubling would end far above the most there are; of who never moves, one is all there is.
+            // Reserve the exact window: doubling would exceed it. A partition whose committed offset never moves needs one sample.
             let more = if self.samples.is_empty() { 1 } else { WINDOW - self.samples.len() };
             self.samples.reserve_exact(more);
         }
@@ -161,6 +167,7 @@ impl Window {
     }
 }
 
+/// The time in tenths of a second.
 fn tenths(time: Duration) -> u32 {
     u32::try_from(time.as_millis() / 100).unwrap_or(u32::MAX)
 }
@@ -182,18 +189,18 @@ mod tests {
         }
     }
 
-    /// Commits at 100, 200, … seconds, and another look at `now`.
+    /// The verdict on samples at 100, 200, … seconds, and a last one at `now` seconds.
     fn judged(offsets: &[i64], lags: &[i64], now: u64) -> Verdict {
         let mut window = Window::default();
         for ((offset, lag), step) in offsets.iter().zip(lags).zip(1..) {
-            window.look(Duration::from_secs(100 * step), (*offset, *lag), true, &every(0, 0));
+            window.observe(Duration::from_secs(100 * step), (*offset, *lag), true, &every(0, 0));
         }
         let last = offsets.iter().zip(lags).next_back().expect("one");
-        window.look(Duration::from_secs(now), (*last.0, *last.1), false, &every(0, 0)).expect("enough")
+        window.observe(Duration::from_secs(now), (*last.0, *last.1), false, &every(0, 0)).expect("enough")
     }
 
     #[test]
-    fn it_says_what_burrow_says() {
+    fn window_gives_the_verdicts_of_burrow() {
         let moving = [1000, 2000, 3000, 4000, 5000];
         let still = [1000; 5];
         let table: [(&[i64], &[i64], u64, Verdict); 14] = [
@@ -218,51 +225,53 @@ mod tests {
     }
 
     #[test]
-    fn who_has_left_is_silent_and_who_is_there_stalls() {
+    fn group_without_members_stops_and_group_with_members_stalls() {
         let (mut left, mut there) = (Window::default(), Window::default());
         let (at, settings) = (|step: u64| Duration::from_secs(30 * step), every(30, 5));
-        let said: Vec<_> = (1..=9)
+        let verdicts: Vec<_> = (1..=9)
             .map(|step| {
-                let look = |window: &mut Window, lives| window.look(at(step), (7, 40), lives, &settings);
-                [look(&mut left, false), look(&mut there, true)]
+                let observe =
+                    |window: &mut Window, lives| window.observe(at(step), (7, 40), lives, &settings);
+                [observe(&mut left, false), observe(&mut there, true)]
             })
             .collect();
         let (stall, stop) = (Some(Verdict::Stall), Some(Verdict::Stop));
-        let gone = said.iter().map(|said| said[0]).collect::<Vec<_>>();
-        assert_eq!(gone, [None, None, None, None, None, None, stop, stop, stop], "nobody knows before");
-        let stuck = said.iter().map(|said| said[1]).collect::<Vec<_>>();
+        let stopped = verdicts.iter().map(|verdicts| verdicts[0]).collect::<Vec<_>>();
+        assert_eq!(stopped, [None, None, None, None, None, None, stop, stop, stop], "no verdict before");
+        let stuck = verdicts.iter().map(|verdicts| verdicts[1]).collect::<Vec<_>>();
         assert_eq!(stuck, [None, None, None, None, stall, stall, stall, stall, stall]);
     }
 
     #[test]
-    fn who_was_at_the_end_a_look_ago_has_had_no_time() {
+    fn group_without_lag_in_the_cycle_before_has_not_stopped() {
         let mut window = Window::default();
         let settings = every(30, 5);
-        let mut look = |at, lag| window.look(Duration::from_secs(at), (7, lag), false, &settings);
-        assert_eq!(look(10, 0), Some(Verdict::Ok));
-        assert_eq!((look(9000, 40), look(9030, 40)), (Some(Verdict::Ok), Some(Verdict::Stop)));
+        let mut observe = |at, lag| window.observe(Duration::from_secs(at), (7, lag), false, &settings);
+        assert_eq!(observe(10, 0), Some(Verdict::Ok));
+        assert_eq!((observe(9000, 40), observe(9030, 40)), (Some(Verdict::Ok), Some(Verdict::Stop)));
     }
+
     #[test]
-    fn how_often_one_looks_makes_no_verdict() {
-        // Somebody who commits once a minute, and is never at the end.
+    fn verdict_does_not_depend_on_the_length_of_the_cycle() {
+        // A group that commits once a minute, and always has a small lag.
         let settings = every(60, 5);
         for step in [1, 5, 20, 30, 60] {
             let mut window = Window::default();
-            let said = (0..3600 / step).map(|look| {
-                let (at, committed) = (look * step, i64::try_from(look * step / 60 * 100).expect("small"));
-                window.look(Duration::from_secs(at), (committed, 7), true, &settings)
+            let verdicts = (0..3600 / step).map(|cycle| {
+                let (at, committed) = (cycle * step, i64::try_from(cycle * step / 60 * 100).expect("small"));
+                window.observe(Duration::from_secs(at), (committed, 7), true, &settings)
             });
-            let bad: Vec<_> = said.flatten().filter(|said| *said != Verdict::Ok).collect();
+            let bad: Vec<_> = verdicts.flatten().filter(|verdict| *verdict != Verdict::Ok).collect();
             assert_eq!(bad, [], "every {step} s");
             assert!(window.samples.len() == WINDOW && window.samples.capacity() == WINDOW);
         }
     }
 
     #[test]
-    fn who_goes_back_between_two_samples_is_seen_to() {
+    fn offset_that_moves_backwards_between_two_samples_is_a_rewind() {
         let (mut window, settings) = (Window::default(), every(60, 5));
-        let said = [(0, 50), (5, 20), (10, 25)]
-            .map(|(at, committed)| window.look(Duration::from_secs(at), (committed, 7), true, &settings));
-        assert_eq!(said, [None, Some(Verdict::Rewind), Some(Verdict::Rewind)]);
+        let verdicts = [(0, 50), (5, 20), (10, 25)]
+            .map(|(at, committed)| window.observe(Duration::from_secs(at), (committed, 7), true, &settings));
+        assert_eq!(verdicts, [None, Some(Verdict::Rewind), Some(Verdict::Rewind)]);
     }
 }

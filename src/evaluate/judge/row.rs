@@ -4,18 +4,19 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use super::{anomaly::Baseline, progress::Verdict, status::Life};
 
-/// What survives a restart of a group on a topic.
+/// The part of a judgement on a group and a topic that is saved in the history file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Kept {
+    /// The status, and the samples that it was judged from.
     pub(crate) life: Life,
-    /// Partitions that are not well.
+    /// The verdict of each partition whose verdict is not `ok`.
     pub(crate) verdicts: BTreeMap<i32, Verdict>,
-    /// Since when the group has had its verdict.
+    /// When the group reached its verdict. `None` if the group has no verdict.
     pub(crate) judged: Option<SystemTime>,
 }
 
-/// What is remembered of a group on a topic; `None` if nothing is any more.
+/// The names of a group and a topic, and what is saved of them. `None` deletes the row.
 pub(crate) type LifeRow = (Arc<str>, Arc<str>, Option<Kept>);
 
-/// What is usual on a topic; `None` if nothing is any more.
+/// The name of a topic and its baseline. `None` deletes the row.
 pub(crate) type BaselineRow = (Arc<str>, Option<Baseline>);

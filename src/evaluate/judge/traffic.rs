@@ -1,51 +1,53 @@
-//! Whether the traffic of topics is as usual, look by look.
+//! Judges in each cycle whether the traffic of each topic is usual.
 
 use std::{collections::BTreeMap, sync::Arc, time::UNIX_EPOCH};
 
 use super::{
     anomaly::{self, Rate},
-    groups::{Changes, Judge, Seen},
+    groups::{Changes, CycleView, Judge},
 };
 use crate::config;
 
-/// What is usual on a topic is forgotten after so many looks without it: who is away for an hour may come back.
-const GONE: u32 = 120;
+/// The baseline of a topic is forgotten after this many cycles in a row without the topic: a topic that is missing for
+/// an hour may return.
+const FORGET_AFTER: u32 = 120;
 
 impl Judge {
-    /// What is to be made of each topic's traffic.
+    /// The rate of each topic whose usual traffic is flow. Adds each topic whose traffic became unusual, or usual again, to
+    /// `changes`.
     pub(crate) fn rates(
         &mut self,
-        seen: &Seen<'_>,
+        cycle: &CycleView<'_>,
         settings: &config::Anomaly,
         changes: &mut Changes,
     ) -> BTreeMap<Arc<str>, Rate> {
         self.traffic.retain(|name, flow| {
-            flow.missing = if seen.topics.contains_key(name) { 0 } else { flow.missing.saturating_add(1) };
-            let stays = flow.missing < GONE;
+            flow.missing = if cycle.topics.contains_key(name) { 0 } else { flow.missing.saturating_add(1) };
+            let stays = flow.missing < FORGET_AFTER;
             if !stays {
-                self.gone.1.push((name.clone(), None));
+                self.forgotten.baselines.push((name.clone(), None));
             }
             stays
         });
-        let since = seen.at.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = cycle.at.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (hour, _) = anomaly::hour(since.as_secs());
         let mut rates = BTreeMap::new();
-        for (name, topic) in seen.topics {
-            let known = self.traffic.entry(name.clone()).or_default();
-            let before = known.appended.replace(topic.appended);
+        for (name, topic) in cycle.topics {
+            let flow = self.traffic.entry(name.clone()).or_default();
+            let before = flow.appended.replace(topic.appended);
             let more = before.and_then(|before| topic.appended.checked_sub(before));
             match more.filter(|_| topic.rate.is_some()) {
-                Some(records) => known.changed |= known.traffic.add(seen.at.own, hour, records),
-                // It was not asked, or is another one.
-                None => known.traffic.pause(seen.at.own),
+                Some(records) => flow.changed |= flow.traffic.add(cycle.at.own, hour, records),
+                // The topic was not read in this cycle, or it was recreated.
+                None => flow.traffic.pause(cycle.at.own),
             }
-            let was = known.traffic.odd();
-            if let Some(rate) = known.traffic.judge(since.as_secs(), settings) {
+            let was = flow.traffic.odd();
+            if let Some(rate) = flow.traffic.judge(since.as_secs(), settings) {
                 rates.insert(name.clone(), rate);
             }
-            let is = known.traffic.odd();
+            let is = flow.traffic.odd();
             if was != is {
-                known.changed = true;
+                flow.changed = true;
                 changes.traffic.push((name.clone(), is));
             }
         }

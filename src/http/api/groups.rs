@@ -62,8 +62,8 @@ fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
 }
 
 /// The status of a group on each of its topics.
-fn statuses_json(judged: &judge::Group) -> Vec<Value> {
-    let one = |(topic, judged): (&Arc<str>, &judge::Topic)| {
+fn statuses_json(judged: &judge::GroupVerdict) -> Vec<Value> {
+    let one = |(topic, judged): (&Arc<str>, &judge::TopicVerdict)| {
         let bad =
             judged.verdicts.iter().map(|(number, verdict)| (number.to_string(), verdict.as_str().into()));
         json!({

@@ -126,7 +126,7 @@ pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usiz
     }
 }
 
-fn row(summed: &Summed<'_>, judged: Option<&judge::Group>) -> GroupRow {
+fn row(summed: &Summed<'_>, judged: Option<&judge::GroupVerdict>) -> GroupRow {
     let Summed { name, group, sums, .. } = summed;
     let (progress, offline) = judged.map_or_else(|| (NOT_JUDGED.to_owned(), false), progress);
     GroupRow {
@@ -147,7 +147,7 @@ fn row(summed: &Summed<'_>, judged: Option<&judge::Group>) -> GroupRow {
 }
 
 /// How a group gets on with its topics, and whether it is offline on one of them.
-fn progress(judged: &judge::Group) -> (String, bool) {
+fn progress(judged: &judge::GroupVerdict) -> (String, bool) {
     let topics = |status| judged.topics.values().filter(|topic| topic.status == status).count();
     let (offline, recovering) = (topics(Status::Offline), topics(Status::Recovering));
     let all = judged.topics.len();

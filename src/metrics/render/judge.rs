@@ -3,7 +3,7 @@
 use crate::{
     catalog::judge as c,
     config::Granularity,
-    evaluate::judge::{Group, Judged, Kind, Rate, Status, Verdict},
+    evaluate::judge::{GroupVerdict, Judgement, Kind, Rate, Status, Verdict},
     metrics::{
         Sink, Value,
         values::{flag, text, unix},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The verdict on each group as a whole.
-pub(super) fn groups<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sink<'a>) {
+pub(super) fn groups<'a>(name: &'a str, judged: &'a Judgement, series: &mut impl Sink<'a>) {
     let deleted = judged.groups.values().filter(|group| group.absent).count();
     series.push(c::DELETED.series([text(name)], Value::Count(deleted as u64)));
     for (group, judged) in present(judged) {
@@ -27,7 +27,7 @@ pub(super) fn groups<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Si
 /// The status of each group on each topic, and the verdict on its partitions if series of partitions are wanted.
 pub(super) fn topics<'a>(
     name: &'a str,
-    judged: &'a Judged,
+    judged: &'a Judgement,
     granularity: Granularity,
     series: &mut impl Sink<'a>,
 ) {
@@ -53,7 +53,7 @@ pub(super) fn topics<'a>(
 }
 
 /// The rate of records of each topic, and whether it is unusual.
-pub(super) fn rates<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sink<'a>) {
+pub(super) fn rates<'a>(name: &'a str, judged: &'a Judgement, series: &mut impl Sink<'a>) {
     for (topic, Rate { actual, expected, score, kind }) in &judged.rates {
         let at = || [text(name), text(topic)];
         series.push(c::RATE.series(at(), Value::Number(*actual)));
@@ -67,6 +67,6 @@ pub(super) fn rates<'a>(name: &'a str, judged: &'a Judged, series: &mut impl Sin
 }
 
 /// The groups that Kafka lists. A deleted group appears in the report only.
-fn present(judged: &Judged) -> impl Iterator<Item = (&str, &Group)> {
+fn present(judged: &Judgement) -> impl Iterator<Item = (&str, &GroupVerdict)> {
     judged.groups.iter().filter(|(_, group)| !group.absent).map(|(name, group)| (&**name, group))
 }

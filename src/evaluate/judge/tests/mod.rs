@@ -1,5 +1,5 @@
-//! Whole stories: a month of a cluster, and what happens to a memory that is lost, written or late. Those of traffic alone
-//! are beside its arithmetic.
+//! Tests over many cycles: a month of a cluster, and a memory that is saved, lost or late. Tests of traffic alone are in
+//! `anomaly.rs`.
 
 mod world;
 
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-pub(crate) use world::{World, look};
+pub(crate) use world::{World, judge_world};
 
 use super::{Judge, Kept, Kind, Life, Moment, Status, Verdict};
 use crate::config::{Cluster, Sources};
@@ -20,18 +20,19 @@ const DAY: u64 = 24 * HOUR;
 /// A Monday, midnight.
 pub(crate) const MONDAY: u64 = 1_780_272_000;
 
+/// A cluster with the default settings.
 pub(crate) fn cluster() -> Cluster {
     let sources = Sources { bootstrap: Some("b:1".to_owned()), ..Sources::default() };
     crate::config::load(&sources).expect("valid").clusters.remove(0)
 }
 
-/// A number from 0.9 to 1.1 that looks like chance.
+/// A pseudo-random number from 0.9 to 1.1.
 fn noise(second: u64) -> f64 {
     let hash = second.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     0.9 + 0.2 * (hash >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Records a second that are usual: most of them at noon, few at night and at weekends.
+/// The usual number of records per second: most of them at noon, few at night and at weekends.
 fn usual(second: u64) -> f64 {
     let (day, of_day) = (second / DAY % 7, (second % DAY) as f64 / DAY as f64);
     let daily = 60.0 - 40.0 * (of_day * std::f64::consts::TAU).cos();
@@ -39,7 +40,7 @@ fn usual(second: u64) -> f64 {
 }
 
 #[test]
-fn a_month_has_the_incidents_it_had_and_no_other() {
+fn month_with_four_incidents_has_exactly_their_changes() {
     let settings = cluster();
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends = BTreeMap::from([("orders", 0), ("idle", 100)]);
@@ -50,7 +51,7 @@ fn a_month_has_the_incidents_it_had_and_no_other() {
     };
     let within = |from: u64, minutes: u64, now: u64| (from..from + minutes * MINUTE).contains(&now);
     let (wednesday, outage, replay) = (at(3, 2, 10, 0), at(3, 1, 12, 0), at(4, 3, 9, 0));
-    let mut told = Vec::new();
+    let mut changes_seen = Vec::new();
     for now in (0..30 * DAY).step_by(60) {
         // Nothing was written for half an hour one day, and ten times as much for an hour another day.
         let factor = match now {
@@ -59,25 +60,25 @@ fn a_month_has_the_incidents_it_had_and_no_other() {
             _ => 1.0,
         };
         *world.ends.get_mut("orders").expect("a topic") += (usual(now) * factor * 60.0) as i64;
-        // Every Wednesday the consumer is deployed anew, which takes three minutes, and once it took twenty.
+        // Every Wednesday the consumer is deployed again, which takes three minutes, and once twenty.
         let deploys = (1..=4).any(|week| within(at(week, 2, 10, 0), 3, now)) || within(wednesday, 20, now);
         let (end, read) = (world.ends["orders"], 60 * 2000);
         if !deploys {
             let committed = world.commits.get_mut(&("billing", "orders")).expect("a group");
             *committed = (*committed + read).min(end);
         }
-        let (_, changes) = look(&mut judge, &world, now, MONDAY + now, &settings);
+        let (_, changes) = judge_world(&mut judge, &world, now, MONDAY + now, &settings);
         let when = |what: String| {
             let (day, minute) = (now / DAY, now % DAY / 60);
             format!("day {day} {:02}:{:02} {what}", minute / 60, minute % 60)
         };
-        told.extend(
+        changes_seen.extend(
             changes
                 .statuses
                 .iter()
                 .map(|change| when(format!("{} on {}: {}", change.group, change.topic, change.to.as_str()))),
         );
-        told.extend(
+        changes_seen.extend(
             changes
                 .traffic
                 .iter()
@@ -85,10 +86,10 @@ fn a_month_has_the_incidents_it_had_and_no_other() {
         );
     }
     let expected = [
-        // Four minutes after the first look, which is the first of five samples.
+        // Four minutes after the first cycle, which takes the first of five samples.
         "day 0 00:04 auditor on idle: offline",
-        // Of ten minutes eight without a record are a fifth of what is usual, ten are a drop; six with records are
-        // more than half way back.
+        // Eight of ten minutes without a record leave a fifth of the usual rate. Ten are a drop. After six minutes with
+        // records the rate is more than half of the usual one.
         "day 15 12:07 orders: low",
         "day 15 12:09 orders: drop",
         "day 15 12:30 orders: low",
@@ -96,214 +97,221 @@ fn a_month_has_the_incidents_it_had_and_no_other() {
         "day 16 10:04 billing on orders: offline",
         "day 16 10:20 billing on orders: recovering",
         "day 16 10:35 billing on orders: online",
-        // One minute of ten with ten times as much is nearly twice as much.
+        // One of ten minutes with ten times the usual rate gives nearly twice the usual rate.
         "day 24 09:00 orders: high",
         "day 24 10:09 orders: usual",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(changes_seen, expected);
 }
 
 #[test]
-fn neither_a_failed_look_nor_a_clock_that_steps_changes_a_status() {
+fn status_is_kept_when_a_cycle_fails_and_when_the_wall_clock_steps() {
     let settings = cluster();
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends.insert("t", 1000);
     world.commits.insert(("g", "t"), 10);
     let mut changes = Vec::new();
     let mut step = |judge: &mut Judge, world: &World, own: u64, wall: u64| {
-        let (judged, found) = look(judge, world, own, wall, &settings);
+        let (judged, found) = judge_world(judge, world, own, wall, &settings);
         changes.extend(found.statuses);
         judged
     };
     for minute in 0..3 {
         step(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE);
     }
-    // The wall's clock goes back and forth by an hour, offsets cannot be read, groups are not listed.
+    // The wall clock steps by an hour in both directions, offsets cannot be read, and groups are not listed.
     for (minute, skew) in (3..300).zip([0, HOUR, 2 * HOUR].into_iter().cycle()) {
         world.failing.insert("g");
         let judged = step(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE + skew - HOUR);
         assert_eq!(judged.groups["g"].topics["t"].status, Status::Online);
-        let nobody = World { unlisted: true, ends: world.ends.clone(), ..World::default() };
-        let judged = step(&mut judge, &nobody, minute * MINUTE + 30, MONDAY);
+        let without_groups = World { unlisted: true, ends: world.ends.clone(), ..World::default() };
+        let judged = step(&mut judge, &without_groups, minute * MINUTE + 30, MONDAY);
         assert!(!judged.groups["g"].absent);
     }
     assert_eq!(changes, []);
 }
 
 #[test]
-fn a_listing_that_fails_makes_nobody_live_who_has_left() {
+fn stopped_group_stays_stopped_when_the_listing_fails() {
     let settings = cluster();
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends.insert("t", 1000);
     world.commits.insert(("g", "t"), 10);
     world.empty.insert("g");
     let mut verdict = |world: &World, minute: u64| {
-        let (judged, _) = look(&mut judge, world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+        let (judged, _) =
+            judge_world(&mut judge, world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
         judged.groups["g"].verdict
     };
-    let said: Vec<_> = (0..60).map(|minute| verdict(&world, minute)).collect();
-    assert_eq!(said.last(), Some(&Some(Verdict::Stop)));
-    world.untold = true;
-    let said: Vec<_> = (60..80).map(|minute| verdict(&world, minute)).collect();
-    assert_eq!(said, [Some(Verdict::Stop); 20]);
+    let verdicts: Vec<_> = (0..60).map(|minute| verdict(&world, minute)).collect();
+    assert_eq!(verdicts.last(), Some(&Some(Verdict::Stop)));
+    world.stateless = true;
+    let verdicts: Vec<_> = (60..80).map(|minute| verdict(&world, minute)).collect();
+    assert_eq!(verdicts, [Some(Verdict::Stop); 20]);
 }
 
 #[test]
-fn who_is_left_out_is_forgotten_though_nobody_can_be_listed() {
+fn excluded_group_is_forgotten_although_the_listing_fails() {
     let mut settings = cluster();
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends.insert("t", 1000);
     world.commits = BTreeMap::from([(("g", "t"), 10), (("h", "t"), 10)]);
-    look(&mut judge, &world, 0, MONDAY, &settings);
+    judge_world(&mut judge, &world, 0, MONDAY, &settings);
     settings.lag.groups_filter.exclude(["g".to_owned()].into());
     world.commits.clear();
     world.unlisted = true;
-    let (judged, _) = look(&mut judge, &world, 60, MONDAY, &settings);
+    let (judged, _) = judge_world(&mut judge, &world, 60, MONDAY, &settings);
     assert_eq!(judged.groups.keys().map(|name| &**name).collect::<Vec<_>>(), ["h"]);
 }
 
 #[test]
-fn who_is_gone_has_no_verdict_after_a_restart_either() {
+fn deleted_group_has_no_verdict_after_a_restart() {
     let settings = cluster();
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends.insert("t", 1000);
     world.commits.insert(("g", "t"), 10);
     for minute in 0..9 {
-        look(&mut judge, &world, minute * MINUTE, MONDAY, &settings);
+        judge_world(&mut judge, &world, minute * MINUTE, MONDAY, &settings);
     }
     judge.unsaved(true);
     world.commits.clear();
-    let gone = [9, 10].map(|minute| look(&mut judge, &world, minute * MINUTE, MONDAY, &settings).1);
-    assert_eq!(gone.map(|changes| changes.statuses.len()), [0, 0], "it was offline before");
+    let deleted = [9, 10].map(|minute| judge_world(&mut judge, &world, minute * MINUTE, MONDAY, &settings).1);
+    assert_eq!(deleted.map(|changes| changes.statuses.len()), [0, 0], "the group was offline before");
     let mut again = Judge::default();
     again.remember(judge.unsaved(false).0, Vec::new());
     world.unlisted = true;
-    let (judged, _) = look(&mut again, &world, 0, MONDAY, &settings);
-    assert_eq!((judged.groups["g"].verdict, judged.groups["g"].absent), (None, false), "nobody has said");
+    let (judged, _) = judge_world(&mut again, &world, 0, MONDAY, &settings);
+    assert_eq!((judged.groups["g"].verdict, judged.groups["g"].absent), (None, false), "the listing failed");
 }
 
 #[test]
-fn of_a_topic_that_is_made_anew_nothing_old_counts() {
+fn recreated_topic_is_judged_without_its_old_offsets() {
     let settings = cluster();
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends.insert("t", 1000);
     world.commits.insert(("g", "t"), 900);
     for minute in 0..9 {
-        look(&mut judge, &world, minute * MINUTE, MONDAY, &settings);
+        judge_world(&mut judge, &world, minute * MINUTE, MONDAY, &settings);
     }
     judge.forget("t");
     world.ends.insert("t", 50);
     world.commits.insert(("g", "t"), 10);
-    let (judged, _) = look(&mut judge, &world, 9 * MINUTE, MONDAY, &settings);
-    let told = &judged.groups["g"];
+    let (judged, _) = judge_world(&mut judge, &world, 9 * MINUTE, MONDAY, &settings);
+    let group_now = &judged.groups["g"];
     assert_eq!(
-        (told.verdict, told.topics["t"].stuck, told.topics["t"].advanced),
+        (group_now.verdict, group_now.topics["t"].stuck, group_now.topics["t"].advanced),
         (Some(Verdict::Ok), 0, None)
     );
 }
 
 #[test]
-fn who_is_gone_is_offline_is_remembered_and_is_forgotten_in_time() {
+fn deleted_group_is_offline_and_is_forgotten_after_the_retention() {
     let mut settings = cluster();
     settings.history.absent_group_retention = Duration::from_secs(HOUR);
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends.insert("t", 1000);
     world.commits.insert(("g", "t"), 1000);
-    let nobody = World { ends: world.ends.clone(), ..World::default() };
-    look(&mut judge, &world, 0, MONDAY, &settings);
-    let (once, changes) = look(&mut judge, &nobody, 60, MONDAY + 60, &settings);
-    assert!(!once.groups["g"].absent && changes.statuses.is_empty(), "missed once is not gone");
-    let (gone, changes) = look(&mut judge, &nobody, 120, MONDAY + 120, &settings);
-    assert!(gone.groups["g"].absent && gone.groups["g"].verdict.is_none());
-    assert_eq!((gone.groups["g"].topics["t"].status, changes.statuses.len()), (Status::Offline, 1));
-    let (later, changes) = look(&mut judge, &nobody, 120 + HOUR - 1, MONDAY, &settings);
+    let without_groups = World { ends: world.ends.clone(), ..World::default() };
+    judge_world(&mut judge, &world, 0, MONDAY, &settings);
+    let (once, changes) = judge_world(&mut judge, &without_groups, 60, MONDAY + 60, &settings);
+    assert!(
+        !once.groups["g"].absent && changes.statuses.is_empty(),
+        "a group that is missing once is not deleted"
+    );
+    let (deleted, changes) = judge_world(&mut judge, &without_groups, 120, MONDAY + 120, &settings);
+    assert!(deleted.groups["g"].absent && deleted.groups["g"].verdict.is_none());
+    assert_eq!((deleted.groups["g"].topics["t"].status, changes.statuses.len()), (Status::Offline, 1));
+    let (later, changes) = judge_world(&mut judge, &without_groups, 120 + HOUR - 1, MONDAY, &settings);
     assert!(later.groups.contains_key("g") && changes.statuses.is_empty());
-    let (end, _) = look(&mut judge, &nobody, 120 + HOUR, MONDAY, &settings);
+    let (end, _) = judge_world(&mut judge, &without_groups, 120 + HOUR, MONDAY, &settings);
     assert!(end.groups.is_empty());
     let (lives, _) = judge.unsaved(true);
-    assert_eq!(lives, [("g".into(), "t".into(), None)], "and in the file, too");
+    assert_eq!(lives, [("g".into(), "t".into(), None)], "in the history file, too");
 }
 
 #[test]
-fn verdicts_are_of_the_worst_partition_and_since_they_were_reached() {
+fn group_has_the_verdict_of_its_worst_partition_since_it_was_reached() {
     let settings = cluster();
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends = BTreeMap::from([("a", 1000), ("b", 1000)]);
     world.commits = BTreeMap::from([(("g", "a"), 1000), (("g", "b"), 900)]);
     let mut last = None;
     for minute in 0..9 {
-        let (judged, _) = look(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+        let (judged, _) =
+            judge_world(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
         last = Some(judged.groups["g"].clone());
     }
     let group = last.take().expect("judged");
-    assert_eq!(group.verdict, Some(Verdict::Stall), "it has members");
+    assert_eq!(group.verdict, Some(Verdict::Stall), "the group has members");
     assert_eq!(group.since, UNIX_EPOCH + Duration::from_secs(MONDAY + 4 * MINUTE));
     assert_eq!((group.topics["a"].stuck, group.topics["b"].stuck), (0, 1));
     assert_eq!(group.topics["b"].verdicts, BTreeMap::from([(0, Verdict::Stall)]));
-    // What is not known for a while is what it was, and so is what an earlier run knew.
+    // A verdict that is not known for a while stays, and so does a verdict of an earlier run.
     world.unknown.insert("b");
-    let (judged, _) = look(&mut judge, &world, 540, MONDAY + 540, &settings);
+    let (judged, _) = judge_world(&mut judge, &world, 540, MONDAY + 540, &settings);
     assert_eq!((judged.groups["g"].verdict, judged.groups["g"].since), (group.verdict, group.since));
     world.unknown.clear();
     let mut again = Judge::default();
     again.remember(judge.unsaved(true).0, Vec::new());
     for minute in 10..13 {
-        let (judged, _) = look(&mut again, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
-        let told = &judged.groups["g"];
-        assert_eq!((told.verdict, told.since), (group.verdict, group.since));
-        assert_eq!(told.topics["b"].verdicts, group.topics["b"].verdicts);
+        let (judged, _) =
+            judge_world(&mut again, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+        let group_now = &judged.groups["g"];
+        assert_eq!((group_now.verdict, group_now.since), (group.verdict, group.since));
+        assert_eq!(group_now.topics["b"].verdicts, group.topics["b"].verdicts);
     }
     world.commits.insert(("g", "b"), 950);
-    let (judged, _) = look(&mut again, &world, 800, MONDAY + 800, &settings);
-    assert_eq!(judged.groups["g"].verdict, Some(Verdict::Ok), "it moves");
-    // Behind the end of its log is a reset, whatever else is.
+    let (judged, _) = judge_world(&mut again, &world, 800, MONDAY + 800, &settings);
+    assert_eq!(judged.groups["g"].verdict, Some(Verdict::Ok), "the committed offset moves");
+    // A committed offset beyond the log end is a reset, whatever the other partitions are.
     world.commits.insert(("g", "a"), 2000);
-    let (judged, _) = look(&mut judge, &world, 900, MONDAY + 900, &settings);
+    let (judged, _) = judge_world(&mut judge, &world, 900, MONDAY + 900, &settings);
     assert_eq!(judged.groups["g"].verdict, Some(Verdict::Reset));
-    // Where that has to be seen twice, as after a restart, it is what it was.
+    // After a restart a reset has to be seen in two cycles. Until then the saved verdict stays.
     let mut again = Judge::default();
     again.remember(judge.unsaved(true).0, Vec::new());
     world.unsure = true;
-    let (judged, _) = look(&mut again, &world, 960, MONDAY + 960, &settings);
+    let (judged, _) = judge_world(&mut again, &world, 960, MONDAY + 960, &settings);
     let since = UNIX_EPOCH + Duration::from_secs(MONDAY + 900);
     assert_eq!((judged.groups["g"].verdict, judged.groups["g"].since), (Some(Verdict::Reset), since));
 }
 
 #[test]
-fn what_is_remembered_goes_on_where_it_was() {
+fn judge_after_a_restart_continues_with_the_saved_samples() {
     let settings = cluster();
     let (mut judge, mut world) = (Judge::default(), World::default());
     world.ends.insert("t", 1000);
     world.commits.insert(("g", "t"), 10);
     for minute in 0..3 {
-        look(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+        judge_world(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
     }
     let (lives, baselines) = judge.unsaved(false);
-    assert_eq!(lives.len(), 1, "nearer to offline");
+    assert_eq!(lives.len(), 1, "the group is nearer to offline");
     let mut again = Judge::default();
     again.remember(lives, baselines);
     let statuses: Vec<_> = (3..5)
         .map(|minute| {
-            let (judged, _) = look(&mut again, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
+            let (judged, _) =
+                judge_world(&mut again, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
             judged.groups["g"].topics["t"].status
         })
         .collect();
     assert_eq!(statuses, [Status::Online, Status::Offline], "three samples before, two after");
     let (lives, _) = again.unsaved(false);
-    assert_eq!((lives.len(), again.unsaved(false).0.len()), (1, 0), "told once");
+    assert_eq!((lives.len(), again.unsaved(false).0.len()), (1, 0), "each change is returned once");
     again.not_saved(lives, Vec::new());
-    assert_eq!(again.unsaved(false).0.len(), 1, "and once more, if it was not saved");
+    assert_eq!(again.unsaved(false).0.len(), 1, "a row that was not saved is returned again");
 }
 
 #[test]
-fn a_status_without_a_verdict_gets_one_with_the_first_look() {
+fn saved_status_without_a_verdict_gets_a_verdict_in_the_first_cycle() {
     let (settings, mut world) = (cluster(), World::default());
     world.ends.insert("t", 1000);
     world.commits.insert(("g", "t"), 1000);
     let mut judge = Judge::default();
     let kept = Kept { life: Life::begin(Moment::default()), verdicts: BTreeMap::new(), judged: None };
     judge.remember(vec![("g".into(), "t".into(), Some(kept))], Vec::new());
-    let (judged, _) = look(&mut judge, &world, 60, MONDAY, &settings);
+    let (judged, _) = judge_world(&mut judge, &world, 60, MONDAY, &settings);
     let group = &judged.groups["g"];
     assert_eq!((group.verdict, group.since), (Some(Verdict::Ok), UNIX_EPOCH + Duration::from_secs(MONDAY)));
 }

@@ -15,7 +15,7 @@ use crate::{
     config::Cluster,
     evaluate::{
         groups,
-        judge::{Changes, Judge, Judged, Moment, Seen},
+        judge::{Changes, CycleView, Judge, Judgement, Moment},
         lag::lag,
     },
     kafka::{
@@ -24,29 +24,29 @@ use crate::{
     },
 };
 
-/// A topic of one partition, and who reads it.
+/// Topics with one partition each, and the groups that read them.
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    /// By topic: records, and when each look found how many.
+    /// The log end offset of each topic.
     pub(crate) ends: BTreeMap<&'static str, i64>,
-    /// By group and topic.
+    /// The committed offset of each group on each topic.
     pub(crate) commits: BTreeMap<(&'static str, &'static str), i64>,
-    /// Nobody is in the group.
+    /// Groups without members.
     pub(crate) empty: BTreeSet<&'static str>,
-    /// Commits of the group cannot be read.
+    /// Groups whose committed offsets cannot be read.
     pub(crate) failing: BTreeSet<&'static str>,
-    /// Nobody knows where the log ends.
+    /// Topics whose log end offset is not known.
     pub(crate) unknown: BTreeSet<&'static str>,
-    /// Brokers do not list their groups.
+    /// Whether the brokers do not list their groups.
     pub(crate) unlisted: bool,
-    /// They do not tell whether somebody is in them.
-    pub(crate) untold: bool,
-    /// A committed offset beyond the log end was not seen in two cycles.
+    /// Whether the brokers do not report the state of their groups.
+    pub(crate) stateless: bool,
+    /// Whether a committed offset beyond the log end was not yet seen in two cycles.
     pub(crate) unsure: bool,
 }
 
 impl World {
-    /// What a look at it sees. Each record is as old as `age` says.
+    /// The groups as a cycle sees them. `age` gives the time lag for a number of records.
     fn groups(&self, age: impl Fn(&str, i64) -> Duration) -> BTreeMap<Arc<str>, groups::Group> {
         let mut found = BTreeMap::<Arc<str>, groups::Group>::new();
         for ((name, topic), committed) in &self.commits {
@@ -57,7 +57,7 @@ impl World {
             lag.time = lag.records.map(|records| TimeLag { age: age(topic, records), error: None, method });
             let failing = self.failing.contains(name);
             let state = match self.empty.contains(name) {
-                _ if self.untold => GroupState::Unknown,
+                _ if self.stateless => GroupState::Unknown,
                 true => GroupState::Empty,
                 false => GroupState::Stable,
             };
@@ -77,6 +77,7 @@ impl World {
         found
     }
 
+    /// The topics as a cycle sees them.
     fn topics(&self) -> BTreeMap<Arc<str>, Log> {
         let log = |(name, end): (&&str, &i64)| {
             let ends = Ends { start: Some(0), end: Some(*end) };
@@ -94,19 +95,20 @@ impl World {
     }
 }
 
-/// Judges one look of a world.
-pub(crate) fn look(
+/// Judges one cycle. `own` and `wall` are seconds on the monotonic clock and on the wall clock.
+pub(crate) fn judge_world(
     judge: &mut Judge,
     world: &World,
     own: u64,
     wall: u64,
     settings: &Cluster,
-) -> (Judged, Changes) {
+) -> (Judgement, Changes) {
     let moment = Moment { own: Duration::from_secs(own), wall: UNIX_EPOCH + Duration::from_secs(wall) };
-    // A record a second.
+    // One record is written each second.
     let age = |_: &str, records: i64| Duration::from_secs(u64::try_from(records).unwrap_or(0));
     let (groups, topics) = (world.groups(age), world.topics());
     let left = |_: &str, _: i32, _: i64| None;
-    let seen = Seen { groups: &groups, listed: !world.unlisted, topics: &topics, age: &left, at: moment };
-    judge.judge(&seen, settings)
+    let view =
+        CycleView { groups: &groups, listed: !world.unlisted, topics: &topics, age: &left, at: moment };
+    judge.judge(&view, settings)
 }
