@@ -20,41 +20,41 @@ use crate::{
     timelag::best::{Sources, TopicAges},
 };
 
-/// A group as it was last seen.
+/// A group in the last cycle.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// Its state.
+    /// The state of the group.
     pub state: GroupState,
-    /// Its protocol.
+    /// The kind of the group.
     pub kind: GroupKind,
-    /// Who is in it; absent where that is not asked for, or could not be told.
+    /// The members of the group. Absent if members are not read, or could not be read.
     pub members: Option<Vec<Member>>,
-    /// Where it stands, by topic and partition; what it never committed is not there.
+    /// The lag by topic and partition. A partition without a committed offset is not included.
     pub topics: BTreeMap<Arc<str>, BTreeMap<i32, Lag>>,
-    /// Records that were deleted before the group read them, since the group is watched, by topic.
+    /// Number of records that were deleted before the group read them, since the service first saw the group, by topic.
     pub lost: BTreeMap<Arc<str>, u64>,
-    /// Partitions whose commit could not be read, by topic.
+    /// Number of partitions whose committed offset could not be read, by topic.
     pub unread: BTreeMap<Arc<str>, usize>,
-    /// Why its committed offsets could not be read. While the group has no coordinator nobody can commit: then `topics`
+    /// Why the committed offsets could not be read. No member can commit while the group has no coordinator: then `topics`
     /// holds the offsets that were read last. Otherwise `topics` is empty.
     pub fault: Option<Fault>,
 }
 
 impl Group {
-    /// Sums over all partitions. What is not known of one is not known of all, unless parts are good enough.
+    /// Sums over all partitions. If one partition is not known, the sums are absent, except with `parts`.
     pub fn sums(&self, parts: bool) -> Sums {
         let lags = self.topics.values().flat_map(|lags| lags.values());
-        Sums::of(lags, self.unread.values().sum()).told(parts)
+        Sums::of(lags, self.unread.values().sum()).published(parts)
     }
 
     /// Sums over the partitions of a topic, in the same way.
     pub fn topic_sums(&self, topic: &str, parts: bool) -> Sums {
         let lags = self.topics.get(topic).into_iter().flat_map(|lags| lags.values());
-        Sums::of(lags, self.unread.get(topic).copied().unwrap_or(0)).told(parts)
+        Sums::of(lags, self.unread.get(topic).copied().unwrap_or(0)).published(parts)
     }
 
-    /// The partition whose next record is oldest, of those with something to read; where ages are not known, the
-    /// one with the largest lag.
+    /// The partition with the largest time lag of those with waiting records. Without time lags, the partition with the largest
+    /// lag. `None` if no records are waiting.
     pub fn worst(&self) -> Option<(&str, i32)> {
         let all = self.topics.iter().flat_map(|(topic, lags)| lags.iter().map(move |lag| (&**topic, lag)));
         let unread = all.filter(|(_, (_, lag))| lag.records > Some(0) && lag.time != Some(NOTHING_UNREAD));
@@ -62,7 +62,7 @@ impl Group {
         worst.map(|(topic, (number, _))| (topic, *number))
     }
 
-    /// Who reads what, as far as that is known.
+    /// The member that reads each partition, by topic and partition. Empty if the members are not known.
     pub fn readers(&self) -> BTreeMap<(&str, i32), &Member> {
         let partitions = self.members.iter().flatten().flat_map(|member| {
             let of = member.partitions.iter();
@@ -84,20 +84,21 @@ impl Group {
     }
 }
 
-/// Records that were deleted unread.
+/// Records of a topic that were deleted before a group read them.
 #[derive(Debug, Default)]
 struct Losses {
+    /// Number of these records.
     total: u64,
-    /// Commits and starts of logs when both were last known, by partition.
+    /// The committed offset and the log start offset when both were last known, by partition.
     last: BTreeMap<i32, (i64, i64)>,
 }
 
-/// What is remembered to judge the lag of groups.
+/// The memory between cycles that the lag of groups needs.
 #[derive(Debug, Default)]
 pub(crate) struct Lags {
     /// Partitions whose committed offset was beyond the log end in the last cycle.
     beyond_end: BTreeSet<(Arc<str>, Arc<str>, i32)>,
-    /// What each group has lost, by topic.
+    /// The losses of each group, by topic.
     losses: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Losses>>,
 }
 
@@ -237,7 +238,7 @@ impl TopicMemory<'_> {
     }
 }
 
-/// Forgets the last committed offset of every partition that has none any more.
+/// Forgets the last committed offset of each partition that has no committed offset any more.
 fn forget_expired(losses: &mut BTreeMap<Arc<str>, Losses>, read: &CommittedOffsets) {
     for (topic, losses) in losses {
         let read = read.get(topic);

@@ -1,51 +1,53 @@
-//! The arithmetic of consumer lag: a commit against both ends of its log. Pure.
+//! The arithmetic of consumer lag: a committed offset, the log start offset and the log end offset. Pure.
 //!
-//! Commits are read before log ends, so that a commit is never ahead of its end by a race. What is not
-//! known is absent: no error becomes a 0.
+//! Committed offsets are read before log end offsets, so that no race puts a committed offset beyond the log end. A value
+//! that is not known is absent: no error becomes a 0.
 
 use crate::{
     cluster::Ends,
     collect::time_lag::{Method, TimeLag},
 };
 
-/// Where a group stands on a partition.
+/// The lag of a group on a partition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lag {
-    /// The committed offset: of the next record that the group will read.
+    /// The committed offset: the offset of the next record that the group will read.
     pub committed: i64,
     /// Records between the committed offset and the log end offset. Absent if the log end offset is not known, or if the
     /// committed offset is beyond the log end.
     pub records: Option<i64>,
-    /// Records that were deleted before the group read them; 0 if none were.
+    /// Records that were deleted before the group read them; 0 if none were. Absent if the log start offset is not known, or
+    /// if the committed offset is beyond the log end.
     pub lost: Option<i64>,
-    /// Records between the log's start and the commit: what retention may still take before something is
-    /// lost. Negative if something was.
+    /// Records between the log start offset and the committed offset: retention may delete these before the group loses a
+    /// record. Negative if records were lost. Absent in the same cases as `lost`.
     pub retention_margin: Option<i64>,
-    /// Percent of the log that is not read yet; above 100 if records were lost. Absent for an empty log.
+    /// The part of the log that is not read yet, in percent; above 100 if records were lost. Absent for an empty log, and if
+    /// one of the offsets is not known.
     pub retention_ratio: Option<f64>,
     /// Whether the committed offset is beyond the log end.
     pub beyond_end: bool,
     /// Whether the committed offset is beyond the log end in this cycle and was so in the cycle before: the log was
     /// truncated or recreated.
     pub reset: bool,
-    /// The age of the next record to be read.
+    /// The time lag: the age of the next record that the group will read. Absent if it is not known.
     pub time: Option<TimeLag>,
 }
 
 impl Lag {
-    /// Records that there are to read. What only markers are left of, or nothing at all, is nothing to read, though
-    /// offsets are left. Absent where that is not known.
+    /// Number of records that are waiting. It is 0 if only control batches or no records at all follow the committed offset,
+    /// although the log end offset is larger. Absent if the lag is not known.
     pub fn unread(&self) -> Option<i64> {
         let records = self.records?;
         let is_read = self.time.is_some_and(|time| time.method == Method::Current);
-        let is_gone = self.lost.is_some_and(|lost| records <= lost);
-        Some(if is_read || is_gone { 0 } else { records })
+        let is_deleted = self.lost.is_some_and(|lost| records <= lost);
+        Some(if is_read || is_deleted { 0 } else { records })
     }
 }
 
 /// The position of a committed offset between the log start offset and the log end offset. `was_beyond_end` says that the
-/// committed offset was beyond the log end in the cycle before. Once may be a leader that has not caught up yet; twice is a
-/// reset.
+/// committed offset was beyond the log end in the cycle before. One cycle beyond the log end may be a stale leader; two
+/// cycles in a row are a reset.
 pub fn lag(committed: i64, ends: Ends, was_beyond_end: bool) -> Lag {
     let beyond_end = is_beyond_end(committed, ends);
     let records = ends.end.filter(|_| !beyond_end).map(|end| end - committed);
@@ -68,8 +70,9 @@ pub fn lag(committed: i64, ends: Ends, was_beyond_end: bool) -> Lag {
     }
 }
 
-/// Records that were deleted unread between two looks, of which each saw a commit and the start of its log: by so
-/// much the start has passed the commit. A commit that was set back to before the start loses nothing.
+/// Number of records that were deleted unread between two cycles. Each cycle is given as a committed offset and a log start
+/// offset. The result is how far the log start offset has passed the committed offset. A committed offset that is reset to
+/// before the log start offset loses nothing.
 pub fn lost_since((committed, start): (i64, i64), (committed_now, start_now): (i64, i64)) -> u64 {
     let lost = |committed: i64, start: i64| (start - committed).max(0);
     let more = lost(committed_now, start_now) - lost(committed, start);
@@ -81,25 +84,25 @@ pub fn is_beyond_end(committed: i64, ends: Ends) -> bool {
     ends.end.is_some_and(|end| committed > end)
 }
 
-/// Sums over partitions.
+/// The lag of a group, summed over partitions.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sums {
-    /// Of all partitions.
+    /// Sum of the lags of all partitions, in records. Absent if no lag is known.
     pub records: Option<i64>,
-    /// Largest lag of a partition, in records.
+    /// Largest lag of a partition, in records. Absent if no lag is known.
     pub most: Option<i64>,
-    /// Of the one whose next record is oldest.
+    /// Largest time lag of a partition. Absent if no time lag is known.
     pub oldest: Option<TimeLag>,
-    /// Partitions that have no lag, or of which a part is not known.
+    /// Number of partitions that have no lag, or whose lag is known only in part.
     pub(crate) lacking: usize,
-    /// Of these, those that ought to have one.
+    /// Number of these partitions whose committed offset is not beyond the log end.
     unknown: usize,
-    /// Partitions with something to read of which it is not known how old it is.
+    /// Number of partitions whose time lag is not known.
     undated: usize,
 }
 
 impl Sums {
-    /// Over these partitions, and so many of which nothing is known; absent if there are none.
+    /// Sums over partitions. `unread` is the number of further partitions whose committed offset could not be read.
     pub(crate) fn of<'a>(lags: impl Iterator<Item = &'a Lag>, unread: usize) -> Self {
         let mut sums = Self { lacking: unread, unknown: unread, ..Self::default() };
         for lag in lags {
@@ -121,8 +124,9 @@ impl Sums {
         sums
     }
 
-    /// What is told of it: parts, only if they are good enough.
-    pub(crate) fn told(self, parts: bool) -> Self {
+    /// The sums that may be published. With `parts`, a sum over the known partitions is enough; else a sum is absent if one
+    /// partition is not known.
+    pub(crate) fn published(self, parts: bool) -> Self {
         let whole = parts || self.unknown == 0;
         Self {
             records: self.records.filter(|_| whole),
@@ -142,29 +146,25 @@ mod tests {
     }
 
     #[test]
-    fn within_the_log_all_is_a_difference() {
+    fn offset_within_the_log_has_its_differences_as_lag() {
         let lag = lag(40, ends(10, 110), false);
         assert_eq!((lag.records, lag.lost, lag.retention_margin), (Some(70), Some(0), Some(30)));
         assert_eq!((lag.retention_ratio, lag.reset), (Some(70.0), false));
         let done = super::lag(110, ends(10, 110), false);
         assert_eq!((done.records, done.retention_ratio), (Some(0), Some(0.0)));
         let empty = super::lag(110, ends(110, 110), false);
-        assert_eq!(
-            (empty.records, empty.retention_ratio),
-            (Some(0), None),
-            "nothing of nothing is no percentage"
-        );
+        assert_eq!((empty.records, empty.retention_ratio), (Some(0), None), "an empty log has no percentage");
     }
 
     #[test]
-    fn before_the_start_records_are_lost_and_the_lag_still_counts_them() {
+    fn offset_before_the_log_start_has_lost_records_that_still_count_as_lag() {
         let lag = lag(5, ends(20, 120), false);
         assert_eq!((lag.records, lag.lost, lag.retention_margin), (Some(115), Some(15), Some(-15)));
-        assert_eq!(lag.retention_ratio, Some(115.0), "above 100: more than there is");
+        assert_eq!(lag.retention_ratio, Some(115.0), "above 100: more than the log holds");
     }
 
     #[test]
-    fn only_a_start_that_passes_the_commit_loses_records() {
+    fn log_start_that_passes_the_committed_offset_loses_records() {
         let table = [
             ((10, 5), (10, 30), 20),
             ((10, 30), (10, 50), 20),
@@ -189,10 +189,10 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_is_not_known_is_not_made_up() {
+    fn lag_with_an_unknown_log_end_is_absent() {
         let lag = lag(40, Ends { start: Some(10), end: None }, false);
         assert_eq!((lag.records, lag.retention_ratio, lag.reset), (None, None, false));
-        assert_eq!((lag.lost, lag.retention_margin), (Some(0), Some(30)), "the start is known");
+        assert_eq!((lag.lost, lag.retention_margin), (Some(0), Some(30)), "the log start offset is known");
         let lag = super::lag(40, Ends { start: None, end: Some(50) }, false);
         assert_eq!(
             (lag.records, lag.lost, lag.retention_margin, lag.retention_ratio),

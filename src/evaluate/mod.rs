@@ -1,4 +1,4 @@
-//! What the facts mean: lag, states of groups, odd traffic, and events. Pure: nothing is asked here.
+//! Evaluates what a cycle has read: lag, status of groups, unusual traffic, and events. Pure: no request is sent here.
 
 pub mod events;
 pub mod groups;
