@@ -1,10 +1,10 @@
-//! `acls`: what has to be allowed for what is configured, as commands or as a document that allow it.
+//! `acls`: the permissions that a configuration needs, as commands or as a document that grants them.
 
 use std::fmt::Write;
 
 use crate::config::{Cluster, Config};
 
-/// Whom the permissions are written for.
+/// The platform for which the permissions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// `kafka-acls.sh`, for Apache Kafka and for MSK without IAM.
@@ -15,7 +15,7 @@ pub enum Format {
     Strimzi,
 }
 
-/// What something is allowed on.
+/// The resource that a permission is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Resource {
     Topic(String),
@@ -24,14 +24,14 @@ enum Resource {
     Cluster,
 }
 
-/// An operation by Kafka's name, on a resource, and what is missing without.
+/// A permission that is needed: an operation by Kafka's name, a resource, and what is missing without the permission.
 struct Need {
     resource: Resource,
     operation: &'static str,
     what_for: &'static str,
 }
 
-/// Everything a cluster's configuration asks for, the most important first.
+/// The permissions that the configuration of a cluster needs, the most important first.
 fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
     let mut needs = Vec::new();
     let mut need = |when: bool, resource: Resource, operation, what_for| {
@@ -62,7 +62,7 @@ fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
     needs
 }
 
-/// Of one resource: its operations, and what for.
+/// The permissions on one resource: its operations, and the purpose of each.
 struct Grant {
     resource: Resource,
     operations: Vec<&'static str>,
@@ -84,7 +84,7 @@ fn grants(config: &Config, cluster: &Cluster) -> Vec<Grant> {
     grants
 }
 
-/// The permissions of every cluster of a configuration; whoever logs in is the principal, unless another is named.
+/// The permissions for every cluster of a configuration. The principal is the configured user, unless another is given.
 pub fn acls(config: &Config, format: Format, principal: Option<&str>) -> String {
     let mut text = String::new();
     for (number, cluster) in config.clusters.iter().enumerate() {
@@ -155,7 +155,7 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
     text
 }
 
-/// As an option of a command line, which has its own words for groups and for the cluster.
+/// The resource as an option of a command line. `group` and `cluster` are the names of the options of this command line.
 fn option(resource: &Resource, group: &str, cluster: &str) -> String {
     match resource {
         Resource::Topic(name) => format!("--topic {}", quoted(name)),
@@ -169,12 +169,12 @@ fn comment(text: &mut String, indent: &str, what_for: &[String]) {
     _ = writeln!(text, "{indent}# {}", what_for.join("; "));
 }
 
-/// As a word of a shell.
+/// The text as one quoted word of a shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// `DescribeConfigs` as `describe-configs`.
+/// An operation in kebab case: `DescribeConfigs` as `describe-configs`.
 fn kebab(operation: &str) -> String {
     let mut text = String::new();
     for (at, c) in operation.char_indices() {

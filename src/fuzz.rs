@@ -1,6 +1,6 @@
-//! Entry points for the fuzzers in `fuzz/`: one function for each decoder of bytes that somebody else wrote.
+//! Entry points for the fuzzers in `fuzz/`: one function for each decoder of bytes from outside of the program.
 //!
-//! A function that returns has passed. It fails by a panic that nobody catches, by a wrong result, by taking too long
+//! A function that returns has passed. It fails by a panic that is not caught, by a wrong result, by taking too long
 //! or by taking too much memory. Nothing else uses this module: it exists with the feature `fuzzing` alone.
 
 use std::{
@@ -23,8 +23,8 @@ use crate::{
 /// Runs one of the functions below.
 ///
 /// The guard around the decoder of Kafka's protocol catches panics. The hook of the fuzzer would end the process at
-/// the first panic, caught or not. The hook that takes its place remembers what was said, and a panic that nobody
-/// catches is printed here and ends the process.
+/// the first panic, caught or not. The hook that takes its place remembers the message; a panic that
+/// is not caught is printed here and ends the process.
 pub fn run(work: fn(&[u8]), bytes: &[u8]) {
     static HOOK: Once = Once::new();
     static WORDS: Mutex<String> = Mutex::new(String::new());
@@ -51,8 +51,8 @@ pub fn challenges(bytes: &[u8]) {
     wire::fuzz::challenges(bytes);
 }
 
-/// Record batches in an answer to Fetch: reads record batches from the bytes of a Fetch answer and asks them everything. The first 24 bytes are the offset
-/// that was asked for, the log end offset and the time.
+/// Record batches in an answer to Fetch: reads the batches and calls everything that the service calls on them. The first
+/// 24 bytes are the requested offset, the log end offset and the time in milliseconds since 1970.
 pub fn batches(bytes: &[u8]) {
     let Some((numbers, records)) = bytes.split_first_chunk::<24>() else { return };
     let number = |at: usize| (&numbers[at..]).get_i64();
@@ -67,7 +67,7 @@ pub fn batches(bytes: &[u8]) {
 /// The value of a record on the heartbeat topic.
 pub fn heartbeat(bytes: &[u8]) {
     decode(bytes);
-    // No fuzzer guesses a checksum: the same bytes with the right one.
+    // A fuzzer cannot guess a checksum: the same bytes are decoded again with the right checksum.
     if bytes.len() >= SMALLEST {
         let (body, _) = bytes.split_at(bytes.len() - 4);
         decode(&[body, &crc32c::crc32c(body).to_be_bytes()].concat());
@@ -95,12 +95,12 @@ pub fn configuration(bytes: &[u8]) {
     config::fuzz::file(bytes);
 }
 
-/// A file of groups and topics that are left out.
+/// A file of excluded groups and topics.
 pub fn names(bytes: &[u8]) {
     monitor::names(bytes);
 }
 
-/// The rows of a history file, of this schema or an older one.
+/// The rows of a history file, in the current schema or an older schema.
 pub fn history(bytes: &[u8]) {
     store::fuzz::rows(bytes);
 }

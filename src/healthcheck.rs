@@ -19,7 +19,7 @@ use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use crate::{config, kafka::wire::unverified};
 
-/// A health check that takes longer has failed.
+/// The longest duration of a health check. A health check that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The address of `/livez` of a service with these settings, as seen from its own machine.
@@ -33,10 +33,10 @@ pub fn url(http: &config::Http) -> String {
     format!("{scheme}://{}/livez", SocketAddr::new(ip, http.listen.port()))
 }
 
-/// Asks; the answer's text if its status is 200.
+/// Requests the URL and returns the body of the answer if its status is 200.
 ///
 /// # Errors
-/// Another status, or no answer in time.
+/// The answer has another status, or there is no answer within 3 s.
 pub async fn check(url: &str) -> anyhow::Result<String> {
     timeout(PATIENCE, ask(url)).await.with_context(|| format!("no answer from {url} within 3 s"))?
 }
@@ -56,7 +56,7 @@ async fn ask(url: &str) -> anyhow::Result<String> {
     if !secure {
         return exchange(TokioIo::new(stream), &uri).await;
     }
-    // We ask ourselves, by an address that no certificate names, and tell nothing that is secret.
+    // The certificate is not verified: it does not name the loopback address, and the request holds no secret.
     let name = ServerName::try_from(host.to_owned())?;
     let stream = TlsConnector::from(unverified()?).connect(name, stream).await;
     exchange(TokioIo::new(stream.with_context(|| format!("no TLS with {authority}"))?), &uri).await
@@ -64,7 +64,7 @@ async fn ask(url: &str) -> anyhow::Result<String> {
 
 async fn exchange(stream: impl Read + Write + Send + Unpin + 'static, uri: &Uri) -> anyhow::Result<String> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
-    // Ends with the answer.
+    // The connection task ends with the answer.
     tokio::spawn(connection);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path)

@@ -1,8 +1,8 @@
-//! Tells, from a client's seat, whether a Kafka cluster works for the people who depend on it.
+//! Measures, as a client, whether a Kafka cluster works for the people who depend on it.
 //!
-//! Tasks look at the cluster and publish immutable snapshots on a [`board`]; readers turn the latest
-//! snapshots into series, pages and JSON. Nothing flows back, and clusters share nothing. In reading order:
-//! each module names only modules before it, up to `http`; those after it wire everything together.
+//! Tasks query the cluster and publish immutable snapshots on a [`board`]. The latest snapshots are rendered as series,
+//! pages and JSON. Nothing flows back, and clusters share nothing. The modules are in reading order: each module up to
+//! `http` names only modules before it, and the modules after `http` wire everything together.
 
 pub mod clock;
 mod closed_enum;

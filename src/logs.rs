@@ -1,11 +1,11 @@
 //! Logs: to standard error, as text or JSON, in UTC.
 //!
 //! Text from Kafka may hold line breaks or terminal codes. Neither format lets them through, so that no broker
-//! can forge a line: JSON escapes what is below U+0020 by itself, for text `Escaped` does, and every other
-//! control character too.
+//! can forge a line. The JSON format escapes characters below U+0020 itself. For the text format, `Escaped` escapes every
+//! control character.
 //!
-//! No secret reaches the log. What other libraries say below a warning is left out at every level, because HTTP libraries
-//! write URLs and headers; and every line is searched for the configuration's secrets.
+//! No secret reaches the log. Lines of other libraries below the level of a warning are left out, because HTTP libraries
+//! log URLs and headers. Every line is searched for the secrets of the configuration.
 
 use std::{
     borrow::Cow,
@@ -33,13 +33,13 @@ use tracing_subscriber::{
 
 use crate::config::{Log, LogFormat, secret};
 
-/// Who may log below a warning: this program, and librdkafka, whose own lines hold no secret.
+/// The targets that may log below the level of a warning: this program, and librdkafka, whose lines hold no secret.
 const VERBOSE: [&str; 3] = ["kafka_heartbeat", "librdkafka", "rdkafka"];
 
-/// Starts logging; a second call changes nothing.
+/// Starts logging. A second call changes nothing.
 ///
 /// # Errors
-/// A filter that cannot be read.
+/// The level cannot be parsed as a filter.
 pub fn init(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| format!("[log] level: {error}"))?;
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -55,7 +55,7 @@ pub fn init(log: &Log) -> Result<(), String> {
     Ok(())
 }
 
-/// Whatever the level of the configuration is.
+/// Whether a line with these metadata may be logged, whatever the level of the configuration is.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target().split("::").next().unwrap_or_default();
     *metadata.level() <= Level::WARN || VERBOSE.contains(&target)
@@ -94,8 +94,8 @@ where
     layer().with_writer(writer).json().flatten_event(true)
 }
 
-/// The usual format of message and fields, with every control character in them escaped. What the format itself
-/// writes for a terminal is left alone.
+/// The default format of message and fields, with every control character in them escaped. The colour codes of the format
+/// itself stay.
 struct Escaped;
 
 impl<'w> FormatFields<'w> for Escaped {
@@ -106,12 +106,12 @@ impl<'w> FormatFields<'w> for Escaped {
     }
 }
 
-/// Hands values on as they are to be read. Errors and numbers arrive as things to debug, too.
+/// Passes values on with their control characters escaped. Errors and numbers arrive at `record_debug`, too.
 struct Values<'w>(DefaultVisitor<'w>);
 
 impl Visit for Values<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        // Only a message has no quotes around it.
+        // The message is written without quotes, every other text with quotes.
         match field.name() {
             "message" => self.record_debug(field, &format_args!("{value}")),
             _ => self.record_debug(field, &value),
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// What a broker would like to write.
+    /// Text that a hostile broker may send.
     const HOSTILE: &str = "a\nb\r\x1b[31m\x7f\u{9b}";
 
     /// Collects what is logged.
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_stays_on_its_line_and_does_nothing_to_a_terminal() {
+    fn hostile_text_stays_on_its_line_and_has_no_terminal_codes() {
         let memory = Memory::default();
         let logged = memory.logged(text(memory.writer(), false));
         let line = logged.strip_suffix('\n').expect("a whole line");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_of_our_own_stay() {
+    fn colours_of_the_format_stay() {
         let memory = Memory::default();
         let logged = memory.logged(text(memory.writer(), true));
         assert_eq!(logged.lines().count(), 1, "{logged:?}");
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_an_object_a_line() {
+    fn json_line_is_one_object() {
         let memory = Memory::default();
         let logged = memory.logged(json(memory.writer()));
         assert_eq!(logged.lines().count(), 1, "{logged:?}");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn other_libraries_are_heard_from_a_warning_on() {
+    fn lines_of_other_libraries_are_logged_from_a_warning_on() {
         let memory = Memory::default();
         let layer = text(memory.writer(), false).with_filter(filter_fn(may_be_logged));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_replaced_in_a_line() {
+    fn secret_in_a_line_is_replaced() {
         secret::remember("basic.password", "l0g-s3cret");
         let memory = Memory::default();
         let inner = memory.clone();

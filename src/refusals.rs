@@ -56,20 +56,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_told_once_and_outlive_requests_without_an_answer() {
+    fn refusal_is_logged_once_and_kept_while_requests_have_no_answer() {
         use Capability::{Denied, Ok, Unknown};
         let (fetch, groups) = (Request::Fetch, Request::ListGroups);
         let mut known = Known::default();
         assert_eq!(known.learn(vec![(fetch, Unknown), (groups, Ok)]), None);
         let words = "Fetch is denied: it needs Read on the topics";
         assert_eq!(known.learn(vec![(fetch, Denied), (groups, Ok)]).as_deref(), Some(words));
-        assert_eq!(known.learn(vec![(fetch, Denied)]), None, "it is told once");
+        assert_eq!(known.learn(vec![(fetch, Denied)]), None, "a refusal is logged once");
         assert_eq!(
             known.learn(vec![(fetch, Unknown), (groups, Unknown)]),
             None,
             "an outage is no permission"
         );
-        assert_eq!(known.learn(Vec::new()), None, "a snapshot that is too old says nothing");
+        assert_eq!(known.learn(Vec::new()), None, "a snapshot that is stale changes nothing");
         let both =
             format!("ListGroups is denied: it needs Describe on the cluster or on the groups; {words}");
         assert_eq!(known.learn(vec![(groups, Denied)]), Some(both));

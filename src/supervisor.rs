@@ -1,7 +1,7 @@
-//! Words with systemd, where it is the one that started us (`Type=notify`).
+//! Notifications to systemd, if systemd started the service with `Type=notify`.
 //!
-//! It is told when we listen and when we stop, and while the ledgers tick, that we live: one that hangs is restarted, one whose
-//! Kafka is down is not.
+//! The service notifies systemd when it listens and when it stops, and regularly while its ledgers tick. Systemd restarts a
+//! service that hangs, but not a service whose Kafka is down.
 
 use std::time::Duration;
 
@@ -10,17 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
 
-/// We listen. Does nothing where nobody asked.
+/// Notifies systemd that the service listens on this address. Does nothing if systemd did not start the service.
 pub fn ready(address: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&format!("listening on {address}"))]);
+    notify(&[NotifyState::Ready, NotifyState::Status(&format!("listening on {address}"))]);
 }
 
-/// We stop.
+/// Notifies systemd that the service stops.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
-/// Says that we live, as often as was asked for, while we do.
+/// Notifies the watchdog of systemd three times within its limit while every ledger ticks. Ends with `stop`, and at once if
+/// the watchdog is not enabled.
 pub async fn watch(boards: Vec<Board>, stop: CancellationToken) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     let mut every = tokio::time::interval((limit / 3).max(Duration::from_millis(100)));
@@ -30,13 +31,13 @@ pub async fn watch(boards: Vec<Board>, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         if boards.iter().all(Board::ledger_lives) {
-            tell(&[NotifyState::Watchdog]);
+            notify(&[NotifyState::Watchdog]);
         }
     }
 }
 
-fn tell(words: &[NotifyState<'_>]) {
+fn notify(words: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(words) {
-        tracing::debug!("systemd was not told: {error}");
+        tracing::debug!("systemd could not be notified: {error}");
     }
 }

@@ -1,9 +1,9 @@
-//! The only loop in the program.
+//! The loop that runs every periodic task.
 //!
 //! A task implements [`Cycle`]; [`run`] does what all of them need: tick, deadline, panic guard,
-//! counting, logging, publishing, stopping. So nobody can forget a timeout or a counter. A failed
-//! cycle leaves the previous snapshot with its age; readers drop it when it is older than three
-//! intervals ([`Latest::fresh`]).
+//! counting, logging, publishing, stopping. So no task can lack a timeout or a counter. A failed
+//! cycle leaves the previous snapshot with its age; a snapshot older than three intervals is not used
+//! any more ([`Latest::fresh`]).
 
 use std::{
     any::Any,
@@ -31,113 +31,114 @@ use crate::{
     text::Chain,
 };
 
-/// A nudged task still keeps this distance between two cycles.
+/// The shortest time between two cycles of a task that is nudged.
 const NUDGE_GAP: Duration = Duration::from_secs(1);
 
-/// While a task keeps failing, every so many failures are logged.
+/// While a task keeps failing, one of this many failures is logged.
 const LOG_EVERY: u64 = 100;
 
 /// One periodic piece of work.
 ///
-/// A cycle looks at the cluster once and says what it saw. It takes no input and never
-/// retries: the next tick is the retry.
+/// A cycle queries the cluster once and returns a snapshot. It takes no input and never retries: the next tick is the
+/// retry.
 pub trait Cycle: Send + 'static {
-    /// What one cycle learned. Published whole, replaced whole, never edited.
+    /// The result of one cycle. A snapshot is published and replaced as a whole, and never edited.
     type Snapshot: Send + Sync + 'static;
 
-    /// Does the work once. May be dropped at any await: keep `self` valid across them.
+    /// Runs the work once. The future may be dropped at any await: `self` must be valid at each of them.
     fn cycle(&mut self) -> impl Future<Output = Result<Self::Snapshot, kafka::Error>> + Send;
 
-    /// What is left to do when there will be no more cycles.
+    /// Runs once after the last cycle, when the task stops.
     fn end(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }
 }
 
-/// When a task runs.
+/// The times at which a task runs.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// `cluster/task`, for the log.
+    /// The name for the log: `cluster/task`.
     pub name: String,
-    /// From one tick to the next.
+    /// Time from one tick to the next.
     pub interval: Duration,
-    /// A cycle that takes longer is dropped and counted as timed out.
+    /// The longest duration of a cycle. A cycle that takes longer is dropped and counted as timed out.
     pub timeout: Duration,
-    /// Before the first tick, so that tasks do not all start at once.
+    /// Time before the first tick, so that tasks do not all start at once.
     pub delay: Duration,
-    /// Whoever notifies this asks for a cycle now; at most one a second is granted.
+    /// A notification requests a cycle at once. At most one cycle a second is started for notifications.
     pub nudge: Arc<Notify>,
 }
 
 impl Schedule {
-    /// A schedule that begins at once.
+    /// A schedule whose first tick is at once.
     pub fn every(name: impl Into<String>, interval: Duration, timeout: Duration) -> Self {
         Self { name: name.into(), interval, timeout, delay: Duration::ZERO, nudge: Arc::default() }
     }
 }
 
 closed_enum! {
-    /// How a cycle ended.
+    /// The ending of a cycle.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub enum Ending {
-        /// With a snapshot.
+        /// The cycle returned a snapshot.
         Ok = "ok",
-        /// With an error.
+        /// The cycle returned an error.
         Failed = "failed",
-        /// Not within its timeout.
+        /// The cycle did not end within its timeout.
         TimedOut = "timed_out",
-        /// With a panic: a bug of ours.
+        /// The cycle panicked: a bug of this program.
         Panicked = "panicked",
     }
 }
 
-/// Why the last cycle gave no snapshot.
+/// The reason why the last cycle returned no snapshot.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// The kind.
+    /// The kind of the error.
     pub fault: Fault,
-    /// The stage of opening a session, where it failed there.
+    /// The stage of opening a session at which it failed. Absent if the error is not about opening a session.
     pub stage: Option<Stage>,
-    /// The whole chain of errors in one line.
+    /// The error and its causes, in one line.
     pub message: String,
-    /// When the run of failures began.
+    /// The time of the first failure since the last success.
     pub since: SystemTime,
 }
 
-/// A task's last word, and its own record.
+/// The last snapshot of a task, and the record of its cycles.
 #[derive(Debug)]
 pub struct Latest<T> {
-    /// From one tick to the next, of the task that publishes.
+    /// Time from one tick of the task to the next.
     pub interval: Duration,
-    /// The last good snapshot and when it was taken.
+    /// The last snapshot, and when its cycle ended. Absent before the first success.
     pub snapshot: Option<(Arc<T>, Instant)>,
-    /// When it was taken, on the wall clock. Read once: computed anew, it would differ from reader to reader.
+    /// When the last snapshot was taken, on the wall clock. Absent before the first success. It is stored, because computed
+    /// from the instant it would differ between two readings.
     pub succeeded: Option<SystemTime>,
-    /// Cycles by [`Ending`], in the order of [`Ending::ALL`].
+    /// Number of cycles by [`Ending`], in the order of [`Ending::ALL`].
     pub cycles: [u64; 4],
-    /// Failed and timed-out cycles by kind.
+    /// Number of cycles without a snapshot, by the kind of the error.
     pub faults: BTreeMap<Fault, u64>,
-    /// How long the last cycle took, however it ended.
+    /// Duration of the last cycle, whatever its ending. Absent before the first cycle.
     pub last_duration: Option<Duration>,
-    /// Why the last cycle failed; `None` after a good one.
+    /// The reason why the last cycle failed. Absent before the first cycle and after a success.
     pub failure: Option<Failure>,
-    /// How all cycles went about it.
+    /// How all cycles used the async workers.
     pub polls: Polls,
 }
 
-/// How a task used its turns on the workers: long ones hold up others.
+/// How a task used the async workers. A long poll delays the other tasks on its worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Polls {
-    /// Turns.
+    /// Number of polls.
     pub count: u64,
-    /// Of these, the ones that were longer than [`tokio_metrics`] finds good, 50 µs.
+    /// Number of polls of 50 µs or more, the default threshold of [`tokio_metrics`].
     pub slow: u64,
-    /// All of them together.
+    /// Duration of all polls together.
     pub busy: Duration,
 }
 
 impl<T> Latest<T> {
-    /// Nothing known yet.
+    /// The state before the first cycle.
     pub fn new(interval: Duration) -> Self {
         Self {
             interval,
@@ -151,18 +152,18 @@ impl<T> Latest<T> {
         }
     }
 
-    /// The snapshot, unless it is older than three intervals.
+    /// The last snapshot. Absent before the first success, and if the snapshot is older than three intervals.
     pub fn fresh(&self) -> Option<&Arc<T>> {
         let (snapshot, taken) = self.snapshot.as_ref()?;
         (taken.elapsed() <= 3 * self.interval).then_some(snapshot)
     }
 
-    /// Whether the task has tried at least once.
+    /// Whether at least one cycle has ended.
     pub fn tried(&self) -> bool {
         self.record().tried()
     }
 
-    /// What is known of the task itself, whatever its snapshots are.
+    /// The record of the task, independent of the type of its snapshots.
     pub fn record(&self) -> Record<'_> {
         let Self { interval, succeeded, cycles, faults, last_duration, polls, .. } = self;
         Record {
@@ -176,25 +177,25 @@ impl<T> Latest<T> {
     }
 }
 
-/// A task's own record; the fields are those of [`Latest`].
+/// The record of a task's cycles. The fields are those of [`Latest`].
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
-    /// From one tick to the next.
+    /// Time from one tick to the next.
     pub interval: Duration,
-    /// When the last good snapshot was taken.
+    /// When the last snapshot was taken. Absent before the first success.
     pub succeeded: Option<SystemTime>,
-    /// Cycles by [`Ending`], in the order of [`Ending::ALL`].
+    /// Number of cycles by [`Ending`], in the order of [`Ending::ALL`].
     pub cycles: [u64; 4],
-    /// Failed and timed-out cycles by kind.
+    /// Number of cycles without a snapshot, by the kind of the error.
     pub faults: &'a BTreeMap<Fault, u64>,
-    /// How long the last cycle took.
+    /// Duration of the last cycle. Absent before the first cycle.
     pub last_duration: Option<Duration>,
     /// How all cycles used the async workers.
     pub polls: Polls,
 }
 
 impl Record<'_> {
-    /// Whether the task has tried at least once.
+    /// Whether at least one cycle has ended.
     pub fn tried(&self) -> bool {
         self.cycles.iter().any(|count| *count > 0)
     }
@@ -215,7 +216,7 @@ impl<T> Clone for Latest<T> {
     }
 }
 
-/// Runs cycles until `stop`; a stop in the middle of a cycle drops it.
+/// Runs cycles until `stop`. A stop in the middle of a cycle drops the cycle.
 pub async fn run<C: Cycle>(
     mut work: C,
     schedule: Schedule,
@@ -236,17 +237,17 @@ async fn cycles<C: Cycle>(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut log = Log { name: &schedule.name, failures: 0 };
     let mut login_refused = false;
-    let turns = TaskMonitor::new();
+    let monitor = TaskMonitor::new();
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
-            // A refused login is not repeated in haste: some places lock an account for that.
+            // A refused login waits for the next tick: some systems lock an account after repeated attempts.
             () = schedule.nudge.notified(), if !login_refused => ticks.reset(),
         }
         let begun = Instant::now();
-        let guarded = AssertUnwindSafe(turns.instrument(work.cycle())).catch_unwind();
+        let guarded = AssertUnwindSafe(monitor.instrument(work.cycle())).catch_unwind();
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -264,12 +265,12 @@ async fn cycles<C: Cycle>(
         };
         log.note(&result);
         login_refused = result.as_ref().is_err_and(|error| error.fault() == Fault::Authentication);
-        let polls = Polls::of(&turns.cumulative());
+        let polls = Polls::of(&monitor.cumulative());
         publisher.send_modify(|latest| {
             latest.note(ending, result, took);
             latest.polls = polls;
         });
-        // A nudge that came meanwhile is granted, but not at once.
+        // A notification during the cycle starts the next cycle after the gap.
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -279,11 +280,11 @@ async fn cycles<C: Cycle>(
 }
 
 impl Polls {
-    fn of(turns: &TaskMetrics) -> Self {
+    fn of(metrics: &TaskMetrics) -> Self {
         Self {
-            count: turns.total_poll_count,
-            slow: turns.total_slow_poll_count,
-            busy: turns.total_poll_duration,
+            count: metrics.total_poll_count,
+            slow: metrics.total_slow_poll_count,
+            busy: metrics.total_poll_duration,
         }
     }
 }
@@ -327,9 +328,9 @@ impl Log<'_> {
             }
             Ok(_) => {}
             Err(error) => {
-                // The task that this one waits for has failed, and has a line of its own in the log.
+                // The task that this task depends on has failed, and logs that itself.
                 if error.fault() == Fault::NotReady {
-                    tracing::debug!(task = self.name, "has to wait: {}", Chain(error));
+                    tracing::debug!(task = self.name, "waits for another task: {}", Chain(error));
                     return;
                 }
                 self.failures += 1;
@@ -344,10 +345,11 @@ impl Log<'_> {
     }
 }
 
+/// The message of a panic.
 fn words(panic: &(dyn Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied();
     let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", words.unwrap_or("without words"))
+    format!("panicked: {}", words.unwrap_or("without a message"))
 }
 
 #[cfg(test)]
@@ -356,7 +358,7 @@ mod tests {
 
     use super::*;
 
-    /// Plays a script, one step a cycle; hangs when it is over.
+    /// Runs one step of a script in each cycle. A cycle after the last step never ends.
     struct Script(Vec<Step>);
 
     enum Step {
@@ -399,7 +401,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_loop_survives_errors_hangs_and_panics_and_keeps_the_last_snapshot() {
+    async fn task_with_errors_timeouts_and_panics_goes_on_and_keeps_the_last_snapshot() {
         let steps = vec![Step::Good(1), Step::Bad, Step::Hang, Step::Panic, Step::Good(2)];
         let (latest, _, stop, task) = start(steps);
         time::sleep(seconds(35)).await;
@@ -425,7 +427,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whatever_it_is_doing_a_stopped_task_ends_in_order() {
+    async fn task_that_is_stopped_during_or_between_cycles_runs_its_end() {
         struct Orderly(Step, Arc<AtomicBool>);
         impl Cycle for Orderly {
             type Snapshot = u32;
@@ -454,18 +456,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stop_in_the_middle_of_a_cycle_ends_the_task_at_once() {
+    async fn stop_in_the_middle_of_a_cycle_ends_the_task_at_once() {
         let (latest, _, stop, task) = start(vec![Step::Hang]);
         time::sleep(seconds(1)).await;
         let before = Instant::now();
         stop.cancel();
         task.await.expect("the task ends without a panic");
         assert_eq!(before.elapsed(), Duration::ZERO);
-        assert!(!latest.borrow().tried(), "a dropped cycle counts as nothing");
+        assert!(!latest.borrow().tried(), "a dropped cycle is not counted");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refused_login_is_not_repeated_for_a_nudge() {
+    async fn refused_login_is_not_repeated_for_a_nudge() {
         let (latest, schedule, stop, task) =
             start(vec![Step::Locked, Step::Locked, Step::Good(1), Step::Good(2)]);
         for _ in 0..25 {
@@ -479,7 +481,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_nudge_brings_the_next_cycle_forward_but_not_more_than_one_a_second() {
+    async fn nudge_starts_at_most_one_cycle_a_second() {
         let (latest, schedule, stop, task) = start((0..100).map(Step::Good).collect());
         time::sleep(seconds(2)).await;
         for _ in 0..40 {

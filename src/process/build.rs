@@ -1,6 +1,6 @@
-//! What the program was built from.
+//! The revision and the librdkafka version that the program was built from.
 
-/// The revision the program was built from, where the build was told.
+/// The revision of the source, or `unknown` if the build did not set `KAFKA_HEARTBEAT_REVISION`.
 pub fn revision() -> &'static str {
     option_env!("KAFKA_HEARTBEAT_REVISION").unwrap_or("unknown")
 }

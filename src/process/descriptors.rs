@@ -10,12 +10,12 @@ pub fn raise_descriptor_limit() {
     _ = rlimit::increase_nofile_limit(u64::MAX);
 }
 
-/// The number of descriptors that this process may open. Absent where the system does not tell.
+/// The number of descriptors that this process may open. Absent if the operating system does not report it.
 pub(super) fn descriptor_limit() -> Option<u64> {
     rlimit::Resource::NOFILE.get_soft().ok()
 }
 
-/// The number of HTTP connections to serve: what is configured, but at most a quarter of the descriptors that this
+/// The number of HTTP connections to serve: the configured number, but at most a quarter of the descriptors that this
 /// process may open, because the rest belongs to Kafka.
 pub fn http_connections(configured: usize) -> usize {
     let most =
@@ -31,7 +31,8 @@ pub fn http_connections(configured: usize) -> usize {
     configured.min(most)
 }
 
-/// Descriptors in use. Without a free one they cannot be counted: then all that are allowed are in use.
+/// Number of open file descriptors. Absent if the operating system does not report it. Without a free descriptor they cannot
+/// be counted: then all descriptors up to the limit are open.
 pub(super) fn open_descriptors() -> Option<u64> {
     match fs::read_dir("/proc/self/fd") {
         Ok(entries) => Some(entries.count() as u64),

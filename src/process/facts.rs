@@ -1,4 +1,4 @@
-//! What the process knows of itself and of what it sent: facts, to be rendered.
+//! Facts about the process and about what it has exported, to be rendered.
 
 use std::{
     sync::Arc,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::{certificates::OwnCertificate, latency::Buckets};
 
-/// What the process knows of itself.
+/// Facts about the process at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Process {
     /// The version of the program.

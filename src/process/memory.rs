@@ -1,4 +1,4 @@
-//! Memory: how much the process has, and giving back what it does not need.
+//! Resident memory of the process, and giving freed memory back to the operating system.
 
 use std::fs;
 #[cfg(target_env = "gnu")]
@@ -7,32 +7,33 @@ use std::time::{Duration, Instant};
 /// The kernel reports memory in units of 1024 bytes.
 const KIB: u64 = 1024;
 
-/// What the C library keeps of freed memory at the top of each of its heaps.
+/// Bytes of freed memory that the C library keeps at the top of each of its heaps.
 #[cfg(target_env = "gnu")]
 const KEPT_AT_MOST: libc::c_int = 128 * 1024;
 
-/// Lets the C library give freed memory back. It raises what it keeps to twice the largest block ever freed, for each
-/// of its heaps: a look at 25,000 commits would hold 30 MB more between looks than it needs. To be called first.
+/// Lets the C library give freed memory back. By default, the C library raises what it keeps in each heap to twice the
+/// largest block ever freed: with 25,000 committed offsets, 30 MB would stay unused between two cycles. Must be called
+/// before any thread is started.
 pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     #[expect(unsafe_code, reason = "there is no safe name for this")]
-    // SAFETY: takes two numbers, and no other thread runs yet. What it refuses stays as it was.
+    // SAFETY: the function takes two numbers, and no other thread runs yet. A refused setting stays as it was.
     unsafe {
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_AT_MOST);
     }
 }
 
-/// From one time that free memory inside the heaps is given back to the next.
+/// Time between two attempts to give memory inside the heaps back.
 #[cfg(target_env = "gnu")]
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(30);
 
-/// Memory is given back so many times after the process has grown: those who needed it may need it for a while.
+/// Number of times that memory is given back after the process has grown: the memory may be in use for a while first.
 #[cfg(target_env = "gnu")]
 const GIVE_BACK_TIMES: u32 = 4;
 
-/// Gives memory back after the process has grown by a tenth, without end. By itself the C library gives back only what
-/// is free at the top of a heap: what 300 slow clients once needed would stay with the process for ever. A heap of 150 MB
-/// is held for up to 16 ms meanwhile, so a process that does not grow is left alone.
+/// Gives memory back after the process has grown by a tenth, without end. The C library itself gives back
+/// only memory at the top of a heap: memory that 300 slow clients once needed would stay with the process. A heap of 150 MB
+/// is locked for up to 16 ms meanwhile, so nothing is done while the process does not grow.
 pub async fn keep_giving_memory_back() {
     #[cfg(target_env = "gnu")]
     let (mut small, mut times) = (0, 0);
@@ -49,7 +50,7 @@ pub async fn keep_giving_memory_back() {
         let trimming = || {
             let (begun, before) = (Instant::now(), memory());
             #[expect(unsafe_code, reason = "there is no safe name for this")]
-            // SAFETY: takes a number, and any thread may call it at any time.
+            // SAFETY: the function takes a number, and any thread may call it at any time.
             unsafe {
                 libc::malloc_trim(0);
             }

@@ -1,4 +1,4 @@
-//! What the process knows of itself: memory, processor time, descriptors, busy workers, and what it exported.
+//! Facts about the process: memory, processor time, descriptors, busy workers, and what it exported.
 
 mod build;
 mod descriptors;

@@ -1,4 +1,4 @@
-//! What the process knows of itself: memory, processor time, descriptors, busy workers.
+//! Reads facts about the process: memory, processor time, descriptors, busy workers.
 
 use std::{
     fs,
@@ -16,19 +16,20 @@ use super::{
 };
 use crate::{certificates::Certificates, latency::SharedBuckets, sync::lock};
 
-/// Clock ticks a second in `/proc`: 100 on every Linux there is.
+/// Clock ticks a second in `/proc`: 100 on every Linux architecture.
 const TICKS_PER_SECOND: u64 = 100;
-/// Reads on demand.
+
+/// Reads facts about the process on demand.
 pub struct Monitor {
     started: SystemTime,
     runtime: Mutex<Busy>,
-    /// How long answers to scrapes take to put together.
+    /// Time to build each answer of `/metrics`.
     pub scrapes: Arc<SharedBuckets>,
-    /// Our own certificates.
+    /// The certificates that the service itself presents.
     pub certificates: Arc<Certificates>,
 }
 
-/// The runtime tells differences; we tell sums.
+/// Sums of the differences that the runtime reports.
 struct Busy {
     intervals: RuntimeIntervals,
     busy: Duration,
@@ -36,14 +37,17 @@ struct Busy {
 }
 
 impl Monitor {
-    /// Must be called inside a tokio runtime: that is the one that is watched.
+    /// A monitor of the tokio runtime that this function is called in.
+    ///
+    /// # Panics
+    /// The function is called outside of a tokio runtime.
     pub fn new(certificates: Arc<Certificates>) -> Self {
         let intervals = RuntimeMonitor::new(&tokio::runtime::Handle::current()).intervals();
         let runtime = Mutex::new(Busy { intervals, busy: Duration::ZERO, workers: 0 });
         Self { started: SystemTime::now(), runtime, scrapes: Arc::default(), certificates }
     }
 
-    /// As it is now.
+    /// The facts as of now.
     pub fn read(&self) -> Process {
         let (busy, workers) = {
             let mut runtime = lock(&self.runtime);
@@ -73,11 +77,12 @@ impl Monitor {
     }
 }
 
-/// User and system time: the 14th and 15th field, counted behind the name, which may hold anything.
+/// User and system CPU time: fields 14 and 15 of `/proc/self/stat`. Fields are counted after the name of the program, which
+/// may hold any character. Absent if the file cannot be read.
 fn cpu() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    let mut fields = behind_name.split_whitespace().skip(11);
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
     let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
     Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
 }

@@ -1,4 +1,4 @@
-//! What the file holds of each cluster: read at the start, and written after a cycle.
+//! The rows of each cluster in the history file: they are read at the start and written after a collection cycle.
 
 use std::{
     path::Path,
@@ -20,43 +20,54 @@ use crate::{
     },
 };
 
-/// Clusters that are configured no more are remembered for so long.
+/// A cluster that is no longer configured stays in the file for this long after it was last written.
 const ABSENT: Duration = Duration::from_secs(30 * 86_400);
 
-/// A clock that is corrected may go back by so much.
+/// A clock may go back by this much without being treated as set back: time synchronisation makes small corrections.
 const CORRECTION: Duration = Duration::from_secs(60);
 
-/// The file.
+/// The history file, shared by all clusters.
 #[derive(Debug)]
 pub struct Store(Mutex<File>);
 
-/// What a file held of a cluster.
+/// The rows of one cluster that the history file holds.
 #[derive(Debug, Default)]
 pub(crate) struct Saved {
-    /// From the time that histories count from to now.
+    /// Time from the epoch of the cluster, from which the times in its histories count, until now.
     pub(crate) age: Duration,
+    /// Histories of log end offsets, one for each partition. Empty if the clock was set back.
     pub(crate) rows: Vec<HistoryRow>,
+    /// Judgements of consumer groups, one for each group and topic.
     pub(crate) lives: Vec<LifeRow>,
+    /// The usual traffic of topics.
     pub(crate) baselines: Vec<BaselineRow>,
+    /// Events, the oldest first.
     pub(crate) events: Vec<Event>,
+    /// Topics that existed at the last write.
     pub(crate) topics: Vec<TopicRow>,
 }
 
 impl Store {
-    /// Opens or makes the file.
+    /// Opens the history file, or creates it. A file that cannot be used is set aside.
     ///
     /// # Errors
-    /// Why neither it nor another in its place can be used.
+    /// The reason, in words, if neither the file nor a new file in its place can be used.
     pub fn open(path: &Path) -> Result<Self, String> {
         Ok(Self(Mutex::new(File::open(path)?)))
     }
 
+    /// Locks the history file.
     pub(super) fn file(&self) -> std::sync::MutexGuard<'_, File> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a cluster, with times that count from its epoch. Where the clock was set back to before
-    /// what is known, by more than clocks are corrected, nothing is: nobody can say how long ago it was.
+    /// Reads the rows of a cluster; their times count from the epoch of the cluster.
+    ///
+    /// If the clock is earlier than the last sample by more than [`CORRECTION`], the age of the samples is unknown. The
+    /// histories are then deleted, and the epoch becomes the present time.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
     pub(crate) fn load(&self, cluster: &str) -> rusqlite::Result<Saved> {
         let mut file = self.file();
         let file = file.connection()?;
@@ -71,10 +82,13 @@ impl Store {
         let last = histories.max().unwrap_or_default();
         let age = match age {
             Some(age) if last <= age + CORRECTION => age.max(last),
-            // Who was alive and what is usual does not depend on how long ago it was.
+            // Judgements of groups and baselines stay: they do not depend on the age of the samples.
             unknown => {
                 if unknown.is_some() {
-                    tracing::warn!(cluster, "the clock was set back: the history begins anew");
+                    tracing::warn!(
+                        cluster,
+                        "the clock was set back: the histories of log end offsets are deleted and start again"
+                    );
                 }
                 let change = file.transaction()?;
                 change.execute("DELETE FROM history WHERE cluster = ?1", [cluster])?;
@@ -94,14 +108,19 @@ impl Store {
         })
     }
 
-    /// Writes what changed, all of it or nothing. `generation` is the file that the changes are for; with `anew`, the
-    /// changes are all that is known of the cluster, and their times count from so long ago.
+    /// Writes the changes of a cluster in one transaction: all of them or none.
+    ///
+    /// `generation` is the generation of the file that the changes are for. With `complete`, the changes replace all rows
+    /// of the cluster, and the duration is the time from the epoch of the cluster until now.
+    ///
+    /// # Errors
+    /// The file was replaced, or it cannot be written.
     pub(crate) fn write(
         &self,
         cluster: &str,
         changes: &Changes,
         generation: u64,
-        anew: Option<Duration>,
+        complete: Option<Duration>,
     ) -> Result<(), Unsaved> {
         let mut file = self.file();
         file.notice()?;
@@ -110,7 +129,7 @@ impl Store {
         }
         let file = file.connection()?;
         let transaction = file.transaction()?;
-        if let Some(age) = anew {
+        if let Some(age) = complete {
             for table in tables::ALL {
                 transaction.execute(&format!("DELETE FROM {table} WHERE cluster = ?1"), [cluster])?;
             }
@@ -120,16 +139,16 @@ impl Store {
         changes.put(cluster, &transaction)?;
         transaction.execute("REPLACE INTO written VALUES (?1, ?2)", params![cluster, now_ms()])?;
         transaction.commit()?;
-        // Written is written, whether or not there is less to keep.
+        // The changes are written even if the file cannot be made smaller.
         _ = vacuum(file);
         Ok(())
     }
 
-    /// Forgets clusters that are not these and have not been written of for long: what is named otherwise now, or is
-    /// gone. Tells how many.
+    /// Deletes the rows of every cluster that is not listed and was not written for [`ABSENT`]: a cluster that was renamed
+    /// or is no longer configured. Returns the number of deleted clusters.
     ///
     /// # Errors
-    /// Why the file cannot be written.
+    /// The file cannot be written.
     pub fn forget_others(&self, clusters: &[&str]) -> rusqlite::Result<usize> {
         let mut file = self.file();
         let file = file.connection()?;
@@ -139,28 +158,28 @@ impl Store {
             .query_map([old], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         let change = file.transaction()?;
-        let gone: Vec<_> = names.iter().filter(|name| !clusters.contains(&name.as_str())).collect();
-        for (name, table) in gone.iter().flat_map(|name| tables::ALL.map(|table| (*name, table))) {
+        let absent: Vec<_> = names.iter().filter(|name| !clusters.contains(&name.as_str())).collect();
+        for (name, table) in absent.iter().flat_map(|name| tables::ALL.map(|table| (*name, table))) {
             change.execute(&format!("DELETE FROM {table} WHERE cluster = ?1"), [name])?;
         }
         change.commit()?;
-        Ok(gone.len())
+        Ok(absent.len())
     }
 }
 
 #[cfg(test)]
 impl Store {
-    /// Writes to the file that was opened first.
+    /// Writes changes to the file that was opened first, whose generation is 0.
     pub(crate) fn save(&self, cluster: &str, changes: &Changes) -> Result<(), Unsaved> {
         self.write(cluster, changes, 0, None)
     }
 
-    /// As if somebody had taken a table away.
+    /// Removes a table, so that the next read or write of histories fails.
     pub(crate) fn spoil(&self) {
         self.file().connection().expect("open").execute("DROP TABLE history", []).expect("dropped");
     }
 
-    /// As if the disk had no more room than for so many pages, or than it has.
+    /// Limits the size of the file in pages, as a full disk would. SQLite raises a limit below the present size to it.
     pub(crate) fn limit(&self, pages: u32) {
         self.file()
             .connection()
@@ -169,14 +188,15 @@ impl Store {
             .expect("a limit");
     }
 
-    /// As if the disk did not answer, until what is returned is dropped.
+    /// Holds the lock of the file, as a disk that does not answer would, until the returned sender is dropped.
     pub(crate) fn hang(self: &std::sync::Arc<Self>) -> std::sync::mpsc::Sender<()> {
-        let (store, (hangs, hanging), (end, ended)) =
-            (self.clone(), std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let store = self.clone();
+        let (hangs, hanging) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let _file = store.file();
-            hangs.send(()).expect("somebody waits");
-            // Until the other end is dropped.
+            hangs.send(()).expect("a receiver");
+            // Receiving ends when the sender is dropped.
             _ = ended.recv();
         });
         hanging.recv().expect("it hangs");
@@ -184,7 +204,7 @@ impl Store {
     }
 }
 
-/// What rows left empty goes back a little at a time.
+/// Gives up to 100 empty pages of the file back to the file system.
 fn vacuum(file: &Connection) -> rusqlite::Result<()> {
     let mut vacuum = file.prepare("PRAGMA incremental_vacuum(100)")?;
     let mut pages = vacuum.query([])?;
@@ -192,7 +212,7 @@ fn vacuum(file: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Milliseconds since 1970.
+/// The present time in milliseconds since 1970.
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
@@ -226,7 +246,7 @@ mod tests {
         history
     }
 
-    /// As if the file had been begun an hour ago.
+    /// Moves the epoch of the only cluster one hour into the past.
     fn age(store: &Store) {
         let older = "UPDATE epoch SET began_ms = began_ms - 3600000";
         assert_eq!(store.file().connection().expect("open").execute(older, []).expect("a file"), 1);
@@ -241,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_is_there_after_a_restart() {
+    fn histories_that_were_saved_are_loaded_after_a_restart() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
         let far = history(&[1 << 40, (1 << 40) + 5, (1 << 40) + 70]);
@@ -268,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_or_newer_file_is_set_aside_and_kept() {
+    fn file_that_is_damaged_or_newer_is_set_aside_and_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
         let damages: [fn(&Path); 2] = [
@@ -296,7 +316,7 @@ mod tests {
         assert!(Store::open(&folder.path().join("missing/history.db")).is_err(), "a folder is not made up");
     }
 
-    /// The first two schemas, as programs wrote them that are not this one.
+    /// The tables of schemas 1 and 2, which earlier versions of the program wrote.
     const OLD: &str = "
         CREATE TABLE epoch (cluster TEXT PRIMARY KEY, began_ms INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE history (
@@ -308,7 +328,7 @@ mod tests {
     ";
 
     #[test]
-    fn a_file_of_an_older_schema_is_carried_over() {
+    fn file_of_an_older_schema_is_migrated() {
         let far = history(&[1 << 40, (1 << 40) + 5, (1 << 40) + 70]);
         for version in [1, 2] {
             let folder = tempfile::tempdir().expect("a folder");
@@ -339,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_that_is_configured_no_more_is_forgotten_after_a_while() {
+    fn cluster_that_is_no_longer_configured_is_deleted_after_thirty_days() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("history.db")).expect("a new file");
         for name in ["eu", "us", "never written"] {
@@ -349,7 +369,11 @@ mod tests {
             let lives = vec![("g".into(), "a".into(), Some(life(3)))];
             store.save(name, &Changes { lives, ..Changes::default() }).expect("saved");
         }
-        assert_eq!(store.forget_others(&["eu"]).expect("nothing to do"), 0, "it may come back");
+        assert_eq!(
+            store.forget_others(&["eu"]).expect("nothing to do"),
+            0,
+            "the cluster may be configured again"
+        );
         let month = i64::try_from(ABSENT.as_millis()).expect("small") + 1000;
         store
             .file()
@@ -369,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn of_samples_from_the_future_nobody_knows_how_old_they_are() {
+    fn samples_later_than_the_clock_are_deleted_unless_the_clock_was_only_corrected() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("history.db")).expect("a new file");
         store.load("eu").expect("nothing yet");
@@ -382,7 +406,7 @@ mod tests {
         now.add(CORRECTION / 2, 5);
         store.save("eu", &changes([row("a", 7, Some(now.clone()))])).expect("saved");
         let again = store.load("eu").expect("a cluster");
-        assert_eq!(again.rows.len(), 1, "it begins anew, and a clock may be corrected");
+        assert_eq!(again.rows.len(), 1, "histories start again, and a clock may be corrected");
         assert_eq!(Some(again.age), now.last());
     }
 
@@ -397,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_judged_is_there_after_a_restart() {
+    fn judgements_events_and_topics_are_loaded_after_a_restart() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
         let baseline =
@@ -446,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_costs_histories_and_no_status() {
+    fn clock_that_was_set_back_deletes_histories_and_keeps_statuses() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("history.db")).expect("a new file");
         store.load("eu").expect("nothing yet");
@@ -459,15 +483,11 @@ mod tests {
         let (_, _, life) = &saved.lives[0];
         let life = &life.as_ref().expect("a life").life;
         assert_eq!((saved.rows.len(), life.status, life.still), (0, Status::Recovering, 3));
-        assert_eq!(
-            (life.since.own, life.counted),
-            (Duration::ZERO, Duration::ZERO),
-            "it begins to count now"
-        );
+        assert_eq!((life.since.own, life.counted), (Duration::ZERO, Duration::ZERO), "times count from now");
     }
 
     #[test]
-    fn epoch_before_all_time_is_a_clock_that_was_set_back() {
+    fn epoch_beyond_the_range_of_times_is_treated_as_a_clock_that_was_set_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("history.db")).expect("a new file");
         store.load("eu").expect("nothing yet");
@@ -476,10 +496,11 @@ mod tests {
         assert_eq!(store.load("eu").expect("a cluster").age, Duration::ZERO);
     }
 
-    /// Where a writer is to write, of the program that runs these tests.
+    /// The environment variable with the path of the file that the writer process writes to.
     const WRITES_TO: &str = "KAFKA_HEARTBEAT_TEST_WRITES_TO";
 
-    /// Writes one number after the other, and tells each when it is written, until it is killed.
+    /// Writes one number after the other and prints each number after it was written, until the process is killed. Does
+    /// nothing without the environment variable.
     #[test]
     fn writer_until_the_process_is_killed() {
         let Some(path) = std::env::var_os(WRITES_TO) else { return };
@@ -492,12 +513,12 @@ mod tests {
             let rows = (0..20).map(|_| row("a", 7, Some(history(&[end, end + 1])))).collect();
             let lives = vec![("g".into(), "a".into(), Some(life(number)))];
             store.save("eu", &Changes { histories: rows, lives, ..Changes::default() }).expect("saved");
-            std::io::stdout().write_all(format!("wrote {number}\n").as_bytes()).expect("told");
+            std::io::stdout().write_all(format!("wrote {number}\n").as_bytes()).expect("printed");
         }
     }
 
     #[test]
-    fn killed_at_any_moment_it_loses_nothing_that_was_written() {
+    fn process_killed_at_any_moment_loses_nothing_that_was_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
         let mut last = 0;
@@ -513,8 +534,8 @@ mod tests {
                 .stderr(std::process::Stdio::null())
                 .spawn()
                 .expect("started");
-            let told = std::io::BufReader::new(writer.stdout.take().expect("piped"));
-            let mut numbers = told
+            let printed = std::io::BufReader::new(writer.stdout.take().expect("piped"));
+            let mut numbers = printed
                 .lines()
                 .map_while(Result::ok)
                 .filter_map(|line| line.strip_prefix("wrote ")?.parse::<u32>().ok());
@@ -526,8 +547,8 @@ mod tests {
             let saved = store.load("eu").expect("a cluster");
             let (_, _, life) = &saved.lives[0];
             let written = life.as_ref().expect("a life").life.still;
-            assert!((last..=last + 1).contains(&written), "round {round}: told {last}, found {written}");
-            assert_eq!(saved.rows.len(), 1, "both tables are of one moment");
+            assert!((last..=last + 1).contains(&written), "round {round}: printed {last}, found {written}");
+            assert_eq!(saved.rows.len(), 1, "both tables are written in one transaction");
             last = written;
         }
         let left = fs::read_dir(folder.path()).expect("a folder").flatten();

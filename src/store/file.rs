@@ -1,4 +1,4 @@
-//! The file itself: opened and checked, set aside where it cannot be used, and made again where somebody took it away.
+//! The history file: opened and checked, set aside if it cannot be used, and created again if it was removed.
 
 use std::{
     fs,
@@ -11,16 +11,18 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::tables::{self, FROM_FIRST, VERSION};
 
-/// An open file, and what tells it from another one under the same name.
+/// An open history file, and the identity that distinguishes it from another file under the same name.
 #[derive(Debug)]
 pub(crate) struct File {
     path: PathBuf,
-    /// Absent while no file can be opened in place of the one that was taken away.
+    /// Absent while no file can be opened in place of the file that was removed.
     connection: Option<Connection>,
+    /// The identity of the open file. Absent if it could not be read.
     identity: Option<Identity>,
     /// The write-ahead log that SQLite keeps beside the open file. SQLite leaves it there if the file is replaced, and
     /// would apply it to the new file, whatever that holds.
     log: Option<Identity>,
+    /// The number of times that the file was removed or replaced.
     generation: u64,
 }
 
@@ -30,10 +32,10 @@ const LOG: &str = "-wal";
 /// A device and the number of a file on it.
 type Identity = (u64, u64);
 
-/// Why something was not written.
+/// The reason why changes were not written.
 #[derive(Debug)]
 pub enum Unsaved {
-    /// The file was removed or replaced. A new one is open, of this generation, and knows nothing yet.
+    /// The file was removed or replaced. Another file is open, with this generation; it lacks all rows.
     Replaced(u64),
     /// The file cannot be written: the kind of failure, and the reason in words.
     Failed(&'static str, String),
@@ -68,24 +70,34 @@ impl From<rusqlite::Error> for Unsaved {
 }
 
 impl File {
-    /// Opens or makes the file; one that cannot be used is set aside.
+    /// Opens the file, or creates it. A file that cannot be used is set aside.
+    ///
+    /// # Errors
+    /// The reason, in words, if no file can be opened.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let connection = Some(open(path)?);
         let (identity, log) = (identity(path), identity(&beside(path, LOG)));
         Ok(Self { path: path.to_owned(), connection, identity, log, generation: 0 })
     }
 
-    /// How often the file was removed or replaced.
+    /// The number of times that the file was removed or replaced since the start.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
+    /// The connection to the open file.
+    ///
+    /// # Errors
+    /// No file is open.
     pub(crate) fn connection(&mut self) -> rusqlite::Result<&mut Connection> {
         self.connection.as_mut().ok_or_else(|| rusqlite::Error::InvalidPath(self.path.clone()))
     }
 
-    /// Notices that the file was removed or replaced, and makes another one: what is written to a deleted file is
-    /// lost at the end of the process.
+    /// Opens another file if the open file was removed or replaced: rows that are written to a deleted file are lost at
+    /// the end of the process.
+    ///
+    /// # Errors
+    /// No other file can be opened.
     pub(crate) fn notice(&mut self) -> Result<(), Unsaved> {
         let found = identity(&self.path);
         if self.connection.is_some() && found.is_some() && found == self.identity {
@@ -100,14 +112,15 @@ impl File {
         }
         self.set_log_aside()?;
         let connection = open(&self.path).map_err(|words| Unsaved::Failed("unreachable", words))?;
-        (self.connection, self.identity) = (Some(connection), identity(&self.path));
+        self.connection = Some(connection);
+        self.identity = identity(&self.path);
         self.log = identity(&beside(&self.path, LOG));
         self.generation += 1;
         tracing::info!(path, "opened the history file; the service writes all its histories to it");
         Ok(())
     }
 
-    /// Renames the write-ahead log of the file that was removed or replaced, unless somebody replaced the log as well.
+    /// Renames the write-ahead log of the file that was removed or replaced, unless the log was replaced as well.
     fn set_log_aside(&mut self) -> Result<(), Unsaved> {
         let log = beside(&self.path, LOG);
         if self.log.is_some() && identity(&log) == self.log {
@@ -121,7 +134,7 @@ impl File {
     }
 }
 
-/// Absent where there is no such file, or it cannot be reached.
+/// The identity of the file at this path. Absent if there is no such file, or it cannot be reached.
 fn identity(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
@@ -133,7 +146,7 @@ fn open(path: &Path) -> Result<Connection, String> {
         Err(Refusal::Unusable(words)) => {
             let aside = set_aside(path).map_err(|error| format!("{}: {words}; {error}", path.display()))?;
             let (path, aside) = (path.display().to_string(), aside.display().to_string());
-            tracing::warn!(path, aside, "the history cannot be used and was set aside: {words}");
+            tracing::warn!(path, aside, "the history file cannot be used and was set aside: {words}");
             try_open(Path::new(&path)).map_err(|refusal| match refusal {
                 Refusal::Locked(words) | Refusal::Unusable(words) => format!("{path}: {words}"),
             })
@@ -144,9 +157,9 @@ fn open(path: &Path) -> Result<Connection, String> {
 fn try_open(path: &Path) -> Result<Connection, Refusal> {
     let mut file = Connection::open(path)?;
     file.busy_timeout(Duration::from_secs(2))?;
-    // Two programs that write one history would spoil it for both.
+    // Two programs that write to one history file would overwrite each other's rows.
     file.pragma_update(None, "locking_mode", "exclusive")?;
-    // Of a file that is there already it changes nothing.
+    // SQLite ignores this setting for a file that already has tables.
     file.pragma_update(None, "auto_vacuum", "incremental")?;
     file.pragma_update(None, "journal_mode", "wal")?;
     file.pragma_update(None, "synchronous", "normal")?;
@@ -168,10 +181,11 @@ fn try_open(path: &Path) -> Result<Connection, Refusal> {
     Ok(file)
 }
 
+/// The reason why a file cannot be opened.
 enum Refusal {
-    /// Somebody else has it, or it cannot be reached.
+    /// Another process has locked the file, or the file cannot be reached. It is left as it is.
     Locked(String),
-    /// Damaged, or not ours.
+    /// The file is damaged, or not a history file of this version. It is set aside.
     Unusable(String),
 }
 
@@ -180,31 +194,31 @@ impl From<rusqlite::Error> for Refusal {
         use rusqlite::ErrorCode as Code;
         match error.sqlite_error_code() {
             Some(Code::NotADatabase | Code::DatabaseCorrupt) => Refusal::Unusable(error.to_string()),
-            // A folder that is missing or read-only is no reason to rename anything.
+            // Any other error, such as a folder that is missing or read-only, is no reason to rename the file.
             _ => Refusal::Locked(error.to_string()),
         }
     }
 }
 
-/// Renames the file and what SQLite keeps beside it.
+/// Renames the file and the files that SQLite keeps beside it. Returns the new path.
 fn set_aside(path: &Path) -> Result<PathBuf, String> {
     let end = aside();
     let aside = beside(path, &end);
     fs::rename(path, &aside).map_err(|error| format!("it cannot be set aside: {error}"))?;
     for kept in [LOG, "-shm"] {
-        // Often there is none.
+        // Usually SQLite has left no such file.
         _ = fs::rename(beside(path, kept), beside(path, &format!("{end}{kept}")));
     }
     Ok(aside)
 }
 
-/// What is added to the name of a file that is set aside: the time in seconds since 1970.
+/// The suffix for the name of a file that is set aside: `.aside-` and the time in seconds since 1970.
 fn aside() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     format!(".aside-{since}")
 }
 
-/// The path with this end.
+/// The path with this suffix.
 fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
@@ -262,7 +276,7 @@ mod tests {
     fn history_file_replaced_together_with_its_write_ahead_log_keeps_both() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
-        // As a process leaves them that is killed.
+        // The files are copied while they are in use: a process that is killed leaves them like this.
         let mut running = File::open(&folder.path().join("running.db")).expect("a new file");
         fill(&mut running, "theirs");
         for end in ["", "-wal"] {

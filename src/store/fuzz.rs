@@ -1,4 +1,4 @@
-//! Entry point for fuzzing: a history file whose rows somebody else wrote, in any schema that there was.
+//! Entry point for fuzzing: a history file with arbitrary rows, in any schema that a version of the program wrote.
 
 use std::{
     fs,
@@ -62,11 +62,11 @@ impl Cells<'_> {
     }
 }
 
-/// The tables and how many columns each has beside the name of the cluster.
+/// The tables, each with its number of columns beside the name of the cluster.
 const TABLES: [(&str, usize); 7] =
     [("epoch", 1), ("history", 4), ("life", 11), ("topic", 4), ("baseline", 2), ("event", 4), ("written", 1)];
 
-/// Fills a file of an older schema with cells, opens it, uses what it holds and saves that again.
+/// Fills a file of an older schema with cells, opens the file, reads and uses its rows, and writes them again.
 pub(crate) fn rows(bytes: &[u8]) {
     let mut cells = Cells(bytes);
     let path = fresh();
@@ -81,7 +81,7 @@ pub(crate) fn rows(bytes: &[u8]) {
         let row: Vec<_> =
             std::iter::once(Value::Text("c".to_owned())).chain((0..columns).map(|_| cells.cell())).collect();
         let marks = vec!["?"; row.len()].join(", ");
-        // What the table does not take cannot be in a file.
+        // A row that the table refuses cannot be in a file.
         _ = file.execute(&format!("REPLACE INTO {table} VALUES ({marks})"), rusqlite::params_from_iter(row));
     }
     drop(file);
@@ -109,7 +109,7 @@ fn fresh() -> &'static Path {
     path
 }
 
-/// Asks everything that was read what the service asks it, and returns it.
+/// Calls everything that the service calls on the rows that were read. Returns the rows.
 fn use_all(saved: Saved) -> Changes {
     for mut row in by_topic(saved.rows.iter().map(copy).collect()).into_values().flat_map(|(_, of)| of) {
         let now = saved.age + Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! The database of the time lag monitor, taken over: histories of log ends, statuses of groups, exclusions.
+//! Imports the database of the time lag monitor: histories of log end offsets, statuses of groups, and exclusions.
 
 use std::{
     collections::BTreeMap,
@@ -16,27 +16,27 @@ use crate::{
     kafka::fault::plain,
 };
 
-/// What was found.
+/// The content of an imported database.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// Partitions with a history.
+    /// Number of partitions with a history.
     pub partitions: usize,
-    /// Groups, each on a topic.
+    /// Number of statuses, one for each group and topic.
     pub statuses: usize,
     /// Lines for the file of `[lag] exclude.file`.
     pub excluded: Vec<String>,
 }
 
-/// Takes the database at `from` over as what is known of a cluster, into a file that knows nothing of it yet.
+/// Imports the database at `from` as the state of a cluster, into a history file that has no rows of the cluster yet.
 ///
 /// # Errors
-/// Why that cannot be done, in words; nothing has been changed then.
+/// The reason, in words. The history file has not been changed then.
 pub fn import(from: &Path, cluster: &str, into: &Path) -> Result<Imported, String> {
     let read = |error: rusqlite::Error| format!("{}: {error}", from.display());
     let old = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(read)?;
     let begun = "SELECT min(sampled_at) FROM partition_offsets";
     let begun: Option<i64> = old.query_row(begun, [], |row| row.get(0)).map_err(read)?;
-    let Some(begun) = begun else { return Err(format!("{}: there is no sample in it", from.display())) };
+    let Some(begun) = begun else { return Err(format!("{}: the database holds no sample", from.display())) };
     let (histories, lives) = (histories(&old, begun).map_err(read)?, lives(&old, begun).map_err(read)?);
     let excluded = excluded(&old).map_err(read)?;
     let imported = Imported { partitions: histories.len(), statuses: lives.len(), excluded };
@@ -46,7 +46,10 @@ pub fn import(from: &Path, cluster: &str, into: &Path) -> Result<Imported, Strin
 }
 
 impl Store {
-    /// Begins what is known of a cluster, at a time in seconds since 1970.
+    /// Writes the first rows of a cluster, whose epoch is `begun`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// The reason, in words: the file has rows of the cluster already, or it cannot be written.
     fn begin(&self, cluster: &str, begun: i64, changes: &Changes) -> Result<(), String> {
         let written = |error: rusqlite::Error| error.to_string();
         let mut file = self.file();
@@ -59,7 +62,7 @@ impl Store {
             .map_err(written)?;
         if fresh == 0 {
             return Err(format!(
-                "it knows something of the cluster {cluster:?} already: import into a new file"
+                "the history file already has rows of the cluster {cluster:?}: import into a new file"
             ));
         }
         changes.put(cluster, &transaction).map_err(written)?;
@@ -67,7 +70,7 @@ impl Store {
     }
 }
 
-/// Seconds since 1970 as time since the beginning.
+/// The time since the epoch `begun`; both parameters are in seconds since 1970. Zero if `at` is before the epoch.
 fn own(at: i64, begun: i64) -> Duration {
     Duration::from_secs(u64::try_from(at.saturating_sub(begun)).unwrap_or(0))
 }
@@ -95,42 +98,44 @@ fn histories(old: &Connection, begun: i64) -> rusqlite::Result<Vec<HistoryRow>> 
 
 fn lives(old: &Connection, begun: i64) -> rusqlite::Result<Vec<LifeRow>> {
     let mut commits = BTreeMap::<(String, String), BTreeMap<i32, i64>>::new();
-    // The last one of each partition wins.
+    // The last committed offset of each partition replaces earlier ones.
     let mut rows = old.prepare(
         "SELECT group_id, topic, partition, committed_offset FROM consumer_commits ORDER BY recorded_at",
     )?;
     let rows = rows.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?, row.get(3)?)))?;
     for row in rows {
-        let (place, partition, offset) = row?;
-        commits.entry(place).or_default().insert(partition, offset);
+        let (group_topic, partition, offset) = row?;
+        commits.entry(group_topic).or_default().insert(partition, offset);
     }
     let mut rows = old.prepare(
         "SELECT group_id, topic, status, status_changed_at, last_advancing_at, consecutive_static FROM group_status",
     )?;
     let rows = rows.query_map([], |row| {
-        let place: (String, String) = (row.get(0)?, row.get(1)?);
+        let group_topic: (String, String) = (row.get(0)?, row.get(1)?);
         let status: String = row.get(2)?;
         let (since, advanced): (i64, Option<i64>) = (row.get(3)?, row.get(4)?);
-        Ok((place, Status::parse(&status.to_lowercase()), since, advanced, row.get::<_, u32>(5)?))
+        Ok((group_topic, Status::parse(&status.to_lowercase()), since, advanced, row.get::<_, u32>(5)?))
     })?;
     let mut found = Vec::new();
     for row in rows {
-        let (place, status, since, advanced, still) = row?;
+        let (group_topic, status, since, advanced, still) = row?;
         let Some(status) = status else { continue };
         let since = Moment { own: own(since, begun), wall: wall(since) };
-        let committed = commits.remove(&place).unwrap_or_default();
+        let committed = commits.remove(&group_topic).unwrap_or_default();
         let advanced = advanced.filter(|at| *at > 0).map(wall);
         let life = Life { status, since, advanced, still, counted: since.own, committed };
         let kept = Kept { life, verdicts: BTreeMap::new(), judged: None };
-        found.push((Arc::from(place.0), Arc::from(place.1), Some(kept)));
+        found.push((Arc::from(group_topic.0), Arc::from(group_topic.1), Some(kept)));
     }
     Ok(found)
 }
 
+/// The time of these seconds since 1970; 1970 for a negative number.
 fn wall(seconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
+/// Excluded groups and topics, as lines for the file of `[lag] exclude.file`.
 fn excluded(old: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut found = Vec::new();
     for (what, query) in [
@@ -150,7 +155,7 @@ fn excluded(old: &Connection) -> rusqlite::Result<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// The tables as the time lag monitor makes them.
+    /// The tables that the time lag monitor creates.
     const OLD: &str = "
         CREATE TABLE partition_offsets (topic TEXT, partition INTEGER, offset INTEGER, sampled_at INTEGER,
             PRIMARY KEY (topic, partition, sampled_at));
@@ -163,7 +168,7 @@ mod tests {
     ";
 
     #[test]
-    fn a_database_of_the_time_lag_monitor_goes_on_here() {
+    fn database_of_the_time_lag_monitor_is_imported_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let (from, into) = (folder.path().join("old.db"), folder.path().join("history.db"));
         assert!(import(&from, "eu", &into).is_err() && !into.exists(), "there is nothing to import");
@@ -171,7 +176,10 @@ mod tests {
         {
             let old = Connection::open(&from).expect("a file");
             old.execute_batch(OLD).expect("tables");
-            assert!(import(&from, "eu", &into).is_err_and(|words| words.ends_with("no sample in it")));
+            assert!(
+                import(&from, "eu", &into)
+                    .is_err_and(|words| words.ends_with("the database holds no sample"))
+            );
             for (offset, ago) in [(200, 180), (240, 120), (260, 60)] {
                 let put = "INSERT INTO partition_offsets VALUES ('t', 0, ?1, ?2)";
                 old.execute(put, [offset, now - ago]).expect("a sample");

@@ -1,7 +1,8 @@
-//! What survives a restart: one SQLite file for all clusters, written after a look, never on the path of an answer.
+//! State that survives a restart: one SQLite file for all clusters. It is written after a collection cycle, and no HTTP
+//! answer waits for it.
 //!
-//! A file that is damaged, or of a newer program, is set aside under another name and never deleted. Without
-//! a file, or when it cannot be written, histories live in memory alone.
+//! A file that is damaged, or that a newer version of the program wrote, is set aside under another name and never
+//! deleted. Without a file, or while the file cannot be written, histories are only in memory.
 
 mod database;
 mod file;

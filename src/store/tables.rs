@@ -1,4 +1,4 @@
-//! What is in the file, table by table: as rows, and as bytes.
+//! The tables of the history file: their schema, and the encoding of their rows.
 
 use std::{
     borrow::Cow,
@@ -18,14 +18,15 @@ use crate::{
     kafka::TopicId,
 };
 
-/// The schema that this program writes. In the first one, samples did not tell what their times count from; in the second
-/// there were no judgements.
+/// The version of the schema that this program writes. In version 1, samples did not hold the epoch of their times; version
+/// 2 had no judgements.
 pub(crate) const VERSION: i64 = 3;
 
-/// From the first schema: times counted from the epoch.
+/// Migrates samples from version 1 of the schema: inserts an epoch of 0.
 pub(crate) const FROM_FIRST: &str = "UPDATE history
     SET samples = unhex(substr(hex(samples), 1, 16) || '0000000000000000' || substr(hex(samples), 17))";
 
+/// Creates the tables that do not exist yet.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS epoch (cluster TEXT PRIMARY KEY, began_ms INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS history (
@@ -56,14 +57,14 @@ pub(crate) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS written (cluster TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
-/// All tables: each row is of a cluster.
+/// The names of all tables. Each table has a column `cluster`.
 pub(crate) const ALL: [&str; 7] = ["history", "life", "topic", "baseline", "event", "written", "epoch"];
 
-/// Of a cluster, the newest so many events stay.
+/// Deletes all events of a cluster but the newest; the second parameter is the number of events that stay.
 const FORGET_EVENTS: &str = "DELETE FROM event WHERE cluster = ?1 AND rowid NOT IN
     (SELECT rowid FROM event WHERE cluster = ?1 ORDER BY at_ms DESC, rowid DESC LIMIT ?2)";
 
-/// Everything that is to be written of a cluster, all of it or nothing.
+/// The changes of one cluster, written in one transaction. A row without a value deletes the row from the table.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) histories: Vec<HistoryRow>,
@@ -74,6 +75,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
+    /// Whether there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
         let Self { histories, lives, baselines, events, topics } = self;
         let none = lives.is_empty() && baselines.is_empty() && events.is_empty();
@@ -129,8 +131,8 @@ impl Changes {
                     life.advanced.map(ms),
                     life.still,
                     millis(life.counted),
-                    commits(&life.committed),
-                    bad(verdicts),
+                    committed_bytes(&life.committed),
+                    verdict_bytes(verdicts),
                     judged.map(ms)
                 ])?,
                 None => drop.execute(params![cluster, &**group, &**topic])?,
@@ -184,7 +186,7 @@ impl Changes {
     }
 }
 
-/// All histories of a cluster that make sense.
+/// The histories of a cluster. A row that cannot be decoded is left out, or has no history.
 pub(crate) fn histories(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<HistoryRow>> {
     let mut rows =
         file.prepare("SELECT topic, partition, topic_id, samples FROM history WHERE cluster = ?1")?;
@@ -196,7 +198,7 @@ pub(crate) fn histories(file: &Connection, cluster: &str) -> rusqlite::Result<Ve
     Ok(rows.filter_map(Result::ok).collect())
 }
 
-/// All topics that there were.
+/// The topics of a cluster at the last write. A row that cannot be decoded is left out.
 pub(crate) fn topics(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<TopicRow>> {
     let mut rows =
         file.prepare("SELECT topic, topic_id, partitions, replicas FROM topic WHERE cluster = ?1")?;
@@ -208,11 +210,13 @@ pub(crate) fn topics(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<T
     Ok(rows.filter_map(Result::ok).collect())
 }
 
+/// A topic id from its 16 bytes, big-endian. Absent for any other length.
 fn id(bytes: Option<Vec<u8>>) -> Option<TopicId> {
     Some(TopicId(u128::from_be_bytes(bytes?.try_into().ok()?)))
 }
 
-/// All that is known of groups and makes sense. Times beyond `age` are of a clock that was set back: they are now.
+/// The judgements of the groups of a cluster. A row that cannot be decoded is left out. A time beyond `age` comes from a
+/// clock that was set back later: it is replaced by `age`, which is now.
 pub(crate) fn lives(file: &Connection, cluster: &str, age: Duration) -> rusqlite::Result<Vec<LifeRow>> {
     let mut rows = file.prepare(
         "SELECT consumer_group, topic, status, since, since_ms, advanced_ms, still, counted, commits,
@@ -232,14 +236,14 @@ pub(crate) fn lives(file: &Connection, cluster: &str, age: Duration) -> rusqlite
                 committed,
             };
             let judged = row.get::<_, Option<i64>>(10)?.map(moment);
-            Ok::<_, rusqlite::Error>(Kept { life, verdicts: judgements(&verdicts), judged })
+            Ok::<_, rusqlite::Error>(Kept { life, verdicts: self::verdicts(&verdicts), judged })
         });
         Ok((group.into(), topic.into(), kept.transpose()?))
     })?;
     Ok(rows.filter_map(Result::ok).filter(|(_, _, kept)| kept.is_some()).collect())
 }
 
-/// What is usual on each topic, where that makes sense.
+/// The usual traffic of each topic. A row that cannot be decoded is left out.
 pub(crate) fn baselines(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<BaselineRow>> {
     let mut rows = file.prepare("SELECT topic, rates FROM baseline WHERE cluster = ?1")?;
     let rows = rows.query_map([cluster], |row| {
@@ -249,7 +253,7 @@ pub(crate) fn baselines(file: &Connection, cluster: &str) -> rusqlite::Result<Ve
     Ok(rows.filter_map(Result::ok).filter(|(_, baseline)| baseline.is_some()).collect())
 }
 
-/// What has happened, the oldest first.
+/// The events of a cluster, the oldest first. A row that cannot be decoded is left out.
 pub(crate) fn events(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<Event>> {
     let mut rows = file
         .prepare("SELECT at_ms, kind, subject, words FROM event WHERE cluster = ?1 ORDER BY at_ms, rowid")?;
@@ -265,25 +269,29 @@ pub(crate) fn events(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<E
     Ok(rows.filter_map(Result::ok).collect())
 }
 
+/// A duration in milliseconds.
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// A time in milliseconds since 1970; 0 for a time before 1970.
 fn ms(at: SystemTime) -> i64 {
     millis(at.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
+/// The time of these milliseconds since 1970; 1970 for a negative or unrepresentable number.
 fn moment(ms: i64) -> SystemTime {
     let since = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
     UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }
 
-/// Partitions and offsets, big-endian, twelve bytes for each.
-fn commits(committed: &BTreeMap<i32, i64>) -> Vec<u8> {
+/// Encodes committed offsets by partition: 4 bytes of partition and 8 bytes of offset each, big-endian.
+fn committed_bytes(committed: &BTreeMap<i32, i64>) -> Vec<u8> {
     let one = |(number, offset): (&i32, &i64)| number.to_be_bytes().into_iter().chain(offset.to_be_bytes());
     committed.iter().flat_map(one).collect()
 }
 
+/// Decodes committed offsets by partition. Absent if the length is not a multiple of 12 bytes.
 fn committed(bytes: &[u8]) -> Option<BTreeMap<i32, i64>> {
     let (rows, rest) = bytes.as_chunks::<12>();
     let one = |row: &[u8; 12]| {
@@ -293,14 +301,15 @@ fn committed(bytes: &[u8]) -> Option<BTreeMap<i32, i64>> {
     rest.is_empty().then(|| rows.iter().map(one).collect())?
 }
 
-/// Partitions, big-endian, and what is to be said of each: five bytes.
-fn bad(verdicts: &BTreeMap<i32, Verdict>) -> Vec<u8> {
+/// Encodes verdicts by partition: 4 bytes of partition, big-endian, and 1 byte of verdict each.
+fn verdict_bytes(verdicts: &BTreeMap<i32, Verdict>) -> Vec<u8> {
     let one =
         |(number, verdict): (&i32, &Verdict)| number.to_be_bytes().into_iter().chain([verdict.to_byte()]);
     verdicts.iter().flat_map(one).collect()
 }
 
-fn judgements(bytes: &[u8]) -> BTreeMap<i32, Verdict> {
+/// Decodes verdicts by partition. A verdict that is unknown is left out.
+fn verdicts(bytes: &[u8]) -> BTreeMap<i32, Verdict> {
     let (rows, _) = bytes.as_chunks::<5>();
     let one = |[a, b, c, d, verdict]: &[u8; 5]| {
         Some((i32::from_be_bytes([*a, *b, *c, *d]), Verdict::from_byte(*verdict)?))

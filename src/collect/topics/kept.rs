@@ -80,7 +80,7 @@ mod tests {
             [(0, true), (1, true)],
             "every history is written when the service stops"
         );
-        watched.deleted.push(HistoryRow::gone(&"t".into(), 9));
+        watched.deleted.push(HistoryRow::deleted(&"t".into(), 9));
         watched.topics.get_mut("t").expect("a topic").partitions.get_mut(&1).expect("one").changed = true;
         let rows = watched.unsaved(false);
         assert_eq!((rows.len(), unsaved_partitions(&mut watched, false)), (2, vec![]));

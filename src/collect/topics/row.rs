@@ -16,7 +16,7 @@ pub(crate) struct HistoryRow {
 
 impl HistoryRow {
     /// The row of a partition that was deleted.
-    pub(crate) fn gone(topic: &Arc<str>, partition: i32) -> Self {
+    pub(crate) fn deleted(topic: &Arc<str>, partition: i32) -> Self {
         Self { topic: topic.clone(), partition, id: None, history: None }
     }
 }

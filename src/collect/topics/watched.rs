@@ -124,7 +124,7 @@ impl Watched {
             memory.missed = if known.contains_key(&**name) { 0 } else { memory.missed + u8::from(is_new) };
             let stays = memory.missed < 2 && is_watched(name);
             if !stays {
-                deleted.extend(memory.partitions.keys().map(|number| HistoryRow::gone(name, *number)));
+                deleted.extend(memory.partitions.keys().map(|number| HistoryRow::deleted(name, *number)));
             }
             stays
         });
@@ -206,13 +206,13 @@ impl Watched {
         memory.id = topic.id.or(memory.id);
         if is_recreated {
             let before = std::mem::replace(memory, TopicMemory { id: topic.id, ..TopicMemory::default() });
-            self.deleted.extend(before.partitions.keys().map(|number| HistoryRow::gone(name, *number)));
+            self.deleted.extend(before.partitions.keys().map(|number| HistoryRow::deleted(name, *number)));
             self.recreated.push(name.clone());
         }
         memory.partitions.retain(|number, _| {
             let stays = topic.partitions.contains_key(number);
             if !stays {
-                self.deleted.push(HistoryRow::gone(name, *number));
+                self.deleted.push(HistoryRow::deleted(name, *number));
             }
             stays
         });

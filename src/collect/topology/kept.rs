@@ -1,15 +1,15 @@
-//! What survives a restart: which topics there were, so that what changed meanwhile is told.
+//! Topics that survive a restart, so that changes while the service was stopped are reported.
 
 use std::sync::Arc;
 
 use super::watched::{Seen, Watched};
 use crate::kafka::TopicId;
 
-/// A topic's id, partitions and replicas; `None` for one that has gone.
+/// The name of a topic, and its id, number of partitions and number of replicas. They are absent if the topic was deleted.
 pub(crate) type TopicRow = (Arc<str>, Option<(Option<TopicId>, i32, usize)>);
 
 impl Watched {
-    /// Goes on where an earlier run ended.
+    /// Restores the topics of an earlier run.
     pub(crate) fn remember(&mut self, topics: Vec<TopicRow>) {
         for (name, topic) in topics {
             let Some((id, partitions, replicas)) = topic else { continue };
@@ -19,7 +19,7 @@ impl Watched {
         }
     }
 
-    /// Topics that are other ones since the last call: their ids, partitions and replicas.
+    /// Returns the topics that were created, changed or deleted since the last call.
     pub(crate) fn unsaved(&mut self) -> Vec<TopicRow> {
         let row = |name| {
             let seen = self
@@ -31,12 +31,12 @@ impl Watched {
         std::mem::take(&mut self.unsaved).into_iter().map(row).collect()
     }
 
-    /// All of it is to be saved, to a file that knows nothing.
+    /// Marks every topic as unsaved: the file was replaced and lacks all rows.
     pub(crate) fn save_all(&mut self) {
         self.unsaved = self.topics.keys().cloned().collect();
     }
 
-    /// They could not be saved: they will be told again.
+    /// Takes back topics that could not be saved: the next call of [`Self::unsaved`] returns them again.
     pub(crate) fn not_saved(&mut self, topics: Vec<TopicRow>) {
         self.unsaved.extend(topics.into_iter().map(|(name, _)| name));
     }
