@@ -144,7 +144,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the rows of every cluster that is not listed and was not written for [`ABSENT`]: a cluster that was renamed
+    /// Deletes the rows of every cluster that is not listed and was not written for `ABSENT`: a cluster that was renamed
     /// or is no longer configured. Returns the number of deleted clusters.
     ///
     /// # Errors

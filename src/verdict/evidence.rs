@@ -163,23 +163,23 @@ mod tests {
             (
                 (true, true, (90, 1, 0), false),
                 State::Degraded,
-                "1 of 90 heartbeats within the last 30s were bad",
+                "1 of 90 heartbeats within the last 30 s were bad",
             ),
             (
                 (true, true, (90, 90, 0), false),
                 State::Down,
-                "90 of 90 heartbeats within the last 30s were bad",
+                "90 of 90 heartbeats within the last 30 s were bad",
             ),
             (
                 (true, true, (90, 0, 2), false),
                 State::Degraded,
-                "2 acknowledged heartbeats were lost within the last 30s",
+                "2 acknowledged heartbeats were lost within the last 30 s",
             ),
             ((true, true, (90, 0, 0), true), State::Degraded, "metadata: b1:9092: refused"),
             ((true, true, (0, 0, 0), true), State::Down, "metadata: b1:9092: refused"),
-            ((true, true, (0, 0, 0), false), State::Unknown, "nothing was judged within the last 30s"),
+            ((true, true, (0, 0, 0), false), State::Unknown, "nothing was judged within the last 30 s"),
             ((false, true, (0, 0, 0), true), State::Down, "metadata: b1:9092: refused"),
-            ((false, true, (0, 0, 0), false), State::Unknown, "nothing was judged within the last 30s"),
+            ((false, true, (0, 0, 0), false), State::Unknown, "nothing was judged within the last 30 s"),
         ];
         for ((enabled, healthy, change, fails), state, reason) in table {
             assert_eq!(judged(enabled, healthy, change, fails), (state, reason.to_owned()));
