@@ -5,7 +5,7 @@
 
 /// Defines an enum, `ALL` with every value in the order of the definition, and `as_str` with the label of a value.
 ///
-/// ```ignore
+/// ```text
 /// closed_enum! {
 ///     /// The direction of a transfer.
 ///     #[derive(Debug, Clone, Copy)]

@@ -73,7 +73,7 @@ fn a_broker_can_be_frozen_killed_stopped_and_brought_back() {
 }
 
 #[test]
-fn nobody_listens_at_the_dead_address() {
+fn dead_address_has_no_listener() {
     assert!(std::net::TcpStream::connect(Kafka::dead_bootstrap()).is_err());
 }
 

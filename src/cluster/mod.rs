@@ -6,5 +6,5 @@ mod offsets;
 
 pub use faults::Api;
 pub(crate) use faults::Faults;
-pub use offsets::{Ends, TopicPartition};
-pub(crate) use offsets::{MAX_SKEW, OffsetSet, latest_ms, now_ms};
+pub use offsets::Ends;
+pub(crate) use offsets::{MAX_SKEW, OffsetSet, latest_ms};

@@ -3,14 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
+
+use crate::clock::now_ms;
 
 /// A timestamp that lies further in the future than this comes from a producer whose clock is wrong.
 pub(crate) const MAX_SKEW: Duration = Duration::from_secs(60);
-
-/// A topic and the number of a partition.
-pub type TopicPartition = (Arc<str>, i32);
 
 /// Partitions and offsets, by topic.
 pub(crate) type OffsetSet = BTreeMap<Arc<str>, BTreeSet<(i32, i64)>>;
@@ -22,12 +21,6 @@ pub struct Ends {
     pub start: Option<i64>,
     /// The log end offset, which the next record gets: the high watermark, or the last stable offset.
     pub end: Option<i64>,
-}
-
-/// The time in milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The newest credible timestamp, in milliseconds since 1970: later ones come from a wrong clock.

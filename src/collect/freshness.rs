@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::cluster::Ends;
+use crate::{closed_enum::closed_enum, cluster::Ends};
 
 /// How old the newest record of a topic is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,38 +22,22 @@ pub struct Freshness {
     pub appended_at: Option<SystemTime>,
 }
 
-/// Whether the age of a topic is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// The age is known.
-    Ok,
-    /// No record was ever written.
-    Empty,
-    /// All records were deleted.
-    Drained,
-    /// The newest timestamp lies in the future.
-    Future,
-    /// The brokers do not name a timestamp.
-    Unknown,
-    /// A request failed.
-    Error,
-}
-
-impl State {
-    /// Every state, in the order of the labels.
-    pub const ALL: [State; 6] =
-        [State::Ok, State::Empty, State::Drained, State::Future, State::Unknown, State::Error];
-
-    /// The state as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Ok => "ok",
-            State::Empty => "empty",
-            State::Drained => "drained",
-            State::Future => "future",
-            State::Unknown => "unknown",
-            State::Error => "error",
-        }
+closed_enum! {
+    /// Whether the age of a topic is known.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum State {
+        /// The age is known.
+        Ok = "ok",
+        /// No record was ever written.
+        Empty = "empty",
+        /// All records were deleted.
+        Drained = "drained",
+        /// The newest timestamp lies in the future.
+        Future = "future",
+        /// The brokers do not name a timestamp.
+        Unknown = "unknown",
+        /// A request failed.
+        Error = "error",
     }
 }
 

@@ -71,16 +71,18 @@ impl Cycle for Probe {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
         self.wire.learn_from(&self.known);
         let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
-        let told = admin::log_dirs(&self.wire, &brokers).await;
-        match told.values().find_map(|told| told.as_ref().err()) {
+        let reported = admin::log_dirs(&self.wire, &brokers).await;
+        match reported.values().find_map(|dirs| dirs.as_ref().err()) {
             // No broker reports: the whole cycle has failed.
-            Some(fault) if told.values().all(Result::is_err) => Err(Error::new(*fault, "log folders")),
+            Some(fault) if reported.values().all(Result::is_err) => {
+                Err(Error::new(*fault, "log directories"))
+            }
             _ => {
                 let topics = metadata.topics.values().flatten();
                 let mut replicas =
                     topics.flat_map(|topic| topic.partitions.values()).flat_map(|one| &one.replicas);
-                let whole = replicas.all(|broker| told.contains_key(broker));
-                Ok(Snapshot { brokers: told, whole })
+                let whole = replicas.all(|broker| reported.contains_key(broker));
+                Ok(Snapshot { brokers: reported, whole })
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::closed_enum::closed_enum;
+
 /// How old the next record is that a group will read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimeLag {
@@ -13,35 +15,20 @@ pub struct TimeLag {
     pub method: Method,
 }
 
-/// How a time lag was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Method {
-    /// No record is left to read.
-    Current,
-    /// Between two of our own samples of the log end.
-    History,
-    /// By a search: the broker names the offset that belongs to a timestamp.
-    Search,
-    /// By the timestamp of the record.
-    Record,
-    /// The record is older than our first sample: the age is a lower bound.
-    Clamped,
-}
-
-impl Method {
-    /// Every method, in the order of the labels.
-    pub const ALL: [Method; 5] =
-        [Method::Current, Method::History, Method::Search, Method::Record, Method::Clamped];
-
-    /// The method as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Method::Current => "current",
-            Method::History => "history",
-            Method::Search => "search",
-            Method::Record => "record",
-            Method::Clamped => "clamped",
-        }
+closed_enum! {
+    /// How a time lag was found.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Method {
+        /// No record is left to read.
+        Current = "current",
+        /// Between two of our own samples of the log end.
+        History = "history",
+        /// By a search: the broker names the offset that belongs to a timestamp.
+        Search = "search",
+        /// By the timestamp of the record.
+        Record = "record",
+        /// The record is older than our first sample: the age is a lower bound.
+        Clamped = "clamped",
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Where the last stable offset stays below the high watermark, the service asks the leader of the partition for the open
 //! transactions, and their coordinators for the state of each transaction. A transaction that no coordinator knows is hanging:
-//! it stays open until somebody aborts it.
+//! it stays open until it is aborted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +13,10 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    cluster::{Api, Faults, TopicPartition, metadata},
+    cluster::{Api, Faults, metadata},
     config,
     kafka::{
-        BrokerId, Error, Fault,
+        BrokerId, Error, Fault, TopicPartition,
         admin::{self, ByLeader, FoundOffsets, OffsetSpec, OpenTransaction, Transaction, offsets},
         wire,
     },
@@ -102,18 +102,19 @@ impl Probe {
                 let (stable, end) = (offset(stable, topic, *number), offset(ends, topic, *number));
                 // An offset that is not known now may not have moved.
                 let Some((stable, end)) = stable.zip(end) else { continue };
-                let (place, records) = ((topic.clone(), *number), end.saturating_sub(stable));
+                let topic_partition = TopicPartition::new(topic, *number);
+                let records = end.saturating_sub(stable);
                 if records <= 0 {
-                    self.held_back.remove(&place);
+                    self.held_back.remove(&topic_partition);
                     continue;
                 }
-                let (at, since) = self.held_back.entry(place.clone()).or_insert((stable, now));
+                let (at, since) = self.held_back.entry(topic_partition.clone()).or_insert((stable, now));
                 if *at != stable {
                     (*at, *since) = (stable, now);
                 }
                 let time = now - *since;
                 if time >= self.cluster.transactions.min_age {
-                    held.insert(place, Held { time, records, by: None });
+                    held.insert(topic_partition, Held { time, records, by: None });
                 }
             }
         }
@@ -127,24 +128,24 @@ impl Probe {
         held: BTreeMap<TopicPartition, Held>,
     ) -> BTreeMap<TopicPartition, Held> {
         let mut wanted = ByLeader::new();
-        for (topic, number) in held.keys() {
+        for TopicPartition { topic, partition } in held.keys() {
             let leader = metadata
                 .topics
                 .get(&**topic)
-                .and_then(|topic| topic.as_ref().ok()?.partitions.get(number)?.leader);
+                .and_then(|topic| topic.as_ref().ok()?.partitions.get(partition)?.leader);
             if let Some(leader) = leader {
-                wanted.entry(leader).or_default().entry(topic.clone()).or_default().push(*number);
+                wanted.entry(leader).or_default().entry(topic.clone()).or_default().push(*partition);
             }
         }
-        let told = admin::open_transactions(&self.wire, &wanted).await;
+        let found = admin::open_transactions(&self.wire, &wanted).await;
         let mut writers = BTreeMap::<TopicPartition, OpenTransaction>::new();
-        for (topic, partitions) in told {
-            for (number, told) in partitions {
-                match told {
+        for (topic, partitions) in found {
+            for (number, found) in partitions {
+                match found {
                     // The transaction that began first holds back the partition.
-                    Ok(told) => {
-                        let first = told.into_iter().min_by_key(|writer| writer.first);
-                        writers.extend(first.map(|writer| ((topic.clone(), number), writer)));
+                    Ok(found) => {
+                        let first = found.into_iter().min_by_key(|writer| writer.first);
+                        writers.extend(first.map(|writer| (TopicPartition::new(&topic, number), writer)));
                     }
                     Err(fault) => self.faults.count(Api::DescribeProducers, fault),
                 }
@@ -154,10 +155,10 @@ impl Probe {
         let known = self.transactions(metadata, &producers).await;
         let suspects = std::mem::take(&mut self.suspects);
         held.into_iter()
-            .map(|(place, held)| {
-                let by = writers.get(&place).map(|writer| {
-                    let (id, ended) = coordinated(&place, writer, known.as_deref());
-                    let suspect = (place.clone(), writer.producer);
+            .map(|(topic_partition, held)| {
+                let by = writers.get(&topic_partition).map(|writer| {
+                    let (id, ended) = coordinated(&topic_partition, writer, known.as_deref());
+                    let suspect = (topic_partition.clone(), writer.producer);
                     // The transaction may have ended between the two requests.
                     let hanging = match ended {
                         Some(true) => Some(true).filter(|_| suspects.contains(&suspect)),
@@ -169,7 +170,7 @@ impl Probe {
                     }
                     HeldBackBy { producer: writer.producer, id, hanging }
                 });
-                (place, Held { by, ..held })
+                (topic_partition, Held { by, ..held })
             })
             .collect()
     }
@@ -185,22 +186,25 @@ impl Probe {
         }
         let brokers: Vec<BrokerId> = metadata.brokers.keys().copied().collect();
         let producers: Vec<i64> = producers.iter().copied().collect();
-        let told = admin::transactions(&self.wire, &brokers, &producers).await;
-        told.map_err(|fault| self.faults.count(Api::ListTransactions, fault)).ok()
+        let found = admin::transactions(&self.wire, &brokers, &producers).await;
+        found.map_err(|fault| self.faults.count(Api::ListTransactions, fault)).ok()
     }
 }
 
-/// The writer's transactional id, and whether its coordinator says that it has no transaction open there; nothing, where no
-/// coordinator names it.
+/// The transactional id of an open transaction, and whether its coordinator says that the transaction has ended. Both are
+/// absent if no coordinator names the transaction.
 fn coordinated(
-    (topic, number): &TopicPartition,
+    topic_partition: &TopicPartition,
     writer: &OpenTransaction,
     known: Option<&[Transaction]>,
 ) -> (Option<String>, Option<bool>) {
     let Some(of) = known.and_then(|known| known.iter().find(|one| one.producer == writer.producer)) else {
         return (None, None);
     };
-    let is_there = of.partitions.get(topic).is_some_and(|partitions| partitions.contains(number));
+    let is_there = of
+        .partitions
+        .get(&topic_partition.topic)
+        .is_some_and(|partitions| partitions.contains(&topic_partition.partition));
     (Some(of.id.clone()), Some(of.since_ms.is_none() || !is_there))
 }
 
@@ -224,8 +228,8 @@ impl Cycle for Probe {
         // Last stable offsets first: in the other order, records that are written in between would seem to be held back.
         let stable = offsets(&self.wire, &wanted, OffsetSpec::LastStable).await;
         let ends = offsets(&self.wire, &wanted, OffsetSpec::Latest).await;
-        self.held_back.retain(|(topic, number), _| match metadata.topics.get(&**topic) {
-            Some(Ok(topic)) => topic.partitions.contains_key(number),
+        self.held_back.retain(|held, _| match metadata.topics.get(&*held.topic) {
+            Some(Ok(topic)) => topic.partitions.contains_key(&held.partition),
             Some(Err(_)) => true,
             None => false,
         });
@@ -242,7 +246,7 @@ mod tests {
     #[test]
     fn transaction_has_ended_only_if_its_coordinator_names_it() {
         let (topic, writer) = (Arc::<str>::from("t"), OpenTransaction { producer: 7, first: 3 });
-        let place = (topic.clone(), 1);
+        let place = TopicPartition::new(&topic, 1);
         let transaction = |producer, since_ms, partitions: &[i32]| Transaction {
             id: "tx".to_owned(),
             producer,
@@ -281,7 +285,7 @@ mod tests {
             let found = found.map(|offset| Some(admin::FoundOffset { offset, timestamp_ms: None }));
             FoundOffsets::from([("t".into(), BTreeMap::from([(0, found)]))])
         };
-        let place = (Arc::<str>::from("t"), 0);
+        let place = TopicPartition { topic: "t".into(), partition: 0 };
         assert!(probe.observe(&offsets(Ok(9)), &offsets(Ok(5))).is_empty(), "only just");
         let hour_ago = Instant::now().checked_sub(Duration::from_secs(3600)).expect("an hour");
         probe.held_back.get_mut(&place).expect("held back").1 = hour_ago;

@@ -6,7 +6,7 @@
 //! `capability` remembers which of them the cluster refuses.
 //!
 //! `fault` is the list of what can go wrong, and `classify` finds the fault of an error. `ids` are the ids of brokers and
-//! topics. `descriptors` finds out whether this process can open a connection at all.
+//! topics, `topic_partition` names a partition. `descriptors` finds out whether this process can open a connection at all.
 
 pub mod admin;
 pub mod capability;
@@ -15,8 +15,10 @@ pub mod descriptors;
 pub mod fault;
 mod ids;
 pub mod native;
+mod topic_partition;
 pub mod wire;
 
 pub use capability::{Capability, Permission, Request};
 pub use fault::{Error, Fault, Stage};
 pub use ids::{BrokerId, TopicId};
+pub use topic_partition::TopicPartition;

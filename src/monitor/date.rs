@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{ask::Asked, connections::interval, context::Context, record::Recorded};
 use crate::{
-    cluster::{OffsetSet, latest_ms, now_ms},
+    clock::now_ms,
+    cluster::{OffsetSet, latest_ms},
     collect::topics::STEPS_BACK,
     timelag::{
         best::{near_log_end, undated},

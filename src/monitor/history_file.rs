@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_costs_nothing_that_was_seen() {
+    async fn full_disk_loses_no_sample() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
         let store = Arc::new(Store::open(&path).expect("a new file"));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn history_file_removed_or_replaced_while_running_is_written_anew() {
+    async fn history_file_that_was_removed_or_replaced_is_written_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
         let store = Arc::new(Store::open(&path).expect("a new file"));
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_disk_that_hangs_holds_up_no_look_and_costs_nothing_that_was_seen() {
+    async fn disk_that_hangs_delays_no_cycle_and_loses_no_sample() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
         let store = Arc::new(Store::open(&path).expect("a new file"));

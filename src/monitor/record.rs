@@ -8,7 +8,7 @@ use crate::{
     collect::topics::{Leaderless, LogOffsets},
     config::{self, Isolation},
     kafka::{
-        Fault,
+        Fault, TopicPartition,
         admin::{ByLeader, FoundOffsets, OffsetSpec, offsets},
     },
 };
@@ -89,7 +89,7 @@ fn partitions(context: &mut Context<'_>, asked: &Asked) -> (ByLeader, Leaderless
                 }
                 None => {
                     memory.faults.count(Api::ListOffsets, Fault::NoLeader);
-                    leaderless.push((name.clone(), *number));
+                    leaderless.push(TopicPartition::new(&name, *number));
                 }
             }
         }

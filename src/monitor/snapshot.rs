@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// Requests that Kafka answers and may answer in part, because the principal may not see everything or, with brokers
     /// that do not say so, because the answer is empty. A request that was not answered is not among them.
     pub hiding: Vec<Request>,
-    /// How long the cycle took, from the first request to the end of the evaluation.
+    /// How long the cycle took, from the first request to the start of the write to the history file.
     pub duration: Duration,
     /// The part of `duration` in which groups and traffic were evaluated.
     pub judging: Duration,

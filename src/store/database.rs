@@ -1,10 +1,6 @@
 //! The rows of each cluster in the history file: they are read at the start and written after a collection cycle.
 
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{path::Path, sync::Mutex, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -13,11 +9,13 @@ use super::{
     tables::{self, Changes},
 };
 use crate::{
+    clock::now_ms,
     collect::{topics::HistoryRow, topology::TopicRow},
     evaluate::{
         events::Event,
         judge::{BaselineRow, LifeRow},
     },
+    sync::lock,
 };
 
 /// A cluster that is no longer configured stays in the file for this long after it was last written.
@@ -58,7 +56,7 @@ impl Store {
 
     /// Locks the history file.
     pub(super) fn file(&self) -> std::sync::MutexGuard<'_, File> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Reads the rows of a cluster; their times count from the epoch of the cluster.
@@ -212,12 +210,6 @@ fn vacuum(file: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The present time in milliseconds since 1970.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -225,6 +217,7 @@ mod tests {
         fs,
         io::{BufRead, Write},
         sync::Arc,
+        time::UNIX_EPOCH,
     };
 
     use super::*;

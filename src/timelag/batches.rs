@@ -13,14 +13,14 @@ use std::{
 };
 
 use crate::{
-    cluster::{Api, Faults, MAX_SKEW, OffsetSet, TopicPartition, metadata},
+    cluster::{Api, Faults, MAX_SKEW, OffsetSet, metadata},
     collect::{
         freshness::BatchDates,
         time_lag::{Method, TimeLag},
         topics,
     },
     kafka::{
-        BrokerId, Capability, Fault,
+        BrokerId, Capability, Fault, TopicPartition,
         admin::{self, BatchHeader, PARTITIONS_PER_FETCH, TimesByLeader},
         capability::BELIEVED_FOR,
         wire,
@@ -162,9 +162,10 @@ impl RecordBatches {
                 if !known.contains_key(&place)
                     && let Some(leader) = leader.filter(|_| !self.denied.contains_key(topic))
                 {
-                    open.entry(leader)
-                        .or_default()
-                        .push(((topic.clone(), *partition), WantedOffset { offset: *offset, end }));
+                    open.entry(leader).or_default().push((
+                        TopicPartition::new(topic, *partition),
+                        WantedOffset { offset: *offset, end },
+                    ));
                 }
             }
             self.known.insert(topic.clone(), known);
@@ -194,11 +195,11 @@ impl RecordBatches {
                     Ok(batches) if batches.is_empty() && !alone => large.push((leader, (place, wanted))),
                     Ok(batches) => {
                         self.was_read = true;
-                        let known = self.known.entry(place.0).or_default();
-                        known.insert((place.1, offset), BatchesFrom { batches, end });
+                        let known = self.known.entry(place.topic).or_default();
+                        known.insert((place.partition, offset), BatchesFrom { batches, end });
                     }
                     // A search finds the age instead.
-                    Err(Fault::Authorization) => _ = self.denied.insert(place.0, Instant::now()),
+                    Err(Fault::Authorization) => _ = self.denied.insert(place.topic, Instant::now()),
                     Err(fault) => faults.count(Api::Fetch, fault),
                 }
             }
@@ -318,7 +319,7 @@ fn request(asked: &Asked) -> TimesByLeader {
     let mut request = TimesByLeader::new();
     for (leader, places) in asked {
         let topics = request.entry(*leader).or_default();
-        for ((topic, partition), wanted) in places {
+        for (TopicPartition { topic, partition }, wanted) in places {
             topics.entry(topic.clone()).or_default().push((*partition, wanted.offset));
         }
     }
@@ -462,7 +463,7 @@ mod tests {
 
     #[test]
     fn share_has_each_partition_once_and_no_more_than_fit() {
-        let place = |number| (Arc::<str>::from("t"), number);
+        let place = |number| TopicPartition { topic: "t".into(), partition: number };
         let mut open: Vec<_> = (0..100)
             .map(|number| (place(number % 80), WantedOffset { offset: i64::from(number), end: 200 }))
             .collect();

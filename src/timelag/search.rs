@@ -13,13 +13,13 @@ use std::{
 };
 
 use crate::{
-    cluster::{Api, Faults, MAX_SKEW, OffsetSet, TopicPartition, metadata},
+    cluster::{Api, Faults, MAX_SKEW, OffsetSet, metadata},
     collect::{
         time_lag::{Method, TimeLag},
         topics,
     },
     kafka::{
-        Fault,
+        Fault, TopicPartition,
         admin::{self, FoundOffset, TimesByLeader},
         wire,
     },
@@ -206,7 +206,7 @@ impl Searches {
                         Ok(found) => self.learn(&topic, partition, time, found, now_ms),
                         Err(fault) => {
                             faults.count(Api::ListOffsets, fault);
-                            tired.insert((topic.clone(), partition));
+                            tired.insert(TopicPartition::new(&topic, partition));
                         }
                     }
                 }
@@ -225,7 +225,7 @@ impl Searches {
                 let leader = known.partitions.get(partition).and_then(|partition| partition.leader);
                 if let Some(leader) = leader
                     && last.replace(*partition) != Some(*partition)
-                    && !tired.contains(&(topic.clone(), *partition))
+                    && !tired.contains(&TopicPartition::new(topic, *partition))
                 {
                     let guess = (*partition, search.guess(*offset));
                     asked.entry(leader).or_default().entry(topic.clone()).or_default().push(guess);

@@ -26,7 +26,7 @@ use kafka_heartbeat::{
         lag::{Lag, lag},
     },
     kafka::{
-        BrokerId, Capability, Fault, Request, Stage,
+        BrokerId, Capability, Fault, Request, Stage, TopicPartition,
         admin::{self, Broker, GroupKind, GroupState, Member, Quorum},
         wire,
     },
@@ -510,6 +510,7 @@ fn collected(wall: SystemTime) -> monitor::Snapshot {
 
 /// A transaction that hangs, one that is only slow, and one that the principal may not describe.
 fn transactions() -> transactions::Snapshot {
+    let at = |topic: &str, partition| TopicPartition { topic: topic.into(), partition };
     let held = |by| transactions::Held { time: ms(90_500), records: 17, by };
     let by = |id: Option<&str>, hanging| transactions::HeldBackBy {
         producer: 4711,
@@ -518,10 +519,10 @@ fn transactions() -> transactions::Snapshot {
     };
     transactions::Snapshot {
         held: BTreeMap::from([
-            ((HOSTILE.into(), 0), held(Some(by(None, Some(true))))),
-            ((HOSTILE.into(), 1), held(Some(by(Some(HOSTILE), Some(false))))),
-            ((HOSTILE.into(), 2), held(Some(by(None, None)))),
-            (("secret".into(), 0), held(None)),
+            (at(HOSTILE, 0), held(Some(by(None, Some(true))))),
+            (at(HOSTILE, 1), held(Some(by(Some(HOSTILE), Some(false))))),
+            (at(HOSTILE, 2), held(Some(by(None, None)))),
+            (at("secret", 0), held(None)),
         ]),
         faults: BTreeMap::from([((Api::DescribeProducers, Fault::Authorization), 1)]),
     }

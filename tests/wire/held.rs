@@ -220,7 +220,7 @@ async fn transactions_cycle_waits_once_for_a_broker_that_hangs() {
         let asked = fakes[2].count::<ListOffsetsRequest>() + fakes[2].count::<ListTransactionsRequest>();
         assert_eq!(asked, cycle, "it is asked again in the next cycle, once");
         if cycle == 2 {
-            let held: Vec<i32> = snapshot.held.keys().map(|(_, number)| *number).collect();
+            let held: Vec<i32> = snapshot.held.keys().map(|held| held.partition).collect();
             assert_eq!(held, [0, 1]);
             assert!(snapshot.held.values().all(|held| held.by.as_ref().is_some_and(|by| by.producer == 2)));
         }

@@ -20,7 +20,7 @@ use crate::{
     },
     config::{self, Isolation},
     kafka::{
-        Fault,
+        Fault, TopicPartition,
         admin::{self, ByLeader, FoundOffsets},
     },
 };
@@ -58,7 +58,7 @@ impl Observed {
 }
 
 /// Partitions without a leader.
-pub(crate) type Leaderless = Vec<(Arc<str>, i32)>;
+pub(crate) type Leaderless = Vec<TopicPartition>;
 
 /// The watched topics.
 #[derive(Debug, Default)]
@@ -128,11 +128,11 @@ impl Watched {
             }
             stays
         });
-        for (name, number) in leaderless {
+        for TopicPartition { topic: name, partition } in leaderless {
             let Some(Ok(topic)) = known.get(&**name) else { continue };
             let memory = self.topics.entry(name.clone()).or_default();
             memory.id = memory.id.or(topic.id);
-            memory.partitions.entry(*number).or_default();
+            memory.partitions.entry(*partition).or_default();
         }
     }
 

@@ -1,5 +1,6 @@
 //! Kinds of changes, and the sentences that report them.
 
+use crate::closed_enum::closed_enum;
 /// One change of a topic or a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Changed {
@@ -17,62 +18,34 @@ impl From<(Change, String)> for Changed {
     }
 }
 
-/// A kind of change between two collection cycles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
-    /// A topic was created.
-    TopicCreated,
-    /// A topic was deleted.
-    TopicDeleted,
-    /// A topic was deleted and created again under the same name.
-    TopicRecreated,
-    /// A topic has more partitions than before.
-    PartitionsAdded,
-    /// A topic has another replication factor than before.
-    ReplicationChanged,
-    /// A partition has another leader than before.
-    LeaderMoved,
-    /// A broker joined the cluster.
-    BrokerJoined,
-    /// A broker left the cluster.
-    BrokerLeft,
-    /// A broker is in another rack than before.
-    RackChanged,
-    /// A topic has another value than before for one of the settings that are watched.
-    ConfigChanged,
+closed_enum! {
+    /// A kind of change between two collection cycles.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Change {
+        /// A topic was created.
+        TopicCreated = "topic_created",
+        /// A topic was deleted.
+        TopicDeleted = "topic_deleted",
+        /// A topic was deleted and created again under the same name.
+        TopicRecreated = "topic_recreated",
+        /// A topic has more partitions than before.
+        PartitionsAdded = "partitions_added",
+        /// A topic has another replication factor than before.
+        ReplicationChanged = "replication_changed",
+        /// A partition has another leader than before.
+        LeaderMoved = "leader_moved",
+        /// A broker joined the cluster.
+        BrokerJoined = "broker_joined",
+        /// A broker left the cluster.
+        BrokerLeft = "broker_left",
+        /// A broker is in another rack than before.
+        RackChanged = "rack_changed",
+        /// A topic has another value than before for one of the settings that are watched.
+        ConfigChanged = "config_changed",
+    }
 }
 
 impl Change {
-    /// Every kind, in the order of the labels.
-    pub const ALL: [Change; 10] = [
-        Change::TopicCreated,
-        Change::TopicDeleted,
-        Change::TopicRecreated,
-        Change::PartitionsAdded,
-        Change::ReplicationChanged,
-        Change::LeaderMoved,
-        Change::BrokerJoined,
-        Change::BrokerLeft,
-        Change::RackChanged,
-        Change::ConfigChanged,
-    ];
-
-    /// The kind as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Change::TopicCreated => "topic_created",
-            Change::TopicDeleted => "topic_deleted",
-            Change::TopicRecreated => "topic_recreated",
-            Change::PartitionsAdded => "partitions_added",
-            Change::ReplicationChanged => "replication_changed",
-            Change::LeaderMoved => "leader_moved",
-            Change::BrokerJoined => "broker_joined",
-            Change::BrokerLeft => "broker_left",
-            Change::RackChanged => "rack_changed",
-            Change::ConfigChanged => "config_changed",
-        }
-    }
-
     /// Whether it is a change of a topic, and not of a broker.
     pub(crate) fn is_of_topic(self) -> bool {
         !matches!(self, Change::BrokerJoined | Change::BrokerLeft | Change::RackChanged)

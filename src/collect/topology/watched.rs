@@ -181,12 +181,12 @@ impl Watched {
             if !metadata.topics.contains_key(&**name) {
                 seen.missed += 1;
             }
-            let gone = seen.missed >= MISSES;
-            if gone {
+            let is_deleted = seen.missed >= MISSES;
+            if is_deleted {
                 self.unsaved.insert(name.clone());
                 changes.push((Change::TopicDeleted, name.to_string()).into());
             }
-            !gone
+            !is_deleted
         });
         if !std::mem::replace(&mut self.began, true) {
             // The history file knows the topics, and not the brokers.
@@ -213,11 +213,11 @@ impl Watched {
             if !metadata.brokers.contains_key(broker) {
                 *missed += 1;
             }
-            let gone = *missed >= MISSES;
-            if gone {
+            let has_left = *missed >= MISSES;
+            if has_left {
                 changes.push((Change::BrokerLeft, broker.to_string()).into());
             }
-            !gone
+            !has_left
         });
     }
 

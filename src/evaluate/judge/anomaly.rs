@@ -7,7 +7,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::config::Anomaly as Settings;
+use crate::{closed_enum::closed_enum, config::Anomaly as Settings};
 
 /// Number of hours that are kept: five weeks.
 pub(crate) const HOURS: usize = 5 * WEEK as usize;
@@ -30,28 +30,16 @@ const LEAST_SPREAD: (f64, f64) = (0.5, 0.2);
 /// Fewer similar hours than this give no baseline.
 const LEAST_HOURS: usize = 3;
 
-/// The way in which traffic is unusual.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// More records are written than usual.
-    High,
-    /// Fewer records are written than usual.
-    Low,
-    /// No record is written any more, within an hour of usual traffic.
-    Drop,
-}
-
-impl Kind {
-    /// Every kind, in the order of the labels.
-    pub const ALL: [Kind; 3] = [Kind::High, Kind::Low, Kind::Drop];
-
-    /// The kind as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::High => "high",
-            Kind::Low => "low",
-            Kind::Drop => "drop",
-        }
+closed_enum! {
+    /// The way in which traffic is unusual.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Kind {
+        /// More records are written than usual.
+        High = "high",
+        /// Fewer records are written than usual.
+        Low = "low",
+        /// No record is written any more, within an hour of usual traffic.
+        Drop = "drop",
     }
 }
 

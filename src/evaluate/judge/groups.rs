@@ -151,7 +151,7 @@ pub(crate) struct CycleView<'a> {
     pub(crate) groups: &'a BTreeMap<Arc<str>, groups::Group>,
     /// Whether every broker listed its groups.
     pub(crate) listed: bool,
-    /// The topics whose log end offsets were progress.
+    /// The topics whose log end offsets were read.
     pub(crate) topics: &'a BTreeMap<Arc<str>, topics::Topic>,
     /// The time lag of the record of a topic and a partition at an offset. `None` if it cannot be computed without a request.
     pub(crate) age: &'a dyn Fn(&str, i32, i64) -> Option<TimeLag>,

@@ -8,7 +8,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::config::History;
+use crate::{closed_enum::closed_enum, config::History};
 
 /// Number of samples that are kept of a partition; the default of Burrow.
 pub(crate) const WINDOW: usize = 10;
@@ -16,24 +16,26 @@ pub(crate) const WINDOW: usize = 10;
 /// Fewer samples than this show no trend.
 const LEAST: usize = 5;
 
-/// The progress of a group on a partition, from good to bad.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// The group keeps up, or catches up.
-    #[default]
-    Ok,
-    /// The committed offset moves, and the lag grows in every cycle.
-    Warn,
-    /// The group has members, and the committed offset does not move although records are waiting.
-    Stall,
-    /// The group has stopped committing although records are waiting.
-    Stop,
-    /// The committed offset moved backwards, and has not yet reached its earlier value.
-    Rewind,
-    /// The committed offset is beyond the log end: the log was truncated or recreated.
-    Reset,
-    /// Records were deleted before the group read them.
-    Lost,
+closed_enum! {
+    /// The progress of a group on a partition, from good to bad.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Verdict {
+        /// The group keeps up, or catches up.
+        #[default]
+        Ok = "ok",
+        /// The committed offset moves, and the lag grows in every cycle.
+        Warn = "warn",
+        /// The group has members, and the committed offset does not move although records are waiting.
+        Stall = "stall",
+        /// The group has stopped committing although records are waiting.
+        Stop = "stop",
+        /// The committed offset moved backwards, and has not yet reached its earlier value.
+        Rewind = "rewind",
+        /// The committed offset is beyond the log end: the log was truncated or recreated.
+        Reset = "reset",
+        /// Records were deleted before the group read them.
+        Lost = "lost",
+    }
 }
 
 impl Verdict {
@@ -45,30 +47,6 @@ impl Verdict {
     /// The verdict of a byte that [`Verdict::to_byte`] returned. `None` for any other byte.
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.get(usize::from(byte)).copied()
-    }
-
-    /// Every verdict, in the order of the labels.
-    pub const ALL: [Verdict; 7] = [
-        Verdict::Ok,
-        Verdict::Warn,
-        Verdict::Stall,
-        Verdict::Stop,
-        Verdict::Rewind,
-        Verdict::Reset,
-        Verdict::Lost,
-    ];
-
-    /// The verdict as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Verdict::Ok => "ok",
-            Verdict::Warn => "warn",
-            Verdict::Stall => "stall",
-            Verdict::Stop => "stop",
-            Verdict::Rewind => "rewind",
-            Verdict::Reset => "reset",
-            Verdict::Lost => "lost",
-        }
     }
 }
 

@@ -9,34 +9,26 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::closed_enum::closed_enum;
+
 use super::moment::Moment;
 use crate::{config::History, evaluate::lag::Lag};
 
-/// Whether a group commits offsets on a topic.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// The group commits offsets, or no records are waiting.
-    #[default]
-    Online,
-    /// The group commits nothing although records are waiting.
-    Offline,
-    /// The group commits offsets again, and has not caught up, or not yet for long enough.
-    Recovering,
+closed_enum! {
+    /// Whether a group commits offsets on a topic.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Status {
+        /// The group commits offsets, or no records are waiting.
+        #[default]
+        Online = "online",
+        /// The group commits nothing although records are waiting.
+        Offline = "offline",
+        /// The group commits offsets again, and has not caught up, or not yet for long enough.
+        Recovering = "recovering",
+    }
 }
 
 impl Status {
-    /// Every status, in the order of the labels.
-    pub const ALL: [Status; 3] = [Status::Online, Status::Offline, Status::Recovering];
-
-    /// The status as a label value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Online => "online",
-            Status::Offline => "offline",
-            Status::Recovering => "recovering",
-        }
-    }
-
     /// The status of a word that [`Status::as_str`] returned. `None` for any other word.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)

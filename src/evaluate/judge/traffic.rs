@@ -13,7 +13,7 @@ use crate::config;
 const FORGET_AFTER: u32 = 120;
 
 impl Judge {
-    /// The rate of each topic whose usual traffic is flow. Adds each topic whose traffic became unusual, or usual again, to
+    /// The rate of each topic whose usual traffic is known. Adds each topic whose traffic became unusual, or usual again, to
     /// `changes`.
     pub(crate) fn rates(
         &mut self,

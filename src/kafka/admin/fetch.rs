@@ -13,7 +13,7 @@ use super::{
     offsets::TimesByLeader,
     protocol::{check, topic_name},
 };
-use crate::kafka::{BrokerId, Fault, wire};
+use crate::kafka::{BrokerId, Fault, TopicPartition, wire};
 
 /// From version 13 on topics have only ids. From version 12 on the encoding is flexible, and the decoder believes no
 /// length above two megabytes there, but a record batch may be longer.
@@ -31,7 +31,7 @@ const BYTES_PER_RESPONSE: i32 = PARTITIONS_PER_FETCH as i32 * BYTES_PER_PARTITIO
 pub async fn fetch_batch_headers(
     cluster: &wire::Cluster,
     wanted: &TimesByLeader,
-) -> BTreeMap<(Arc<str>, i32), Result<Vec<BatchHeader>, Fault>> {
+) -> BTreeMap<TopicPartition, Result<Vec<BatchHeader>, Fault>> {
     let asked = wanted.iter().map(|(leader, topics)| ask_leader(cluster, *leader, topics));
     join_all(asked).await.into_iter().flatten().collect()
 }
@@ -40,7 +40,7 @@ async fn ask_leader(
     cluster: &wire::Cluster,
     leader: BrokerId,
     topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>,
-) -> BTreeMap<(Arc<str>, i32), Result<Vec<BatchHeader>, Fault>> {
+) -> BTreeMap<TopicPartition, Result<Vec<BatchHeader>, Fault>> {
     let wanted = topics.iter().map(|(name, partitions)| {
         let partitions = partitions.iter().map(|(partition, offset)| {
             FetchPartition::default()
@@ -59,7 +59,9 @@ async fn ask_leader(
         .with_topics(wanted.collect());
     let topic_partitions = || {
         let each = |(name, list): (&Arc<str>, &Vec<(i32, i64)>)| {
-            list.iter().map(|(partition, offset)| ((name.clone(), *partition), *offset)).collect::<Vec<_>>()
+            list.iter()
+                .map(|(partition, offset)| (TopicPartition::new(name, *partition), *offset))
+                .collect::<Vec<_>>()
         };
         topics.iter().flat_map(each)
     };
@@ -76,7 +78,10 @@ async fn ask_leader(
         topic_partitions().map(|(topic_partition, _)| (topic_partition, Err(Fault::Protocol))).collect();
     for topic in answer.responses {
         for fetched in topic.partitions {
-            let topic_partition = (Arc::from(topic.topic.0.as_str()), fetched.partition_index);
+            let topic_partition = TopicPartition {
+                topic: Arc::from(topic.topic.0.as_str()),
+                partition: fetched.partition_index,
+            };
             if let Some(offset) = asked.get(&topic_partition) {
                 let read = check(fetched.error_code, "", None).map_err(|error| error.fault());
                 found.insert(

@@ -4,6 +4,7 @@ use crate::{
     board::Readings,
     catalog::{collect::COLLECT_ERRORS, transactions as c},
     collect::transactions::HeldBackBy,
+    kafka::TopicPartition,
     metrics::{
         Label, Series, Sink, Value,
         values::{flag, text},
@@ -14,8 +15,8 @@ use crate::{
 pub(super) fn transactions<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     let Some(snapshot) = readings.transactions.fresh() else { return };
     let name: &'a str = &readings.name;
-    for ((topic, number), held) in &snapshot.held {
-        let at = || -> [Label<'a>; 3] { [text(name), text(topic), number.to_string().into()] };
+    for (TopicPartition { topic, partition }, held) in &snapshot.held {
+        let at = || -> [Label<'a>; 3] { [text(name), text(topic), partition.to_string().into()] };
         series.push(c::HELD.series(at(), Value::Number(held.time.as_secs_f64())));
         series.push(c::RECORDS.series(at(), Value::Number(held.records as f64)));
         let Some(HeldBackBy { producer, id, hanging }) = &held.by else { continue };
