@@ -156,7 +156,7 @@ fn main() {
     }
 }
 
-/// Heartbeats of the service beside its collectors, which look as often as they do unless told otherwise and are scraped
+/// Heartbeats of the service beside its collectors, which run at their default intervals unless the arguments say otherwise and are scraped
 /// every four seconds; and beside two scrapers and a collector that it pushes to as often.
 fn beside(bootstrap: &str, pairs: u64) {
     let sink = sink();

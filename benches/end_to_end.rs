@@ -2,8 +2,8 @@
 //!
 //! Both send 64 bytes to three partitions ten times a second, staggered alike, with the same client and
 //! settings; both count from the intended instant to the return of the poll. The bare loop keeps no books and
-//! serves nothing. Rounds take turns; the service is the program itself, started anew for each round, and
-//! its latencies are those of every single heartbeat after the first seconds, as the API tells them. A probe follows,
+//! serves nothing. Rounds take turns; the service is the program itself, started again for each round, and
+//! its latencies are those of every single heartbeat after the first seconds, as the API reports them. A probe follows,
 //! which has no first seconds: all of its heartbeats count, and its median shall not exceed 1.25 × that of the bare loop.
 //!
 //! At the end stand the first heartbeats of fresh clients: those of six short probes with a deadline of 500 ms, and

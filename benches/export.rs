@@ -19,7 +19,7 @@ use measure::{median, number, peak_mb, processor_seconds, resident_mb};
 #[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;
 
-/// Processor time is told in hundredths of a second: so many at once.
+/// The kernel reports processor time in hundredths of a second: so many exports are measured at once.
 const AT_ONCE: u32 = 10;
 
 fn main() {
@@ -50,7 +50,7 @@ fn main() {
         constant: BTreeMap::new(),
     };
     let (mut sent, begun) = (Sent::default(), SystemTime::now());
-    // The first one also notes what it told. What got through is noted later, when nobody waits for it.
+    // The first export also notes what it sent. What was accepted is noted later, outside of the measured time.
     report("OTLP", rounds, || {
         let mut encoder = Encoder::new(&settings, &mut sent, begun, SystemTime::now());
         series(&names).for_each(|one| encoder.push(one));

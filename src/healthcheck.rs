@@ -52,7 +52,7 @@ async fn ask(url: &str) -> anyhow::Result<String> {
     let host = authority.host().trim_matches(['[', ']']);
     let address = (host, authority.port_u16().unwrap_or(if secure { 443 } else { 80 }));
     let stream =
-        TcpStream::connect(address).await.with_context(|| format!("nobody answers at {authority}"))?;
+        TcpStream::connect(address).await.with_context(|| format!("no connection to {authority}"))?;
     if !secure {
         return exchange(TokioIo::new(stream), &uri).await;
     }

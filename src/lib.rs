@@ -2,7 +2,7 @@
 //!
 //! Tasks query the cluster and publish immutable snapshots on a [`board`]. The latest snapshots are rendered as series,
 //! pages and JSON. Nothing flows back, and clusters share nothing. The modules are in reading order: each module up to
-//! `http` names only modules before it, and the modules after `http` wire everything together.
+//! `push` names only modules before it, and the modules after `push` wire everything together.
 
 pub mod clock;
 mod closed_enum;
@@ -12,11 +12,18 @@ pub mod text;
 
 pub mod catalog;
 pub mod config;
+pub mod logs;
+pub mod slo;
 
+pub mod acls;
 pub mod kafka;
 
+pub mod healthcheck;
 pub mod latency;
 pub mod task;
+
+pub mod certificates;
+pub mod process;
 
 pub mod cluster;
 pub mod probe;
@@ -31,28 +38,19 @@ pub mod monitor;
 pub mod verdict;
 
 pub mod board;
+pub mod refusals;
+pub mod supervisor;
 
 pub mod metrics;
 
 pub mod export;
-
 pub mod http;
 
-pub mod process;
 pub mod push;
-pub mod refusals;
-pub mod supervisor;
 
+pub mod app;
+pub mod cli;
+pub mod demo;
 #[cfg(feature = "fuzzing")]
 pub mod fuzz;
-
-pub mod acls;
-pub mod app;
-pub mod certificates;
-pub mod demo;
-pub mod healthcheck;
 pub mod oneshot;
-pub mod slo;
-
-pub mod cli;
-pub mod logs;

@@ -121,7 +121,7 @@ fn nothing_is_allowed(config: &str) {
     });
 }
 
-/// A principal who may do nothing by itself, and what else is configured, which begins in section `[topic]`.
+/// A principal without permissions of its own, and what else is configured, which begins in section `[topic]`.
 fn config(kafka: &Kafka, topic: &str, extra: &str) -> String {
     format!(
         "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\n\
@@ -178,7 +178,7 @@ fn heartbeats_alone_need_no_group(kafka: &Kafka) {
 }
 
 #[test]
-fn who_is_allowed_what_is_written_sees_everything() {
+fn principal_with_the_printed_acls_sees_everything() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
     kafka.create_topic("allowed", 1);
     kafka.create_topic("findings", 1);

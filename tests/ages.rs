@@ -74,7 +74,7 @@ fn clocks_that_are_ten_years_off_spoil_no_other_age() {
             }
         }
     }
-    // Of a record from the future nobody knows how old it is: at most that it was there before us.
+    // A record with a timestamp in the future has no age: it is only known that it was there before the start.
     let told = wait_for_lag(&service, "clocks-1", topic, 0, |told| told["lag"] == 2);
     assert!(told["time_lag"].is_null() || told["time_lag"]["method"] == "clamped", "{told}");
     let (last, states) = wait_for("the topic", PATIENCE, || {
@@ -213,7 +213,7 @@ fn limited(kafka: &Kafka, allowed: &str) -> Service {
 }
 
 #[test]
-fn who_may_only_describe_has_ages_by_search_and_what_is_forbidden_spoils_nothing() {
+fn principal_without_read_gets_ages_by_search_and_a_denied_topic_spoils_no_other() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
     let (topic, forbidden) = ("age-described", "age-forbidden");
     kafka.create_topic(topic, 1);
@@ -238,7 +238,7 @@ fn who_may_only_describe_has_ages_by_search_and_what_is_forbidden_spoils_nothing
 }
 
 #[test]
-fn a_partition_that_is_added_while_we_look_is_told_from_its_first_record_on() {
+fn partition_that_is_added_while_the_service_runs_is_reported_from_its_first_record_on() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "age-grown";
     kafka.create_topic(topic, 1);
@@ -342,7 +342,7 @@ fn a_frozen_broker_takes_its_own_numbers_away_and_no_others() {
         assert!(lags.get(&(topic.to_owned(), 1)).is_none_or(|lag| lag["lag"].is_null()), "{lags:?}");
     }
     kafka.broker(2).wait_until_fenced();
-    // A broker whose controller froze may tell of the old leader until its own request times out, after 30 s.
+    // A broker whose controller froze may name the old leader until its own request times out, after 30 s.
     wait_for("another leader", Duration::from_secs(60), || (end(1)? == 10.0).then_some(()));
     for name in &names {
         wait_for_lag(&service, name, topic, 1, |told| told["lag"] == 8);
@@ -375,7 +375,7 @@ fn after_an_idle_hour_and_a_burst_and_a_replay_every_age_is_within_its_bound() {
         });
         assert_age(&told, "record", stamps[offset]);
     }
-    // What was seen being written is told by our own samples, within their bound.
+    // The age of records that were written while the service ran comes from its own samples, within their error.
     let written = SystemTime::now();
     write(kafka, topic, 0, [now_ms()]);
     wait_for_lag(&service, "replayed-1049", topic, 0, |told| told["lag"] == 2);

@@ -1,5 +1,5 @@
 //! From a fault to the pager and back: a real Kafka, the service, a real Prometheus with our rules, a real Alertmanager
-//! with our routes, and somebody who is told.
+//! with our routes, and a receiver of its notifications.
 //!
 //! Rules and routes are those of the repository, in a world in which a minute lasts two seconds. `PROMETHEUS3` and
 //! `ALERTMANAGER` say where the programs are; without one the test says so and passes, except under `CI=true`.
@@ -91,7 +91,7 @@ impl Traffic {
     }
 }
 
-/// Tells whoever waits that the test is over, by being dropped.
+/// Ends the threads that wait for the end of the test, by being dropped.
 struct Ended(Receiver<()>);
 
 impl Ended {
@@ -158,7 +158,7 @@ fn the_right_people_hear_of_the_right_things_and_that_they_are_over() {
     let Some(world) = World::start() else { return };
     let traffic = Traffic::default();
     thread::scope(|scope| {
-        // Dropped in here, also by a panic: else nobody would tell the traffic that it is over.
+        // Dropped in here, also by a panic: else the traffic would not end.
         let [writer, reader, committer] = [(); 3].map(|()| Ended::channel());
         let _running = [writer.0, reader.0, committer.0];
         let (kafka, traffic) = (&world.kafka, &traffic);
@@ -203,7 +203,7 @@ fn faults(world: &World, traffic: &Traffic) {
     answers.ask(world, "all is well");
     producer.abort_transaction(PATIENCE).expect("the transaction is aborted");
 
-    // The consumer stops, and so does whoever writes.
+    // The consumer stops, and so does the producer.
     let stopped = Instant::now();
     traffic.stopped.store(true, Relaxed);
     traffic.silent.store(true, Relaxed);
@@ -217,7 +217,7 @@ fn faults(world: &World, traffic: &Traffic) {
     world.wait_for_calm();
     world.only(stopped, &OF_THE_CONSUMER);
 
-    // A rolling restart, one broker after the other, each when the one before is back: nobody is paged. It comes before the
+    // A rolling restart, one broker after the other, each when the one before is back: no alert fires. It comes before the
     // faults that spend the hour's budget.
     let rolled = Instant::now();
     for broker in 1..=3 {
@@ -238,7 +238,7 @@ fn faults(world: &World, traffic: &Traffic) {
     world.paged(killed.at, &["KafkaHeartbeatAvailabilityBudgetBurn"]);
     let timeline = world.timeline(&killed, "broker 3 is killed");
 
-    // With the only replica of a partition its leader is gone.
+    // A partition whose only replica is stopped has no leader.
     let fragile = ["--create", "--topic", "fragile", "--replica-assignment", "2"];
     kafka.admin("org.apache.kafka.tools.TopicCommand", &fragile);
     wait_for("the topic to be seen", PATIENCE, || {

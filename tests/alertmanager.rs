@@ -1,4 +1,4 @@
-//! One cause is told once: the inhibitions of our configuration, in a real Alertmanager.
+//! One cause is notified once: the inhibitions of our configuration, in a real Alertmanager.
 //!
 //! `ALERTMANAGER` says where the program is; without it the test says so and passes, except under `CI=true`.
 
@@ -112,7 +112,7 @@ const CASES: &[(Alert, Alert, Alert)] = &[
     ),
 ];
 
-/// A real Alertmanager with one rule of ours, and somebody who hears nothing.
+/// A real Alertmanager with one rule of ours, and a receiver that gets nothing.
 struct Alertmanager {
     address: String,
     _running: Running,

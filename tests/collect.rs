@@ -95,7 +95,7 @@ fn records_deleted_unread_are_lost_and_a_committed_offset_beyond_the_log_end_is_
         (lost["retention_ratio"].as_f64().expect("a ratio") - 80.0 / 30.0 * 100.0).abs() < 0.01,
         "{lost}"
     );
-    // Made anew with fewer records: the commit is of another log.
+    // Recreated with fewer records: the committed offset belongs to another log.
     kafka.delete_topic(topic);
     kafka.create_topic(topic, 1);
     write(kafka, topic, 0, (0..5).map(|_| now_ms()));
@@ -238,7 +238,7 @@ fn what_a_transaction_leaves_behind_is_nothing_to_read() {
     };
     send(3);
     producer.commit_transaction(PATIENCE).expect("committed");
-    // Three records and a marker: who has read all records stands at 3 of 4.
+    // Three records and a control batch: a group that has read all records has committed 3 of 4.
     commit(kafka, "reader", topic, &[(0, 3)]);
     let service = service(kafka, "");
     let told =
@@ -295,7 +295,7 @@ fn what_was_seen_before_a_restart_is_still_known() {
         if count == 2 {
             written = SystemTime::now();
         }
-        // Of long ago, by their own word: only who saw them come knows better.
+        // The timestamps are of long ago: only the samples of the service know better.
         write(kafka, topic, 0, [now_ms() - 86_400_000]);
         wait_for_lag(&first, "patient", topic, 0, |told| told["lag"] == count - 1);
     }
@@ -313,7 +313,7 @@ fn what_was_seen_before_a_restart_is_still_known() {
 }
 
 #[test]
-fn groups_with_members_are_told_with_state_and_protocol() {
+fn groups_with_members_are_reported_with_state_and_protocol() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "lag-members";
     kafka.create_topic(topic, 2);

@@ -154,7 +154,7 @@ fn the_list_of_alerts_is_what_rules_and_cases_say() {
             let after = rule["for"].as_str().unwrap_or("at once");
             let (tells, asks) =
                 (text(&rule["annotations"]["summary"]), if asks { "fires" } else { "silent" });
-            // What is told only of some is left out.
+            // A label that only some series have is left out.
             let tells = match (tells.find("{{ with"), tells.find("{{ end }}")) {
                 (Some(from), Some(to)) => format!("{}{}", &tells[..from], &tells[to + "{{ end }}".len()..]),
                 _ => tells.to_owned(),
@@ -576,7 +576,7 @@ fn older_names_are_computed_from_ours_or_said_not_to_be() {
             without.insert(family.name);
         }
     }
-    // A broker's id as a value, and what is not told of single partitions.
+    // A broker's id as a value, and what is not exposed for single partitions.
     let expected = [
         "heartbeat_controller",
         "kafka_consumergroup_members",

@@ -1,4 +1,4 @@
-//! Judgements on a real Apache Kafka: who is alive, across restarts; what happened; and the report.
+//! Judgements on a real Apache Kafka: the status of groups across restarts, events, and the report.
 
 use std::{path::Path, time::Duration};
 
@@ -211,7 +211,7 @@ fn a_group_that_is_set_back_rewinds_and_one_that_is_deleted_stays_in_the_report(
 }
 
 #[test]
-fn what_is_made_anew_is_told_and_a_folder_that_is_missing_stops_nothing_else() {
+fn recreated_topic_is_reported_and_a_missing_folder_stops_nothing_else() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "judged-anew-topic";
     kafka.create_topic(topic, 1);

@@ -5,6 +5,7 @@ mod sample;
 mod support;
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -17,8 +18,10 @@ use std::{
 
 use kafka_heartbeat::{
     board::{Readings, Task},
+    export::prometheus::{Format, encode},
     http,
     kafka::Capability,
+    metrics::render::{self, Exposed},
     monitor,
 };
 use sample::{HOSTILE, board, config, process, sample};
@@ -246,6 +249,25 @@ fn missing_path_lists_the_paths_and_no_path_can_be_written() {
         assert_eq!(header(&refused, "allow").replace(", ", ","), "GET,HEAD", "{path}");
         assert!(refused.body_mut().read_to_string().expect("text").contains("GET"), "{path}");
     }
+}
+
+#[test]
+fn scrape_over_http_has_every_series_that_is_listed_as_exposed() {
+    let (config, wall) = (config(), SystemTime::now());
+    let readings: Vec<_> = sample(&config, wall).into_iter().map(|readings| board(readings).read()).collect();
+    let process = process(wall);
+    let exposed = Exposed::to_scrape(&readings, &process, config.compat);
+    let mut series = Vec::new();
+    render::everything(&exposed, &mut series);
+    let scraped = Server::start().text("/metrics", "*/*");
+    let families = |text: &str| {
+        let names = text.lines().filter_map(|line| Some(line.strip_prefix("# TYPE ")?.to_owned()));
+        names.collect::<BTreeSet<_>>()
+    };
+    let listed = encode(&series, &config.labels, Format::Text);
+    let listed = families(&String::from_utf8(listed).expect("text"));
+    assert!(listed.len() > 50, "{}", listed.len());
+    assert_eq!(families(&scraped), listed);
 }
 
 #[test]

@@ -280,7 +280,7 @@ fn readme() -> String {
     read("README.md")
 }
 
-/// The README, followed by the pages that nobody generates.
+/// The README, followed by the pages that are not generated.
 fn pages() -> String {
     PAGES.iter().fold(readme(), |text, page| text + "\n" + &read(page))
 }

@@ -199,7 +199,7 @@ fn what_is_wrong_with_a_connection_has_a_name_a_stage_and_a_hint() {
 }
 
 #[test]
-fn two_instances_foreign_and_damaged_records_and_more_partitions_disturb_nobody() {
+fn two_instances_foreign_and_damaged_records_and_added_partitions_disturb_no_heartbeat() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "hb-company";
     let config = plaintext(kafka, topic);
@@ -242,7 +242,7 @@ fn two_instances_foreign_and_damaged_records_and_more_partitions_disturb_nobody(
         let totals = service.totals("k");
         assert_eq!(totals.bad(), 0, "{totals:?}\n{}", service.log());
     }
-    // A second instance of the same name: the first is told of it, and judges nothing of it.
+    // A second instance of the same name: the first recognises its records, and judges none of them.
     let copy = Service::start(&config.replace("[heartbeat]", "[heartbeat]\ninstance = two"));
     wait_for("the copy to be recognised", Duration::from_secs(40), || {
         (again.sum("heartbeat_anomalies_total", &["kind=\"same_name\""]) > 0.0).then_some(())
@@ -254,7 +254,7 @@ fn two_instances_foreign_and_damaged_records_and_more_partitions_disturb_nobody(
     copy.stop();
 }
 
-/// What a heartbeat may end as when its broker stops answering: written or not, told or not.
+/// What a heartbeat may end as when its broker stops answering: written or not, acknowledged or not.
 const UNANSWERED: [&str; 4] = ["late", "rejected", "unacked_received", "unacked_missing"];
 
 /// Where the machine is short of processors the service may stall too, and says so.
@@ -343,7 +343,7 @@ fn faults_are_measured_and_nothing_needs_a_restart() {
     let deleted = since(&returned, &recreated, &with_loss, "deleted");
     assert!(deleted.get("lost").is_none_or(|lost| *lost <= 15), "{deleted:?}");
 
-    // All brokers gone: bad heartbeats, no exit; and back.
+    // All brokers stop: bad heartbeats, no exit. Then they return.
     for id in 1..=3 {
         kafka.broker(id).kill();
     }
@@ -558,7 +558,7 @@ fn a_topic_of_one_replica_on_one_side_is_put_right_where_that_is_allowed() {
     let lonely = [(0, vec![BrokerId(1)]), (1, vec![BrokerId(1)]), (2, vec![BrokerId(1)])].into();
     runtime().block_on(async {
         admin::create_topic(&wire, topic, 3, 1, &configs).await.expect("created");
-        // All three on one broker: nobody else leads anything.
+        // All three partitions on one broker: no other broker leads one.
         admin::reassign(&wire, topic, &lonely).await.expect("moved");
         let found = admin::coordinators(&wire, &["some-group"]).await.expect("an answer");
         let coordinator = found["some-group"].as_ref().map_err(|error| error.fault());

@@ -1,4 +1,4 @@
-//! No secret of a configuration is ever in the log, whatever its level and whoever refuses us.
+//! No secret of a configuration is ever in the log, whatever its level and whatever peer refuses the service.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 

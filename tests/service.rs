@@ -36,7 +36,7 @@ fn dead(extra: &str) -> String {
 }
 
 #[test]
-fn a_bad_configuration_is_told_whole_and_ends_with_78() {
+fn bad_configuration_is_reported_completely_and_ends_with_78() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.ini");
     fs::write(&file, "[kafka]\nbootstrap.servers = b:1\nsecurity.protocol = SASL_SSL\nsasl.password = hush\nlingr.ms = 3\n[topic]\npartitions = many\n").expect("a file");
@@ -277,7 +277,7 @@ fn the_demo_plays_faults_and_listens_where_the_environment_says() {
 }
 
 #[test]
-fn systemd_is_told_that_it_listens_lives_and_stops_whatever_kafka_does() {
+fn systemd_is_notified_of_listening_living_and_stopping_whatever_kafka_does() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");

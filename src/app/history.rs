@@ -21,7 +21,7 @@ fn open_file(path: &Path, config: &Config) -> HistoryFile {
     let names: Vec<&str> = config.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     match store.forget_others(&names) {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, "clusters that are configured no more are forgotten"),
+        Ok(count) => tracing::info!(count, "deleted the history of clusters that are no longer configured"),
         Err(error) => tracing::warn!("the history cannot be tidied up: {error}"),
     }
     HistoryFile::Open(Arc::new(store))

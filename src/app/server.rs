@@ -19,7 +19,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts to answer requests, and tells the supervisor.
+    /// Starts to answer requests, and notifies the supervisor.
     pub(super) fn start(config: &Config, state: http::State, listener: TcpListener) -> Self {
         let state = std::sync::Arc::new(state);
         tokio::spawn(http::write_ahead(state.clone()));
@@ -52,7 +52,7 @@ impl Server {
     }
 }
 
-/// Logs the address, tells the supervisor, and warns of a password in clear text.
+/// Logs the address, notifies the supervisor, and warns of a password in clear text.
 fn announce(config: &Config, listener: &TcpListener) {
     let Ok(address) = listener.local_addr() else { return };
     let scheme = if config.http.tls.is_some() { "https" } else { "http" };

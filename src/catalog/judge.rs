@@ -1,4 +1,4 @@
-//! Families of judgements: who is alive, who gets on, and which traffic is odd.
+//! Families of judgements: the status and the progress of groups, and unusual traffic.
 
 use super::{Family, Kind, family::family};
 

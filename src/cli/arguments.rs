@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{acls, config::Sources, oneshot, slo};
 
-/// Tells, from a client's seat, whether a Kafka cluster works for the people who depend on it.
+/// Measures, as a client, whether a Kafka cluster works for the people who depend on it.
 #[derive(Debug, Parser)]
 #[command(
     name = "kafka-heartbeat",
@@ -37,7 +37,7 @@ pub enum Command {
         /// Where the page and /metrics are served; 127.0.0.1:8080 unless the environment says otherwise
         #[arg(long, value_name = "HOST:PORT")]
         listen: Option<String>,
-        /// Play faults: a slow broker, a leader that moves, a broker that goes and comes back
+        /// Play faults: a slow broker, a leader that moves, a broker that stops and returns
         #[arg(long)]
         faults: bool,
     },
@@ -66,7 +66,7 @@ pub enum Command {
         /// Percent of heartbeats that come back in time, in place of slo.availability
         #[arg(long, value_name = "PERCENT", value_parser = crate::config::promise)]
         objective: Option<f64>,
-        /// For whom
+        /// The program that reads the output
         #[arg(long, value_enum, default_value_t = slo::Format::Prometheus)]
         format: slo::Format,
     },
@@ -75,10 +75,10 @@ pub enum Command {
         /// The configuration file; without it, the defaults
         #[arg(long, short, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// For whom
+        /// The form of the output
         #[arg(long, value_enum, default_value_t = acls::Format::Kafka)]
         format: acls::Format,
-        /// Who gets them; the name of sasl.username unless set, and with a certificate User:CN=… has to be
+        /// The principal that gets the permissions; by default sasl.username. With a client certificate it must be given, as User:CN=…
         #[arg(long, value_name = "NAME")]
         principal: Option<String>,
     },
@@ -92,14 +92,14 @@ pub enum Command {
         /// The new file
         into: PathBuf,
     },
-    /// Check a configuration and tell everything that is wrong with it
+    /// Check a configuration and report every error in it
     CheckConfig {
         /// The file
         file: PathBuf,
     },
-    /// What topic assurance would do, or do it
+    /// Print the changes that the heartbeat topic needs, or make them
     Topic {
-        /// plan or apply
+        /// Whether to print or to make the changes
         #[command(subcommand)]
         action: TopicAction,
     },
@@ -119,7 +119,7 @@ pub enum Command {
 pub enum TopicAction {
     /// Print what is missing; change nothing
     Plan(Connection),
-    /// Do it
+    /// Make the changes
     Apply(Connection),
 }
 

@@ -1,5 +1,5 @@
 //! The world of the test: a real Kafka, the service, Prometheus with our rules, Alertmanager with our routes, and
-//! somebody who is told; a minute lasts two seconds.
+//! a receiver of notifications; a minute lasts two seconds.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -71,7 +71,7 @@ pub(crate) fn in_short(rules: &str) -> String {
     text
 }
 
-/// What somebody was told, in order.
+/// The notifications that were received, in order.
 type Told = Arc<Mutex<Vec<Message>>>;
 
 /// One alert of what Alertmanager sent to a receiver.
@@ -87,7 +87,7 @@ impl Message {
     }
 }
 
-/// Somebody who is told, and takes what is pushed, on a thread of its own until the process ends.
+/// The receiver of notifications and of pushed metrics, on a thread of its own until the process ends.
 fn somebody() -> (String, Told) {
     let told = Told::default();
     let (listener, heard) = (
@@ -218,7 +218,7 @@ impl Fault {
         Self { at: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// Seconds from the fault to a moment of which somebody else told.
+    /// Seconds from the fault to a moment that another program reported.
     fn until(&self, rfc3339: &str) -> f64 {
         let moment = humantime::parse_rfc3339_weak(&rfc3339[..rfc3339.len().min(19)]);
         let moment = moment.unwrap_or_else(|error| panic!("{rfc3339} is no moment: {error}"));
@@ -301,7 +301,7 @@ impl World {
         !list(&self.prometheus("query", &[("query", selector)])["result"]).is_empty()
     }
 
-    /// Who was told of what since a moment, as receiver and name.
+    /// The notifications since a moment, as receiver and alert name.
     pub(crate) fn told(&self, since: Instant, status: &str) -> BTreeSet<(String, String)> {
         let told = self.told.lock().expect("no listener panicked");
         let told = told.iter().filter(|message| message.at >= since && message.alert["status"] == status);
@@ -315,7 +315,7 @@ impl World {
         });
     }
 
-    /// Nothing that was told of goes on, but for news, which fade, and budgets that are remembered as spent for days.
+    /// No alert that was notified is still active, but for news, which fade, and budgets that are remembered as spent for days.
     pub(crate) fn wait_for_calm(&self) {
         let going_on = || {
             let told = self.told.lock().expect("no listener panicked");
@@ -348,7 +348,7 @@ impl World {
         assert!(others.is_empty(), "{others:?}");
     }
 
-    /// Of nothing else was anybody told than of these, since then, or of the machine.
+    /// No other alert was notified since then than these, or those about the machine.
     pub(crate) fn only(&self, since: Instant, names: &[&str]) {
         let told = self.told(since, "firing");
         let expected = |name: &str| names.contains(&name) || of_the_machine(name);
@@ -356,7 +356,7 @@ impl World {
         assert!(others.is_empty(), "{others:?}");
     }
 
-    /// What followed a fault, second by second: bad heartbeats, who was told of what and when it had begun, and the end.
+    /// What followed a fault, second by second: bad heartbeats, the notifications with the start of each alert, and the end.
     pub(crate) fn timeline(&self, fault: &Fault, what: &str) -> String {
         let mut lines = vec![(0.0, what.to_owned())];
         let bad = self.service.api("/api/v1/heartbeats?outcome=bad", "k");

@@ -51,6 +51,16 @@ fn every_file_keeps_to_its_layer() {
 }
 
 #[test]
+fn library_declares_its_modules_in_the_order_of_the_layers() {
+    let library = include_str!("../../src/lib.rs");
+    let declared = library
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+    let wiring = WIRING.into_iter().filter(|name| !["lib", "main"].contains(name));
+    assert_eq!(declared.collect::<Vec<_>>(), LAYERS.into_iter().chain(wiring).collect::<Vec<_>>());
+}
+
+#[test]
 fn code_map_lists_the_modules_in_the_order_of_the_layers() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/architecture.md");
     let page = std::fs::read_to_string(page).expect("the page can be read");

@@ -81,7 +81,7 @@ fn the_room_that_logs_take_is_what_kafkas_own_program_says() {
 }
 
 #[test]
-fn who_leaves_a_transaction_open_is_named_until_it_ends() {
+fn producer_of_an_open_transaction_is_named_until_the_transaction_ends() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "judged-transactions";
     kafka.create_topic(topic, 1);
@@ -160,7 +160,7 @@ async fn write_unknown_to_the_coordinator(wire: &wire::Cluster, topic: &str, tra
 }
 
 #[test]
-fn a_transaction_that_nobody_will_end_is_hanging_until_somebody_aborts_it() {
+fn transaction_unknown_to_its_coordinator_is_hanging_until_it_is_aborted() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
     let (topic, transactional) = ("judged-hanging", "judged-hanging-tx");
     kafka.create_topic(topic, 1);

@@ -96,7 +96,7 @@ fn a_topic_for_findings_that_is_missing_is_one_warning_and_stops_nothing_else() 
     wait_for("several tries", PATIENCE, || (failed() >= Some(3.0)).then_some(()));
     let lag = service.series("kafka_consumergroup_group_sum_lag", &[&format!("group=\"{group}\"")]);
     assert_eq!(lag, Some(20.0), "the rest runs");
-    // Once there is such a topic, what could not be told is.
+    // Once the topic exists, the findings that could not be published are.
     kafka.create_topic(alerts, 1);
     let found = read(kafka, alerts, |found| !found.is_empty());
     assert_eq!((found[0].0.as_str(), &found[0].1["state"]), ("consumer_lag", &"firing".into()));

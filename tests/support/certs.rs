@@ -1,4 +1,4 @@
-//! Certificates for the TLS tests, made anew in each run.
+//! Certificates for the TLS tests, made again in each run.
 //!
 //! Nothing here is a secret: the keys live in `target/` and open nothing but a test's own sockets.
 

@@ -1,6 +1,6 @@
-//! A broker on loopback that does what a test tells it.
+//! A broker on loopback that does what a test wants.
 //!
-//! It speaks the protocol well unless told otherwise: [`Fake::on`] sets what it does with one kind of
+//! It speaks the protocol well unless a test says otherwise: [`Fake::on`] sets what it does with one kind of
 //! request, from a proper answer to silence, a lie about a length or a hang-up. Like Kafka it answers a
 //! connection's requests one after the other. It counts what it is asked.
 

@@ -82,7 +82,7 @@ pub(crate) fn group(service: &Service, name: &str) -> Option<BTreeMap<(String, i
     Some(partitions.collect())
 }
 
-/// Waits until a partition of a group is told so.
+/// Waits until a partition of a group is reported so.
 pub(crate) fn wait_for_lag(
     service: &Service,
     name: &str,

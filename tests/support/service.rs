@@ -24,7 +24,7 @@ pub(crate) struct Service {
     folder: tempfile::TempDir,
 }
 
-/// Counts of one cluster, as `/api/v1/status` tells them.
+/// Counts of one cluster, as `/api/v1/status` reports them.
 #[derive(Debug, Clone)]
 pub(crate) struct Totals {
     pub(crate) scheduled: u64,

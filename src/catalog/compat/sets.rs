@@ -8,7 +8,7 @@ use crate::catalog::Description;
 pub struct Set {
     /// The key of `[compat]`.
     pub switch: &'static str,
-    /// Whose they are.
+    /// The name of the program.
     pub program: &'static str,
     /// What to know before they are used.
     pub note: &'static str,
@@ -16,7 +16,7 @@ pub struct Set {
     pub families: &'static [&'static Description],
 }
 
-/// By program.
+/// The programs whose metric names can be exposed too.
 pub static SETS: [Set; 4] = [
     Set {
         switch: "cc_heartbeat",

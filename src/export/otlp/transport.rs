@@ -158,7 +158,7 @@ fn grpc(settings: &Target, method: &'static str) -> Result<Transport, String> {
     let (endpoint, headers) = server(settings)?;
     let mut client = Grpc::new(endpoint.connect_lazy());
     if settings.compression == Compression::Gzip {
-        // Who is asked so answers so.
+        // A server that gets packed requests may pack its answers.
         client =
             client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
     }

@@ -49,7 +49,7 @@ impl Block {
 pub struct Blocks {
     constant: Vec<u8>,
     format: Format,
-    /// When the counters began. Absent where the format does not tell it, or where it is not wanted.
+    /// When the counters began. Absent if the format has no place for it, or if it is not wanted.
     created: Option<SystemTime>,
     /// Whether only the compressed form is kept.
     only_packed: bool,

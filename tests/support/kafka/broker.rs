@@ -82,7 +82,7 @@ impl Broker {
         });
     }
 
-    /// Waits until all the other brokers have noticed that this one is gone.
+    /// Waits until all the other brokers have noticed that this one has stopped.
     pub(crate) fn wait_until_fenced(&self) {
         wait_for(&format!("broker {} to leave the metadata", self.id), Duration::from_secs(30), || {
             (self.is_known() == Some(false)).then_some(())

@@ -98,7 +98,7 @@ pub(crate) fn is_modern() -> bool {
     version().split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major >= 4)
 }
 
-/// A folder of this process. Folders of processes that are gone are removed first: their lock is free.
+/// A folder of this process. Folders of processes that have ended are removed first: their lock is free.
 pub(super) fn run_folder() -> PathBuf {
     static RUN: OnceLock<(PathBuf, File)> = OnceLock::new();
     let (folder, _owner) = RUN.get_or_init(|| {

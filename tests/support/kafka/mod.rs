@@ -1,7 +1,7 @@
 //! A real Apache Kafka for the tests: three brokers on free loopback ports, their data in `target/kafka`.
 //!
 //! `Kafka::shared` is for tests that leave the cluster as they found it but for their own topics;
-//! whoever stops brokers takes `Kafka::start`. All users of `shared` belong in one test binary, because
+//! a test that stops brokers takes `Kafka::start`. All users of `shared` belong in one test binary, because
 //! each process has its own cluster. `None` means that this machine cannot run Kafka: the test
 //! prints so and passes, unless `CI=true` or `REQUIRE_KAFKA=1` make that a failure.
 //!
@@ -57,7 +57,7 @@ pub(crate) const NOBODY: Credentials = Credentials { user: "nobody", password: "
 /// A way into the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// Open to everybody, who may do everything.
+    /// Open to every client, with all permissions.
     Plaintext,
     /// PLAIN and SCRAM.
     SaslPlaintext,
@@ -128,7 +128,7 @@ impl Kafka {
         can_run().then(|| Kafka::launch(brokers, Some(install::lock("private.lock")), None))
     }
 
-    /// The same, with a proxy before the last broker: whoever connects to that broker by the cluster's metadata, clients
+    /// The same, with a proxy before the last broker: every client that connects to that broker by the metadata of the cluster, clients
     /// and the other brokers, gets to the proxy. Only the plaintext listener has one.
     pub(crate) fn start_behind_proxy(brokers: usize) -> Option<(Kafka, Proxy)> {
         if env::var("KAFKA_BOOTSTRAP_SERVERS").is_ok_and(|servers| !servers.is_empty()) {
@@ -141,7 +141,7 @@ impl Kafka {
         })
     }
 
-    /// An address where nobody listens.
+    /// An address without a listener.
     pub(crate) fn dead_bootstrap() -> String {
         format!("127.0.0.1:{}", free_port())
     }
@@ -176,7 +176,7 @@ impl Kafka {
         self.folder.join("untrusted-ca.pem")
     }
 
-    /// The certificate of `User:CN=heartbeat`, who may do everything.
+    /// The certificate of `User:CN=heartbeat`, which has all permissions.
     pub(crate) fn client_cert_paths(&self) -> IdentityPaths {
         self.identity("client")
     }
@@ -339,7 +339,7 @@ impl Kafka {
 }
 
 impl Drop for Kafka {
-    /// Ends the brokers. Their files stay for whoever reads the logs of a failure; the next run removes them.
+    /// Ends the brokers. Their files stay, for the logs of a failure; the next run removes them.
     fn drop(&mut self) {
         self.brokers.clear();
         if self.external.is_none() && !std::thread::panicking() {

@@ -1,6 +1,6 @@
 //! One broker's process, tied to the life of this one.
 //!
-//! Statics are not dropped and SIGKILL asks nobody, so no destructor can promise that a broker ends.
+//! Statics are not dropped and SIGKILL cannot be caught, so no destructor can promise that a broker ends.
 //! A small shell stands between: it holds the read end of a pipe whose write end lives here alone.
 //! When this process ends in whatever way, the shell reads the end of the pipe and kills its own child,
 //! which it has not reaped: the process id cannot have become somebody else's.

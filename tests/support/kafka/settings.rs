@@ -30,7 +30,7 @@ impl Ports {
     }
 }
 
-/// A loopback port that nobody listens on, given out once.
+/// A loopback port without a listener, given out once.
 ///
 /// It lies below the range from which systems take the local ports of outgoing connections: a broker
 /// that is down for a while finds its port still free.
