@@ -13,7 +13,7 @@ use std::{
 use super::judge::{Changes, Kind, Status, Transition};
 use crate::{
     collect::topology::{Change, Changed},
-    kafka::fault::plain,
+    text::plain,
 };
 
 /// Number of events that are kept: the newest.

@@ -3,16 +3,14 @@
 //! [`Fault`] is a closed list, so that a metric may have it as a label and an alert may match it. The text of an error may
 //! hold a host name or a broker's message. It goes to the log and never into a label.
 
-// For the modules of the collection, until they name it themselves.
-pub use crate::text::plain;
-
-use crate::{closed_enum::closed_enum, sync::lock};
 use std::{
     collections::BTreeMap,
     error, fmt,
     sync::Mutex,
     time::{Duration, Instant},
 };
+
+use crate::{closed_enum::closed_enum, sync::lock};
 
 /// The shortest time between two log lines with the same hint.
 const HINT_INTERVAL: Duration = Duration::from_secs(3600);

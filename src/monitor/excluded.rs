@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{task::JoinHandle, time::timeout};
 
-use crate::{config, kafka::fault::plain};
+use crate::{config, text::plain};
 
 /// The largest file that is read, in bytes: a longer one is a mistake.
 const LONGEST: u64 = 1 << 20;

@@ -184,7 +184,7 @@ impl Writer {
             memory.judge.drop_deletions();
             memory.events.unsaved();
             memory.topology.unsaved();
-            memory.topics.keep_nothing();
+            memory.topics.drop_deletions();
             return;
         };
         let Target { generation, is_empty } = self.target;

@@ -4,12 +4,13 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use rusqlite::{Connection, ErrorCode};
 
 use super::tables::{self, FROM_FIRST, VERSION};
+use crate::clock::since_1970;
 
 /// An open history file, and the identity that distinguishes it from another file under the same name.
 #[derive(Debug)]
@@ -214,8 +215,7 @@ fn set_aside(path: &Path) -> Result<PathBuf, String> {
 
 /// The suffix for the name of a file that is set aside: `.aside-` and the time in seconds since 1970.
 fn aside() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    format!(".aside-{since}")
+    format!(".aside-{}", since_1970(SystemTime::now()).as_secs())
 }
 
 /// The path with this suffix.

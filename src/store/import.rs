@@ -11,9 +11,10 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::{Store, tables::Changes};
 use crate::{
+    clock::from_unix_seconds,
     collect::{history::History, topics::HistoryRow},
     evaluate::judge::{Kept, Life, LifeRow, Moment, Status},
-    kafka::fault::plain,
+    text::plain,
 };
 
 /// The content of an imported database.
@@ -132,7 +133,7 @@ fn lives(old: &Connection, begun: i64) -> rusqlite::Result<Vec<LifeRow>> {
 
 /// The time of these seconds since 1970; 1970 for a negative number.
 fn wall(seconds: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+    from_unix_seconds(seconds).unwrap_or(UNIX_EPOCH)
 }
 
 /// Excluded groups and topics, as lines for the file of `[lag] exclude.file`.

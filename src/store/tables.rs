@@ -10,6 +10,7 @@ use std::{
 use rusqlite::{Connection, Transaction, params};
 
 use crate::{
+    clock::{from_unix_ms, ms, unix_ms},
     collect::{history::History, topics::HistoryRow, topology::TopicRow},
     evaluate::{
         events::{self, Event},
@@ -126,14 +127,14 @@ impl Changes {
                     &**group,
                     &**topic,
                     life.status.as_str(),
-                    millis(life.since.own),
-                    ms(life.since.wall),
-                    life.advanced.map(ms),
+                    ms(life.since.own),
+                    unix_ms(life.since.wall),
+                    life.advanced.map(unix_ms),
                     life.still,
-                    millis(life.counted),
+                    ms(life.counted),
                     committed_bytes(&life.committed),
                     verdict_bytes(verdicts),
-                    judged.map(ms)
+                    judged.map(unix_ms)
                 ])?,
                 None => drop.execute(params![cluster, &**group, &**topic])?,
             };
@@ -179,7 +180,7 @@ impl Changes {
         }
         let mut put = file.prepare("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5)")?;
         for event in &self.events {
-            put.execute(params![cluster, ms(event.at), event.kind, event.subject, event.words])?;
+            put.execute(params![cluster, unix_ms(event.at), event.kind, event.subject, event.words])?;
         }
         file.prepare(FORGET_EVENTS)?.execute(params![cluster, events::MOST as i64])?;
         Ok(())
@@ -269,20 +270,9 @@ pub(crate) fn events(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<E
     Ok(rows.filter_map(Result::ok).collect())
 }
 
-/// A duration in milliseconds.
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A time in milliseconds since 1970; 0 for a time before 1970.
-fn ms(at: SystemTime) -> i64 {
-    millis(at.duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
 /// The time of these milliseconds since 1970; 1970 for a negative or unrepresentable number.
 fn moment(ms: i64) -> SystemTime {
-    let since = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+    from_unix_ms(ms).unwrap_or(UNIX_EPOCH)
 }
 
 /// Encodes committed offsets by partition: 4 bytes of partition and 8 bytes of offset each, big-endian.

@@ -1,8 +1,8 @@
 //! The samples of log end offsets that survive a restart: loaded at the start, and written to the history file when they change.
 
-use super::row::{HistoryRow, Loaded};
 use super::{
     memory::{PartitionMemory, TopicMemory},
+    row::{HistoryRow, Loaded},
     watched::Watched,
 };
 
@@ -48,7 +48,7 @@ impl Watched {
     }
 
     /// Forgets the rows of deleted partitions, for a service that writes no history file.
-    pub(crate) fn keep_nothing(&mut self) {
+    pub(crate) fn drop_deletions(&mut self) {
         self.deleted.clear();
     }
 }

@@ -1,12 +1,12 @@
 //! Judges in each cycle whether the traffic of each topic is usual.
 
-use std::{collections::BTreeMap, sync::Arc, time::UNIX_EPOCH};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     anomaly::{self, Rate},
     groups::{Changes, CycleView, Judge},
 };
-use crate::config;
+use crate::{clock::since_1970, config};
 
 /// The baseline of a topic is forgotten after this many cycles in a row without the topic: a topic that is missing for
 /// an hour may return.
@@ -29,7 +29,7 @@ impl Judge {
             }
             stays
         });
-        let since = cycle.at.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = since_1970(cycle.at.wall);
         let (hour, _) = anomaly::hour(since.as_secs());
         let mut rates = BTreeMap::new();
         for (name, topic) in cycle.topics {

@@ -1,14 +1,10 @@
 //! The table of consumer groups.
 
-use std::{
-    cmp::Reverse,
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use super::{
     rows::Rows,
-    words::{UNKNOWN, ago, count},
+    words::{UNKNOWN, count, two_units},
 };
 use crate::{
     board::Readings,
@@ -181,7 +177,7 @@ fn verdict_words(verdict: Verdict) -> &'static str {
 
 /// How old the oldest record is that the group has not consumed.
 fn time_lag(lag: TimeLag) -> String {
-    let words = duration(lag.age);
+    let words = two_units(lag.age);
     match lag.method {
         Method::Current => "none".to_owned(),
         Method::Clamped => format!("more than {words}"),
@@ -199,12 +195,7 @@ fn method(lag: TimeLag) -> String {
         Method::Clamped => "older than all samples",
     };
     match lag.error {
-        Some(error) if error >= Duration::from_secs(1) => format!("{method}, ± {}", duration(error)),
+        Some(error) if error >= Duration::from_secs(1) => format!("{method}, ± {}", two_units(error)),
         Some(_) | None => method.to_owned(),
     }
-}
-
-/// A duration in the two largest units that fit.
-fn duration(time: Duration) -> String {
-    ago(UNIX_EPOCH, UNIX_EPOCH + time)
 }

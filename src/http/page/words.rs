@@ -20,7 +20,12 @@ pub(super) fn millis(time: Duration) -> String {
 
 /// The time from `since` to `now`, in the two largest units that fit.
 pub(super) fn ago(since: SystemTime, now: SystemTime) -> String {
-    let seconds = now.duration_since(since).unwrap_or_default().as_secs();
+    two_units(now.duration_since(since).unwrap_or_default())
+}
+
+/// A duration in the two largest units that fit.
+pub(super) fn two_units(time: Duration) -> String {
+    let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
