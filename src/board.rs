@@ -151,8 +151,8 @@ impl Board {
 }
 
 impl Readings {
-    /// Every request that needs a permission of its own and that the service sends, with its state: the one list of these
-    /// requests.
+    /// Every request that the service sends and that needs its own permission, with the state of that permission. No other list
+    /// of these requests exists.
     pub fn capabilities(&self) -> Vec<(Request, Capability)> {
         let mut all = Vec::new();
         if let Some(metadata) = self.metadata.fresh() {

@@ -1,5 +1,4 @@
-//! The expiry of our own certificates: those that the service presents to Kafka and to collectors, and that of its HTTP
-//! server.
+//! The expiry of the certificates that the service presents: to Kafka, to OTLP collectors, and to HTTP clients.
 //!
 //! Kafka's clients and the exporters read their certificate once, at the start, so the expiry is that of the certificate
 //! in use. The HTTP server reads its certificate again when the file changes, so the file is read again here.

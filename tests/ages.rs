@@ -88,7 +88,7 @@ fn clocks_that_are_ten_years_off_spoil_no_other_age() {
 }
 
 #[test]
-fn where_the_broker_stamps_its_time_the_producers_does_not_count() {
+fn log_append_time_counts_instead_of_the_producers_timestamp() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "age-append-time";
     kafka.create_topic_with(topic, 1, &["message.timestamp.type=LogAppendTime"]);
@@ -120,7 +120,7 @@ fn first_record(kafka: &Kafka, topic: &str, from: i64) -> (i64, i64) {
 }
 
 #[test]
-fn of_a_compacted_topic_the_record_that_will_be_read_counts() {
+fn time_lag_of_a_compacted_topic_is_of_the_record_that_will_be_read() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "age-compacted";
     let settings = [
@@ -303,7 +303,7 @@ fn ends_and_newest_timestamps_are_those_of_kafkas_own_program() {
 }
 
 #[test]
-fn a_frozen_broker_takes_its_own_numbers_away_and_no_others() {
+fn frozen_broker_makes_its_own_numbers_absent_and_no_others() {
     let Some(kafka) = Kafka::start(3) else { return };
     let kafka = &kafka;
     let topic = "age-frozen";

@@ -154,7 +154,7 @@ const SILENT: [(&str, &str); 15] = [
 ];
 
 #[test]
-fn the_right_people_hear_of_the_right_things_and_that_they_are_over() {
+fn each_alert_reaches_its_receiver_and_is_resolved_there() {
     let Some(world) = World::start() else { return };
     let traffic = Traffic::default();
     thread::scope(|scope| {

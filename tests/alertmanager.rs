@@ -2,8 +2,6 @@
 //!
 //! `ALERTMANAGER` says where the program is; without it the test says so and passes, except under `CI=true`.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
 use serde_json::{Value, json};
@@ -121,14 +119,14 @@ struct Alertmanager {
 
 impl Alertmanager {
     fn start(program: &std::path::Path, rule: &Value) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let config = json!({
-            "route": { "receiver": "nobody" },
-            "receivers": [{ "name": "nobody" }],
+            "route": { "receiver": "none" },
+            "receivers": [{ "name": "none" }],
             "inhibit_rules": [rule],
         });
         let file = folder.path().join("alertmanager.yml");
-        fs::write(&file, config.to_string()).unwrap();
+        fs::write(&file, config.to_string()).expect("the configuration is written");
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(program);
         command
@@ -143,13 +141,18 @@ impl Alertmanager {
         let alerts: Vec<_> = alerts.iter().map(|alert| json!({ "labels": labels(alert) })).collect();
         let url = format!("http://{}/api/v2/alerts", self.address);
         let body = Value::from(alerts).to_string();
-        ureq::post(&url).header("content-type", "application/json").send(body).unwrap();
+        ureq::post(&url)
+            .header("content-type", "application/json")
+            .send(body)
+            .expect("the alerts are accepted");
     }
 
     /// The state of each alert by its labels.
     fn states(&self) -> Vec<(Value, String)> {
-        let mut answer = ureq::get(format!("http://{}/api/v2/alerts", self.address)).call().unwrap();
-        let alerts: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        let answer = ureq::get(format!("http://{}/api/v2/alerts", self.address)).call();
+        let mut answer = answer.expect("the alerts are listed");
+        let answer = answer.body_mut().read_to_string().expect("the answer is text");
+        let alerts: Value = serde_json::from_str(&answer).expect("the answer is JSON");
         list(&alerts)
             .iter()
             .map(|alert| (alert["labels"].clone(), text(&alert["status"]["state"]).to_owned()))
@@ -159,9 +162,9 @@ impl Alertmanager {
 
 fn labels(alert: &str) -> Value {
     let mut words = alert.split(' ');
-    let mut labels = json!({ "alertname": words.next().unwrap() });
+    let mut labels = json!({ "alertname": words.next().expect("an alert has a name") });
     for word in words {
-        let (name, value) = word.split_once('=').unwrap();
+        let (name, value) = word.split_once('=').expect("a label is NAME=VALUE");
         labels[name] = value.into();
     }
     labels

@@ -111,7 +111,7 @@ fn records_deleted_unread_are_lost_and_a_committed_offset_beyond_the_log_end_is_
 }
 
 #[test]
-fn the_oldest_unread_record_is_as_old_as_it_is() {
+fn time_lag_is_the_age_of_the_next_record() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "lag-age";
     kafka.create_topic(topic, 1);
@@ -141,7 +141,7 @@ fn the_oldest_unread_record_is_as_old_as_it_is() {
 }
 
 #[test]
-fn a_topic_is_as_fresh_as_its_newest_record() {
+fn topic_is_as_fresh_as_its_newest_record() {
     let Some(kafka) = Kafka::shared() else { return };
     for topic in ["fresh-good", "fresh-never", "fresh-future", "fresh-drained", "other"] {
         kafka.create_topic(topic, 2);
@@ -189,7 +189,7 @@ fn a_topic_is_as_fresh_as_its_newest_record() {
 }
 
 #[test]
-fn a_group_that_lagged_before_the_service_began_has_an_age_at_once() {
+fn group_that_lagged_before_the_service_began_has_an_age_at_once() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "lag-search";
     kafka.create_topic(topic, 2);
@@ -221,7 +221,7 @@ fn a_group_that_lagged_before_the_service_began_has_an_age_at_once() {
 }
 
 #[test]
-fn what_a_transaction_leaves_behind_is_nothing_to_read() {
+fn control_batch_of_a_transaction_leaves_nothing_to_read() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "lag-transaction";
     kafka.create_topic(topic, 1);
@@ -280,7 +280,7 @@ fn what_a_transaction_leaves_behind_is_nothing_to_read() {
 }
 
 #[test]
-fn what_was_seen_before_a_restart_is_still_known() {
+fn samples_from_before_a_restart_are_still_known() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "lag-restart";
     kafka.create_topic(topic, 1);

@@ -52,7 +52,7 @@ fn alerts_name_only_known_metrics() {
 }
 
 #[test]
-fn a_label_with_known_values_is_compared_with_one_of_them() {
+fn label_with_known_values_is_compared_with_one_of_them() {
     let known = [
         ("outcome", Outcome::ALL.map(Outcome::as_str).to_vec()),
         ("kind", [Anomaly::ALL.map(Anomaly::as_str).as_slice(), &Odd::ALL.map(Odd::as_str)].concat()),
@@ -133,7 +133,7 @@ fn every_alert_is_seen_to_fire_to_be_silent_and_to_end() {
 }
 
 #[test]
-fn the_list_of_alerts_is_what_rules_and_cases_say() {
+fn list_of_alerts_is_what_rules_and_cases_say() {
     let mut page = "# Alerts\n\n\
         This table is generated from [the alert rules](../prometheus/rules) and [their test cases](../prometheus/tests), which \
         promtool runs. In the test case an alert is silent at the first moment, fires at the second and has ended at the third. \
@@ -198,7 +198,7 @@ fn fired(labels: &str) -> (String, String) {
 }
 
 #[test]
-fn the_rules_of_what_is_promised_are_those_that_the_program_writes() {
+fn slo_rules_in_the_repository_are_those_that_the_program_writes() {
     let sources = Sources { bootstrap: Some("localhost:9092".to_owned()), ..Sources::default() };
     let config = config::load(&sources).expect("the defaults");
     let files = [
@@ -217,7 +217,7 @@ fn the_rules_of_what_is_promised_are_those_that_the_program_writes() {
 }
 
 #[test]
-fn what_cannot_be_promised_is_refused_with_the_reason() {
+fn objective_that_cannot_be_measured_is_refused_with_the_reason() {
     let rules = |settings: &[(&'static str, &'static str, &str)], objective| {
         let settings = settings
             .iter()
@@ -329,7 +329,7 @@ fn every_query_of_a_panel_is_filtered_and_rated_as_it_should() {
 }
 
 #[test]
-fn the_checks_can_fail() {
+fn checks_of_dashboards_and_alerts_can_fail() {
     let families = BTreeSet::from(["heartbeat_brokers".to_owned(), "heartbeat_x_seconds".to_owned()]);
     assert_eq!(unknown("sum by (broker) (heartbeat_borkers{a=\"b\"})", &families), ["heartbeat_borkers"]);
     assert_eq!(unknown("rate(heartbeat_x_seconds_bucket[5m]) > 1e-3", &families), [""; 0]);
@@ -341,7 +341,7 @@ fn the_checks_can_fail() {
 }
 
 #[test]
-fn the_files_of_compose_prometheus_and_grafana_parse() {
+fn files_of_compose_prometheus_and_grafana_parse() {
     for file in [
         "docker-compose.yml",
         "prometheus/prometheus.yml",
@@ -413,7 +413,7 @@ fn image_is_built_from_files_that_exist_and_gets_its_revision() {
 
 /// Puts the queries where promtool can check them: a rule file, the variables filled in.
 #[test]
-fn the_queries_are_written_down_for_promtool() {
+fn queries_are_written_down_for_promtool() {
     let rules: Vec<_> = dashboards()
         .iter()
         .flat_map(|(_, dashboard)| queries(dashboard))
@@ -546,7 +546,7 @@ fn query_problems(expr: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_page_of_metrics_is_what_the_program_prints() {
+fn page_of_metrics_is_what_the_program_prints() {
     let printed = kafka_heartbeat::export::reference::markdown();
     let hint = "run `cargo run -- metrics > docs/metrics.md`";
     assert!(read("docs/metrics.md") == printed, "docs/metrics.md is not what is declared: {hint}");

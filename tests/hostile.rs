@@ -1,7 +1,6 @@
 //! The memory that answers of a hostile broker cost. The test is alone in its process, because it measures the process.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -114,8 +113,8 @@ fn groups(count: usize) -> Vec<u8> {
 /// A broker that answers one request, in one version, with these bytes. It also answers ApiVersions, and Metadata with
 /// itself.
 async fn broker(key: ApiKey, version: i16, answer: Vec<u8>) -> Cluster {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
     let servers = address.to_string();
     let answer: Arc<[u8]> = answer.into();
     tokio::spawn(async move {
@@ -129,7 +128,10 @@ async fn broker(key: ApiKey, version: i16, answer: Vec<u8>) -> Cluster {
     });
     let property = Property { value: servers, place: "test".to_owned() };
     let properties = Properties([("bootstrap.servers".to_owned(), property)].into_iter().collect());
-    Cluster::new(Arc::new(Client::from_properties(&properties).unwrap()), Duration::from_secs(60))
+    Cluster::new(
+        Arc::new(Client::from_properties(&properties).expect("valid properties")),
+        Duration::from_secs(60),
+    )
 }
 
 async fn serve(
@@ -152,7 +154,10 @@ async fn serve(
                     .with_max_version(version)
             };
             let known = vec![known(ApiKey::Metadata, 12), known(key, version)];
-            ApiVersionsResponse::default().with_api_keys(known).encode(&mut small, 3).unwrap();
+            ApiVersionsResponse::default()
+                .with_api_keys(known)
+                .encode(&mut small, 3)
+                .expect("it can be encoded");
             &small[..]
         } else if asked == key as i16 {
             answer
@@ -162,7 +167,10 @@ async fn serve(
                 .with_host(StrBytes::from_string(own.ip().to_string()))
                 .with_port(i32::from(own.port()));
             small.push(0);
-            MetadataResponse::default().with_brokers(vec![broker]).encode(&mut small, 12).unwrap();
+            MetadataResponse::default()
+                .with_brokers(vec![broker])
+                .encode(&mut small, 12)
+                .expect("it can be encoded");
             &small[..]
         };
         stream.write_u32(body.len() as u32 + 4).await?;
@@ -172,14 +180,14 @@ async fn serve(
 }
 
 fn status(field: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+    let status = fs::read_to_string("/proc/self/status").expect("the status of this process");
+    let line = status.lines().find(|line| line.starts_with(field)).expect("the field");
+    line.split_whitespace().nth(1).expect("a value").parse::<u64>().expect("a number") << 10
 }
 
 /// The result of the work, and the most by which the resident memory grew meanwhile, in bytes.
 async fn growth<T>(work: impl Future<Output = T>) -> (T, u64) {
-    fs::write("/proc/self/clear_refs", "5").unwrap();
+    fs::write("/proc/self/clear_refs", "5").expect("the peak is reset");
     let before = status("VmRSS");
     let done = work.await;
     (done, status("VmHWM").saturating_sub(before))
@@ -208,7 +216,7 @@ async fn answer_costs_at_most_64_mib_and_a_large_cluster_is_still_read() {
     }
     for count in [2_000_000, 200_000] {
         let cluster = broker(ApiKey::ListGroups, 3, groups(count)).await;
-        admin::metadata(&cluster, Topics::All).await.unwrap();
+        admin::metadata(&cluster, Topics::All).await.expect("the first answer");
         let (_, grown) = growth(admin::list_groups(&cluster, &[BrokerId(1)])).await;
         println!("{count} groups: {} MiB", grown / MIB);
         assert!(grown <= MOST, "{count} groups: {} MiB", grown / MIB);
@@ -216,8 +224,11 @@ async fn answer_costs_at_most_64_mib_and_a_large_cluster_is_still_read() {
     for (flexible, version) in [(true, 12), (false, 8)] {
         let cluster = broker(ApiKey::Metadata, version, metadata(flexible, 10_000, 20, 3, false)).await;
         let (answer, grown) = growth(admin::metadata(&cluster, Topics::All)).await;
-        let topics = answer.unwrap().topics;
-        let partitions: usize = topics.values().map(|topic| topic.as_ref().unwrap().partitions.len()).sum();
+        let topics = answer.expect("the large answer is read").topics;
+        let partitions: usize = topics
+            .values()
+            .map(|topic| topic.as_ref().expect("a topic without an error").partitions.len())
+            .sum();
         println!("200,000 partitions in version {version}: {} MiB", grown / MIB);
         assert_eq!(partitions, 200_000);
         assert!(grown <= MOST, "version {version}: {} MiB", grown / MIB);

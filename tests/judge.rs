@@ -70,7 +70,7 @@ fn happened(service: &Service, subject: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_group_that_stops_is_offline_across_a_crash_and_recovers() {
+fn group_that_stops_is_offline_across_a_crash_and_recovers() {
     let Some(kafka) = Kafka::shared() else { return };
     let (group, topic) = ("judged-stops", "judged-stops-topic");
     let folder = tempfile::tempdir().expect("a folder");
@@ -140,7 +140,7 @@ fn commit_as(consumer: &BaseConsumer, topic: &str, offset: i64) {
 }
 
 #[test]
-fn a_consumer_that_stands_still_stalls_one_that_leaves_stops_and_one_that_comes_back_recovers() {
+fn consumer_that_commits_nothing_stalls_one_that_leaves_stops_and_one_that_returns_recovers() {
     let Some(kafka) = Kafka::shared() else { return };
     let (group, topic) = ("judged-members", "judged-members-topic");
     let folder = tempfile::tempdir().expect("a folder");
@@ -171,7 +171,7 @@ fn a_consumer_that_stands_still_stalls_one_that_leaves_stops_and_one_that_comes_
 }
 
 #[test]
-fn a_group_that_is_set_back_rewinds_and_one_that_is_deleted_stays_in_the_report() {
+fn group_that_is_reset_backwards_rewinds_and_a_deleted_group_stays_in_the_report() {
     let Some(kafka) = Kafka::shared() else { return };
     let (group, topic) = ("judged-rewinds", "judged-rewinds-topic");
     let folder = tempfile::tempdir().expect("a folder");

@@ -32,7 +32,7 @@ fn every_listener_lets_the_right_clients_in_and_only_them() {
 }
 
 #[test]
-fn a_user_without_permissions_sees_no_topic() {
+fn user_without_permissions_sees_no_topic() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
     kafka.create_topic("secret", 3);
     let allowed = sasl(kafka, Listener::SaslPlaintext, "SCRAM-SHA-256", HEARTBEAT);
@@ -42,7 +42,7 @@ fn a_user_without_permissions_sees_no_topic() {
 }
 
 #[test]
-fn a_broker_can_be_frozen_killed_stopped_and_brought_back() {
+fn broker_can_be_frozen_killed_stopped_and_brought_back() {
     let Some(kafka) = Kafka::start(3) else { return };
     kafka.create_topic("faults", 3);
     kafka.move_leader("faults", 0, 2);

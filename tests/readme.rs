@@ -40,7 +40,7 @@ fn every_outcome_has_a_row_and_every_row_is_an_outcome() {
 }
 
 #[test]
-fn an_outcome_counts_as_bad_where_the_code_says_so() {
+fn outcome_counts_as_bad_where_the_code_says_so() {
     for outcome in Outcome::ALL {
         let row = rows("outcome").into_iter().find(|row| row[0] == format!("`{}`", outcome.as_str()));
         let counts = row.expect("a row").pop().expect("a last cell");
@@ -133,7 +133,7 @@ fn every_metric_exists() {
 }
 
 #[test]
-fn the_configuration_is_valid_and_its_keys_exist() {
+fn configuration_is_valid_and_its_keys_exist() {
     let folder = tempfile::tempdir().expect("a folder");
     let (file, secret) = (folder.path().join("config.ini"), folder.path().join("secret"));
     fs::write(&secret, "hush\n").expect("a file");
@@ -159,7 +159,7 @@ fn the_configuration_is_valid_and_its_keys_exist() {
 }
 
 #[test]
-fn the_defaults_it_names_are_those_of_the_example() {
+fn defaults_in_the_documents_are_those_of_the_example() {
     let example = read("config.example.ini");
     let pages = pages();
     for (key, told, default) in
@@ -223,7 +223,7 @@ fn readme_is_short_and_links_every_page() {
 }
 
 #[test]
-fn what_is_required_is_what_the_manifest_and_the_tests_require() {
+fn requirements_in_the_readme_are_those_of_the_manifest_and_the_tests() {
     let (readme, manifest) = (readme(), read("Cargo.toml"));
     let (_, rest) = manifest.split_once("rust-version = \"").expect("a minimum version");
     let version = rest.split('"').next().expect("a split has a first part");

@@ -125,7 +125,7 @@ fn heartbeats_are_ok_over_every_kind_of_connection_and_a_dead_cluster_disturbs_n
 }
 
 #[test]
-fn what_is_wrong_with_a_connection_has_a_name_a_stage_and_a_hint() {
+fn connection_error_has_a_name_a_stage_and_a_hint() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
     let cluster = |name: &str, listener, rest: &str| {
         format!(
@@ -369,7 +369,7 @@ fn faults_are_measured_and_nothing_needs_a_restart() {
 }
 
 #[test]
-fn a_service_started_before_kafka_recovers_when_kafka_comes() {
+fn service_started_before_kafka_recovers_when_kafka_comes() {
     let Some(kafka) = Kafka::start(1) else { return };
     kafka.broker(1).kill();
     let service = Service::start_promptly(&plaintext(&kafka, "hb-early"));
@@ -384,7 +384,7 @@ fn a_service_started_before_kafka_recovers_when_kafka_comes() {
 }
 
 #[test]
-fn a_stalled_prober_blames_itself() {
+fn stalled_prober_blames_itself() {
     let Some(kafka) = Kafka::shared() else { return };
     let service = Service::start(&plaintext(kafka, "hb-stall"));
     let before = service.wait("k", "good heartbeats", 30, |totals| totals.of("ok") >= 10);
@@ -403,7 +403,7 @@ fn a_stalled_prober_blames_itself() {
 }
 
 #[test]
-fn a_probe_and_a_plan_report_and_exit() {
+fn probe_and_a_plan_report_and_exit() {
     let Some(kafka) = Kafka::shared() else { return };
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
     let run_with = |settings: &[(&str, &str)], arguments: &[&str]| {
@@ -446,7 +446,7 @@ fn a_probe_and_a_plan_report_and_exit() {
 }
 
 #[test]
-fn a_cc_heartbeat_file_runs_and_its_names_are_served_with_their_types() {
+fn cc_heartbeat_file_runs_and_its_names_are_served_with_their_types() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
     let file = include_str!("fixtures/cc-heartbeat.ini")
         .replace("pkc-00000.eu-central-1.aws.confluent.example:9092", &kafka.bootstrap(Listener::SaslSsl))
@@ -543,7 +543,7 @@ fn runtime() -> &'static tokio::runtime::Runtime {
 }
 
 #[test]
-fn a_topic_of_one_replica_on_one_side_is_put_right_where_that_is_allowed() {
+fn topic_with_one_replica_on_one_broker_is_corrected_if_that_is_allowed() {
     let Some(kafka) = Kafka::shared() else { return };
     let (topic, folder) = ("hb-rebalance", tempfile::tempdir().expect("a folder"));
     let file = folder.path().join("config.ini");

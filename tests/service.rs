@@ -91,7 +91,7 @@ fn print_config_prints_values_and_sources_without_secrets() {
 }
 
 #[test]
-fn a_port_in_use_ends_with_71_and_a_remedy() {
+fn port_in_use_ends_with_71_and_a_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let (code, _, errors) = run(&["-b", "127.0.0.1:1", "--listen", &address]);
@@ -154,7 +154,7 @@ fn without_kafka_it_lives_is_ready_and_counts_bad_heartbeats_and_a_signal_ends_i
 }
 
 #[test]
-fn a_probe_sends_heartbeats_where_the_service_does_not() {
+fn probe_sends_heartbeats_where_the_service_does_not() {
     let mut probe = program();
     probe.env("KAFKA_HEARTBEAT__HEARTBEAT__ENABLED", "false");
     probe.args(["probe", "--count", "2", "--deadline", "500ms", "--format", "json", "-b"]);
@@ -218,7 +218,7 @@ impl Drop for Demo {
 }
 
 #[test]
-fn the_demo_works_by_itself_and_ends_with_a_signal() {
+fn demo_works_by_itself_and_ends_with_a_signal() {
     let address = format!("127.0.0.1:{}", free_port());
     let demo = Demo::start(program().args(["demo", "--listen", &address]), address.clone());
     let heartbeats = wait_for("20 good heartbeats", Duration::from_secs(30), || {
@@ -258,7 +258,7 @@ fn the_demo_works_by_itself_and_ends_with_a_signal() {
 }
 
 #[test]
-fn the_demo_plays_faults_and_listens_where_the_environment_says() {
+fn demo_plays_faults_and_listens_where_the_environment_says() {
     let address = format!("127.0.0.1:{}", free_port());
     let mut program = program();
     program.args(["demo", "--faults"]).env("KAFKA_HEARTBEAT__HTTP__LISTEN", &address);

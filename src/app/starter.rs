@@ -29,7 +29,7 @@ pub(super) struct Tasks {
     pub(super) stop: CancellationToken,
 }
 
-/// A cluster whose tasks are started one after the other.
+/// Starts the tasks of one cluster. Each method starts one task and returns the channel on which that task publishes.
 pub(super) struct Starter {
     pub(super) cluster: Arc<config::Cluster>,
     /// The settings of the wire client, for sessions of their own.

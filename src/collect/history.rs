@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_fits_into_three_hundred_samples_and_recent_times_stay_exact() {
+    fn day_fits_into_three_hundred_samples_and_recent_times_stay_exact() {
         let mut history = History::default();
         // Ten records a second, sampled every 30 s for a day.
         (0..2880).for_each(|step| _ = history.add(seconds(step * 30), step as i64 * 300));
@@ -288,7 +288,7 @@ mod tests {
     proptest! {
         /// The true age lies within the error however the log grew, and the number of samples is bounded.
         #[test]
-        fn the_truth_lies_within_the_error(steps in prop::collection::vec((1u64..120, 0i64..1000), 2..600), pick in 0.0..1.0f64) {
+        fn true_time_lies_within_the_error(steps in prop::collection::vec((1u64..120, 0i64..1000), 2..600), pick in 0.0..1.0f64) {
             let (mut history, mut now, mut end) = (History::default(), 0u64, 0i64);
             let mut appended = Vec::new();
             _ = history.add(Duration::ZERO, 0);

@@ -324,7 +324,7 @@ mod tests {
     proptest! {
         /// In a log whose timestamps never go back, the true time lies within the error, after few guesses.
         #[test]
-        fn the_truth_lies_within_the_error(pauses in prop::collection::vec(0i64..100_000, 1..300), pick in 0.0..1.0f64) {
+        fn true_time_lies_within_the_error(pauses in prop::collection::vec(0i64..100_000, 1..300), pick in 0.0..1.0f64) {
             let log: Vec<i64> = pauses.iter().scan(1_000_000, |time, pause| { *time += pause; Some(*time) }).collect();
             let offset = ((log.len() as f64 * pick) as usize).min(log.len() - 1);
             let (state, guesses) = find(&log, offset as i64, log[log.len() - 1] + 1);

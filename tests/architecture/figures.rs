@@ -1,25 +1,28 @@
 //! Figures of a folder of sources, for people: the folder tree, the circles and the longest functions.
 //!
-//! `FIGURES=src cargo test --test architecture figures -- --nocapture` prints them.
+//! `cargo test --test architecture figures -- --nocapture` prints them. `FIGURES=PATH` names another folder of sources.
 
 use std::{
     collections::BTreeMap,
     fmt::{Error, Write},
-    path::Path,
+    path::PathBuf,
 };
 
 use crate::{
     circles::circles,
     functions::functions,
-    source::{Source, read},
+    source::{Source, folder, read},
 };
 
 const LONGEST: usize = 10;
 
 #[test]
-fn figures_are_printed_when_a_folder_is_named() {
-    if let Ok(folder) = std::env::var("FIGURES") {
-        println!("{}", figures(&read(Path::new(&folder))));
+fn figures_of_the_sources_name_every_folder() {
+    let sources = read(&std::env::var("FIGURES").map_or_else(|_| folder(), PathBuf::from));
+    let text = figures(&sources);
+    println!("{text}");
+    for folder in sources.iter().filter_map(|source| source.path.rsplit_once('/')) {
+        assert!(text.contains(&format!("src/{}\n", folder.0)), "{}", folder.0);
     }
 }
 

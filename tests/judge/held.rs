@@ -41,7 +41,7 @@ fn service(kafka: &Kafka, settings: &str) -> Service {
 }
 
 #[test]
-fn the_room_that_logs_take_is_what_kafkas_own_program_says() {
+fn size_of_logs_is_what_kafkas_own_program_reports() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "judged-sizes";
     kafka.create_topic(topic, 3);
@@ -192,7 +192,7 @@ fn transaction_unknown_to_its_coordinator_is_hanging_until_it_is_aborted() {
 }
 
 #[test]
-fn a_share_group_lags_by_what_kafkas_own_program_has_left_to_do() {
+fn share_group_has_the_lag_that_kafkas_own_program_reports() {
     let Some(kafka) = Kafka::shared_with_all_listeners().filter(|kafka| kafka.is_modern()) else { return };
     let (topic, group) = ("judged-shared", "judged-share-group");
     kafka.create_topic(topic, 1);

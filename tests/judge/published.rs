@@ -85,7 +85,7 @@ fn findings_are_published_when_they_start_get_worse_and_end_and_numbers_at_every
 }
 
 #[test]
-fn a_topic_for_findings_that_is_missing_is_one_warning_and_stops_nothing_else() {
+fn missing_topic_for_findings_is_one_warning_and_stops_nothing_else() {
     let Some(kafka) = Kafka::shared() else { return };
     let (group, topic, alerts) = ("unpublished-group", "unpublished-topic", "unpublished-alerts");
     kafka.create_topic(topic, 1);
