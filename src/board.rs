@@ -32,7 +32,7 @@ macro_rules! tasks {
         $task:ident = $label:literal: $field:ident: $snapshot:ty, runs if |$settings:ident| $runs:expr;
     )+) => {
         closed_enum! {
-            /// A periodic task of a cluster. Readiness, metrics and pages go by this one list of tasks.
+            /// A periodic task of a cluster. Readiness and the metrics of cycles follow from this list, and from no other.
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
             pub enum Task {
                 $($(#[$doc])* $task = $label),+
