@@ -1,8 +1,8 @@
-//! A broker on loopback that does what a test wants.
+//! A scripted broker on loopback.
 //!
-//! It speaks the protocol well unless a test says otherwise: [`Fake::on`] sets what it does with one kind of
-//! request, from a proper answer to silence, a lie about a length or a hang-up. Like Kafka it answers a
-//! connection's requests one after the other. It counts what it is asked.
+//! It follows the protocol unless a test changes that: [`Fake::on`] sets the reply to one kind of request, from a proper
+//! response to silence, a wrong length or a closed connection. Like Kafka it answers the requests of a connection one after
+//! the other. It counts the requests.
 
 use std::{
     collections::HashMap,
@@ -35,52 +35,52 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// What a fake does with one request.
+/// The reply of a fake to one request.
 pub(crate) enum Reply<T> {
     /// Answers.
     Answer(T),
-    /// Answers later; what was asked behind waits, as with Kafka.
+    /// Answers after this time; later requests of the connection wait, as with Kafka.
     After(Duration, T),
     /// Answers after the next answer, which Kafka never does.
     Swapped(T),
     /// Answers under another correlation id.
     Misnumbered(T),
-    /// Announces the whole answer, sends all but the last bytes, and hangs up.
+    /// Announces the length of the whole answer, sends all but this number of bytes, and closes the connection.
     Truncated(T, usize),
-    /// Puts bytes behind the answer, inside the frame.
+    /// Appends this number of bytes to the answer, inside the frame.
     Padded(T, usize),
     /// A frame with the right correlation id and these bytes.
     Garbage(Vec<u8>),
-    /// These bytes as they are, frame or not.
+    /// These bytes alone, without a frame around them.
     Raw(Vec<u8>),
     /// No answer at all.
     Silence,
-    /// Hangs up.
+    /// Closes the connection.
     Close,
 }
 
-/// What a handler knows of a request beside its content.
+/// What a handler gets beside the content of a request.
 pub(crate) struct Call {
-    /// How many of its kind came before, on any connection.
+    /// The number of earlier requests of the same kind, on any connection.
     pub(crate) number: usize,
-    /// Its version.
+    /// The version of the request.
     pub(crate) version: i16,
 }
 
-/// What is done before any request is read.
+/// What a fake does with a new connection.
 #[derive(Clone)]
 pub(crate) enum Manners {
-    /// Listens to requests.
+    /// Reads requests and replies to them.
     Polite,
-    /// Says nothing, ever.
+    /// Never sends a byte.
     Mute,
-    /// Hangs up once something was said.
+    /// Closes the connection after the first bytes that the client sends.
     Curt,
-    /// Sends these bytes once something was said.
+    /// Sends these bytes after the first bytes that the client sends.
     Babbling(Vec<u8>),
 }
 
-/// Bytes to send, when, and whether to hang up then.
+/// Bytes to send, the time to wait before, and whether to close the connection afterwards.
 struct Deed {
     after: Duration,
     bytes: Bytes,
@@ -149,12 +149,12 @@ impl Fake {
         self.script.versions.lock().unwrap().insert(R::KEY, (*range.start(), *range.end()));
     }
 
-    /// Forgets a request.
+    /// Makes a request unsupported.
     pub(crate) fn without<R: Request>(&self) {
         self.script.versions.lock().unwrap().remove(&R::KEY);
     }
 
-    /// Wants SASL/PLAIN with these credentials.
+    /// Accepts SASL/PLAIN with these credentials only.
     pub(crate) fn plain(&self, username: &str, password: &str) {
         let expected = format!("\0{username}\0{password}");
         self.on(|request: SaslHandshakeRequest, _| {
@@ -173,35 +173,35 @@ impl Fake {
         });
     }
 
-    /// How often a request of this kind came.
+    /// The number of requests of this kind.
     pub(crate) fn count<R: Request>(&self) -> usize {
         self.script.counts.lock().unwrap().get(&R::KEY).copied().unwrap_or(0)
     }
 
-    /// How many requests came, but for those for versions.
+    /// The number of requests of all kinds except ApiVersions.
     pub(crate) fn total(&self) -> usize {
         let counts = self.script.counts.lock().unwrap();
         counts.iter().filter(|(key, _)| **key != ApiVersionsRequest::KEY).map(|(_, count)| count).sum()
     }
 
-    /// How often anybody connected.
+    /// The number of connections that were accepted.
     pub(crate) fn accepted(&self) -> usize {
         self.script.accepted.load(Ordering::SeqCst)
     }
 
-    /// Connections open now.
+    /// The number of connections that are open now.
     pub(crate) fn open(&self) -> usize {
         self.script.open.load(Ordering::SeqCst)
     }
 
-    /// Where to connect.
+    /// The address of the broker.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint { host: self.address.ip().to_string(), port: self.address.port() }
     }
 }
 
-/// An answer to Metadata: these brokers, numbered from 1, and a topic with these leaders by partition.
-/// The leader 0 is none; the topic "" is none.
+/// A response to Metadata: these brokers, numbered from 1, and a topic with these leaders by partition. The leader 0 stands
+/// for no leader, and the name "" for no topic.
 pub(crate) fn metadata(brokers: &[&Fake], topic: &str, leaders: &[i32]) -> MetadataResponse {
     let broker = |(index, fake): (usize, &&Fake)| {
         MetadataResponseBroker::default()
@@ -265,7 +265,7 @@ async fn welcome(mut stream: TcpStream, script: &Script, manners: Manners, tls: 
     }
 }
 
-/// Answers requests until one side hangs up.
+/// Answers requests until one side closes the connection.
 async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: &Script) {
     let mut held = BytesMut::new();
     while let Ok(length) = stream.read_u32().await {
@@ -305,12 +305,12 @@ impl Script {
         match handler {
             Some(handler) if fits => handler(&call, header.correlation_id, frame),
             _ if key == ApiKey::ApiVersions as i16 => self.api_versions(fits, version, header.correlation_id),
-            // A real broker hangs up when it cannot read a request.
+            // A real broker closes the connection when it cannot read a request.
             _ => deed::<ApiVersionsRequest>(Reply::Close, 0, 0),
         }
     }
 
-    /// A version that is not understood is answered in the oldest, with the error that says so.
+    /// A request in a version that is not supported is answered in version 0 with UNSUPPORTED_VERSION.
     fn api_versions(&self, fits: bool, version: i16, id: i32) -> Deed {
         let versions = self.versions.lock().unwrap();
         let keys = versions.iter().filter(|(key, _)| fits || **key == ApiKey::ApiVersions as i16);

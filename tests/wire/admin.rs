@@ -50,7 +50,7 @@ async fn metadata_request_never_creates_a_topic_and_names_the_fault_of_each_topi
     let fake = Fake::start().await;
     let mut answer = metadata(&[&fake], "hb", &[1, 0]);
     answer.topics[0].topic_id = "00000000-0000-0000-0000-000000000007".parse().unwrap();
-    let mut missing = metadata(&[], "gone", &[]).topics.remove(0);
+    let mut missing = metadata(&[], "missing", &[]).topics.remove(0);
     missing.error_code = 3;
     let mut denied = metadata(&[], "secret", &[]).topics.remove(0);
     denied.error_code = 29;
@@ -61,15 +61,15 @@ async fn metadata_request_never_creates_a_topic_and_names_the_fault_of_each_topi
         Reply::Answer(answer.clone())
     });
     let cluster = cluster(&[&fake], AMPLE);
-    let told = admin::metadata(&cluster, Topics::Named(&["hb", "gone", "secret"])).await.unwrap();
-    assert_eq!(told.controller, Some(BrokerId(1)));
-    assert_eq!(told.brokers[&BrokerId(1)].port, fake.address.port());
-    let topic = told.topics["hb"].as_ref().unwrap();
+    let metadata = admin::metadata(&cluster, Topics::Named(&["hb", "missing", "secret"])).await.unwrap();
+    assert_eq!(metadata.controller, Some(BrokerId(1)));
+    assert_eq!(metadata.brokers[&BrokerId(1)].port, fake.address.port());
+    let topic = metadata.topics["hb"].as_ref().unwrap();
     assert_eq!(topic.id.map(|id| id.0), Some(7));
     assert_eq!(topic.partitions[&0].leader, Some(BrokerId(1)));
     assert_eq!(topic.partitions[&1].leader, None, "-1 is not a broker");
-    assert_eq!(*told.topics["gone"].as_ref().unwrap_err(), Fault::UnknownTopic);
-    assert_eq!(*told.topics["secret"].as_ref().unwrap_err(), Fault::Authorization);
+    assert_eq!(*metadata.topics["missing"].as_ref().unwrap_err(), Fault::UnknownTopic);
+    assert_eq!(*metadata.topics["secret"].as_ref().unwrap_err(), Fault::Authorization);
     assert_eq!(fake.count::<MetadataRequest>(), 1);
 }
 
@@ -97,7 +97,7 @@ async fn topic_that_exists_counts_as_created_and_refusals_keep_their_fault() {
         if let Err(error) = result {
             assert!(words(&error).contains("because"), "{}", words(&error));
         }
-        assert_eq!(fake.count::<CreateTopicsRequest>(), before + 1, "asked once");
+        assert_eq!(fake.count::<CreateTopicsRequest>(), before + 1, "one request");
     }
 }
 
@@ -126,7 +126,7 @@ async fn controller_that_moved_is_found_again_once() {
     new.on(|_: CreateTopicsRequest, _| Reply::Answer(created(41)));
     let error = admin::create_topic(&cluster, "hb", 1, 1, &BTreeMap::new()).await.unwrap_err();
     assert_eq!(error.fault(), Fault::NoLeader);
-    assert_eq!(new.count::<CreateTopicsRequest>(), 3, "twice for the second question, no more");
+    assert_eq!(new.count::<CreateTopicsRequest>(), 3, "two requests for the second call, no more");
 }
 
 #[tokio::test]
@@ -161,8 +161,8 @@ async fn quorum_has_a_leader_or_a_fault() {
             _ => DescribeQuorumResponse::default().with_error_code(31),
         })
     });
-    let told = admin::describe_quorum(&cluster).await.unwrap();
-    assert_eq!((told.leader, told.epoch), (BrokerId(3), 12));
+    let described = admin::describe_quorum(&cluster).await.unwrap();
+    assert_eq!((described.leader, described.epoch), (BrokerId(3), 12));
     assert_eq!(admin::describe_quorum(&cluster).await.unwrap_err().fault(), Fault::NoLeader);
     assert!(admin::describe_quorum(&cluster).await.is_err());
     assert_eq!(admin::describe_quorum(&cluster).await.unwrap_err().fault(), Fault::Authorization);
@@ -190,8 +190,8 @@ async fn topic_settings_are_read_and_set_one_by_one() {
         let result = DescribeConfigsResult::default().with_configs(configs);
         Reply::Answer(DescribeConfigsResponse::default().with_results(vec![result]))
     });
-    let told = admin::topic_configs(&cluster, "hb", &["retention.ms", "hidden"]).await.unwrap();
-    assert_eq!(told, BTreeMap::from([("retention.ms".to_owned(), "60000".to_owned())]));
+    let settings = admin::topic_configs(&cluster, "hb", &["retention.ms", "hidden"]).await.unwrap();
+    assert_eq!(settings, BTreeMap::from([("retention.ms".to_owned(), "60000".to_owned())]));
 
     fake.on(|request: IncrementalAlterConfigsRequest, call| {
         let config = &request.resources[0].configs[0];
@@ -219,7 +219,7 @@ async fn replicas_are_reassigned_listed_and_elected() {
     });
     let moves = BTreeMap::from([(4, vec![BrokerId(2), BrokerId(1)])]);
     admin::reassign(&cluster, "hb", &moves).await.unwrap();
-    assert!(admin::reassign(&cluster, "hb", &moves).await.is_err(), "a partition's own refusal counts");
+    assert!(admin::reassign(&cluster, "hb", &moves).await.is_err(), "an error of a single partition counts");
 
     fake.on(|request: ListPartitionReassignmentsRequest, _| {
         assert_eq!(request.topics.unwrap()[0].partition_indexes, [3, 4]);
@@ -244,7 +244,7 @@ async fn replicas_are_reassigned_listed_and_elected() {
 
 #[tokio::test]
 async fn coordinators_are_found_in_one_request_or_one_by_one() {
-    let told = |key: &str, node: i32, code: i16| {
+    let coordinator = |key: &str, node: i32, code: i16| {
         messages::find_coordinator_response::Coordinator::default()
             .with_key(StrBytes::from_string(key.to_owned()))
             .with_node_id(messages::BrokerId(node))
@@ -253,9 +253,9 @@ async fn coordinators_are_found_in_one_request_or_one_by_one() {
     let (fake, cluster) = pair().await;
     fake.on(move |request: FindCoordinatorRequest, _| {
         let found = request.coordinator_keys.iter().filter_map(|key| match key.as_str() {
-            "here" => Some(told(key, 1, 0)),
-            "loading" => Some(told(key, -1, 15)),
-            "secret" => Some(told(key, -1, 30)),
+            "here" => Some(coordinator(key, 1, 0)),
+            "loading" => Some(coordinator(key, -1, 15)),
+            "secret" => Some(coordinator(key, -1, 30)),
             _ => None,
         });
         Reply::Answer(FindCoordinatorResponse::default().with_coordinators(found.collect()))
@@ -323,14 +323,18 @@ async fn topics_are_described_page_by_page_if_the_broker_supports_pages() {
     let fake = Fake::start().await;
     fake.on(|request: DescribeTopicPartitionsRequest, _| Reply::Answer(page(&request, false)));
     let cluster = cluster(&[&fake], AMPLE);
-    let told = admin::metadata(&cluster, Topics::Pages).await.unwrap();
+    let metadata = admin::metadata(&cluster, Topics::Pages).await.unwrap();
     assert_eq!(fake.count::<DescribeTopicPartitionsRequest>(), 4);
-    assert_eq!(told.brokers.keys().copied().collect::<Vec<_>>(), [BrokerId(1)]);
+    assert_eq!(metadata.brokers.keys().copied().collect::<Vec<_>>(), [BrokerId(1)]);
     for name in ["a", "b"] {
-        let topic = told.topics[name].as_ref().unwrap();
+        let topic = metadata.topics[name].as_ref().unwrap();
         let leaders: Vec<_> = topic.partitions.values().map(|partition| partition.leader).collect();
         let one = Some(BrokerId(1));
-        assert_eq!(leaders, [one, one, one, one, None], "{name} is whole though it was torn");
+        assert_eq!(
+            leaders,
+            [one, one, one, one, None],
+            "{name} has all its partitions although two pages share it"
+        );
         assert_eq!((topic.partitions[&0].replicas.len(), topic.partitions[&0].isr.len()), (2, 1));
     }
     fake.on(|request: DescribeTopicPartitionsRequest, _| Reply::Answer(page(&request, true)));
@@ -339,5 +343,5 @@ async fn topics_are_described_page_by_page_if_the_broker_supports_pages() {
     fake.without::<DescribeTopicPartitionsRequest>();
     let fresh = self::cluster(&[&fake], AMPLE);
     let whole = admin::metadata(&fresh, Topics::Pages).await.unwrap();
-    assert_eq!(whole.brokers.len(), 1, "an older broker is asked for all at once");
+    assert_eq!(whole.brokers.len(), 1, "an older broker gets one request for all topics");
 }

@@ -27,10 +27,10 @@ use kafka_protocol::messages::{
 use super::collect::{WRITTEN, batch, brokers, coordinates, probe, records, text};
 use crate::fake::{Fake, Reply};
 
-/// What was fetched: how often each offset of a partition, and whether more than 4 KiB were wanted.
+/// The number of fetches by topic, partition and offset.
 type Fetched = Arc<Mutex<BTreeMap<(String, i32, i64), usize>>>;
 
-/// Notes each fetched offset, and responds with this log.
+/// Counts the fetches of each offset, and responds with the records of `log`.
 fn note(fakes: &[Fake; 3], log: impl Fn(i64) -> Vec<u8> + Clone + Send + Sync + 'static) -> Fetched {
     let fetched = Fetched::default();
     for fake in fakes {
@@ -51,7 +51,7 @@ fn note(fakes: &[Fake; 3], log: impl Fn(i64) -> Vec<u8> + Clone + Send + Sync + 
     fetched
 }
 
-/// A group's commits, one offset for each partition of each topic.
+/// The committed offsets of each group: `at` gives the offset of each partition, the same for all topics.
 fn commits(request: &OffsetFetchRequest, topics: usize, at: impl Fn(i32) -> i64) -> OffsetFetchResponse {
     let groups = request.groups.iter().map(|group| {
         let partition = |index| {
@@ -97,7 +97,11 @@ async fn time_lag_of_a_thousand_partitions_is_known_after_one_cycle_and_each_off
         }
     }
     let fetched = fetched.lock().unwrap();
-    assert_eq!((fetched.len(), fetched.values().max()), (1000, Some(&1)), "shared by groups, kept by cycles");
+    assert_eq!(
+        (fetched.len(), fetched.values().max()),
+        (1000, Some(&1)),
+        "one fetch of each offset for all groups and cycles"
+    );
 }
 
 #[tokio::test]
@@ -122,7 +126,7 @@ async fn record_batches_too_long_for_one_response_are_fetched_one_in_each_cycle(
     assert_eq!(dated, [3, 6, 9, 10, 10]);
 }
 
-/// Answers of a log with a record a second since [`WRITTEN`].
+/// The response of a broker whose logs have had one record a second since [`WRITTEN`].
 fn searched(request: &ListOffsetsRequest) -> ListOffsetsResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
@@ -164,7 +168,7 @@ async fn topic_that_may_not_be_read_is_searched_by_timestamp_and_not_fetched_aga
     let mut probe = probe(&fakes, &[]).await;
     let asked = || fakes.iter().map(Fake::count::<FetchRequest>).sum::<usize>();
     let mut before = 0;
-    for look in 0..2 {
+    for cycle in 0..2 {
         let snapshot = probe.cycle().await.unwrap();
         let group = &snapshot.groups["group-0"];
         let method = |topic: &str| group.topics[topic][&7].time.map(|age| age.method);
@@ -172,11 +176,11 @@ async fn topic_that_may_not_be_read_is_searched_by_timestamp_and_not_fetched_aga
         assert_eq!(
             snapshot.faults.len(),
             0,
-            "a right that we do not need is no fault: {:?}",
+            "a permission that is not required is no fault: {:?}",
             snapshot.faults
         );
-        assert_eq!(snapshot.reading, Capability::Denied, "but is told");
-        if look == 0 {
+        assert_eq!(snapshot.reading, Capability::Denied, "the missing permission is reported");
+        if cycle == 0 {
             before = asked();
         }
     }
@@ -195,7 +199,7 @@ async fn newest_record_is_found_before_control_batches_and_missing_offsets() {
             Reply::Answer(records(&request, |offset| match (index, offset) {
                 (0, _) => batch(offset..=109, WRITTEN..=WRITTEN + 7),
                 (1, ..=100) => batch(offset..=100, WRITTEN..=WRITTEN + 9),
-                (1, _) => marker(offset),
+                (1, _) => control_batch(offset),
                 _ => Vec::new(),
             }))
         });
@@ -207,12 +211,12 @@ async fn newest_record_is_found_before_control_batches_and_missing_offsets() {
     assert_eq!((newest(0), newest(1), newest(2)), (Some(WRITTEN + 7), Some(WRITTEN + 9), None));
     assert_eq!(topic.freshness.unwrap().state, State::Ok);
     let asked = || fakes.each_ref().map(Fake::count::<FetchRequest>);
-    assert_eq!(asked(), [1, 3, 3], "one step, eight, and sixty-four");
+    assert_eq!(asked(), [1, 3, 3], "one, eight and sixty-four offsets before the log end");
     probe.cycle().await.unwrap();
-    assert_eq!(asked(), [1, 3, 3], "where nothing moved nothing is asked");
+    assert_eq!(asked(), [1, 3, 3], "no request while the log end offsets are unchanged");
 }
 
-fn marker(offset: i64) -> Vec<u8> {
+fn control_batch(offset: i64) -> Vec<u8> {
     let mut bytes = batch(offset..=offset, WRITTEN..=WRITTEN + 99);
     bytes[22] = 0x30;
     bytes
@@ -245,13 +249,13 @@ async fn time_lag_of_a_compacted_topic_is_that_of_the_next_record() {
     coordinates(&fakes[0], 0, 1);
     let mut probe = probe(&fakes, &[]).await;
     // The log grows during the cycles, so the samples of the service alone would show an age near zero.
-    for look in 0..3 {
+    for cycle in 0..3 {
         for fake in &fakes {
             fake.on(move |request: ListOffsetsRequest, _| {
                 let mut answer = searched(&request);
                 for partition in answer.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
                     if partition.offset >= 20 {
-                        partition.offset = if look == 0 { 20 } else { 110 };
+                        partition.offset = if cycle == 0 { 20 } else { 110 };
                     }
                 }
                 Reply::Answer(answer)
@@ -259,7 +263,11 @@ async fn time_lag_of_a_compacted_topic_is_that_of_the_next_record() {
         }
         let snapshot = probe.cycle().await.unwrap();
         let age = snapshot.groups["group-0"].topics["topic-0"][&0].time.expect("an age");
-        let expected = if look == 0 { Method::Current } else { Method::Record };
-        assert_eq!((age.method, age.error.map(|error| error.as_secs())), (expected, Some(0)), "look {look}");
+        let expected = if cycle == 0 { Method::Current } else { Method::Record };
+        assert_eq!(
+            (age.method, age.error.map(|error| error.as_secs())),
+            (expected, Some(0)),
+            "cycle {cycle}"
+        );
     }
 }

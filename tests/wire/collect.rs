@@ -109,7 +109,7 @@ pub(crate) fn batch(offsets: RangeInclusive<i64>, times: RangeInclusive<i64>) ->
     bytes
 }
 
-/// A response with such records for each partition, by the requested offset.
+/// A response with the records that `log` gives for the requested offset of each partition.
 pub(crate) fn records(request: &FetchRequest, log: impl Fn(i64) -> Vec<u8>) -> FetchResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
@@ -160,7 +160,7 @@ pub(crate) fn coordinates(fake: &Fake, first: usize, count: usize) {
     });
 }
 
-/// Every group has read so many partitions of a topic up to 60.
+/// Every group has the committed offset 60 on this number of partitions of a topic.
 pub(crate) fn commits(request: &OffsetFetchRequest, partitions: i32) -> OffsetFetchResponse {
     let groups = request.groups.iter().map(|group| {
         let number: usize = group.group_id.0.rsplit_once('-').unwrap().1.parse().unwrap();
@@ -180,7 +180,7 @@ pub(crate) async fn probe(fakes: &[Fake; 3], settings: &[(&'static str, &str, &s
     probe_and_metadata(fakes, settings).await.0
 }
 
-/// The same, and where other metadata can be published.
+/// A probe, and the sender that publishes other metadata to it.
 pub(crate) async fn probe_and_metadata(
     fakes: &[Fake; 3],
     settings: &[(&'static str, &str, &str)],
@@ -204,7 +204,8 @@ pub(crate) async fn probe_and_metadata(
     (monitor::Probe::new(config, wire, latest), publish)
 }
 
-fn asked(fakes: &[Fake; 3]) -> [usize; 5] {
+/// The number of requests to all brokers: ListGroups, FindCoordinator, OffsetFetch, ListOffsets, Fetch.
+fn requests(fakes: &[Fake; 3]) -> [usize; 5] {
     let sum = |count: fn(&Fake) -> usize| fakes.iter().map(count).sum();
     [
         sum(Fake::count::<ListGroupsRequest>),
@@ -233,23 +234,27 @@ async fn cycle_over_ten_thousand_partitions_and_a_thousand_groups_takes_forty_re
     assert_eq!(lag_of(&snapshot, "group-999", "topic-9", 9), Some(50));
     assert_eq!(snapshot.faults.len(), 0);
     let all = || fakes.iter().map(Fake::total).sum::<usize>();
-    let (first, before) = (asked(&fakes), all());
+    let (first, before) = (requests(&fakes), all());
     // The groups of each broker and the committed offsets of fifty groups each, the log start and end offsets and the
     // newest records, and the batch headers for unknown ages.
     assert_eq!(first, [3, 0, 21, 9, 3]);
     probe.cycle().await.unwrap();
-    let second = asked(&fakes);
-    assert_eq!(second[3] - first[3], 6, "where nothing moved the newest record is the same");
-    assert_eq!(second[4], first[4], "and so are the heads");
-    // One more in ten minutes: whether Kafka hides topics or groups from us.
-    assert!(before <= 41 && all() - before <= 40, "whatever is asked: {before}, {}", all() - before);
+    let second = requests(&fakes);
+    assert_eq!(second[3] - first[3], 6, "an unchanged log end offset means the same newest record");
+    assert_eq!(second[4], first[4], "batch headers are not fetched again");
+    // One further request every ten minutes finds out whether Kafka hides topics or groups.
+    assert!(
+        before <= 41 && all() - before <= 40,
+        "requests of all kinds: {before} in the first cycle, then {}",
+        all() - before
+    );
 }
 
 #[tokio::test]
 async fn group_or_partition_that_fails_leaves_all_others_known() {
     let fakes = brokers(10, 6).await;
     coordinates(&fakes[0], 0, 4);
-    // The group 2 is loading, the commit of group 3 on partition 1 cannot be read.
+    // The coordinator of group 2 is loading; the committed offset of group 3 on partition 1 cannot be read.
     fakes[0].on(|request: OffsetFetchRequest, _| {
         let mut answer = commits(&request, 3);
         for group in &mut answer.groups {
@@ -261,7 +266,7 @@ async fn group_or_partition_that_fails_leaves_all_others_known() {
         }
         Reply::Answer(answer)
     });
-    // Partition 4 is not led by broker 2 any more; broker 3 hangs.
+    // Broker 2 does not lead partition 4 any more; broker 3 does not answer.
     fakes[1].on(|request: ListOffsetsRequest, _| {
         Reply::Answer(ends(&request, |partition| if partition == 4 { 6 } else { 0 }))
     });
@@ -283,14 +288,18 @@ async fn group_or_partition_that_fails_leaves_all_others_known() {
     assert_eq!((group("group-3").unknown(), group("group-3").topics["topic-3"].len()), (2, 2));
     assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 0), Some(50), "led by broker 1");
     assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 1), Some(50), "led by broker 2");
-    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 2), None, "led by the one that hangs");
+    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 2), None, "led by broker 3, which does not answer");
     assert_eq!(group("group-0").unknown(), 1);
     let ends = |partition: i32| snapshot.topics["topic-0"].partitions[&partition].ends.end;
     assert_eq!((ends(0), ends(1), ends(4), ends(5)), (Some(110), Some(110), None, None));
     assert_eq!(snapshot.faults[&(Api::ListGroups, Fault::Timeout)], 1);
-    assert_eq!(fakes[2].count::<ListOffsetsRequest>(), 0, "who hangs is waited for once a look");
+    assert_eq!(
+        fakes[2].count::<ListOffsetsRequest>(),
+        0,
+        "a broker that timed out gets no further request in the same cycle"
+    );
     probe.cycle().await.unwrap();
-    assert_eq!(fakes[2].count::<ListGroupsRequest>(), 2, "and has another chance in the next");
+    assert_eq!(fakes[2].count::<ListGroupsRequest>(), 2, "the next cycle sends requests to the broker again");
     assert_eq!(snapshot.faults[&(Api::OffsetFetch, Fault::NoLeader)], 1);
     assert_eq!(
         snapshot.faults[&(Api::ListOffsets, Fault::NoLeader)],
@@ -329,19 +338,15 @@ async fn groups_of_a_broker_that_does_not_answer_are_not_deleted() {
     let names = |snapshot: &Snapshot| snapshot.groups.keys().map(ToString::to_string).collect::<Vec<_>>();
     let all = ["group-0", "group-1", "group-2", "group-3", "group-7", "group-8"];
     let first = probe.cycle().await.unwrap();
-    assert_eq!(names(&first), all, "the named ones too, which nobody lists");
+    assert_eq!(names(&first), all, "configured groups are included although no broker lists them");
     assert_eq!(lag_of(&first, "group-7", "topic-7", 0), Some(50));
-    assert_eq!(first.groups["group-8"].fault, Some(Fault::NoLeader), "it has no coordinator");
+    assert_eq!(first.groups["group-8"].fault, Some(Fault::NoLeader), "group-8 has no coordinator");
     fakes[1].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default().with_error_code(31)));
     for _ in 0..3 {
-        assert_eq!(
-            names(&probe.cycle().await.unwrap()),
-            all,
-            "an empty answer after an error is not: no groups"
-        );
+        assert_eq!(names(&probe.cycle().await.unwrap()), all, "a listing with an error deletes no group");
     }
     coordinates(&fakes[1], 2, 1);
-    assert_eq!(names(&probe.cycle().await.unwrap()), all, "gone for one look is not gone");
+    assert_eq!(names(&probe.cycle().await.unwrap()), all, "a group that one listing lacks is not deleted");
     let last = probe.cycle().await.unwrap();
     assert_eq!(names(&last), ["group-0", "group-1", "group-2", "group-7", "group-8"]);
 }
@@ -350,7 +355,7 @@ async fn groups_of_a_broker_that_does_not_answer_are_not_deleted() {
 async fn old_brokers_give_the_same_numbers_with_one_request_for_each_group() {
     let fakes = brokers(10, 3).await;
     for fake in &fakes {
-        // As Kafka 2.8 has them.
+        // The versions of Kafka 2.8.
         fake.versions::<OffsetFetchRequest>(0..=7);
         fake.versions::<ListGroupsRequest>(0..=4);
         fake.versions::<ListOffsetsRequest>(0..=6);
@@ -386,15 +391,19 @@ async fn old_brokers_give_the_same_numbers_with_one_request_for_each_group() {
                 == Some(50))
     );
     let group = &snapshot.groups["group-0"];
-    assert_eq!((group.state, group.kind), (GroupState::Unknown, GroupKind::Classic), "nobody says so");
+    assert_eq!(
+        (group.state, group.kind),
+        (GroupState::Unknown, GroupKind::Classic),
+        "old brokers do not report the state"
+    );
     let freshness = snapshot.topics["topic-0"].freshness.unwrap();
     assert_eq!(
         (freshness.state, freshness.newest_ms),
         (collect::freshness::State::Ok, Some(WRITTEN)),
-        "they do not name the newest record: it is looked at"
+        "the newest record is fetched, because old brokers do not report its timestamp"
     );
-    assert_eq!(snapshot.faults.len(), 0, "which is no fault: {:?}", snapshot.faults);
-    assert_eq!(asked(&fakes)[2], 5, "one request for each group");
+    assert_eq!(snapshot.faults.len(), 0, "an old version is no fault: {:?}", snapshot.faults);
+    assert_eq!(requests(&fakes)[2], 5, "one request for each group");
 }
 
 #[tokio::test]
@@ -434,7 +443,11 @@ async fn offsets_of_a_partition_that_lost_its_leader_are_absent() {
         *snapshot = Arc::new(changed);
     });
     let snapshot = probe.cycle().await.unwrap();
-    assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 1), None, "a number of the look before is none");
+    assert_eq!(
+        lag_of(&snapshot, "group-0", "topic-0", 1),
+        None,
+        "the offset of an earlier cycle is not used"
+    );
     assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 0), Some(50));
     assert_eq!(snapshot.groups["group-0"].unknown(), 1);
 }
@@ -491,7 +504,7 @@ async fn members_are_described_only_if_configured_and_in_each_protocol() {
         Reply::Answer(ConsumerGroupDescribeResponse::default().with_groups(groups.collect()))
     });
     let snapshot = probe(&fakes, &[]).await.cycle().await.unwrap();
-    assert!(snapshot.groups.values().all(|group| group.members.is_none()), "not asked for");
+    assert!(snapshot.groups.values().all(|group| group.members.is_none()), "members are not requested");
     assert_eq!(fakes[0].count::<DescribeGroupsRequest>(), 0);
     let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.unwrap();
     let members = |name: &str| snapshot.groups[name].members.clone();
@@ -501,11 +514,11 @@ async fn members_are_described_only_if_configured_and_in_each_protocol() {
         ("m-1", "app", "10.0.0.1")
     );
     assert_eq!((&classic.partitions["t"][..], &modern.partitions["t"][..]), (&[2][..], &[0, 1][..]));
-    assert_eq!(members("group-2"), Some(vec![]), "who is empty is not asked");
-    assert_eq!(members("group-3"), None, "not known is not empty");
+    assert_eq!(members("group-2"), Some(vec![]), "an empty group is not described");
+    assert_eq!(members("group-3"), None, "unknown members are absent, not empty");
     assert_eq!(snapshot.faults, BTreeMap::from([((Api::DescribeGroups, Fault::NoLeader), 1)]));
     let asked = (fakes[0].count::<DescribeGroupsRequest>(), fakes[0].count::<ConsumerGroupDescribeRequest>());
-    assert_eq!(asked, (1, 1), "all of a protocol in one question");
+    assert_eq!(asked, (1, 1), "one request for all groups of a protocol");
 }
 
 #[tokio::test]
@@ -514,7 +527,7 @@ async fn partition_that_is_being_reassigned_does_not_count_as_under_replicated()
     let (mut probe, publish) = probe_and_metadata(&fakes, &[("lag", "enabled", "false")]).await;
     assert_eq!(probe.cycle().await.unwrap().topology.health["topic-0"].reassigning, Some(0));
     let asked = || fakes.iter().map(Fake::count::<ListPartitionReassignmentsRequest>).sum::<usize>();
-    assert_eq!(asked(), 0, "where no replica is missing nothing is asked");
+    assert_eq!(asked(), 0, "no request while no replica is missing");
     publish.send_modify(|latest| {
         let (snapshot, _) = latest.snapshot.as_mut().unwrap();
         let mut changed = (**snapshot).clone();
@@ -544,8 +557,11 @@ async fn partition_that_is_being_reassigned_does_not_count_as_under_replicated()
         });
     }
     let snapshot = probe.cycle().await.unwrap();
-    assert_eq!(snapshot.topology.health["topic-0"].reassigning, None, "who may not ask does not know");
-    // The refusal is believed for ten minutes, and by the same brokers only.
+    assert_eq!(
+        snapshot.topology.health["topic-0"].reassigning, None,
+        "a denied request leaves the number unknown"
+    );
+    // A denied request is not sent again for ten minutes, unless the brokers change.
     let refused = asked();
     probe.cycle().await.unwrap();
     assert_eq!(asked(), refused);
@@ -589,9 +605,9 @@ async fn committed_offsets_on_a_deleted_topic_change_no_sum() {
     coordinates(&fakes[0], 0, 1);
     fakes[0].on(|request: OffsetFetchRequest, _| {
         let mut answer = commits(&request, 3);
-        let mut gone = answer.groups[0].topics[0].clone();
-        gone.name = messages::TopicName(text("gone".to_owned()));
-        answer.groups[0].topics.push(gone);
+        let mut deleted = answer.groups[0].topics[0].clone();
+        deleted.name = messages::TopicName(text("deleted".to_owned()));
+        answer.groups[0].topics.push(deleted);
         Reply::Answer(answer)
     });
     let snapshot = probe(&fakes, &[]).await.cycle().await.unwrap();
@@ -613,7 +629,7 @@ async fn state_of_a_group_that_its_coordinator_does_not_list_is_unknown() {
     assert_eq!((group.state, group.sums(false).records), (GroupState::Unknown, Some(150)));
 }
 
-/// The probe sees other metadata, of its own or the same topics.
+/// Publishes the last metadata again after a change of their topics.
 pub(crate) fn change(
     publish: &watch::Sender<Latest<metadata::Snapshot>>,
     change: impl FnOnce(&mut BTreeMap<String, Result<admin::Topic, Fault>>),
@@ -656,7 +672,7 @@ async fn topic_missing_in_one_metadata_snapshot_is_not_deleted_however_many_cycl
     let snapshot = probe.cycle().await.unwrap();
     assert_eq!(
         snapshot.topics["topic-1"].appended, 30,
-        "what came meanwhile is counted: ten on each partition"
+        "records appended meanwhile are counted: ten on each partition"
     );
     for _ in 0..2 {
         change(&publish, |topics| _ = topics.remove("topic-1"));
@@ -729,5 +745,5 @@ async fn settings_of_other_and_new_topics_are_known_although_one_topic_refuses_t
     let snapshot = probe.cycle().await.unwrap();
     assert_eq!(snapshot.topology.health["topic-2"].under_min_isr, Some(3));
     let asked = fakes.iter().map(Fake::count::<DescribeConfigsRequest>).sum::<usize>();
-    assert_eq!(asked, 2, "who was refused is not asked for ten minutes");
+    assert_eq!(asked, 2, "a denied request is not sent again for ten minutes");
 }

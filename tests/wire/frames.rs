@@ -65,7 +65,7 @@ async fn deadline_that_passes_closes_the_connection_and_fails_all_its_requests()
     let connection = connection(&fake).await;
     let begun = Instant::now();
     let (patient, hasty) = tokio::join!(ask(&connection, AMPLE), ask(&connection, SHORT));
-    assert!(begun.elapsed() < AMPLE / 2, "the patient one heard at once");
+    assert!(begun.elapsed() < AMPLE / 2, "the request with the longer deadline fails at once");
     assert_eq!(hasty.unwrap_err().fault(), Fault::Timeout);
     assert_eq!(patient.unwrap_err().fault(), Fault::Timeout);
     assert!(!connection.is_open());
@@ -83,7 +83,7 @@ async fn request_whose_caller_stopped_waiting_keeps_its_deadline() {
     assert!(given_up.is_err(), "dropped before its deadline");
     assert!(connection.is_open());
     time::sleep(SHORT).await;
-    assert!(!connection.is_open(), "a hung broker's connection must not be used for ever");
+    assert!(!connection.is_open(), "the connection of a broker that timed out must not be used again");
     eventually("the socket is closed", || fake.open() == 0).await;
 }
 
@@ -116,12 +116,12 @@ async fn request_without_a_common_version_is_unsupported_and_never_sent() {
     assert!(connection.is_open());
 }
 
-/// A way to abuse a frame, and the fault it must become.
+/// A malformed response: its description, the reply, and the fault that it must become.
 type Abuse = (&'static str, fn() -> Reply<MetadataResponse>, Fault);
 
 fn abuses() -> Vec<Abuse> {
     vec![
-        ("hangs up", || Reply::Close, Fault::Disconnected),
+        ("closed connection", || Reply::Close, Fault::Disconnected),
         ("truncated by one byte", || Reply::Truncated(answer("x"), 1), Fault::Disconnected),
         ("only a length", || Reply::Truncated(answer("x"), 18), Fault::Disconnected),
         ("wrong correlation id", || Reply::Misnumbered(answer("x")), Fault::Protocol),
@@ -174,7 +174,7 @@ async fn frame_that_breaks_the_protocol_closes_only_its_connection() {
         let fresh = super::connection(&fake).await;
         assert!(ask(&fresh, AMPLE).await.is_ok(), "the next connection works after: {abuse}");
         drop(fresh);
-        eventually("the good one is gone", || fake.open() == 0).await;
+        eventually("the good connection is closed", || fake.open() == 0).await;
     }
 }
 
@@ -218,8 +218,8 @@ async fn throttled_connection_gets_a_request_when_the_throttling_ends() {
     let begun = Instant::now();
     let error = ask(&connection, AMPLE).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Throttled, "{}", words(&error));
-    assert!(begun.elapsed() < AMPLE / 2, "a wait that must be in vain is not begun");
-    assert!(connection.is_open() && fake.open() == 1, "the broker is well");
+    assert!(begun.elapsed() < AMPLE / 2, "a request whose deadline ends before the throttling fails at once");
+    assert!(connection.is_open() && fake.open() == 1, "the connection stays open");
     assert_eq!(fake.count::<MetadataRequest>(), 2);
     assert_eq!(client.throttled(), BTreeMap::from([("Metadata".to_owned(), Duration::from_millis(30_400))]));
 }

@@ -19,7 +19,7 @@ use super::collect::{brokers, commits, coordinates, lag_of, lists_a_share_group,
 use crate::fake::{Fake, Reply, metadata as described};
 
 #[tokio::test]
-async fn coordinator_that_always_denies_it_costs_a_few_requests_and_leaves_other_groups_known() {
+async fn group_that_its_coordinator_refuses_costs_few_requests_and_leaves_other_groups_known() {
     let fakes = brokers(10, 3).await;
     coordinates(&fakes[0], 0, 2);
     // Every broker names broker 1 as the coordinator, and broker 1 responds that another broker is.
@@ -45,14 +45,14 @@ async fn coordinator_that_always_denies_it_costs_a_few_requests_and_leaves_other
         sum(Fake::count::<FindCoordinatorRequest>) + sum(Fake::count::<OffsetFetchRequest>)
     };
     let mut before = 0;
-    for look in 1..=4 {
+    for cycle in 1..=4 {
         let snapshot = probe.cycle().await.unwrap();
         assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 2), Some(50));
         let group = &snapshot.groups["group-1"];
         assert_eq!((group.fault, group.topics.len()), (Some(Fault::NoLeader), 0));
-        assert_eq!(group.sums(true).records, None, "not known is not 0");
-        assert_eq!(snapshot.faults[&(Api::OffsetFetch, Fault::NoLeader)], look);
-        assert!(asked() - before <= 4, "look {look}: {} questions", asked() - before);
+        assert_eq!(group.sums(true).records, None, "an unknown lag is absent, not 0");
+        assert_eq!(snapshot.faults[&(Api::OffsetFetch, Fault::NoLeader)], cycle);
+        assert!(asked() - before <= 4, "cycle {cycle}: {} requests", asked() - before);
         before = asked();
     }
 }
@@ -61,7 +61,7 @@ async fn coordinator_that_always_denies_it_costs_a_few_requests_and_leaves_other
 async fn share_groups_are_listed_without_requests_for_committed_offsets() {
     let fakes = brokers(1, 3).await;
     lists_a_share_group(&fakes[1]);
-    // As before Kafka 4.1.
+    // Brokers before Kafka 4.1 lack this request.
     fakes.iter().for_each(Fake::without::<DescribeShareGroupOffsetsRequest>);
     let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.unwrap();
     let group = &snapshot.groups["shared"];
@@ -103,7 +103,10 @@ async fn group_without_a_coordinator_keeps_its_last_lag_and_is_not_deleted() {
         let group = snapshot.groups.get("group-1").unwrap_or_else(|| panic!("deleted in cycle {cycle}"));
         assert_eq!((group.fault, group.state), (Some(Fault::NoLeader), GroupState::Unknown));
         assert_eq!((group.sums(false).records, group.unknown()), (Some(150), 3), "the last offsets are kept");
-        assert!(group.topics["topic-1"].values().all(|lag| lag.time.is_some()), "and dated: {group:?}");
+        assert!(
+            group.topics["topic-1"].values().all(|lag| lag.time.is_some()),
+            "the time lag is known: {group:?}"
+        );
         assert!(snapshot.events.is_empty(), "{:?}", snapshot.events);
         assert!(!snapshot.judged.groups["group-1"].absent);
     }
@@ -164,19 +167,19 @@ fn permit(fakes: &[Fake; 3], operations: i32, named: i16) {
 async fn capability_of_a_listing_is_ok_only_if_kafka_hides_nothing() {
     const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
     const UNKNOWN_TOPIC: i16 = 3;
-    const NOT_TOLD: i32 = i32::MIN;
+    const NOT_REPORTED: i32 = i32::MIN;
     const DESCRIBE: i32 = 1 << 8;
     use Capability::{Denied, Ok, Unknown};
     let table = [
-        // Nothing is allowed, and Kafka reports no error: no group, and the topics of a permission of their own.
+        // The principal has no permission. Kafka reports no error, and lists no group or the two groups that are allowed.
         ((0, TOPIC_AUTHORIZATION_FAILED, 0), (Denied, Unknown)),
         ((0, TOPIC_AUTHORIZATION_FAILED, 2), (Unknown, Unknown)),
-        // Whoever may describe the cluster sees every group.
+        // A principal with Describe on the cluster sees every group.
         ((DESCRIBE, TOPIC_AUTHORIZATION_FAILED, 0), (Ok, Unknown)),
         ((DESCRIBE, UNKNOWN_TOPIC, 2), (Ok, Ok)),
         // Brokers that do not report the allowed operations.
-        ((NOT_TOLD, UNKNOWN_TOPIC, 0), (Unknown, Ok)),
-        ((NOT_TOLD, UNKNOWN_TOPIC, 2), (Ok, Ok)),
+        ((NOT_REPORTED, UNKNOWN_TOPIC, 0), (Unknown, Ok)),
+        ((NOT_REPORTED, UNKNOWN_TOPIC, 2), (Ok, Ok)),
     ];
     for ((operations, named, groups), expected) in table {
         let fakes = brokers(10, 1).await;
@@ -189,7 +192,7 @@ async fn capability_of_a_listing_is_ok_only_if_kafka_hides_nothing() {
         let asked = || fakes.iter().map(Fake::count::<MetadataRequest>).sum::<usize>();
         let before = asked();
         probe.cycle().await.unwrap();
-        assert_eq!(asked(), before, "that is not asked in each cycle");
+        assert_eq!(asked(), before, "permissions are not requested in each cycle");
     }
     // Describe on every group is enough, too.
     let fakes = brokers(10, 1).await;
@@ -212,5 +215,5 @@ async fn named_group_that_kafka_does_not_know_is_missing() {
     assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Unknown, "one listing is not enough");
     assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Missing);
     coordinates(&fakes[0], 1, 1);
-    assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Empty, "it has come into being");
+    assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Empty, "the group was created");
 }

@@ -181,7 +181,11 @@ async fn login_refused_by_one_broker_does_not_count_for_the_cluster() {
         }
         assert_eq!(good.count::<MetadataRequest>(), 3);
         let refused = refusing.count::<SaslAuthenticateRequest>();
-        assert_eq!(refused, usize::from(refusing_first), "it is not asked again while another answers");
+        assert_eq!(
+            refused,
+            usize::from(refusing_first),
+            "a broker that refused the login gets no request while another broker answers"
+        );
     }
 }
 

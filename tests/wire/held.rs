@@ -63,7 +63,11 @@ async fn share_group_lag_counts_from_its_start_offset() {
     let snapshot = probe.cycle().await.unwrap();
     let group = &snapshot.groups["shared"];
     assert_eq!(lag_of(&snapshot, "shared", "topic-0", 0), Some(50));
-    assert_eq!((group.topics["topic-0"].len(), group.unread["topic-0"]), (1, 1), "one has not begun");
+    assert_eq!(
+        (group.topics["topic-0"].len(), group.unread["topic-0"]),
+        (1, 1),
+        "the group has read no record of one partition"
+    );
     assert_eq!(snapshot.judged.groups["shared"].topics["topic-0"].status, Status::Online);
     // A broker that fails changes no status, and the failure is counted for its request.
     fakes[1].on(|_: DescribeShareGroupOffsetsRequest, _| Reply::Silence);
@@ -99,13 +103,13 @@ async fn log_directory_that_is_offline_has_a_fault_and_a_broker_that_denies_the_
     fakes[2].without::<DescribeLogDirsRequest>();
     let cluster = cluster(&[&fakes[0], &fakes[1], &fakes[2]], AMPLE);
     admin::metadata(&cluster, Topics::All).await.unwrap();
-    let mut told = admin::log_dirs(&cluster, &[1, 2, 3].map(BrokerId)).await;
-    let dirs = told.remove(&BrokerId(1)).unwrap().unwrap();
+    let mut log_dirs = admin::log_dirs(&cluster, &[1, 2, 3].map(BrokerId)).await;
+    let dirs = log_dirs.remove(&BrokerId(1)).unwrap().unwrap();
     assert_eq!((dirs[0].total, dirs[0].usable, dirs[0].moving), (Some(1000), None, 1));
     assert_eq!((dirs[0].topics["t"], dirs[0].fault), (12, None));
     assert!(dirs[1].fault.is_some() && dirs[1].path == "/broken");
-    assert_eq!(told[&BrokerId(2)], Err(Fault::Authorization));
-    assert_eq!(told[&BrokerId(3)], Err(Fault::Unsupported));
+    assert_eq!(log_dirs[&BrokerId(2)], Err(Fault::Authorization));
+    assert_eq!(log_dirs[&BrokerId(3)], Err(Fault::Unsupported));
 }
 
 #[tokio::test]
@@ -124,8 +128,8 @@ async fn transactions_that_are_open_are_listed_and_all_are_unknown_if_one_coordi
                 .with_partition_index(number)
                 .with_error_code(if number == 2 { 29 } else { 0 })
                 .with_active_producers(vec![producer(1, -1), producer(2, 40)]);
-            let told = TopicResponse::default().with_name(topic("topic-0")).with_partitions(vec![partition]);
-            Reply::Answer(DescribeProducersResponse::default().with_topics(vec![told]))
+            let topic = TopicResponse::default().with_name(topic("topic-0")).with_partitions(vec![partition]);
+            Reply::Answer(DescribeProducersResponse::default().with_topics(vec![topic]))
         });
         fake.on(|_: ListTransactionsRequest, _| Reply::Answer(ListTransactionsResponse::default()));
     }
@@ -153,21 +157,24 @@ async fn transactions_that_are_open_are_listed_and_all_are_unknown_if_one_coordi
     admin::metadata(&cluster, Topics::All).await.unwrap();
     let wanted: ByLeader =
         (0..3).map(|n| (BrokerId(n + 1), BTreeMap::from([("topic-0".into(), vec![n])]))).collect();
-    let told = admin::open_transactions(&cluster, &wanted).await;
+    let open = admin::open_transactions(&cluster, &wanted).await;
     let writer = OpenTransaction { producer: 2, first: 40 };
     let expected =
         BTreeMap::from([(0, Ok(vec![writer])), (1, Ok(vec![writer])), (2, Err(Fault::Authorization))]);
-    assert_eq!(told["topic-0"], expected);
+    assert_eq!(open["topic-0"], expected);
     let brokers = [1, 2, 3].map(BrokerId);
-    let told = admin::transactions(&cluster, &brokers, &[2]).await.unwrap();
-    assert_eq!((told.len(), &*told[0].id, told[0].since_ms), (1, "tx", Some(5)));
-    assert_eq!(told[0].partitions["topic-0"], [0]);
+    let listed = admin::transactions(&cluster, &brokers, &[2]).await.unwrap();
+    assert_eq!((listed.len(), &*listed[0].id, listed[0].since_ms), (1, "tx", Some(5)));
+    assert_eq!(listed[0].partitions["topic-0"], [0]);
     fakes[1].on(described(53));
     assert_eq!(admin::transactions(&cluster, &brokers, &[2]).await, Err(Fault::Authorization));
     fakes[2].on(|_: ListTransactionsRequest, _| {
         Reply::Answer(ListTransactionsResponse::default().with_error_code(14))
     });
-    assert!(admin::transactions(&cluster, &brokers, &[2]).await.is_err(), "what it has is not known");
+    assert!(
+        admin::transactions(&cluster, &brokers, &[2]).await.is_err(),
+        "the transactions of that coordinator are not known"
+    );
 }
 
 #[tokio::test]
@@ -216,9 +223,9 @@ async fn transactions_cycle_waits_once_for_a_broker_that_hangs() {
     let mut probe = transactions::Probe::new(config.clone(), wire, watch::channel(latest).1);
     for cycle in 1..=2 {
         let snapshot = time::timeout(config.transactions.timeout, probe.cycle()).await;
-        let snapshot = snapshot.expect("one wait of a quarter of the time").unwrap();
+        let snapshot = snapshot.expect("the cycle waits once, for a quarter of its time limit").unwrap();
         let asked = fakes[2].count::<ListOffsetsRequest>() + fakes[2].count::<ListTransactionsRequest>();
-        assert_eq!(asked, cycle, "it is asked again in the next cycle, once");
+        assert_eq!(asked, cycle, "each cycle sends one request to the silent broker");
         if cycle == 2 {
             let held: Vec<i32> = snapshot.held.keys().map(|held| held.partition).collect();
             assert_eq!(held, [0, 1]);

@@ -25,8 +25,8 @@ const METADATA: VersionRange = VersionRange { lowest: 4, highest: 12 };
 /// The time limit of one request, which is enough for several delays between waves.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// A broker that hangs up as soon as it has accepted a connection, and how many it has accepted.
-async fn slams() -> (SocketAddr, Arc<std::sync::atomic::AtomicUsize>) {
+/// The address of a broker that closes each connection at once, and the number of connections that it accepted.
+async fn closing_broker() -> (SocketAddr, Arc<std::sync::atomic::AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let accepted = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -45,23 +45,26 @@ fn of_servers(servers: &[String]) -> Cluster {
 
 #[tokio::test]
 async fn brokers_that_accept_and_close_connections_delay_no_response_and_get_no_further_request() {
-    let slamming = join_all((0..20).map(|_| slams())).await;
+    let closing = join_all((0..20).map(|_| closing_broker())).await;
     let healthy = Fake::start().await;
-    let servers = slamming.iter().map(|(address, _)| address).chain([&healthy.address]);
+    let servers = closing.iter().map(|(address, _)| address).chain([&healthy.address]);
     let cluster = of_servers(&servers.map(SocketAddr::to_string).collect::<Vec<_>>());
     let begun = Instant::now();
     for _ in 0..10 {
         admin::metadata(&cluster, Topics::All).await.unwrap();
     }
-    assert!(begun.elapsed() < TIMEOUT, "a hang-up is an answer: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT, "a closed connection is noticed at once: {:?}", begun.elapsed());
     let accepted = |(_, count): &(_, Arc<std::sync::atomic::AtomicUsize>)| {
         count.load(std::sync::atomic::Ordering::SeqCst)
     };
-    assert!(slamming.iter().all(|broker| accepted(broker) <= 1), "the healthy broker is asked first");
-    let alone = of_servers(&[slamming[0].0.to_string()]);
+    assert!(
+        closing.iter().all(|broker| accepted(broker) <= 1),
+        "the healthy broker gets the further requests"
+    );
+    let alone = of_servers(&[closing[0].0.to_string()]);
     let error = admin::metadata(&alone, Topics::All).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Disconnected, "{}", words(&error));
-    assert!(accepted(&slamming[0]) <= 2, "one question opens one connection");
+    assert!(accepted(&closing[0]) <= 2, "one request opens one connection");
 }
 
 #[tokio::test]
@@ -85,7 +88,7 @@ async fn brokers_that_respond_with_another_correlation_id_do_not_hide_a_healthy_
 
 #[tokio::test]
 async fn metadata_with_ten_thousand_brokers_opens_a_bounded_number_of_connections() {
-    // Nobody accepts: the system completes the connections, and nothing is ever answered.
+    // No program accepts the connections: the operating system completes them, and no request is answered.
     let silent: Vec<_> = (0..400).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     let healthy = Fake::start().await;
     let ports = silent.iter().map(|listener| listener.local_addr().unwrap().port());
@@ -95,7 +98,7 @@ async fn metadata_with_ten_thousand_brokers_opens_a_bounded_number_of_connection
             .with_host(StrBytes::from_static_str("127.0.0.1"))
             .with_port(i32::from(port))
     };
-    // Nobody listens at the ports below 1024.
+    // No program listens at the ports below 1024.
     let others = (0..9_600).map(|number| number % 1_023 + 1);
     let listed =
         metadata(&[&healthy], "", &[]).with_brokers((1..).zip(ports.chain(others)).map(broker).collect());
@@ -120,7 +123,7 @@ async fn metadata_with_ten_thousand_brokers_opens_a_bounded_number_of_connection
             return;
         }
     }
-    panic!("the healthy broker is never asked again");
+    panic!("the healthy broker gets no request any more");
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn metadata_is_published_although_no_broker_describes_the_quorum() {
 }
 
 #[tokio::test]
-async fn refusal_is_believed_until_the_brokers_change() {
+async fn denied_quorum_request_is_not_repeated_until_the_brokers_change() {
     let (fake, other) = (Fake::start().await, Fake::start().await);
     fake.on(|_: DescribeQuorumRequest, _| {
         Reply::Answer(DescribeQuorumResponse::default().with_error_code(31))
@@ -103,13 +103,13 @@ async fn topic_that_the_principal_may_not_see_is_not_reported_as_missing() {
     for _ in 0..2 {
         let snapshot = probe.cycle().await.unwrap();
         assert_eq!((snapshot.ready, snapshot.blocked), (false, vec![topic::Blocked::Denied]));
-        assert_eq!(snapshot.uncovered.len(), 1, "nobody leads what cannot be seen");
+        assert_eq!(snapshot.uncovered.len(), 1, "no broker leads a partition that cannot be seen");
     }
     assert_eq!(fake.count::<CreateTopicsRequest>(), 0);
 }
 
 #[tokio::test]
-async fn broker_that_is_alone_may_be_the_first_of_several() {
+async fn topic_on_a_single_broker_is_created_after_a_wait_for_other_brokers() {
     let fakes = [Fake::start().await, Fake::start().await, Fake::start().await];
     for fake in &fakes {
         fake.on(|_: CreateTopicsRequest, _| Reply::Answer(CreateTopicsResponse::default()));
@@ -117,18 +117,22 @@ async fn broker_that_is_alone_may_be_the_first_of_several() {
     let created = || fakes.iter().map(Fake::count::<CreateTopicsRequest>).sum::<usize>();
     let mut probe = topic_probe(&fakes[0]).await;
     let early = probe.cycle().await.unwrap();
-    assert_eq!((early.pending.len(), early.blocked.len(), created()), (1, 0, 0), "one replica is few");
+    assert_eq!(
+        (early.pending.len(), early.blocked.len(), created()),
+        (1, 0, 0),
+        "the topic is not created with one replica"
+    );
     let began = Instant::now();
     while created() == 0 {
-        assert!(began.elapsed() < AMPLE, "in the end it is created");
+        assert!(began.elapsed() < AMPLE, "the topic is not created in time");
         probe.cycle().await.unwrap();
         time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(began.elapsed() > Duration::from_secs(2), "the others had time to come");
+    assert!(began.elapsed() > Duration::from_secs(2), "the other brokers had time to start");
     let three = described(&[&fakes[0], &fakes[1], &fakes[2]], "", &[]);
     fakes[0].on(move |_: MetadataRequest, _| Reply::Answer(three.clone()));
     let done = topic_probe(&fakes[0]).await.cycle().await.unwrap();
-    assert_eq!((done.pending.len(), created()), (0, 2), "with three there is nothing to wait for");
+    assert_eq!((done.pending.len(), created()), (0, 2), "with three brokers the topic is created at once");
 }
 
 #[tokio::test]
@@ -162,7 +166,7 @@ async fn reassignments_request_that_timed_out_fails_the_cycle() {
         Reply::Answer(ListPartitionReassignmentsResponse::default().with_error_code(7))
     });
     let error = topic_probe(&fake).await.cycle().await.unwrap_err();
-    assert_eq!(error.fault(), Fault::Timeout, "whether something moves is not known");
+    assert_eq!(error.fault(), Fault::Timeout, "it is not known whether a replica is being moved");
 }
 
 #[tokio::test]
@@ -184,11 +188,11 @@ async fn topic_creation_denied_is_tried_again_after_ten_minutes() {
     for _ in 0..3 {
         assert_eq!(probe.cycle().await.unwrap().blocked, [topic::Blocked::Denied]);
     }
-    assert_eq!(fake.count::<CreateTopicsRequest>(), 1, "a refusal is believed");
+    assert_eq!(fake.count::<CreateTopicsRequest>(), 1, "a denied request is not repeated at once");
     ten_minutes_later().await;
     assert_eq!(probe.cycle().await.unwrap().blocked, [topic::Blocked::Denied]);
     assert_eq!(fake.count::<CreateTopicsRequest>(), 2, "the permission may have been granted");
-    // The operator grants it, and waits for ten minutes at most.
+    // After the operator grants the permission, the topic is created within ten minutes.
     fake.on(creation(0));
     ten_minutes_later().await;
     let snapshot = probe.cycle().await.unwrap();

@@ -1,4 +1,4 @@
-//! Whom the cluster asks, over which connection, and how often.
+//! The broker and the connection of each request, and the number of requests.
 
 use std::net::SocketAddr;
 
@@ -39,7 +39,7 @@ fn offsets(request: &ListOffsetsRequest, code: impl Fn(i32) -> i16) -> ListOffse
     ListOffsetsResponse::default().with_topics(topics.collect())
 }
 
-/// Brokers that know each other and lead the topic's partitions in turn.
+/// Three brokers with the same metadata; `leaders` gives the leader of each partition of the topic.
 async fn three(leaders: &[i32]) -> [Fake; 3] {
     let fakes = [Fake::start().await, Fake::start().await, Fake::start().await];
     let answer = metadata(&[&fakes[0], &fakes[1], &fakes[2]], "hb", leaders);
@@ -52,7 +52,7 @@ async fn three(leaders: &[i32]) -> [Fake; 3] {
 }
 
 /// An address where connecting is refused.
-async fn nobody() -> SocketAddr {
+async fn refusing_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
@@ -82,7 +82,7 @@ async fn requests_at_the_same_time_share_one_new_session() {
 #[tokio::test]
 async fn bootstrap_server_that_is_dead_is_passed_over() {
     let fake = Fake::start().await;
-    let servers = format!("{},{}", nobody().await, fake.address);
+    let servers = format!("{},{}", refusing_address().await, fake.address);
     let cluster = Cluster::new(Arc::new(client(&[("bootstrap.servers", &servers)])), AMPLE);
     let answer = admin::metadata(&cluster, Topics::All).await.unwrap();
     assert_eq!(answer.brokers.len(), 1);
@@ -94,14 +94,14 @@ async fn bootstrap_server_that_is_silent_delays_the_response_and_does_not_preven
     let (mute, fake) = (Fake::with(Manners::Mute, None).await, Fake::start().await);
     let cluster = cluster(&[&mute, &fake], Duration::from_secs(4));
     let answer = admin::metadata(&cluster, Topics::All).await.unwrap();
-    assert!(answer.duration < Duration::from_secs(1), "the silent one's time is not in it");
+    assert!(answer.duration < Duration::from_secs(1), "the wait for the silent broker does not count");
     admin::metadata(&cluster, Topics::All).await.unwrap();
-    assert_eq!((mute.accepted(), fake.accepted()), (1, 1), "who answered is asked first");
+    assert_eq!((mute.accepted(), fake.accepted()), (1, 1), "the broker that answered gets the next request");
 }
 
 #[tokio::test]
 async fn request_to_which_no_broker_responds_has_the_last_fault() {
-    let servers = nobody().await.to_string();
+    let servers = refusing_address().await.to_string();
     let cluster = Cluster::new(Arc::new(client(&[("bootstrap.servers", &servers)])), AMPLE);
     let error = admin::metadata(&cluster, Topics::All).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Refused);
@@ -150,7 +150,7 @@ async fn wrong_password_is_tried_at_two_brokers_for_each_request() {
     );
     let error = admin::metadata(&cluster, Topics::All).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Authentication);
-    assert_eq!((first.accepted(), second.accepted()), (1, 1), "more would lock the account");
+    assert_eq!((first.accepted(), second.accepted()), (1, 1), "further logins could lock the account");
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn offsets_are_requested_from_each_leader_once_and_from_all_at_once() {
     let earliest = admin::list_offsets(&cluster, "hb", &[4], OffsetSpec::Earliest).await;
     assert_eq!(*earliest[&4].as_ref().unwrap(), 4);
     assert_eq!(fakes[1].count::<ListOffsetsRequest>(), 2);
-    assert_eq!(fakes[2].count::<ListOffsetsRequest>(), 1, "leads nothing that was asked for");
+    assert_eq!(fakes[2].count::<ListOffsetsRequest>(), 1, "broker 3 leads no requested partition");
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn partition_without_leader_or_response_is_an_error_and_other_partitions_a
     let cluster = cluster(&[&fakes[0]], AMPLE);
     let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 9], OffsetSpec::Latest).await;
     let faults: Vec<_> =
-        offsets.iter().map(|(id, told)| (*id, told.as_ref().err().map(Error::fault))).collect();
+        offsets.iter().map(|(id, offset)| (*id, offset.as_ref().err().map(Error::fault))).collect();
     let expected =
         [(0, None), (1, Some(Fault::NoLeader)), (2, Some(Fault::Protocol)), (9, Some(Fault::NoLeader))];
     assert_eq!(faults, expected);
@@ -244,14 +244,14 @@ async fn broker_gets_requests_in_its_own_versions() {
 
 #[tokio::test]
 async fn broker_older_than_the_api_versions_request_gets_it_in_its_own_version() {
-    for (theirs, questions) in [(0..=2, 2), (0..=0, 2), (0..=3, 1), (0..=4, 1)] {
+    for (theirs, requests) in [(0..=2, 2), (0..=0, 2), (0..=3, 1), (0..=4, 1)] {
         let fake = Fake::start().await;
         fake.versions::<ApiVersionsRequest>(theirs.clone());
         fake.versions::<MetadataRequest>(0..=8);
         let cluster = cluster(&[&fake], AMPLE);
         let answer = admin::metadata(&cluster, Topics::All).await;
         assert_eq!(answer.unwrap().brokers.len(), 1, "{theirs:?}");
-        assert_eq!((fake.accepted(), fake.count::<ApiVersionsRequest>()), (1, questions), "{theirs:?}");
+        assert_eq!((fake.accepted(), fake.count::<ApiVersionsRequest>()), (1, requests), "{theirs:?}");
     }
 }
 
@@ -259,7 +259,7 @@ async fn broker_older_than_the_api_versions_request_gets_it_in_its_own_version()
 async fn api_versions_refusal_that_cannot_be_read_is_no_error() {
     let fake = Fake::start().await;
     fake.on(|_: ApiVersionsRequest, call| match call.version {
-        // What librdkafka's mock says: half in the compact encoding, half in the old one.
+        // The response of librdkafka's mock: half in the compact encoding, half in the old one.
         3 => Reply::Garbage(vec![0, 35, 1, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0]),
         _ => Reply::Answer(ApiVersionsResponse::default().with_api_keys(vec![
             ApiVersion::default().with_api_key(3).with_min_version(0).with_max_version(12),
@@ -276,14 +276,14 @@ async fn mock_cluster_of_librdkafka_is_understood_with_its_flaws() {
     mock.create_topic("hb", 4, 3).unwrap();
     let servers = mock.bootstrap_servers();
     let cluster = Cluster::new(Arc::new(client(&[("bootstrap.servers", &servers)])), AMPLE);
-    let told = admin::metadata(&cluster, Topics::Named(&["hb", "missing"])).await.unwrap();
-    assert_eq!((told.brokers.len(), told.topics["hb"].as_ref().unwrap().partitions.len()), (3, 4));
-    assert_eq!(*told.topics["missing"].as_ref().unwrap_err(), Fault::UnknownTopic);
+    let metadata = admin::metadata(&cluster, Topics::Named(&["hb", "missing"])).await.unwrap();
+    assert_eq!((metadata.brokers.len(), metadata.topics["hb"].as_ref().unwrap().partitions.len()), (3, 4));
+    assert_eq!(*metadata.topics["missing"].as_ref().unwrap_err(), Fault::UnknownTopic);
     let offsets = admin::list_offsets(&cluster, "hb", &[0, 1, 2, 3], OffsetSpec::Latest).await;
     assert!(offsets.values().all(|offset| matches!(offset, Ok(0))), "{offsets:?}");
     let error = admin::describe_quorum(&cluster).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Unsupported);
-    // Its controller is a broker that it does not have.
+    // The controller of the mock is a broker that is not in its metadata.
     let error = admin::create_topic(&cluster, "new", 1, 1, &BTreeMap::new()).await.unwrap_err();
     assert_eq!(error.fault(), Fault::Unsupported, "{}", words(&error));
 }
@@ -320,6 +320,6 @@ async fn connections_to_brokers_that_left_are_closed() {
         fake.on(move |_: MetadataRequest, _| Reply::Answer(fewer.clone()));
     }
     admin::metadata(&cluster, Topics::All).await.unwrap();
-    eventually("the third is left alone", || fakes[2].open() == 0).await;
+    eventually("the connection to broker 3 is closed", || fakes[2].open() == 0).await;
     assert_eq!(fakes[1].open(), 1);
 }

@@ -22,7 +22,7 @@ fn sasl(mechanism: &str, password: &str) -> Client {
     ])
 }
 
-/// Opens in vain; the stages that were completed, and the error.
+/// Tries to open a session, which must fail. Returns the stages that were completed, and the error.
 async fn refused(client: &Client, endpoint: &Endpoint, timeout: Duration) -> (Vec<Stage>, Error) {
     let begun = Instant::now();
     let opening = wire::open(client, endpoint, timeout).await;
@@ -114,12 +114,12 @@ async fn broker_that_closes_the_connection_is_disconnected_in_that_stage() {
 
 #[tokio::test]
 async fn peer_that_is_no_kafka_is_a_protocol_fault_that_names_its_protocol() {
-    for (said, hint) in [
+    for (sent, hint) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP"),
         (&[0x15, 3, 3, 0, 2, 2, 80][..], "TLS"),
         (&b"220 mail.example ESMTP\r\n"[..], "announced"),
     ] {
-        let fake = Fake::with(Manners::Babbling(said.to_vec()), None).await;
+        let fake = Fake::with(Manners::Babbling(sent.to_vec()), None).await;
         let (_, error) = refused(&client(&[]), &fake.endpoint(), AMPLE).await;
         assert_eq!((error.stage(), error.fault()), (Some(Stage::ApiVersions), Fault::Protocol));
         assert!(words(&error).contains(hint), "{}", words(&error));
@@ -166,8 +166,8 @@ async fn scram(first: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
     let fake = Fake::start().await;
     fake.on(|_: SaslHandshakeRequest, _| Reply::Answer(SaslHandshakeResponse::default()));
     fake.on(move |request: SaslAuthenticateRequest, call| {
-        let said = String::from_utf8(request.auth_bytes.to_vec()).unwrap();
-        let nonce = said.rsplit("r=").next().unwrap();
+        let message = String::from_utf8(request.auth_bytes.to_vec()).unwrap();
+        let nonce = message.rsplit("r=").next().unwrap();
         let answer = if call.number == 0 { first(nonce) } else { "v=bm90IHRoZSByaWdodCBwcm9vZg==".into() };
         Reply::Answer(SaslAuthenticateResponse::default().with_auth_bytes(answer.into_bytes().into()))
     });
@@ -191,8 +191,8 @@ async fn challenge_that_is_too_short_ends_one_session_without_a_panic() {
 
     let fake = scram(|nonce| format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i=4096")).await;
     fake.on(|request: SaslAuthenticateRequest, call| {
-        let said = String::from_utf8(request.auth_bytes.to_vec()).unwrap();
-        let nonce = said.rsplit("r=").next().unwrap();
+        let message = String::from_utf8(request.auth_bytes.to_vec()).unwrap();
+        let nonce = message.rsplit("r=").next().unwrap();
         let first = format!("r={nonce}theirs,s=c2FsdHNhbHQ=,i=4096");
         let answer = if call.number == 0 { first } else { String::new() };
         Reply::Answer(SaslAuthenticateResponse::default().with_auth_bytes(answer.into_bytes().into()))

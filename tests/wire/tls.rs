@@ -81,7 +81,7 @@ impl Authority {
         builder.with_single_cert(chain, key).unwrap()
     }
 
-    /// A broker named 127.0.0.1 whose certificate ends then.
+    /// A broker named 127.0.0.1 whose certificate expires at this time.
     async fn broker(&self, expiry: SystemTime) -> Fake {
         let identity = self.identity("127.0.0.1", expiry);
         Fake::with(Manners::Polite, Some(self.server(&identity, false, &TLS13))).await
@@ -117,7 +117,7 @@ async fn trusted_broker_has_a_tls_stage_and_a_certificate_expiry() {
         let opening = open(&authority.trusting(&[]), &fake.endpoint()).await;
         let stages: Vec<_> = opening.stages.iter().map(|(stage, _)| *stage).collect();
         assert_eq!(stages, [Stage::Dns, Stage::Tcp, Stage::Tls, Stage::ApiVersions]);
-        assert!(close(opening.certificate_expiry, expiry), "also of the second handshake");
+        assert!(close(opening.certificate_expiry, expiry), "the expiry is known after the second handshake");
         let connection = opening.result.unwrap();
         let range = wire::VersionRange { lowest: 4, highest: 12 };
         connection.ask(&MetadataRequest::default(), range, soon()).await.unwrap();
@@ -202,11 +202,11 @@ async fn client_without_a_trusted_certificate_is_refused_by_a_broker_that_requir
             authority.trusting(&pair)
         };
         // With TLS 1.3 the broker's refusal comes only after the handshake.
-        let told = if *version == TLS13 { Stage::ApiVersions } else { Stage::Tls };
+        let expected = if *version == TLS13 { Stage::ApiVersions } else { Stage::Tls };
         for client in [authority.trusting(&[]), with(&strange)] {
             let (opening, stage, fault) = refused(&client, &fake).await;
             let error = opening.result.unwrap_err();
-            assert_eq!((stage, fault), (told, Fault::CertificateRefused), "{}", words(&error));
+            assert_eq!((stage, fault), (expected, Fault::CertificateRefused), "{}", words(&error));
         }
         assert!(open(&with(&ours), &fake.endpoint()).await.result.is_ok());
     }

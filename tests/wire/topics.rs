@@ -1,4 +1,4 @@
-//! Topics against scripted brokers: logs that grow, are cut, and are dated by wrong clocks.
+//! Topics against scripted brokers: logs that grow, are truncated, or have timestamps in the future.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use super::collect::{
 };
 use crate::fake::{Fake, Reply};
 
-/// Where all logs of these brokers end, from now on.
+/// The log end offset of all partitions of these brokers, which a test can change.
 fn end(fakes: &[Fake; 3]) -> Arc<AtomicI64> {
     let end = Arc::new(AtomicI64::new(110));
     for fake in fakes {
@@ -48,7 +48,7 @@ async fn records_appended_are_counted_and_published_as_a_rate() {
         let topic = &snapshot.topics["topic-1"];
         (topic.appended, topic.rate, topic.freshness.unwrap().appended_at.is_some())
     };
-    assert_eq!(topic(&probe.cycle().await.unwrap()), (0, None, false), "one look tells no movement");
+    assert_eq!(topic(&probe.cycle().await.unwrap()), (0, None, false), "one cycle alone gives no rate");
     end.store(140, Relaxed);
     let (appended, rate, moved) = topic(&probe.cycle().await.unwrap());
     assert_eq!((appended, moved), (90, true), "thirty on each partition");
@@ -61,7 +61,7 @@ async fn records_appended_are_counted_and_published_as_a_rate() {
     });
     let snapshot = probe.cycle().await.unwrap();
     let freshness = snapshot.topics["topic-1"].freshness.unwrap();
-    assert_eq!((topic(&snapshot).1, freshness.newest_ms), (None, None), "nobody knows any more");
+    assert_eq!((topic(&snapshot).1, freshness.newest_ms), (None, None), "without a leader nothing is known");
 }
 
 #[tokio::test]
@@ -83,12 +83,12 @@ async fn age_that_the_broker_does_not_report_is_an_error_and_not_the_earlier_age
         }
         Reply::Answer(answer)
     });
-    for look in 1..=2 {
+    for cycle in 1..=2 {
         let snapshot = probe.cycle().await.unwrap();
         assert_eq!(state(&snapshot), State::Error);
         let failed: u64 =
             snapshot.faults.iter().filter(|((api, _), _)| *api == Api::ListOffsets).map(|(_, n)| n).sum();
-        assert_eq!(failed, look, "and is asked for again");
+        assert_eq!(failed, cycle, "the newest timestamp is requested again in each cycle");
     }
     assert_eq!(probe.cycle().await.unwrap().topics["topic-0"].partitions[&1].ends.end, Some(111));
 }
@@ -107,7 +107,7 @@ async fn log_that_was_truncated_keeps_no_earlier_values() {
     let before = age(&probe.cycle().await.unwrap());
     let asked = fetches(&fakes);
     _ = probe.cycle().await.unwrap();
-    assert_eq!(fetches(&fakes), asked, "what was read once is known");
+    assert_eq!(fetches(&fakes), asked, "a batch header is fetched once");
     // After an unclean election, other records have the offsets of the earlier ones.
     end.store(100, Relaxed);
     for fake in &fakes {
@@ -138,7 +138,7 @@ async fn record_from_the_future_is_flagged_and_counted_with_old_brokers_as_well(
         let topic = &snapshot.topics["topic-0"];
         let freshness = topic.freshness.unwrap();
         assert_eq!((freshness.state, freshness.newest_ms), (State::Future, Some(WRITTEN + 7)));
-        assert_eq!(topic.future, 3, "one on each partition, once");
+        assert_eq!(topic.future, 3, "each partition has one, which is counted once");
     }
 }
 
