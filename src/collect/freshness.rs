@@ -210,13 +210,17 @@ mod tests {
         let both = [(log(0, 5), named(5, 900)), (log(0, 9), named(9, 400)), (empty, none)];
         assert_eq!(state(&both), (State::Ok, Some(900), Some(400)));
         let ahead = [(log(0, 5), named(5, NOW + 1)), (log(0, 9), named(9, 400))];
-        assert_eq!(state(&ahead), (State::Future, Some(400), Some(400)), "a wrong clock's is not used");
-        let mut gone = named(7, 800);
-        gone.emptied(7);
         assert_eq!(
-            state(&[(log(7, 7), gone)]),
+            state(&ahead),
+            (State::Future, Some(400), Some(400)),
+            "a timestamp in the future is not used"
+        );
+        let mut drained = named(7, 800);
+        drained.emptied(7);
+        assert_eq!(
+            state(&[(log(7, 7), drained)]),
             (State::Drained, Some(800), None),
-            "it was seen, and is kept"
+            "the newest timestamp of an empty log is kept"
         );
         let failed = Freshness::of(both.iter().map(|(ends, newest)| (*ends, newest)), true, None, NOW);
         assert_eq!((failed.state, failed.newest_ms), (State::Error, Some(900)));
@@ -229,27 +233,41 @@ mod tests {
         newest.read(Some(5), Some(700));
         assert!(!newest.is_open(5, NOW) && newest.is_open(6, NOW));
         assert_eq!(newest.credible_ms(Some(5), NOW), Some(700));
-        assert!(newest.is_future(NOW), "and is flagged all the same");
-        assert!(!newest.named(Some(6), Some(600), NOW), "that is no record from the future");
-        assert_eq!(newest.credible_ms(Some(6), NOW), Some(600), "what was seen once may be gone");
-        assert_eq!(newest.credible_ms(Some(7), NOW), Some(700), "the broker has not spoken of this log yet");
+        assert!(newest.is_future(NOW), "the partition is flagged although no timestamp is credible");
+        assert!(!newest.named(Some(6), Some(600), NOW), "the named timestamp is not in the future");
+        assert_eq!(
+            newest.credible_ms(Some(6), NOW),
+            Some(600),
+            "the record with the timestamp that was read before may be deleted"
+        );
+        assert_eq!(
+            newest.credible_ms(Some(7), NOW),
+            Some(700),
+            "for this log end the broker has named no timestamp"
+        );
         newest.emptied(8);
-        assert!(!newest.is_open(8, NOW), "there is nothing to look at");
+        assert!(!newest.is_open(8, NOW), "an empty log has no record batch to read");
     }
 
     #[test]
-    fn timestamp_in_the_future_is_asked_for_again_when_its_record_may_be_deleted() {
+    fn timestamp_in_the_future_is_requested_again_when_its_record_may_be_deleted() {
         let at = Duration::from_secs;
         let mut newest = named(5, NOW + 9);
-        assert!(newest.is_wanted(log(0, 5), at(0), NOW), "it was not known where the log began then");
+        assert!(
+            newest.is_wanted(log(0, 5), at(0), NOW),
+            "the timestamp was never requested with this log start offset"
+        );
         assert!(!newest.is_wanted(log(0, 5), at(30), NOW), "nothing has happened to the log");
-        assert!(newest.is_wanted(log(3, 5), at(60), NOW), "retention may have removed it");
+        assert!(newest.is_wanted(log(3, 5), at(60), NOW), "retention may have removed the record");
         assert!(!newest.is_wanted(log(3, 5), at(659), NOW));
-        assert!(newest.is_wanted(log(3, 5), at(660), NOW), "compaction may have removed it");
+        assert!(newest.is_wanted(log(3, 5), at(660), NOW), "compaction may have removed the record");
         assert!(!newest.is_wanted(log(3, 5), at(690), NOW));
-        assert!(!newest.is_wanted(log(4, 5), at(720), NOW + 9), "its time has come");
+        assert!(
+            !newest.is_wanted(log(4, 5), at(720), NOW + 9),
+            "the timestamp is not in the future any more"
+        );
         assert!(newest.is_wanted(log(4, 6), at(750), NOW + 9), "the log end has moved");
-        // The broker names no timestamp in the future any more: it is not asked again.
+        // The broker names no timestamp in the future any more, so it gets no further request.
         assert!(!newest.named(Some(6), Some(700), NOW) && !newest.is_future(NOW));
         assert!(!newest.is_wanted(log(5, 6), at(9_999), NOW));
         // With record batches alone, the timestamp is dropped once the log start offset has passed the batch.
@@ -258,15 +276,15 @@ mod tests {
         newest.begins(2);
         assert!(newest.is_future(NOW));
         newest.begins(3);
-        assert!(!newest.is_future(NOW), "other records are left");
+        assert!(!newest.is_future(NOW), "only other records remain");
     }
 
     #[test]
-    fn timestamp_in_the_future_is_counted_once_and_is_credible_when_its_time_has_come() {
+    fn timestamp_in_the_future_is_counted_once_and_is_credible_once_it_has_passed() {
         let mut newest = Newest::default();
         assert!(newest.named(Some(5), Some(NOW + 9), NOW));
-        assert!(!newest.named(Some(6), Some(NOW + 9), NOW), "it is the same");
-        assert!(!newest.ahead(Some((NOW + 9, 5))), "the broker has named it");
+        assert!(!newest.named(Some(6), Some(NOW + 9), NOW), "the same timestamp is not counted again");
+        assert!(!newest.ahead(Some((NOW + 9, 5))), "the timestamp was already named by the broker");
         // The broker names no timestamp. A timestamp that is not newer than the known one is not counted.
         let mut newest = Newest::default();
         let mut ahead = |ms: Option<i64>| newest.ahead(ms.map(|ms| (ms, 4)));
@@ -276,10 +294,10 @@ mod tests {
         assert!(newest.is_future(NOW) && !newest.is_future(NOW + 9));
         assert_eq!(newest.credible_ms(Some(5), NOW), Some(700));
         assert_eq!(newest.credible_ms(Some(5), NOW + 9), Some(NOW + 9));
-        let mut gone = newest;
-        gone.begins(5);
-        assert!(!gone.is_future(NOW), "it was deleted");
+        let mut deleted = newest;
+        deleted.begins(5);
+        assert!(!deleted.is_future(NOW), "the record in the future was deleted");
         newest.emptied(5);
-        assert!(!newest.is_future(NOW), "everything was");
+        assert!(!newest.is_future(NOW), "every record was deleted");
     }
 }

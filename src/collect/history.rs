@@ -218,7 +218,7 @@ mod tests {
         let mut history = history(&[(10, 500)]);
         assert_eq!((age(&history, 400, 20), age(&history, 500, 20)), (None, None));
         assert!(history.add(seconds(40), 600) && history.add(seconds(50), 600));
-        assert!(!history.add(seconds(60), 600), "it goes on");
+        assert!(!history.add(seconds(60), 600), "the plateau continues");
         assert!(age(&history, 550, 50).is_some());
         assert!(history.add(seconds(70), 5));
         assert_eq!((history.len(), age(&history, 3, 80)), (1, None), "nothing of the old log is left");
@@ -252,7 +252,7 @@ mod tests {
         );
         let mut backwards = bytes.clone();
         backwards[16..20].copy_from_slice(&u32::MAX.to_be_bytes());
-        assert!(History::from_bytes(&backwards).is_none(), "time does not go back");
+        assert!(History::from_bytes(&backwards).is_none(), "times must ascend");
     }
 
     #[test]

@@ -105,12 +105,16 @@ mod tests {
         let of = |second: Result<Vec<LogDir>, Fault>| {
             let first = Ok(vec![dir(None, 1), dir(None, 2)]);
             let brokers = BTreeMap::from([(BrokerId(1), first), (BrokerId(2), second)]);
-            let told = |whole| Snapshot { brokers: brokers.clone(), whole }.topics().get("t").copied();
-            assert_eq!(told(false), None, "a broker that is away was not asked");
-            told(true)
+            let size_of_t = |whole| Snapshot { brokers: brokers.clone(), whole }.topics().get("t").copied();
+            assert_eq!(size_of_t(false), None, "a broker that is missing in the metadata was not asked");
+            size_of_t(true)
         };
         assert_eq!(of(Ok(vec![dir(None, 4)])), Some(7));
-        assert_eq!(of(Ok(vec![dir(Some(Fault::Other), 0)])), None, "what is on it is not known");
+        assert_eq!(
+            of(Ok(vec![dir(Some(Fault::Other), 0)])),
+            None,
+            "the size of a log directory with an error is not known"
+        );
         assert_eq!(of(Err(Fault::Timeout)), None);
     }
 }

@@ -257,12 +257,20 @@ mod tests {
             let (id, ended) = coordinated(&place, &writer, known);
             (id.is_some(), ended)
         };
-        assert_eq!(judged(None), (false, None), "nobody could be asked");
-        assert_eq!(judged(Some(&[])), (false, None), "we may not see it");
+        assert_eq!(judged(None), (false, None), "no coordinator answered");
+        assert_eq!(judged(Some(&[])), (false, None), "the principal may not describe the transaction");
         assert_eq!(judged(Some(&[transaction(8, Some(1), &[1])])), (false, None));
         assert_eq!(judged(Some(&[transaction(7, Some(1), &[0, 1])])), (true, Some(false)));
-        assert_eq!(judged(Some(&[transaction(7, Some(1), &[0])])), (true, Some(true)), "it is elsewhere");
-        assert_eq!(judged(Some(&[transaction(7, None, &[0, 1])])), (true, Some(true)), "it is over");
+        assert_eq!(
+            judged(Some(&[transaction(7, Some(1), &[0])])),
+            (true, Some(true)),
+            "the transaction has no record in the partition"
+        );
+        assert_eq!(
+            judged(Some(&[transaction(7, None, &[0, 1])])),
+            (true, Some(true)),
+            "the transaction has ended"
+        );
     }
 
     fn probe() -> Probe {
@@ -286,16 +294,25 @@ mod tests {
             FoundOffsets::from([("t".into(), BTreeMap::from([(0, found)]))])
         };
         let place = TopicPartition { topic: "t".into(), partition: 0 };
-        assert!(probe.observe(&offsets(Ok(9)), &offsets(Ok(5))).is_empty(), "only just");
+        assert!(
+            probe.observe(&offsets(Ok(9)), &offsets(Ok(5))).is_empty(),
+            "the partition has only just been held back"
+        );
         let hour_ago = Instant::now().checked_sub(Duration::from_secs(3600)).expect("an hour");
         probe.held_back.get_mut(&place).expect("held back").1 = hour_ago;
         for (end, stable) in [(Err(Fault::Timeout), Ok(5)), (Ok(9), Err(Fault::NoLeader))] {
-            assert!(probe.observe(&offsets(end), &offsets(stable)).is_empty(), "not known now");
+            assert!(
+                probe.observe(&offsets(end), &offsets(stable)).is_empty(),
+                "one of the two offsets is not known"
+            );
         }
-        assert!(probe.observe(&FoundOffsets::new(), &FoundOffsets::new()).is_empty(), "there is no leader");
+        assert!(
+            probe.observe(&FoundOffsets::new(), &FoundOffsets::new()).is_empty(),
+            "without a leader no offset is known"
+        );
         let held = probe.observe(&offsets(Ok(12)), &offsets(Ok(5)));
         assert!(held[&place].time >= Duration::from_secs(3600) && held[&place].records == 7);
-        assert!(probe.observe(&offsets(Ok(12)), &offsets(Ok(6))).is_empty(), "it moved");
+        assert!(probe.observe(&offsets(Ok(12)), &offsets(Ok(6))).is_empty(), "the last stable offset moved");
         assert!(probe.observe(&offsets(Ok(12)), &offsets(Ok(12))).is_empty() && probe.held_back.is_empty());
     }
 }

@@ -141,7 +141,7 @@ mod tests {
         };
         assert_eq!(watches(&cluster), ([false, true], false));
         cluster.lag.groups = vec!["a b".to_owned()];
-        assert!(!cluster.lag.watches("a b"), "also of those that are named to be watched");
+        assert!(!cluster.lag.watches("a b"), "the exclusion file wins over the configured groups");
         fs::remove_file(&path).expect("it was there");
         assert!(excluded.apply(&mut cluster).await);
         assert_eq!(watches(&cluster), ([true, true], true));

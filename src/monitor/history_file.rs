@@ -306,7 +306,7 @@ mod tests {
         let store = Arc::new(Store::open(&path).expect("a new file"));
         let mut first = probe(&store);
         store.limit(1);
-        // More than what pages there are have room for.
+        // More rows than the free pages of the file have room for.
         let topics = ["a", "b"].map(|name| name.repeat(100_000));
         for topic in &topics {
             let created = vec![(Change::TopicCreated, topic.clone()).into()];
@@ -341,14 +341,14 @@ mod tests {
                 vec![(Change::TopicCreated, topic.to_owned()).into()],
             );
         };
-        let told = |probe: &Probe| {
+        let subjects = |probe: &Probe| {
             let events = probe.memory.events.view();
             events.iter().map(|event| event.subject.clone()).collect::<Vec<_>>()
         };
         for (topic, take_away) in [
             ("a", None),
             ("b", Some(None)),
-            ("c", Some(Some("somebody put another file in its place, which is no database at all"))),
+            ("c", Some(Some("another file took the place of the history file, and it is no database"))),
         ] {
             match take_away {
                 None => {}
@@ -375,7 +375,11 @@ mod tests {
         drop((first, other, store));
         let store = Arc::new(Store::open(&path).expect("the same file"));
         let second = probe(&store);
-        assert_eq!(told(&second), ["a", "b", "c"], "also what was written to the file that is gone");
+        assert_eq!(
+            subjects(&second),
+            ["a", "b", "c"],
+            "events that were written to the removed file are written again"
+        );
         assert_eq!(store.load("other").expect("a cluster").events.len(), 3);
     }
 
@@ -385,21 +389,18 @@ mod tests {
         let path = folder.path().join("history.db");
         let store = Arc::new(Store::open(&path).expect("a new file"));
         let mut first = probe(&store);
-        let hung = store.hang();
+        let hang = store.hang();
         let subjects = ["a", "b", "c"].map(str::to_owned);
         for topic in &subjects {
             let created = vec![(Change::TopicCreated, topic.clone()).into()];
             first.memory.events.topology(SystemTime::now(), "k", created);
-            let looked = tokio::time::timeout(Duration::from_secs(10), first.save()).await;
-            assert!(
-                looked.is_ok() && !first.history.failing,
-                "it is not known yet whether it can be written"
-            );
+            let saved = tokio::time::timeout(Duration::from_secs(10), first.save()).await;
+            assert!(saved.is_ok() && !first.history.failing, "a write that has not ended is no failure yet");
         }
         first.history.writing.as_mut().expect("the first").begun -= 2 * EVERY;
         first.save().await;
-        assert!(first.history.failing, "nobody waits for so long without a word");
-        drop(hung);
+        assert!(first.history.failing, "a disk that hangs this long counts as a failure");
+        drop(hang);
         first.save_all().await;
         assert!(!first.history.failing && first.history.last_duration > Duration::ZERO);
         drop((first, store));

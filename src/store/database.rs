@@ -341,7 +341,7 @@ mod tests {
             for before in 0..2 {
                 let store = Store::open(&path).expect("the same file");
                 let saved = store.load("eu").expect("a cluster");
-                assert_eq!(saved.lives.len(), before, "of version {version}");
+                assert_eq!(saved.lives.len(), before, "judgements of schema version {version}");
                 assert_eq!(by_topic(saved.rows)["a"].1[&3].to_bytes(), far.to_bytes());
                 let changes = Changes { lives: lives.clone(), ..Changes::default() };
                 store.save("eu", &changes).expect("there is a place for what is judged");

@@ -387,13 +387,16 @@ mod tests {
         assert!(!only_control_batches(&[control(10), data(11, 11)], 10, 12));
         assert!(
             !only_control_batches(&[data(8, 10), control(11)], 10, 12),
-            "the commit lies within a batch of records"
+            "the committed offset lies within a batch of records"
         );
-        assert!(!only_control_batches(&[control(10)], 10, 12), "what comes after the marker was not seen");
+        assert!(
+            !only_control_batches(&[control(10)], 10, 12),
+            "the batches after the control batch were not read"
+        );
         assert!(!only_control_batches(&[], 10, 11));
         assert!(
             !only_control_batches(&[control(11)], 10, 12),
-            "what was at the commit is gone, and was not seen"
+            "the batch at the committed offset was deleted and never read"
         );
     }
 
@@ -406,11 +409,15 @@ mod tests {
     #[test]
     fn record_has_its_own_timestamp_or_that_of_its_batch() {
         let batch = BatchHeader { first_ms: Some(1_000), newest_ms: Some(4_000), ..data(10, 19) };
-        assert_eq!(date(&batch, 10), Some((1_000, 0)), "the first one's is known");
-        assert_eq!(date(&batch, 7), Some((1_000, 0)), "what was before it is gone");
+        assert_eq!(
+            date(&batch, 10),
+            Some((1_000, 0)),
+            "the first record has the first timestamp of the batch"
+        );
+        assert_eq!(date(&batch, 7), Some((1_000, 0)), "the records before the batch were deleted");
         assert_eq!(date(&batch, 15), Some((2_500, 1_500)));
-        let told = BatchHeader { asked_ms: Some(77), ..batch };
-        assert_eq!(date(&told, 15), Some((77, 0)));
+        let answered = BatchHeader { asked_ms: Some(77), ..batch };
+        assert_eq!(date(&answered, 15), Some((77, 0)));
         assert_eq!(date(&BatchHeader { first_ms: None, ..batch }, 15), None);
         let backwards = BatchHeader { first_ms: Some(9_000), ..batch };
         assert_eq!(date(&backwards, 15), Some((4_000, 0)));
@@ -418,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn known_batches_say_where_records_and_control_batches_are() {
+    fn known_batches_give_the_places_of_records_and_control_batches() {
         let batch = BatchHeader { first_ms: Some(1_000), newest_ms: Some(5_000), ..data(3, 9) };
         let known = |batches| BatchesFrom { batches, end: 11 };
         let all = BTreeMap::from([
@@ -429,7 +436,11 @@ mod tests {
         let batches = TopicBatches(Some(&all));
         let age = |offset, now| batches.age(0, offset, now).map(|age| age.age.as_secs());
         assert_eq!((age(3, 61_000), age(10, 61_000), age(4, 61_000)), (Some(60), None, None));
-        assert_eq!((age(3, 900), age(3, -70_000)), (Some(0), None), "a moment ahead, and from the future");
+        assert_eq!(
+            (age(3, 900), age(3, -70_000)),
+            (Some(0), None),
+            "a timestamp just ahead of the clock has the age 0, a timestamp in the future has none"
+        );
         let newest = |offset, latest| batches.newest_ms(0, offset, latest);
         assert_eq!((newest(3, 5_000), newest(3, 4_999), newest(10, 99_999)), (Some(5_000), None, None));
         assert!(batches.is_read(0, 10, 11) && !batches.is_read(0, 3, 11));
@@ -444,18 +455,21 @@ mod tests {
     fn batches_that_are_not_wanted_or_may_have_changed_are_forgotten() {
         let mut batches = RecordBatches::default();
         let fill = |batches: &mut RecordBatches| {
-            for topic in ["compacted", "anew", "kept"] {
+            for topic in ["compacted", "recreated", "kept"] {
                 let known = BatchesFrom { batches: vec![data(3, 9)], end: 11 };
                 batches.known.entry(topic.into()).or_default().insert((0, 3), known);
             }
         };
         fill(&mut batches);
         batches.begin_cycle(Instant::now(), |topic| topic == "compacted");
-        batches.forget("anew");
+        batches.forget("recreated");
         assert_eq!(batches.before.keys().map(|topic| &**topic).collect::<Vec<_>>(), ["kept"]);
-        assert!(!batches.of("kept").know(0, 3), "nobody asked for it in this cycle");
+        assert!(!batches.of("kept").know(0, 3), "the batch was not wanted in this cycle");
         batches.begin_cycle(Instant::now(), |_| false);
-        assert!(batches.before.contains_key("kept"), "the cycle was cut short");
+        assert!(
+            batches.before.contains_key("kept"),
+            "a cycle that did not end keeps the batches of the cycle before"
+        );
         batches.end_cycle();
         batches.begin_cycle(Instant::now(), |_| false);
         assert!(batches.before.is_empty());

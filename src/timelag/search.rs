@@ -309,7 +309,7 @@ mod tests {
         let mut search = Search::new(100, 5_000);
         search.learn(50, 0, None, 5_000);
         search.learn(50, 0, None, 5_000);
-        assert_eq!(search.state, State::Hopeless, "nothing is said of anything");
+        assert_eq!(search.state, State::Hopeless, "two answers without an offset end the search");
     }
 
     #[test]
@@ -318,7 +318,10 @@ mod tests {
         for offset in [2, 3, 4] {
             assert_eq!(find(&log, offset, 5_000).0, State::Hopeless, "{offset}");
         }
-        assert!(matches!(find(&log, 1, 5_000).0, State::Found(..)), "before it all is well");
+        assert!(
+            matches!(find(&log, 1, 5_000).0, State::Found(..)),
+            "records before the timestamp in the future are found"
+        );
     }
 
     proptest! {

@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(see(2, 8), 1);
         assert_eq!(see(31, 8), 1);
         assert_eq!(see(32, 8), 0);
-        assert_eq!(see(33, 9), 1, "it failed again");
+        assert_eq!(see(33, 9), 1, "the partition failed again");
         affected.add(begin + Duration::from_secs(34), &BTreeMap::new());
         let now = begin + Duration::from_secs(34);
         assert_eq!(affected.reasons(now, WINDOW), Vec::<String>::new(), "the partition left the topic");

@@ -107,17 +107,17 @@ mod tests {
         let mut see = |present: &[i32], hours: u32| twice(&mut brokers, present, begin + HOUR * hours);
         assert_eq!(see(&[1, 2, 3], 0), None);
         assert_eq!(see(&[1, 2], 1), two_left("3"));
-        assert_eq!(see(&[1, 2], 22), two_left("3"), "it is not forgotten");
-        assert_eq!(see(&[1, 2, 3], 23), None, "it is back");
+        assert_eq!(see(&[1, 2], 22), two_left("3"), "broker 3 is still expected after 21 hours");
+        assert_eq!(see(&[1, 2, 3], 23), None, "broker 3 is back");
         assert_eq!(see(&[1, 3], 24), two_left("2"));
         assert_eq!(see(&[1, 3, 4], 25), None, "another broker took its place");
-        assert_eq!(see(&[1, 3], 26), two_left("4"), "the one that was seen last");
+        assert_eq!(see(&[1, 3], 26), two_left("4"), "the missing broker that was seen last");
         assert_eq!(see(&[1, 3], 51), None, "three brokers were not seen for a day");
         assert!(brokers.most.len() <= 25 && brokers.seen.len() == 2);
     }
 
     #[test]
-    fn broker_in_one_odd_answer_only_is_not_believed() {
+    fn broker_in_a_single_answer_is_not_expected() {
         let (mut brokers, begin) = (Brokers::new(None), Instant::now());
         let odd: Vec<i32> = (1..=30).collect();
         let answers: [&[i32]; 6] = [&odd, &[1, 2, 3], &[1, 2, 3], &odd, &[1, 2, 3], &[1, 2, 3]];
@@ -129,7 +129,11 @@ mod tests {
             }
         }
         let answered = begin + Duration::from_secs(100);
-        assert_eq!(brokers.see(&ids(&[1, 2]), answered), two_left("3"), "the others were confirmed");
+        assert_eq!(
+            brokers.see(&ids(&[1, 2]), answered),
+            two_left("3"),
+            "three brokers were confirmed by two answers"
+        );
     }
 
     #[test]
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_figure_counts_and_not_what_was_seen() {
+    fn configured_number_of_brokers_wins_over_the_number_that_was_seen() {
         let (mut brokers, now) = (Brokers::new(Some(2)), Instant::now());
         assert_eq!(twice(&mut brokers, &[1, 2, 3], now), None);
         let later = now + Duration::from_secs(15);

@@ -184,7 +184,11 @@ mod tests {
         for ((enabled, healthy, change, fails), state, reason) in table {
             assert_eq!(judged(enabled, healthy, change, fails), (state, reason.to_owned()));
         }
-        assert_eq!(judged(true, false, (90, 90, 0), true).0, State::ProberFault, "it says nothing of Kafka");
+        assert_eq!(
+            judged(true, false, (90, 90, 0), true).0,
+            State::ProberFault,
+            "a fault of the prober is no verdict about Kafka"
+        );
     }
 
     #[test]

@@ -402,9 +402,16 @@ mod tests {
             under_min_isr: Some(2),
             imbalanced: 1,
         };
-        assert_eq!(health, expected, "a partition that is moved and has all replicas is none of them");
+        assert_eq!(
+            health, expected,
+            "a partition that is being moved and has all its replicas is in none of the counts"
+        );
         let unknown = Health::of(&topic, None, None);
-        assert_eq!((unknown.under_min_isr, unknown.reassigning), (None, None), "not known is not 0");
+        assert_eq!(
+            (unknown.under_min_isr, unknown.reassigning),
+            (None, None),
+            "an unknown number is absent, not 0"
+        );
         let twice = Health::sum([health, health].iter());
         assert_eq!((twice.partitions, twice.under_min_isr, twice.is_sick()), (8, Some(4), true));
         let part = Health::sum([health, unknown].iter());
@@ -417,28 +424,28 @@ mod tests {
         let moved = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(1), &[1, 2], &[1])]);
         let again = topic(2, &[(Some(1), &[1, 2, 3], &[1])]);
         let mut watched = Watched::default();
-        let mut told = Vec::new();
-        let mut look = |metadata: metadata::Snapshot| {
+        let mut earlier = Vec::new();
+        let mut observe = |metadata: metadata::Snapshot| {
             watched.observe(&metadata);
             let now = watched.view(&metadata).changes;
             let new: Vec<_> = Change::ALL
                 .into_iter()
-                .filter(|change| now.get(change) > told.iter().find(|(c, _)| c == change).map(|(_, n)| n))
+                .filter(|change| now.get(change) > earlier.iter().find(|(c, _)| c == change).map(|(_, n)| n))
                 .map(Change::as_str)
                 .collect();
-            told = now.into_iter().collect();
+            earlier = now.into_iter().collect();
             new
         };
-        assert_eq!(look(metadata(one, &[("a", Ok(first.clone()))])), Vec::<&str>::new(), "the baseline");
-        assert_eq!(look(metadata(one, &[("a", Ok(moved.clone()))])), ["partitions_added", "leader_moved"]);
-        assert_eq!(look(metadata(&[1], &[("a", Err(Fault::NoLeader))])), Vec::<&str>::new());
-        assert_eq!(look(metadata(one, &[("a", Ok(moved.clone())), ("b", Ok(first))])), ["topic_created"]);
+        assert_eq!(observe(metadata(one, &[("a", Ok(first.clone()))])), Vec::<&str>::new(), "the baseline");
+        assert_eq!(observe(metadata(one, &[("a", Ok(moved.clone()))])), ["partitions_added", "leader_moved"]);
+        assert_eq!(observe(metadata(&[1], &[("a", Err(Fault::NoLeader))])), Vec::<&str>::new());
+        assert_eq!(observe(metadata(one, &[("a", Ok(moved.clone())), ("b", Ok(first))])), ["topic_created"]);
         assert_eq!(
-            look(metadata(&[1, 2, 3], &[("a", Ok(again.clone()))])),
+            observe(metadata(&[1, 2, 3], &[("a", Ok(again.clone()))])),
             ["topic_recreated", "broker_joined"]
         );
-        assert_eq!(look(metadata(&[1, 3], &[("a", Ok(again.clone()))])), ["topic_deleted"]);
-        assert_eq!(look(metadata(&[1, 3], &[("a", Ok(again))])), ["broker_left"]);
+        assert_eq!(observe(metadata(&[1, 3], &[("a", Ok(again.clone()))])), ["topic_deleted"]);
+        assert_eq!(observe(metadata(&[1, 3], &[("a", Ok(again))])), ["broker_left"]);
     }
 
     #[test]
@@ -453,11 +460,14 @@ mod tests {
         second.remember(first.unsaved());
         let wider = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(2), &[1, 2], &[1, 2])]);
         let mut now = metadata(&[1, 2, 3], &[("a", Ok(wider)), ("c", Ok(one))]);
-        let told = |change: Change, name: &str| Changed::from((change, name.to_owned()));
-        let expected = [told(Change::PartitionsAdded, "a"), told(Change::TopicCreated, "c")];
-        assert_eq!(second.observe(&now), expected, "of brokers and leaders nothing is remembered");
+        let changed = |change: Change, name: &str| Changed::from((change, name.to_owned()));
+        let expected = [changed(Change::PartitionsAdded, "a"), changed(Change::TopicCreated, "c")];
+        assert_eq!(second.observe(&now), expected, "brokers and leaders are not remembered across a restart");
         now.brokers.get_mut(&BrokerId(3)).expect("a broker").rack = Some("r".to_owned());
-        assert_eq!(second.observe(&now), [told(Change::RackChanged, "3"), told(Change::TopicDeleted, "b")]);
+        assert_eq!(
+            second.observe(&now),
+            [changed(Change::RackChanged, "3"), changed(Change::TopicDeleted, "b")]
+        );
         let saved = second.unsaved();
         let names: Vec<_> = saved.iter().map(|(name, topic)| (&**name, topic.is_some())).collect();
         assert_eq!(names, [("a", true), ("b", false), ("c", true)]);
@@ -469,39 +479,40 @@ mod tests {
         let moved: (Option<i32>, &[i32], &[i32]) = (Some(4), &[4, 5, 6], &[4, 5, 6]);
         let two: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2], &[1, 2]);
         let mut watched = Watched::default();
-        let mut look = |one, other| {
-            let told = watched.observe(&metadata(&[1], &[("t", Ok(topic(1, &[one, other])))]));
-            told.into_iter()
-                .map(|told| told.change)
+        let mut observe = |one, other| {
+            let changes = watched.observe(&metadata(&[1], &[("t", Ok(topic(1, &[one, other])))]));
+            changes
+                .into_iter()
+                .map(|changed| changed.change)
                 .filter(|change| *change != Change::LeaderMoved)
                 .collect::<Vec<_>>()
         };
         for (one, other) in
             [(three, three), (moving, three), (moving, moving), (moved, moving), (moved, moved)]
         {
-            assert_eq!((look(one, other), look(one, other)), (vec![], vec![]), "{one:?} {other:?}");
+            assert_eq!((observe(one, other), observe(one, other)), (vec![], vec![]), "{one:?} {other:?}");
         }
-        assert_eq!((look(two, two), look(two, two)), (vec![], vec![Change::ReplicationChanged]));
-        assert_eq!(look(two, two), []);
+        assert_eq!((observe(two, two), observe(two, two)), (vec![], vec![Change::ReplicationChanged]));
+        assert_eq!(observe(two, two), []);
     }
 
     #[test]
     fn moved_leader_is_reported_with_its_partition_and_both_brokers() {
         let mut watched = Watched::default();
-        let mut look = |leaders: [Option<i32>; 3]| {
+        let mut observe = |leaders: [Option<i32>; 3]| {
             let partitions = leaders.map(|leader| (leader, &[1, 2][..], &[1, 2][..]));
-            let told = watched.observe(&metadata(&[1, 2], &[("t", Ok(topic(1, &partitions)))]));
-            told.into_iter().map(|told| (told.change, told.sentence)).collect::<Vec<_>>()
+            let changes = watched.observe(&metadata(&[1, 2], &[("t", Ok(topic(1, &partitions)))]));
+            changes.into_iter().map(|changed| (changed.change, changed.sentence)).collect::<Vec<_>>()
         };
-        look([Some(1), Some(1), Some(2)]);
+        observe([Some(1), Some(1), Some(2)]);
         let moved = |sentence: &str| (Change::LeaderMoved, sentence.to_owned());
         let expected = [
             moved("Broker 2 leads partition 0 of topic t instead of broker 1."),
             moved("Broker 1 leads partition 2 of topic t instead of broker 2."),
         ];
-        assert_eq!(look([Some(2), None, Some(1)]), expected);
+        assert_eq!(observe([Some(2), None, Some(1)]), expected);
         let expected = [moved("Broker 2 leads partition 1 of topic t instead of broker 1.")];
-        assert_eq!(look([Some(2), Some(2), Some(1)]), expected, "partition 1 had no leader in between");
+        assert_eq!(observe([Some(2), Some(2), Some(1)]), expected, "partition 1 had no leader in between");
     }
 
     #[test]

@@ -398,7 +398,7 @@ mod tests {
             assert_eq!(
                 expected(8 * 1440 + 300..11 * 1440, MONDAY),
                 Some(100.0),
-                "and later hours are added: {wrong}"
+                "later hours are added to the baseline: {wrong}"
             );
             assert_eq!(expected(20 * 1440..21 * 1440, MONDAY), Some(100.0), "{wrong}");
         }

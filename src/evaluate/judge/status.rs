@@ -337,9 +337,9 @@ mod tests {
             let (mut model, mut life) = (Model::default(), Life::begin(Moment::default()));
             let mut sample = [(0, 500), (0, 500)];
             for (minute, (first, second, read, written)) in (0..).zip(steps) {
-                for (place, what) in [first, second].into_iter().enumerate() {
+                for (place, step) in [first, second].into_iter().enumerate() {
                     let (committed, end) = &mut sample[place];
-                    match what {
+                    match step {
                         0 => *committed = (*committed + read).min(*end),
                         1 => *end += written,
                         2 => *committed = *end,

@@ -60,7 +60,7 @@ mod tests {
         let cycle = |n| time::Instant::now() + Duration::from_secs(n);
         let (first, second, third) = (cycle(0), cycle(15), cycle(30));
         assert!(!progress.is_missing_again(first), "one answer without the topic is not enough");
-        assert!(!progress.is_missing_again(first), "nor is the same answer a second time");
+        assert!(!progress.is_missing_again(first), "the same answer read twice is not enough");
         assert!(progress.is_missing_again(second));
         progress.is_recreated(&topic(None));
         assert!(!progress.is_missing_again(third), "the topic was there in between");

@@ -55,11 +55,7 @@ fn skipped_heartbeat_whose_record_is_marked_as_sampled_is_exported() {
     for (share, expected) in [(1.0, vec![(0, Outcome::Skipped, true)]), (0.0, vec![])] {
         let story = Story::traced(Some(SampleShare::new(share))).sent(0, 0);
         let mut story = story.apply(|_| Event::Stopped);
-        assert_eq!(
-            ended(&mut story),
-            expected,
-            "the header of each record says that {share} of them are sampled"
-        );
+        assert_eq!(ended(&mut story), expected, "the record is marked as sampled with a share of {share}");
     }
 }
 

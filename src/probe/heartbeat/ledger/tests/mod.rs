@@ -198,7 +198,7 @@ fn heartbeat_received_after_the_deadline_is_late_and_bad_from_the_deadline_on() 
     assert!((story.end_to_end() - 10.000_001).abs() < 1e-9, "booked just above the deadline");
     let story = story.received(0, 12_000);
     assert_eq!((story.outcomes(), story.sli()), (vec![("late", 1)], (1, 1)));
-    assert!((story.end_to_end() - 10.000_001).abs() < 1e-9, "and never again");
+    assert!((story.end_to_end() - 10.000_001).abs() < 1e-9, "the latency is booked once");
     let story = Story::new().sent(0, 0).received(0, 6).acked(0, 10_001);
     assert_eq!((story.outcomes(), story.sli()), (vec![("late", 1)], (1, 1)));
     assert!((story.end_to_end() - 0.006).abs() < 1e-9, "received in time: the measured latency");
