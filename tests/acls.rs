@@ -1,4 +1,4 @@
-//! The permissions that `acls` writes: what they say, and that they are enough on a real Kafka.
+//! The permissions that `acls` writes: their text, and that they are sufficient on a real Kafka.
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
@@ -21,7 +21,7 @@ fn acls(config: &str, arguments: &[&str]) -> String {
     printed(program().args(["acls", "--config"]).arg(file).args(arguments))
 }
 
-/// What a command prints that succeeds.
+/// The output of a command, which has to succeed.
 fn printed(command: &mut Command) -> String {
     let output = command.output().expect("a program that starts");
     assert!(output.status.success(), "{output:?}");
@@ -29,7 +29,7 @@ fn printed(command: &mut Command) -> String {
 }
 
 #[test]
-fn only_what_is_configured_is_asked_for_and_names_are_quoted() {
+fn acls_cover_only_the_enabled_tasks_and_quote_names() {
     let heartbeats = "[kafka]\nbootstrap.servers = a:1\n[topic]\ncreate = false\nexpand = false\n\
                       [lag]\nenabled = false\n[freshness]\nenabled = false\n[transactions]\nenabled = false\n";
     let commands = |config: &str, arguments: &[&str]| {
@@ -56,7 +56,7 @@ fn only_what_is_configured_is_asked_for_and_names_are_quoted() {
          --topic 'kafka-heartbeat'"
     );
     let two = "[cluster:a]\nbootstrap.servers = a:1\nsasl.mechanism = PLAIN\nsecurity.protocol = SASL_PLAINTEXT\n\
-               sasl.username = who\nsasl.password = hush\n[cluster:b]\nbootstrap.servers = b:1\n[alerts]\ntopic = told\n";
+               sasl.username = prober\nsasl.password = hush\n[cluster:b]\nbootstrap.servers = b:1\n[alerts]\ntopic = findings\n";
     let strimzi = acls(two, &["--format", "strimzi"]);
     assert!(!strimzi.contains("hush"), "no secret");
     let users: Vec<Value> = strimzi
@@ -66,12 +66,15 @@ fn only_what_is_configured_is_asked_for_and_names_are_quoted() {
     let of: Vec<_> = users.iter().map(|user| &user["metadata"]["labels"]["strimzi.io/cluster"]).collect();
     assert_eq!(of, ["a", "b"]);
     let names: Vec<_> = users.iter().map(|user| &user["metadata"]["name"]).collect();
-    assert_eq!(names, ["who", "kafka-heartbeat"]);
+    assert_eq!(names, ["prober", "kafka-heartbeat"]);
     let last = users[1]["spec"]["authorization"]["acls"]
         .as_array()
         .and_then(|acls| acls.last())
         .expect("permissions");
-    assert_eq!(*last, json!({ "resource": { "type": "topic", "name": "told" }, "operations": ["Write"] }));
+    assert_eq!(
+        *last,
+        json!({ "resource": { "type": "topic", "name": "findings" }, "operations": ["Write"] })
+    );
 }
 
 /// The arguments of each command, as a shell hands them to the program.
@@ -88,8 +91,9 @@ fn run_by_a_shell(commands: &str) -> Vec<Vec<String>> {
     commands.map(|command| command.lines().map(str::to_owned).collect()).collect()
 }
 
-/// Runs a service whose principal may do nothing: Kafka answers most of its requests without an error, and with nothing.
-fn nothing_is_allowed(config: &str) {
+/// Runs a service whose principal has no permission: Kafka answers most of its requests without an error and with empty
+/// lists. Asserts that each missing permission is reported.
+fn missing_permissions_are_reported(config: &str) {
     let service = Service::start(config);
     let capability = |request: &str, state: &str| {
         let labels = [format!("api=\"{request}\""), format!("state=\"{state}\"")];
@@ -99,14 +103,14 @@ fn nothing_is_allowed(config: &str) {
         wait_for(request, PATIENCE, || capability(request, "denied").then_some(()));
     }
     let reasons = wait_for("the verdict", PATIENCE, || {
-        let told = service.api("/api/v1/status", "k");
-        let reasons = told["reasons"].to_string();
+        let status = service.api("/api/v1/status", "k");
+        let reasons = status["reasons"].to_string();
         reasons.contains("authorization").then_some(reasons)
     });
     assert!(!reasons.contains("is not ready"), "{reasons}");
-    let told = service.api("/api/v1/status", "k");
-    let mut capabilities = told["capabilities"].as_array().expect("a list").iter();
-    let groups = capabilities.find(|told| told["request"] == "ListGroups").expect("ListGroups");
+    let status = service.api("/api/v1/status", "k");
+    let mut capabilities = status["capabilities"].as_array().expect("a list").iter();
+    let groups = capabilities.find(|capability| capability["request"] == "ListGroups").expect("ListGroups");
     assert_eq!(
         *groups,
         json!({ "request": "ListGroups", "state": "denied", "permission": "Describe on the cluster or on the groups" })
@@ -121,7 +125,7 @@ fn nothing_is_allowed(config: &str) {
     });
 }
 
-/// A principal without permissions of its own, and what else is configured, which begins in section `[topic]`.
+/// A configuration with a principal that has no permissions at first; `extra` continues the section `[topic]`.
 fn config(kafka: &Kafka, topic: &str, extra: &str) -> String {
     format!(
         "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\n\
@@ -133,7 +137,7 @@ fn config(kafka: &Kafka, topic: &str, extra: &str) -> String {
     )
 }
 
-/// Allows what the program printed.
+/// Creates the ACLs that the program printed.
 fn allow(kafka: &Kafka, printed: &str) {
     let package = if kafka.is_modern() { "org.apache.kafka.tools" } else { "kafka.admin" };
     for command in run_by_a_shell(printed) {
@@ -143,7 +147,7 @@ fn allow(kafka: &Kafka, printed: &str) {
     }
 }
 
-/// The series of capabilities in any other state.
+/// The series of all capabilities whose state is not `state`.
 fn capabilities_but(service: &Service, state: &str) -> Vec<String> {
     let page = service.get("/metrics").expect("metrics");
     let state = format!("state=\"{state}\"");
@@ -153,7 +157,7 @@ fn capabilities_but(service: &Service, state: &str) -> Vec<String> {
     others.map(str::to_owned).collect()
 }
 
-/// Nothing that the service asked for was refused, neither by its own requests nor by those of its clients.
+/// Asserts that no request of the service or of its librdkafka clients was refused.
 fn assert_no_refusal(service: &Service) {
     let log = service.log().to_lowercase();
     let refusals = log.lines().filter(|line| line.contains("authorization") || line.contains(" denied"));
@@ -163,8 +167,8 @@ fn assert_no_refusal(service: &Service) {
     }
 }
 
-/// Who sends heartbeats and watches nothing else is allowed nothing on any group, and asks for none: a request for the
-/// coordinator of a group of our own would be refused.
+/// A principal that only sends heartbeats needs no permission on any group, and the service asks for no group: a request
+/// for the coordinator of a group of its own would be refused.
 fn heartbeats_alone_need_no_group(kafka: &Kafka) {
     let extra = "[lag]\nenabled = false\n[freshness]\nenabled = false\n[transactions]\nenabled = false\n";
     let config = config(kafka, "hb-alone", extra);
@@ -191,7 +195,7 @@ fn principal_with_the_printed_acls_sees_everything() {
         "rebalance = true\n[freshness]\ninterval = 1s\n[lag]\ninterval = 1s\n[log_dirs]\nenabled = true\ninterval = 1s\n\
          [transactions]\ninterval = 1s\nmin.age = 1s\n[alerts]\ntopic = findings\nmetrics.topic = findings\ninterval = 1s\n",
     );
-    nothing_is_allowed(&config);
+    missing_permissions_are_reported(&config);
     heartbeats_alone_need_no_group(kafka);
     allow(kafka, &acls(&config, &[]));
     let open = {
@@ -205,9 +209,10 @@ fn principal_with_the_printed_acls_sees_everything() {
     };
     let service = Service::start(&config);
     service.wait("k", "heartbeats from every partition", 30, |totals| totals.of("ok") >= 12);
-    let lag =
-        wait_for_lag(&service, "allowed-reader", "allowed", 0, |told| told["time_lag"]["method"] == "record");
-    assert_eq!(lag["lag"], 31, "the open transaction's record among them: {lag}");
+    let lag = wait_for_lag(&service, "allowed-reader", "allowed", 0, |reported| {
+        reported["time_lag"]["method"] == "record"
+    });
+    assert_eq!(lag["lag"], 31, "the record of the open transaction counts: {lag}");
     for (family, label, least) in [
         ("kafka_topic_log_size_bytes", "topic=\"allowed\"", 1.0),
         ("kafka_partition_transaction_info", "transactional_id=\"allowed-tx\"", 1.0),

@@ -1,4 +1,4 @@
-//! Ages on a real Apache Kafka, where timestamps are odd, offsets have no records, or brokers fall silent.
+//! Time lags on a real Apache Kafka where timestamps are wrong, offsets have no records, or brokers do not answer.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,24 +20,28 @@ mod support;
 
 const TEN_YEARS_MS: i64 = 10 * 365 * 86_400_000;
 
-/// Any clock is believed.
+/// Settings of a topic that accepts any timestamp.
 const ANY_TIME: [&str; 2] = [
     "message.timestamp.after.max.ms=9223372036854775807",
     "message.timestamp.before.max.ms=9223372036854775807",
 ];
 
-/// Asserts that a time lag is what it should be: within its own bound, and the time since the look.
-fn assert_age(told: &Value, method: &str, written_ms: i64) {
-    let lag = &told["time_lag"];
-    assert_eq!(lag["method"], method, "{told}");
+/// Asserts the method of a time lag, and that the time lag differs from the true one by its own error and the age of the
+/// snapshot at most.
+fn assert_age(reported: &Value, method: &str, written_ms: i64) {
+    let lag = &reported["time_lag"];
+    assert_eq!(lag["method"], method, "{reported}");
     let (age, error) =
         (lag["seconds"].as_f64().expect("an age"), lag["error_seconds"].as_f64().expect("a bound"));
     let truth = (now_ms() - written_ms) as f64 / 1e3;
-    assert!((age - truth).abs() <= error + 4.0, "told {age} ± {error}, is {truth}: {told}");
+    assert!(
+        (age - truth).abs() <= error + 4.0,
+        "reported {age} s ± {error} s, but it is {truth} s: {reported}"
+    );
 }
 
-fn has_age(told: &Value) -> bool {
-    !told["time_lag"].is_null()
+fn has_age(reported: &Value) -> bool {
+    !reported["time_lag"].is_null()
 }
 
 fn freshness(service: &Service, topic: &str) -> (Option<f64>, Vec<String>) {
@@ -51,7 +55,7 @@ fn freshness(service: &Service, topic: &str) -> (Option<f64>, Vec<String>) {
 }
 
 #[test]
-fn clocks_that_are_ten_years_off_spoil_no_other_age() {
+fn time_lags_beside_timestamps_ten_years_off_are_exact() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "age-clocks";
     kafka.create_topic_with(topic, 2, &ANY_TIME);
@@ -68,23 +72,23 @@ fn clocks_that_are_ten_years_off_spoil_no_other_age() {
         for (offset, written) in (0..).zip(times) {
             if written < now {
                 let name = format!("clocks-{offset}");
-                let told = wait_for_lag(&service, &name, topic, partition, has_age);
-                assert_age(&told, "record", written);
-                assert_eq!(told["time_lag"]["error_seconds"], 0.0, "{told}");
+                let reported = wait_for_lag(&service, &name, topic, partition, has_age);
+                assert_age(&reported, "record", written);
+                assert_eq!(reported["time_lag"]["error_seconds"], 0.0, "{reported}");
             }
         }
     }
     // A record with a timestamp in the future has no age: it is only known that it was there before the start.
-    let told = wait_for_lag(&service, "clocks-1", topic, 0, |told| told["lag"] == 2);
-    assert!(told["time_lag"].is_null() || told["time_lag"]["method"] == "clamped", "{told}");
+    let reported = wait_for_lag(&service, "clocks-1", topic, 0, |reported| reported["lag"] == 2);
+    assert!(reported["time_lag"].is_null() || reported["time_lag"]["method"] == "clamped", "{reported}");
     let (last, states) = wait_for("the topic", PATIENCE, || {
         let found = freshness(&service, topic);
         found.0.is_some().then_some(found)
     });
     assert_eq!(states, ["future"]);
-    assert_eq!(last, Some((now - 20_000) as f64 / 1e3), "the newest that is not a wrong clock's");
+    assert_eq!(last, Some((now - 20_000) as f64 / 1e3), "the newest timestamp that is not in the future");
     let oldest = service.series("topic_oldest_partition_event_timestamp_seconds", &["topic=\"age-clocks\""]);
-    assert_eq!(oldest, Some((now - 30_000) as f64 / 1e3), "of partition 0, by its last record");
+    assert_eq!(oldest, Some((now - 30_000) as f64 / 1e3), "the timestamp of the last record of partition 0");
 }
 
 #[test]
@@ -97,8 +101,8 @@ fn log_append_time_counts_instead_of_the_producers_timestamp() {
     let after = now_ms();
     commit(kafka, "append-time", topic, &[(0, 1)]);
     let service = service(kafka, "");
-    let told = wait_for_lag(&service, "append-time", topic, 0, has_age);
-    assert_age(&told, "record", before);
+    let reported = wait_for_lag(&service, "append-time", topic, 0, has_age);
+    assert_age(&reported, "record", before);
     let (last, states) = wait_for("the topic", PATIENCE, || {
         let found = freshness(&service, topic);
         found.0.is_some().then_some(found)
@@ -133,7 +137,7 @@ fn time_lag_of_a_compacted_topic_is_of_the_record_that_will_be_read() {
     let service = service(kafka, "");
     commit(kafka, "compacted", topic, &[(0, 0)]);
     let producer: BaseProducer = client(kafka).create().expect("a producer");
-    // Each key again and again, in segments of their own; of the older ones nothing remains.
+    // Each key is written many times, in segments of their own. The cleaner deletes all but the newest record of a key.
     let mut written = 0;
     let (offset, timestamp) = wait_for("the cleaner", Duration::from_secs(60), || {
         for key in ["a", "b", "c"] {
@@ -149,12 +153,12 @@ fn time_lag_of_a_compacted_topic_is_of_the_record_that_will_be_read() {
         let first = first_record(kafka, topic, 0);
         (first.0 > 5).then_some(first)
     });
-    // The cleaner goes on: the truth is whatever a consumer sees now.
+    // The cleaner goes on, so the true time lag is that of the first record which a consumer gets now.
     wait_for("the age of the first record that is left", PATIENCE, || {
-        let told = group(&service, "compacted")?.remove(&(topic.to_owned(), 0))?;
+        let reported = group(&service, "compacted")?.remove(&(topic.to_owned(), 0))?;
         let (now_first, now_stamp) = first_record(kafka, topic, 0);
         assert!(now_first >= offset && now_stamp >= timestamp);
-        let lag = &told["time_lag"];
+        let lag = &reported["time_lag"];
         let truth = (now_ms() - now_stamp) as f64 / 1e3;
         let age = lag["seconds"].as_f64()?;
         (lag["method"] == "record" && (age - truth).abs() <= lag["error_seconds"].as_f64()? + 4.0)
@@ -163,7 +167,7 @@ fn time_lag_of_a_compacted_topic_is_of_the_record_that_will_be_read() {
 }
 
 #[test]
-fn within_a_compressed_batch_the_truth_lies_within_the_bound() {
+fn time_lag_within_a_compressed_batch_lies_within_its_error() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "age-compressed";
     kafka.create_topic(topic, 1);
@@ -182,18 +186,18 @@ fn within_a_compressed_batch_the_truth_lies_within_the_bound() {
     }
     let service = service(kafka, "");
     for offset in offsets {
-        let told = wait_for_lag(&service, &format!("compressed-{offset}"), topic, 0, has_age);
-        let (lag, truth) = (&told["time_lag"], (now_ms() - stamps[offset]) as f64 / 1e3);
+        let reported = wait_for_lag(&service, &format!("compressed-{offset}"), topic, 0, has_age);
+        let (lag, truth) = (&reported["time_lag"], (now_ms() - stamps[offset]) as f64 / 1e3);
         let (age, error) =
             (lag["seconds"].as_f64().expect("an age"), lag["error_seconds"].as_f64().expect("a bound"));
         assert!(
             (age - truth).abs() <= error + 4.0 && error <= 10.0,
-            "told {age} ± {error}, is {truth}: {told}"
+            "reported {age} s ± {error} s, but it is {truth} s: {reported}"
         );
     }
 }
 
-/// The service as a user that may describe, and nothing else; but one topic not even that.
+/// A service whose principal may only describe groups and one topic, and may not describe any other topic.
 fn limited(kafka: &Kafka, allowed: &str) -> Service {
     let user = format!("User:{}", NOBODY.user);
     let acl = |what: &[&str]| {
@@ -213,7 +217,7 @@ fn limited(kafka: &Kafka, allowed: &str) -> Service {
 }
 
 #[test]
-fn principal_without_read_gets_ages_by_search_and_a_denied_topic_spoils_no_other() {
+fn principal_without_read_gets_time_lags_by_search_and_a_denied_topic_changes_no_other() {
     let Some(kafka) = Kafka::shared_with_all_listeners() else { return };
     let (topic, forbidden) = ("age-described", "age-forbidden");
     kafka.create_topic(topic, 1);
@@ -226,9 +230,9 @@ fn principal_without_read_gets_ages_by_search_and_a_denied_topic_spoils_no_other
     }
     commit(kafka, "unseen-reader", topic, &[(0, 321)]);
     let service = limited(kafka, topic);
-    let told = wait_for_lag(&service, "limited-reader", topic, 0, has_age);
-    assert_age(&told, "search", stamps[321]);
-    assert_eq!(told["lag"], 679);
+    let reported = wait_for_lag(&service, "limited-reader", topic, 0, has_age);
+    assert_age(&reported, "search", stamps[321]);
+    assert_eq!(reported["lag"], 679);
     let of_group = group(&service, "limited-reader").expect("the group");
     assert!(!of_group.contains_key(&(forbidden.to_owned(), 0)), "{of_group:?}");
     assert!(group(&service, "unseen-reader").is_none());
@@ -245,21 +249,21 @@ fn partition_that_is_added_while_the_service_runs_is_reported_from_its_first_rec
     write(kafka, topic, 0, (0..10).map(|_| now_ms()));
     commit(kafka, "grown", topic, &[(0, 4)]);
     let service = service(kafka, "");
-    wait_for_lag(&service, "grown", topic, 0, |told| told["lag"] == 6);
+    wait_for_lag(&service, "grown", topic, 0, |reported| reported["lag"] == 6);
     kafka.admin("org.apache.kafka.tools.TopicCommand", &["--alter", "--topic", topic, "--partitions", "2"]);
-    wait_for("a leader for it", PATIENCE, || (kafka.leaders(topic).len() == 2).then_some(()));
+    wait_for("a leader of the new partition", PATIENCE, || (kafka.leaders(topic).len() == 2).then_some(()));
     write(kafka, topic, 1, (0..8).map(|_| now_ms()));
     commit(kafka, "grown", topic, &[(1, 3)]);
     wait_for("the new partition", PATIENCE, || {
-        let told = group(&service, "grown")?;
-        let old = &told[&(topic.to_owned(), 0)];
+        let lags = group(&service, "grown")?;
+        let old = &lags[&(topic.to_owned(), 0)];
         assert_eq!(
             (&old["lag"], &old["lost"], &old["reset"]),
             (&6.into(), &0.into(), &false.into()),
             "{old}"
         );
-        let new = told.get(&(topic.to_owned(), 1))?;
-        // Absent before its log is known, and never wrong.
+        let new = lags.get(&(topic.to_owned(), 1))?;
+        // The lag is absent until the log end offset is known, and it is never wrong.
         assert!(new["lag"].is_null() || new["lag"] == 5, "{new}");
         (new["lag"] == 5).then_some(())
     });
@@ -267,7 +271,7 @@ fn partition_that_is_added_while_the_service_runs_is_reported_from_its_first_rec
 }
 
 #[test]
-fn ends_and_newest_timestamps_are_those_of_kafkas_own_program() {
+fn log_ends_and_newest_timestamps_are_those_of_kafkas_own_program() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "age-offsets";
     kafka.create_topic(topic, 3);
@@ -277,7 +281,7 @@ fn ends_and_newest_timestamps_are_those_of_kafkas_own_program() {
     }
     support::groups::delete_records(kafka, topic, 15);
     let service = service(kafka, "");
-    let told = |time: &str| {
+    let printed = |time: &str| {
         let text = kafka.admin("org.apache.kafka.tools.GetOffsetShell", &["--topic", topic, "--time", time]);
         let lines = text.lines().filter_map(|line| {
             let mut parts = line.split(':');
@@ -289,7 +293,7 @@ fn ends_and_newest_timestamps_are_those_of_kafkas_own_program() {
     for (family, time) in
         [("kafka_partition_latest_offset", "latest"), ("kafka_partition_earliest_offset", "earliest")]
     {
-        let expected = told(time);
+        let expected = printed(time);
         assert_eq!(expected.len(), 3, "{time}");
         for (partition, offset) in expected {
             let labels = ["topic=\"age-offsets\"", &format!("partition=\"{partition}\"")];
@@ -297,13 +301,13 @@ fn ends_and_newest_timestamps_are_those_of_kafkas_own_program() {
             assert_eq!(ours, offset, "{family} of {partition}");
         }
     }
-    assert_eq!(told("max-timestamp").iter().find(|(partition, _)| *partition == 0), Some(&(0, 39.0)));
+    assert_eq!(printed("max-timestamp").iter().find(|(partition, _)| *partition == 0), Some(&(0, 39.0)));
     let (last, states) = freshness(&service, topic);
     assert_eq!((last, states), (Some((now - 461_000) as f64 / 1e3), vec!["ok".to_owned()]));
 }
 
 #[test]
-fn frozen_broker_makes_its_own_numbers_absent_and_no_others() {
+fn partitions_of_a_frozen_broker_are_absent_and_all_others_known() {
     let Some(kafka) = Kafka::start(3) else { return };
     let kafka = &kafka;
     let topic = "age-frozen";
@@ -312,7 +316,7 @@ fn frozen_broker_makes_its_own_numbers_absent_and_no_others() {
         kafka.move_leader(topic, partition, partition + 1);
         write(kafka, topic, partition, (0..10).map(|_| now_ms()));
     }
-    // Of the commits' partitions some are on each broker: one group is known by a broker that stays.
+    // Each broker coordinates some of these groups, so the frozen broker does not coordinate all of them.
     let names: Vec<String> = (0..12).map(|number| format!("frozen-{number}")).collect();
     for name in &names {
         commit(kafka, name, topic, &[(0, 1), (1, 2), (2, 3)]);
@@ -320,7 +324,7 @@ fn frozen_broker_makes_its_own_numbers_absent_and_no_others() {
     let service = service(kafka, "");
     for name in &names {
         for (partition, lag) in [(0, 9), (1, 8), (2, 7)] {
-            wait_for_lag(&service, name, topic, partition, |told| told["lag"] == lag);
+            wait_for_lag(&service, name, topic, partition, |reported| reported["lag"] == lag);
         }
     }
     kafka.broker(2).pause();
@@ -330,13 +334,17 @@ fn frozen_broker_makes_its_own_numbers_absent_and_no_others() {
         service.series("kafka_partition_latest_offset", &labels)
     };
     wait_for("the frozen leader's partition to be unknown", Duration::from_secs(15), || {
-        assert_eq!((end(0), end(2)), (Some(10.0), Some(10.0)), "the others are as fresh as ever");
+        assert_eq!(
+            (end(0), end(2)),
+            (Some(10.0), Some(10.0)),
+            "partitions of the other leaders are still known"
+        );
         end(1).is_none().then_some(())
     });
     println!("unknown after {:.1} s", frozen.elapsed().as_secs_f64());
     let lags = names.iter().filter_map(|name| group(&service, name));
     let known: Vec<_> = lags.filter(|lags| !lags.is_empty()).collect();
-    assert!(!known.is_empty(), "groups of the other brokers are known");
+    assert!(!known.is_empty(), "groups with a coordinator on the other brokers are known");
     for lags in known {
         assert_eq!(lags[&(topic.to_owned(), 0)]["lag"], 9);
         assert!(lags.get(&(topic.to_owned(), 1)).is_none_or(|lag| lag["lag"].is_null()), "{lags:?}");
@@ -345,19 +353,19 @@ fn frozen_broker_makes_its_own_numbers_absent_and_no_others() {
     // A broker whose controller froze may name the old leader until its own request times out, after 30 s.
     wait_for("another leader", Duration::from_secs(60), || (end(1)? == 10.0).then_some(()));
     for name in &names {
-        wait_for_lag(&service, name, topic, 1, |told| told["lag"] == 8);
+        wait_for_lag(&service, name, topic, 1, |reported| reported["lag"] == 8);
     }
     kafka.broker(2).resume();
     kafka.broker(2).wait_until_known();
 }
 
 #[test]
-fn after_an_idle_hour_and_a_burst_and_a_replay_every_age_is_within_its_bound() {
+fn time_lags_after_an_idle_hour_a_burst_and_a_replay_lie_within_their_errors() {
     let Some(kafka) = Kafka::shared() else { return };
     let topic = "age-replayed";
     kafka.create_topic_with(topic, 1, &ANY_TIME);
     let now = now_ms();
-    // Steady; idle for an hour and then a burst; a replay of what was written a week ago; now.
+    // A steady rate, an idle hour and a burst, a replay of records of a week ago, and records of the last minute.
     let steady = (0..300).map(|n| now - 7_200_000 + n * 1000);
     let burst = (0..500).map(|n| now - 3_300_000 + n);
     let replay = (0..200).map(|n| now - 7 * 86_400_000 + n * 10);
@@ -370,21 +378,21 @@ fn after_an_idle_hour_and_a_burst_and_a_replay_every_age_is_within_its_bound() {
     }
     let service = service(kafka, "");
     for offset in offsets {
-        let told = wait_for_lag(&service, &format!("replayed-{offset}"), topic, 0, |told| {
-            has_age(told) && told["time_lag"]["method"] == "record"
+        let reported = wait_for_lag(&service, &format!("replayed-{offset}"), topic, 0, |reported| {
+            has_age(reported) && reported["time_lag"]["method"] == "record"
         });
-        assert_age(&told, "record", stamps[offset]);
+        assert_age(&reported, "record", stamps[offset]);
     }
     // The age of records that were written while the service ran comes from its own samples, within their error.
     let written = SystemTime::now();
     write(kafka, topic, 0, [now_ms()]);
-    wait_for_lag(&service, "replayed-1049", topic, 0, |told| told["lag"] == 2);
+    wait_for_lag(&service, "replayed-1049", topic, 0, |reported| reported["lag"] == 2);
     commit(kafka, "replayed-live", topic, &[(0, 1050)]);
-    let told = wait_for_lag(&service, "replayed-live", topic, 0, |told| {
-        has_age(told) && told["time_lag"]["method"] == "history"
+    let reported = wait_for_lag(&service, "replayed-live", topic, 0, |reported| {
+        has_age(reported) && reported["time_lag"]["method"] == "history"
     });
     let truth = written.elapsed().expect("before now").as_secs_f64();
-    let (age, error) = (&told["time_lag"]["seconds"], &told["time_lag"]["error_seconds"]);
+    let (age, error) = (&reported["time_lag"]["seconds"], &reported["time_lag"]["error_seconds"]);
     let (age, error) = (age.as_f64().expect("an age"), error.as_f64().expect("a bound"));
-    assert!((age - truth).abs() <= error + 4.0, "told {age} ± {error}, is {truth}");
+    assert!((age - truth).abs() <= error + 4.0, "reported {age} s ± {error} s, but it is {truth} s");
 }

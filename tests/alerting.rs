@@ -2,8 +2,8 @@
 //! with our routes, and a receiver of its notifications.
 //!
 //! Rules and routes are those of the repository, in a world in which a minute lasts two seconds. `PROMETHEUS3` and
-//! `ALERTMANAGER` say where the programs are; without one the test says so and passes, except under `CI=true`.
-//! What dashboards and rules were answered, and what followed the faults, is left in `target/tmp`.
+//! `ALERTMANAGER` name the programs; without one of them the test is skipped, except under `CI=true`.
+//! The answers of Prometheus and the timelines of the faults are written to `target/tmp`.
 
 use std::{
     fs,
@@ -35,26 +35,26 @@ mod support;
 #[path = "alerting/world.rs"]
 mod world;
 
-/// What goes on beside the test, on all partitions of a topic: a record a second, a group that reads them, and one that has
-/// no members and commits that it has read all.
+/// Traffic during the test, on all partitions of a topic: one record a second, a group that reads the records, and a group
+/// without members that commits the log end offsets.
 #[derive(Default)]
 struct Traffic {
-    /// Nobody writes.
+    /// Whether the producer is stopped.
     silent: AtomicBool,
-    /// Nothing is committed.
+    /// Whether the group without members is stopped.
     stopped: AtomicBool,
-    /// Records by partition.
+    /// The log end offsets by partition.
     ends: [AtomicI64; 3],
 }
 
 impl Traffic {
-    /// More than anybody can bear, at once.
+    /// Writes 20,000 records at once, so that the group without members has a critical lag.
     fn pour(&self, kafka: &Kafka) {
         write(kafka, "orders", 0, (0..20_000).map(|_| now_ms()));
         self.ends[0].fetch_add(20_000, Relaxed);
     }
 
-    /// Waits for no answer: while a broker is away, records go to the others.
+    /// Writes a record a second. Waits for no acknowledgement: while a broker is down, records go to the other brokers.
     fn write(&self, kafka: &Kafka, ended: &Ended) {
         let producer: BaseProducer = client(kafka)
             .set("enable.idempotence", "true")
@@ -100,7 +100,7 @@ impl Ended {
         (running, Self(ended))
     }
 
-    /// False once it is over.
+    /// Waits for a second. False once the test has ended.
     fn after_a_second(&self) -> bool {
         self.0.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout)
     }
@@ -130,27 +130,27 @@ const OF_A_BROKER: [&str; 11] = [
     "KafkaHeartbeatProduceBudgetBurn",
     "KafkaHeartbeatLatencyHigh",
     "KafkaHeartbeatBrokersUncovered",
-    // Sent again, where the acknowledgement died with the broker.
+    // Retried, because the acknowledgement was lost with the broker.
     "KafkaHeartbeatDuplicated",
 ];
 
-/// What is asked for in vain on such a day, by a part of the question, and why.
+/// Queries that have no answer in this test: a part of the query, and the reason.
 const SILENT: [(&str, &str); 15] = [
-    ("heartbeat_topic_pending_actions", "the heartbeat topic lacks nothing when somebody looks"),
-    ("heartbeat_topic_blocked", "nothing keeps it from being put right"),
-    ("heartbeat_fetch_errors_total", "the consumer had nothing to complain of"),
+    ("heartbeat_topic_pending_actions", "the heartbeat topic lacks nothing whenever it is scraped"),
+    ("heartbeat_topic_blocked", "nothing prevents an action on the heartbeat topic"),
+    ("heartbeat_fetch_errors_total", "every fetch of the consumer succeeds"),
     ("kafka_topic_rate_", "rates are of ten minutes, and what is usual is known after a week"),
-    ("kafka_consumergroup_reset", "no log is made anew under its readers"),
+    ("kafka_consumergroup_reset", "no topic is recreated while a group reads it"),
     ("kafka_consumergroup_data_lost_offsets_total", "nothing is deleted before it was read"),
-    ("kafka_consumergroup_partitions_unknown", "no log of the group's is without an end"),
+    ("kafka_consumergroup_partitions_unknown", "the log end offset of each partition of a group is known"),
     ("topic_future_timestamps_total", "all clocks are right"),
     ("kafka_under_replicated_reassigning_partitions", "nothing is moved"),
-    ("heartbeat_throttle_seconds", "nobody has a quota"),
+    ("heartbeat_throttle_seconds", "no client has a quota"),
     ("heartbeat_end_to_end_duration_seconds{}", "native histograms are for tests/prometheus.rs"),
     ("jvm_", "there is no JMX exporter in these brokers"),
-    ("heartbeat_traces_total", "no trace is due"),
+    ("heartbeat_traces_total", "there may be no heartbeat to export as a trace"),
     ("heartbeat_own_certificate_expiry", "the service has no certificate of its own"),
-    ("kafka_partition_hanging_transaction", "the transaction is only slow"),
+    ("kafka_partition_hanging_transaction", "the coordinator knows the open transaction"),
 ];
 
 #[test]
@@ -158,7 +158,7 @@ fn each_alert_reaches_its_receiver_and_is_resolved_there() {
     let Some(world) = World::start() else { return };
     let traffic = Traffic::default();
     thread::scope(|scope| {
-        // Dropped in here, also by a panic: else the traffic would not end.
+        // Dropped at the end of this scope, also by a panic, so that the threads end.
         let [writer, reader, committer] = [(); 3].map(|()| Ended::channel());
         let _running = [writer.0, reader.0, committer.0];
         let (kafka, traffic) = (&world.kafka, &traffic);
@@ -169,9 +169,9 @@ fn each_alert_reaches_its_receiver_and_is_resolved_there() {
     });
 }
 
-/// A broker is started again and gets its leaderships back, as brokers do by themselves every five minutes; then nothing
-/// is to be told any more.
-fn comes_back(world: &World, broker: i32) {
+/// Starts a broker again and elects the preferred leaders, as Kafka does by itself every five minutes. Waits until no alert
+/// is active.
+fn restart_and_wait_for_calm(world: &World, broker: i32) {
     world.kafka.broker(broker).restart();
     world.kafka.broker(broker).wait_until_known();
     let all = ["--election-type", "PREFERRED", "--all-topic-partitions"];
@@ -184,7 +184,7 @@ fn faults(world: &World, traffic: &Traffic) {
     let mut answers = Answers::new(world);
     // All is well for a quarter of an hour, in short minutes.
     let (begun, morning) = (Instant::now(), SystemTime::now());
-    wait_for("a quiet while", PATIENCE, || {
+    wait_for("a quarter of an hour in short minutes", PATIENCE, || {
         (begun.elapsed() > Duration::from_secs(15 * MINUTE)).then_some(())
     });
     world.only(begun, &[]);
@@ -211,7 +211,7 @@ fn faults(world: &World, traffic: &Traffic) {
     for name in ["KafkaConsumerLagCritical", "KafkaTopicStale", "KafkaConsumerGroupOffline"] {
         world.wait_for(stopped, "firing", "critical", name);
     }
-    answers.ask(world, "nobody reads or writes");
+    answers.ask(world, "no record is written or read");
     traffic.silent.store(false, Relaxed);
     traffic.stopped.store(false, Relaxed);
     world.wait_for_calm();
@@ -222,7 +222,7 @@ fn faults(world: &World, traffic: &Traffic) {
     let rolled = Instant::now();
     for broker in 1..=3 {
         kafka.broker(broker).stop();
-        comes_back(world, broker);
+        restart_and_wait_for_calm(world, broker);
     }
     world.paged(rolled, &[]);
     answers.ask(world, "after a rolling restart");
@@ -233,7 +233,7 @@ fn faults(world: &World, traffic: &Traffic) {
     world.wait_for(killed.at, "firing", "warning", "KafkaBrokerMissing");
     world.wait_for(killed.at, "firing", "critical", "KafkaHeartbeatAvailabilityBudgetBurn");
     answers.ask(world, "a broker is dead");
-    comes_back(world, 3);
+    restart_and_wait_for_calm(world, 3);
     world.only(killed.at, &OF_A_BROKER);
     world.paged(killed.at, &["KafkaHeartbeatAvailabilityBudgetBurn"]);
     let timeline = world.timeline(&killed, "broker 3 is killed");
@@ -248,7 +248,7 @@ fn faults(world: &World, traffic: &Traffic) {
     kafka.broker(2).kill();
     world.wait_for(lost.at, "firing", "critical", "KafkaOfflinePartitions");
     answers.ask(world, "a partition has no leader");
-    comes_back(world, 2);
+    restart_and_wait_for_calm(world, 2);
     world.only(lost.at, &[OF_A_BROKER.as_slice(), &["KafkaOfflinePartitions"]].concat());
     world.paged(lost.at, &["KafkaHeartbeatAvailabilityBudgetBurn", "KafkaOfflinePartitions"]);
     answers.ask(world, "all is well again");

@@ -1,6 +1,6 @@
-//! One cause is notified once: the inhibitions of our configuration, in a real Alertmanager.
+//! The inhibitions of the shipped configuration in a real Alertmanager: one cause is notified once.
 //!
-//! `ALERTMANAGER` says where the program is; without it the test says so and passes, except under `CI=true`.
+//! `ALERTMANAGER` names the program; without it the test is skipped, except under `CI=true`.
 
 use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// An alert's labels, as `name label=value …`.
 type Alert = &'static str;
 
-/// What inhibits, what is inhibited by it, and what is of something else and stays: one for each rule of the
-/// configuration, in its order.
+/// For each inhibition of the configuration, in order: an alert that inhibits, an alert that it inhibits, and an alert that
+/// it must not inhibit.
 const CASES: &[(Alert, Alert, Alert)] = &[
     (
         "KafkaHeartbeatLatencyBudgetBurn severity=critical kafka_cluster=a",
@@ -110,7 +110,7 @@ const CASES: &[(Alert, Alert, Alert)] = &[
     ),
 ];
 
-/// A real Alertmanager with one rule of ours, and a receiver that gets nothing.
+/// A real Alertmanager with one inhibition of the configuration and a receiver without a destination.
 struct Alertmanager {
     address: String,
     _running: Running,
@@ -171,7 +171,7 @@ fn labels(alert: &str) -> Value {
 }
 
 #[test]
-fn each_inhibition_holds_and_reaches_no_further() {
+fn inhibition_suppresses_the_consequence_and_no_other_alert() {
     let Some(program) = tool("ALERTMANAGER") else { return };
     let known: BTreeSet<_> = rules().iter().map(|rule| text(&rule["alert"]).to_owned()).collect();
     let config = yaml("alertmanager/alertmanager.yml");

@@ -140,9 +140,9 @@ fn heartbeats_after_a_fatal_error_of_the_producer_are_ok() {
     );
     assert!(totals.of("unacked_missing") <= 2, "{totals:?}\n{}", service.log());
     let log = service.log();
-    let told: Vec<_> = log.lines().filter(|line| line.to_lowercase().contains("fatal")).collect();
-    assert_eq!(told.len(), 2, "one line for each error: {told:#?}");
-    for line in told {
+    let logged: Vec<_> = log.lines().filter(|line| line.to_lowercase().contains("fatal")).collect();
+    assert_eq!(logged.len(), 2, "one line for each error: {logged:#?}");
+    for line in logged {
         assert!(line.contains("OutOfOrderSequenceNumber") && line.contains("another producer"), "{line}");
     }
 }

@@ -45,19 +45,19 @@ fn lags_are_those_of_kafkas_own_program() {
         let expected = described(kafka, name, topic);
         assert!(!expected.is_empty());
         for (partition, [committed, _, lag]) in &expected {
-            wait_for_lag(&service, name, topic, *partition, |told| {
-                told["committed"] == *committed && told["lag"] == *lag && told["lost"] == 0
+            wait_for_lag(&service, name, topic, *partition, |reported| {
+                reported["committed"] == *committed && reported["lag"] == *lag && reported["lost"] == 0
             });
         }
-        let told = group(&service, name).expect("the group");
-        assert_eq!(told.len(), expected.len(), "what was never committed is not there: {told:?}");
+        let lags = group(&service, name).expect("the group");
+        assert_eq!(lags.len(), expected.len(), "a partition without a committed offset is absent: {lags:?}");
     }
-    let told = service.api("/api/v1/groups?search=plain", "k");
-    let plain = &told["groups"][0];
+    let answer = service.api("/api/v1/groups?search=plain", "k");
+    let plain = &answer["groups"][0];
     assert_eq!(
         (&plain["lag"], &plain["max_lag"], &plain["state"]),
         (&47.into(), &40.into(), &"empty".into()),
-        "{told}"
+        "{answer}"
     );
     let labels = ["group=\"plain\"", "topic=\"lag-plain\"", "partition=\"0\"", "cluster_name=\"k\""];
     assert_eq!(service.series("kafka_consumergroup_group_lag", &labels), Some(40.0));
@@ -82,9 +82,9 @@ fn records_deleted_unread_are_lost_and_a_committed_offset_beyond_the_log_end_is_
     write(kafka, topic, 0, (0..100).map(|_| now_ms()));
     commit(kafka, "slow", topic, &[(0, 20)]);
     let service = service(kafka, "");
-    wait_for_lag(&service, "slow", topic, 0, |told| told["lag"] == 80);
+    wait_for_lag(&service, "slow", topic, 0, |reported| reported["lag"] == 80);
     delete_records(kafka, topic, 70);
-    let lost = wait_for_lag(&service, "slow", topic, 0, |told| told["lost"] == 50);
+    let lost = wait_for_lag(&service, "slow", topic, 0, |reported| reported["lost"] == 50);
     assert_eq!((&lost["lag"], &lost["retention_margin"]), (&80.into(), &Value::from(-50)), "{lost}");
     let at = ["group=\"slow\"", "topic=\"lag-lost\""];
     assert_eq!(service.series("kafka_consumergroup_data_lost_offsets_total", &at), Some(50.0));
@@ -100,7 +100,7 @@ fn records_deleted_unread_are_lost_and_a_committed_offset_beyond_the_log_end_is_
     kafka.create_topic(topic, 1);
     write(kafka, topic, 0, (0..5).map(|_| now_ms()));
     commit(kafka, "slow", topic, &[(0, 20)]);
-    let reset = wait_for_lag(&service, "slow", topic, 0, |told| told["reset"] == true);
+    let reset = wait_for_lag(&service, "slow", topic, 0, |reported| reported["reset"] == true);
     assert_eq!(
         (&reset["lag"], &reset["lost"], &reset["time_lag"]),
         (&Value::Null, &Value::Null, &Value::Null)
@@ -117,26 +117,29 @@ fn time_lag_is_the_age_of_the_next_record() {
     kafka.create_topic(topic, 1);
     let service = service(kafka, "");
     commit(kafka, "aged", topic, &[(0, 0)]);
-    let current = wait_for_lag(&service, "aged", topic, 0, |told| told["lag"] == 0);
+    let current = wait_for_lag(&service, "aged", topic, 0, |reported| reported["lag"] == 0);
     assert_eq!(current["time_lag"]["method"], "current", "{current}");
-    // One at a time: the service sees the log grow, and knows when.
+    // One record at a time, so the samples of the service contain the time of each record.
     let mut written = Vec::new();
     for count in 1..=6 {
         written.push(SystemTime::now());
         write(kafka, topic, 0, [now_ms()]);
-        wait_for_lag(&service, "aged", topic, 0, |told| told["lag"] == count);
+        wait_for_lag(&service, "aged", topic, 0, |reported| reported["lag"] == count);
     }
     for (offset, written) in written.iter().enumerate() {
         let offset = i64::try_from(offset).expect("small");
         commit(kafka, "aged", topic, &[(0, offset)]);
-        let told = wait_for_lag(&service, "aged", topic, 0, |told| told["committed"] == offset);
+        let reported = wait_for_lag(&service, "aged", topic, 0, |reported| reported["committed"] == offset);
         let truth = written.elapsed().expect("before now").as_secs_f64();
-        let lag = &told["time_lag"];
-        assert_eq!(lag["method"], "history", "{told}");
+        let lag = &reported["time_lag"];
+        assert_eq!(lag["method"], "history", "{reported}");
         let (age, error) =
             (lag["seconds"].as_f64().expect("an age"), lag["error_seconds"].as_f64().expect("a bound"));
-        // The snapshot is at most a look and the way here old.
-        assert!((age - truth).abs() <= error + 4.0, "offset {offset}: told {age} ± {error}, is {truth}");
+        // The snapshot may be one cycle (2 s) old, and the request itself takes time.
+        assert!(
+            (age - truth).abs() <= error + 4.0,
+            "offset {offset}: reported {age} s ± {error} s, but it is {truth} s"
+        );
     }
 }
 
@@ -149,7 +152,7 @@ fn topic_is_as_fresh_as_its_newest_record() {
     let now = now_ms();
     write(kafka, "fresh-good", 0, [now - 90_000, now - 60_000]);
     write(kafka, "fresh-good", 1, [now - 30_000, now - 45_000]);
-    // As far as a broker of today lets a clock be wrong.
+    // Less than the hour by which Kafka 4 lets a timestamp be in the future.
     write(kafka, "fresh-future", 0, [now + 50 * 60_000]);
     write(kafka, "fresh-drained", 0, [now - 1000]);
     write(kafka, "other", 0, [now]);
@@ -162,7 +165,7 @@ fn topic_is_as_fresh_as_its_newest_record() {
     let last =
         |topic: &str| service.series("topic_last_event_timestamp_seconds", &[&format!("topic=\"{topic}\"")]);
     let good = wait_for("the newest record", PATIENCE, || last("fresh-good"));
-    assert_eq!(good, (now - 30_000) as f64 / 1e3, "the newest of all partitions, as it was written");
+    assert_eq!(good, (now - 30_000) as f64 / 1e3, "the newest timestamp of all partitions");
     let oldest = service.series("topic_oldest_partition_event_timestamp_seconds", &["topic=\"fresh-good\""]);
     assert_eq!(oldest, Some((now - 60_000) as f64 / 1e3));
     for (topic, state) in [
@@ -176,12 +179,12 @@ fn topic_is_as_fresh_as_its_newest_record() {
         assert_eq!(service.series("topic_freshness_state", &labels), Some(1.0), "{topic}");
         assert!(topic == "fresh-good" || last(topic).is_none(), "{topic} has no age");
     }
-    assert_eq!(last("other"), None, "not of the prefix");
+    assert_eq!(last("other"), None, "the topic has none of the prefixes");
     assert_eq!(service.series("topic_metric_exporter_up", &[]), Some(1.0));
     let metrics = service.get("/metrics").expect("metrics");
     assert!(
         metrics.contains("\ntopic_last_event_timestamp_seconds{topic=\"fresh-good\"} "),
-        "as it always was"
+        "the name and the labels of the older exporter"
     );
     assert!(metrics.contains("\ntopic_metric_exporter_up 1\n"));
     write(kafka, "fresh-good", 0, [now + 500]);
@@ -194,7 +197,7 @@ fn group_that_lagged_before_the_service_began_has_an_age_at_once() {
     let topic = "lag-search";
     kafka.create_topic(topic, 2);
     let now = now_ms();
-    // Steady for an hour on one partition; idle for half an hour and then a burst on the other.
+    // One partition has a steady rate for an hour. The other one is idle for half an hour and then has a burst.
     let steady: Vec<i64> = (0..3600).map(|n| now - 3_600_000 + n * 1000).collect();
     let burst: Vec<i64> =
         (0..10).map(|n| now - 3_000_000 + n * 60_000).chain((0..2000).map(|n| now - 600_000 + n)).collect();
@@ -206,15 +209,16 @@ fn group_that_lagged_before_the_service_began_has_an_age_at_once() {
     let service = service(kafka, "");
     for (name, first, second) in [("early", 0, 9), ("middle", 1234, 10), ("late", 3599, 1999)] {
         for (partition, timestamp) in [(0, steady[first]), (1, burst[second])] {
-            let told =
-                wait_for_lag(&service, name, topic, partition, |told| told["time_lag"]["method"] == "record");
+            let reported = wait_for_lag(&service, name, topic, partition, |reported| {
+                reported["time_lag"]["method"] == "record"
+            });
             let truth = (now_ms() - timestamp) as f64 / 1e3;
-            let (age, error) = (&told["time_lag"]["seconds"], &told["time_lag"]["error_seconds"]);
+            let (age, error) = (&reported["time_lag"]["seconds"], &reported["time_lag"]["error_seconds"]);
             let (age, error) = (age.as_f64().expect("an age"), error.as_f64().expect("a bound"));
-            assert_eq!(error, 0.0, "{name}-{partition}: {told}");
+            assert_eq!(error, 0.0, "{name}-{partition}: {reported}");
             assert!(
                 (age - truth).abs() <= error + 4.0,
-                "{name}-{partition}: told {age} ± {error}, is {truth}"
+                "{name}-{partition}: reported {age} s ± {error} s, but it is {truth} s"
             );
         }
     }
@@ -241,42 +245,44 @@ fn control_batch_of_a_transaction_leaves_nothing_to_read() {
     // Three records and a control batch: a group that has read all records has committed 3 of 4.
     commit(kafka, "reader", topic, &[(0, 3)]);
     let service = service(kafka, "");
-    let told =
-        wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 1 && !told["time_lag"].is_null());
+    let reported = wait_for_lag(&service, "reader", topic, 0, |reported| {
+        reported["lag"] == 1 && !reported["time_lag"].is_null()
+    });
     assert_eq!(
-        (&told["time_lag"]["method"], &told["time_lag"]["seconds"]),
+        (&reported["time_lag"]["method"], &reported["time_lag"]["seconds"]),
         (&"current".into(), &0.0.into()),
-        "{told}"
+        "{reported}"
     );
     commit(kafka, "behind", topic, &[(0, 2)]);
-    let told =
-        wait_for_lag(&service, "behind", topic, 0, |told| told["lag"] == 2 && !told["time_lag"].is_null());
-    assert_ne!(told["time_lag"]["method"], "current", "a record is there to be read: {told}");
-    // An open transaction: the high watermark moves, what readers of committed records can see does not.
+    let reported = wait_for_lag(&service, "behind", topic, 0, |reported| {
+        reported["lag"] == 2 && !reported["time_lag"].is_null()
+    });
+    assert_ne!(reported["time_lag"]["method"], "current", "the group has not read every record: {reported}");
+    // A transaction is open: the high watermark moves, and the last stable offset does not.
     let committed = self::service(kafka, "isolation = read_committed");
-    wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 1);
+    wait_for_lag(&committed, "reader", topic, 0, |reported| reported["lag"] == 1);
     let at = ["topic=\"lag-transaction\""];
     let appended = || committed.series("kafka_topic_message_count_total", &at);
     assert_eq!(appended(), Some(0.0));
     send(5);
-    wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 6);
+    wait_for_lag(&service, "reader", topic, 0, |reported| reported["lag"] == 6);
     wait_for("records of the open transaction to be seen", PATIENCE, || (appended()? == 5.0).then_some(()));
-    let told = wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 1);
-    assert_eq!(told["time_lag"]["method"], "current", "nothing is there to be read yet: {told}");
-    // Who reads what is not committed is past the end that counts, and that is no reset.
+    let reported = wait_for_lag(&committed, "reader", topic, 0, |reported| reported["lag"] == 1);
+    assert_eq!(reported["time_lag"]["method"], "current", "no committed record is unread: {reported}");
+    // A group that reads uncommitted records may commit an offset beyond the last stable offset, and that is no reset.
     commit(kafka, "bold", topic, &[(0, 9)]);
-    let told = wait_for_lag(&committed, "bold", topic, 0, |told| told["lag"] == 0);
-    assert_eq!(told["reset"], false, "{told}");
+    let reported = wait_for_lag(&committed, "bold", topic, 0, |reported| reported["lag"] == 0);
+    assert_eq!(reported["reset"], false, "{reported}");
     let ends = |service: &Service| {
         let end = |name: &str| service.series(name, &at);
         (end("kafka_partition_latest_offset"), end("kafka_partition_last_stable_offset"))
     };
     assert_eq!((ends(&service), ends(&committed)), ((Some(9.0), None), (Some(9.0), Some(4.0))));
-    assert!(committed.series("topic_last_append_timestamp_seconds", &at).is_some(), "something was written");
+    assert!(committed.series("topic_last_append_timestamp_seconds", &at).is_some(), "records were appended");
     producer.abort_transaction(PATIENCE).expect("aborted");
-    // Five aborted records and a marker.
-    wait_for_lag(&service, "reader", topic, 0, |told| told["lag"] == 7);
-    wait_for_lag(&committed, "reader", topic, 0, |told| told["lag"] == 7);
+    // Five aborted records and a control batch.
+    wait_for_lag(&service, "reader", topic, 0, |reported| reported["lag"] == 7);
+    wait_for_lag(&committed, "reader", topic, 0, |reported| reported["lag"] == 7);
 }
 
 #[test]
@@ -287,7 +293,7 @@ fn samples_from_before_a_restart_are_still_known() {
     commit(kafka, "patient", topic, &[(0, 1)]);
     let folder = tempfile::tempdir().expect("a folder");
     let history = format!("[history]\npath = {}\n", folder.path().join("history.db").display());
-    let looks =
+    let cycles =
         |service: &Service| service.sum("heartbeat_cycles_total", &["task=\"collect\"", "ending=\"ok\""]);
     let first = service(kafka, &history);
     let mut written = SystemTime::now();
@@ -295,20 +301,20 @@ fn samples_from_before_a_restart_are_still_known() {
         if count == 2 {
             written = SystemTime::now();
         }
-        // The timestamps are of long ago: only the samples of the service know better.
+        // The timestamps are a day old, so only the samples of the service contain the right times.
         write(kafka, topic, 0, [now_ms() - 86_400_000]);
-        wait_for_lag(&first, "patient", topic, 0, |told| told["lag"] == count - 1);
+        wait_for_lag(&first, "patient", topic, 0, |reported| reported["lag"] == count - 1);
     }
-    let before = looks(&first);
-    wait_for("a few more looks", PATIENCE, || (looks(&first) > before + 5.0).then_some(()));
+    let before = cycles(&first);
+    wait_for("a few more cycles", PATIENCE, || (cycles(&first) > before + 5.0).then_some(()));
     let (ended, log) = first.stop();
     assert!(ended.success() && !log.contains("history"), "{log}");
     let second = service(kafka, &history);
-    let told = wait_for_lag(&second, "patient", topic, 0, |told| told["lag"] == 2);
+    let reported = wait_for_lag(&second, "patient", topic, 0, |reported| reported["lag"] == 2);
     let truth = written.elapsed().expect("before now").as_secs_f64();
-    let age = told["time_lag"]["seconds"].as_f64().expect("an age");
-    assert_eq!(told["time_lag"]["method"], "history", "{told}");
-    assert!((age - truth).abs() < 6.0, "told {age}, is {truth}");
+    let age = reported["time_lag"]["seconds"].as_f64().expect("an age");
+    assert_eq!(reported["time_lag"]["method"], "history", "{reported}");
+    assert!((age - truth).abs() < 6.0, "reported {age} s, but it is {truth} s");
     assert!(!second.log().contains("set aside"));
 }
 
@@ -345,23 +351,24 @@ fn groups_with_members_are_reported_with_state_and_protocol() {
     let members = (member("active-classic", "classic"), member("active-modern", modern));
     let service = service(kafka, "members = true");
     for (name, kind) in [("active-classic", "classic"), ("active-modern", modern)] {
-        wait_for_lag(&service, name, topic, 0, |told| told["lag"] == 20);
-        let told = service.api(&format!("/api/v1/groups?search={name}"), "k");
-        let group = &told["groups"][0];
+        wait_for_lag(&service, name, topic, 0, |reported| reported["lag"] == 20);
+        let answer = service.api(&format!("/api/v1/groups?search={name}"), "k");
+        let group = &answer["groups"][0];
         assert_eq!(
             (&group["state"], &group["type"], &group["lag"]),
             (&"stable".into(), &kind.into(), &25.into()),
-            "{told}"
+            "{answer}"
         );
         for (partition, [committed, end, lag]) in described(kafka, name, topic) {
-            let told = wait_for_lag(&service, name, topic, partition, |told| told["committed"] == committed);
-            assert_eq!((&told["lag"], end - committed), (&lag.into(), lag));
+            let reported =
+                wait_for_lag(&service, name, topic, partition, |reported| reported["committed"] == committed);
+            assert_eq!((&reported["lag"], end - committed), (&lag.into(), lag));
         }
     }
     for name in ["active-classic", "active-modern"] {
-        let told = service.api(&format!("/api/v1/groups?group={name}"), "k");
-        let listed = told["groups"][0]["members"].as_array().expect("members");
-        let [member] = &listed[..] else { panic!("one member: {told}") };
+        let answer = service.api(&format!("/api/v1/groups?group={name}"), "k");
+        let listed = answer["groups"][0]["members"].as_array().expect("members");
+        let [member] = &listed[..] else { panic!("not exactly one member: {answer}") };
         assert_eq!(
             (&member["client"], &member["host"]),
             (&"rdkafka".into(), &"127.0.0.1".into()),
@@ -379,12 +386,12 @@ fn groups_with_members_are_reported_with_state_and_protocol() {
     };
     assert_eq!((count("active-classic"), count("active-modern")), (Some(1), Some(1)), "{counts}");
     assert_eq!(service.sum("heartbeat_collect_errors_total", &["api=\"DescribeGroups\""]), 0.0);
-    // They hold their partitions until here.
+    // Until here the members hold their partitions.
     drop(members);
 }
 
 #[test]
-fn topics_page_by_page_are_the_same_topics() {
+fn topics_described_page_by_page_equal_topics_described_at_once() {
     let Some(kafka) = Kafka::shared() else { return };
     kafka.create_topic("lag-pages", 30);
     let sources = Sources { bootstrap: Some(kafka.bootstrap(Listener::Plaintext)), ..Sources::default() };
@@ -392,10 +399,10 @@ fn topics_page_by_page_are_the_same_topics() {
     let settings = Client::from_properties(&config.clusters[0].kafka).expect("good settings");
     let wire = Cluster::new(Arc::new(settings), PATIENCE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    // Others make topics meanwhile: of this one both know the same.
+    // Other tests create topics at the same time, so only one topic is compared.
     let of = |topics| {
-        let told = runtime.block_on(admin::metadata(&wire, topics)).expect("metadata");
-        (told.topics["lag-pages"].clone(), told.brokers, told.cluster_id)
+        let metadata = runtime.block_on(admin::metadata(&wire, topics)).expect("metadata");
+        (metadata.topics["lag-pages"].clone(), metadata.brokers, metadata.cluster_id)
     };
     let pages = of(Topics::Pages);
     assert_eq!(pages, of(Topics::All));

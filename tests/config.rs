@@ -357,10 +357,14 @@ fn properties_that_do_not_go_together_are_refused_with_their_place() {
     assert_eq!(
         refused("reconnect.backoff.ms = 2000\n"),
         Vec::<String>::new(),
-        "our own longest pause gives way"
+        "the default of the longest pause gives way"
     );
     let own = "[producer]\nreconnect.backoff.ms = 2000\n[consumer]\nreconnect.backoff.ms = 3000\n";
-    assert_eq!(refused(own), Vec::<String>::new(), "also to that of one client");
+    assert_eq!(
+        refused(own),
+        Vec::<String>::new(),
+        "the longest pause also gives way to the shortest pause of a single client"
+    );
     assert_eq!(refused("[producer]\nqueue.buffering.max.ms = 5\n"), Vec::<String>::new());
     let found = refused("[producer]\nlinger.ms = 20000\n");
     assert!(

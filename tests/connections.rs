@@ -119,7 +119,7 @@ fn cluster(port: u16, extra: &str) -> config::Cluster {
     load(&Sources { file: Some(file), ..Sources::default() }).expect("valid").clusters.remove(0)
 }
 
-/// What the service does with a producer while the producer is not ready, and the connections that result.
+/// Handles a producer as the service does while the producer is not ready. Returns the number of connections.
 fn connections_of_a_producer(door: &ClosingBroker, extra: &str) -> usize {
     let producer = Producer::new(&cluster(door.port, extra), Arc::new(IgnoringListener)).expect("a producer");
     let done = AtomicBool::new(false);
@@ -130,7 +130,10 @@ fn connections_of_a_producer(door: &ClosingBroker, extra: &str) -> usize {
                 let record = Record { topic: "heartbeats", partition: 0, header: None, payload: b"x" };
                 _ = producer.send(&record, token);
                 token += 1;
-                assert!(producer.learn("heartbeats", Duration::from_millis(250)).is_err(), "nobody answers");
+                assert!(
+                    producer.learn("heartbeats", Duration::from_millis(250)).is_err(),
+                    "no broker answers"
+                );
             }
         });
         let count = door.count();
@@ -139,7 +142,7 @@ fn connections_of_a_producer(door: &ClosingBroker, extra: &str) -> usize {
     })
 }
 
-/// The same of a consumer.
+/// Handles a consumer as the service does while the consumer is not ready. Returns the number of connections.
 fn connections_of_a_consumer(door: &ClosingBroker, extra: &str) -> usize {
     let mut consumer =
         Consumer::new(&cluster(door.port, extra), Arc::new(IgnoringListener)).expect("a consumer");
@@ -154,7 +157,7 @@ fn connections_of_a_consumer(door: &ClosingBroker, extra: &str) -> usize {
         });
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                assert!(relearn(Duration::from_millis(250)).is_err(), "nobody answers");
+                assert!(relearn(Duration::from_millis(250)).is_err(), "no broker answers");
             }
         });
         let count = door.count();

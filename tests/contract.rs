@@ -1,7 +1,7 @@
-//! Dashboards and alerts name only metrics that we export, and are fit to be shipped.
+//! Dashboards and alerts name only metrics that the service exposes, and are complete.
 //!
-//! A renamed family breaks a dashboard without a sound; here it breaks a test. Whether a query parses
-//! is promtool's question: the last test writes the dashboards' queries into a rule file for it.
+//! A renamed family would break a dashboard silently; here it breaks a test. Promtool checks whether a query can be parsed:
+//! one test writes the queries of all dashboards into a rule file for promtool.
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
@@ -40,9 +40,9 @@ fn dashboards_name_only_known_metrics() {
 fn alerts_name_only_known_metrics() {
     let rules = rules();
     let mut families = known_families();
-    families.insert("up".into()); // Prometheus' own, of every target
+    families.insert("up".into()); // Prometheus adds it to every target
     families.extend(rules.iter().filter_map(|rule| rule["record"].as_str()).map(str::to_owned));
-    // The JMX exporter's, of brokers.
+    // The families of the JMX exporter of brokers.
     let jvm = ["jvm_memory_used_bytes", "jvm_memory_max_bytes", "jvm_gc_collection_seconds_sum"];
     families.extend(jvm.map(str::to_owned));
     assert!(rules.len() > 100, "the rules were not found: {}", rules.len());
@@ -76,7 +76,7 @@ fn label_with_known_values_is_compared_with_one_of_them() {
 }
 
 #[test]
-fn every_alert_says_how_bad_it_is_and_what_to_do_first() {
+fn every_alert_has_a_severity_a_summary_and_a_first_step() {
     for rule in rules().iter().filter(|rule| !rule["alert"].is_null()) {
         let name = text(&rule["alert"]);
         assert!(name.starts_with("Kafka") || name == "TopicMetricExporterDown", "{name}");
@@ -90,24 +90,27 @@ fn every_alert_says_how_bad_it_is_and_what_to_do_first() {
         for heading in ["\n## What to check first\n", "\n## What to do\n"] {
             assert!(words.contains(heading), "{page} lacks {heading}");
         }
-        assert!(words.contains(text(&rule["labels"]["severity"])), "{page} names its severity");
+        assert!(
+            words.contains(text(&rule["labels"]["severity"])),
+            "{page} does not name the severity of its alert"
+        );
     }
 }
 
 #[test]
-fn every_page_of_a_runbook_is_of_an_alert() {
+fn every_runbook_belongs_to_an_alert() {
     let rules = rules();
     let names: BTreeSet<_> = rules.iter().filter_map(|rule| rule["alert"].as_str()).collect();
     for page in fs::read_dir(root().join("docs/runbooks")).expect("pages").flatten() {
         let file = page.file_name().into_string().expect("UTF-8");
-        assert!(names.contains(file.trim_end_matches(".md")), "{file} is of no alert");
+        assert!(names.contains(file.trim_end_matches(".md")), "{file} belongs to no alert");
     }
 }
 
-/// Every alert fires in a case, of its severity, is silent before it and after it; without data all are silent but those
-/// that ask for data. Each case lists all that fires: what is not listed is silent.
+/// Every alert has a case in which it is silent, then fires with its severity, then ends. Without data only the alerts on
+/// missing data fire. Each case lists all alerts that fire, so an alert that is not listed is silent.
 #[test]
-fn every_alert_is_seen_to_fire_to_be_silent_and_to_end() {
+fn every_alert_is_silent_fires_and_ends_in_a_case() {
     for subject in SUBJECTS {
         let tests = yaml(&format!("prometheus/tests/{subject}.test.yml"));
         let cases = list(&tests["tests"]);
@@ -133,7 +136,7 @@ fn every_alert_is_seen_to_fire_to_be_silent_and_to_end() {
 }
 
 #[test]
-fn list_of_alerts_is_what_rules_and_cases_say() {
+fn list_of_alerts_is_generated_from_rules_and_cases() {
     let mut page = "# Alerts\n\n\
         This table is generated from [the alert rules](../prometheus/rules) and [their test cases](../prometheus/tests), which \
         promtool runs. In the test case an alert is silent at the first moment, fires at the second and has ended at the third. \
@@ -152,19 +155,21 @@ fn list_of_alerts_is_what_rules_and_cases_say() {
                 without.flat_map(|case| list(&case["promql_expr_test"])).any(|moment| fires(moment, &alert));
             let (name, severity) = alert;
             let after = rule["for"].as_str().unwrap_or("at once");
-            let (tells, asks) =
+            let (summary, asks) =
                 (text(&rule["annotations"]["summary"]), if asks { "fires" } else { "silent" });
             // A label that only some series have is left out.
-            let tells = match (tells.find("{{ with"), tells.find("{{ end }}")) {
-                (Some(from), Some(to)) => format!("{}{}", &tells[..from], &tells[to + "{{ end }}".len()..]),
-                _ => tells.to_owned(),
+            let summary = match (summary.find("{{ with"), summary.find("{{ end }}")) {
+                (Some(from), Some(to)) => {
+                    format!("{}{}", &summary[..from], &summary[to + "{{ end }}".len()..])
+                }
+                _ => summary.to_owned(),
             };
-            let tells = tells.replace("{{ $labels.", "{").replace(" | humanizeDuration", "");
-            let tells = tells.replace("{{ $value", "{value").replace(" }}", "}");
+            let summary = summary.replace("{{ $labels.", "{").replace(" | humanizeDuration", "");
+            let summary = summary.replace("{{ $value", "{value").replace(" }}", "}");
             let moments = moments.join(", ");
             writeln!(
                 page,
-                "| [{name}](runbooks/{name}.md) | {severity} | {tells} | {after} | {moments} | {asks} |"
+                "| [{name}](runbooks/{name}.md) | {severity} | {summary} | {after} | {moments} | {asks} |"
             )
             .expect("a string takes everything");
         }
@@ -178,7 +183,7 @@ fn list_of_alerts_is_what_rules_and_cases_say() {
     );
 }
 
-/// When an alert is silent, fires and is over, in a case in which it does all of that.
+/// The moments of a case at which an alert is silent, fires and has ended; absent if the case lacks one of them.
 fn moments_of(case: &Value, alert: &(String, String)) -> Option<[String; 3]> {
     let moments = list(&case["promql_expr_test"]);
     let first = moments.iter().position(|moment| fires(moment, alert)).filter(|first| *first > 0)?;
@@ -191,7 +196,7 @@ fn fires(moment: &Value, alert: &(String, String)) -> bool {
     list(&moment["exp_samples"]).iter().any(|sample| fired(text(&sample["labels"])) == *alert)
 }
 
-/// `{alertname="A",severity="s"}` as both.
+/// The name and the severity of an alert from `{alertname="A",severity="s"}`.
 fn fired(labels: &str) -> (String, String) {
     let mut values = labels.split('"').skip(1).step_by(2).map(str::to_owned);
     (values.next().expect("a name"), values.next().expect("a severity"))
@@ -243,14 +248,14 @@ fn objective_that_cannot_be_measured_is_refused_with_the_reason() {
         .map(|key| ("slo", key, ""))
         .into();
     assert!(words(&nothing).contains("promises nothing"));
-    let one = rules(&nothing, Some(99.99)).expect("one promise");
+    let one = rules(&nothing, Some(99.99)).expect("one objective");
     assert!(one.contains("> 14.4 * 0.0001\n") && !one.contains("end-to-end-latency"), "{one}");
     let half = rules(&[("slo", "latency.limit", "500ms")], None).expect("an objective");
-    assert!(half.contains(r#"le=~"0\\.5""#), "as a regular expression");
+    assert!(half.contains(r#"le=~"0\\.5""#), "the bound is escaped for a regular expression");
     let off = rules(&[("lag", "enabled", "false")], None).expect("rules");
     assert!(
         !off.contains("kafka_consumergroup") && off.contains("kafka_topic:fresh:bool"),
-        "what is not watched"
+        "objectives of a disabled task are left out"
     );
 }
 
@@ -292,10 +297,16 @@ fn dashboards_have_the_variables_that_people_expect() {
 fn dashboards_lead_to_one_another_and_have_titles_of_their_own() {
     let mut titles = BTreeSet::new();
     for (file, dashboard) in dashboards() {
-        assert!(titles.insert(text(&dashboard["title"]).to_owned()), "{file}: another has its title");
+        assert!(
+            titles.insert(text(&dashboard["title"]).to_owned()),
+            "{file}: another dashboard has the same title"
+        );
         let tagged = |value: &Value| list(value).contains(&json!("kafka-heartbeat"));
         assert!(tagged(&dashboard["tags"]), "{file}");
-        assert!(list(&dashboard["links"]).iter().any(|link| tagged(&link["tags"])), "{file} leads nowhere");
+        assert!(
+            list(&dashboard["links"]).iter().any(|link| tagged(&link["tags"])),
+            "{file} has no link to other dashboards"
+        );
     }
     for title in ["Topic Pipeline Freshness", "Kafka heartbeat (legacy names)"] {
         assert!(titles.contains(title), "{titles:?}");
@@ -303,7 +314,7 @@ fn dashboards_lead_to_one_another_and_have_titles_of_their_own() {
 }
 
 #[test]
-fn every_panel_explains_itself() {
+fn every_panel_has_a_description() {
     for (file, dashboard) in dashboards() {
         for panel in panels(&dashboard) {
             let title = text(&panel["title"]);
@@ -371,7 +382,7 @@ fn compose_mounts_only_what_exists() {
 fn compose_names_images_by_version_and_services_that_exist() {
     let compose = yaml("docker-compose.yml");
     let services = compose["services"].as_object().expect("compose has services");
-    // Brokers share what is in `<<`.
+    // The keys below `<<` are shared by all brokers.
     let of = |service: &Value, key: &str| {
         let own = &service[key];
         if own.is_null() { service["<<"][key].clone() } else { own.clone() }
@@ -385,7 +396,7 @@ fn compose_names_images_by_version_and_services_that_exist() {
     for (name, service) in services {
         for other in service["depends_on"].as_object().into_iter().flatten() {
             let checked = of(services.get(other.0).expect("a service"), "healthcheck");
-            // The image of ours has its own.
+            // The image of this project has a health check of its own.
             assert!(
                 checked.is_object() || other.0 == "kafka-heartbeat",
                 "{name} waits for the health of {}",
@@ -411,7 +422,7 @@ fn image_is_built_from_files_that_exist_and_gets_its_revision() {
     assert!(stages[0].contains(&format!("{variable}=\"$REVISION\" cargo build")), "{}", stages[0]);
 }
 
-/// Puts the queries where promtool can check them: a rule file, the variables filled in.
+/// Writes all queries into a rule file that promtool can check, with the variables filled in.
 #[test]
 fn queries_are_written_down_for_promtool() {
     let rules: Vec<_> = dashboards()
@@ -489,7 +500,7 @@ fn compared_with<'a>(label: &str, text: &'a str) -> Vec<&'a str> {
     values.filter_map(|rest| rest.split('"').next()).flat_map(|values| values.split('|')).collect()
 }
 
-/// What follows the closing character, strings in between aside.
+/// The text after the closing character; characters within strings do not count.
 fn after(text: &str, close: char) -> &str {
     let mut rest = &text[1..];
     loop {
@@ -516,10 +527,10 @@ fn after_string(text: &str) -> &str {
     ""
 }
 
-/// What a query of a panel does that no dashboard should: fixed windows, raw counters, no filter.
+/// The problems of a query of a panel: fixed windows, counters without a rate, selectors without a filter.
 fn query_problems(expr: &str) -> Vec<&'static str> {
     let mut problems = Vec::new();
-    // What rules record is of all instances together, and has colons in its name.
+    // A recorded series covers all instances, and its name contains colons.
     let selectors = expr.match_indices('{').filter(|(at, _)| {
         let name = expr[..*at].rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).next();
         !name.is_some_and(|name| name.contains(':'))
@@ -546,14 +557,14 @@ fn query_problems(expr: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn page_of_metrics_is_what_the_program_prints() {
+fn page_of_metrics_equals_the_output_of_the_program() {
     let printed = kafka_heartbeat::export::reference::markdown();
     let hint = "run `cargo run -- metrics > docs/metrics.md`";
-    assert!(read("docs/metrics.md") == printed, "docs/metrics.md is not what is declared: {hint}");
+    assert!(read("docs/metrics.md") == printed, "docs/metrics.md differs from the declared metrics: {hint}");
 }
 
 #[test]
-fn older_names_are_computed_from_ours_or_said_not_to_be() {
+fn older_names_are_computed_from_current_names_or_listed_as_without_a_rule() {
     let rules: Value = serde_norway::from_str(&read("prometheus/compat.yml")).expect("YAML");
     let rules: Vec<&Value> = rules["groups"]
         .as_array()
@@ -576,7 +587,7 @@ fn older_names_are_computed_from_ours_or_said_not_to_be() {
             without.insert(family.name);
         }
     }
-    // A broker's id as a value, and what is not exposed for single partitions.
+    // Families whose value is the id of a broker, and families that are not exposed for single partitions.
     let expected = [
         "heartbeat_controller",
         "kafka_consumergroup_members",

@@ -1,4 +1,4 @@
-//! `/metrics` as its readers see it: byte for byte, by a parser that forgives nothing, and what may never be in it.
+//! `/metrics` as a scraper gets it: compared byte for byte with golden files, and read by a strict parser.
 //!
 //! The golden files are rewritten with `BLESS=1 cargo test --test exposition`; the difference is the review.
 
@@ -33,7 +33,7 @@ use kafka_heartbeat::{
 use sample::{HOSTILE, config, process, sample};
 
 const FORMATS: [Format; 2] = [Format::Text, Format::OpenMetrics];
-/// Every name of an older program.
+/// All switches for the names of older programs.
 const COMPAT: Compat = Compat {
     cc_heartbeat: true,
     kafka_exporter: true,
@@ -79,15 +79,16 @@ fn both_formats_equal_the_golden_files() {
         for (number, (now, golden)) in now.lines().zip(golden.lines()).enumerate() {
             assert_eq!(now, golden, "{name}, line {}", number + 1);
         }
-        assert!(now == golden, "{name}: one is longer than the other");
+        assert!(now == golden, "{name}: the exposition and the golden file differ in length");
     }
 }
 
 #[test]
 fn strict_parser_reads_the_same_from_both_formats() {
     for readings in [readings(), readings().split_off(1), Vec::new()] {
-        let [text, openmetrics] =
-            FORMATS.map(|format| parse(&expose(&readings, format), format).expect("a strict parser's word"));
+        let [text, openmetrics] = FORMATS.map(|format| {
+            parse(&expose(&readings, format), format).expect("the strict parser accepts the exposition")
+        });
         assert_eq!(text.samples(), openmetrics.samples());
         assert!(!text.samples().is_empty());
     }
@@ -97,11 +98,13 @@ fn strict_parser_reads_the_same_from_both_formats() {
 fn protobuf_has_the_same_samples_and_each_exemplar_lies_in_its_bucket() {
     for readings in [readings(), readings().split_off(1), Vec::new()] {
         let openmetrics = expose(&readings, Format::OpenMetrics);
-        let openmetrics = parse(&openmetrics, Format::OpenMetrics).expect("a strict parser's word");
-        let protobuf = protobuf::parse(&bytes(&readings, Format::Protobuf)).expect("a strict parser's word");
+        let openmetrics =
+            parse(&openmetrics, Format::OpenMetrics).expect("the strict parser accepts the exposition");
+        let protobuf = protobuf::parse(&bytes(&readings, Format::Protobuf))
+            .expect("the strict parser accepts the exposition");
         assert_eq!(protobuf.samples(), openmetrics.samples());
         assert_eq!(protobuf.exemplars(), openmetrics.exemplars());
-        assert_eq!(protobuf.exemplars().is_empty(), readings.len() < 2, "heartbeats have names");
+        assert_eq!(protobuf.exemplars().is_empty(), readings.len() < 2, "exemplars are ids of heartbeats");
         for ((name, _), (labels, _)) in protobuf.exemplars() {
             assert_eq!(name, "heartbeat_end_to_end_duration_seconds_bucket");
             assert!(labels.iter().any(|(label, value)| label == "heartbeat_id" && value.contains("-17-0-")));
@@ -174,7 +177,7 @@ fn cluster_without_heartbeats_has_no_series_of_heartbeats() {
 #[test]
 fn number_that_is_not_known_is_absent_and_never_zero() {
     let unknown = parsed(&readings()[1..]);
-    // What was exported is known of the process, whatever is known of a cluster.
+    // The counts of exports belong to the process, so they are known even if nothing is known of a cluster.
     let of_cluster = |name: &&str| {
         name.starts_with("heartbeat_")
             && !name.contains("_export")
@@ -209,15 +212,21 @@ fn number_that_is_not_known_is_absent_and_never_zero() {
     let known = parsed(&readings());
     assert!(
         !known.families().any(|name| name == "process_open_fds"),
-        "the operating system did not report it"
+        "the number of open files was not reported by the operating system"
     );
     let of = |name: &str, label: &str, value: &str| known.labels_of(name, label).contains(value);
     assert!(of("heartbeat_last_success_timestamp_seconds", "partition", "0"));
-    assert!(!of("heartbeat_last_success_timestamp_seconds", "partition", "1"), "no heartbeat was ok there");
-    assert!(!of("heartbeat_partition_leader_info", "partition", "1"), "it has no leader");
-    assert!(!of("heartbeat_broker_certificate_expiry_timestamp_seconds", "broker", "2"), "none was seen");
+    assert!(
+        !of("heartbeat_last_success_timestamp_seconds", "partition", "1"),
+        "no heartbeat of partition 1 was ok"
+    );
+    assert!(!of("heartbeat_partition_leader_info", "partition", "1"), "partition 1 has no leader");
+    assert!(
+        !of("heartbeat_broker_certificate_expiry_timestamp_seconds", "broker", "2"),
+        "no certificate of broker 2 was seen"
+    );
     for (sample, value) in known.samples() {
-        // A margin may be negative, a score, too, and an error has no bound where nothing is known of it.
+        // A retention margin and an anomaly score may be negative, and an unknown error of a time lag is infinite.
         let free = [
             "kafka_consumergroup_group_retention_margin",
             "kafka_consumergroup_lag_seconds_error",
@@ -258,7 +267,7 @@ fn series_above_the_limit_are_counted_and_sums_stay() {
     let capped = exposed(&[("max.series", "7")]);
     let lost = (all.samples().len() - capped.samples().len()) as f64;
     assert!(lost > 10.0);
-    assert_eq!(dropped(&capped), lost, "every series is there or counted");
+    assert_eq!(dropped(&capped), lost, "every series is exposed or counted as dropped");
     assert_eq!(count(&capped, sums[0]), count(&all, sums[0]));
 }
 
@@ -266,7 +275,7 @@ fn series_above_the_limit_are_counted_and_sums_stay() {
 fn series_of_a_stale_snapshot_are_absent_but_counts_of_cycles_stay() {
     let mut readings = readings();
     let eu = &mut readings[0];
-    // Three intervals of no length have passed at once.
+    // With an interval of zero every snapshot is stale at once.
     (eu.connectivity.interval, eu.metadata.interval, eu.topic.interval) = Default::default();
     let stale = parsed(&readings[..1]);
     let families: BTreeSet<_> = stale.families().collect();
@@ -332,7 +341,11 @@ fn older_names_have_counts_since_the_start_and_means_of_a_minute() {
     let value = |name: &str| exposition.only(name);
     assert_eq!(value("heartbeat_messages_produced"), 114.0);
     assert_eq!(value("heartbeat_messages_consumed"), 113.0);
-    assert_eq!(value("heartbeat_controller"), 1.0, "the quorum's leader, not the metadata's random broker");
+    assert_eq!(
+        value("heartbeat_controller"),
+        1.0,
+        "the leader of the quorum, not the broker that the metadata name as controller"
+    );
     assert_eq!(value("heartbeat_broker_count"), 2.0);
     assert_eq!(value("heartbeat_connection_check_count"), 14.0);
     // 1 to 100 in steps of a tenth and a twentieth of a millisecond.
@@ -359,8 +372,8 @@ fn kafka_configured_under_two_names_is_exposed_once_under_older_names() {
     readings[1] = Readings { name: readings[1].name.clone(), ..first };
     readings[1].heartbeat = Arc::new(heartbeat::Snapshot { acked: 1, ..(*readings[1].heartbeat).clone() });
     for format in FORMATS {
-        let exposition = parse(&expose(&readings, format), format).expect("no series twice");
-        assert_eq!(exposition.only("heartbeat_messages_produced"), 114.0, "the first one's");
+        let exposition = parse(&expose(&readings, format), format).expect("no series is exposed twice");
+        assert_eq!(exposition.only("heartbeat_messages_produced"), 114.0, "the value of the first cluster");
         assert_eq!(exposition.labels_of("heartbeat_cluster_info", "kafka_cluster").len(), 2);
     }
 }
@@ -371,10 +384,10 @@ fn every_family_keeps_the_rules_for_names() {
     let mut names = BTreeSet::new();
     for family in catalog::all() {
         let (name, help) = (family.name, family.help);
-        assert!(names.insert(name), "{name} is there twice");
+        assert!(names.insert(name), "{name} is declared twice");
         assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}");
         assert!(help.ends_with('.') && help.len() < 200, "{name}: {help}");
-        // klag-exporter has gauges of that ending.
+        // klag-exporter has gauges whose names end like that.
         let gauge = name.starts_with("kafka_lag_exporter_");
         assert_eq!(name.ends_with("_total") && !gauge, family.kind == Kind::Counter, "{name}");
         assert_eq!(name.ends_with("_info"), family.kind == Kind::Info, "{name}");
@@ -412,14 +425,14 @@ fn every_declared_family_is_in_the_catalog() {
     // One more line is that of the macro which declares families.
     let declared = text.lines().filter(is_family).filter(|line| !line.contains('$')).count();
     assert_eq!(declared, catalog::all().count() + catalog::compat::klag_exporter::ALL.len());
-    // Each older name is of one program.
+    // Each older name belongs to exactly one program.
     let of_sets = catalog::compat::SETS.iter().flat_map(|set| set.families.iter().map(|family| family.name));
     let of_sets: Vec<_> = of_sets.collect();
     assert_eq!(of_sets, catalog::compat::all().map(|family| family.name).collect::<Vec<_>>());
     assert_eq!(of_sets.iter().collect::<BTreeSet<_>>().len(), of_sets.len());
 }
 
-/// Everything there is, with labels that hold anything, as OpenMetrics with `_created`; and how many series count.
+/// All series of the sample, with hostile labels, as OpenMetrics with `_created`, and the number of series.
 fn with_created() -> (String, usize) {
     let (readings, process) = (readings(), process(wall()));
     let exposed = Exposed::to_scrape(&readings, &process, COMPAT);
@@ -443,9 +456,9 @@ fn counters_have_a_created_time_only_where_it_is_wanted() {
     assert!(!expose(&readings(), Format::OpenMetrics).contains("_created{"));
 }
 
-/// How many samples the parser of Prometheus' Python client finds; `None` where there is none.
+/// The number of samples that the parser of Prometheus' Python client reads; `None` where the parser is missing.
 fn python(text: &str) -> Option<Result<usize, String>> {
-    // The one on the path may be another than the system's, which has the packages.
+    // The python3 of the PATH may lack the packages that the python3 of the system has.
     ["python3", "/usr/bin/python3"].into_iter().find_map(|program| python_of(program, text))
 }
 
@@ -481,9 +494,9 @@ fn strict_parser_of_the_python_client_accepts_everything() {
         let samples = text.lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!(found, Ok(samples));
     }
-    // A parser that accepts anything would prove nothing.
+    // The parser must refuse a broken exposition, or its acceptance would prove nothing.
     let broken = "# TYPE a counter\na 1\n# EOF\n";
-    assert!(python(broken).expect("it was there").is_err());
+    assert!(python(broken).expect("the parser was found before").is_err());
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Demo {
 impl Drop for Demo {
     fn drop(&mut self) {
         self.child.kill().expect("a process of ours");
-        self.child.wait().expect("its end");
+        self.child.wait().expect("the process has ended");
     }
 }
 

@@ -25,7 +25,7 @@ mod support;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A service that judges in seconds what it judges in minutes as a rule.
+/// A service with intervals of seconds, so that it judges groups within seconds instead of minutes.
 fn service(kafka: &Kafka, group: &str, topic: &str, folder: &Path) -> Service {
     let (bootstrap, folder) = (kafka.bootstrap(Listener::Plaintext), folder.display());
     Service::start(&format!(
@@ -38,23 +38,23 @@ fn service(kafka: &Kafka, group: &str, topic: &str, folder: &Path) -> Service {
     ))
 }
 
-/// What the service makes of a group on its only topic.
+/// The status of a group on its only topic, as the API reports it. Absent until the group is judged.
 fn status(service: &Service, group: &str) -> Option<Value> {
-    let told = service.api(&format!("/api/v1/groups?group={group}"), "k");
-    let group = told["groups"].as_array()?.first()?;
+    let answer = service.api(&format!("/api/v1/groups?group={group}"), "k");
+    let group = answer["groups"].as_array()?.first()?;
     Some(group["statuses"].as_array()?.first()?.clone())
 }
 
 fn wait_for_status(service: &Service, group: &str, wanted: &str) -> Value {
     wait_for(&format!("{group} to be {wanted}"), PATIENCE, || {
-        status(service, group).filter(|told| told["status"] == wanted)
+        status(service, group).filter(|reported| reported["status"] == wanted)
     })
 }
 
-/// The row of the report as a file, once it is as wanted.
+/// Waits until the row of a group in the report file is as wanted, and returns the row.
 fn wait_for_report(folder: &Path, group: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     wait_for("the report", PATIENCE, || {
-        // Always whole: it is put in place of the one before.
+        // The file is always whole, because each report replaces the file of the report before it.
         let text = std::fs::read_to_string(folder.join("report.json")).ok()?;
         let report: Value = serde_json::from_str(&text).expect("a whole report");
         let row = report["consumers"].as_array()?.iter().find(|row| row["group_id"] == group)?.clone();
@@ -62,7 +62,7 @@ fn wait_for_report(folder: &Path, group: &str, wanted: impl Fn(&Value) -> bool) 
     })
 }
 
-/// Kinds of what happened to somebody, in order.
+/// The kinds of all events with this subject, oldest first.
 fn happened(service: &Service, subject: &str) -> Vec<String> {
     let events: Value = serde_json::from_str(&service.get("/api/v1/events").expect("events")).expect("JSON");
     let events = events.as_array().expect("a list").iter().filter(|event| event["subject"] == subject);
@@ -78,8 +78,8 @@ fn group_that_stops_is_offline_across_a_crash_and_recovers() {
     write(kafka, topic, 0, (0..50).map(|_| now_ms()));
     commit(kafka, group, topic, &[(0, 50)]);
     let first = service(kafka, group, topic, folder.path());
-    let told = wait_for_status(&first, group, "online");
-    assert_eq!(told["stuck_partitions"], 0, "{told}");
+    let online = wait_for_status(&first, group, "online");
+    assert_eq!(online["stuck_partitions"], 0, "{online}");
     write(kafka, topic, 0, (0..50).map(|_| now_ms()));
     let offline = wait_for_status(&first, group, "offline");
     let series =
@@ -94,27 +94,31 @@ fn group_that_stops_is_offline_across_a_crash_and_recovers() {
     assert_eq!((&row["lag_display"], &row["partitions_monitored"]), (&"< 1 minute".into(), &1.into()));
     drop(first);
     let second = service(kafka, group, topic, folder.path());
-    let again = wait_for("a first look", PATIENCE, || status(&second, group));
+    let again = wait_for("the first cycle", PATIENCE, || status(&second, group));
     assert_eq!(
         (&again["status"], &again["since"]),
         (&"offline".into(), &offline["since"]),
-        "as if nothing had been"
+        "the status is kept across the restart"
     );
     commit(kafka, group, topic, &[(0, 90)]);
     wait_for_status(&second, group, "recovering");
     commit(kafka, group, topic, &[(0, 100)]);
     wait_for_status(&second, group, "online");
     let events = happened(&second, &format!("{group} on {topic}"));
-    assert_eq!(events, ["group_offline", "group_recovering", "group_online"], "also of before the crash");
+    assert_eq!(
+        events,
+        ["group_offline", "group_recovering", "group_online"],
+        "events before the crash are kept"
+    );
     std::fs::write(folder.path().join("excluded"), format!("group {group}\n")).expect("a file");
     let offset = || second.series("kafka_consumergroup_group_offset", &[&format!("group=\"{group}\"")]);
-    wait_for("it to be left out", PATIENCE, || offset().is_none().then_some(()));
-    wait_for("the report without it", PATIENCE, || {
+    wait_for("the excluded group to be absent", PATIENCE, || offset().is_none().then_some(()));
+    wait_for("the report without the excluded group", PATIENCE, || {
         let report = std::fs::read_to_string(folder.path().join("report.json")).expect("a report");
         (!report.contains(group)).then_some(())
     });
-    std::fs::remove_file(folder.path().join("excluded")).expect("it was there");
-    wait_for("it to be back", PATIENCE, offset);
+    std::fs::remove_file(folder.path().join("excluded")).expect("the exclusion file exists");
+    wait_for("the group that is excluded no more", PATIENCE, offset);
     let (ended, log) = second.stop();
     assert!(ended.success(), "{log}");
 }
@@ -150,17 +154,17 @@ fn consumer_that_commits_nothing_stalls_one_that_leaves_stops_and_one_that_retur
     let service = service(kafka, group, topic, folder.path());
     let verdict = |wanted: &str| {
         wait_for(&format!("the verdict {wanted}"), PATIENCE, || {
-            let told = service.api(&format!("/api/v1/groups?group={group}"), "k");
-            let group = told["groups"].as_array()?.first()?.clone();
+            let answer = service.api(&format!("/api/v1/groups?group={group}"), "k");
+            let group = answer["groups"].as_array()?.first()?.clone();
             (group["verdict"] == wanted).then_some(group["state"].clone())
         })
     };
     assert_eq!(verdict("ok"), "stable");
     write(kafka, topic, 0, (0..50).map(|_| now_ms()));
-    assert_eq!(verdict("stall"), "stable", "it is there, and does not move");
+    assert_eq!(verdict("stall"), "stable", "the group has members, and its committed offset does not move");
     wait_for_status(&service, group, "offline");
     drop(consumer);
-    assert_eq!(verdict("stop"), "empty", "it is gone with work left");
+    assert_eq!(verdict("stop"), "empty", "the group has no members and has lag");
     let consumer = member(kafka, group, topic, 140);
     wait_for_status(&service, group, "recovering");
     commit_as(&consumer, topic, 150);
@@ -179,7 +183,7 @@ fn group_that_is_reset_backwards_rewinds_and_a_deleted_group_stays_in_the_report
     write(kafka, topic, 0, (0..50).map(|_| now_ms()));
     commit(kafka, group, topic, &[(0, 40)]);
     let service = service(kafka, group, topic, folder.path());
-    wait_for("a first look", PATIENCE, || status(&service, group));
+    wait_for("the first cycle", PATIENCE, || status(&service, group));
     commit(kafka, group, topic, &[(0, 10)]);
     let verdict = |wanted: &str| {
         let of = [format!("group=\"{group}\""), format!("verdict=\"{wanted}\"")];
@@ -191,10 +195,10 @@ fn group_that_is_reset_backwards_rewinds_and_a_deleted_group_stays_in_the_report
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     assert_eq!(service.series("kafka_consumergroup_partition_verdict", &labels), Some(1.0));
     commit(kafka, group, topic, &[(0, 45)]);
-    wait_for("it to be where it was", PATIENCE, || verdict("ok").then_some(()));
+    wait_for("the verdict of a group without lag", PATIENCE, || verdict("ok").then_some(()));
     kafka
         .admin("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", &["--delete", "--group", group]);
-    wait_for("it to be gone", PATIENCE, || {
+    wait_for("the deleted group to be absent", PATIENCE, || {
         service
             .series("kafka_consumergroup_status", &[&format!("group=\"{group}\""), "status=\"online\""])
             .is_none()
@@ -213,24 +217,31 @@ fn group_that_is_reset_backwards_rewinds_and_a_deleted_group_stays_in_the_report
 #[test]
 fn recreated_topic_is_reported_and_a_missing_folder_stops_nothing_else() {
     let Some(kafka) = Kafka::shared() else { return };
-    let topic = "judged-anew-topic";
+    let topic = "judged-recreated-topic";
     kafka.create_topic(topic, 1);
     let folder = tempfile::tempdir().expect("a folder");
     let nowhere = folder.path().join("missing");
-    let service = service(kafka, "judged-anew", topic, &nowhere);
-    wait_for("a first look", PATIENCE, || {
+    let service = service(kafka, "judged-recreated", topic, &nowhere);
+    wait_for("the first cycle", PATIENCE, || {
         service.series("kafka_topic_partition_count", &[&format!("topic=\"{topic}\"")])
     });
     kafka.delete_topic(topic);
     kafka.create_topic(topic, 2);
-    let told = wait_for("the event", PATIENCE, || {
-        let told = happened(&service, topic);
-        told.iter().any(|kind| ["topic_recreated", "topic_created"].contains(&kind.as_str())).then_some(told)
+    let kinds = wait_for("the event", PATIENCE, || {
+        let kinds = happened(&service, topic);
+        kinds
+            .iter()
+            .any(|kind| ["topic_recreated", "topic_created"].contains(&kind.as_str()))
+            .then_some(kinds)
     });
-    assert!(told.iter().all(|kind| kind.starts_with("topic_")), "{told:?}");
-    assert!(!nowhere.exists(), "no folder is made up");
+    assert!(kinds.iter().all(|kind| kind.starts_with("topic_")), "{kinds:?}");
+    assert!(!nowhere.exists(), "the missing folder is not created");
     let (ended, log) = service.stop();
     assert!(ended.success(), "{log}");
-    assert_eq!(log.matches("report.json cannot be written").count(), 2, "once, and once at the end: {log}");
+    assert_eq!(
+        log.matches("report.json cannot be written").count(),
+        2,
+        "logged once while the service runs, and once when it stops: {log}"
+    );
     assert!(log.contains("histories are kept in memory alone"), "{log}");
 }

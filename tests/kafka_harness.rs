@@ -1,4 +1,4 @@
-//! The real cluster of the tests is what it says: three brokers, every listener, faults on demand.
+//! The real cluster of the tests: three brokers, every listener, and faults on demand.
 
 use std::{path::Path, time::Duration};
 
@@ -81,13 +81,13 @@ fn plaintext(kafka: &Kafka) -> ClientConfig {
     client(kafka, Listener::Plaintext, "plaintext")
 }
 
-fn sasl(kafka: &Kafka, listener: Listener, mechanism: &str, who: Credentials) -> ClientConfig {
+fn sasl(kafka: &Kafka, listener: Listener, mechanism: &str, credentials: Credentials) -> ClientConfig {
     let protocol = if listener == Listener::SaslSsl { "sasl_ssl" } else { "sasl_plaintext" };
     let mut config = client(kafka, listener, protocol);
     config
         .set("sasl.mechanism", mechanism)
-        .set("sasl.username", who.user)
-        .set("sasl.password", who.password)
+        .set("sasl.username", credentials.user)
+        .set("sasl.password", credentials.password)
         .set("ssl.ca.location", text(&kafka.ca_pem_path()));
     config
 }

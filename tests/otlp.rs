@@ -1,4 +1,4 @@
-//! What is pushed, as a collector receives it: the same as on `/metrics`, and once where that matters.
+//! Pushed metrics as a collector receives them: the same series as on `/metrics`, each exactly once.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -40,14 +40,14 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, me
 use support::{certs::Authority, groups, kafka::Kafka, service::Service, wait_for};
 use tokio::time::Instant;
 
-/// Longer than anything takes that is not meant to fail.
+/// A time limit for everything that must succeed.
 const AMPLE: Duration = Duration::from_secs(20);
 
 fn wall() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
-/// When counters began.
+/// The start time of all counters.
 fn begun() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_700_000_000)
 }
@@ -83,7 +83,8 @@ async fn export(exporter: &mut Exporter) -> Result<kafka_heartbeat::export::otlp
     exporter.export(Instant::now() + AMPLE).await
 }
 
-/// What Prometheus calls a metric, by its translation; the names of the collector's Kafka receiver are its own.
+/// The name that Prometheus gives a metric. Metrics with a name of the collector's Kafka receiver get the name that the
+/// service exposes.
 fn translated(metric: &Metric) -> String {
     let receiver = [
         ("kafka.partition.current_offset", "kafka_partition_latest_offset"),
@@ -94,7 +95,7 @@ fn translated(metric: &Metric) -> String {
         ("kafka.topic.partitions", "kafka_topic_partition_count"),
     ];
     if let Some((_, ours)) = receiver.iter().find(|(theirs, _)| *theirs == metric.name) {
-        assert!(metric.unit.starts_with('{'), "a unit that the translation leaves out");
+        assert!(metric.unit.starts_with('{'), "a unit in braces, which is no part of the translated name");
         return (*ours).to_owned();
     }
     let unit = match metric.unit.as_str() {
@@ -111,7 +112,7 @@ fn translated(metric: &Metric) -> String {
     format!("{}{unit}{total}", metric.name.replace('.', "_"))
 }
 
-/// Names, labels and values of everything that was taken; of a histogram its count.
+/// The names, labels and values of all points that the collector took since the last call. A histogram has its count.
 fn samples(collector: &Collector) -> BTreeMap<Id, f64> {
     let taken = collector.take();
     let points = metrics_of(&taken).flat_map(|metric| {
@@ -124,7 +125,7 @@ fn samples(collector: &Collector) -> BTreeMap<Id, f64> {
     });
     let points: Vec<_> = points.collect();
     let samples: BTreeMap<_, _> = points.iter().cloned().collect();
-    assert_eq!(samples.len(), points.len(), "no series is there twice");
+    assert_eq!(samples.len(), points.len(), "no series is sent twice");
     samples
 }
 
@@ -218,7 +219,7 @@ async fn series_that_vanished_is_sent_once_without_a_value_after_its_last_value_
         if name == "heartbeat.in_flight" {
             assert_eq!((points["1"].flags, points["1"].value), (1, None), "no recorded value");
         } else {
-            assert!(!points.contains_key("1"), "it was sent without a value before");
+            assert!(!points.contains_key("1"), "partition 1 was sent without a value in the export before");
         }
     }
 }
@@ -236,7 +237,7 @@ async fn counter_that_started_again_has_a_new_start_time() {
         assert_eq!(point.value, Some(count as f64));
         starts.push(point.start);
     }
-    assert_eq!(starts[0], 1_700_000_000_000_000_000, "when the service began");
+    assert_eq!(starts[0], 1_700_000_000_000_000_000, "the start time of the service");
     assert!(starts[0] == starts[1] && starts[1] != starts[2] && starts[2] == starts[3], "{starts:?}");
 }
 
@@ -263,12 +264,15 @@ async fn differences_add_up_whatever_request_was_lost() {
                 sum += point.value.unwrap();
                 ends.push(point.start);
             } else {
-                assert_eq!(point.value, Some(7.0), "a gauge is what it is");
+                assert_eq!(point.value, Some(7.0), "a gauge is sent as its value");
             }
         }
     }
     assert_eq!(sum, 31.0);
-    assert!(ends.windows(2).all(|two| two[0] < two[1]), "each begins where the one before ended: {ends:?}");
+    assert!(
+        ends.windows(2).all(|two| two[0] < two[1]),
+        "each period begins at the end of the period before it: {ends:?}"
+    );
     // The value is less than before: the counter started again, and the whole value is the increase.
     script.set(&[(4, 7.0)]);
     export(&mut exporter).await.unwrap();
@@ -406,7 +410,7 @@ async fn resource_and_headers_are_sent() {
         ("service.name", "mine"),
     ];
     for settings in [over_http(&collector, &more).await, over_grpc(&collector, &more).await] {
-        assert!(!format!("{settings:?}").contains("s3cret"), "not even for a developer's eyes");
+        assert!(!format!("{settings:?}").contains("s3cret"), "the secret is not in the debug output");
         let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
         export(&mut exporter).await.unwrap();
         let headers = collector.headers();
@@ -449,7 +453,7 @@ async fn temporary_failure_is_repeated_and_final_refusal_is_not() {
         if let (Ok(report), Answer::Refuse(_, after)) = (&result, &answer) {
             assert_eq!((report.requests, report.retries), (1, 1));
             let asked = Duration::from_secs(after.unwrap_or(0));
-            assert!(begun.elapsed() >= asked, "a collector that names a time gets no request before");
+            assert!(begun.elapsed() >= asked, "the exporter waits for the time that the collector asked for");
         }
     }
 }
@@ -485,7 +489,7 @@ async fn collector_that_is_silent_or_away_is_given_up_in_time_and_gets_everythin
         }
         script.set(&[(8, 1.0)]);
         export(&mut exporter).await.unwrap();
-        assert_eq!(of(&collector, "heartbeat.scheduled")["0"].value, Some(8.0), "all since the start");
+        assert_eq!(of(&collector, "heartbeat.scheduled")["0"].value, Some(8.0), "the sum since the start");
     }
 }
 
@@ -558,16 +562,15 @@ async fn collector_that_hangs_delays_no_stop_and_no_scrape() {
     let service = service(collector.http().await);
     wait_for("an export under way", AMPLE, || (collector.asked() > 0).then_some(()));
     assert!(service.sum("heartbeat_scheduled_total", &[]) > 0.0);
-    assert_eq!(service.sum("heartbeat_exports_total", &[]), 0.0, "it has not ended");
+    assert_eq!(service.sum("heartbeat_exports_total", &[]), 0.0, "the export has not ended");
     let begun = std::time::Instant::now();
     let (ended, log) = service.stop();
     assert!(ended.success() && begun.elapsed() < Duration::from_secs(10), "{log}");
     assert!(log.contains("the last export"), "{log}");
 }
 
-/// The last pushed values of the series of a topic and a group, by name; `None` where a series was sent without a value.
 #[tokio::test(flavor = "multi_thread")]
-async fn attempts_are_counted_although_all_fail() {
+async fn retries_are_counted_although_every_export_fails() {
     let collector = Collector::default();
     collector.answer((0..999).map(|_| Answer::Refuse(429, Some(1))));
     let service = Service::start(&format!(
@@ -580,6 +583,7 @@ async fn attempts_are_counted_although_all_fail() {
     assert_eq!(service.sum("heartbeat_exports_total", &["ending=\"ok\""]), 0.0);
 }
 
+/// The last pushed values of the series of a topic and its groups, by name; `None` where a series was sent without a value.
 fn of_topic(collector: &Collector, topic: &str) -> BTreeMap<String, Option<f64>> {
     let taken = collector.take();
     let points = metrics_of(&taken)
@@ -615,7 +619,7 @@ async fn deleted_topic_and_group_are_absent_from_scrape_and_push_after_the_same_
         last.append(&mut of_topic(&collector, topic));
         (!service.get("/metrics").ok()?.contains(&label)).then_some(())
     });
-    // Everything that is pushed from here on was read after the cycle that missed the topic.
+    // Every export from here on was rendered after the cycle that found the topic missing.
     let vanished = wait_for("every series to be sent without a value", AMPLE, || {
         last.append(&mut of_topic(&collector, topic));
         last.values().all(Option::is_none).then(|| last.clone())
@@ -623,11 +627,15 @@ async fn deleted_topic_and_group_are_absent_from_scrape_and_push_after_the_same_
     assert_eq!(vanished.keys().collect::<BTreeSet<_>>(), pushed.keys().collect::<BTreeSet<_>>());
     let before = collector.asked();
     wait_for("two more exports", AMPLE, || (collector.asked() >= before + 2).then_some(()));
-    assert_eq!(of_topic(&collector, topic), BTreeMap::new(), "once is enough");
+    assert_eq!(
+        of_topic(&collector, topic),
+        BTreeMap::new(),
+        "a vanished series is sent once without a value"
+    );
     assert!(!service.get("/metrics").unwrap().contains(&label));
 }
 
-/// A collector behind TLS that wants to know its clients, and the files to be known by.
+/// A collector that requires a client certificate, and a folder with certificates.
 async fn guarded(collector: &Collector) -> (SocketAddr, tempfile::TempDir) {
     let (authority, stranger) = (Authority::new("ours"), Authority::new("another"));
     let server = authority.server(Duration::from_secs(3600));
@@ -682,7 +690,7 @@ async fn tls_without_trust_on_both_sides_pushes_nothing() {
         let mut exporter =
             self::exporter(&settings(&over_http), Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
         let words = exporter.export(Instant::now() + Duration::from_secs(3)).await.unwrap_err();
-        // It listens for HTTP/2 alone: that it says so came through the handshake.
+        // The collector speaks HTTP/2 only, and its error about the HTTP version proves that the TLS handshake succeeded.
         assert_eq!(words.contains("invalid HTTP version"), works, "{ca} {identity:?}: {words}");
     }
 }
@@ -705,7 +713,7 @@ async fn connection_that_is_reset_is_tried_again() {
         let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
         let words = exporter.export(Instant::now() + Duration::from_secs(4)).await.unwrap_err();
         assert!(!words.is_empty() && !words.contains('\n'), "{words}");
-        assert!(*accepted.lock().unwrap() >= 2, "{protocol}: once is not again");
+        assert!(*accepted.lock().unwrap() >= 2, "{protocol}: the export was not tried again");
         server.abort();
     }
 }

@@ -290,12 +290,12 @@ fn hostile_names_are_escaped_and_complete() {
 }
 
 #[test]
-fn page_names_the_remedy_where_another_instance_has_our_name() {
+fn page_of_a_cluster_with_two_instances_of_the_same_name_shows_the_remedy() {
     let remedy = "with the key instance in section [heartbeat]";
     assert_eq!(
         Server::start().text("/", "text/html").matches(remedy).count(),
         1,
-        "in one of the two clusters"
+        "only one of the two clusters shows the remedy"
     );
     let alone = Server::of(|readings| Arc::make_mut(&mut readings[0].heartbeat).same_name = None);
     assert!(!alone.text("/", "text/html").contains(remedy));
@@ -416,12 +416,12 @@ fn health_checks_depend_on_this_service_and_never_on_kafka() {
     assert_eq!(listed(false), every[..5], "no check waits for a task that does not run");
     tried.stop.cancel();
 
-    let hung = Server::of(|readings| {
+    let stopped = Server::of(|readings| {
         let mut heartbeat = (*readings[0].heartbeat).clone();
         heartbeat.at = Instant::now() - LIMIT;
         readings[0].heartbeat = Arc::new(heartbeat);
     });
-    let mut dead = hung.get("/health", &[]);
+    let mut dead = stopped.get("/health", &[]);
     assert_eq!(dead.status(), 500);
     assert!(dead.body_mut().read_to_string().expect("text").contains("[-] eu/ledger"));
 }
@@ -484,7 +484,7 @@ fn first_event(server: &Server) -> String {
     event(&mut BufReader::new(response.body_mut().as_reader()))
 }
 
-/// A browser draws the page; the pictures stay in target/tmp for people to look at.
+/// A browser draws the page; the pictures are kept in target/tmp.
 #[test]
 fn browser_draws_the_page_in_light_and_in_dark() {
     let Some(chromium) = chromium() else {
@@ -525,10 +525,11 @@ fn draw(chromium: &Path, url: &str, name: &str, size: &str, scheme: u8) -> Vec<u
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("chromium starts");
-    let ended = support::try_wait(LIMIT, || browser.try_wait().expect("its end can be asked for"));
+    let ended =
+        support::try_wait(LIMIT, || browser.try_wait().expect("the state of the process can be read"));
     if ended.is_none() {
-        browser.kill().expect("it can be ended");
-        browser.wait().expect("it has ended");
+        browser.kill().expect("the process can be killed");
+        browser.wait().expect("the process has ended");
     }
     assert!(ended.is_some_and(|status| status.success()), "chromium: {ended:?}");
     fs::read(&picture).expect("a picture")
@@ -575,9 +576,12 @@ fn report_has_every_field_and_never_null_for_a_lag() {
     assert_eq!((&near["lag_seconds"], &near["lag_display"]), (&5.into(), &"< 1 minute".into()));
     assert_eq!((&near["status"], &near["data_resolution"]), (&"online".into(), &"fine".into()));
     let method = (&near["method"], &near["max_error_seconds"]);
-    assert_eq!(method, (&"record".into(), &Value::Null), "how far the time lag may be off is not known");
-    let gone = row("gone");
-    assert_eq!((&gone["lag_display"], &gone["worst_partition"]), (&"1 hour 1 minute".into(), &2.into()));
+    assert_eq!(method, (&"record".into(), &Value::Null), "the error of the time lag is not known");
+    let deleted = row("gone");
+    assert_eq!(
+        (&deleted["lag_display"], &deleted["worst_partition"]),
+        (&"1 hour 1 minute".into(), &2.into())
+    );
     // A group whose lag is not known has the lag 0 and the method no_data.
     let unknown = Server::of(|readings| {
         let (snapshot, at) = readings[0].collect.snapshot.take().expect("collected");

@@ -1,8 +1,8 @@
-//! What is pushed, behind a real OpenTelemetry Collector with our configuration: the same names, labels and values as on
-//! `/metrics`, and the same histograms where it passes them on. And what it scrapes.
+//! Metrics and traces behind a real OpenTelemetry Collector with the shipped configuration. Pushed series have the same
+//! names, labels and values as on `/metrics`; histograms and traces are forwarded unchanged; the collector also scrapes.
 //!
-//! The collector is built by `.ci/run`, which puts its path in `OTELCOL`. Without it these tests say so and pass,
-//! except under `CI=true`.
+//! The collector is built by `.ci/run`, which puts its path in `OTELCOL`. Without it these tests are skipped, except under
+//! `CI=true`.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -58,14 +58,14 @@ struct Real {
 }
 
 impl Real {
-    /// `None` where there is none to start.
+    /// `None` where the program is missing: the test is skipped.
     fn start(behind: SocketAddr) -> Option<Self> {
         let program = tool("OTELCOL")?;
         // Another program may take a free port a moment later. Then the collector ends, and other ports are tried.
         (0..5).find_map(|_| Self::pushed(&program, behind)).or_else(|| panic!("the collector does not start"))
     }
 
-    /// With the shipped configuration for what is pushed, and one more backend.
+    /// Starts the collector with the shipped configuration for pushed data and one further backend. `None` if it has ended.
     fn pushed(program: &Path, behind: SocketAddr) -> Option<Self> {
         let (http, grpc, prometheus) = (free_port(), free_port(), free_port());
         let text = format!(
@@ -87,7 +87,7 @@ impl Real {
         collector.child.try_wait().unwrap().is_none().then_some(collector)
     }
 
-    /// With a shipped configuration, and what is different here.
+    /// Starts the program with a shipped configuration and a second one that overrides parts of it.
     fn spawn(program: &Path, shipped: &str, different: &str, environment: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/otel-collector").join(shipped);
@@ -105,7 +105,7 @@ impl Real {
         Self { child, http: 0, grpc: 0, prometheus: 0, folder }
     }
 
-    /// What Prometheus would scrape from it.
+    /// The metrics that Prometheus would scrape from the collector.
     fn scraped(&self) -> String {
         let url = format!("http://127.0.0.1:{}/metrics", self.prometheus);
         ureq::get(&url).call().unwrap().body_mut().with_config().limit(1 << 28).read_to_string().unwrap()
@@ -122,7 +122,7 @@ impl Drop for Real {
     }
 }
 
-/// An exporter of the sample, and the same as text.
+/// An exporter of the sample, and the same series in the text format.
 fn exporter(settings: &[(&'static str, String)]) -> (Exporter, String) {
     let wall = SystemTime::now();
     let (readings, process) = (sample::sample(&sample::config(), wall), sample::process(wall));
@@ -153,7 +153,7 @@ const RECEIVER: [(&str, &str); 6] = [
     ("kafka_topic_partitions", "kafka_topic_partition_count"),
 ];
 
-/// Samples of the collector under our names, without what it adds to them.
+/// The samples of the collector under the names of `/metrics`, without the labels that the collector adds.
 fn ours(text: &str) -> BTreeMap<Id, f64> {
     let read = parse(text, Format::Text).unwrap();
     let added = |label: &str| ["job", "instance"].contains(&label) || label.starts_with("otel_scope_");
@@ -168,7 +168,7 @@ fn ours(text: &str) -> BTreeMap<Id, f64> {
         .collect()
 }
 
-/// An empty label and none are the same to Prometheus.
+/// Removes empty labels: Prometheus treats an empty label as an absent one.
 fn without_empty_labels(samples: BTreeMap<Id, f64>) -> BTreeMap<Id, f64> {
     let named = samples.into_iter().map(|((name, labels), value)| {
         ((name, labels.into_iter().filter(|(_, value)| !value.is_empty()).collect()), value)
@@ -189,8 +189,8 @@ async fn real_collector_shows_every_series_with_its_name_labels_and_value() {
         ]);
         exporter.export(Instant::now() + PATIENCE).await.unwrap();
         let expected = without_empty_labels(parse(&text, Format::Text).unwrap().samples().clone());
-        // It passes on what it has collected for a moment.
-        let found = wait_for("what was pushed", PATIENCE, || {
+        // The collector batches points for a short time before it forwards them.
+        let found = wait_for("the pushed series", PATIENCE, || {
             Some(without_empty_labels(ours(&collector.scraped())))
                 .filter(|found| found.len() >= expected.len())
         });
@@ -216,7 +216,7 @@ async fn real_collector_forwards_exponential_histograms_unchanged() {
             exporter(&[("endpoint", format!("http://127.0.0.1:{port}")), ("protocol", "grpc".to_owned())]);
         let report = exporter.export(Instant::now() + PATIENCE).await.unwrap();
         assert_eq!(report.rejected, 0);
-        let taken = wait_for("what was passed on", PATIENCE, || {
+        let taken = wait_for("the forwarded metrics", PATIENCE, || {
             Some(receiver.take()).filter(|taken| !taken.is_empty())
         });
         let histograms: BTreeMap<_, _> = metrics_of(&taken)
@@ -257,7 +257,7 @@ async fn real_collector_forwards_traces_unchanged() {
             let exporter = ended::exporter(&[("traces.endpoint", &endpoint), ("traces.protocol", protocol)]);
             let heartbeats: Vec<_> = ended::every_outcome().collect();
             exporter.export(&heartbeats).await.unwrap();
-            let spans = wait_for("what was passed on", PATIENCE, || {
+            let spans = wait_for("the forwarded spans", PATIENCE, || {
                 Some(collector::spans(&receiver.take_spans())).filter(|spans| !spans.is_empty())
             });
             found.push(spans);

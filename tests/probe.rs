@@ -1,4 +1,4 @@
-//! `probe` where this machine or the connection is the trouble.
+//! `probe` with stalls of this machine and with connections that fail.
 
 use std::{
     net::TcpListener,
@@ -44,17 +44,24 @@ fn report(output: &Output) -> Value {
 }
 
 #[test]
-fn probe_that_was_stopped_for_a_moment_judges_what_was_sent() {
+fn probe_that_was_paused_judges_the_heartbeats_that_it_sent() {
     let kafka = MockCluster::new(3).expect("an embedded cluster");
     kafka.create_topic("kafka-heartbeat", 3, 3).expect("a topic");
     let mut probe = start(&kafka.bootstrap_servers(), "60");
-    // Again and again, so that some stops lie in the midst of the heartbeats, which take six seconds.
-    while try_wait(Duration::from_secs(1), || probe.try_wait().expect("its state")).is_none() {
+    // Several stops, so that some of them lie within the six seconds of the heartbeats.
+    while try_wait(Duration::from_secs(1), || probe.try_wait().expect("the state of the process can be read"))
+        .is_none()
+    {
         signal(probe.id(), "STOP");
-        assert!(try_wait(Duration::from_millis(350), || probe.try_wait().expect("its state")).is_none());
+        assert!(
+            try_wait(Duration::from_millis(350), || probe
+                .try_wait()
+                .expect("the state of the process can be read"))
+            .is_none()
+        );
         signal(probe.id(), "CONT");
     }
-    let output = probe.wait_with_output().expect("its end");
+    let output = probe.wait_with_output().expect("the process has ended");
     let report = report(&output);
     let cluster = &report["clusters"][0];
     assert_eq!((output.status.code(), &report["ok"]), (Some(0), &Value::Bool(true)), "{report:#}");
@@ -70,14 +77,15 @@ fn ended_at_once(servers: &str, properties: &[&str]) -> (Option<i32>, String) {
     probe.args(["probe", "--bootstrap-servers", servers, "--count", "1000"]);
     properties.iter().for_each(|property| _ = probe.args(["-X", property]));
     let mut probe = probe.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
-    let ended = try_wait(Duration::from_secs(60), || probe.try_wait().expect("its state"));
+    let ended =
+        try_wait(Duration::from_secs(60), || probe.try_wait().expect("the state of the process can be read"));
     if ended.is_none() {
         probe.kill().expect("a process of ours");
     }
-    let output = probe.wait_with_output().expect("its end");
+    let output = probe.wait_with_output().expect("the process has ended");
     let words =
         [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    assert!(ended.is_some(), "the probe waits although nothing can follow: {words}");
+    assert!(ended.is_some(), "the probe waits although it cannot connect: {words}");
     (output.status.code(), words)
 }
 
@@ -113,7 +121,7 @@ fn server(identity: &Identity, clients: Option<&Authority>) -> ServerConfig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn probe_whose_login_is_refused_ends_at_once_and_says_so() {
+async fn probe_whose_login_is_refused_ends_at_once_and_reports_the_refusal() {
     let kafka = Fake::start().await;
     kafka.plain("me", "right");
     let login = [
@@ -128,7 +136,7 @@ async fn probe_whose_login_is_refused_ends_at_once_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn probe_of_a_broker_with_a_wrong_certificate_ends_at_once_and_says_which_way() {
+async fn probe_of_a_broker_with_a_wrong_certificate_ends_at_once_and_names_the_problem() {
     let folder = tempfile::tempdir().expect("a folder");
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let root = folder.path().join("ca.pem");
@@ -174,7 +182,7 @@ async fn probe_with_a_wrong_protocol_ends_at_once_with_a_hint() {
         &["security.protocol=ssl"],
         &["hint: check that the port speaks TLS"],
     );
-    // Where Kafka wants a login, it answers the first question and closes the connection at the second.
+    // A listener with SASL answers the first request of a client without a login and closes the connection at the second.
     let guarded = Fake::start().await;
     guarded.on(|_: MetadataRequest, _| Reply::Close);
     let hint = "hint: the broker closed the connection without an answer: the port may ask for TLS or SASL";
@@ -182,7 +190,7 @@ async fn probe_with_a_wrong_protocol_ends_at_once_with_a_hint() {
 }
 
 #[test]
-fn probe_with_errors_in_its_configuration_prints_these_alone() {
+fn probe_with_errors_in_its_configuration_prints_only_the_errors() {
     let run = |environment: &[(&str, &str)], properties: &[&str]| {
         let mut probe = program();
         probe.args(["probe", "--bootstrap-servers", "127.0.0.1:1"]).envs(environment.iter().copied());
@@ -209,10 +217,10 @@ fn probe_with_errors_in_its_configuration_prints_these_alone() {
 }
 
 #[test]
-fn probe_of_a_port_that_closes_every_connection_ends_at_once_and_says_why() {
+fn probe_of_a_port_that_closes_every_connection_ends_at_once_with_a_hint() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
-    // Ends with the test's process.
+    // The thread ends with the process of the test.
     thread::spawn(move || listener.incoming().for_each(drop));
     let (code, words) = ended_at_once(&address, &[]);
     assert_eq!(code, Some(69), "{words}");

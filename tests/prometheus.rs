@@ -1,8 +1,7 @@
-//! Scraped by real Prometheus, 2 and 3: every sample arrives, native histograms and exemplars can be queried, and the
-//! rules for older names compute what is served under these names.
+//! Scrapes by a real Prometheus 2 and 3: every sample arrives, native histograms and exemplars can be queried, and the rules
+//! for older names compute the values that the service exposes under these names.
 //!
-//! `PROMETHEUS` and `PROMETHEUS3` say where the programs are; without one its tests say so and pass, except under
-//! `CI=true`.
+//! `PROMETHEUS` and `PROMETHEUS3` name the programs; without one of them its tests are skipped, except under `CI=true`.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -26,19 +25,19 @@ use support::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Which Prometheus.
+/// A version of Prometheus.
 #[derive(Debug, Clone, Copy)]
 enum Version {
-    /// Debian's.
+    /// Prometheus 2, as packaged by Debian.
     Two,
-    /// A current one.
+    /// Prometheus 3.
     Three,
 }
 
 impl Version {
     const ALL: [Version; 2] = [Version::Two, Version::Three];
 
-    /// The environment's variable with the program.
+    /// The environment variable with the path of the program.
     fn variable(self) -> &'static str {
         match self {
             Version::Two => "PROMETHEUS",
@@ -46,7 +45,7 @@ impl Version {
         }
     }
 
-    /// How native histograms are switched on: feature, and in the configuration.
+    /// The feature flag and the global configuration that enable native histograms.
     fn native(self) -> (&'static str, &'static str) {
         match self {
             Version::Two => ("native-histograms", ""),
@@ -86,7 +85,7 @@ impl Running {
         Self::demo_with(&[])
     }
 
-    /// The same with switches of `[compat]`.
+    /// The embedded cluster with heartbeats and these switches of `[compat]`.
     fn demo_with(switches: &[&str]) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = program();
@@ -101,7 +100,7 @@ impl Running {
     fn prometheus(version: Version, target: &str, features: &str, global: &str) -> Option<Self> {
         let Some(program) = std::env::var_os(version.variable()).map(PathBuf::from) else {
             let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-            assert!(!strict, "{} does not say where the program is", version.variable());
+            assert!(!strict, "{} does not name the path of the program", version.variable());
             eprintln!("no {}: it is not tried", version.variable());
             return None;
         };
@@ -132,7 +131,7 @@ impl Running {
         (answer["status"] == "success").then(|| answer["data"].clone())
     }
 
-    /// The one number that a query gives.
+    /// The only value of the result of a query; absent if there is none.
     fn number(&self, query: &str) -> Option<f64> {
         let data = self.api("query", &[("query", query)])?;
         let number = data["result"].as_array()?.first()?["value"][1].as_str()?.parse::<f64>().ok()?;
@@ -199,7 +198,7 @@ fn native(prometheus: &Running) {
     assert_eq!(
         prometheus.number("count(heartbeat_end_to_end_duration_seconds_bucket)"),
         None,
-        "it is one sample"
+        "a native histogram is stored as one sample"
     );
     // The demo's latencies are of a few milliseconds.
     assert!((0.000_05..1.0).contains(&native), "{native} s");
@@ -223,7 +222,7 @@ fn native(prometheus: &Running) {
     }
 }
 
-/// Values by labels, without those that only one side has.
+/// The values of a result by labels, without the labels that only one of the two names has.
 fn values(answer: &Value) -> BTreeMap<BTreeMap<String, String>, f64> {
     let left_out = ["__name__", "cluster_name", "kafka_cluster", "broker_ip"];
     let of = |one: &Value| {
@@ -237,7 +236,7 @@ fn values(answer: &Value) -> BTreeMap<BTreeMap<String, String>, f64> {
 }
 
 #[test]
-fn rules_for_older_names_compute_what_is_served_under_them() {
+fn rules_for_older_names_compute_the_exposed_values() {
     let demo = Running::demo_with(&["KAFKA_EXPORTER", "KMINION", "KAFKA_CONSUMER_LAG"]);
     let Some(prometheus) = Running::prometheus(Version::Three, &demo.address, "exemplar-storage", "") else {
         return;
@@ -250,14 +249,14 @@ fn rules_for_older_names_compute_what_is_served_under_them() {
     for rule in rules {
         let (record, expr) = (rule["record"].as_str().unwrap(), rule["expr"].as_str().unwrap());
         wait_for(record, PATIENCE, || {
-            // Of one moment, or else heartbeats would come in between.
+            // Both queries ask for the same moment, because heartbeats are counted all the time.
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64().to_string();
             let ask = |query: &str| prometheus.api("query", &[("query", query), ("time", &now)]);
             let (served, computed) = (values(&ask(record)?), values(&ask(expr)?));
             let labels =
                 |of: &BTreeMap<BTreeMap<String, String>, f64>| of.keys().cloned().collect::<Vec<_>>();
-            // Of one scrape all is the same. But cc-heartbeat's means are of another minute, and what it counts on its
-            // way is not an outcome yet.
+            // Values of one scrape are equal, with two exceptions: the means of cc-heartbeat cover another minute, and its
+            // counts include heartbeats in flight, which have no outcome yet.
             let close = |one: f64, other: f64| {
                 one == other
                     || record.contains("latency_ms")

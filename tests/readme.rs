@@ -1,7 +1,7 @@
-//! The README and the pages in `docs` say what the code says: names, commands, endpoints, exit codes, files.
+//! The README and the pages in `docs` agree with the code: names, commands, endpoints, exit codes, files.
 //!
-//! Only what can be looked up is checked, in both directions where there is a list; whether a sentence is
-//! true is for people.
+//! Names and values are compared with the code, in both directions where there is a list. No test can check whether a
+//! sentence is true.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,7 +40,7 @@ fn every_outcome_has_a_row_and_every_row_is_an_outcome() {
 }
 
 #[test]
-fn outcome_counts_as_bad_where_the_code_says_so() {
+fn outcome_is_documented_as_bad_if_the_code_counts_it_as_bad() {
     for outcome in Outcome::ALL {
         let row = rows("outcome").into_iter().find(|row| row[0] == format!("`{}`", outcome.as_str()));
         let counts = row.expect("a row").pop().expect("a last cell");
@@ -68,8 +68,8 @@ fn every_exit_code_has_a_row_and_every_row_is_an_exit_code() {
     }
     let usage = Cli::try_parse_from(["kafka-heartbeat", "--no-such-flag"]).expect_err("wrong usage");
     codes.insert(usage.exit_code().to_string());
-    let told: BTreeSet<_> = rows("exit code").into_iter().map(|row| row[0].clone()).collect();
-    assert_eq!(told, codes);
+    let documented: BTreeSet<_> = rows("exit code").into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(documented, codes);
 }
 
 #[test]
@@ -162,10 +162,10 @@ fn configuration_is_valid_and_its_keys_exist() {
 fn defaults_in_the_documents_are_those_of_the_example() {
     let example = read("config.example.ini");
     let pages = pages();
-    for (key, told, default) in
+    for (key, documented, default) in
         [("interval", "1 s", "1s"), ("horizon", "2 m", "2m"), ("deadline", "10 s", "10s")]
     {
-        assert!(pages.contains(&format!("`{key}` ({told})")), "{key}");
+        assert!(pages.contains(&format!("`{key}` ({documented})")), "{key}");
         assert!(example.contains(&format!("\n{key} = {default}\n")), "{key}");
     }
 }
@@ -240,7 +240,7 @@ fn flags(command: &clap::Command) -> BTreeSet<String> {
     own.chain(command.get_subcommands().flat_map(flags)).collect()
 }
 
-/// The body of the table whose first heading is this.
+/// The rows of the table with this first heading.
 fn rows(heading: &str) -> Vec<Vec<String>> {
     let pages = pages();
     let mut lines = pages.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |")));
@@ -249,12 +249,12 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
     body.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
-/// What stands in backticks in the first cells of a table.
+/// The text in backticks in the first cell of each row of a table.
 fn first_cells(heading: &str) -> BTreeSet<String> {
     rows(heading).iter().flat_map(|row| in_backticks(&row[0])).collect()
 }
 
-/// Everything in backticks, fences left out.
+/// Every text in backticks outside fenced blocks.
 fn code() -> Vec<String> {
     let pages = pages();
     let prose: Vec<_> = pages.split("```").step_by(2).collect();

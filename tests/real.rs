@@ -1,6 +1,6 @@
-//! The service against a real Apache Kafka of three brokers: what users see, well and under faults.
+//! The service against a real Apache Kafka of three brokers, healthy and with faults.
 //!
-//! Every look at the counts checks that the books balance.
+//! Each time the counts of heartbeats are read, they are checked: scheduled = outcomes + in flight.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,7 +37,7 @@ mod slow_broker;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
-/// Fast enough to see much in a test; the horizon lets lost heartbeats end soon.
+/// Short intervals, so that a test sees many heartbeats, and a short horizon, so that lost heartbeats end soon.
 const FAST: &str = "[heartbeat]\ninterval = 200ms\ndeadline = 4s\nhorizon = 10s\n\
                     [connectivity]\ninterval = 2s\n[metadata]\ninterval = 2s\ntimeout = 2s\n[topic]\ninterval = 5s\ntimeout = 5s\n";
 
@@ -108,7 +108,11 @@ fn heartbeats_are_ok_over_every_kind_of_connection_and_a_dead_cluster_disturbs_n
         service.wait("dead", "bad heartbeats of the dead cluster", 20, |totals| totals.of("unsent") >= 5);
     assert_eq!(dead.of("ok"), 0);
     assert_eq!(service.api("/api/v1/status", "dead")["verdict"], "down");
-    assert_eq!(service.series("heartbeat_brokers", &["kafka_cluster=\"dead\""]), None, "not known is absent");
+    assert_eq!(
+        service.series("heartbeat_brokers", &["kafka_cluster=\"dead\""]),
+        None,
+        "an unknown number of brokers is absent"
+    );
     for (format, accept) in
         [(Format::Text, "*/*"), (Format::OpenMetrics, "application/openmetrics-text;version=1.0.0")]
     {
@@ -206,8 +210,8 @@ fn two_instances_foreign_and_damaged_records_and_added_partitions_disturb_no_hea
     let one = Service::start(&config.replace("[heartbeat]", "[heartbeat]\ninstance = one"));
     one.wait("k", "the first heartbeats", 30, |totals| totals.of("ok") >= 10);
     let two = Service::start(&config.replace("[heartbeat]", "[heartbeat]\ninstance = two"));
-    two.wait("k", "the other's heartbeats", 30, |totals| totals.of("ok") >= 10);
-    wait_for("each to see the other as foreign", Duration::from_secs(10), || {
+    two.wait("k", "heartbeats of the second instance", 30, |totals| totals.of("ok") >= 10);
+    wait_for("each instance to count the records of the other as foreign", Duration::from_secs(10), || {
         let foreign = |service: &Service| service.sum("heartbeat_anomalies_total", &["kind=\"foreign\""]);
         (foreign(&one) > 0.0 && foreign(&two) > 0.0).then_some(())
     });
@@ -227,7 +231,7 @@ fn two_instances_foreign_and_damaged_records_and_added_partitions_disturb_no_hea
         });
         assert_eq!(duplicates(), own as f64, "{name}");
     }
-    // One instance restarts: what it sent before is of an earlier epoch, if it is read at all.
+    // One instance restarts. Its earlier records, if any are read, belong to an earlier epoch.
     two.stop();
     let again = Service::start(&config.replace("[heartbeat]", "[heartbeat]\ninstance = two"));
     again.wait("k", "heartbeats after a restart", 30, |totals| totals.of("ok") >= 10);
@@ -254,21 +258,21 @@ fn two_instances_foreign_and_damaged_records_and_added_partitions_disturb_no_hea
     copy.stop();
 }
 
-/// What a heartbeat may end as when its broker stops answering: written or not, acknowledged or not.
+/// The possible outcomes of a heartbeat whose broker stopped answering, besides ok.
 const UNANSWERED: [&str; 4] = ["late", "rejected", "unacked_received", "unacked_missing"];
 
-/// Where the machine is short of processors the service may stall too, and says so.
+/// The outcome of heartbeats during a stall of the service, which may happen on a busy machine.
 const STALLED: &str = "skipped";
 
-/// How often each outcome but `ok` came since `before`; only these may have.
+/// The increase of each outcome except `ok` since `before`. Asserts that only allowed outcomes increased.
 fn since(before: &Totals, after: &Totals, allowed: &[&str], what: &str) -> BTreeMap<String, u64> {
-    let came = after.outcomes.iter().map(|(name, count)| (name.clone(), count - before.of(name)));
-    let came: BTreeMap<_, _> = came.filter(|(name, count)| name != "ok" && *count > 0).collect();
+    let increases = after.outcomes.iter().map(|(name, count)| (name.clone(), count - before.of(name)));
+    let increases: BTreeMap<_, _> = increases.filter(|(name, count)| name != "ok" && *count > 0).collect();
     assert!(
-        came.keys().all(|name| allowed.contains(&name.as_str()) || name == STALLED),
-        "{what}: {came:?}, not only {allowed:?}"
+        increases.keys().all(|name| allowed.contains(&name.as_str()) || name == STALLED),
+        "{what}: {increases:?} include outcomes other than {allowed:?}"
     );
-    came
+    increases
 }
 
 #[test]
@@ -276,7 +280,7 @@ fn faults_are_measured_and_nothing_needs_a_restart() {
     let Some(kafka) = Kafka::start(3) else { return };
     let topic = "hb-faults";
     let service = Service::start(&plaintext(&kafka, topic));
-    // Well again; what was judged bad has ended as bad, or will.
+    // Waits until the cluster is healthy again. Every heartbeat that was judged bad has a bad outcome or is in flight.
     let settled = |what: &str| {
         let before = service.totals("k");
         let totals = service
@@ -290,13 +294,13 @@ fn faults_are_measured_and_nothing_needs_a_restart() {
 
     kafka.move_leader(topic, 0, 2);
     let moved = settled("heartbeats after a leader moved");
-    since(&well, &moved, &[], "a leader that moves in good order costs nothing");
+    since(&well, &moved, &[], "a controlled move of a leader costs no heartbeat");
     wait_for("the new leader to be the label", Duration::from_secs(15), || {
         let labels = ["partition=\"0\"", "broker=\"2\"", "outcome=\"ok\""];
         (service.sum("heartbeat_outcomes_total", &labels) > 0.0).then_some(())
     });
 
-    // Frozen: sockets stay open, nothing answers.
+    // A frozen broker keeps its sockets open and answers nothing.
     kafka.broker(2).pause();
     wait_for("the frozen broker to be seen", Duration::from_secs(20), || {
         (service.series("heartbeat_broker_up", &["broker=\"2\""]) == Some(0.0)).then_some(())
@@ -317,8 +321,8 @@ fn faults_are_measured_and_nothing_needs_a_restart() {
     kafka.broker(3).kill();
     kafka.broker(3).wait_until_fenced();
     settled("heartbeats while a broker is down");
-    // After the last bad heartbeat has left the window, and the broker the metadata: it is not forgotten.
-    wait_for("a verdict about nothing but the dead broker", Duration::from_secs(60), || {
+    // The dead broker is still a reason after it left the metadata and after the last bad heartbeat left the window.
+    wait_for("a verdict whose only reasons are about the dead broker", Duration::from_secs(60), || {
         let status = service.api("/api/v1/status", "k");
         let reasons = status["reasons"].to_string();
         assert_ne!(status["verdict"], "ok", "two of three brokers are left");
@@ -336,9 +340,9 @@ fn faults_are_measured_and_nothing_needs_a_restart() {
     });
 
     kafka.delete_topic(topic);
-    settled("heartbeats after the topic was deleted: it is made again");
+    settled("heartbeats after the topic was deleted and recreated");
     let recreated = service.wait("k", "the last of the deleted topic", 20, |totals| totals.in_flight < 5);
-    // Acknowledged, then deleted before it was read: only the moment of the deletion explains a loss.
+    // A heartbeat that was acknowledged and deleted before it was read is lost. That can happen at the deletion only.
     let with_loss = [&UNANSWERED[..], &["unsent", "lost"]].concat();
     let deleted = since(&returned, &recreated, &with_loss, "deleted");
     assert!(deleted.get("lost").is_none_or(|lost| *lost <= 15), "{deleted:?}");
@@ -360,10 +364,10 @@ fn faults_are_measured_and_nothing_needs_a_restart() {
         }
     });
     let back = settled("heartbeats after all brokers are back");
-    // What was acknowledged in the last moment cannot be read before its horizon.
-    let gone = since(&recreated, &back, &with_loss, "all gone");
-    assert!(gone.get("lost").is_none_or(|lost| *lost <= 15), "{gone:?}");
-    println!("frozen {frozen:?}, killed {killed:?}, deleted {deleted:?}, all gone {gone:?}");
+    // Heartbeats acknowledged just before the stop may not be readable before their horizon.
+    let stopped = since(&recreated, &back, &with_loss, "all brokers stopped");
+    assert!(stopped.get("lost").is_none_or(|lost| *lost <= 15), "{stopped:?}");
+    println!("frozen {frozen:?}, killed {killed:?}, deleted {deleted:?}, all stopped {stopped:?}");
     let (ended, log) = service.stop();
     assert_eq!(ended.code(), Some(0), "{log}");
 }
@@ -379,18 +383,19 @@ fn service_started_before_kafka_recovers_when_kafka_comes() {
     kafka.broker(1).restart();
     service.wait("k", "good heartbeats", 40, |totals| totals.of("ok") >= 10);
     let before = service.totals("k");
-    let after = service.wait("k", "more of them", 20, |totals| totals.of("ok") >= before.of("ok") + 10);
+    let after = service
+        .wait("k", "ten further good heartbeats", 20, |totals| totals.of("ok") >= before.of("ok") + 10);
     assert_eq!(after.of("lost"), 0, "{after:?}");
 }
 
 #[test]
-fn stalled_prober_blames_itself() {
+fn stalled_prober_skips_heartbeats_and_judges_none_as_bad() {
     let Some(kafka) = Kafka::shared() else { return };
     let service = Service::start(&plaintext(kafka, "hb-stall"));
     let before = service.wait("k", "good heartbeats", 30, |totals| totals.of("ok") >= 10);
     assert_eq!(before.bad(), 0, "{before:?}");
     support::service::signal(service.pid(), "STOP");
-    // Longer than the deadline of 4 s: what was in flight cannot be judged.
+    // The pause is longer than the deadline of 4 s, so heartbeats in flight cannot be judged.
     let asleep = Instant::now();
     wait_for("the pause to be over", Duration::from_secs(7), || {
         (asleep.elapsed() > Duration::from_secs(6)).then_some(())
@@ -403,7 +408,7 @@ fn stalled_prober_blames_itself() {
 }
 
 #[test]
-fn probe_and_a_plan_report_and_exit() {
+fn probe_and_topic_plan_report_and_exit() {
     let Some(kafka) = Kafka::shared() else { return };
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
     let run_with = |settings: &[(&str, &str)], arguments: &[&str]| {
@@ -417,7 +422,7 @@ fn probe_and_a_plan_report_and_exit() {
     let env = ["-b", bootstrap.as_str()];
     let forbidden = [("KAFKA_HEARTBEAT__TOPIC__CREATE", "false")];
     let (code, plan, errors) = run_with(&forbidden, &[&["topic", "plan"], &env[..]].concat());
-    assert_eq!(code, Some(0), "a plan is not an order: {plan}{errors}");
+    assert_eq!(code, Some(0), "a plan changes nothing, so it succeeds: {plan}{errors}");
     let (code, nothing, errors) = run_with(&forbidden, &[&["topic", "apply"], &env[..]].concat());
     assert_eq!(code, Some(69), "{nothing}{errors}");
     assert!(nothing.contains("held: switched off") && nothing.contains("0 of 1 done"), "{nothing}");
@@ -458,10 +463,10 @@ fn cc_heartbeat_file_runs_and_its_names_are_served_with_their_types() {
         .replace("metrics.listener.port=8080", &format!("metrics.listener.port={}", free_port()));
     let service = Service::start(&file);
     service.wait("default", "good heartbeats", 40, |totals| totals.of("ok") >= 6);
-    wait_for("every name", Duration::from_secs(15), || {
+    wait_for("every older name", Duration::from_secs(15), || {
         service.series("heartbeat_connection_latency_ms", &["broker=\"3\"", "broker_ip=\"127.0.0.1\""])
     });
-    let text = service.get("/").expect("metrics at / for those who are no browser");
+    let text = service.get("/").expect("metrics at / for clients that are no browser");
     let counters = [
         "heartbeat_messages_produced",
         "heartbeat_messages_consumed",
@@ -492,7 +497,7 @@ fn producer(bootstrap: &str) -> rdkafka::producer::BaseProducer {
     rdkafka::ClientConfig::new().set("bootstrap.servers", bootstrap).create().expect("a producer")
 }
 
-/// Writes what no heartbeat is.
+/// Writes records with these values, which are no heartbeats of the service.
 fn write_records(bootstrap: &str, topic: &str, values: &[&[u8]]) {
     use rdkafka::producer::{BaseRecord, Producer};
     let producer = producer(bootstrap);

@@ -22,7 +22,7 @@ const USER: &str = "us3r/passw0rd";
 const QUERY: &str = "qu3ry-api-key";
 const HEADER: &str = "h34der=api-key-0123456789";
 
-/// A service that pushes to such an endpoint, with every secret there is.
+/// A service with a secret in every setting that takes one; it pushes to this address.
 fn service(log: &str, protocol: &str, address: &str) -> Service {
     let path = |signal: &str| if protocol == "grpc" { String::new() } else { format!("/v1/{signal}") };
     let url = |signal: &str| {
@@ -62,12 +62,12 @@ fn log_of(service: Service) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_in_the_log_at_any_level_whoever_refuses() {
+async fn log_contains_no_secret_at_any_level_and_for_any_refusing_peer() {
     let refusing = Collector::default();
     refusing.answer((0..9999).map(|_| Answer::Refuse(401, None)));
     let over_grpc = Collector::default();
     over_grpc.answer((0..9999).map(|_| Answer::Refuse(16, None)));
-    // Accepts, and closes at once.
+    // A peer that accepts each connection and closes it at once.
     let closing = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = closing.local_addr().unwrap();
     std::thread::spawn(move || closing.incoming().for_each(drop));
@@ -87,13 +87,13 @@ async fn no_secret_is_in_the_log_at_any_level_whoever_refuses() {
         [SASL, BASIC, USER, "us3r%2Fpassw0rd", QUERY, HEADER, "h34der%3Dapi", &encoded[0], &encoded[1]];
     for (address, service) in services {
         let log = log_of(service);
-        assert!(log.contains("DEBUG"), "the level was asked for: {log}");
+        assert!(log.contains("DEBUG"), "the log has debug lines: {log}");
         for secret in secrets {
             let line = log.lines().find(|line| line.contains(secret));
             assert_eq!(line, None, "{secret} at {address}");
         }
     }
-    // Who may use the endpoint is sent as a header.
+    // The user and the password of the endpoint are sent as a header.
     let authorization = ("authorization".to_owned(), format!("Basic {}", encoded[0]));
     for headers in [refusing.headers(), over_grpc.headers()] {
         assert!(headers.contains(&authorization), "{headers:?}");

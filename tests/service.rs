@@ -57,7 +57,7 @@ fn bad_configuration_is_reported_completely_and_ends_with_78() {
         ] {
             assert!(errors.contains(part), "{arguments:?}: {errors}");
         }
-        assert_eq!(errors.lines().count(), 4, "each is told once: {errors}");
+        assert_eq!(errors.lines().count(), 4, "each error is reported once: {errors}");
         assert!(!errors.contains("hush"), "{errors}");
     }
     let (code, _, errors) = run(&["check-config", "/nowhere.ini"]);
@@ -124,7 +124,7 @@ fn healthcheck_without_url_asks_the_service_that_has_its_configuration() {
 }
 
 #[test]
-fn without_kafka_it_lives_is_ready_and_counts_bad_heartbeats_and_a_signal_ends_it_with_0() {
+fn service_without_kafka_is_ready_counts_bad_heartbeats_and_ends_with_0_on_a_signal() {
     let fast = "[heartbeat]\ninterval = 100ms\ndeadline = 1s\n[connectivity]\ninterval = 1s\n[metadata]\ninterval = 1s\n[topic]\ninterval = 1s\n";
     let service = Service::start_promptly(&dead(fast));
     let totals = service.wait("k", "bad heartbeats", 10, |totals| totals.of("unsent") >= 10);
@@ -167,7 +167,7 @@ fn probe_sends_heartbeats_where_the_service_does_not() {
 }
 
 #[test]
-fn logs_are_objects_a_line_when_asked_for() {
+fn json_log_has_one_object_on_each_line() {
     let service = Service::start(&dead("[log]\nformat = json\n[metadata]\ninterval = 1s\n"));
     wait_for("a warning", Duration::from_secs(10), || service.log().contains("\"WARN\"").then_some(()));
     for line in service.log().lines() {
@@ -188,18 +188,18 @@ impl Demo {
         Self { child: command.spawn().expect("the program runs"), address }
     }
 
-    /// What the API says of its cluster, once it says something.
+    /// What the API reports of the cluster of the demo; absent until the API answers.
     fn cluster(&self, path: &str) -> Option<Value> {
         let mut answer = ureq::get(format!("http://{}{path}", self.address)).call().ok()?;
         let mut answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?;
         Some(answer["clusters"][0].take())
     }
 
-    /// Ends it with a signal: what it said.
+    /// Ends the demo with SIGTERM, and returns its standard output.
     fn stop(mut self) -> String {
         signal(self.child.id(), "TERM");
         let ended = wait_for("the demo to end", Duration::from_secs(15), || {
-            self.child.try_wait().expect("its end can be asked for")
+            self.child.try_wait().expect("the state of the process can be read")
         });
         assert_eq!(ended.code(), Some(0));
         let mut words = String::new();
@@ -210,15 +210,15 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        if self.child.try_wait().expect("its end can be asked for").is_none() {
-            self.child.kill().expect("it can be ended");
-            self.child.wait().expect("it has ended");
+        if self.child.try_wait().expect("the state of the process can be read").is_none() {
+            self.child.kill().expect("the process can be killed");
+            self.child.wait().expect("the process has ended");
         }
     }
 }
 
 #[test]
-fn demo_works_by_itself_and_ends_with_a_signal() {
+fn demo_without_faults_shows_lag_and_freshness_and_ends_with_a_signal() {
     let address = format!("127.0.0.1:{}", free_port());
     let demo = Demo::start(program().args(["demo", "--listen", &address]), address.clone());
     let heartbeats = wait_for("20 good heartbeats", Duration::from_secs(30), || {
@@ -227,8 +227,8 @@ fn demo_works_by_itself_and_ends_with_a_signal() {
     });
     assert_eq!(heartbeats["slo_bad_events"], 0, "{heartbeats}");
     let find = |path: &str, kind: &str, name: &str| {
-        let mut told = demo.cluster(path)?;
-        let all = told[kind].as_array_mut()?;
+        let mut answer = demo.cluster(path)?;
+        let all = answer[kind].as_array_mut()?;
         all.iter_mut().find(|one| one[&kind[..kind.len() - 1]] == name).map(Value::take)
     };
     let group =
@@ -258,7 +258,7 @@ fn demo_works_by_itself_and_ends_with_a_signal() {
 }
 
 #[test]
-fn demo_plays_faults_and_listens_where_the_environment_says() {
+fn demo_with_faults_has_slow_heartbeats_and_listens_at_the_address_of_the_environment() {
     let address = format!("127.0.0.1:{}", free_port());
     let mut program = program();
     program.args(["demo", "--faults"]).env("KAFKA_HEARTBEAT__HTTP__LISTEN", &address);
@@ -277,12 +277,12 @@ fn demo_plays_faults_and_listens_where_the_environment_says() {
 }
 
 #[test]
-fn systemd_is_notified_of_listening_living_and_stopping_whatever_kafka_does() {
+fn systemd_is_notified_of_start_watchdog_and_stop_without_kafka() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
     socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
-    let hear = |wanted: &str| {
+    let notified = |wanted: &str| {
         let mut buffer = [0; 4096];
         loop {
             let length =
@@ -295,16 +295,16 @@ fn systemd_is_notified_of_listening_living_and_stopping_whatever_kafka_does() {
     };
     let environment = [("NOTIFY_SOCKET", path.to_str().expect("UTF-8")), ("WATCHDOG_USEC", "900000")];
     let service = Service::start_in(&environment, &dead(""));
-    assert!(hear("READY=1").contains("STATUS=listening on http://"));
-    hear("WATCHDOG=1");
-    hear("WATCHDOG=1");
+    assert!(notified("READY=1").contains("STATUS=listening on http://"));
+    notified("WATCHDOG=1");
+    notified("WATCHDOG=1");
     let (ended, log) = service.stop();
     assert!(ended.success(), "{log}");
-    hear("STOPPING=1");
+    notified("STOPPING=1");
 }
 
 #[test]
-fn tls_and_a_login_are_asked_for_where_they_are_configured() {
+fn http_requires_tls_and_a_login_where_they_are_configured() {
     let folder = tempfile::tempdir().expect("a folder");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
@@ -344,7 +344,7 @@ fn tls_and_a_login_are_asked_for_where_they_are_configured() {
 }
 
 #[test]
-fn our_own_certificates_are_exposed_with_their_expiry_and_warned_of() {
+fn own_certificates_are_exposed_with_their_expiry_and_an_early_expiry_is_logged() {
     const DAY: Duration = Duration::from_secs(86_400);
     let authority = Authority::new("ours");
     let folder = tempfile::tempdir().expect("a folder");

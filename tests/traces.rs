@@ -410,7 +410,7 @@ async fn traces_that_the_collector_refuses_are_counted_and_later_ones_are_export
 async fn recovery_of_traces_is_logged_only_after_the_collector_took_some() {
     let collector = Collector::default();
     collector.answer((0..999).map(|_| Answer::Refuse(400, None)));
-    // There are few heartbeats: all that wait are one batch, and after it is dropped none waits.
+    // There are few heartbeats, so all waiting ones are in one batch, and none waits after the batch is dropped.
     let service = Service::start(&format!(
         "[kafka]\nname = k\nbootstrap.servers = 127.0.0.1:1\n[heartbeat]\ninterval = 500ms\ndeadline = 600ms\n\
          [otlp]\nmetrics.enabled = false\ntraces.endpoint = http://{}/v1/traces\n",
@@ -427,7 +427,7 @@ async fn recovery_of_traces_is_logged_only_after_the_collector_took_some() {
     assert_eq!((of_traces(&log, "failed:"), of_traces(&log, "works again")), (1, 0), "{log}");
     collector.forget();
     wait_for("traces that were taken", 2 * PATIENCE, || (total("exported")? > 0.0).then_some(()));
-    let log = wait_for("a line that says so", PATIENCE, || {
+    let log = wait_for("the recovery in the log", PATIENCE, || {
         Some(service.log()).filter(|log| log.contains("works again"))
     });
     assert_eq!((of_traces(&log, "failed:"), of_traces(&log, "works again")), (1, 1), "{log}");
@@ -438,10 +438,10 @@ async fn answer_of_an_endpoint_that_is_not_otlp_is_named_in_the_error() {
     let collector = Collector::default();
     let url = format!("http://{}/v1/traces", collector.http().await);
     let exporter = exporter(&[("traces.endpoint", &url)]);
-    collector.answer([Answer::Say(200, Some("text/html"), b"<html>Please sign in</html>")]);
+    collector.answer([Answer::Respond(200, Some("text/html"), b"<html>Please sign in</html>")]);
     let words = exporter.export(&[traced(Outcome::Ok)]).await.unwrap_err();
     assert!(words.contains("not an OTLP endpoint") && words.contains("text/html"), "{words}");
-    collector.answer([Answer::Say(
+    collector.answer([Answer::Respond(
         200,
         Some("application/json"),
         b"{\"partialSuccess\":{\"rejectedSpans\":\"1\"}}",

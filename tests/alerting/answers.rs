@@ -1,4 +1,4 @@
-//! What a real Prometheus answers to everything that dashboards and rules ask for, while a cluster lives through its day.
+//! The answers of a real Prometheus to all queries of dashboards and rules, at every stage of the test.
 
 use std::{
     collections::BTreeMap,
@@ -13,18 +13,18 @@ use serde_json::Value;
 use super::world::{World, in_short};
 use crate::support::operations::{dashboards, list, panels, queries, rules, text};
 
-/// A query by where it stands and what it asks.
+/// A query: the panel or rule that contains it, and its expression.
 type Query = (String, String);
 
-/// Asked at every turn of the day, until there is an answer.
+/// Queries that are sent at every stage of the test until they have an answer.
 pub(crate) struct Answers {
-    /// What came first, and when.
+    /// The first answer to each query and the stage of the test; absent until there is an answer.
     answers: BTreeMap<Query, Option<String>>,
 }
 
 impl Answers {
-    /// Of panels the queries; of rules that record what they compute, of alerts what they look at: an alert that is silent
-    /// answers nothing.
+    /// All queries, without answers: the queries of panels, the expressions of recording rules, and the selectors of alerts,
+    /// because the expression of a silent alert has no result.
     pub(crate) fn new(world: &World) -> Self {
         let mut answers = BTreeMap::new();
         for (_, dashboard) in dashboards() {
@@ -43,7 +43,7 @@ impl Answers {
             }
             let parsed = world.prometheus("parse_query", &[("query", &expr)]);
             let selectors = selectors(&parsed);
-            assert!(!selectors.is_empty(), "{expr} looks at nothing");
+            assert!(!selectors.is_empty(), "{expr} selects no series");
             for selector in selectors {
                 answers.insert((format!("alert {}", text(&rule["alert"])), selector), None);
             }
@@ -51,15 +51,15 @@ impl Answers {
         Self { answers }
     }
 
-    /// Asks what has no answer yet.
+    /// Sends each query that has no answer yet. `when` names the stage of the test.
     pub(crate) fn ask(&mut self, world: &World, when: &str) {
         for ((_, expr), answer) in self.answers.iter_mut().filter(|(_, answer)| answer.is_none()) {
             let data = world.prometheus("query", &[("query", expr)]);
-            *answer = told(&data).map(|told| format!("{told} ({when})"));
+            *answer = summary(&data).map(|summary| format!("{summary} ({when})"));
         }
     }
 
-    /// Asks what still has no answer of the whole day, second by second: some troubles are short.
+    /// Sends each query that still has no answer for every second since `begun`, because some states are short.
     pub(crate) fn ask_of_the_whole_day(&mut self, world: &World, begun: SystemTime) {
         let seconds = |at: SystemTime| {
             at.duration_since(UNIX_EPOCH).expect("a moment after 1970").as_secs().to_string()
@@ -76,7 +76,7 @@ impl Answers {
         }
     }
 
-    /// What was never answered; all that was, is in a table in `target/tmp`.
+    /// The queries without an answer. A table of all queries and answers is written to `target/tmp`.
     pub(crate) fn silent(&self) -> Vec<&Query> {
         let mut table = "| where | what | answer |\n|---|---|---|\n".to_owned();
         for ((place, expr), answer) in &self.answers {
@@ -90,8 +90,8 @@ impl Answers {
     }
 }
 
-/// The number of series and one of their values; nothing, if there is none with a value.
-fn told(data: &Value) -> Option<String> {
+/// The number of series and one of their values; absent if no series has a value.
+fn summary(data: &Value) -> Option<String> {
     let values: Vec<&str> = match text(&data["resultType"]) {
         "vector" => list(&data["result"]).iter().map(|series| text(&series["value"][1])).collect(),
         _ => vec![text(&data["result"][1])],

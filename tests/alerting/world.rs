@@ -38,7 +38,7 @@ fn short(text: &str) -> String {
     format!("{seconds}s")
 }
 
-/// The same, of everything in a file of rules: windows, patience, intervals, and limits in seconds.
+/// A file of rules with all its durations in short minutes: windows, `for`, intervals, and limits in seconds.
 pub(crate) fn in_short(rules: &str) -> String {
     let mut text = String::new();
     for line in rules.lines() {
@@ -72,7 +72,7 @@ pub(crate) fn in_short(rules: &str) -> String {
 }
 
 /// The notifications that were received, in order.
-type Told = Arc<Mutex<Vec<Message>>>;
+type Received = Arc<Mutex<Vec<Message>>>;
 
 /// One alert of what Alertmanager sent to a receiver.
 struct Message {
@@ -88,11 +88,11 @@ impl Message {
 }
 
 /// The receiver of notifications and of pushed metrics, on a thread of its own until the process ends.
-fn somebody() -> (String, Told) {
-    let told = Told::default();
-    let (listener, heard) = (
+fn receiver() -> (String, Received) {
+    let received = Received::default();
+    let (listener, sink) = (
         std::net::TcpListener::bind("127.0.0.1:0").expect("a free port for the receiver of alerts"),
-        told.clone(),
+        received.clone(),
     );
     let address = listener.local_addr().expect("the address of the webhook").to_string();
     listener.set_nonblocking(true).expect("a socket that does not block");
@@ -100,10 +100,11 @@ fn somebody() -> (String, Told) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime for the receiver of alerts");
         runtime.block_on(async {
-            let hear = move |extract::Path(receiver): extract::Path<String>, Json(message): Json<Value>| {
+            let receive = move |extract::Path(receiver): extract::Path<String>,
+                                Json(message): Json<Value>| {
                 for alert in list(&message["alerts"]) {
                     let (receiver, alert) = (receiver.clone(), alert.clone());
-                    heard.lock().expect("no listener panicked").push(Message {
+                    sink.lock().expect("no listener panicked").push(Message {
                         at: Instant::now(),
                         receiver,
                         alert,
@@ -113,17 +114,17 @@ fn somebody() -> (String, Told) {
             };
             let listener = tokio::net::TcpListener::from_std(listener).expect("a listener of the runtime");
             let routes =
-                Router::new().route("/{receiver}", post(hear)).route("/v1/{signal}", post(async || ()));
+                Router::new().route("/{receiver}", post(receive)).route("/v1/{signal}", post(async || ()));
             axum::serve(listener, routes)
                 .await
                 .expect("the receiver of alerts serves until the process ends");
         });
     });
-    (address, told)
+    (address, received)
 }
 
-/// The rules that the program writes for what this service is configured to do.
-fn promised(service: &Service) -> String {
+/// The SLO rules that the program writes for the configuration of this service.
+fn slo_rules(service: &Service) -> String {
     let config = service.folder().join("config.ini");
     let written =
         program().args(["slo", "--config"]).arg(config).output().expect("the program can be started");
@@ -131,7 +132,7 @@ fn promised(service: &Service) -> String {
     String::from_utf8(written.stdout).expect("the rules of `slo` are text")
 }
 
-/// Our routes and inhibitions, with short waits, and everybody at this address.
+/// The routes and inhibitions of the repository, with short waits and all receivers at this address.
 fn alertmanager_config(address: &str) -> String {
     let mut config = yaml("alertmanager/alertmanager.yml");
     let wait = |route: &mut Value| {
@@ -159,10 +160,10 @@ fn alertmanager_config(address: &str) -> String {
 pub(crate) struct World {
     pub(crate) kafka: Kafka,
     pub(crate) service: Service,
-    told: Told,
+    received: Received,
     /// Where Prometheus listens.
     prometheus: String,
-    /// End with the world.
+    /// Prometheus and Alertmanager; dropping them ends them.
     _running: [Running; 2],
     _folder: tempfile::TempDir,
 }
@@ -207,7 +208,7 @@ fn of_the_machine(alert: &str) -> bool {
     starved.contains(&alert) || alert.starts_with("KafkaDisk")
 }
 
-/// A moment to count from, on both clocks.
+/// The moment of a fault, on the monotonic clock and on the wall clock.
 pub(crate) struct Fault {
     pub(crate) at: Instant,
     wall: SystemTime,
@@ -227,14 +228,14 @@ impl Fault {
 }
 
 impl World {
-    /// `None` where something that it takes is not there.
+    /// `None` where Kafka, Prometheus or Alertmanager is missing: the test is skipped.
     pub(crate) fn start() -> Option<Self> {
         let (prometheus, alertmanager) = (tool("PROMETHEUS3")?, tool("ALERTMANAGER")?);
         let kafka = Kafka::start(3)?;
         kafka.create_topic("orders", 3);
         kafka.create_topic("paid", 1);
         let folder = tempfile::tempdir().expect("a folder");
-        let (webhook, told) = somebody();
+        let (webhook, received) = receiver();
         let service = Service::start(&format!(
             "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_SSL\nsasl.mechanism = PLAIN\nsasl.username = {}\n\
              sasl.password = {}\nssl.ca.location = {}\n[otlp]\nendpoint = http://{webhook}\n{SETTINGS}{}\n",
@@ -259,7 +260,7 @@ impl World {
         let first = Running::start(&mut command, folder.path(), "alertmanager", &address);
         for subject in SUBJECTS {
             let rules = match subject {
-                "slo" => promised(&service),
+                "slo" => slo_rules(&service),
                 _ => read(&format!("prometheus/rules/{subject}.yml")),
             };
             file(&format!("rules-{subject}.yml"), &in_short(&rules));
@@ -281,10 +282,17 @@ impl World {
         wait_for("Prometheus to be ready", PATIENCE, || {
             ureq::get(format!("http://{address}/-/ready")).call().ok().map(drop)
         });
-        Some(Self { kafka, service, told, prometheus: address, _running: [first, second], _folder: folder })
+        Some(Self {
+            kafka,
+            service,
+            received,
+            prometheus: address,
+            _running: [first, second],
+            _folder: folder,
+        })
     }
 
-    /// What Prometheus says, of what is right to ask.
+    /// The answer of Prometheus to a request of its API, which has to be valid.
     pub(crate) fn prometheus(&self, path: &str, query: &[(&str, &str)]) -> Value {
         let mut request = ureq::get(format!("http://{}/api/v1/{path}", self.prometheus));
         for (name, value) in query {
@@ -302,25 +310,30 @@ impl World {
     }
 
     /// The notifications since a moment, as receiver and alert name.
-    pub(crate) fn told(&self, since: Instant, status: &str) -> BTreeSet<(String, String)> {
-        let told = self.told.lock().expect("no listener panicked");
-        let told = told.iter().filter(|message| message.at >= since && message.alert["status"] == status);
-        told.map(|message| (message.receiver.clone(), message.name().to_owned())).collect()
+    pub(crate) fn notified(&self, since: Instant, status: &str) -> BTreeSet<(String, String)> {
+        let received = self.received.lock().expect("no listener panicked");
+        let notified =
+            received.iter().filter(|message| message.at >= since && message.alert["status"] == status);
+        notified.map(|message| (message.receiver.clone(), message.name().to_owned())).collect()
     }
 
-    pub(crate) fn wait_for(&self, since: Instant, status: &str, who: &str, what: &str) {
-        let wanted = (who.to_owned(), what.to_owned());
-        wait_for(&format!("{who} to be told that {what} is {status}"), PATIENCE, || {
-            self.told(since, status).contains(&wanted).then_some(())
-        });
+    /// Waits until a receiver was notified that an alert is firing or resolved.
+    pub(crate) fn wait_for(&self, since: Instant, status: &str, receiver: &str, alert: &str) {
+        let wanted = (receiver.to_owned(), alert.to_owned());
+        wait_for(
+            &format!("the receiver {receiver} to be notified that {alert} is {status}"),
+            PATIENCE,
+            || self.notified(since, status).contains(&wanted).then_some(()),
+        );
     }
 
-    /// No alert that was notified is still active, but for news, which fade, and budgets that are remembered as spent for days.
+    /// Waits until no alert is active. Alerts of the severity info end by themselves and a budget stays spent for days, so
+    /// these alerts are left out.
     pub(crate) fn wait_for_calm(&self) {
-        let going_on = || {
-            let told = self.told.lock().expect("no listener panicked");
+        let active = || {
+            let received = self.received.lock().expect("no listener panicked");
             let mut last = BTreeMap::new();
-            for message in &*told {
+            for message in &*received {
                 let alert = &message.alert;
                 last.insert((message.receiver.clone(), alert["fingerprint"].to_string()), alert.clone());
             }
@@ -336,27 +349,30 @@ impl World {
                 .filter(|labels| !remembered(labels))
                 .collect::<Vec<_>>()
         };
-        let over = try_wait(PATIENCE, || going_on().is_empty().then_some(()));
-        assert!(over.is_some(), "this goes on: {:#?}", going_on());
+        let over = try_wait(PATIENCE, || active().is_empty().then_some(()));
+        assert!(over.is_some(), "these alerts are still active: {:#?}", active());
     }
 
-    /// Nobody was paged for anything else.
+    /// Asserts that since then the pager was notified of no other alerts than these.
     pub(crate) fn paged(&self, since: Instant, names: &[&str]) {
-        let told = self.told(since, "firing");
-        let others: Vec<_> =
-            told.iter().filter(|(who, name)| who == "critical" && !names.contains(&name.as_str())).collect();
+        let notified = self.notified(since, "firing");
+        let others: Vec<_> = notified
+            .iter()
+            .filter(|(receiver, name)| receiver == "critical" && !names.contains(&name.as_str()))
+            .collect();
         assert!(others.is_empty(), "{others:?}");
     }
 
-    /// No other alert was notified since then than these, or those about the machine.
+    /// Asserts that since then no receiver was notified of other alerts than these and those about the machine.
     pub(crate) fn only(&self, since: Instant, names: &[&str]) {
-        let told = self.told(since, "firing");
+        let notified = self.notified(since, "firing");
         let expected = |name: &str| names.contains(&name) || of_the_machine(name);
-        let others: Vec<_> = told.iter().filter(|(_, name)| !expected(name)).collect();
+        let others: Vec<_> = notified.iter().filter(|(_, name)| !expected(name)).collect();
         assert!(others.is_empty(), "{others:?}");
     }
 
-    /// What followed a fault, second by second: bad heartbeats, the notifications with the start of each alert, and the end.
+    /// What followed a fault, with seconds since the fault: the first bad heartbeat, and the notifications with the start of
+    /// each alert.
     pub(crate) fn timeline(&self, fault: &Fault, what: &str) -> String {
         let mut lines = vec![(0.0, what.to_owned())];
         let bad = self.service.api("/api/v1/heartbeats?outcome=bad", "k");
@@ -364,16 +380,20 @@ impl World {
         if let Some(first) = due.filter(|due| *due > 0.0).min_by(f64::total_cmp) {
             lines.push((first, "the first heartbeat that turned out bad was due".to_owned()));
         }
-        for message in
-            self.told.lock().expect("no listener panicked").iter().filter(|message| message.at >= fault.at)
+        for message in self
+            .received
+            .lock()
+            .expect("no listener panicked")
+            .iter()
+            .filter(|message| message.at >= fault.at)
         {
             let (after, alert) = ((message.at - fault.at).as_secs_f64(), &message.alert);
-            let (who, name, status) = (&message.receiver, message.name(), text(&alert["status"]));
+            let (receiver, name, status) = (&message.receiver, message.name(), text(&alert["status"]));
             let since = match status {
                 "firing" => format!(", fires since {:.0}", fault.until(text(&alert["startsAt"]))),
                 _ => String::new(),
             };
-            lines.push((after, format!("{who} is told: {name} {status}{since}")));
+            lines.push((after, format!("the receiver {receiver} gets: {name} {status}{since}")));
         }
         lines.sort_by(|one, other| one.0.total_cmp(&other.0));
         lines.dedup_by(|one, other| one.1 == other.1);

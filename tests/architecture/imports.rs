@@ -1,4 +1,4 @@
-//! Which file names which: paths in code, followed through the re-exports of module files.
+//! Imports between files: paths in code, followed through the re-exports of module files.
 //!
 //! A file depends on the file that defines what it names. A module file (`mod.rs`, `lib.rs`) only hands names on.
 
@@ -18,7 +18,7 @@ pub(crate) struct Import {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) line: usize,
-    /// As it is written.
+    /// The path as it is written.
     pub(crate) path: String,
 }
 
@@ -122,7 +122,7 @@ fn defines(code: &str, name: &str) -> bool {
     })
 }
 
-/// What the `use` items of a file bring into scope.
+/// The names that the `use` items of a file bring into scope.
 fn uses(code: &str) -> Vec<Used> {
     let mut found = Vec::new();
     for (at, tree) in items(code) {

@@ -51,8 +51,10 @@ fn help_line_read_alone_is_understood() {
 fn alert_annotations_read_alone_are_understood() {
     let problems = rules().into_iter().filter(|rule| !rule["alert"].is_null()).flat_map(|rule| {
         ["summary", "description"].into_iter().flat_map(move |annotation| {
-            let said = text(&rule["annotations"][annotation]);
-            let words = [words(said, &AVOIDED), words(said, &AVOIDED_ON_THE_PAGER), leaning(said)].concat();
+            let sentences = text(&rule["annotations"][annotation]);
+            let words =
+                [words(sentences, &AVOIDED), words(sentences, &AVOIDED_ON_THE_PAGER), leaning(sentences)]
+                    .concat();
             problems(&format!("{} {annotation}", text(&rule["alert"])), words)
         })
     });
@@ -81,9 +83,9 @@ fn runbook_uses_the_words_of_kafka_and_begins_with_a_whole_sentence() {
     let pages = fs::read_dir(root().join("docs/runbooks")).expect("runbooks").flatten();
     let problems = pages.flat_map(|page| {
         let file = format!("docs/runbooks/{}", page.file_name().to_string_lossy());
-        let said = read(&file);
-        let meaning = said.split("\n\n").nth(2).expect("what the alert means").to_owned();
-        let words = [words(&said, &AVOIDED), leaning(&meaning)].concat();
+        let runbook = read(&file);
+        let meaning = runbook.split("\n\n").nth(2).expect("what the alert means").to_owned();
+        let words = [words(&runbook, &AVOIDED), leaning(&meaning)].concat();
         problems(&file, words)
     });
     assert_none(problems);
@@ -117,21 +119,21 @@ fn check_of_words_finds_each_word_alone_and_each_leaning_sentence() {
 }
 
 /// The avoided words that a text contains, whatever their case.
-fn words(said: &str, avoided: &[(&str, &str)]) -> Vec<String> {
-    let said = said.to_lowercase();
+fn words(text: &str, avoided: &[(&str, &str)]) -> Vec<String> {
+    let text = text.to_lowercase();
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let alone = |word: &str| {
-        said.match_indices(word)
-            .any(|(at, _)| !said[..at].ends_with(is_part) && !said[at + word.len()..].starts_with(is_part))
+        text.match_indices(word)
+            .any(|(at, _)| !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part))
     };
     let found = avoided.iter().filter(|(word, _)| alone(word));
     found.map(|(word, instead)| format!("\"{word}\" (use: {instead})")).collect()
 }
 
 /// The sentences of a text that begin with a word that refers to another sentence.
-fn leaning(said: &str) -> Vec<String> {
+fn leaning(text: &str) -> Vec<String> {
     let ends = [". ", "? ", "! ", ".\n", "?\n"];
-    let mut sentences = vec![said];
+    let mut sentences = vec![text];
     for end in ends {
         sentences = sentences.into_iter().flat_map(|part| part.split_inclusive(end)).collect();
     }
@@ -143,7 +145,7 @@ fn leaning(said: &str) -> Vec<String> {
     sentences.into_iter().map(str::trim).filter(|sentence| leans(sentence)).map(str::to_owned).collect()
 }
 
-/// What is wrong with a text, with the place of the text.
+/// The problems of a text, each with the place of the text.
 fn problems(place: &str, found: Vec<String>) -> Vec<String> {
     found.into_iter().map(|problem| format!("{place}: {problem}")).collect()
 }

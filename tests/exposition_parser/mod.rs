@@ -1,6 +1,6 @@
-//! A reader of all formats that is stricter than Prometheus: whatever is not required is refused.
+//! A parser of all formats that is stricter than Prometheus: it refuses everything that the formats do not require.
 //!
-//! It knows the formats' grammars and nothing of the writer.
+//! It is written from the grammars of the formats and shares no code with the exporter.
 
 pub(crate) mod protobuf;
 
@@ -13,7 +13,7 @@ type Labels = Vec<(String, String)>;
 /// A sample's name and its labels in alphabetical order.
 pub(crate) type Id = (String, Labels);
 
-/// What was read.
+/// A parsed exposition.
 #[derive(Debug, Default)]
 pub(crate) struct Exposition {
     families: BTreeMap<String, String>,
@@ -199,7 +199,7 @@ fn exemplar(text: &str) -> Result<(Labels, f64, f64), String> {
     Ok((names, number(value)?, number(at)?))
 }
 
-/// `{a="b",c="d"}` and what follows.
+/// The labels of `{a="b",c="d"}` and the rest of the line.
 fn labels(text: &str) -> Result<(Labels, &str), String> {
     let Some(mut rest) = text.strip_prefix('{') else { return Ok((Vec::new(), text)) };
     let mut labels = Vec::new();

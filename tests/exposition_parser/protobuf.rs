@@ -123,7 +123,7 @@ impl Native {
         self.zeros + self.buckets.values().sum::<u64>()
     }
 
-    /// Where this share of the values lies, as Prometheus computes it: evenly spread within a bucket on a
+    /// The quantile for this share of the values, as Prometheus computes it: values are spread evenly within a bucket on a
     /// logarithmic scale.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let (rank, mut below) = (share * self.count() as f64, self.zeros as f64);
@@ -151,7 +151,7 @@ pub(crate) fn parse(mut bytes: &[u8]) -> Result<Exposition, String> {
             other => return Err(format!("{other} is no type")),
         };
         if family.help.is_empty() || read.families.insert(family.name.clone(), kind.to_owned()).is_some() {
-            return Err(format!("{} is there twice, or says nothing", family.name));
+            return Err(format!("{} is declared twice, or has no HELP", family.name));
         }
         let mut open = Open { name: family.name, kind: kind.to_owned(), buckets: Vec::new() };
         for metric in family.metrics {

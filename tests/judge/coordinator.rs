@@ -53,7 +53,7 @@ fn groups_of_a_leaderless_consumer_offsets_partition_keep_their_series_and_are_n
         service.series(family, &[&format!("group=\"{group}\"")])
     };
     for group in [&lost, &other] {
-        wait_for("its lag", super::PATIENCE, || {
+        wait_for("the lag of both groups", super::PATIENCE, || {
             value(&service, "kafka_consumergroup_group_lag", group).filter(|lag| *lag == 60.0)
         });
     }
@@ -76,10 +76,10 @@ fn groups_of_a_leaderless_consumer_offsets_partition_keep_their_series_and_are_n
     assert_eq!(
         happened(&service, &format!("{lost} on {topic}")),
         [""; 0],
-        "no event says that it is deleted"
+        "no event reports the group as deleted"
     );
     assert_eq!(status(&service, &lost).expect("a status")["status"], "online");
-    // A service that starts meanwhile remembers the group, and does not say that it is deleted either.
+    // A service that starts meanwhile loads the group from the history file, and reports no deletion either.
     drop(service);
     let service = super::service(&kafka, "coordinated-.*", topic, folder.path());
     wait_for("the other group", Duration::from_secs(90), || {
@@ -89,7 +89,7 @@ fn groups_of_a_leaderless_consumer_offsets_partition_keep_their_series_and_are_n
     wait_for("five cycles", Duration::from_secs(90), || (cycles() >= 5.0).then_some(()));
     assert_eq!(happened(&service, &format!("{lost} on {topic}")), [""; 0], "{}", service.log());
     kafka.broker(3).restart();
-    wait_for("its lag to be read again", Duration::from_secs(90), || {
+    wait_for("the lag of the group to be read again", Duration::from_secs(90), || {
         let partitions = value(&service, "kafka_consumergroup_partitions_unknown", &lost);
         let lag = value(&service, "kafka_consumergroup_group_lag", &lost);
         (lag == Some(70.0) && partitions == Some(0.0)).then_some(())

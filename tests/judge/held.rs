@@ -1,4 +1,4 @@
-//! Who holds back whom, and what takes how much room, on a real Apache Kafka.
+//! Open transactions, share groups and the size of logs on a real Apache Kafka.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// A service that looks every second.
+/// A service whose metadata cycle runs every second.
 fn service(kafka: &Kafka, settings: &str) -> Service {
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
     Service::start(&format!(
@@ -52,29 +52,29 @@ fn size_of_logs_is_what_kafkas_own_program_reports() {
     let truth = || {
         let brokers = (1..=3).map(|id: i32| id.to_string()).collect::<Vec<_>>().join(",");
         let arguments = ["--describe", "--topic-list", topic, "--broker-list", &brokers];
-        let told = kafka.admin("org.apache.kafka.tools.LogDirsCommand", &arguments);
-        let line = told.lines().find(|line| line.starts_with('{')).expect("JSON");
-        let told: Value = serde_json::from_str(line).expect("JSON");
+        let printed = kafka.admin("org.apache.kafka.tools.LogDirsCommand", &arguments);
+        let line = printed.lines().find(|line| line.starts_with('{')).expect("JSON");
+        let described: Value = serde_json::from_str(line).expect("JSON");
         let all = |value: &Value, key: &str| value[key].as_array().expect("a list").clone();
-        let dirs = all(&told, "brokers").into_iter().flat_map(|broker| all(&broker, "logDirs"));
+        let dirs = all(&described, "brokers").into_iter().flat_map(|broker| all(&broker, "logDirs"));
         let replicas = dirs.flat_map(|dir| all(&dir, "partitions"));
         replicas.map(|replica| replica["size"].as_f64().expect("bytes")).sum::<f64>()
     };
     let label = format!("topic=\"{topic}\"");
     // Followers may still be fetching.
     wait_for("sizes to agree", PATIENCE, || {
-        let told = service.series("kafka_topic_log_size_bytes", &[&label])?;
-        (told > 0.0 && told == truth()).then_some(())
+        let size = service.series("kafka_topic_log_size_bytes", &[&label])?;
+        (size > 0.0 && size == truth()).then_some(())
     });
     for broker in 1..=3 {
         let label = format!("broker=\"{broker}\"");
-        let told =
+        let value =
             |name: &str| service.series(name, &[&label]).unwrap_or_else(|| panic!("{name} of {broker}"));
-        assert_eq!(told("kafka_log_dir_up"), 1.0);
+        assert_eq!(value("kafka_log_dir_up"), 1.0);
         let (size, usable, total) = (
-            told("kafka_log_dir_size_bytes"),
-            told("kafka_log_dir_usable_bytes"),
-            told("kafka_log_dir_total_bytes"),
+            value("kafka_log_dir_size_bytes"),
+            value("kafka_log_dir_usable_bytes"),
+            value("kafka_log_dir_total_bytes"),
         );
         assert!(size > 0.0 && usable > 0.0 && total >= usable + size, "{size} {usable} {total}");
     }
@@ -102,31 +102,36 @@ fn producer_of_an_open_transaction_is_named_until_the_transaction_ends() {
     }
     producer.flush(PATIENCE).expect("written");
     let label = format!("topic=\"{topic}\"");
-    let told = |name: &str, more: &str| service.series(name, &[&label, more]);
-    wait_for("who it is", PATIENCE, || {
-        told("kafka_partition_transaction_info", "transactional_id=\"judged-tx\"")
+    let value = |name: &str, more: &str| service.series(name, &[&label, more]);
+    wait_for("the producer of the open transaction", PATIENCE, || {
+        value("kafka_partition_transaction_info", "transactional_id=\"judged-tx\"")
     });
-    let held = told("kafka_partition_stable_offset_held_seconds", "partition=\"0\"");
+    let held = value("kafka_partition_stable_offset_held_seconds", "partition=\"0\"");
     assert!(held.is_some_and(|seconds| seconds >= 2.0), "{held:?}");
-    assert_eq!(told("kafka_partition_held_back_records", "partition=\"0\""), Some(3.0));
-    assert_eq!(told("kafka_partition_hanging_transaction", "partition=\"0\""), Some(0.0), "it is only slow");
+    assert_eq!(value("kafka_partition_held_back_records", "partition=\"0\""), Some(3.0));
+    assert_eq!(
+        value("kafka_partition_hanging_transaction", "partition=\"0\""),
+        Some(0.0),
+        "the coordinator knows the transaction"
+    );
     producer.abort_transaction(PATIENCE).expect("aborted");
-    wait_for("readers to go on", PATIENCE, || {
-        told("kafka_partition_stable_offset_held_seconds", "partition=\"0\"").is_none().then_some(())
+    wait_for("the last stable offset to be released", PATIENCE, || {
+        value("kafka_partition_stable_offset_held_seconds", "partition=\"0\"").is_none().then_some(())
     });
 }
 
-/// Writes one record of a transaction of which its coordinator knows nothing: as a producer whose
-/// word to the coordinator was lost, before brokers verified that (KIP-890).
+/// Writes one record of a transaction that its coordinator does not know. Before brokers verified transactions (KIP-890),
+/// that happened when the request of a producer to the coordinator was lost.
 async fn write_unknown_to_the_coordinator(wire: &wire::Cluster, topic: &str, transactional: &str) {
     let only = |version| wire::VersionRange { lowest: version, highest: version };
     let metadata = admin::metadata(wire, Topics::Named(&[topic])).await.expect("metadata");
     let leader = metadata.topics[topic].as_ref().expect("a topic").partitions[&0].leader.expect("a leader");
     let mut producer = None;
     for broker in metadata.brokers.keys() {
-        let told = wire.ask(*broker, &ListTransactionsRequest::default(), only(0)).await.expect("a list");
-        let ours = told.transaction_states.iter().find(|told| &*told.transactional_id.0 == transactional);
-        producer = producer.or(ours.map(|told| told.producer_id.0));
+        let listing = wire.ask(*broker, &ListTransactionsRequest::default(), only(0)).await.expect("a list");
+        let ours =
+            listing.transaction_states.iter().find(|state| &*state.transactional_id.0 == transactional);
+        producer = producer.or(ours.map(|state| state.producer_id.0));
     }
     let record = Record {
         transactional: true,
@@ -179,16 +184,16 @@ fn transaction_unknown_to_its_coordinator_is_hanging_until_it_is_aborted() {
         &format!("[lag]\ntopics.include = {topic}\n[transactions]\ninterval = 1s\nmin.age = 1s\n"),
     );
     let label = format!("topic=\"{topic}\"");
-    let told = |name: &str, more: &str| service.series(name, &[&label, more]);
-    let hanging = || told("kafka_partition_hanging_transaction", "partition=\"0\"");
-    wait_for("it to be hanging", PATIENCE, || (hanging() == Some(1.0)).then_some(()));
-    let named = told("kafka_partition_transaction_info", &format!("transactional_id=\"{transactional}\""));
-    assert_eq!(named, Some(1.0), "and whose it is");
-    assert_eq!(told("kafka_partition_held_back_records", "partition=\"0\""), Some(1.0));
-    // The remedy that our documents name.
+    let value = |name: &str, more: &str| service.series(name, &[&label, more]);
+    let hanging = || value("kafka_partition_hanging_transaction", "partition=\"0\"");
+    wait_for("the transaction to be hanging", PATIENCE, || (hanging() == Some(1.0)).then_some(()));
+    let named = value("kafka_partition_transaction_info", &format!("transactional_id=\"{transactional}\""));
+    assert_eq!(named, Some(1.0), "the transactional id is exposed");
+    assert_eq!(value("kafka_partition_held_back_records", "partition=\"0\""), Some(1.0));
+    // The remedy that the documents of this project name.
     let abort = ["abort", "--topic", topic, "--partition", "0", "--start-offset", "3"];
     kafka.admin("org.apache.kafka.tools.TransactionsCommand", &abort);
-    wait_for("readers to go on", PATIENCE, || hanging().is_none().then_some(()));
+    wait_for("the last stable offset to be released", PATIENCE, || hanging().is_none().then_some(()));
 }
 
 #[test]
@@ -224,12 +229,14 @@ fn share_group_has_the_lag_that_kafkas_own_program_reports() {
         &format!("[lag]\ninterval = 1s\ngroups.include = {group}\ntopics.include = {topic}\n"),
     );
     let labels = [format!("group=\"{group}\""), format!("topic=\"{topic}\""), "partition=\"0\"".to_owned()];
-    let told = |name: &str| service.series(name, &labels.each_ref().map(String::as_str));
-    wait_for("its lag", PATIENCE, || {
-        (told("kafka_consumergroup_group_lag") == Some(100.0 - start)).then_some(())
+    let value = |name: &str| service.series(name, &labels.each_ref().map(String::as_str));
+    wait_for("the lag of the share group", PATIENCE, || {
+        (value("kafka_consumergroup_group_lag") == Some(100.0 - start)).then_some(())
     });
-    let age = wait_for("its age", PATIENCE, || told("kafka_consumergroup_group_lag_seconds"));
+    let age = wait_for("the time lag of the share group", PATIENCE, || {
+        value("kafka_consumergroup_group_lag_seconds")
+    });
     assert!((60.0..180.0).contains(&age), "{age}");
-    let told = service.api(&format!("/api/v1/groups?group={group}"), "k");
-    assert_eq!(told["groups"][0]["statuses"][0]["status"], "online", "{told}");
+    let answer = service.api(&format!("/api/v1/groups?group={group}"), "k");
+    assert_eq!(answer["groups"][0]["statuses"][0]["status"], "online", "{answer}");
 }

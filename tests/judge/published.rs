@@ -26,7 +26,7 @@ fn service(kafka: &Kafka, group: &str, topic: &str, alerts: &str) -> Service {
     ))
 }
 
-/// Everything on a topic, as key and value, until `enough`.
+/// Reads a topic from its start until `enough` holds. Returns the key and the value of each record.
 fn read(kafka: &Kafka, topic: &str, enough: impl Fn(&[(String, Value)]) -> bool) -> Vec<(String, Value)> {
     let consumer: BaseConsumer = client(kafka).set("group.id", topic).create().expect("a consumer");
     let mut list = TopicPartitionList::new();
@@ -44,7 +44,7 @@ fn read(kafka: &Kafka, topic: &str, enough: impl Fn(&[(String, Value)]) -> bool)
 }
 
 #[test]
-fn findings_are_published_when_they_start_get_worse_and_end_and_numbers_at_every_look() {
+fn findings_are_published_when_they_start_get_worse_and_end_and_numbers_in_every_cycle() {
     let Some(kafka) = Kafka::shared() else { return };
     let (group, topic, alerts) = ("published-group", "published-topic", "published-alerts");
     for name in [topic, alerts, "published-alerts-numbers"] {
@@ -64,14 +64,18 @@ fn findings_are_published_when_they_start_get_worse_and_end_and_numbers_at_every
         });
         lags.collect()
     };
-    let told = |severity: &str, state: &str| (severity.to_owned(), state.to_owned());
-    read(kafka, alerts, |found| lags(found) == [told("warning", "firing")]);
+    let finding = |severity: &str, state: &str| (severity.to_owned(), state.to_owned());
+    read(kafka, alerts, |found| lags(found) == [finding("warning", "firing")]);
     write(kafka, topic, 0, (0..100).map(|_| now_ms()));
-    let worse = [told("warning", "firing"), told("critical", "firing")];
+    let worse = [finding("warning", "firing"), finding("critical", "firing")];
     read(kafka, alerts, |found| lags(found) == worse);
     commit(kafka, group, topic, &[(0, 130)]);
     let found = read(kafka, alerts, |found| lags(found).len() == 3);
-    assert_eq!(lags(&found), [&worse[..], &[told("critical", "resolved")]].concat(), "each once");
+    assert_eq!(
+        lags(&found),
+        [&worse[..], &[finding("critical", "resolved")]].concat(),
+        "each finding is published once"
+    );
     let numbers = read(kafka, "published-alerts-numbers", |found| {
         found.iter().any(|(key, value)| {
             key == "kafka_consumergroup_group_sum_lag" && value["value"].as_f64() == Some(0.0)
@@ -95,7 +99,7 @@ fn missing_topic_for_findings_is_one_warning_and_stops_nothing_else() {
     let failed = || service.series("heartbeat_alerts_total", &["ending=\"failed\""]);
     wait_for("several tries", PATIENCE, || (failed() >= Some(3.0)).then_some(()));
     let lag = service.series("kafka_consumergroup_group_sum_lag", &[&format!("group=\"{group}\"")]);
-    assert_eq!(lag, Some(20.0), "the rest runs");
+    assert_eq!(lag, Some(20.0), "the collection goes on");
     // Once the topic exists, the findings that could not be published are.
     kafka.create_topic(alerts, 1);
     let found = read(kafka, alerts, |found| !found.is_empty());

@@ -40,19 +40,19 @@ use tonic::{
 /// What the collector does with the next request.
 #[derive(Clone)]
 pub(crate) enum Answer {
-    /// Takes it.
+    /// Takes the whole request.
     Take,
-    /// Takes it but for so many points or spans.
+    /// Takes the request and reports this number of points or spans as rejected.
     Part(i64),
-    /// Refuses it: an HTTP status and how long to wait, or a code of gRPC.
+    /// Refuses the request with an HTTP status or a gRPC code, and the seconds after which it may be sent again.
     Refuse(u16, Option<u64>),
-    /// Answers this status, content type and body over HTTP.
-    Say(u16, Option<&'static str>, &'static [u8]),
-    /// Says nothing.
+    /// Responds with this status, content type and body, over HTTP only.
+    Respond(u16, Option<&'static str>, &'static [u8]),
+    /// Never responds.
     Hang,
 }
 
-/// What was sent.
+/// The collector, and the requests that it received.
 #[derive(Clone, Default)]
 pub(crate) struct Collector(Arc<Mutex<Kept>>);
 
@@ -64,7 +64,7 @@ struct Kept {
     headers: Vec<(String, String)>,
     sizes: Vec<usize>,
     asked: usize,
-    /// Bodies over HTTP that are longer, unpacked, are refused with 413.
+    /// HTTP bodies that are longer than this number of bytes after decompression are refused with status 413.
     limit: Option<usize>,
 }
 
@@ -73,17 +73,17 @@ impl Collector {
         self.0.lock().unwrap().answers.extend(answers);
     }
 
-    /// Refuses bodies over HTTP that are longer, unpacked, from now on.
+    /// From now on refuses HTTP bodies that are longer than this number of bytes after decompression.
     pub(crate) fn limit(&self, bytes: usize) {
         self.0.lock().unwrap().limit = Some(bytes);
     }
 
-    /// Answers as it would if nothing had been said.
+    /// Drops the remaining answers, so that the collector takes every request again.
     pub(crate) fn forget(&self) {
         self.0.lock().unwrap().answers.clear();
     }
 
-    /// How often somebody asked, taken or not.
+    /// The number of requests, refused ones included.
     pub(crate) fn asked(&self) -> usize {
         self.0.lock().unwrap().asked
     }
@@ -93,12 +93,12 @@ impl Collector {
         self.0.lock().unwrap().headers.clone()
     }
 
-    /// Bytes of each request that was taken, unpacked.
+    /// The number of bytes of each request that was taken, after decompression.
     pub(crate) fn sizes(&self) -> Vec<usize> {
         self.0.lock().unwrap().sizes.clone()
     }
 
-    /// What was taken since the last call.
+    /// The metrics that were taken since the last call.
     pub(crate) fn take(&self) -> Vec<ResourceMetrics> {
         let requests = std::mem::take(&mut self.0.lock().unwrap().requests);
         requests.into_iter().flat_map(|request| request.resource_metrics).collect()
@@ -180,7 +180,7 @@ fn response_of_traces(rejected: i64) -> ExportTraceServiceResponse {
     ExportTraceServiceResponse { partial_success: (rejected > 0).then_some(partial) }
 }
 
-/// The body of a request that is taken, unpacked, and how many points of it are not; or the answer.
+/// The decompressed body of a request that is taken and the number of rejected points; or the response to a refused request.
 async fn body(collector: &Collector, headers: &HeaderMap, body: &Bytes) -> Result<(Vec<u8>, i64), Response> {
     let pairs = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let rejected = match collector.note(pairs.collect()) {
@@ -189,7 +189,7 @@ async fn body(collector: &Collector, headers: &HeaderMap, body: &Bytes) -> Resul
             let after = after.map(|after| [("retry-after", after.to_string())]);
             return Err((StatusCode::from_u16(status).unwrap(), after, "").into_response());
         }
-        Answer::Say(status, kind, body) => {
+        Answer::Respond(status, kind, body) => {
             let kind = kind.map(|kind| [("content-type", kind)]);
             let mut answer = (StatusCode::from_u16(status).unwrap(), kind, body).into_response();
             if kind.is_none() {
@@ -231,14 +231,14 @@ async fn traces(State(collector): State<Collector>, headers: HeaderMap, packed: 
 }
 
 impl Collector {
-    /// How many points of a request are not taken; or why none is.
+    /// The number of rejected points of a request that is taken; or the status of a refused request.
     async fn judge(&self, metadata: &tonic::metadata::MetadataMap) -> Result<i64, Status> {
         let headers = metadata.clone().into_headers();
         let pairs =
             headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
         match self.note(pairs.collect()) {
             Answer::Hang => std::future::pending().await,
-            Answer::Say(..) => panic!("only over HTTP"),
+            Answer::Respond(..) => panic!("Answer::Respond is for HTTP only"),
             Answer::Refuse(code, after) => {
                 let code = tonic::Code::from_i32(i32::from(code));
                 Err(match after {
@@ -280,12 +280,12 @@ impl TraceService for Collector {
     }
 }
 
-/// Every span of what was taken.
+/// Every span of the requests that were taken.
 pub(crate) fn spans(taken: &[ResourceSpans]) -> Vec<Span> {
     taken.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans).cloned().collect()
 }
 
-/// Every metric of what was taken.
+/// Every metric of the requests that were taken.
 pub(crate) fn metrics_of(taken: &[ResourceMetrics]) -> impl Iterator<Item = &Metric> {
     taken.iter().flat_map(|resource| &resource.scope_metrics).flat_map(|scope| &scope.metrics)
 }
@@ -347,6 +347,6 @@ pub(crate) fn points(metric: &Metric) -> Vec<Point> {
                 };
             histogram.data_points.iter().map(point).collect()
         }
-        Data::Summary(_) => panic!("nothing is sent as a summary"),
+        Data::Summary(_) => panic!("no metric is sent as a summary"),
     }
 }

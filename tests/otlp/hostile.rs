@@ -1,4 +1,4 @@
-//! Collectors that refuse, find too large, answer what is no OTLP, or ask for an absurd pause.
+//! Collectors that refuse requests, limit their size, do not speak OTLP, or ask for an absurd pause.
 
 use opentelemetry_proto::tonic::metrics::v1::ResourceMetrics;
 
@@ -128,7 +128,10 @@ async fn request_that_is_too_large_is_cut_and_the_limit_is_remembered() {
         let report = export(&mut exporter).await.unwrap();
         let sizes = collector.sizes();
         assert!(sizes.iter().all(|size| *size <= LIMIT), "{sizes:?}");
-        assert!(sizes.iter().any(|size| *size > LIMIT / 4), "not smaller than needed: {sizes:?}");
+        assert!(
+            sizes.iter().any(|size| *size > LIMIT / 4),
+            "requests are cut no smaller than the limit requires: {sizes:?}"
+        );
         assert_eq!(report.requests, sizes.len() as u64);
         let taken = collector.take();
         assert_eq!(metrics_of(&taken).flat_map(points).count(), 2 * MANY, "every point once");
@@ -137,7 +140,7 @@ async fn request_that_is_too_large_is_cut_and_the_limit_is_remembered() {
         export(&mut exporter).await.unwrap();
         let later = collector.sizes().len() - sizes.len();
         if settings.target.protocol == config::Protocol::Grpc {
-            continue; // What gRPC refuses by its size never reaches our collector's count.
+            continue; // A message above the limit is refused by tonic before the collector counts the request.
         }
         assert!(asked <= sizes.len() + 4, "{asked} requests, {} taken", sizes.len());
         assert_eq!(collector.asked() - asked, later, "nothing was too large again");
@@ -230,7 +233,7 @@ async fn absurd_pause_ends_an_export_without_a_panic() {
     }
 }
 
-/// What an endpoint answers that is no collector, and what one answers that is.
+/// Responses of endpoints that are no collector, and responses of a collector.
 const ANSWERS: [(u16, Option<&str>, &[u8], bool); 11] = [
     (200, Some("text/html; charset=utf-8"), b"<html>Please sign in</html>", false),
     (200, Some("text/plain"), b"(0", false),
@@ -251,7 +254,7 @@ async fn endpoint_that_does_not_speak_otlp_is_reported_as_such() {
     let settings = over_http(&collector, &[("temporality", "delta")]).await;
     for (status, kind, body, is_otlp) in ANSWERS {
         let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(7..8, encoder));
-        collector.answer([Answer::Say(status, kind, body)]);
+        collector.answer([Answer::Respond(status, kind, body)]);
         match export(&mut exporter).await {
             Ok(report) => assert!(is_otlp && report.requests == 1, "{kind:?} {body:?}"),
             Err(words) => {
@@ -259,7 +262,7 @@ async fn endpoint_that_does_not_speak_otlp_is_reported_as_such() {
                 assert!(words.contains("200") && !words.contains('<'), "{words}");
             }
         }
-        // What was not taken is sent again.
+        // Points that were not taken are sent again.
         export(&mut exporter).await.unwrap();
         let again = of(&collector, "heartbeat.scheduled").remove("7").unwrap().value;
         assert_eq!(again, Some(if is_otlp { 0.0 } else { 7.0 }), "{kind:?} {body:?}");

@@ -1,4 +1,4 @@
-//! Two clusters made by hand: one where most things have happened and every name is hostile, and one that was never reached.
+//! Two clusters written by hand: one with nearly every event and hostile names, and one that was never reached.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -43,7 +43,7 @@ use kafka_heartbeat::{
 };
 use tokio::sync::watch;
 
-/// What a host, a rack or a cluster id may hold.
+/// A hostile name, as a host, a rack or a cluster id may be.
 pub(crate) const HOSTILE: &str = "a\"b\\c\nd<script>alert('é')</script>";
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -106,7 +106,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
     ]
 }
 
-/// A process that knows everything of itself but its open files.
+/// A process whose facts are all known except the number of open files.
 pub(crate) fn process(wall: SystemTime) -> Process {
     Process {
         version: "1.2.3",
@@ -564,7 +564,7 @@ fn judged(wall: SystemTime) -> Judgement {
     };
     let bad = [(0, judge::Verdict::Stop), (1, judge::Verdict::Lost), (3, judge::Verdict::Reset)];
     let left = TimeLag { age: ms(3_700_000), error: None, method: Method::Clamped };
-    let gone = judge::TopicVerdict { left: Some((2, left)), ..topic(Status::Offline, &[]) };
+    let deleted = judge::TopicVerdict { left: Some((2, left)), ..topic(Status::Offline, &[]) };
     Judgement {
         groups: BTreeMap::from([
             (HOSTILE.into(), group(Some(judge::Verdict::Lost), &[(HOSTILE, topic(Status::Offline, &bad))])),
@@ -572,7 +572,7 @@ fn judged(wall: SystemTime) -> Judgement {
                 "whole".into(),
                 group(Some(judge::Verdict::Ok), &[("never-written", topic(Status::Online, &[]))]),
             ),
-            ("gone".into(), group(None, &[(HOSTILE, gone)])),
+            ("gone".into(), group(None, &[(HOSTILE, deleted)])),
         ]),
         rates: BTreeMap::from([(
             HOSTILE.into(),
@@ -603,7 +603,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// A board that shows the same for ever.
+/// A board whose snapshots never change.
 pub(crate) fn board(readings: Readings) -> Board {
     let settings = wire::Client::from_properties(&readings.settings.kafka).expect("good settings");
     Board {

@@ -1,4 +1,4 @@
-//! Records, commits, and what is said of them: by the service and by Kafka's own programs.
+//! Records and committed offsets, and their lag as the service and Kafka's own programs report it.
 
 use std::{
     collections::BTreeMap,
@@ -68,10 +68,10 @@ pub(crate) fn now_ms() -> i64 {
         .expect("small")
 }
 
-/// What the service says of a group, by topic and partition.
+/// The partitions of a group as the API reports them, by topic and partition. Absent if the group is not known.
 pub(crate) fn group(service: &Service, name: &str) -> Option<BTreeMap<(String, i64), Value>> {
-    let told = service.api(&format!("/api/v1/groups?group={name}"), "k");
-    let group = told["groups"].as_array()?.first()?.clone();
+    let answer = service.api(&format!("/api/v1/groups?group={name}"), "k");
+    let group = answer["groups"].as_array()?.first()?.clone();
     let partitions = group["topics"].as_array()?.iter().map(|lag| {
         let place = (
             lag["topic"].as_str().expect("a topic").to_owned(),
@@ -82,7 +82,7 @@ pub(crate) fn group(service: &Service, name: &str) -> Option<BTreeMap<(String, i
     Some(partitions.collect())
 }
 
-/// Waits until a partition of a group is reported so.
+/// Waits until a partition of a group is reported as wanted, and returns what the API reports of the partition.
 pub(crate) fn wait_for_lag(
     service: &Service,
     name: &str,

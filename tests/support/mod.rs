@@ -1,6 +1,6 @@
-//! What the integration tests share.
+//! Helpers that the integration tests share.
 //!
-//! Every test binary compiles this folder for itself and uses a part of it, so each says
+//! Every test binary compiles this folder for itself and uses a part of it, so each declares
 //! `#[expect(dead_code, reason = "…")] mod support;`.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
@@ -25,7 +25,7 @@ pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> 
 }
 
 /// Asks until there is an answer, or `limit` has passed.
-#[expect(clippy::disallowed_methods, reason = "the one place where tests wait between two looks")]
+#[expect(clippy::disallowed_methods, reason = "the one place where tests wait between two attempts")]
 pub(crate) fn try_wait<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let started = Instant::now();
     loop {

@@ -43,7 +43,7 @@ pub(crate) fn dashboards() -> Vec<(String, Value)> {
     dashboards
 }
 
-/// A file of the repository as what its YAML says.
+/// A YAML file of the repository, parsed.
 pub(crate) fn yaml(file: &str) -> Value {
     serde_norway::from_str(&read(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
@@ -58,12 +58,12 @@ pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The items of an array; none of what is no array.
+/// The items of an array; empty for any other value.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A string; empty where it is none.
+/// A string; empty for any other value.
 pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
@@ -83,7 +83,7 @@ pub(crate) fn expressions(value: &Value) -> Vec<String> {
     }
 }
 
-/// The same as Grafana sends them, with "All" everywhere.
+/// The queries of a dashboard as Grafana sends them, with "All" for every variable.
 pub(crate) fn queries(value: &Value) -> Vec<String> {
     expressions(value).iter().map(|expr| filled(expr)).collect()
 }

@@ -38,13 +38,13 @@ impl Drop for Running {
     }
 }
 
-/// Where a program is, if that is said.
+/// The path of a program from a variable of the environment; absent if the variable is not set.
 pub(crate) fn tool(variable: &str) -> Option<PathBuf> {
     let found = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
     let strict = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    assert!(found.is_some() || !strict, "{variable} does not say where the program is");
+    assert!(found.is_some() || !strict, "{variable} does not name the path of the program");
     if found.is_none() {
-        eprintln!("no {variable}: it is not tried");
+        eprintln!("{variable} is not set: the test is skipped");
     }
     found
 }

@@ -39,7 +39,7 @@ impl Totals {
         self.outcomes[outcome]
     }
 
-    /// Outcomes that speak against Kafka.
+    /// The number of heartbeats with an outcome other than `ok` and `skipped`.
     pub(crate) fn bad(&self) -> u64 {
         self.outcomes
             .iter()
@@ -49,7 +49,7 @@ impl Totals {
     }
 }
 
-/// The program, without the environment's own settings.
+/// The program, without the variables of the environment that would change its settings.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kafka-heartbeat"));
     command.env_remove("RUST_LOG").env_remove("LOG_LEVEL").stdin(Stdio::null());
@@ -67,7 +67,7 @@ impl Service {
         service
     }
 
-    /// Starts a service that does not let everybody in: waits until it listens.
+    /// Starts a service that may require TLS or a login, so nothing is requested: waits until it listens.
     pub(crate) fn start_guarded(config: &str) -> Self {
         Self::start_in(&[], config)
     }
@@ -94,8 +94,8 @@ impl Service {
         service
     }
 
-    /// As [`Service::start`], and `/metrics` answers within a second: a service that waits for something first
-    /// never does, one on a machine that was busy at that moment does at another.
+    /// As [`Service::start`], and asserts that `/metrics` answers within a second of at least one of five starts. A busy
+    /// machine may delay one start; a service that waits for Kafka would delay all of them.
     pub(crate) fn start_promptly(config: &str) -> Self {
         let mut starts = (0..5).map(|_| {
             let service = Self::start(config);
@@ -136,7 +136,7 @@ impl Service {
         if status == 200 { Ok(body) } else { Err(format!("{status}: {body}")) }
     }
 
-    /// What the API says of a cluster.
+    /// What the API reports of a cluster.
     pub(crate) fn api(&self, path: &str, cluster: &str) -> Value {
         let join = if path.contains('?') { '&' } else { '?' };
         let body = self.get(&format!("{path}{join}cluster={cluster}")).unwrap();
@@ -144,7 +144,7 @@ impl Service {
         answer["clusters"][0].clone()
     }
 
-    /// A cluster's counts; the books must balance whenever they are read.
+    /// The counts of a cluster. Asserts that scheduled heartbeats are all outcomes and those in flight.
     pub(crate) fn totals(&self, cluster: &str) -> Totals {
         let status = self.api("/api/v1/status", cluster);
         let heartbeats = &status["heartbeats"];
@@ -164,7 +164,7 @@ impl Service {
         totals
     }
 
-    /// Waits until a cluster's counts are as wanted; shows the log if they never are.
+    /// Waits until the counts of a cluster are as wanted; panics with the log after `limit` seconds.
     pub(crate) fn wait(
         &self,
         cluster: &str,
@@ -207,7 +207,7 @@ impl Service {
         text
     }
 
-    /// SIGTERM, and how it ended.
+    /// Ends the service with SIGTERM. Returns its exit status and its log.
     pub(crate) fn stop(mut self) -> (ExitStatus, String) {
         signal(self.child.id(), "TERM");
         let ended =
@@ -225,7 +225,7 @@ impl Drop for Service {
     }
 }
 
-/// Sends a signal to a process of ours.
+/// Sends a signal to a process that a test started.
 pub(crate) fn signal(pid: u32, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap();
     assert!(sent.success());

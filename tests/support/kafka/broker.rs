@@ -1,4 +1,4 @@
-//! One broker of a cluster of ours, and what can be done to it.
+//! One broker of a test cluster, and the faults that it can have.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::support::wait_for;
 
-/// One broker of a cluster of ours. Its methods block until what they say is so.
+/// One broker of a test cluster. Its methods block until their effect is visible.
 pub(crate) struct Broker {
     pub(super) id: i32,
     pub(super) ports: Ports,
@@ -82,14 +82,14 @@ impl Broker {
         });
     }
 
-    /// Waits until all the other brokers have noticed that this one has stopped.
+    /// Waits until no broker that answers lists this broker any more.
     pub(crate) fn wait_until_fenced(&self) {
         wait_for(&format!("broker {} to leave the metadata", self.id), Duration::from_secs(30), || {
             (self.is_known() == Some(false)).then_some(())
         });
     }
 
-    /// What the brokers that answer say of this one: yes, no, or nothing while they disagree.
+    /// Whether the brokers that answer list this broker; absent while they disagree.
     fn is_known(&self) -> Option<bool> {
         let knows = |view: &Metadata| view.brokers().iter().any(|broker| broker.id() == self.id);
         let views = views(&self.cluster, None);

@@ -1,4 +1,4 @@
-//! Where the brokers' program comes from: `KAFKA_HOME`, or Maven into `target/kafka`.
+//! The source of the program of the brokers: `KAFKA_HOME`, or Maven into `target/kafka`.
 //!
 //! Test processes that run side by side share one copy; a file lock lets one of them fetch it.
 
@@ -18,7 +18,7 @@ pub(crate) fn class_path() -> Result<&'static str, &'static str> {
     FOUND.get_or_init(find).as_deref().map_err(|why| why.as_str())
 }
 
-/// Everything these tests leave behind is in here.
+/// The folder for all files that the tests leave behind.
 pub(crate) fn folder() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo puts tmp into target");
     let folder = target.join("kafka");
@@ -93,7 +93,7 @@ fn version() -> String {
     env::var("KAFKA_TEST_VERSION").unwrap_or_else(|_| VERSION.into())
 }
 
-/// Whether it is 4.0 or later: KIP-848 without switches, and tools in other packages.
+/// Whether the version of Kafka is 4.0 or later: KIP-848 without switches, and tools in other packages.
 pub(crate) fn is_modern() -> bool {
     version().split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major >= 4)
 }
@@ -103,7 +103,7 @@ pub(super) fn run_folder() -> PathBuf {
     static RUN: OnceLock<(PathBuf, File)> = OnceLock::new();
     let (folder, _owner) = RUN.get_or_init(|| {
         let root = folder();
-        let _nobody_else_cleans = lock("runs.lock");
+        let _cleaning = lock("runs.lock");
         for entry in fs::read_dir(&root).unwrap().flatten() {
             if entry.file_name().to_string_lossy().starts_with("run-") {
                 remove_if_orphaned(&entry.path());

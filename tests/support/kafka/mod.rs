@@ -61,7 +61,7 @@ pub(crate) enum Listener {
     Plaintext,
     /// PLAIN and SCRAM.
     SaslPlaintext,
-    /// The same in TLS.
+    /// PLAIN and SCRAM over TLS.
     SaslSsl,
     /// TLS that asks for the client's certificate.
     MutualTls,
@@ -91,7 +91,7 @@ pub(crate) struct Kafka {
     brokers: Vec<Broker>,
     external: Option<String>,
     folder: PathBuf,
-    /// Held while a private cluster lives: two at once are too much for a small machine.
+    /// The lock that is held while a private cluster runs: two at once are too much for a small machine.
     _turn: Option<File>,
 }
 
@@ -117,7 +117,7 @@ impl Kafka {
         Some(kafka)
     }
 
-    /// A cluster of the test's own, to be mistreated; dropping it ends it. `None` skips the test.
+    /// A private cluster for a test with faults; dropping it ends its brokers. `None` skips the test.
     ///
     /// One private cluster exists at a time on a machine: the call waits for its turn.
     pub(crate) fn start(brokers: usize) -> Option<Kafka> {
@@ -128,8 +128,8 @@ impl Kafka {
         can_run().then(|| Kafka::launch(brokers, Some(install::lock("private.lock")), None))
     }
 
-    /// The same, with a proxy before the last broker: every client that connects to that broker by the metadata of the cluster, clients
-    /// and the other brokers, gets to the proxy. Only the plaintext listener has one.
+    /// A private cluster with a proxy before the last broker. The metadata of the cluster name the proxy as the address of that
+    /// broker, for clients and for the other brokers. Only the plaintext listener has a proxy.
     pub(crate) fn start_behind_proxy(brokers: usize) -> Option<(Kafka, Proxy)> {
         if env::var("KAFKA_BOOTSTRAP_SERVERS").is_ok_and(|servers| !servers.is_empty()) {
             skip("KAFKA_BOOTSTRAP_SERVERS names a cluster, and there is no proxy before its brokers");
@@ -146,7 +146,7 @@ impl Kafka {
         format!("127.0.0.1:{}", free_port())
     }
 
-    /// Every broker's address at a listener, as `bootstrap.servers` wants them.
+    /// The addresses of all brokers at a listener, in the form of `bootstrap.servers`.
     pub(crate) fn bootstrap(&self, listener: Listener) -> String {
         if let Some(servers) = &self.external {
             assert_eq!(listener, Listener::Plaintext, "use shared_with_all_listeners");
@@ -171,7 +171,7 @@ impl Kafka {
         self.folder.join("ca.pem")
     }
 
-    /// An authority that signed nothing here.
+    /// The certificate of an authority that no broker and no client trusts.
     pub(crate) fn untrusted_ca_pem_path(&self) -> PathBuf {
         self.folder.join("untrusted-ca.pem")
     }
@@ -188,13 +188,13 @@ impl Kafka {
 
     /// Runs a class of Kafka's command line against the cluster and returns what it prints.
     ///
-    /// For what no client of ours does: `admin("org.apache.kafka.tools.TopicCommand", &["--delete", …])`.
+    /// For operations that the client of the service lacks: `admin("org.apache.kafka.tools.TopicCommand", &["--delete", …])`.
     /// It takes two to three seconds. Panics when the command fails.
     pub(crate) fn admin(&self, class: &str, arguments: &[&str]) -> String {
         self.admin_with_input(class, arguments, "")
     }
 
-    /// The same with something to read, for the console producer.
+    /// [`Kafka::admin`] with a standard input, for the console producer.
     pub(crate) fn admin_with_input(&self, class: &str, arguments: &[&str], input: &str) -> String {
         let bootstrap = self.bootstrap(Listener::Plaintext);
         let mut all = vec!["--bootstrap-server", &bootstrap];
@@ -207,7 +207,7 @@ impl Kafka {
         self.create_topic_with(topic, partitions, &[]);
     }
 
-    /// The same, with settings of the topic.
+    /// [`Kafka::create_topic`] with settings of the topic.
     pub(crate) fn create_topic_with(&self, topic: &str, partitions: i32, settings: &[&str]) {
         let class = "org.apache.kafka.tools.TopicCommand";
         let count = partitions.to_string();
@@ -219,8 +219,8 @@ impl Kafka {
         });
     }
 
-    /// Whether it is 4.0 or later: KIP-848 without switches, and tools in other packages. Of a cluster that is not
-    /// ours nobody knows; it is taken to be.
+    /// Whether the version of Kafka is 4.0 or later: KIP-848 without switches, and tools in other packages. The version of an
+    /// external cluster is not known and assumed to be.
     pub(crate) fn is_modern(&self) -> bool {
         self.external.is_some() || install::is_modern()
     }
@@ -348,7 +348,7 @@ impl Drop for Kafka {
     }
 }
 
-/// Whether a cluster of our own can start here; if not, and it must, a panic that says what is missing.
+/// Whether this machine can start a cluster. Panics with the missing program if a cluster is required.
 fn can_run() -> bool {
     match install::class_path() {
         Ok(_) => true,

@@ -1,9 +1,9 @@
-//! One broker's process, tied to the life of this one.
+//! The process of a broker, which ends with the process of the test.
 //!
 //! Statics are not dropped and SIGKILL cannot be caught, so no destructor can promise that a broker ends.
-//! A small shell stands between: it holds the read end of a pipe whose write end lives here alone.
-//! When this process ends in whatever way, the shell reads the end of the pipe and kills its own child,
-//! which it has not reaped: the process id cannot have become somebody else's.
+//! A small shell supervises the broker. It holds the read end of a pipe, and only the test process holds the write end.
+//! When the test process ends in any way, the shell reads the end of the pipe and kills its child. The shell has not reaped
+//! the child before, so no other process can have the process id.
 
 use std::{
     fs::File,
@@ -13,7 +13,8 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-/// `$1` is the log, the rest the command. Each line read is a signal to pass on; the answer says it was.
+/// `$1` is the log file, the other arguments are the command. Each line of the input names a signal for the child; a line
+/// of output confirms that the signal was sent.
 /// Signals are ignored only after the start, because the child would inherit that. TERM is waited for.
 const SUPERVISOR: &str = r#"
 log=$1; shift
@@ -72,7 +73,7 @@ impl Supervised {
         writeln!(commands, "{name}").unwrap();
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
-        assert!(!answer.is_empty(), "the supervisor of {} is gone", self.pid);
+        assert!(!answer.is_empty(), "the supervisor of {} has ended", self.pid);
     }
 
     /// Asks the child to end (SIGTERM) and waits until it has.

@@ -1,4 +1,4 @@
-//! A way to a broker that can be made slow: a TCP proxy that delays what the broker answers.
+//! A TCP proxy that can delay the responses of a broker.
 
 use std::{
     sync::{
@@ -28,7 +28,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Listens on a port of its own, and leads nowhere yet.
+    /// Listens on a port of its own, and has no broker to forward to yet.
     pub(super) fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let (runtime, port) = (runtime.unwrap(), free_port());
@@ -46,17 +46,17 @@ impl Proxy {
         Self { port, target, delay_ms, _runtime: runtime }
     }
 
-    /// Where clients connect.
+    /// The port that clients connect to.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Leads to this port of the broker from now on.
+    /// Forwards to this port of the broker from now on.
     pub(super) fn lead_to(&self, port: u16) {
         *self.target.lock().unwrap() = Some(port);
     }
 
-    /// Every answer of the broker arrives so much later from now on.
+    /// Delays every response of the broker by this time from now on.
     pub(crate) fn delay(&self, by: Duration) {
         self.delay_ms.store(by.as_millis() as u64, Ordering::Relaxed);
     }

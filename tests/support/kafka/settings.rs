@@ -88,7 +88,7 @@ share.coordinator.state.topic.min.isr=1
     text
 }
 
-/// What does not depend on the node: nothing happens unasked, failover is quick, memory is small.
+/// Settings that all nodes share: no automatic changes, a quick failover, little memory.
 /// Transactions are not verified: one that hangs can be made.
 const FIXED: &str = "auto.create.topics.enable=false
 auto.leader.rebalance.enable=false

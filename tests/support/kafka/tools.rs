@@ -1,4 +1,4 @@
-//! Kafka's own programs, and a client that is not ours.
+//! Kafka's own programs, and librdkafka as a client that is independent of the service.
 
 use std::{
     io::Write,
@@ -61,9 +61,9 @@ pub(super) fn java(class: &str, arguments: &[&str], input: &str) -> String {
     words
 }
 
-/// What each of these brokers knows by itself; those that do not answer are left out.
+/// The metadata of each of these brokers; brokers that do not answer are left out.
 ///
-/// Under KRaft every broker learns of a change at its own pace: what one says, another may not know yet.
+/// Under KRaft brokers learn of a change at different times, so their answers may differ for a moment.
 pub(super) fn views(addresses: &str, topic: Option<&str>) -> Vec<Metadata> {
     let listens = |address: &&str| TcpStream::connect(address).is_ok();
     addresses.split(',').filter(listens).filter_map(|address| metadata(address, topic)).collect()
