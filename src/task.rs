@@ -165,13 +165,14 @@ impl<T> Latest<T> {
 
     /// The record of the task, independent of the type of its snapshots.
     pub fn record(&self) -> Record<'_> {
-        let Self { interval, succeeded, cycles, faults, last_duration, polls, .. } = self;
+        let Self { interval, succeeded, cycles, faults, last_duration, failure, polls, .. } = self;
         Record {
             interval: *interval,
             succeeded: *succeeded,
             cycles: *cycles,
             faults,
             last_duration: *last_duration,
+            failure: failure.as_ref(),
             polls: *polls,
         }
     }
@@ -190,6 +191,8 @@ pub struct Record<'a> {
     pub faults: &'a BTreeMap<Fault, u64>,
     /// Duration of the last cycle. Absent before the first cycle.
     pub last_duration: Option<Duration>,
+    /// The reason why the last cycle failed. Absent before the first cycle and after a success.
+    pub failure: Option<&'a Failure>,
     /// How all cycles used the async workers.
     pub polls: Polls,
 }

@@ -363,6 +363,36 @@ fn api_answers_null_where_a_value_is_not_known() {
 }
 
 #[test]
+fn page_and_api_show_every_task_that_runs() {
+    let server = Server::of(|readings| {
+        readings.truncate(1);
+        Arc::make_mut(&mut readings[0].settings).log_dirs.enabled = true;
+    });
+    let page = server.text("/", BROWSER);
+    let (_, table) = page.split_once("Tasks of this service</caption>").expect("the table of tasks");
+    let (table, _) = table.split_once("</table>").expect("its end");
+    let rows: Vec<_> = table.split("<tr><th scope=\"row\">").skip(1).collect();
+    let names: Vec<_> = rows.iter().filter_map(|row| row.split("</th>").next()).collect();
+    assert_eq!(names, Task::ALL.map(|task| task.as_str().replace('_', " ")));
+    let topic = rows.iter().find(|row| row.starts_with("topic<")).expect("a row");
+    assert!(topic.contains(">43<") && topic.contains(">3<") && topic.contains("For "), "{topic}");
+    assert!(topic.contains("&#60;script&#62;") && !topic.contains("<script"), "{topic}");
+    assert_eq!(rows.iter().filter(|row| row.contains("For ")).count(), 1, "the others do not fail");
+
+    let status = server.json("/api/v1/status");
+    let tasks = status["clusters"][0]["tasks"].as_array().expect("a list");
+    let names: Vec<_> = tasks.iter().map(|task| task["task"].as_str().expect("a name")).collect();
+    assert_eq!(names, Task::ALL.map(Task::as_str));
+    let topic = tasks.iter().find(|task| task["task"] == "topic").expect("a task");
+    let cycles = serde_json::json!({ "ok": 40, "failed": 2, "timed_out": 1, "panicked": 0 });
+    assert_eq!((&topic["cycles"], &topic["failure"]["fault"]), (&cycles, &"timeout".into()));
+    assert_eq!(topic["interval_seconds"], 600.0);
+    let never = Server::start().json("/api/v1/status?cluster=us");
+    let never = &never["clusters"][0]["tasks"][0];
+    assert_eq!((&never["succeeded"], &never["failure"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
 fn leaders_are_not_shown_from_stale_metadata() {
     let fresh = Server::start();
     let old = Server::of(|readings| readings[0].metadata.interval = Duration::ZERO);

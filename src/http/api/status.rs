@@ -1,4 +1,4 @@
-//! `/api/v1/status`: the verdict, the counts and the latencies of each cluster.
+//! `/api/v1/status`: the verdict, the counts, the latencies and the tasks of each cluster.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,14 @@ use super::{
     query::ClusterQuery,
 };
 use crate::{
+    board::Task,
     http::state::State,
     latency::{Recent, Summary},
     probe::heartbeat::Outcome,
+    task::{Ending, Record},
 };
 
-/// Verdict, counts and latencies of each cluster.
+/// Verdict, counts, latencies and tasks of each cluster.
 pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
     each(state, query, |readings| {
         let heartbeat = &readings.heartbeat;
@@ -49,6 +51,7 @@ pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
                 "state": state.as_str(),
                 "permission": request.permission(),
             })).collect::<Vec<_>>(),
+            "tasks": readings.tasks().map(|(task, record)| task_json(task, record)).collect::<Vec<_>>(),
             "topic": {
                 "name": readings.settings.heartbeat.topic,
                 "ready": topic.map(|topic| topic.ready),
@@ -57,6 +60,24 @@ pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
                 "uncovered_brokers": topic.map(|topic| topic.uncovered.iter().map(|id| id.0).collect::<Vec<_>>()),
             },
         })
+    })
+}
+
+/// How often a task runs, and how its cycles end.
+fn task_json(task: Task, record: Record<'_>) -> Value {
+    let cycles = Ending::ALL.into_iter().zip(record.cycles);
+    let cycles = cycles.map(|(ending, count)| (ending.as_str().to_owned(), count.into()));
+    json!({
+        "task": task.as_str(),
+        "interval_seconds": record.interval.as_secs_f64(),
+        "succeeded": record.succeeded.map(time),
+        "last_cycle_seconds": record.last_duration.map(|took| took.as_secs_f64()),
+        "cycles": cycles.collect::<Map<_, _>>(),
+        "failure": record.failure.map(|failure| json!({
+            "fault": failure.fault.as_str(),
+            "message": failure.message,
+            "since": time(failure.since),
+        })),
     })
 }
 

@@ -11,6 +11,7 @@ use super::{
     latency::{Latency, windows},
     notices,
     rows::{Rows, WORST},
+    tasks::{TaskRow, tasks},
     topics::{TopicRow, topics},
     verdict::{mark, title},
     words::{UNKNOWN, ago, clock, sentence},
@@ -53,6 +54,7 @@ pub(super) struct Cluster {
     pub(super) groups: Rows<GroupRow>,
     pub(super) topics: Rows<TopicRow>,
     pub(super) events: Vec<EventRow>,
+    pub(super) tasks: Vec<TaskRow>,
 }
 
 /// The number of heartbeats with one outcome since the start.
@@ -121,6 +123,7 @@ impl Cluster {
             groups: groups(readings, "", 0, WORST),
             topics: topics(readings, "", 0, WORST, wall),
             events: events(readings),
+            tasks: tasks(readings, wall),
         }
     }
 }
