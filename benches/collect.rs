@@ -20,7 +20,7 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    board::{Board, Readings},
+    board::Readings,
     cluster::metadata,
     config::{self, Compat, Config, Sources},
     export::prometheus::{self, Format, Parts},
@@ -307,7 +307,9 @@ fn encode(config: &Config, snapshot: Snapshot, rounds: u64) {
 /// Scrapes of the whole, right behind a new snapshot and later.
 fn through_http(config: &Config, readings: Readings, rounds: u64) {
     let (publish, collect) = watch::channel(readings.collect.clone());
-    let served = served::serve(Board { collect, ..sample::board(readings) }, config);
+    let mut board = sample::board(readings);
+    board.tasks.collect = collect;
+    let served = served::serve(board, config);
     let (url, agent) = (format!("http://{}/metrics", served.address), ureq::agent());
     for encoding in ["identity", "gzip"] {
         let mut size = 0;

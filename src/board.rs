@@ -20,19 +20,23 @@ use crate::{
     monitor,
     probe::{connectivity, heartbeat, topic},
     task::{Latest, Record},
-    verdict::Verdict,
+    verdict::{self, Verdict},
 };
 
-/// Defines everything that follows from the list of tasks: [`Task`], the channels of [`Board`] and the snapshots of
-/// [`Readings`]. A task is one entry of the list: its label, its field, the type of its snapshot, and whether it runs for a
-/// cluster with these settings.
+/// Defines everything that follows from the list of tasks: [`Task`], the [`Channels`] of the tasks, the snapshots of
+/// [`Readings`] and the inputs of the verdict. A task is one entry of the list: its label, its field, the type of its snapshot,
+/// whether it runs for a cluster with these settings, and the input of the verdict that its snapshots are. The brackets are
+/// empty if the verdict does not use the task.
 macro_rules! tasks {
     ($(
         $(#[$doc:meta])*
-        $task:ident = $label:literal: $field:ident: $snapshot:ty, runs if |$settings:ident| $runs:expr;
+        $task:ident = $label:literal: $field:ident: $snapshot:ty,
+            runs if |$settings:ident| $runs:expr,
+            verdict uses [$($input:ident)?];
     )+) => {
         closed_enum! {
-            /// A periodic task of a cluster. Readiness and the metrics of cycles follow from this list, and from no other.
+            /// A periodic task of a cluster. Readiness, the metrics of cycles, and the tasks on the page and in the JSON API
+            /// follow from this list, and from no other.
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
             pub enum Task {
                 $($(#[$doc])* $task = $label),+
@@ -51,6 +55,28 @@ macro_rules! tasks {
             }
         }
 
+        /// The channels on which the tasks of one cluster publish.
+        #[derive(Clone)]
+        pub struct Channels {
+            $($(#[$doc])* pub $field: watch::Receiver<Latest<$snapshot>>,)+
+        }
+
+        impl Channels {
+            /// What the verdict on the cluster goes by.
+            pub fn verdict_inputs(
+                &self,
+                settings: &config::Cluster,
+                heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
+            ) -> verdict::Inputs {
+                verdict::Inputs {
+                    settings: settings.heartbeat.clone(),
+                    expected_brokers: settings.metadata.expected_brokers,
+                    heartbeat,
+                    $($($input: self.$input.clone(),)?)+
+                }
+            }
+        }
+
         /// The receivers of one cluster.
         #[derive(Clone)]
         pub struct Board {
@@ -64,7 +90,8 @@ macro_rules! tasks {
             pub wire: Arc<wire::Client>,
             /// What the ledger of heartbeats publishes, a few times a second.
             pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
-            $($(#[$doc])* pub $field: watch::Receiver<Latest<$snapshot>>,)+
+            /// What the tasks publish.
+            pub tasks: Channels,
             /// The verdict on the cluster.
             pub verdict: watch::Receiver<Arc<Verdict>>,
         }
@@ -102,7 +129,7 @@ macro_rules! tasks {
                     violations: self.wire.violations(),
                     throttled: self.wire.throttled(),
                     heartbeat: self.heartbeat.borrow().clone(),
-                    $($field: self.$field.borrow().clone(),)+
+                    $($field: self.tasks.$field.borrow().clone(),)+
                     verdict: self.verdict.borrow().clone(),
                 }
             }
@@ -122,22 +149,28 @@ macro_rules! tasks {
 tasks! {
     /// Opens a new session with each broker.
     Connectivity = "connectivity": connectivity: connectivity::Snapshot,
-        runs if |cluster| cluster.connectivity.enabled;
+        runs if |cluster| cluster.connectivity.enabled,
+        verdict uses [connectivity];
     /// Asks for the metadata of the cluster.
     Metadata = "metadata": metadata: metadata::Snapshot,
-        runs if |_cluster| true;
+        runs if |_cluster| true,
+        verdict uses [metadata];
     /// Creates the heartbeat topic and keeps it as configured. Without heartbeats the topic is not needed.
     Topic = "topic": topic: topic::Snapshot,
-        runs if |cluster| cluster.heartbeat.enabled;
+        runs if |cluster| cluster.heartbeat.enabled,
+        verdict uses [topic];
     /// Asks for offsets, topics and consumer groups.
     Collect = "collect": collect: monitor::Snapshot,
-        runs if |cluster| cluster.lag.enabled || cluster.freshness.enabled;
+        runs if |cluster| cluster.lag.enabled || cluster.freshness.enabled,
+        verdict uses [];
     /// Asks for open transactions that hold back consumers.
     Transactions = "transactions": transactions: transactions::Snapshot,
-        runs if |cluster| cluster.transactions.enabled;
+        runs if |cluster| cluster.transactions.enabled,
+        verdict uses [];
     /// Asks for the log directories of each broker.
     LogDirs = "log_dirs": log_dirs: log_dirs::Snapshot,
-        runs if |cluster| cluster.log_dirs.enabled;
+        runs if |cluster| cluster.log_dirs.enabled,
+        verdict uses [];
 }
 
 /// The ledger writes a snapshot at least once a second. A ledger whose last snapshot is older than this has stopped.

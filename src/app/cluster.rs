@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::{
     checked::Checked,
-    starter::{Starter, Tasks},
+    starter::{Started, Starter, Tasks},
 };
 use crate::{
     board::Board,
@@ -43,34 +43,17 @@ impl Running {
         let Checked { cluster, wire: client } = checked;
         native::warnings(cluster).iter().for_each(|words| tracing::warn!(cluster = cluster.name, "{words}"));
         let wire = Arc::new(wire::Cluster::new(client.clone(), cluster.metadata.timeout));
-        let mut starter = Starter {
-            cluster: cluster.clone(),
-            client: client.clone(),
-            wire: wire.clone(),
-            tasks: Tasks::default(),
-        };
-        let (metadata, nudge) = starter.metadata();
-        let connectivity = starter.connectivity(&metadata);
-        let topic = starter.topic(&metadata, &nudge);
-        let collect = starter.collection(&metadata, history);
-        let transactions = starter.transactions(&metadata);
-        let log_dirs = starter.log_dirs(&metadata);
-        let mut tasks = starter.tasks;
+        let starter = Starter::new(cluster.clone(), client.clone(), wire.clone());
+        let Started { channels, nudge_metadata, mut running } = starter.start_all(history);
 
-        let inputs = Inputs { cluster: cluster.clone(), wire, metadata: metadata.clone(), nudge, traces };
+        let metadata = channels.metadata.clone();
+        let inputs = Inputs { cluster: cluster.clone(), wire, metadata, nudge: nudge_metadata, traces };
         let heartbeats = Heartbeats::start(inputs)?;
         let heartbeat = heartbeats.snapshot();
 
         let (publish, verdict) = watch::channel(Arc::new(Verdict::unknown()));
-        let inputs = verdict::Inputs {
-            settings: cluster.heartbeat.clone(),
-            expected_brokers: cluster.metadata.expected_brokers,
-            heartbeat: heartbeat.clone(),
-            connectivity: connectivity.clone(),
-            metadata: metadata.clone(),
-            topic: topic.clone(),
-        };
-        tasks.all.spawn(verdict::run(inputs, publish, tasks.stop.clone()));
+        let inputs = channels.verdict_inputs(cluster, heartbeat.clone());
+        running.all.spawn(verdict::run(inputs, publish, running.stop.clone()));
 
         let board = Board {
             name: cluster.name.as_str().into(),
@@ -78,15 +61,10 @@ impl Running {
             started: SystemTime::now(),
             wire: client.clone(),
             heartbeat,
-            connectivity,
-            metadata,
-            topic,
-            collect,
-            transactions,
-            log_dirs,
+            tasks: channels,
             verdict,
         };
-        Ok(Self { board, heartbeats, tasks })
+        Ok(Self { board, heartbeats, tasks: running })
     }
 
     /// Waits until a task or a thread has ended, which none should.

@@ -9,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    board::Task,
+    board::{Channels, Task},
     cluster::metadata,
     collect::{log_dirs, transactions},
     config,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// What a task publishes.
-pub(super) type Published<S> = watch::Receiver<Latest<S>>;
+type Published<S> = watch::Receiver<Latest<S>>;
 
 /// The tasks of a cluster, and the token that ends them.
 #[derive(Default)]
@@ -29,19 +29,49 @@ pub(super) struct Tasks {
     pub(super) stop: CancellationToken,
 }
 
-/// Starts the tasks of one cluster. Each method starts one task and returns the channel on which that task publishes.
+/// What is left when all tasks of a cluster have been started.
+pub(super) struct Started {
+    pub(super) channels: Channels,
+    /// Asks the metadata task for a cycle now.
+    pub(super) nudge_metadata: Arc<Notify>,
+    pub(super) running: Tasks,
+}
+
+/// Starts the tasks of one cluster. Each private method starts one task and returns the channel on which that task publishes.
 pub(super) struct Starter {
-    pub(super) cluster: Arc<config::Cluster>,
+    cluster: Arc<config::Cluster>,
     /// The settings of the wire client, for sessions of their own.
-    pub(super) client: Arc<wire::Client>,
+    client: Arc<wire::Client>,
     /// The wire client that the tasks share.
-    pub(super) wire: Arc<wire::Cluster>,
-    pub(super) tasks: Tasks,
+    wire: Arc<wire::Cluster>,
+    tasks: Tasks,
 }
 
 impl Starter {
+    pub(super) fn new(
+        cluster: Arc<config::Cluster>,
+        client: Arc<wire::Client>,
+        wire: Arc<wire::Cluster>,
+    ) -> Self {
+        Self { cluster, client, wire, tasks: Tasks::default() }
+    }
+
+    /// Starts every task that runs for the cluster.
+    pub(super) fn start_all(mut self, history: HistoryFile) -> Started {
+        let (metadata, nudge_metadata) = self.metadata();
+        let channels = Channels {
+            connectivity: self.connectivity(&metadata),
+            topic: self.topic(&metadata, &nudge_metadata),
+            collect: self.collection(&metadata, history),
+            transactions: self.transactions(&metadata),
+            log_dirs: self.log_dirs(&metadata),
+            metadata,
+        };
+        Started { channels, nudge_metadata, running: self.tasks }
+    }
+
     /// Starts the metadata task. Returns what it publishes, and what asks for a cycle now.
-    pub(super) fn metadata(&mut self) -> (Published<metadata::Snapshot>, Arc<Notify>) {
+    fn metadata(&mut self) -> (Published<metadata::Snapshot>, Arc<Notify>) {
         let settings = &self.cluster.metadata;
         let schedule = self.schedule(Task::Metadata, settings.interval, settings.timeout);
         let nudge = schedule.nudge.clone();
@@ -50,7 +80,7 @@ impl Starter {
     }
 
     /// Starts the connectivity task.
-    pub(super) fn connectivity(
+    fn connectivity(
         &mut self,
         metadata: &Published<metadata::Snapshot>,
     ) -> Published<connectivity::Snapshot> {
@@ -62,7 +92,7 @@ impl Starter {
     }
 
     /// Starts the task of the heartbeat topic. It runs again when the metadata changes.
-    pub(super) fn topic(
+    fn topic(
         &mut self,
         metadata: &Published<metadata::Snapshot>,
         nudge_metadata: &Arc<Notify>,
@@ -81,7 +111,7 @@ impl Starter {
     }
 
     /// Starts the collection task.
-    pub(super) fn collection(
+    fn collection(
         &mut self,
         metadata: &Published<metadata::Snapshot>,
         history: HistoryFile,
@@ -94,7 +124,7 @@ impl Starter {
     }
 
     /// Starts the task of open transactions.
-    pub(super) fn transactions(
+    fn transactions(
         &mut self,
         metadata: &Published<metadata::Snapshot>,
     ) -> Published<transactions::Snapshot> {
@@ -106,10 +136,7 @@ impl Starter {
     }
 
     /// Starts the task of log directories.
-    pub(super) fn log_dirs(
-        &mut self,
-        metadata: &Published<metadata::Snapshot>,
-    ) -> Published<log_dirs::Snapshot> {
+    fn log_dirs(&mut self, metadata: &Published<metadata::Snapshot>) -> Published<log_dirs::Snapshot> {
         let settings = &self.cluster.log_dirs;
         let schedule = self.schedule(Task::LogDirs, settings.interval, settings.timeout);
         self.start(Task::LogDirs, schedule, |Self { cluster, wire, .. }| {

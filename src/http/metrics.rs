@@ -43,7 +43,7 @@ pub(super) async fn metrics(state: Extract<Shared>, headers: HeaderMap) -> Respo
 pub async fn write_ahead(state: Shared) {
     let boards = (0..state.boards.len()).map(|number| {
         let state = state.clone();
-        let mut collect = state.boards[number].collect.clone();
+        let mut collect = state.boards[number].tasks.collect.clone();
         async move {
             while collect.changed().await.is_ok() {
                 let state = state.clone();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    board::{Board, Readings},
+    board::{Board, Channels, Readings},
     certificates::{OwnCertificate, Purpose},
     cluster::{Api, Ends, metadata},
     collect::{
@@ -612,12 +612,14 @@ pub(crate) fn board(readings: Readings) -> Board {
         started: readings.started,
         wire: Arc::new(settings),
         heartbeat: watch::channel(readings.heartbeat).1,
-        connectivity: watch::channel(readings.connectivity).1,
-        metadata: watch::channel(readings.metadata).1,
-        topic: watch::channel(readings.topic).1,
-        collect: watch::channel(readings.collect).1,
-        transactions: watch::channel(readings.transactions).1,
-        log_dirs: watch::channel(readings.log_dirs).1,
+        tasks: Channels {
+            connectivity: watch::channel(readings.connectivity).1,
+            metadata: watch::channel(readings.metadata).1,
+            topic: watch::channel(readings.topic).1,
+            collect: watch::channel(readings.collect).1,
+            transactions: watch::channel(readings.transactions).1,
+            log_dirs: watch::channel(readings.log_dirs).1,
+        },
         verdict: watch::channel(readings.verdict).1,
     }
 }
