@@ -6,7 +6,7 @@ use super::{
 };
 
 /// The families of each file, in the order in which they are served.
-const FILES: [&[&Description]; 10] = [
+const FILES: &[&[&Description]] = &[
     heartbeat::ALL,
     cluster::ALL,
     topic::ALL,
@@ -21,7 +21,7 @@ const FILES: [&[&Description]; 10] = [
 
 /// Every family, in the order in which they are served: ours, then the names of older programs.
 pub fn all() -> impl Iterator<Item = &'static Description> {
-    FILES.into_iter().flatten().copied().chain(compat::all())
+    FILES.iter().copied().flatten().copied().chain(compat::all())
 }
 
 /// The name of every label that a series may carry. A name may come more than once.

@@ -36,10 +36,9 @@ const OWN_SECTIONS: [&str; 11] = [
     "consumer",
 ];
 
-/// The sections with whose names no property of librdkafka begins. There are properties such as
-/// `topic.metadata.refresh.sparse`.
-const NO_PROPERTY: [&str; 7] =
-    ["heartbeat", "connectivity", "lag", "freshness", "anomaly", "log_dirs", "transactions"];
+/// The sections with whose names properties of librdkafka begin, too: there is `topic.metadata.refresh.sparse`. An unknown key
+/// of such a section is taken for a property.
+const ALSO_PROPERTIES: [&str; 2] = ["topic", "metadata"];
 
 /// One cluster and what is done with it.
 #[derive(Debug, Clone)]
@@ -121,7 +120,7 @@ fn settings_of(cluster: &str, common: &Settings, known: &Known, errors: &mut Err
         let problem = own.and_then(|(section, rest)| known.problem(section, rest));
         match (own, problem) {
             (Some((section, rest)), None) => settings.set(section, rest, setting.clone()),
-            (Some((section, _)), Some(problem)) if NO_PROPERTY.contains(&section) => {
+            (Some((section, _)), Some(problem)) if !ALSO_PROPERTIES.contains(&section) => {
                 let message = format!("[cluster:{cluster}] {key}: {problem}");
                 errors.add(Problem { place: setting.place.to_string(), message });
             }
