@@ -24,6 +24,8 @@ use serde_json::{Value, json};
 mod language;
 #[path = "support/operations.rs"]
 mod operations;
+#[path = "contract/places.rs"]
+mod places;
 
 #[test]
 fn dashboards_name_only_known_metrics() {
