@@ -83,12 +83,15 @@ async fn exchange(stream: impl Read + Write + Send + Unpin + 'static, uri: &Uri)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Sources, load};
+    use crate::config::{FlagSetting, Sources, load};
 
     fn asked(settings: &[(&'static str, &str, &str)]) -> String {
-        let settings = settings
-            .iter()
-            .map(|(section, key, value)| (*section, (*key).to_owned(), (*value).to_owned(), "test"));
+        let settings = settings.iter().map(|(section, key, value)| FlagSetting {
+            section,
+            key: (*key).to_owned(),
+            value: (*value).to_owned(),
+            flag: "test",
+        });
         let sources =
             Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
         url(&load(&sources).expect("a configuration").http)

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 use kafka_heartbeat::{
     catalog::{self, Kind},
-    config::{self, Sources},
+    config::{self, FlagSetting, Sources},
     evaluate::judge::{Kind as Odd, Status, Verdict},
     probe::{
         heartbeat::{Anomaly, Outcome},
@@ -226,9 +226,12 @@ fn slo_rules_in_the_repository_are_those_that_the_program_writes() {
 #[test]
 fn objective_that_cannot_be_measured_is_refused_with_the_reason() {
     let rules = |settings: &[(&'static str, &'static str, &str)], objective| {
-        let settings = settings
-            .iter()
-            .map(|(section, key, value)| (*section, (*key).to_owned(), (*value).to_owned(), "test"));
+        let settings = settings.iter().map(|(section, key, value)| FlagSetting {
+            section,
+            key: (*key).to_owned(),
+            value: (*value).to_owned(),
+            flag: "test",
+        });
         let sources = Sources {
             bootstrap: Some("localhost:9092".to_owned()),
             settings: settings.collect(),

@@ -20,7 +20,7 @@ use exposition_parser::{Exposition, parse, protobuf};
 use kafka_heartbeat::{
     board::Readings,
     catalog::{self, Kind},
-    config::{self, Compat, Sources},
+    config::{self, Compat, FlagSetting, Sources},
     export::prometheus::{Blocks, Format, Parts, encode},
     kafka::Fault,
     latency::{Bounds, Buckets, Recent, RecentMean},
@@ -240,8 +240,12 @@ fn number_that_is_not_known_is_absent_and_never_zero() {
 #[test]
 fn series_above_the_limit_are_counted_and_sums_stay() {
     let exposed = |extra: &[(&'static str, &str)]| {
-        let settings =
-            extra.iter().map(|(key, value)| ("lag", (*key).to_owned(), (*value).to_owned(), "test"));
+        let settings = extra.iter().map(|(key, value)| FlagSetting {
+            section: "lag",
+            key: (*key).to_owned(),
+            value: (*value).to_owned(),
+            flag: "test",
+        });
         let sources =
             Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
         let mut readings = readings();
@@ -630,8 +634,9 @@ fn constant_label_with_the_name_of_one_of_ours_is_refused() {
     let labels: BTreeSet<_> = catalog::labels().chain(["le", "quantile"]).collect();
     for label in labels {
         let env = BTreeMap::from([("KAFKA_HEARTBEAT__KAFKA__BOOTSTRAP_SERVERS".into(), "b:9092".into())]);
-        let settings = vec![("labels", label.to_owned(), "x".to_owned(), "--label")];
-        let errors = config::load(&Sources { env, settings, ..Sources::default() });
+        let (key, value) = (label.to_owned(), "x".to_owned());
+        let setting = FlagSetting { section: "labels", key, value, flag: "--label" };
+        let errors = config::load(&Sources { env, settings: vec![setting], ..Sources::default() });
         let errors = errors.expect_err(label).to_string();
         assert!(errors.contains("carry this label already"), "{label}: {errors}");
     }

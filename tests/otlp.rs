@@ -25,7 +25,7 @@ use collector::{Answer, Collector, Point, metrics_of, points};
 use exposition_parser::{Id, parse};
 use kafka_heartbeat::{
     catalog,
-    config::{self, Metrics, Otlp, Sources},
+    config::{self, FlagSetting, Metrics, Otlp, Sources},
     export::{
         otlp::{Encoder, Exporter, Sent, Settings, Temporality},
         prometheus::{Format, encode},
@@ -58,7 +58,12 @@ fn settings(pairs: &[(&str, &str)]) -> Metrics {
 }
 
 fn otlp(pairs: &[(&str, &str)]) -> Otlp {
-    let settings = pairs.iter().map(|(key, value)| ("otlp", (*key).to_owned(), (*value).to_owned(), "test"));
+    let settings = pairs.iter().map(|(key, value)| FlagSetting {
+        section: "otlp",
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+        flag: "test",
+    });
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
     config::load(&sources).unwrap().otlp

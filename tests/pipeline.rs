@@ -31,7 +31,7 @@ use std::{
 use collector::{Collector, metrics_of};
 use exposition_parser::{Id, parse};
 use kafka_heartbeat::{
-    config::{self, Sources},
+    config::{self, FlagSetting, Sources},
     export::{
         otlp::{Encoder, Exporter},
         prometheus::{Format, encode},
@@ -132,7 +132,12 @@ fn exporter(settings: &[(&'static str, String)]) -> (Exporter, String) {
     let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
     drop(series);
     drop(exposed);
-    let settings = settings.iter().map(|(key, value)| ("otlp", (*key).to_owned(), value.clone(), "test"));
+    let settings = settings.iter().map(|(key, value)| FlagSetting {
+        section: "otlp",
+        key: (*key).to_owned(),
+        value: value.clone(),
+        flag: "test",
+    });
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
     let otlp = config::load(&sources).unwrap().otlp.metrics.unwrap();

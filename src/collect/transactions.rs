@@ -274,10 +274,15 @@ mod tests {
     }
 
     fn probe() -> Probe {
-        let settings = [("transactions", "min.age".to_owned(), "1ms".to_owned(), "test")];
+        let min_age = config::FlagSetting {
+            section: "transactions",
+            key: "min.age".to_owned(),
+            value: "1ms".to_owned(),
+            flag: "test",
+        };
         let sources = config::Sources {
             bootstrap: Some("b:1".to_owned()),
-            settings: settings.into(),
+            settings: vec![min_age],
             ..config::Sources::default()
         };
         let cluster = Arc::new(config::load(&sources).expect("valid").clusters.remove(0));

@@ -76,6 +76,6 @@ pub use otlp::{
 pub use report::Report;
 pub use shutdown::Shutdown;
 pub use slo::{LimitedObjective, Slo, promise};
-pub use sources::Sources;
+pub use sources::{FlagSetting, Sources};
 pub use topic::Topic;
 pub use transactions::Transactions;

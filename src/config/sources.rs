@@ -26,8 +26,21 @@ pub struct Sources {
     pub listen: Option<String>,
     /// `--log.format`; `None` if the flag is absent.
     pub log_format: Option<String>,
-    /// Further settings: section, key, value, and the flag that error messages name.
-    pub settings: Vec<(&'static str, String, String, &'static str)>,
+    /// Settings of further flags.
+    pub settings: Vec<FlagSetting>,
+}
+
+/// A setting that a flag gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagSetting {
+    /// The section of the INI file that the key belongs to, without brackets.
+    pub section: &'static str,
+    /// The key of the section.
+    pub key: String,
+    /// The value, as it would be written in the INI file.
+    pub value: String,
+    /// The flag, as error messages name it.
+    pub flag: &'static str,
 }
 
 impl Sources {
@@ -46,7 +59,7 @@ impl Sources {
         for (key, value) in &self.properties {
             set("kafka", key, value, "-X");
         }
-        for (section, key, value, flag) in &self.settings {
+        for FlagSetting { section, key, value, flag } in &self.settings {
             set(section, key, value, flag);
         }
         let flags = [

@@ -1,10 +1,13 @@
 //! Configurations for the tests of the sections.
 
-use super::{Cluster, Config, Sources, load};
+use super::{Cluster, Config, FlagSetting, Sources, load};
 
 fn sources(settings: &[(&'static str, &str, &str)]) -> Sources {
-    let set = |(section, key, value): &(&'static str, &str, &str)| {
-        (*section, (*key).to_owned(), (*value).to_owned(), "test")
+    let set = |(section, key, value): &(&'static str, &str, &str)| FlagSetting {
+        section,
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+        flag: "test",
     };
     let settings = settings.iter().map(set).collect();
     Sources { bootstrap: Some("b:1".to_owned()), settings, ..Sources::default() }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{mock::TOPIC, traffic};
-use crate::config::{self, Config, Errors, Sources};
+use crate::config::{self, Config, Errors, FlagSetting, Sources};
 
 /// A configuration for an embedded cluster. The environment decides on the address of the HTTP server unless `listen` is
 /// given. The address does not depend on `bootstrap`, so that the port can be bound before the cluster starts.
@@ -15,7 +15,12 @@ pub fn configuration(
     listen: Option<&str>,
     env: BTreeMap<String, String>,
 ) -> Result<Config, Errors> {
-    let set = |section, key: &str, value: &str| (section, key.to_owned(), value.to_owned(), "demo");
+    let set = |section, key: &str, value: &str| FlagSetting {
+        section,
+        key: key.to_owned(),
+        value: value.to_owned(),
+        flag: "demo",
+    };
     config::load(&Sources {
         bootstrap: Some(bootstrap.to_owned()),
         listen: listen.map(str::to_owned),

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::lag::{Lag, Sums, is_beyond_end, lag, lost_since};
+use super::lag::{Lag, LossOffsets, Sums, is_beyond_end, lag};
 use crate::{
     cluster::{Api, Faults},
     collect::{
@@ -89,8 +89,8 @@ impl Group {
 struct Losses {
     /// Number of these records.
     total: u64,
-    /// The committed offset and the log start offset when both were last known, by partition.
-    last: BTreeMap<i32, (i64, i64)>,
+    /// The committed offset and the log start offset of the last cycle in which both were known, by partition.
+    last: BTreeMap<i32, LossOffsets>,
 }
 
 /// The memory between cycles that the lag of groups needs.
@@ -110,7 +110,7 @@ impl Lags {
     ) -> BTreeMap<Arc<str>, CommittedOffsets> {
         let is_lost = |known: &Known| known.coordinator.is_none() && known.fault == Some(Fault::NoLeader);
         let of_topic = |losses: &Losses| {
-            losses.last.iter().map(|(number, (committed, _))| (*number, Ok(*committed))).collect()
+            losses.last.iter().map(|(number, offsets)| (*number, Ok(offsets.committed))).collect()
         };
         let of_group = |losses: &BTreeMap<Arc<str>, Losses>| {
             losses.iter().map(|(topic, losses)| (topic.clone(), of_topic(losses))).collect()
@@ -223,9 +223,10 @@ impl TopicMemory<'_> {
                 Some(_) => log.and_then(|log| ages.age(number, committed, log, settings.max_error)),
                 None => None,
             };
-            if let Some(start) = ends.start {
-                let last = self.losses.last.insert(number, (committed, start));
-                self.losses.total += last.map_or(0, |last| lost_since(last, (committed, start)));
+            if let Some(log_start) = ends.start {
+                let now = LossOffsets { committed, log_start };
+                let last = self.losses.last.insert(number, now);
+                self.losses.total += last.map_or(0, |last| now.lost_since(last));
             }
             lags.push((number, found));
         }

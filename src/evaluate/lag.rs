@@ -70,13 +70,23 @@ pub fn lag(committed: i64, ends: Ends, was_beyond_end: bool) -> Lag {
     }
 }
 
-/// Number of records that were deleted unread between two cycles. Each cycle is given as a committed offset and a log start
-/// offset. The result is how far the log start offset has passed the committed offset. A committed offset that is reset to
-/// before the log start offset loses nothing.
-pub fn lost_since((committed, start): (i64, i64), (committed_now, start_now): (i64, i64)) -> u64 {
-    let lost = |committed: i64, start: i64| (start - committed).max(0);
-    let more = lost(committed_now, start_now) - lost(committed, start);
-    u64::try_from(more.min(start_now - start)).unwrap_or(0)
+/// The offsets of a partition in one cycle by which the loss of records is counted. Both are known in that cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LossOffsets {
+    /// The committed offset: the offset of the next record that the group will read.
+    pub committed: i64,
+    /// The log start offset: the offset of the first record that is not deleted.
+    pub log_start: i64,
+}
+
+impl LossOffsets {
+    /// Number of records that were deleted unread between the cycle `before` and this one: how far the log start offset has
+    /// passed the committed offset. A committed offset that is reset to before the log start offset loses nothing.
+    pub fn lost_since(self, before: Self) -> u64 {
+        let lost = |offsets: Self| (offsets.log_start - offsets.committed).max(0);
+        let more = lost(self) - lost(before);
+        u64::try_from(more.min(self.log_start - before.log_start)).unwrap_or(0)
+    }
 }
 
 /// Whether a committed offset is beyond the log end, where no record can be. False if the log end offset is not known.
@@ -175,8 +185,9 @@ mod tests {
             ((10, 5), (40, 30), 0),
             ((10, 5), (20, 30), 10),
         ];
+        let offsets = |(committed, log_start)| LossOffsets { committed, log_start };
         for (before, now, lost) in table {
-            assert_eq!(lost_since(before, now), lost, "{before:?} {now:?}");
+            assert_eq!(offsets(now).lost_since(offsets(before)), lost, "{before:?} {now:?}");
         }
     }
 

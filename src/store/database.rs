@@ -222,7 +222,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        collect::{history::History, topics::by_topic},
+        collect::{history::History, topics::by_topic, topology::KeptTopic},
         evaluate::{
             events::MOST,
             judge::{Baseline, Kept, Life, Moment, Status, Verdict},
@@ -337,7 +337,7 @@ mod tests {
                 let put = "INSERT INTO history VALUES ('eu', 'a', 3, NULL, ?1)";
                 file.execute(put, [bytes]).expect("a row");
             }
-            let lives = vec![("g".into(), "a".into(), Some(life(3)))];
+            let lives = vec![life_row("a", Some(life(3)))];
             for before in 0..2 {
                 let store = Store::open(&path).expect("the same file");
                 let saved = store.load("eu").expect("a cluster");
@@ -359,7 +359,7 @@ mod tests {
             store.load(name).expect("nothing yet");
         }
         for name in ["eu", "us"] {
-            let lives = vec![("g".into(), "a".into(), Some(life(3)))];
+            let lives = vec![life_row("a", Some(life(3)))];
             store.save(name, &Changes { lives, ..Changes::default() }).expect("saved");
         }
         assert_eq!(
@@ -413,12 +413,26 @@ mod tests {
         Kept { life, verdicts, judged: Some(since.wall) }
     }
 
+    /// The row of the group `g` on a topic.
+    fn life_row(topic: &str, kept: Option<Kept>) -> LifeRow {
+        LifeRow { group: "g".into(), topic: topic.into(), kept }
+    }
+
+    fn baseline_row(topic: &str, baseline: Option<Baseline>) -> BaselineRow {
+        BaselineRow { topic: topic.into(), baseline }
+    }
+
+    fn topic_row(topic: &str, kept: Option<KeptTopic>) -> TopicRow {
+        TopicRow { topic: topic.into(), kept }
+    }
+
     #[test]
     fn judgements_events_and_topics_are_loaded_after_a_restart() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("history.db");
         let baseline =
             Baseline::from_bytes(&[[9, 0, 0, 0], 1.5f32.to_le_bytes()].concat()).expect("one hour");
+        let kept = KeptTopic { id: Some(TopicId(7)), partitions: 3, replicas: 2 };
         let event = |second| Event {
             at: UNIX_EPOCH + Duration::from_secs(second),
             kind: "topic_created".into(),
@@ -430,17 +444,23 @@ mod tests {
             store.load("eu").expect("nothing yet");
             age(&store);
             let changes = Changes {
-                topics: vec![("a".into(), Some((Some(TopicId(7)), 3, 2))), ("b".into(), Some((None, 1, 1)))],
-                lives: vec![("g".into(), "a".into(), Some(life(3))), ("g".into(), "b".into(), Some(life(1)))],
-                baselines: vec![("a".into(), Some(baseline.clone())), ("b".into(), Some(baseline.clone()))],
+                topics: vec![
+                    topic_row("a", Some(kept.clone())),
+                    topic_row("b", Some(KeptTopic { id: None, partitions: 1, replicas: 1 })),
+                ],
+                lives: vec![life_row("a", Some(life(3))), life_row("b", Some(life(1)))],
+                baselines: vec![
+                    baseline_row("a", Some(baseline.clone())),
+                    baseline_row("b", Some(baseline.clone())),
+                ],
                 events: [5, 4].map(|second| Arc::new(event(second))).into(),
                 ..Changes::default()
             };
             store.save("eu", &changes).expect("saved");
             let changes = Changes {
-                lives: vec![("g".into(), "b".into(), None)],
-                baselines: vec![("b".into(), None)],
-                topics: vec![("b".into(), None)],
+                lives: vec![life_row("b", None)],
+                baselines: vec![baseline_row("b", None)],
+                topics: vec![topic_row("b", None)],
                 events: (10..10 + MOST as u64).map(|second| Arc::new(event(second))).collect(),
                 ..Changes::default()
             };
@@ -449,10 +469,10 @@ mod tests {
         }
         let store = Store::open(&path).expect("the same file");
         let saved = store.load("eu").expect("a cluster");
-        assert_eq!(saved.lives, [("g".into(), "a".into(), Some(life(3)))]);
-        assert_eq!(saved.baselines, [("a".into(), Some(baseline))]);
+        assert_eq!(saved.lives, [life_row("a", Some(life(3)))]);
+        assert_eq!(saved.baselines, [baseline_row("a", Some(baseline))]);
         assert_eq!(saved.events, [event(4), event(5)]);
-        assert_eq!(saved.topics, [("a".into(), Some((Some(TopicId(7)), 3, 2)))]);
+        assert_eq!(saved.topics, [topic_row("a", Some(kept))]);
         let us = store.load("us").expect("a cluster");
         assert_eq!((us.lives.len(), us.events.len()), (0, MOST));
         store
@@ -469,12 +489,11 @@ mod tests {
         store.load("eu").expect("nothing yet");
         let mut ahead = history(&[1, 2]);
         ahead.add(Duration::from_secs(7200), 5);
-        let lives = vec![("g".into(), "a".into(), Some(life(3)))];
+        let lives = vec![life_row("a", Some(life(3)))];
         let rows = [row("a", 7, Some(ahead))].into();
         store.save("eu", &Changes { histories: rows, lives, ..Changes::default() }).expect("saved");
         let saved = store.load("eu").expect("a cluster");
-        let (_, _, life) = &saved.lives[0];
-        let life = &life.as_ref().expect("a life").life;
+        let life = &saved.lives[0].kept.as_ref().expect("a life").life;
         assert_eq!((saved.rows.len(), life.status, life.still), (0, Status::Recovering, 3));
         assert_eq!((life.since.own, life.counted), (Duration::ZERO, Duration::ZERO), "times count from now");
     }
@@ -499,12 +518,11 @@ mod tests {
         let Some(path) = std::env::var_os(WRITES_TO) else { return };
         let store = Store::open(Path::new(&path)).expect("a file");
         let before = store.load("eu").expect("a cluster");
-        let before =
-            before.lives.first().and_then(|(_, _, life)| Some(life.as_ref()?.life.still)).unwrap_or(0);
+        let before = before.lives.first().and_then(|row| Some(row.kept.as_ref()?.life.still)).unwrap_or(0);
         for number in before + 1.. {
             let end = i64::from(number);
             let rows = (0..20).map(|_| row("a", 7, Some(history(&[end, end + 1])))).collect();
-            let lives = vec![("g".into(), "a".into(), Some(life(number)))];
+            let lives = vec![life_row("a", Some(life(number)))];
             store.save("eu", &Changes { histories: rows, lives, ..Changes::default() }).expect("saved");
             std::io::stdout().write_all(format!("wrote {number}\n").as_bytes()).expect("printed");
         }
@@ -538,8 +556,7 @@ mod tests {
             writer.wait().expect("ended");
             let store = Store::open(&path).expect("it opens");
             let saved = store.load("eu").expect("a cluster");
-            let (_, _, life) = &saved.lives[0];
-            let written = life.as_ref().expect("a life").life.still;
+            let written = saved.lives[0].kept.as_ref().expect("a life").life.still;
             assert!((last..=last + 1).contains(&written), "round {round}: printed {last}, found {written}");
             assert_eq!(saved.rows.len(), 1, "both tables are written in one transaction");
             last = written;

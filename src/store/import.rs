@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -126,7 +125,8 @@ fn lives(old: &Connection, begun: i64) -> rusqlite::Result<Vec<LifeRow>> {
         let advanced = advanced.filter(|at| *at > 0).map(wall);
         let life = Life { status, since, advanced, still, counted: since.own, committed };
         let kept = Kept { life, verdicts: BTreeMap::new(), judged: None };
-        found.push((Arc::from(group_topic.0), Arc::from(group_topic.1), Some(kept)));
+        let (group, topic) = group_topic;
+        found.push(LifeRow { group: group.into(), topic: topic.into(), kept: Some(kept) });
     }
     Ok(found)
 }
@@ -201,8 +201,7 @@ mod tests {
         let again = import(&from, "eu", &into).expect_err("once is enough");
         assert!(again.contains("already"), "{again}");
         let saved = Store::open(&into).expect("a file").load("eu").expect("a cluster");
-        let (_, _, life) = &saved.lives[0];
-        let life = &life.as_ref().expect("a life").life;
+        let life = &saved.lives[0].kept.as_ref().expect("a life").life;
         assert_eq!(
             (life.status, life.still, &life.committed),
             (Status::Recovering, 2, &BTreeMap::from([(0, 220)]))

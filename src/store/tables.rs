@@ -11,7 +11,11 @@ use rusqlite::{Connection, Transaction, params};
 
 use crate::{
     clock::{from_unix_ms, ms, unix_ms},
-    collect::{history::History, topics::HistoryRow, topology::TopicRow},
+    collect::{
+        history::History,
+        topics::HistoryRow,
+        topology::{KeptTopic, TopicRow},
+    },
     evaluate::{
         events::{self, Event},
         judge::{Baseline, BaselineRow, Kept, Life, LifeRow, Moment, Status, Verdict},
@@ -120,7 +124,7 @@ impl Changes {
             file.prepare("REPLACE INTO life VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?;
         let mut drop =
             file.prepare("DELETE FROM life WHERE cluster = ?1 AND consumer_group = ?2 AND topic = ?3")?;
-        for (group, topic, kept) in &self.lives {
+        for LifeRow { group, topic, kept } in &self.lives {
             match kept {
                 Some(Kept { life, verdicts, judged }) => put.execute(params![
                     cluster,
@@ -146,7 +150,7 @@ impl Changes {
     fn put_baselines(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut put = file.prepare("REPLACE INTO baseline VALUES (?1, ?2, ?3)")?;
         let mut drop = file.prepare("DELETE FROM baseline WHERE cluster = ?1 AND topic = ?2")?;
-        for (topic, baseline) in &self.baselines {
+        for BaselineRow { topic, baseline } in &self.baselines {
             match baseline {
                 Some(baseline) => put.execute(params![cluster, &**topic, baseline.to_bytes()])?,
                 None => drop.execute(params![cluster, &**topic])?,
@@ -159,9 +163,9 @@ impl Changes {
     fn put_topics(&self, cluster: &str, file: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut put = file.prepare("REPLACE INTO topic VALUES (?1, ?2, ?3, ?4, ?5)")?;
         let mut drop = file.prepare("DELETE FROM topic WHERE cluster = ?1 AND topic = ?2")?;
-        for (topic, seen) in &self.topics {
-            match seen {
-                Some((id, partitions, replicas)) => {
+        for TopicRow { topic, kept } in &self.topics {
+            match kept {
+                Some(KeptTopic { id, partitions, replicas }) => {
                     let id = id.map(|id| id.0.to_be_bytes());
                     let (id, replicas) =
                         (id.as_ref().map(|id| &id[..]), i64::try_from(*replicas).unwrap_or(0));
@@ -204,9 +208,10 @@ pub(crate) fn topics(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<T
     let mut rows =
         file.prepare("SELECT topic, topic_id, partitions, replicas FROM topic WHERE cluster = ?1")?;
     let rows = rows.query_map([cluster], |row| {
-        let name: String = row.get(0)?;
+        let topic: String = row.get(0)?;
         let replicas = usize::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
-        Ok((name.into(), Some((id(row.get(1)?), row.get(2)?, replicas))))
+        let kept = KeptTopic { id: id(row.get(1)?), partitions: row.get(2)?, replicas };
+        Ok(TopicRow { topic: topic.into(), kept: Some(kept) })
     })?;
     Ok(rows.filter_map(Result::ok).collect())
 }
@@ -239,9 +244,9 @@ pub(crate) fn lives(file: &Connection, cluster: &str, age: Duration) -> rusqlite
             let judged = row.get::<_, Option<i64>>(10)?.map(moment);
             Ok::<_, rusqlite::Error>(Kept { life, verdicts: self::verdicts(&verdicts), judged })
         });
-        Ok((group.into(), topic.into(), kept.transpose()?))
+        Ok(LifeRow { group: group.into(), topic: topic.into(), kept: kept.transpose()? })
     })?;
-    Ok(rows.filter_map(Result::ok).filter(|(_, _, kept)| kept.is_some()).collect())
+    Ok(rows.filter_map(Result::ok).filter(|row| row.kept.is_some()).collect())
 }
 
 /// The usual traffic of each topic. A row that cannot be decoded is left out.
@@ -249,9 +254,9 @@ pub(crate) fn baselines(file: &Connection, cluster: &str) -> rusqlite::Result<Ve
     let mut rows = file.prepare("SELECT topic, rates FROM baseline WHERE cluster = ?1")?;
     let rows = rows.query_map([cluster], |row| {
         let (topic, rates): (String, Vec<u8>) = (row.get(0)?, row.get(1)?);
-        Ok((topic.into(), Baseline::from_bytes(&rates)))
+        Ok(BaselineRow { topic: topic.into(), baseline: Baseline::from_bytes(&rates) })
     })?;
-    Ok(rows.filter_map(Result::ok).filter(|(_, baseline)| baseline.is_some()).collect())
+    Ok(rows.filter_map(Result::ok).filter(|row| row.baseline.is_some()).collect())
 }
 
 /// The events of a cluster, the oldest first. A row that cannot be decoded is left out.

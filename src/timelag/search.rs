@@ -48,9 +48,11 @@ pub(crate) struct TopicSearches<'a>(Option<&'a SearchesByOffset>);
 impl TopicSearches<'_> {
     /// How old the record at an offset is; absent if the search has not ended.
     pub(crate) fn age(&self, partition: i32, offset: i64, now_ms: i64) -> Option<TimeLag> {
-        let State::Found(at, error) = self.0?.get(&(partition, offset))?.state else { return None };
+        let state = self.0?.get(&(partition, offset))?.state;
+        let State::Found { timestamp_ms, error_ms } = state else { return None };
         let millis = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-        Some(TimeLag { age: millis(now_ms - at), error: Some(millis(error)), method: Method::Search })
+        let age = millis(now_ms - timestamp_ms);
+        Some(TimeLag { age, error: Some(millis(error_ms)), method: Method::Search })
     }
 }
 
@@ -60,8 +62,8 @@ const SKEW_MS: i64 = MAX_SKEW.as_millis() as i64;
 /// What is known of the time of one offset. All times in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Search {
-    /// A record at or before the offset, and its timestamp: the record at the offset is not older.
-    before: Option<(i64, i64)>,
+    /// The newest known record before the offset: the record at the offset is not older. Absent until a broker has named one.
+    before: Option<DatedRecord>,
     /// The record at the offset is older than this.
     until: i64,
     /// An offset after which all timestamps are at least `until`, for guessing.
@@ -70,11 +72,25 @@ struct Search {
     state: State,
 }
 
+/// A record that a broker named, with its timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct DatedRecord {
+    /// The offset of the record.
+    offset: i64,
+    /// The timestamp of the record, in milliseconds since 1970.
+    timestamp_ms: i64,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Searching,
-    /// The timestamp, and its largest error.
-    Found(i64, i64),
+    /// The timestamp of the record at the offset is known.
+    Found {
+        /// The timestamp, in milliseconds since 1970.
+        timestamp_ms: i64,
+        /// The largest error of the timestamp, in milliseconds.
+        error_ms: i64,
+    },
     /// The records have no timestamps, or timestamps in the future.
     Hopeless,
 }
@@ -97,15 +113,15 @@ impl Search {
 
     /// The next timestamp to ask for.
     fn guess(&self, offset: i64) -> i64 {
-        let Some((at, time)) = self.before else { return 0 };
-        let width = self.until - time;
+        let Some(before) = self.before else { return 0 };
+        let width = self.until - before.timestamp_ms;
         // In turns, where the offset would be in a log that grows evenly, and in the middle: neither alone is fast on every log.
-        let share = if self.guesses.is_multiple_of(2) && self.end > at {
-            (offset - at) as f64 / (self.end - at) as f64
+        let share = if self.guesses.is_multiple_of(2) && self.end > before.offset {
+            (offset - before.offset) as f64 / (self.end - before.offset) as f64
         } else {
             0.5
         };
-        time + ((width as f64 * share) as i64).clamp(1, (width - 1).max(1))
+        before.timestamp_ms + ((width as f64 * share) as i64).clamp(1, (width - 1).max(1))
     }
 
     /// Learns that `found` is the first record that is not older than `asked`.
@@ -120,12 +136,12 @@ impl Search {
                 return;
             }
             Some((at, Some(time))) if at == offset => {
-                self.state = State::Found(time, 0);
+                self.state = State::Found { timestamp_ms: time, error_ms: 0 };
                 return;
             }
             Some((at, Some(time))) if at < offset => {
-                if self.before.is_none_or(|(_, known)| time > known) {
-                    self.before = Some((at, time));
+                if self.before.is_none_or(|known| time > known.timestamp_ms) {
+                    self.before = Some(DatedRecord { offset: at, timestamp_ms: time });
                 }
                 if time >= self.until {
                     self.until = now + SKEW_MS + 1;
@@ -143,7 +159,7 @@ impl Search {
                 }
             }
         }
-        let Some((_, time)) = self.before else {
+        let Some(DatedRecord { timestamp_ms: time, .. }) = self.before else {
             if self.guesses > 1 {
                 self.state = State::Hopeless;
             }
@@ -151,7 +167,8 @@ impl Search {
         };
         let width = self.until - time;
         if width <= close_ms(now - time) {
-            self.state = State::Found(time + width.max(0) / 2, (width.max(0) + 1) / 2);
+            let timestamp_ms = time + width.max(0) / 2;
+            self.state = State::Found { timestamp_ms, error_ms: (width.max(0) + 1) / 2 };
         }
     }
 }
@@ -280,7 +297,9 @@ mod tests {
         let now = log[99_999] + 60_000;
         for offset in [0, 1, 777, 50_000, 99_999] {
             let (state, guesses) = find(&log, offset, now);
-            let State::Found(at, error) = state else { panic!("{offset}: {state:?}") };
+            let State::Found { timestamp_ms: at, error_ms: error } = state else {
+                panic!("{offset}: {state:?}")
+            };
             assert!(
                 (at - log[offset as usize]).abs() <= error + 1 && guesses <= 25,
                 "{offset}: {state:?}, {guesses}"
@@ -293,7 +312,9 @@ mod tests {
         let log: Vec<i64> = (0..100).map(|n| n * 1000).chain((0..10_000).map(|n| 3_700_000 + n)).collect();
         for offset in [0, 50, 99, 100, 5_000] {
             let (state, guesses) = find(&log, offset, 3_800_000);
-            let State::Found(at, error) = state else { panic!("{offset}: {state:?}") };
+            let State::Found { timestamp_ms: at, error_ms: error } = state else {
+                panic!("{offset}: {state:?}")
+            };
             assert!(
                 (at - log[offset as usize]).abs() <= error + 1 && guesses <= 30,
                 "{offset}: {state:?}, {guesses}"
@@ -319,7 +340,7 @@ mod tests {
             assert_eq!(find(&log, offset, 5_000).0, State::Hopeless, "{offset}");
         }
         assert!(
-            matches!(find(&log, 1, 5_000).0, State::Found(..)),
+            matches!(find(&log, 1, 5_000).0, State::Found { .. }),
             "records before the timestamp in the future are found"
         );
     }
@@ -331,7 +352,7 @@ mod tests {
             let log: Vec<i64> = pauses.iter().scan(1_000_000, |time, pause| { *time += pause; Some(*time) }).collect();
             let offset = ((log.len() as f64 * pick) as usize).min(log.len() - 1);
             let (state, guesses) = find(&log, offset as i64, log[log.len() - 1] + 1);
-            let State::Found(at, error) = state else { return Err(TestCaseError::fail(format!("{state:?}"))) };
+            let State::Found { timestamp_ms: at, error_ms: error } = state else { return Err(TestCaseError::fail(format!("{state:?}"))) };
             prop_assert!((at - log[offset]).abs() <= error + 1, "{at} ± {error}, is {}", log[offset]);
             prop_assert!(guesses <= 60, "{guesses}");
         }

@@ -75,9 +75,15 @@ mod tests {
 
     #[test]
     fn window_of_rare_heartbeats_holds_three_of_them() {
-        let config = crate::config::load(&crate::config::Sources {
+        let interval = config::FlagSetting {
+            section: "heartbeat",
+            key: "interval".to_owned(),
+            value: "1m".to_owned(),
+            flag: "test",
+        };
+        let config = config::load(&config::Sources {
             bootstrap: Some("b:1".to_owned()),
-            settings: vec![("heartbeat", "interval".to_owned(), "1m".to_owned(), "test")],
+            settings: vec![interval],
             ..Default::default()
         });
         let settings = config.expect("valid").clusters.remove(0).heartbeat;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    config::{self, Sources},
+    config::{self, FlagSetting, Sources},
     export::traces::Exporter,
     kafka::{BrokerId, Fault},
     probe::heartbeat::{
@@ -27,7 +27,12 @@ pub(crate) fn ms(ms: u64) -> Duration {
 
 /// An exporter of traces with these settings of `[otlp]`.
 pub(crate) fn exporter(pairs: &[(&str, &str)]) -> Exporter {
-    let settings = pairs.iter().map(|(key, value)| ("otlp", (*key).to_owned(), (*value).to_owned(), "test"));
+    let settings = pairs.iter().map(|(key, value)| FlagSetting {
+        section: "otlp",
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+        flag: "test",
+    });
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
     let config = config::load(&sources).unwrap();

@@ -8,7 +8,7 @@ use std::{
 use kafka_heartbeat::{
     cluster::{Api, metadata},
     collect::{self, topology::Change},
-    config::{self, Sources},
+    config::{self, FlagSetting, Sources},
     kafka::{
         BrokerId, Fault,
         admin::{self, GroupKind, GroupState},
@@ -185,14 +185,16 @@ pub(crate) async fn probe_and_metadata(
     fakes: &[Fake; 3],
     settings: &[(&'static str, &str, &str)],
 ) -> (monitor::Probe, watch::Sender<Latest<metadata::Snapshot>>) {
-    let settings =
-        settings.iter().map(|(s, key, value)| (*s, (*key).to_owned(), (*value).to_owned(), "test"));
+    let settings = [("metadata", "timeout", "5s")].iter().chain(settings);
+    let set = |(section, key, value): &(&'static str, &str, &str)| FlagSetting {
+        section,
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+        flag: "test",
+    };
     let sources = Sources {
         bootstrap: Some(fakes[0].address.to_string()),
-        settings: [("metadata", "timeout".to_owned(), "5s".to_owned(), "test")]
-            .into_iter()
-            .chain(settings)
-            .collect(),
+        settings: settings.map(set).collect(),
         ..Sources::default()
     };
     let config = Arc::new(config::load(&sources).unwrap().clusters.remove(0));

@@ -4,7 +4,7 @@
 use kafka_heartbeat::{
     cluster::{Api, metadata},
     collect::transactions,
-    config::{self, Sources},
+    config::{self, FlagSetting, Sources},
     evaluate::judge::Status,
     kafka::{
         BrokerId, Fault,
@@ -209,7 +209,12 @@ async fn transactions_cycle_waits_once_for_a_broker_that_hangs() {
     }
     fakes[2].on(|_: ListOffsetsRequest, _| Reply::Silence);
     fakes[2].on(|_: ListTransactionsRequest, _| Reply::Silence);
-    let set = |key: &str, value: &str| ("transactions", key.to_owned(), value.to_owned(), "test");
+    let set = |key: &str, value: &str| FlagSetting {
+        section: "transactions",
+        key: key.to_owned(),
+        value: value.to_owned(),
+        flag: "test",
+    };
     let sources = Sources {
         bootstrap: Some(fakes[0].address.to_string()),
         settings: vec![set("timeout", "8s"), set("min.age", "1ms")],

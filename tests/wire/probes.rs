@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kafka_heartbeat::{
     cluster::metadata,
-    config::{self, Sources},
+    config::{self, FlagSetting, Sources},
     kafka::{Capability, Fault},
     probe::topic,
     task::{Cycle, Latest},
@@ -28,7 +28,12 @@ pub(crate) async fn ten_minutes_later() {
 }
 
 fn config(fake: &Fake) -> Arc<config::Cluster> {
-    let set = |section, key: &str, value: &str| (section, key.to_owned(), value.to_owned(), "test");
+    let set = |section, key: &str, value: &str| FlagSetting {
+        section,
+        key: key.to_owned(),
+        value: value.to_owned(),
+        flag: "test",
+    };
     let sources = Sources {
         bootstrap: Some(fake.address.to_string()),
         settings: vec![set("heartbeat", "topic", "hb"), set("metadata", "timeout", "4s")],

@@ -10,6 +10,6 @@ mod watched;
 
 pub use change::Change;
 pub(crate) use change::Changed;
-pub(crate) use kept::TopicRow;
+pub(crate) use kept::{KeptTopic, TopicRow};
 pub(crate) use watched::Watched;
 pub use watched::{Health, Topology};

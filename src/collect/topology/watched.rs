@@ -469,7 +469,7 @@ mod tests {
             [changed(Change::RackChanged, "3"), changed(Change::TopicDeleted, "b")]
         );
         let saved = second.unsaved();
-        let names: Vec<_> = saved.iter().map(|(name, topic)| (&**name, topic.is_some())).collect();
+        let names: Vec<_> = saved.iter().map(|row| (&*row.topic, row.kept.is_some())).collect();
         assert_eq!(names, [("a", true), ("b", false), ("c", true)]);
     }
     #[test]

@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(names, [("a", false), ("b", true), ("c", true)]);
         let (lives, _) = judge.unsaved(true);
         let forgotten: Vec<_> =
-            lives.iter().filter(|(.., kept)| kept.is_none()).map(|(name, ..)| &**name).collect();
+            lives.iter().filter(|row| row.kept.is_none()).map(|row| &*row.group).collect();
         assert_eq!(forgotten, ["e", "d"], "the history file forgets these groups, too");
     }
 }

@@ -190,7 +190,7 @@ impl Judge {
             memory.missing = 0;
             if group.fault.is_none() {
                 let expired = memory.observe(name, group, cycle.at, &settings.history, &mut changes.statuses);
-                self.forgotten.lives.extend(expired.into_iter().map(|topic| (name.clone(), topic, None)));
+                self.forgotten.lives.extend(expired.iter().map(|topic| LifeRow::deleted(name, topic)));
             }
         }
         self.groups.retain(|name, memory| {
@@ -228,7 +228,7 @@ impl GroupMemory {
 
     /// The rows that must be deleted from the history file together with the group.
     pub(super) fn rows(&self, name: &Arc<str>) -> impl Iterator<Item = LifeRow> {
-        self.topics.keys().map(|topic| (name.clone(), topic.clone(), None))
+        self.topics.keys().map(|topic| LifeRow::deleted(name, topic))
     }
 
     /// Adds the lag of the group in this cycle. Returns the topics that have no committed offset any more.

@@ -13,7 +13,7 @@ const MOST_BASELINES: usize = 500;
 impl Judge {
     /// Loads the judgements that an earlier run saved.
     pub(crate) fn remember(&mut self, lives: Vec<LifeRow>, baselines: Vec<BaselineRow>) {
-        for (group, topic, kept) in lives {
+        for LifeRow { group, topic, kept } in lives {
             let Some(Kept { life, verdicts, judged }) = kept else { continue };
             let memory = self.groups.entry(group).or_default();
             if judged.is_some() {
@@ -23,7 +23,7 @@ impl Judge {
             }
             memory.topics.insert(topic, TopicProgress { life, verdicts, ..TopicProgress::default() });
         }
-        for (topic, baseline) in baselines {
+        for BaselineRow { topic, baseline } in baselines {
             let Some(baseline) = baseline else { continue };
             let traffic = Traffic::of(baseline);
             self.traffic.insert(topic, Flow { traffic, ..Flow::default() });
@@ -44,13 +44,14 @@ impl Judge {
                         verdicts: progress.bad(),
                         judged: memory.verdict.and(memory.since),
                     };
-                    lives.push((group.clone(), topic.clone(), Some(kept)));
+                    lives.push(LifeRow { group: group.clone(), topic: topic.clone(), kept: Some(kept) });
                 }
             }
         }
         for (topic, flow) in self.traffic.iter_mut().filter(|(_, flow)| flow.changed).take(MOST_BASELINES) {
             flow.changed = false;
-            baselines.push((topic.clone(), Some(flow.traffic.baseline.clone())));
+            let baseline = Some(flow.traffic.baseline.clone());
+            baselines.push(BaselineRow { topic: topic.clone(), baseline });
         }
         (lives, baselines)
     }
@@ -67,18 +68,19 @@ impl Judge {
 
     /// Takes back rows that could not be saved: the next call of [`Judge::unsaved`] returns them again.
     pub(crate) fn not_saved(&mut self, lives: Vec<LifeRow>, baselines: Vec<BaselineRow>) {
-        for (group, topic, life) in lives {
-            let progress = self.groups.get_mut(&group).and_then(|memory| memory.topics.get_mut(&topic));
+        for row in lives {
+            let memory = self.groups.get_mut(&row.group);
+            let progress = memory.and_then(|memory| memory.topics.get_mut(&row.topic));
             match progress {
                 Some(progress) => progress.turned = true,
-                None if life.is_none() => self.forgotten.lives.push((group, topic, None)),
+                None if row.kept.is_none() => self.forgotten.lives.push(row),
                 None => {}
             }
         }
-        for (topic, baseline) in baselines {
-            match self.traffic.get_mut(&topic) {
+        for row in baselines {
+            match self.traffic.get_mut(&row.topic) {
                 Some(flow) => flow.changed = true,
-                None if baseline.is_none() => self.forgotten.baselines.push((topic, None)),
+                None if row.baseline.is_none() => self.forgotten.baselines.push(row),
                 None => {}
             }
         }

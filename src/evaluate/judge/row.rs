@@ -15,8 +15,29 @@ pub(crate) struct Kept {
     pub(crate) judged: Option<SystemTime>,
 }
 
-/// The names of a group and a topic, and what is saved of them. `None` deletes the row.
-pub(crate) type LifeRow = (Arc<str>, Arc<str>, Option<Kept>);
+/// The row of a group on a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LifeRow {
+    /// The name of the consumer group.
+    pub(crate) group: Arc<str>,
+    /// The name of the topic.
+    pub(crate) topic: Arc<str>,
+    /// What is saved of the judgement. `None` deletes the row.
+    pub(crate) kept: Option<Kept>,
+}
 
-/// The name of a topic and its baseline. `None` deletes the row.
-pub(crate) type BaselineRow = (Arc<str>, Option<Baseline>);
+impl LifeRow {
+    /// A row to be deleted.
+    pub(super) fn deleted(group: &Arc<str>, topic: &Arc<str>) -> Self {
+        Self { group: group.clone(), topic: topic.clone(), kept: None }
+    }
+}
+
+/// The row of the usual traffic of a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BaselineRow {
+    /// The name of the topic.
+    pub(crate) topic: Arc<str>,
+    /// The usual traffic. `None` deletes the row.
+    pub(crate) baseline: Option<Baseline>,
+}

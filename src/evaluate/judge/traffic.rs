@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     anomaly::{self, Rate},
     groups::{Changes, CycleView, Judge},
+    row::BaselineRow,
 };
 use crate::{clock::since_1970, config};
 
@@ -25,7 +26,7 @@ impl Judge {
             flow.missing = if cycle.topics.contains_key(name) { 0 } else { flow.missing.saturating_add(1) };
             let stays = flow.missing < FORGET_AFTER;
             if !stays {
-                self.forgotten.baselines.push((name.clone(), None));
+                self.forgotten.baselines.push(BaselineRow { topic: name.clone(), baseline: None });
             }
             stays
         });

@@ -10,7 +10,7 @@ use std::{
 
 pub(crate) use world::{World, judge_world};
 
-use super::{Judge, Kept, Kind, Life, Moment, Status, Verdict};
+use super::{Judge, Kept, Kind, Life, LifeRow, Moment, Status, Verdict};
 use crate::config::{Cluster, Sources};
 
 const MINUTE: u64 = 60;
@@ -226,7 +226,7 @@ fn deleted_group_is_offline_and_is_forgotten_after_the_retention() {
     let (end, _) = judge_world(&mut judge, &without_groups, 120 + HOUR, MONDAY, &settings);
     assert!(end.groups.is_empty());
     let (lives, _) = judge.unsaved(true);
-    assert_eq!(lives, [("g".into(), "t".into(), None)], "in the history file, too");
+    assert_eq!(lives, [LifeRow::deleted(&"g".into(), &"t".into())], "in the history file, too");
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn saved_status_without_a_verdict_gets_a_verdict_in_the_first_cycle() {
     world.commits.insert(("g", "t"), 1000);
     let mut judge = Judge::default();
     let kept = Kept { life: Life::begin(Moment::default()), verdicts: BTreeMap::new(), judged: None };
-    judge.remember(vec![("g".into(), "t".into(), Some(kept))], Vec::new());
+    judge.remember(vec![LifeRow { group: "g".into(), topic: "t".into(), kept: Some(kept) }], Vec::new());
     let (judged, _) = judge_world(&mut judge, &world, 60, MONDAY, &settings);
     let group = &judged.groups["g"];
     assert_eq!((group.verdict, group.since), (Some(Verdict::Ok), UNIX_EPOCH + Duration::from_secs(MONDAY)));
