@@ -19,10 +19,10 @@ use crate::{
 pub(super) struct Memory {
     /// The metadata that the last cycle worked with.
     pub(super) metadata: Option<Arc<metadata::Snapshot>>,
-    pub(super) topics: topics::Watched,
-    pub(super) groups: groups::Watched,
+    pub(super) topics: topics::WatchedTopics,
+    pub(super) groups: groups::WatchedGroups,
     pub(super) lags: Lags,
-    pub(super) topology: topology::Watched,
+    pub(super) topology: topology::WatchedTopology,
     pub(super) visibility: Visibility,
     pub(super) batches: RecordBatches,
     pub(super) searches: Searches,

@@ -105,7 +105,7 @@ impl RecordBatches {
         wire: &wire::Cluster,
         metadata: &metadata::Snapshot,
         wanted: &OffsetSet,
-        topics: &topics::Watched,
+        topics: &topics::WatchedTopics,
         faults: &mut Faults,
     ) {
         let mut open = self.unknown(metadata, wanted, topics);
@@ -143,7 +143,7 @@ impl RecordBatches {
         &mut self,
         metadata: &metadata::Snapshot,
         wanted: &OffsetSet,
-        topics: &topics::Watched,
+        topics: &topics::WatchedTopics,
     ) -> BTreeMap<BrokerId, Vec<(TopicPartition, WantedOffset)>> {
         let mut open = BTreeMap::<BrokerId, Vec<(TopicPartition, WantedOffset)>>::new();
         for (topic, places) in wanted {

@@ -20,7 +20,7 @@ use crate::{
 
 /// The sources of ages.
 pub(crate) struct Sources<'a> {
-    pub(crate) topics: &'a topics::Watched,
+    pub(crate) topics: &'a topics::WatchedTopics,
     pub(crate) batches: &'a RecordBatches,
     pub(crate) searches: &'a Searches,
     /// The time by our own clock.
@@ -80,7 +80,7 @@ impl<'a> TopicAges<'a> {
 }
 
 /// Committed offsets so near to the log end that there may be only control batches between.
-pub(crate) fn near_log_end(committed: &OffsetSet, topics: &topics::Watched) -> OffsetSet {
+pub(crate) fn near_log_end(committed: &OffsetSet, topics: &topics::WatchedTopics) -> OffsetSet {
     select(committed, topics, |_| {
         |_, offset, log| {
             let Ends { start: Some(start), end: Some(end) } = log.ends else { return None };
@@ -92,7 +92,7 @@ pub(crate) fn near_log_end(committed: &OffsetSet, topics: &topics::Watched) -> O
 /// Offsets of the next records whose age our own samples do not give, or not exactly enough.
 pub(crate) fn undated(
     committed: &OffsetSet,
-    topics: &topics::Watched,
+    topics: &topics::WatchedTopics,
     batches: &RecordBatches,
     settings: &config::Lag,
     now: Duration,
@@ -109,7 +109,11 @@ pub(crate) fn undated(
 }
 
 /// The offsets that `choose` makes of the committed offsets of each topic.
-fn select<'a, F>(committed: &OffsetSet, topics: &'a topics::Watched, choose: impl Fn(&str) -> F) -> OffsetSet
+fn select<'a, F>(
+    committed: &OffsetSet,
+    topics: &'a topics::WatchedTopics,
+    choose: impl Fn(&str) -> F,
+) -> OffsetSet
 where
     F: Fn(i32, i64, topics::Log<'a>) -> Option<i64>,
 {

@@ -185,7 +185,7 @@ impl Searches {
     }
 
     /// Begins a search for each offset that is wanted and has none; forgets searches that are not wanted any more.
-    pub(crate) fn want(&mut self, wanted: OffsetSet, topics: &topics::Watched, now_ms: i64) {
+    pub(crate) fn want(&mut self, wanted: OffsetSet, topics: &topics::WatchedTopics, now_ms: i64) {
         self.now_ms = now_ms;
         self.topics.retain(|topic, _| wanted.contains_key(topic));
         for (topic, places) in wanted {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::known::Watched;
+use super::known::WatchedGroups;
 use crate::{
     cluster::{Api, Faults, OffsetSet, metadata},
     config,
@@ -36,7 +36,7 @@ impl Commits {
     }
 }
 
-impl Watched {
+impl WatchedGroups {
     /// Lists the groups, and reads their committed offsets and members.
     pub(crate) async fn ask(
         &mut self,

@@ -46,7 +46,7 @@ impl Known {
 
 /// The watched groups.
 #[derive(Debug, Default)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedGroups {
     pub(super) brokers: Vec<BrokerId>,
     pub(super) listing: Permission,
     /// Every broker has listed its groups in this cycle, and every group has a broker that lists it.
@@ -60,7 +60,7 @@ pub(crate) struct Watched {
     pub(super) known: BTreeMap<Arc<str>, Known>,
 }
 
-impl Watched {
+impl WatchedGroups {
     /// The groups, by name.
     pub(crate) fn known(&self) -> &BTreeMap<Arc<str>, Known> {
         &self.known

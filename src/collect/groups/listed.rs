@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::known::{Known, Watched};
+use super::known::{Known, WatchedGroups};
 use crate::{
     cluster::{Api, Faults, metadata},
     config,
@@ -20,7 +20,7 @@ use crate::{
 /// The topic in which Kafka keeps committed offsets: the leader of a partition coordinates the groups in it.
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
-impl Watched {
+impl WatchedGroups {
     /// Lists the groups of all brokers, and finds the coordinators of the groups that no broker lists.
     pub(crate) async fn list(
         &mut self,

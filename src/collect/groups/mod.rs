@@ -5,4 +5,4 @@ mod known;
 mod listed;
 
 pub(crate) use asked::Commits;
-pub(crate) use known::{Known, Watched};
+pub(crate) use known::{Known, WatchedGroups};

@@ -3,10 +3,10 @@
 use super::{
     memory::{PartitionMemory, TopicMemory},
     row::{HistoryRow, Loaded},
-    watched::Watched,
+    watched::WatchedTopics,
 };
 
-impl Watched {
+impl WatchedTopics {
     /// Takes in the histories that an earlier run of the service saved.
     pub(crate) fn remember(&mut self, loaded: Loaded) {
         for (topic, (id, partitions)) in loaded {
@@ -60,13 +60,13 @@ mod tests {
     use super::*;
     use crate::collect::history::History;
 
-    fn unsaved_partitions(watched: &mut Watched, all: bool) -> Vec<(i32, bool)> {
+    fn unsaved_partitions(watched: &mut WatchedTopics, all: bool) -> Vec<(i32, bool)> {
         watched.unsaved(all).iter().map(|row| (row.partition, row.history.is_some())).collect()
     }
 
     #[test]
     fn unsaved_history_is_returned_once_and_again_after_a_failed_write() {
-        let mut watched = Watched::default();
+        let mut watched = WatchedTopics::default();
         let history = |partition: i32, end| {
             let mut history = History::default();
             history.add(Duration::from_secs(1), end);

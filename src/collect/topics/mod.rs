@@ -12,4 +12,4 @@ mod watched;
 pub(crate) use log::{Log, Logs};
 pub(crate) use row::{HistoryRow, by_topic};
 pub use snapshot::{Partition, Topic};
-pub(crate) use watched::{Leaderless, LogOffsets, STEPS_BACK, Watched};
+pub(crate) use watched::{Leaderless, LogOffsets, STEPS_BACK, WatchedTopics};

@@ -60,19 +60,19 @@ impl Observed {
 /// Partitions without a leader.
 pub(crate) type Leaderless = Vec<TopicPartition>;
 
-/// The watched topics.
+/// The watched topics: what is remembered of each from one cycle to the next.
 #[derive(Debug, Default)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedTopics {
     pub(super) topics: BTreeMap<Arc<str>, TopicMemory>,
     /// Partitions whose rows are to be deleted from the history file.
     pub(super) deleted: Vec<HistoryRow>,
-    /// Topics with a log that was truncated or recreated, since the last call of [`Watched::take_recreated`].
+    /// Topics with a log that was truncated or recreated, since the last call of [`WatchedTopics::take_recreated`].
     recreated: Vec<Arc<str>>,
     /// The offset up to which lag is counted.
     isolation: Isolation,
 }
 
-impl Watched {
+impl WatchedTopics {
     /// The name as it is stored, so that every snapshot shares one allocation.
     pub(crate) fn name(&self, name: &str) -> Arc<str> {
         self.topics.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone())

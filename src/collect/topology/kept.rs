@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::watched::{Seen, Watched};
+use super::watched::{Seen, WatchedTopology};
 use crate::kafka::TopicId;
 
 /// The row of a topic in the history file.
@@ -25,7 +25,7 @@ pub(crate) struct KeptTopic {
     pub(crate) replicas: usize,
 }
 
-impl Watched {
+impl WatchedTopology {
     /// Restores the topics of an earlier run.
     pub(crate) fn remember(&mut self, topics: Vec<TopicRow>) {
         for TopicRow { topic, kept } in topics {

@@ -11,5 +11,5 @@ mod watched;
 pub use change::Change;
 pub(crate) use change::Changed;
 pub(crate) use kept::{KeptTopic, TopicRow};
-pub(crate) use watched::Watched;
+pub(crate) use watched::WatchedTopology;
 pub use watched::{Health, Topology};

@@ -97,7 +97,7 @@ pub struct Topology {
 
 /// What is remembered of the cluster from one cycle to the next.
 #[derive(Debug, Default)]
-pub(crate) struct Watched {
+pub(crate) struct WatchedTopology {
     pub(super) topics: BTreeMap<Arc<str>, Seen>,
     /// For each broker, the number of answers in a row that lacked it, and its rack.
     brokers: BTreeMap<BrokerId, (u8, Option<String>)>,
@@ -141,7 +141,7 @@ impl Seen {
     }
 }
 
-impl Watched {
+impl WatchedTopology {
     /// Compares the metadata with those of the cycle before; returns what has changed.
     pub(crate) fn observe(&mut self, metadata: &metadata::Snapshot) -> Vec<Changed> {
         let mut changes = std::mem::take(&mut self.changed);
@@ -423,7 +423,7 @@ mod tests {
         let (first, one): (Topic, &[_]) = (topic(1, &[(Some(1), &[1, 2], &[1, 2])]), &[1, 2]);
         let moved = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(1), &[1, 2], &[1])]);
         let again = topic(2, &[(Some(1), &[1, 2, 3], &[1])]);
-        let mut watched = Watched::default();
+        let mut watched = WatchedTopology::default();
         let mut earlier = Vec::new();
         let mut observe = |metadata: metadata::Snapshot| {
             watched.observe(&metadata);
@@ -451,12 +451,12 @@ mod tests {
     #[test]
     fn changes_during_a_restart_are_reported() {
         let one = topic(1, &[(Some(1), &[1, 2], &[1, 2])]);
-        let mut first = Watched::default();
+        let mut first = WatchedTopology::default();
         assert_eq!(first.observe(&metadata(&[1, 2], &[("a", Ok(one.clone())), ("b", Ok(one.clone()))])), []);
         let rows = first.unsaved();
         assert_eq!((rows.len(), first.unsaved().len()), (2, 0));
         first.not_saved(rows);
-        let mut second = Watched::default();
+        let mut second = WatchedTopology::default();
         second.remember(first.unsaved());
         let wider = topic(1, &[(Some(2), &[1, 2], &[1, 2]), (Some(2), &[1, 2], &[1, 2])]);
         let mut now = metadata(&[1, 2, 3], &[("a", Ok(wider)), ("c", Ok(one))]);
@@ -478,7 +478,7 @@ mod tests {
         let moving: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2, 3, 4, 5, 6], &[1, 2, 3]);
         let moved: (Option<i32>, &[i32], &[i32]) = (Some(4), &[4, 5, 6], &[4, 5, 6]);
         let two: (Option<i32>, &[i32], &[i32]) = (Some(1), &[1, 2], &[1, 2]);
-        let mut watched = Watched::default();
+        let mut watched = WatchedTopology::default();
         let mut observe = |one, other| {
             let changes = watched.observe(&metadata(&[1], &[("t", Ok(topic(1, &[one, other])))]));
             changes
@@ -498,7 +498,7 @@ mod tests {
 
     #[test]
     fn moved_leader_is_reported_with_its_partition_and_both_brokers() {
-        let mut watched = Watched::default();
+        let mut watched = WatchedTopology::default();
         let mut observe = |leaders: [Option<i32>; 3]| {
             let partitions = leaders.map(|leader| (leader, &[1, 2][..], &[1, 2][..]));
             let changes = watched.observe(&metadata(&[1, 2], &[("t", Ok(topic(1, &partitions)))]));
