@@ -10,7 +10,7 @@ use kafka_heartbeat::{
     catalog::collect as c,
     export::{
         otlp::{Encoder, Sent, Settings, Temporality},
-        prometheus::{Blocks, Format, Parts},
+        prometheus::{Blocks, Format, Parts, Storage},
     },
     metrics::{Series, Sink, Value},
 };
@@ -31,9 +31,10 @@ fn main() {
         .map(|number| [number / 50, number / 25 % 2, number % 25].map(|part| format!("some-name-{part}")))
         .collect();
     for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
-        for packed in [false, true] {
+        for storage in [Storage::Plain, Storage::Packed] {
+            let packed = storage == Storage::Packed;
             let write = || {
-                let mut blocks = Blocks::new(&BTreeMap::new(), format).only_packed(packed);
+                let mut blocks = Blocks::new(&BTreeMap::new(), format).storage(storage);
                 series(&names).for_each(|one| blocks.push(one));
                 let blocks = blocks.done();
                 let parts = Parts::of(&[&blocks], format);

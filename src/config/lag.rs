@@ -27,8 +27,8 @@ pub struct Lag {
     pub max_error: Duration,
     /// Whether the members of groups are asked for. Some switches of `[compat]` need members, too.
     pub members: bool,
-    /// Whether the sum of a group is exposed while a part of the group is not known.
-    pub partial_sums: bool,
+    /// Which partitions the sums of lag cover.
+    pub partial_sums: SumOver,
     /// The largest number of series of partitions, and of groups by topic.
     pub max_series: usize,
 }
@@ -40,6 +40,15 @@ pub enum Granularity {
     Partition,
     /// Series for each topic alone.
     Topic,
+}
+
+/// `[lag] partial_sums`: which partitions a sum of lag covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SumOver {
+    /// All partitions: a sum is absent while the lag of one of them is not known.
+    AllPartitions,
+    /// The partitions whose lag is known: a sum is absent only while the lag of no partition is known.
+    KnownPartitions,
 }
 
 /// `[lag] isolation`: the records that a consumer may read, in the words of Kafka's property `isolation.level`.
@@ -73,7 +82,11 @@ impl Lag {
             ),
             max_error: lag.duration("max.error"),
             members: lag.switch("members"),
-            partial_sums: lag.switch("partial_sums"),
+            partial_sums: if lag.switch("partial_sums") {
+                SumOver::KnownPartitions
+            } else {
+                SumOver::AllPartitions
+            },
             max_series: lag.parsed("max.series", "a number"),
         }
     }

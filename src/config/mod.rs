@@ -65,7 +65,7 @@ pub use history::History;
 pub use http::{Basic, Http, ServerTls};
 pub use kafka::{Properties, Property};
 pub use known::did_you_mean;
-pub use lag::{Granularity, Isolation, Lag};
+pub use lag::{Granularity, Isolation, Lag, SumOver};
 pub use load::{Config, load, read};
 pub use log::{Log, LogFormat};
 pub use log_dirs::LogDirs;

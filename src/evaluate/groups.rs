@@ -12,7 +12,7 @@ use crate::{
         groups::{Commits, Known},
         time_lag::NOTHING_UNREAD,
     },
-    config,
+    config::{self, SumOver},
     kafka::{
         Fault,
         admin::{CommittedOffsets, GroupKind, GroupState, Member},
@@ -41,16 +41,16 @@ pub struct Group {
 }
 
 impl Group {
-    /// Sums over all partitions. If one partition is not known, the sums are absent, except with `parts`.
-    pub fn sums(&self, parts: bool) -> Sums {
+    /// Sums of the lags of the group, over the partitions that `over` names.
+    pub fn sums(&self, over: SumOver) -> Sums {
         let lags = self.topics.values().flat_map(|lags| lags.values());
-        Sums::of(lags, self.unread.values().sum()).published(parts)
+        Sums::of(lags, self.unread.values().sum()).published(over)
     }
 
-    /// Sums over the partitions of a topic, in the same way.
-    pub fn topic_sums(&self, topic: &str, parts: bool) -> Sums {
+    /// Sums of the lags of the group on a topic, over the partitions that `over` names.
+    pub fn topic_sums(&self, topic: &str, over: SumOver) -> Sums {
         let lags = self.topics.get(topic).into_iter().flat_map(|lags| lags.values());
-        Sums::of(lags, self.unread.get(topic).copied().unwrap_or(0)).published(parts)
+        Sums::of(lags, self.unread.get(topic).copied().unwrap_or(0)).published(over)
     }
 
     /// The partition with the largest time lag of those with waiting records. Without time lags, the partition with the largest

@@ -6,6 +6,7 @@
 use crate::{
     cluster::Ends,
     collect::time_lag::{Method, TimeLag},
+    config::SumOver,
 };
 
 /// The lag of a group on a partition.
@@ -134,14 +135,14 @@ impl Sums {
         sums
     }
 
-    /// The sums that may be published. With `parts`, a sum over the known partitions is enough; else a sum is absent if one
-    /// partition is not known.
-    pub(crate) fn published(self, parts: bool) -> Self {
-        let whole = parts || self.unknown == 0;
+    /// The sums that may be published. A sum over all partitions is absent if one partition is not known.
+    pub(crate) fn published(self, over: SumOver) -> Self {
+        let known = over == SumOver::KnownPartitions;
+        let whole = known || self.unknown == 0;
         Self {
             records: self.records.filter(|_| whole),
             most: self.most.filter(|_| whole),
-            oldest: self.oldest.filter(|_| parts || self.unknown + self.undated == 0),
+            oldest: self.oldest.filter(|_| known || self.unknown + self.undated == 0),
             ..self
         }
     }

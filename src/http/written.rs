@@ -14,7 +14,7 @@ use super::form::Form;
 use crate::{
     board::Readings,
     config::Compat,
-    export::prometheus::{self, Block, Format},
+    export::prometheus::{self, Block, Format, Storage},
     metrics::{ClusterLabel, render},
     monitor,
     sync::lock,
@@ -43,10 +43,9 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The series of topics and groups. If they are `only_packed`, they are not kept in the form without gzip.
-    fn topics_and_groups(&self, readings: &Readings, format: Format, only_packed: bool) -> Vec<Block> {
-        let mut blocks =
-            prometheus::Blocks::new(self.labels, format).created(self.created).only_packed(only_packed);
+    /// The series of topics and groups.
+    fn topics_and_groups(&self, readings: &Readings, format: Format, storage: Storage) -> Vec<Block> {
+        let mut blocks = prometheus::Blocks::new(self.labels, format).created(self.created).storage(storage);
         render::topics_and_groups(readings, self.cluster, self.compat, &mut blocks);
         blocks.done()
     }
@@ -86,14 +85,14 @@ struct WrittenSnapshot {
     snapshot: Weak<monitor::Snapshot>,
     at: Instant,
     blocks: Arc<[Block]>,
-    /// Whether the blocks can be sent without gzip, too.
-    plain: bool,
+    /// The form in which the blocks are stored.
+    storage: Storage,
 }
 
 impl WrittenSnapshot {
     /// Whether an answer in this form can be made of the blocks.
     fn suits(&self, form: Form) -> bool {
-        self.plain || form.gzip
+        self.storage == Storage::Plain || form.gzip
     }
 
     fn is_of(&self, snapshot: &Arc<monitor::Snapshot>) -> bool {
@@ -145,7 +144,8 @@ impl Written {
         let without_gzip = Form { gzip: false, ..form };
         let plain =
             !form.gzip || lock(&self.wanted).get(&without_gzip).is_some_and(|demand| demand.is_regular());
-        let blocks = writer.topics_and_groups(readings, form.format, !plain);
+        let storage = if plain { Storage::Plain } else { Storage::Packed };
+        let blocks = writer.topics_and_groups(readings, form.format, storage);
         if form.gzip {
             prometheus::pack(&blocks);
         }
@@ -154,7 +154,7 @@ impl Written {
             snapshot: Arc::downgrade(snapshot),
             at: Instant::now(),
             blocks: blocks.clone(),
-            plain,
+            storage,
         };
         lock(&self.blocks).insert((board, form.format), written);
         blocks

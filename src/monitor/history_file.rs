@@ -194,7 +194,13 @@ impl Writer {
             memory.events.save_all();
             memory.topology.save_all();
         }
-        let (lives, baselines) = memory.judge.unsaved(samples);
+        if is_empty || extent.idle {
+            memory.topics.save_all();
+        }
+        if samples {
+            memory.judge.save_offsets();
+        }
+        let (lives, baselines) = memory.judge.unsaved();
         let mut changes = Changes {
             lives,
             baselines,
@@ -204,7 +210,7 @@ impl Writer {
         };
         if samples {
             self.samples_written = Instant::now();
-            changes.histories = memory.topics.unsaved(extent.idle || is_empty);
+            changes.histories = memory.topics.unsaved();
         }
         // Once a minute something is written in any case: that shows that the file can be written.
         if changes.is_empty() && !samples {

@@ -8,7 +8,7 @@ use std::{
 use kafka_heartbeat::{
     cluster::{Api, metadata},
     collect::{self, topology::Change},
-    config::{self, FlagSetting, Sources},
+    config::{self, FlagSetting, Sources, SumOver},
     kafka::{
         BrokerId, Fault,
         admin::{self, GroupKind, GroupState},
@@ -584,20 +584,22 @@ async fn partition_that_is_being_reassigned_does_not_count_as_under_replicated()
 
 #[tokio::test]
 async fn sums_of_a_topic_and_a_group_are_absent_if_one_partition_is_unknown() {
-    for (parts, expected) in [("false", [None, None]), ("true", [Some(50), Some(100)])] {
+    for (partial_sums, over, expected) in [
+        ("false", SumOver::AllPartitions, [None, None]),
+        ("true", SumOver::KnownPartitions, [Some(50), Some(100)]),
+    ] {
         let fakes = brokers(10, 3).await;
         coordinates(&fakes[0], 0, 1);
         fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 3)));
         fakes[1].on(|request: ListOffsetsRequest, _| Reply::Answer(ends(&request, |_| 6)));
-        let partial = [("lag", "partial_sums", parts)];
+        let partial = [("lag", "partial_sums", partial_sums)];
         let snapshot = probe(&fakes, &partial).await.cycle().await.unwrap();
         let group = &snapshot.groups["group-0"];
-        let parts = parts == "true";
         assert_eq!(
-            (group.topic_sums("topic-0", parts).most, group.sums(parts).records),
+            (group.topic_sums("topic-0", over).most, group.sums(over).records),
             (expected[0], expected[1])
         );
-        assert_eq!((group.unknown(), group.sums(parts).oldest.is_some()), (1, parts));
+        assert_eq!((group.unknown(), group.sums(over).oldest.is_some()), (1, expected[0].is_some()));
     }
 }
 
@@ -614,7 +616,10 @@ async fn committed_offsets_on_a_deleted_topic_change_no_sum() {
     });
     let snapshot = probe(&fakes, &[]).await.cycle().await.unwrap();
     let group = &snapshot.groups["group-0"];
-    assert_eq!((group.sums(false).records, group.unknown(), group.topics.len()), (Some(150), 0, 1));
+    assert_eq!(
+        (group.sums(SumOver::AllPartitions).records, group.unknown(), group.topics.len()),
+        (Some(150), 0, 1)
+    );
     assert_eq!(snapshot.faults, BTreeMap::from([((Api::OffsetFetch, Fault::UnknownTopic), 1)]));
 }
 
@@ -628,7 +633,7 @@ async fn state_of_a_group_that_its_coordinator_does_not_list_is_unknown() {
     fakes[0].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default().with_error_code(14)));
     let snapshot = probe.cycle().await.unwrap();
     let group = &snapshot.groups["group-0"];
-    assert_eq!((group.state, group.sums(false).records), (GroupState::Unknown, Some(150)));
+    assert_eq!((group.state, group.sums(SumOver::AllPartitions).records), (GroupState::Unknown, Some(150)));
 }
 
 /// Publishes the last metadata again after a change of their topics.

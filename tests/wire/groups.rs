@@ -2,6 +2,7 @@
 
 use kafka_heartbeat::{
     cluster::Api,
+    config::SumOver,
     kafka::{
         Capability, Fault,
         admin::{GroupKind, GroupState},
@@ -50,7 +51,7 @@ async fn group_that_its_coordinator_refuses_costs_few_requests_and_leaves_other_
         assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 2), Some(50));
         let group = &snapshot.groups["group-1"];
         assert_eq!((group.fault, group.topics.len()), (Some(Fault::NoLeader), 0));
-        assert_eq!(group.sums(true).records, None, "an unknown lag is absent, not 0");
+        assert_eq!(group.sums(SumOver::KnownPartitions).records, None, "an unknown lag is absent, not 0");
         assert_eq!(snapshot.faults[&(Api::OffsetFetch, Fault::NoLeader)], cycle);
         assert!(asked() - before <= 4, "cycle {cycle}: {} requests", asked() - before);
         before = asked();
@@ -66,7 +67,7 @@ async fn share_groups_are_listed_without_requests_for_committed_offsets() {
     let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.unwrap();
     let group = &snapshot.groups["shared"];
     assert_eq!((group.state, group.kind, group.fault), (GroupState::Stable, GroupKind::Share, None));
-    assert_eq!((group.topics.len(), group.sums(true).records), (0, None));
+    assert_eq!((group.topics.len(), group.sums(SumOver::KnownPartitions).records), (0, None));
     assert_eq!(snapshot.faults.len(), 0, "{:?}", snapshot.faults);
     assert!(fakes.iter().all(|fake| fake.count::<OffsetFetchRequest>() == 0));
 }
@@ -102,7 +103,11 @@ async fn group_without_a_coordinator_keeps_its_last_lag_and_is_not_deleted() {
         let snapshot = probe.cycle().await.unwrap();
         let group = snapshot.groups.get("group-1").unwrap_or_else(|| panic!("deleted in cycle {cycle}"));
         assert_eq!((group.fault, group.state), (Some(Fault::NoLeader), GroupState::Unknown));
-        assert_eq!((group.sums(false).records, group.unknown()), (Some(150), 3), "the last offsets are kept");
+        assert_eq!(
+            (group.sums(SumOver::AllPartitions).records, group.unknown()),
+            (Some(150), 3),
+            "the last offsets are kept"
+        );
         assert!(
             group.topics["topic-1"].values().all(|lag| lag.time.is_some()),
             "the time lag is known: {group:?}"

@@ -17,21 +17,25 @@ impl WatchedTopics {
         }
     }
 
-    /// The rows to write to the history file: partitions whose history changed since the last call, or with `all` every
-    /// partition that has a history. A history to which no record was added is not changed, although its last sample covers
-    /// a longer time. Its longer time is written when the service stops, or when the history file was replaced.
+    /// The rows to write to the history file: partitions whose history changed since the last call. A history to which no
+    /// record was added is not changed, although its last sample covers a longer time.
     /// A deleted partition is returned once, as a row without a history.
-    pub(crate) fn unsaved(&mut self, all: bool) -> Vec<HistoryRow> {
+    pub(crate) fn unsaved(&mut self) -> Vec<HistoryRow> {
         let mut rows = std::mem::take(&mut self.deleted);
         for (topic, memory) in &mut self.topics {
-            let wanted = |seen: &PartitionMemory| seen.changed || (all && !seen.history.is_empty());
-            for (number, seen) in memory.partitions.iter_mut().filter(|(_, seen)| wanted(seen)) {
+            for (number, seen) in memory.partitions.iter_mut().filter(|(_, seen)| seen.changed) {
                 seen.changed = false;
                 let history = Some(seen.history.clone());
                 rows.push(HistoryRow { topic: topic.clone(), partition: *number, id: memory.id, history });
             }
         }
         rows
+    }
+
+    /// Marks every history as changed, for the last write before the service stops, and for a new history file.
+    pub(crate) fn save_all(&mut self) {
+        let partitions = self.topics.values_mut().flat_map(|memory| memory.partitions.values_mut());
+        partitions.for_each(|seen| seen.changed |= !seen.history.is_empty());
     }
 
     /// Marks rows whose write to the history file failed: the next call of `unsaved` returns them again.
@@ -60,8 +64,8 @@ mod tests {
     use super::*;
     use crate::collect::history::History;
 
-    fn unsaved_partitions(watched: &mut WatchedTopics, all: bool) -> Vec<(i32, bool)> {
-        watched.unsaved(all).iter().map(|row| (row.partition, row.history.is_some())).collect()
+    fn unsaved_partitions(watched: &mut WatchedTopics) -> Vec<(i32, bool)> {
+        watched.unsaved().iter().map(|row| (row.partition, row.history.is_some())).collect()
     }
 
     #[test]
@@ -74,17 +78,18 @@ mod tests {
         };
         let loaded = [history(0, 5), history(1, 7)].map(|row| (row.partition, row.history.expect("one")));
         watched.remember(Loaded::from([("t".into(), (None, BTreeMap::from(loaded)))]));
-        assert_eq!(unsaved_partitions(&mut watched, false), [], "a loaded history is already in the file");
+        assert_eq!(unsaved_partitions(&mut watched), [], "a loaded history is already in the file");
+        watched.save_all();
         assert_eq!(
-            unsaved_partitions(&mut watched, true),
+            unsaved_partitions(&mut watched),
             [(0, true), (1, true)],
             "every history is written when the service stops"
         );
         watched.deleted.push(HistoryRow::deleted(&"t".into(), 9));
         watched.topics.get_mut("t").expect("a topic").partitions.get_mut(&1).expect("one").changed = true;
-        let rows = watched.unsaved(false);
-        assert_eq!((rows.len(), unsaved_partitions(&mut watched, false)), (2, vec![]));
+        let rows = watched.unsaved();
+        assert_eq!((rows.len(), unsaved_partitions(&mut watched)), (2, vec![]));
         watched.not_saved(rows);
-        assert_eq!(unsaved_partitions(&mut watched, false), [(9, false), (1, true)]);
+        assert_eq!(unsaved_partitions(&mut watched), [(9, false), (1, true)]);
     }
 }

@@ -23,7 +23,7 @@ impl Judge {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{MONDAY, World, cluster, judge_world};
+    use super::super::tests::{MONDAY, World, all_unsaved, cluster, judge_world};
     use super::*;
 
     #[test]
@@ -37,7 +37,7 @@ mod tests {
             world.commits.insert((name, "t"), 1000);
         }
         judge_world(&mut judge, &world, 0, MONDAY, &settings);
-        judge.unsaved(true);
+        all_unsaved(&mut judge);
         // One group after the other is deleted, the last one of the alphabet first; "a" stays.
         let mut last = None;
         for (number, name) in (1..).zip(["e", "d", "c", "b"]) {
@@ -50,7 +50,7 @@ mod tests {
         let groups = last.expect("judged").groups;
         let names = groups.iter().map(|(name, group)| (&**name, group.absent)).collect::<Vec<_>>();
         assert_eq!(names, [("a", false), ("b", true), ("c", true)]);
-        let (lives, _) = judge.unsaved(true);
+        let (lives, _) = all_unsaved(&mut judge);
         let forgotten: Vec<_> =
             lives.iter().filter(|row| row.kept.is_none()).map(|row| &*row.group).collect();
         assert_eq!(forgotten, ["e", "d"], "the history file forgets these groups, too");

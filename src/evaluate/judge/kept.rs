@@ -30,13 +30,13 @@ impl Judge {
         }
     }
 
-    /// The rows that changed since the last call. Rows of which only the committed offsets changed are included only with
-    /// `all`: losing them matters less than losing a change of status or verdict.
-    pub(crate) fn unsaved(&mut self, all: bool) -> (Vec<LifeRow>, Vec<BaselineRow>) {
+    /// The rows whose status or verdict changed since the last call, and the rows that [`Judge::save_offsets`] or
+    /// [`Judge::save_all`] marked.
+    pub(crate) fn unsaved(&mut self) -> (Vec<LifeRow>, Vec<BaselineRow>) {
         let Forgotten { mut lives, mut baselines } = std::mem::take(&mut self.forgotten);
         for (group, memory) in &mut self.groups {
             for (topic, progress) in &mut memory.topics {
-                if progress.turned || (all && progress.moved) {
+                if progress.turned {
                     progress.turned = false;
                     progress.moved = false;
                     let kept = Kept {
@@ -56,14 +56,22 @@ impl Judge {
         (lives, baselines)
     }
 
+    /// Marks the rows of which only the committed offsets changed, so that they are saved, too. Losing them matters less than
+    /// losing a change of status or verdict, so they are saved less often.
+    pub(crate) fn save_offsets(&mut self) {
+        self.progresses().for_each(|progress| progress.turned |= progress.moved);
+    }
+
     /// Marks everything as changed, so that it is saved to a new history file.
     pub(crate) fn save_all(&mut self) {
         self.drop_deletions();
-        self.groups
-            .values_mut()
-            .flat_map(|memory| memory.topics.values_mut())
-            .for_each(|progress| progress.turned = true);
+        self.progresses().for_each(|progress| progress.turned = true);
         self.traffic.values_mut().for_each(|flow| flow.changed = true);
+    }
+
+    /// The progress of every group on every topic.
+    fn progresses(&mut self) -> impl Iterator<Item = &mut TopicProgress> {
+        self.groups.values_mut().flat_map(|memory| memory.topics.values_mut())
     }
 
     /// Takes back rows that could not be saved: the next call of [`Judge::unsaved`] returns them again.

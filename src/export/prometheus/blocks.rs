@@ -51,9 +51,17 @@ pub struct Blocks {
     format: Format,
     /// When the counters began. Absent if the format has no place for it, or if it is not wanted.
     created: Option<SystemTime>,
-    /// Whether only the compressed form is kept.
-    only_packed: bool,
+    storage: Storage,
     written: BTreeMap<&'static str, Open>,
+}
+
+/// The form in which the samples of a block are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// As they were written: they can be sent with gzip and without.
+    Plain,
+    /// Compressed as soon as they were written: they can be sent with gzip alone, and need a twentieth of the memory.
+    Packed,
 }
 
 /// A block that is being written.
@@ -75,7 +83,7 @@ impl Blocks {
                 Format::Text | Format::OpenMetrics => text::pair(&mut written, name, value),
             }
         }
-        Self { constant: written, format, created: None, only_packed: false, written: BTreeMap::new() }
+        Self { constant: written, format, created: None, storage: Storage::Plain, written: BTreeMap::new() }
     }
 
     /// Writes when the counters began: in `_created` of OpenMetrics, and in protobuf.
@@ -84,10 +92,10 @@ impl Blocks {
         Self { created, ..self }
     }
 
-    /// Compresses series as they come, and keeps only the compressed form, which needs a twentieth of the memory.
+    /// Sets the form in which series are stored; [`Storage::Plain`] if it is not set.
     #[must_use]
-    pub fn only_packed(self, only_packed: bool) -> Self {
-        Self { only_packed, ..self }
+    pub fn storage(self, storage: Storage) -> Self {
+        Self { storage, ..self }
     }
 
     /// Writes one series.
@@ -104,7 +112,7 @@ impl Blocks {
             Format::Protobuf => protobuf::metric(out, constant, one, created),
             Format::Text | Format::OpenMetrics => text::Writer { out, constant, format, created }.series(one),
         }
-        if self.only_packed && block.samples.len() > PACKED_AT_ONCE {
+        if self.storage == Storage::Packed && block.samples.len() > PACKED_AT_ONCE {
             block.before.push(Piece::of(&block.samples));
             block.length += block.samples.len();
             block.samples.clear();

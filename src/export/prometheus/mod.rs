@@ -9,7 +9,7 @@ mod parts;
 mod protobuf;
 mod text;
 
-pub use blocks::{Block, Blocks};
+pub use blocks::{Block, Blocks, Storage};
 pub use encode::encode;
 pub use format::Format;
 pub use parts::{Parts, count, pack};

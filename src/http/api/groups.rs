@@ -28,8 +28,8 @@ pub(in crate::http) fn groups(state: &State, query: &ClusterQuery) -> Response {
         let chosen = snapshot.groups.iter().filter(|(name, _)| {
             query.group.as_deref().is_none_or(|group| group == &***name) && query.finds(name)
         });
-        let parts = readings.settings.lag.partial_sums;
-        let mut chosen: Vec<_> = chosen.map(|(name, group)| (name, group, group.sums(parts))).collect();
+        let over = readings.settings.lag.partial_sums;
+        let mut chosen: Vec<_> = chosen.map(|(name, group)| (name, group, group.sums(over))).collect();
         chosen.sort_by_key(|(_, _, sums)| Reverse((sums.oldest.map(|oldest| oldest.age), sums.records)));
         let groups = chosen.iter().take(query.most()).map(|(name, group, sums)| {
             let judged = snapshot.judged.groups.get(*name);

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     board::Readings,
     collect::time_lag::{Method, TimeLag},
+    config::SumOver,
     evaluate::{
         groups::Group,
         judge::{self, Status, Verdict},
@@ -52,12 +53,12 @@ struct Summed<'a> {
 }
 
 impl<'a> Summed<'a> {
-    fn new(name: &'a Arc<str>, group: &'a Group, partial_sums: bool) -> Self {
+    fn new(name: &'a Arc<str>, group: &'a Group, over: SumOver) -> Self {
         let lags = || group.topics.values().flat_map(|lags| lags.values());
         Self {
             name,
             group,
-            sums: group.sums(partial_sums),
+            sums: group.sums(over),
             lost: lags().filter_map(|lag| lag.lost).sum(),
             resets: lags().filter(|lag| lag.reset).count(),
         }
@@ -101,9 +102,9 @@ pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usiz
     let Some(snapshot) = readings.collect.fresh() else {
         return Rows::not_known(readings.settings.lag.enabled);
     };
-    let partial_sums = readings.settings.lag.partial_sums;
+    let over = readings.settings.lag.partial_sums;
     let named = snapshot.groups.iter().filter(|(name, _)| name.contains(search));
-    let mut found: Vec<_> = named.map(|(name, group)| Summed::new(name, group, partial_sums)).collect();
+    let mut found: Vec<_> = named.map(|(name, group)| Summed::new(name, group, over)).collect();
     found.sort_by_key(|Summed { name, group, sums, lost, resets }| {
         let trouble = *lost > 0 || *resets > 0 || group.fault.is_some() || group.unknown() > 0;
         (

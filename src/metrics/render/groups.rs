@@ -6,7 +6,7 @@ use super::{capped::Capped, judge, lag};
 use crate::{
     catalog::collect as c,
     collect::topics::Topic,
-    config::{self, Granularity},
+    config::{self, Granularity, SumOver},
     evaluate::groups::Group,
     kafka::admin::Member,
     metrics::{Sink, Value, values::text},
@@ -42,7 +42,7 @@ pub(super) fn groups<'a>(
 }
 
 /// A group as a whole. Without any committed offset, because they could not be read, only its state is exposed.
-fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, series: &mut impl Sink<'a>) {
+fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, over: SumOver, series: &mut impl Sink<'a>) {
     let at = || [text(name), text(group)];
     let state = [text(name), text(group), text(seen.state.as_str()), text(seen.kind.as_str())];
     series.push(c::GROUP_STATE.series(state, Value::Count(1)));
@@ -50,7 +50,7 @@ fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, partial: bool, se
         return;
     }
     series.push(c::GROUP_UNKNOWN.series(at(), Value::Count(seen.unknown() as u64)));
-    let sums = seen.sums(partial);
+    let sums = seen.sums(over);
     series.take(sums.records.map(|sum| c::GROUP_SUM.series(at(), Value::Number(sum as f64))));
     series.take(sums.most.map(|most| c::GROUP_MAX.series(at(), Value::Number(most as f64))));
     series.take(
@@ -69,7 +69,7 @@ fn lost<'a>(name: &'a str, snapshot: &'a Snapshot, series: &mut impl Sink<'a>) {
 }
 
 /// Lag by group and topic, and the number of partitions whose lag is to be taken with care.
-fn sums<'a>(name: &'a str, snapshot: &'a Snapshot, partial: bool, capped: &mut Capped<'_, impl Sink<'a>>) {
+fn sums<'a>(name: &'a str, snapshot: &'a Snapshot, over: SumOver, capped: &mut Capped<'_, impl Sink<'a>>) {
     let mut compacted: u64 = 0;
     let mut losing: u64 = 0;
     for (group, seen) in &snapshot.groups {
@@ -78,7 +78,7 @@ fn sums<'a>(name: &'a str, snapshot: &'a Snapshot, partial: bool, capped: &mut C
             if is_compacted(snapshot, topic) {
                 compacted += lags.len() as u64;
             }
-            let sums = seen.topic_sums(topic, partial);
+            let sums = seen.topic_sums(topic, over);
             let at = || [text(name), text(group), text(topic)];
             let records = sums.records.map(|sum| Value::Number(sum as f64));
             capped.take(records.map(|sum| c::GROUP_TOPIC_SUM.series(at(), sum)));

@@ -10,7 +10,7 @@ use std::{
 
 pub(crate) use world::{World, judge_world};
 
-use super::{Judge, Kept, Kind, Life, LifeRow, Moment, Status, Verdict};
+use super::{BaselineRow, Judge, Kept, Kind, Life, LifeRow, Moment, Status, Verdict};
 use crate::config::{Cluster, Sources};
 
 const MINUTE: u64 = 60;
@@ -19,6 +19,12 @@ const DAY: u64 = 24 * HOUR;
 
 /// A Monday, midnight.
 pub(crate) const MONDAY: u64 = 1_780_272_000;
+
+/// The rows that are written once a minute: those whose status, verdict or committed offsets changed.
+pub(crate) fn all_unsaved(judge: &mut Judge) -> (Vec<LifeRow>, Vec<BaselineRow>) {
+    judge.save_offsets();
+    judge.unsaved()
+}
 
 /// A cluster with the default settings.
 pub(crate) fn cluster() -> Cluster {
@@ -173,12 +179,12 @@ fn deleted_group_has_no_verdict_after_a_restart() {
     for minute in 0..9 {
         judge_world(&mut judge, &world, minute * MINUTE, MONDAY, &settings);
     }
-    judge.unsaved(true);
+    all_unsaved(&mut judge);
     world.commits.clear();
     let deleted = [9, 10].map(|minute| judge_world(&mut judge, &world, minute * MINUTE, MONDAY, &settings).1);
     assert_eq!(deleted.map(|changes| changes.statuses.len()), [0, 0], "the group was offline before");
     let mut again = Judge::default();
-    again.remember(judge.unsaved(false).0, Vec::new());
+    again.remember(judge.unsaved().0, Vec::new());
     world.unlisted = true;
     let (judged, _) = judge_world(&mut again, &world, 0, MONDAY, &settings);
     assert_eq!((judged.groups["g"].verdict, judged.groups["g"].absent), (None, false), "the listing failed");
@@ -225,7 +231,7 @@ fn deleted_group_is_offline_and_is_forgotten_after_the_retention() {
     assert!(later.groups.contains_key("g") && changes.statuses.is_empty());
     let (end, _) = judge_world(&mut judge, &without_groups, 120 + HOUR, MONDAY, &settings);
     assert!(end.groups.is_empty());
-    let (lives, _) = judge.unsaved(true);
+    let (lives, _) = all_unsaved(&mut judge);
     assert_eq!(lives, [LifeRow::deleted(&"g".into(), &"t".into())], "in the history file, too");
 }
 
@@ -252,7 +258,7 @@ fn group_has_the_verdict_of_its_worst_partition_since_it_was_reached() {
     assert_eq!((judged.groups["g"].verdict, judged.groups["g"].since), (group.verdict, group.since));
     world.unknown.clear();
     let mut again = Judge::default();
-    again.remember(judge.unsaved(true).0, Vec::new());
+    again.remember(all_unsaved(&mut judge).0, Vec::new());
     for minute in 10..13 {
         let (judged, _) =
             judge_world(&mut again, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
@@ -269,7 +275,7 @@ fn group_has_the_verdict_of_its_worst_partition_since_it_was_reached() {
     assert_eq!(judged.groups["g"].verdict, Some(Verdict::Reset));
     // After a restart a reset has to be seen in two cycles. Until then the saved verdict stays.
     let mut again = Judge::default();
-    again.remember(judge.unsaved(true).0, Vec::new());
+    again.remember(all_unsaved(&mut judge).0, Vec::new());
     world.unsure = true;
     let (judged, _) = judge_world(&mut again, &world, 960, MONDAY + 960, &settings);
     let since = UNIX_EPOCH + Duration::from_secs(MONDAY + 900);
@@ -285,7 +291,7 @@ fn judge_after_a_restart_continues_with_the_saved_samples() {
     for minute in 0..3 {
         judge_world(&mut judge, &world, minute * MINUTE, MONDAY + minute * MINUTE, &settings);
     }
-    let (lives, baselines) = judge.unsaved(false);
+    let (lives, baselines) = judge.unsaved();
     assert_eq!(lives.len(), 1, "the group is nearer to offline");
     let mut again = Judge::default();
     again.remember(lives, baselines);
@@ -297,10 +303,10 @@ fn judge_after_a_restart_continues_with_the_saved_samples() {
         })
         .collect();
     assert_eq!(statuses, [Status::Online, Status::Offline], "three samples before, two after");
-    let (lives, _) = again.unsaved(false);
-    assert_eq!((lives.len(), again.unsaved(false).0.len()), (1, 0), "each change is returned once");
+    let (lives, _) = again.unsaved();
+    assert_eq!((lives.len(), again.unsaved().0.len()), (1, 0), "each change is returned once");
     again.not_saved(lives, Vec::new());
-    assert_eq!(again.unsaved(false).0.len(), 1, "a row that was not saved is returned again");
+    assert_eq!(again.unsaved().0.len(), 1, "a row that was not saved is returned again");
 }
 
 #[test]
