@@ -48,39 +48,44 @@ impl Excluded {
         Self { path: path.to_owned(), ..Self::default() }
     }
 
-    /// Reads the file if it has changed; returns whether it has. A file that does not exist leaves out nothing. A file that cannot
-    /// be read leaves out the same names as before.
-    pub(crate) async fn apply(&mut self, cluster: &mut config::Cluster) -> bool {
+    /// Reads the file if it has changed, and leaves out the names in it. A file that does not exist leaves out nothing. A file
+    /// that cannot be read leaves out the same names as before.
+    pub(crate) async fn apply(&mut self, cluster: &mut config::Cluster) {
+        let Some(names) = self.changed().await else { return };
+        let (path, name) = (self.path.display(), plain(&cluster.name));
+        for line in &names.wrong {
+            tracing::warn!("{path}:{line}: expected group NAME or topic NAME");
+        }
+        let (groups, topics) = (names.groups.len(), names.topics.len());
+        tracing::info!(cluster = name, groups, topics, "left out by {path}");
+        cluster.lag.groups_filter.exclude(names.groups);
+        cluster.lag.topics.exclude(names.topics);
+    }
+
+    /// The names in the file. Absent if the file has not changed since the last call, if it cannot be read, and while the disk
+    /// does not answer.
+    async fn changed(&mut self) -> Option<Names> {
         let reading = self.reading.get_or_insert_with(|| {
             let (path, version) = (self.path.clone(), self.version);
             tokio::task::spawn_blocking(move || read(&path, version))
         });
-        let Ok(read) = timeout(PATIENCE, reading).await else { return false };
+        let read = timeout(PATIENCE, reading).await.ok()?;
         self.reading = None;
-        let read = match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok(None) => return false,
+        match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok(None) => None,
             Ok(Some((names, version))) => {
                 self.version = version;
-                names
+                self.failing = false;
+                Some(names)
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
                     let path = self.path.display();
                     tracing::warn!("[lag] exclude.file: {path} cannot be read: {error}");
                 }
-                return false;
+                None
             }
-        };
-        self.failing = false;
-        let (path, name) = (self.path.display(), plain(&cluster.name));
-        for line in &read.wrong {
-            tracing::warn!("{path}:{line}: expected group NAME or topic NAME");
         }
-        let (groups, topics) = (read.groups.len(), read.topics.len());
-        tracing::info!(cluster = name, groups, topics, "left out by {path}");
-        cluster.lag.groups_filter.exclude(read.groups);
-        cluster.lag.topics.exclude(read.topics);
-        true
     }
 }
 
@@ -133,9 +138,10 @@ mod tests {
         let sources = config::Sources { bootstrap: Some("b:1".to_owned()), ..Default::default() };
         let mut cluster = config::load(&sources).expect("valid").clusters.remove(0);
         let mut excluded = Excluded::of(&path);
-        assert!(!excluded.apply(&mut cluster).await, "there is no file, and there was none");
+        assert_eq!(excluded.changed().await, None, "there is no file, and there was none");
         fs::write(&path, "# dead\n group  a b\ntopic t\ngroups c\n\n").expect("a file");
-        assert!(excluded.apply(&mut cluster).await && !excluded.apply(&mut cluster).await, "read once");
+        excluded.apply(&mut cluster).await;
+        assert_eq!(excluded.changed().await, None, "read once");
         let watches = |cluster: &config::Cluster| {
             (["a b", "c"].map(|group| cluster.lag.watches(group)), cluster.lag.topics.covers("t"))
         };
@@ -143,10 +149,10 @@ mod tests {
         cluster.lag.groups = vec!["a b".to_owned()];
         assert!(!cluster.lag.watches("a b"), "the exclusion file wins over the configured groups");
         fs::remove_file(&path).expect("it was there");
-        assert!(excluded.apply(&mut cluster).await);
+        excluded.apply(&mut cluster).await;
         assert_eq!(watches(&cluster), ([true, true], true));
         fs::create_dir(&path).expect("a folder in its place");
-        assert!(!excluded.apply(&mut cluster).await && excluded.failing);
+        assert!(excluded.changed().await.is_none() && excluded.failing);
         assert_eq!(parse("x\ngroup\ntopic  y ").wrong, [1, 2]);
     }
     #[tokio::test]
@@ -162,10 +168,12 @@ mod tests {
             Ok(Some((parse("group g"), None)))
         }));
         for _ in 0..3 {
-            assert!(!excluded.apply(&mut cluster).await && excluded.reading.is_some());
+            assert!(excluded.changed().await.is_none() && excluded.reading.is_some());
         }
         answer.send(()).expect("somebody waits");
-        while !excluded.apply(&mut cluster).await {}
-        assert!(!cluster.lag.watches("g") && excluded.reading.is_none());
+        while cluster.lag.watches("g") {
+            excluded.apply(&mut cluster).await;
+        }
+        assert!(excluded.reading.is_none());
     }
 }

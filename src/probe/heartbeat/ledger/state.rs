@@ -183,20 +183,6 @@ impl Ledger {
         }
     }
 
-    /// The instant at which [`Ledger::advance`] has something to do, unless an event comes before; `None` if no
-    /// heartbeat is waited for.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = self.books.values().filter_map(|book| {
-            let entry = book.get(book.judged)?;
-            Some(self.instant(entry.intended) + self.settings.deadline)
-        });
-        let horizons = self.books.values().filter_map(|book| {
-            let entry = book.entries.front()?;
-            Some(self.instant(entry.intended) + self.settings.horizon)
-        });
-        deadlines.chain(horizons).min()
-    }
-
     /// The heartbeats that ended since the last call and are to be logged or exported: the bad ones, and those with the
     /// ids of a trace.
     pub fn take_ended(&mut self) -> impl Iterator<Item = Arc<EndedHeartbeat>> {
