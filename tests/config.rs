@@ -394,6 +394,12 @@ fn certificate_without_key_and_login_without_password_are_refused() {
     let printed = format!("{whole:?}\n{}", whole.listing());
     assert!(printed.contains("basic.username = a") && !printed.contains("hush"), "{printed}");
     assert!(http("basic.username = a:b\nbasic.password = hush\n").is_err(), "the colon ends the name");
+    let alone = http("tls.client.ca = ca.pem\nbearer.token = two words\n").expect_err("two mistakes");
+    let expected = [
+        "config.ini:4: [http] tls.client.ca: needs tls.certificate and tls.key beside it: client certificates are part of TLS",
+        "config.ini:5: [http] bearer.token: expected letters, digits and -._~+/=, found \"***\"",
+    ];
+    assert_eq!(alone.lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]

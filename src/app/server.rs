@@ -52,13 +52,14 @@ impl Server {
     }
 }
 
-/// Logs the address, notifies the supervisor, and warns of a password in clear text.
+/// Logs the address, notifies the supervisor, and warns of a password or a token in clear text.
 fn announce(config: &Config, listener: &TcpListener) {
     let Ok(address) = listener.local_addr() else { return };
     let scheme = if config.http.tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}/");
     supervisor::ready(&format!("{scheme}://{address}/"));
-    if config.http.basic.is_some() && config.http.tls.is_none() && !address.ip().is_loopback() {
-        tracing::warn!("without [http] tls.certificate the password travels in clear text");
+    let has_secret = config.http.basic.is_some() || config.http.bearer.is_some();
+    if has_secret && config.http.tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!("without [http] tls.certificate the password or the token travels in clear text");
     }
 }

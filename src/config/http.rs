@@ -17,19 +17,40 @@ pub struct Http {
     pub tls: Option<ServerTls>,
     /// The login that every path but the health checks asks for; `None` asks for none.
     pub basic: Option<Basic>,
+    /// The token that a request may carry instead of the login; `None` if there is none.
+    pub bearer: Option<Token>,
     /// The largest number of connections at the same time, at least 1. A few more are answered on the health paths.
     pub connections: usize,
     /// Whether counters are exposed with the time since which they count.
     pub created_timestamps: bool,
 }
 
-/// `[http] tls.certificate` and `tls.key`: PEM files.
+/// `[http] tls.certificate`, `tls.key` and `tls.client.ca`: PEM files.
 #[derive(Debug, Clone)]
 pub struct ServerTls {
     /// The server's certificate, followed by those between it and the root.
     pub certificate: PathBuf,
     /// The private key of the certificate, not encrypted.
     pub key: PathBuf,
+    /// The CA certificates, one of which must have signed a client's certificate; `None` asks for no client certificate.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// `[http] bearer.token`, which is never printed.
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// The token as a request carries it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
 }
 
 /// `[http] basic.username` and `basic.password`: the login of basic authentication.
@@ -49,22 +70,44 @@ impl fmt::Debug for Basic {
 
 impl Http {
     pub(super) fn read(mut http: Reader<'_>) -> Self {
-        let tls = http.pair("tls.certificate", "tls.key");
+        let tls = tls(&mut http);
         let basic = http.pair("basic.username", "basic.password");
         if basic.is_some_and(|(username, _)| username.contains(':')) {
             http.expected("basic.username", "a name without a colon");
         }
         Self {
             listen: listen(&mut http),
-            tls: tls.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into() }),
+            tls,
             basic: basic.map(|(username, password)| Basic {
                 username: username.to_owned(),
                 password: password.to_owned(),
             }),
+            bearer: bearer(&mut http),
             connections: connections(&mut http),
             created_timestamps: http.switch("created_timestamps"),
         }
     }
+}
+
+fn tls(http: &mut Reader<'_>) -> Option<ServerTls> {
+    let pair = http.pair("tls.certificate", "tls.key");
+    let client_ca = http.path("tls.client.ca");
+    if client_ca.is_some() && pair.is_none() {
+        http.problem(
+            "tls.client.ca",
+            "needs tls.certificate and tls.key beside it: client certificates are part of TLS",
+        );
+    }
+    pair.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into(), client_ca })
+}
+
+/// The token that a request may carry. RFC 6750 allows letters, digits and `-._~+/=` in it.
+fn bearer(http: &mut Reader<'_>) -> Option<Token> {
+    let token = http.optional("bearer.token")?;
+    if !token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)) {
+        http.expected("bearer.token", "letters, digits and -._~+/=");
+    }
+    Some(Token(token.to_owned()))
 }
 
 fn connections(http: &mut Reader<'_>) -> usize {

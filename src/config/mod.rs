@@ -62,7 +62,7 @@ pub use filter::Filter;
 pub use freshness::Freshness;
 pub use heartbeat::Heartbeat;
 pub use history::History;
-pub use http::{Basic, Http, ServerTls};
+pub use http::{Basic, Http, ServerTls, Token};
 pub use kafka::{Properties, Property};
 pub use known::did_you_mean;
 pub use lag::{Granularity, Isolation, Lag, SumOver};

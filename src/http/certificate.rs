@@ -11,9 +11,10 @@ use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking, time::timeout};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
+        RootCertStore, ServerConfig,
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
     },
 };
 
@@ -27,28 +28,44 @@ pub fn check(files: &ServerTls) -> Result<(), String> {
     acceptor(files).map(drop)
 }
 
-/// Reads the certificate and its key.
+/// Reads the certificate and its key, and the CA certificates of clients.
 fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, String> {
-    let read = |key: &str, path: &Path| {
-        fs::read(path).map_err(|error| format!("[http] {key}: {} cannot be read: {error}", path.display()))
-    };
-    let chain = read("tls.certificate", &files.certificate)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain).flatten().collect();
-    if chain.is_empty() {
-        return Err(format!(
-            "[http] tls.certificate: {} holds no PEM certificate",
-            files.certificate.display()
-        ));
-    }
+    let chain = certificates("tls.certificate", &files.certificate)?;
     let key = PrivateKeyDer::from_pem_slice(&read("tls.key", &files.key)?);
     let key = key.map_err(|_| format!("[http] tls.key: {} holds no PEM private key", files.key.display()))?;
+    let clients = client_verifier(files.client_ca.as_deref())?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+        .and_then(|builder| builder.with_client_cert_verifier(clients).with_single_cert(chain, key));
     let mut config =
         config.map_err(|error| format!("[http] tls.key: does not fit the certificate: {error}"))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn read(key: &str, path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("[http] {key}: {} cannot be read: {error}", path.display()))
+}
+
+/// The certificates of a PEM file, of which there must be one at least.
+fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&read(key, path)?).flatten().collect();
+    if found.is_empty() {
+        return Err(format!("[http] {key}: {} holds no PEM certificate", path.display()));
+    }
+    Ok(found)
+}
+
+/// Refuses a client certificate that no CA of the file signed. A client without a certificate may connect, because an
+/// orchestrator asks for its health without one; [`super::access`] refuses it on every other path.
+fn client_verifier(ca: Option<&Path>) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let Some(path) = ca else { return Ok(Arc::new(NoClientAuth)) };
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates("tls.client.ca", path)?);
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| format!("[http] tls.client.ca: {} cannot be used: {error}", path.display()))
 }
 
 /// The most time that a connection waits for the check of the files: the file system may hang. The check goes on.
@@ -65,7 +82,7 @@ pub(super) struct Certificate {
 /// The files, and when each was last modified at the last check; absent where the file system does not answer.
 struct Checked {
     files: ServerTls,
-    written: [Option<SystemTime>; 2],
+    written: Vec<Option<SystemTime>>,
 }
 
 impl Certificate {
@@ -116,8 +133,9 @@ impl Checked {
 }
 
 /// When each file was last modified; absent where the file system does not answer.
-fn written(files: &ServerTls) -> [Option<SystemTime>; 2] {
-    [&files.certificate, &files.key].map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok())
+fn written(files: &ServerTls) -> Vec<Option<SystemTime>> {
+    let paths = [&files.certificate, &files.key].into_iter().chain(&files.client_ca);
+    paths.map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok()).collect()
 }
 
 #[cfg(test)]
@@ -133,7 +151,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::http) fn files(folder: &Path) -> ServerTls {
-        ServerTls { certificate: folder.join("cert.pem"), key: folder.join("key.pem") }
+        ServerTls { certificate: folder.join("cert.pem"), key: folder.join("key.pem"), client_ca: None }
     }
 
     #[tokio::test]

@@ -33,6 +33,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    access::Certified,
     certificate::Certificate,
     connections::{Connections, Slot},
     paths,
@@ -119,7 +120,7 @@ async fn connect(
 ) {
     prepare(&stream);
     let Some(certificate) = certificate else {
-        converse(stream, slot, router, stopped).await;
+        converse(stream, None, slot, router, stopped).await;
         return;
     };
     let shake = async { certificate.latest().await.accept(stream).await };
@@ -128,7 +129,10 @@ async fn connect(
         handshake = timeout(HANDSHAKE, shake) => handshake,
     };
     match handshake {
-        Ok(Ok(stream)) => converse(stream, slot, router, stopped).await,
+        Ok(Ok(stream)) => {
+            let certified = stream.get_ref().1.peer_certificates().map(|_| Certified);
+            converse(stream, certified, slot, router, stopped).await;
+        }
         Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
         Err(_) => tracing::debug!("a TLS handshake took longer than {HANDSHAKE:?}"),
     }
@@ -145,9 +149,10 @@ fn prepare(stream: &TcpStream) {
     }
 }
 
-/// Answers the requests of one connection, one after the other.
+/// Answers the requests of one connection, one after the other. Each is marked if the peer has shown a certificate.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    certified: Option<Certified>,
     slot: Slot,
     router: Router,
     stopped: CancellationToken,
@@ -156,8 +161,11 @@ async fn converse(
     let requested = CancellationToken::new();
     let service = {
         let (slot, requested, router) = (slot.clone(), requested.clone(), TowerToHyperService::new(router));
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
             requested.cancel();
+            if let Some(mark) = certified {
+                request.extensions_mut().insert(mark);
+            }
             answer(&slot, &router, request)
         })
     };

@@ -4,8 +4,8 @@
 //! changes anything. Work that takes processor time is done off the async workers, so that a scrape does not delay the
 //! heartbeats.
 
+mod access;
 mod api;
-mod basic;
 mod certificate;
 mod connections;
 mod events;

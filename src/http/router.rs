@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use super::{
-    api, basic, events, health, metrics,
+    access, api, events, health, metrics,
     offload::render,
     page,
     state::{Shared, State},
@@ -20,7 +20,7 @@ use super::{
 
 /// The handler of each path.
 pub fn router(state: Shared) -> Router {
-    let basic = state.basic.clone();
+    let access = state.access.clone();
     let router = Router::new()
         .route("/", get(root))
         .route("/metrics", get(metrics::metrics))
@@ -48,8 +48,8 @@ pub fn router(state: Shared) -> Router {
         // Fast rather than small. Answers of /metrics that are packed already are left as they are.
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(state);
-    let router = match basic {
-        Some(expected) => router.layer(middleware::from_fn_with_state(expected, basic::ask)),
+    let router = match access {
+        Some(access) => router.layer(middleware::from_fn_with_state(access, access::ask)),
         None => router,
     };
     router.layer(middleware::from_fn(headers))

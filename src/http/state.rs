@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    basic,
+    access::Access,
     written::{Writer, Written},
 };
 use crate::{
@@ -40,8 +40,8 @@ pub struct State {
     pub(super) watchers: Arc<Semaphore>,
     /// The series of the collectors as they were last written.
     pub(super) written: Written,
-    /// The credentials that a request must carry; absent if none are required.
-    pub(super) basic: Option<basic::Expected>,
+    /// What a request must show; absent if every request is answered.
+    pub(super) access: Option<Arc<Access>>,
 }
 
 /// Reads what the process knows of itself: its memory, its descriptors, its exports.
@@ -69,7 +69,7 @@ impl State {
             stop,
             watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
             written: Written::default(),
-            basic: config.http.basic.as_ref().map(basic::expected),
+            access: Access::new(&config.http),
         }
     }
 

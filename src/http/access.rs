@@ -1,0 +1,94 @@
+//! Who may ask: every path but the health checks asks for what `[http]` configures.
+//!
+//! A login and a bearer token stand for each other: a request needs one of them. A client certificate is needed beside
+//! them, because it belongs to the connection and not to the request.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State as Extract},
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use subtle::ConstantTimeEq;
+
+use crate::config::{Basic, Http};
+
+/// What a request must show.
+pub(super) struct Access {
+    /// The name and the password, as `Authorization: Basic` carries them.
+    basic: Option<String>,
+    /// The token, as `Authorization: Bearer` carries it.
+    bearer: Option<String>,
+    /// Whether the connection must have shown a client certificate.
+    certificate: bool,
+}
+
+/// Marks a request whose connection has shown a client certificate that the CA of `[http] tls.client.ca` signed.
+#[derive(Clone, Copy)]
+pub(super) struct Certified;
+
+impl Access {
+    /// What `[http]` asks for. `None` if every request is answered.
+    pub(super) fn new(http: &Http) -> Option<Arc<Self>> {
+        let login = |Basic { username, password }: &Basic| STANDARD.encode(format!("{username}:{password}"));
+        let access = Self {
+            basic: http.basic.as_ref().map(login),
+            bearer: http.bearer.as_ref().map(|token| token.reveal().to_owned()),
+            certificate: http.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        };
+        (access.has_secret() || access.certificate).then(|| Arc::new(access))
+    }
+
+    /// Whether a request must carry a login or a token.
+    fn has_secret(&self) -> bool {
+        self.basic.is_some() || self.bearer.is_some()
+    }
+
+    /// Whether a request carries the login or the token.
+    fn knows(&self, request: &Request) -> bool {
+        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        given.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, credentials)| {
+            let expected = match scheme.to_ascii_lowercase().as_str() {
+                "basic" => self.basic.as_ref(),
+                "bearer" => self.bearer.as_ref(),
+                _ => None,
+            };
+            expected.is_some_and(|expected| bool::from(credentials.as_bytes().ct_eq(expected.as_bytes())))
+        })
+    }
+
+    /// The answer to a request without its login or token. Browsers ask their users for a password only if there is one.
+    fn unauthorized(&self) -> Response {
+        let challenge = match self.basic {
+            Some(_) => "Basic realm=\"kafka-heartbeat\", charset=\"UTF-8\"",
+            None => "Bearer realm=\"kafka-heartbeat\"",
+        };
+        let text = match (&self.basic, &self.bearer) {
+            (Some(_), Some(_)) => {
+                "this path needs the user name and password of [http] basic, or the token of [http] bearer\n"
+            }
+            (Some(_), None) => "this path needs the user name and password of [http] basic\n",
+            (None, _) => "this path needs the token of [http] bearer\n",
+        };
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)], text).into_response()
+    }
+}
+
+/// Answers 401 to a request without a login, and 403 to a connection without a client certificate, where they are
+/// configured and the path is no health check.
+pub(super) async fn ask(Extract(access): Extract<Arc<Access>>, request: Request, next: Next) -> Response {
+    if super::paths::is_health(request.uri().path()) {
+        return next.run(request).await;
+    }
+    if access.certificate && request.extensions().get::<Certified>().is_none() {
+        let text = "this path needs a client certificate that the CA of [http] tls.client.ca signed\n";
+        return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    if access.has_secret() && !access.knows(&request) {
+        return access.unauthorized();
+    }
+    next.run(request).await
+}
