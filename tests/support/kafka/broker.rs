@@ -22,6 +22,8 @@ pub(crate) struct Broker {
     pub(super) id: i32,
     pub(super) ports: Ports,
     pub(super) folder: PathBuf,
+    /// Arguments for the Java virtual machine beside those of every broker.
+    pub(super) flags: Vec<String>,
     /// The plaintext addresses of the whole cluster.
     pub(super) cluster: String,
     pub(super) process: Mutex<Option<Supervised>>,
@@ -111,6 +113,7 @@ impl Broker {
                      -Dorg.slf4j.simpleLogger.showDateTime=true \
                      -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS";
         let mut arguments: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
+        arguments.extend(self.flags.iter().cloned());
         let class_path = install::class_path().expect("checked before a cluster starts");
         arguments.extend(["-cp", class_path, "kafka.Kafka", "server.properties"].map(str::to_owned));
         *self.process() = Some(Supervised::java(&arguments, &self.folder, &self.log()));

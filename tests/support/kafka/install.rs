@@ -1,4 +1,5 @@
-//! The source of the program of the brokers: `KAFKA_HOME`, or Maven into `target/kafka`.
+//! The source of the program of the brokers: `KAFKA_HOME`, or Maven into `target/kafka`. Maven is the source of the other
+//! Java programs of the tests too.
 //!
 //! Test processes that run side by side share one copy; a file lock lets one of them fetch it.
 
@@ -34,9 +35,7 @@ pub(crate) fn lock(name: &str) -> File {
 }
 
 fn find() -> Result<String, String> {
-    if !runs("java", "-version") {
-        return Err("no java in PATH (17 or later)".into());
-    }
+    find_java()?;
     if let Some(home) = env::var_os("KAFKA_HOME") {
         let libs = Path::new(&home).join("libs");
         return if libs.is_dir() {
@@ -46,25 +45,38 @@ fn find() -> Result<String, String> {
         };
     }
     let version = version();
-    let libs = folder().join(format!("libs-{version}"));
-    let _one_at_a_time = lock("install.lock");
-    if !libs.is_dir() {
-        fetch(&version, &libs)?;
-    }
-    Ok(format!("{}/*", libs.display()))
+    let jars = jars(&format!("libs-{version}"), "kafka/pom.xml", &format!("kafka.version={version}"))?;
+    Ok(format!("{}/*", jars.display()))
 }
 
-/// Copies the program into `libs`: all of it or nothing.
-fn fetch(version: &str, libs: &Path) -> Result<(), String> {
-    if !runs("mvn", "-version") {
-        return Err("no mvn in PATH to fetch Kafka with, and KAFKA_HOME is not set".into());
+/// Whether there is a Java virtual machine, or a sentence for whoever misses it.
+pub(crate) fn find_java() -> Result<(), String> {
+    let found = runs("java", "-version");
+    if found { Ok(()) } else { Err("no java in PATH (17 or later)".into()) }
+}
+
+/// The folder `name` in [`folder`] with the jars that a pom names, its path relative to the test support. Maven
+/// copies them at the first use. `property` is a `name=value` that the pom refers to.
+pub(crate) fn jars(name: &str, pom: &str, property: &str) -> Result<PathBuf, String> {
+    let jars = folder().join(name);
+    let _one_at_a_time = lock("install.lock");
+    if !jars.is_dir() {
+        fetch(&jars, pom, property)?;
     }
-    let partial = libs.with_extension("partial");
+    Ok(jars)
+}
+
+/// Copies the jars into a folder: all of them or nothing.
+fn fetch(jars: &Path, pom: &str, property: &str) -> Result<(), String> {
+    if !runs("mvn", "-version") {
+        return Err(format!("no mvn in PATH to fetch the jars of tests/support/{pom} with"));
+    }
+    let partial = jars.with_extension("partial");
     let _ = fs::remove_dir_all(&partial);
     let result = Command::new("mvn")
         .args(["-q", "-B", "-f"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/kafka/pom.xml"))
-        .arg(format!("-Dkafka.version={version}"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(pom))
+        .arg(format!("-D{property}"))
         .arg(format!("-DoutputDirectory={}", partial.display()))
         .arg("-DexcludeArtifactIds=slf4j-reload4j") // Kafka 3 brings it; it is silent without a file of its own
         .arg("dependency:copy-dependencies")
@@ -73,9 +85,9 @@ fn fetch(version: &str, libs: &Path) -> Result<(), String> {
         .map_err(|error| format!("mvn did not start: {error}"))?;
     if !result.status.success() {
         let words = String::from_utf8_lossy(&result.stdout);
-        return Err(format!("mvn could not fetch Kafka {version}:\n{words}"));
+        return Err(format!("mvn could not fetch the jars of tests/support/{pom} ({property}):\n{words}"));
     }
-    fs::rename(&partial, libs).map_err(|error| format!("cannot rename {}: {error}", partial.display()))
+    fs::rename(&partial, jars).map_err(|error| format!("cannot rename {}: {error}", partial.display()))
 }
 
 fn runs(program: &str, argument: &str) -> bool {
@@ -99,7 +111,7 @@ pub(crate) fn is_modern() -> bool {
 }
 
 /// A folder of this process. Folders of processes that have ended are removed first: their lock is free.
-pub(super) fn run_folder() -> PathBuf {
+pub(crate) fn run_folder() -> PathBuf {
     static RUN: OnceLock<(PathBuf, File)> = OnceLock::new();
     let (folder, _owner) = RUN.get_or_init(|| {
         let root = folder();

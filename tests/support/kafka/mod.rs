@@ -28,8 +28,8 @@ use super::{
 };
 
 mod broker;
-mod install;
-mod process;
+pub(super) mod install;
+pub(super) mod process;
 mod proxy;
 mod settings;
 mod tools;
@@ -82,6 +82,15 @@ impl Listener {
     }
 }
 
+/// What a cluster has beside what every cluster of the tests has.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extras {
+    /// Lines of `server.properties`. A line here replaces an earlier line with the same key.
+    pub(crate) properties: String,
+    /// Arguments for the Java virtual machine of each broker.
+    pub(crate) flags: Vec<String>,
+}
+
 /// How long a cluster may take to start on a busy machine; 10 to 20 s are usual.
 const START_LIMIT: Duration = Duration::from_secs(120);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -102,7 +111,7 @@ impl Kafka {
         SHARED
             .get_or_init(|| match env::var("KAFKA_BOOTSTRAP_SERVERS") {
                 Ok(servers) if !servers.is_empty() => Some(Kafka::external(servers)),
-                _ => can_run().then(|| Kafka::launch(3, None, None)),
+                _ => can_run().then(|| Kafka::launch(3, None, None, &Extras::default())),
             })
             .as_ref()
     }
@@ -125,7 +134,8 @@ impl Kafka {
             skip("KAFKA_BOOTSTRAP_SERVERS names a cluster, and this test would break it");
             return None;
         }
-        can_run().then(|| Kafka::launch(brokers, Some(install::lock("private.lock")), None))
+        can_run()
+            .then(|| Kafka::launch(brokers, Some(install::lock("private.lock")), None, &Extras::default()))
     }
 
     /// A private cluster with a proxy before the last broker. The metadata of the cluster name the proxy as the address of that
@@ -137,8 +147,16 @@ impl Kafka {
         }
         can_run().then(|| {
             let proxy = Proxy::start();
-            (Kafka::launch(brokers, Some(install::lock("private.lock")), Some(&proxy)), proxy)
+            let turn = Some(install::lock("private.lock"));
+            (Kafka::launch(brokers, turn, Some(&proxy), &Extras::default()), proxy)
         })
+    }
+
+    /// A single broker with more settings than the brokers of the other clusters; dropping it ends it. `None` skips the test.
+    ///
+    /// It waits for no turn, because a single broker is small: a test binary may keep one for all its tests.
+    pub(crate) fn start_single(extras: &Extras) -> Option<Kafka> {
+        can_run().then(|| Kafka::launch(1, None, None, extras))
     }
 
     /// An address without a listener.
@@ -275,10 +293,10 @@ impl Kafka {
     }
 
     /// Starts a cluster; a second time if a port was taken in the meantime.
-    fn launch(brokers: usize, turn: Option<File>, proxy: Option<&Proxy>) -> Kafka {
+    fn launch(brokers: usize, turn: Option<File>, proxy: Option<&Proxy>, extras: &Extras) -> Kafka {
         let began = Instant::now();
-        let kafka = match Kafka::try_launch(brokers, proxy) {
-            Err(why) if why.contains("Address already in use") => Kafka::try_launch(brokers, proxy),
+        let kafka = match Kafka::try_launch(brokers, proxy, extras) {
+            Err(why) if why.contains("Address already in use") => Kafka::try_launch(brokers, proxy, extras),
             other => other,
         };
         match kafka {
@@ -291,7 +309,7 @@ impl Kafka {
         }
     }
 
-    fn try_launch(count: usize, proxy: Option<&Proxy>) -> Result<Kafka, String> {
+    fn try_launch(count: usize, proxy: Option<&Proxy>, extras: &Extras) -> Result<Kafka, String> {
         static CLUSTER: AtomicU32 = AtomicU32::new(0);
         let number = CLUSTER.fetch_add(1, Ordering::Relaxed);
         let folder = install::run_folder().join(format!("cluster-{number}"));
@@ -308,8 +326,8 @@ impl Kafka {
             let advertised = proxy.filter(|_| id == count).map(Proxy::port);
             let home = folder.join(format!("broker-{id}"));
             fs::create_dir_all(&home).unwrap();
-            fs::write(home.join("server.properties"), server_properties(id, &ports, &home, advertised))
-                .unwrap();
+            let properties = server_properties(id, &ports, &home, advertised) + &extras.properties;
+            fs::write(home.join("server.properties"), properties).unwrap();
             if id == 1 {
                 format_storage(&home.join("server.properties"));
             } else {
@@ -319,6 +337,7 @@ impl Kafka {
                 id: id as i32,
                 ports: ports[id - 1].clone(),
                 folder: home,
+                flags: extras.flags.clone(),
                 cluster: addresses.join(","),
                 process: Mutex::new(None),
             });
@@ -360,14 +379,16 @@ fn can_run() -> bool {
 }
 
 fn skip(why: &str) {
+    let remedy = "install Java 17 and Maven, or set KAFKA_HOME or KAFKA_BOOTSTRAP_SERVERS";
+    skip_without("a real Kafka", why, remedy);
+}
+
+/// Says that a test is skipped, and why. A panic where the tests must not be skipped and no cluster is named.
+pub(super) fn skip_without(what: &str, why: &str, remedy: &str) {
     let is = |name, value| env::var(name).is_ok_and(|set: String| set == value);
     let must = is("CI", "true") || is("REQUIRE_KAFKA", "1");
     let external = env::var("KAFKA_BOOTSTRAP_SERVERS").is_ok_and(|servers| !servers.is_empty());
-    assert!(
-        !must || external,
-        "the tests need a real Kafka here (CI=true or REQUIRE_KAFKA=1): {why}; \
-         install Java 17 and Maven, or set KAFKA_HOME or KAFKA_BOOTSTRAP_SERVERS"
-    );
+    assert!(!must || external, "the tests need {what} here (CI=true or REQUIRE_KAFKA=1): {why}; {remedy}");
     eprintln!("SKIPPED: {why}");
 }
 

@@ -1,4 +1,4 @@
-//! The process of a broker, which ends with the process of the test.
+//! The process of a broker or of another Java program, which ends with the process of the test.
 //!
 //! Statics are not dropped and SIGKILL cannot be caught, so no destructor can promise that a broker ends.
 //! A small shell supervises the broker. It holds the read end of a pipe, and only the test process holds the write end.
@@ -42,11 +42,22 @@ pub(crate) struct Supervised {
 impl Supervised {
     /// Starts `java` with these arguments in `folder`; what it prints is appended to `log`.
     pub(crate) fn java(arguments: &[String], folder: &Path, log: &Path) -> Self {
+        Self::java_in(&[], arguments, folder, log)
+    }
+
+    /// The same with these variables in the environment.
+    pub(crate) fn java_in(
+        environment: &[(&str, String)],
+        arguments: &[String],
+        folder: &Path,
+        log: &Path,
+    ) -> Self {
         let mut supervisor = Command::new("sh")
             .args(["-c", SUPERVISOR, "supervisor"])
             .arg(log)
             .arg("java")
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
