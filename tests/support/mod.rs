@@ -13,6 +13,7 @@ use std::{
 pub(crate) mod certs;
 pub(crate) mod groups;
 pub(crate) mod kafka;
+pub(crate) mod msk_iam;
 pub(crate) mod oauth;
 pub(crate) mod operations;
 pub(crate) mod program;

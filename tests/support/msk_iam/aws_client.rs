@@ -1,0 +1,114 @@
+//! AWS's own client for MSK IAM: the library `aws-msk-iam-auth` in Kafka's command-line programs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use super::{
+    access_key::AccessKey,
+    java::{compile, run, skip},
+};
+use crate::support::kafka::install;
+
+const VERSION: &str = "2.3.6";
+const HANDLER: &str = "software.amazon.msk.auth.iam.IAMOAuthBearerLoginCallbackHandler";
+
+/// AWS's own client for MSK IAM.
+pub(crate) struct AwsClient {
+    class_path: String,
+    folder: PathBuf,
+}
+
+impl AwsClient {
+    /// The client, which Maven fetches at the first use. `None` skips the test.
+    pub(crate) fn find() -> Option<&'static Self> {
+        static FOUND: OnceLock<Result<AwsClient, String>> = OnceLock::new();
+        FOUND.get_or_init(Self::try_find).as_ref().map_err(|why| skip(why)).ok()
+    }
+
+    fn try_find() -> Result<Self, String> {
+        install::class_path()?;
+        let folder = install::run_folder().join("aws-client");
+        fs::create_dir_all(&folder).unwrap();
+        let jars = format!("{}/*", fetch()?.display());
+        let class_path = compile("AwsMskIamToken.java", &folder, &[jars])?;
+        Ok(Self { class_path, folder })
+    }
+
+    /// A token as the client makes it.
+    pub(crate) fn token(&self, key: &AccessKey, region: &str) -> String {
+        let token = run(&self.class_path, &key.environment(region), "AwsMskIamToken", &[], "");
+        token.expect("AWS's client makes a token").trim().to_owned()
+    }
+
+    /// Runs a class of Kafka's command line at a listener, signed in with an access key. `ca` is the authority of the listener's
+    /// certificate if the listener uses TLS.
+    ///
+    /// # Errors
+    /// What the class prints, if it fails.
+    pub(crate) fn run(
+        &self,
+        key: &AccessKey,
+        region: &str,
+        bootstrap: &str,
+        ca: Option<&Path>,
+        command: &[&str],
+    ) -> Result<String, String> {
+        static RUN: AtomicU32 = AtomicU32::new(0);
+        let (class, rest) = command.split_first().expect("a class");
+        let (protocol, trust) = match ca {
+            Some(ca) => {
+                ("SASL_SSL", format!("ssl.truststore.type=PEM\nssl.truststore.location={}\n", ca.display()))
+            }
+            None => ("SASL_PLAINTEXT", String::new()),
+        };
+        let number = RUN.fetch_add(1, Ordering::Relaxed);
+        let file = self.folder.join(format!("client-{number}.properties"));
+        let properties = format!(
+            "security.protocol={protocol}
+sasl.mechanism=OAUTHBEARER
+sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
+sasl.login.callback.handler.class={HANDLER}
+sasl.client.callback.handler.class={HANDLER}
+request.timeout.ms=20000
+default.api.timeout.ms=40000
+{trust}"
+        );
+        fs::write(&file, properties).unwrap();
+        let file = file.display().to_string();
+        let mut arguments = vec!["--bootstrap-server", bootstrap, "--command-config", &file];
+        arguments.extend(rest);
+        run(&self.class_path, &key.environment(region), class, &arguments, "")
+    }
+}
+
+/// The folder with the client's jars: all of them or none.
+fn fetch() -> Result<PathBuf, String> {
+    let jars = install::folder().join(format!("aws-msk-iam-auth-{VERSION}"));
+    let _one_at_a_time = install::lock("aws-msk-iam-auth.lock");
+    if jars.is_dir() {
+        return Ok(jars);
+    }
+    let partial = jars.with_extension("partial");
+    _ = fs::remove_dir_all(&partial);
+    let output = Command::new("mvn")
+        .args(["-q", "-B", "-f"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/msk_iam/pom.xml"))
+        .arg(format!("-Daws-msk-iam-auth.version={VERSION}"))
+        .arg(format!("-DoutputDirectory={}", partial.display()))
+        .arg("dependency:copy-dependencies")
+        .output()
+        .map_err(|error| format!("no mvn in PATH to fetch aws-msk-iam-auth with: {error}"))?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stdout);
+        return Err(format!("mvn could not fetch aws-msk-iam-auth {VERSION}:\n{words}"));
+    }
+    fs::rename(&partial, &jars).unwrap();
+    Ok(jars)
+}

@@ -1,0 +1,77 @@
+//! The Java programs of these tests: compiled and run beside Kafka's own classes.
+
+use std::{
+    env,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::support::kafka::install;
+
+/// Prints why a test is skipped; a panic where the tests must not be skipped.
+pub(super) fn skip(why: &str) {
+    let is = |name, value| env::var(name).is_ok_and(|set: String| set == value);
+    assert!(
+        !is("CI", "true") && !is("REQUIRE_KAFKA", "1"),
+        "the tests of MSK IAM need a JDK and Kafka here (CI=true or REQUIRE_KAFKA=1): {why}; install a JDK 17 and Maven"
+    );
+    eprintln!("SKIPPED: {why}");
+}
+
+/// The class path of a program of `tests/java`: its own classes, then Kafka's, then others.
+///
+/// # Errors
+/// A sentence that says what is missing, or the compiler's output.
+pub(super) fn compile(source: &str, into: &Path, others: &[String]) -> Result<String, String> {
+    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/java").join(source);
+    let mut class_path = vec![into.display().to_string(), install::class_path()?.to_owned()];
+    class_path.extend_from_slice(others);
+    let class_path = class_path.join(":");
+    let output = Command::new("javac")
+        .args(["--release", "17", "-Xlint:all,-path,-processing,-classfile,-options", "-proc:none"])
+        .args(["-cp", &class_path, "-d"])
+        .arg(into)
+        .arg(&file)
+        .output()
+        .map_err(|error| format!("no javac in PATH (17 or later): {error}"))?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("javac could not compile tests/java/{source}:\n{words}"));
+    }
+    assert!(words.is_empty(), "javac warns of tests/java/{source}:\n{words}");
+    Ok(class_path)
+}
+
+/// Runs a class to its end, and returns what it prints.
+///
+/// # Errors
+/// What it prints, if it fails.
+pub(super) fn run(
+    class_path: &str,
+    environment: &[(&str, String)],
+    class: &str,
+    arguments: &[&str],
+    input: &str,
+) -> Result<String, String> {
+    let mut child = Command::new("java")
+        .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
+        .args(["-cp", class_path, class])
+        .args(arguments)
+        .env_remove("AWS_SESSION_TOKEN")
+        .env_remove("AWS_PROFILE")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(words);
+    }
+    Err(format!("{class} {arguments:?} failed:\n{words}{}", String::from_utf8_lossy(&output.stderr)))
+}
