@@ -14,7 +14,17 @@ pub const REDACTED: &str = "***";
 /// Whether a key's value must never be printed. The name of the key decides, so that unknown properties are covered.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    let words = ["password", "secret", "token", "ssl.key.pem", "sasl.oauthbearer.config", "jaas", "headers"];
+    let words = [
+        "password",
+        "passphrase",
+        "secret",
+        "token",
+        "key.pem",
+        "keystore.key",
+        "sasl.oauthbearer.config",
+        "jaas",
+        "headers",
+    ];
     words.iter().any(|word| key.contains(word)) && !key.ends_with(".file") && !key.ends_with(".url")
 }
 
@@ -193,12 +203,17 @@ mod tests {
             "ssl.key.password",
             "ssl.key.pem",
             "sasl.oauthbearer.client.secret",
+            "sasl.oauthbearer.assertion.private.key.pem",
+            "sasl.oauthbearer.assertion.private.key.passphrase",
+            "ssl.keystore.key",
             "SASL.PASSWORD",
         ];
         assert!(secret.into_iter().all(is_secret));
         let open = [
             "sasl.username",
             "ssl.key.location",
+            "ssl.keystore.location",
+            "sasl.oauthbearer.assertion.private.key.file",
             "sasl.password.file",
             "sasl.oauthbearer.token.endpoint.url",
         ];
