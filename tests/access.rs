@@ -4,14 +4,19 @@ use std::{
     fs,
     io::{self, Read, Write},
     net::TcpStream,
+    path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
+
+use base64::{Engine, prelude::BASE64_STANDARD};
 
 use support::{
     certs::{Authority, Identity},
     service::Service,
     wait_for,
 };
+use tempfile::TempDir;
 use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     crypto::ring,
@@ -22,6 +27,34 @@ use tokio_rustls::rustls::{
 mod support;
 
 const TOKEN: &str = "t0ken-of-the-scraper";
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Every path with content, and one that does not exist.
+const GUARDED: [&str; 20] = [
+    "/",
+    "/metrics",
+    "/leader",
+    "/topics",
+    "/groups",
+    "/api/v1/status",
+    "/api/v1/heartbeats",
+    "/api/v1/brokers",
+    "/api/v1/groups",
+    "/api/v1/topics",
+    "/api/v1/cluster",
+    "/api/v1/events",
+    "/api/v1/report",
+    "/consumer-groups",
+    "/events",
+    "/assets/page.css",
+    "/assets/page.js",
+    "/livez/",
+    "/metrics?path=/livez",
+    "/nothing",
+];
+
+/// The health checks, which an orchestrator asks without a login.
+const HEALTH: [&str; 4] = ["/livez", "/health", "/readyz", "/ready"];
 
 /// A client that trusts one authority, with its own certificate or without.
 struct Client {
@@ -35,6 +68,13 @@ impl Client {
     /// # Errors
     /// A handshake that the server refused.
     fn ask(&self, path: &str, own: Option<&Identity>, authorization: Option<&str>) -> io::Result<u16> {
+        let answer = self.answer(path, own, authorization)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.ok_or_else(|| io::Error::other(format!("no status: {answer:?}")))
+    }
+
+    /// The answer to one request as it was sent.
+    fn answer(&self, path: &str, own: Option<&Identity>, authorization: Option<&str>) -> io::Result<String> {
         let mut roots = RootCertStore::empty();
         roots.add(self.trusted.clone()).expect("a certificate");
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -60,30 +100,52 @@ impl Client {
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.ok_or_else(|| io::Error::other(format!("no status: {answer:?}")))
+        Ok(answer)
     }
 }
 
-#[test]
-fn client_certificate_and_bearer_token_are_needed_on_every_path_but_the_health_checks() {
+/// A service with TLS, and its client.
+struct Guarded {
+    service: Service,
+    client: Client,
+    /// The file of `[http] tls.client.ca`.
+    ca: PathBuf,
+    _folder: TempDir,
+}
+
+/// Starts a service with these further settings of `[http]`. CLIENTS stands for the file of the CA of clients.
+fn start(clients: &Authority, settings: &str) -> Guarded {
     let folder = tempfile::tempdir().expect("a folder");
-    let (servers, clients, strangers) =
-        (Authority::new("servers"), Authority::new("clients"), Authority::new("strangers"));
-    let server = servers.server(std::time::Duration::from_secs(3600)).write(folder.path(), "server");
+    let servers = Authority::new("servers");
+    let server = servers.server(PATIENCE * 100).write(folder.path(), "server");
     let ca = folder.path().join("clients.pem");
     fs::write(&ca, clients.pem()).expect("a file");
     let service = Service::start_guarded(&format!(
-        "[kafka]\nbootstrap.servers = 127.0.0.1:1\n[http]\ntls.certificate = {}\ntls.key = {}\n\
-         tls.client.ca = {}\nbearer.token = {TOKEN}\n",
+        "[kafka]\nbootstrap.servers = 127.0.0.1:1\n[http]\ntls.certificate = {}\ntls.key = {}\n{}",
         server.certificate.display(),
         server.key.display(),
-        ca.display()
+        settings.replace("CLIENTS", &ca.display().to_string())
     ));
     let trusted = CertificateDer::from_pem_slice(servers.pem().as_bytes()).expect("a certificate");
-    let client = Client { address: service.address().to_string(), trusted };
+    let client = Client { address: service.address().to_owned(), trusted };
+    Guarded { service, client, ca, _folder: folder }
+}
+
+#[test]
+fn client_certificate_and_token_are_needed_on_every_path_but_the_health_checks() {
+    let (clients, strangers) = (Authority::new("clients"), Authority::new("strangers"));
+    let settings = format!("tls.client.ca = CLIENTS\nbearer.token = {TOKEN}\n");
+    let Guarded { service, client, ca, _folder } = start(&clients, &settings);
     let (known, stranger) = (clients.client("prometheus"), strangers.client("prometheus"));
     let bearer = format!("Bearer {TOKEN}");
+    for path in GUARDED {
+        assert_eq!(client.ask(path, None, Some(&bearer)).expect("an answer"), 403, "{path}");
+        assert_eq!(client.ask(path, Some(&known), None).expect("an answer"), 401, "{path}");
+    }
+    for path in HEALTH {
+        let status = client.ask(path, None, None).expect("an answer");
+        assert!([200, 503].contains(&status), "{path}: {status}");
+    }
     let ask = |own: Option<&Identity>, authorization: Option<&str>| {
         client.ask("/metrics", own, authorization).expect("an answer")
     };
@@ -91,17 +153,38 @@ fn client_certificate_and_bearer_token_are_needed_on_every_path_but_the_health_c
     assert_eq!(ask(Some(&known), Some(&bearer.replace("Bearer", "bearer"))), 200);
     assert_eq!(ask(Some(&known), Some("Bearer t0ken-of-the-scrapes")), 401);
     assert_eq!(ask(Some(&known), Some(&format!("Basic {TOKEN}"))), 401);
-    assert_eq!(ask(Some(&known), None), 401);
-    assert_eq!(ask(None, Some(&bearer)), 403);
     assert!(client.ask("/metrics", Some(&stranger), Some(&bearer)).is_err(), "no CA signed this certificate");
-    assert_eq!(client.ask("/livez", None, None).expect("an answer"), 200, "an orchestrator has neither");
 
     // The CA is replaced while the service runs.
     fs::write(&ca, strangers.pem()).expect("a file");
-    wait_for("the new CA to be used", std::time::Duration::from_secs(10), || {
+    wait_for("the new CA to be used", PATIENCE, || {
         client.ask("/metrics", Some(&stranger), Some(&bearer)).is_ok_and(|status| status == 200).then_some(())
     });
     assert!(client.ask("/metrics", Some(&known), Some(&bearer)).is_err(), "the CA before is not trusted now");
     let (_, log) = service.stop();
     assert!(!log.contains(TOKEN), "{log}");
+}
+
+#[test]
+fn client_certificate_alone_is_enough_where_no_login_is_configured() {
+    let clients = Authority::new("clients");
+    let Guarded { service, client, .. } = start(&clients, "tls.client.ca = CLIENTS\n");
+    assert_eq!(client.ask("/metrics", Some(&clients.client("prometheus")), None).expect("an answer"), 200);
+    assert_eq!(client.ask("/metrics", None, None).expect("an answer"), 403);
+    service.stop();
+}
+
+#[test]
+fn token_or_password_is_enough_where_both_are_configured_and_the_answer_names_both() {
+    let settings = format!("basic.username = ann\nbasic.password = hush hush\nbearer.token = {TOKEN}\n");
+    let Guarded { service, client, .. } = start(&Authority::new("clients"), &settings);
+    let basic = format!("Basic {}", BASE64_STANDARD.encode("ann:hush hush"));
+    for authorization in [basic, format!("Bearer {TOKEN}")] {
+        assert_eq!(client.ask("/metrics", None, Some(&authorization)).expect("an answer"), 200);
+    }
+    let refused = client.answer("/metrics", None, None).expect("an answer");
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+    assert!(refused.contains("www-authenticate: Basic realm="), "a browser asks for a password: {refused}");
+    assert!(refused.contains("or the token of [http] bearer"), "{refused}");
+    service.stop();
 }

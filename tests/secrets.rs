@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 const SASL: &str = "s4sl-passw0rd";
 const BASIC: &str = "b4sic-passw0rd";
+const BEARER: &str = "b3arer-t0ken-of-a-scraper";
 const USER: &str = "us3r/passw0rd";
 const QUERY: &str = "qu3ry-api-key";
 const HEADER: &str = "h34der=api-key-0123456789";
@@ -35,7 +36,7 @@ fn service(log: &str, protocol: &str, address: &str) -> Service {
              sasl.mechanism = PLAIN\nsasl.username = me\nsasl.password = {SASL}\ndebug = all\n\
              [metadata]\ninterval = 1s\n[connectivity]\ninterval = 1s\n\
              [heartbeat]\ninterval = 100ms\ndeadline = 300ms\n\
-             [http]\nbasic.username = me\nbasic.password = {BASIC}\n\
+             [http]\nbasic.username = me\nbasic.password = {BASIC}\nbearer.token = {BEARER}\n\
              [otlp]\nprotocol = {protocol}\nheaders = x-key=h34der%3Dapi-key-0123456789\ninterval = 2s\n\
              timeout = 1s\nmetrics.endpoint = {}\ntraces.endpoint = {}\n",
             url("metrics"),
@@ -47,7 +48,8 @@ fn service(log: &str, protocol: &str, address: &str) -> Service {
 /// The log as soon as both exports failed a few times, and the service was stopped.
 fn log_of(service: Service) -> String {
     let basic = BASE64_STANDARD.encode(format!("me:{BASIC}"));
-    for authorization in [format!("Basic {basic}"), format!("Basic {basic}x")] {
+    let bearer = format!("Bearer {BEARER}");
+    for authorization in [format!("Basic {basic}"), format!("Basic {basic}x"), format!("{bearer}x"), bearer] {
         let url = format!("http://{}/metrics", service.address());
         _ = ureq::get(&url).header("authorization", &authorization).call();
     }
@@ -83,8 +85,18 @@ async fn log_contains_no_secret_at_any_level_and_for_any_refusing_peer() {
     let services: Vec<_> =
         peers.iter().map(|(log, protocol, address)| (address, service(log, protocol, address))).collect();
     let encoded = [format!("me:{USER}"), format!("me:{BASIC}")].map(|pair| BASE64_STANDARD.encode(pair));
-    let secrets =
-        [SASL, BASIC, USER, "us3r%2Fpassw0rd", QUERY, HEADER, "h34der%3Dapi", &encoded[0], &encoded[1]];
+    let secrets = [
+        SASL,
+        BASIC,
+        BEARER,
+        USER,
+        "us3r%2Fpassw0rd",
+        QUERY,
+        HEADER,
+        "h34der%3Dapi",
+        &encoded[0],
+        &encoded[1],
+    ];
     for (address, service) in services {
         let log = log_of(service);
         assert!(log.contains("DEBUG"), "the log has debug lines: {log}");

@@ -1,4 +1,4 @@
-//! `[http]`: where the service listens, and which login it asks for.
+//! `[http]`: the address of the service, its TLS, and the credentials that requests must have.
 
 use std::{
     fmt,
@@ -15,9 +15,11 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The certificate for TLS; `None` serves without TLS.
     pub tls: Option<ServerTls>,
-    /// The login that every path but the health checks asks for; `None` asks for none.
+    /// The login that every path but the health checks asks for. Where a token is set too, one of them is enough. `None`
+    /// asks for no login.
     pub basic: Option<Basic>,
-    /// The token that a request may carry instead of the login; `None` if there is none.
+    /// The token that every path but the health checks asks for. Where a login is set too, one of them is enough. `None`
+    /// asks for no token.
     pub bearer: Option<Token>,
     /// The largest number of connections at the same time, at least 1. A few more are answered on the health paths.
     pub connections: usize,
@@ -145,9 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn password_is_not_in_debug_output() {
+    fn password_and_token_are_not_in_debug_output() {
         let set = [("http", "basic.username", "me"), ("http", "basic.password", "hush hush")];
         let basic = config(&set).http.basic.expect("a login");
         assert_eq!(format!("{basic:?}"), "Basic(me)");
+        let token = config(&[("http", "bearer.token", "hush-hush")]).http.bearer.expect("a token");
+        assert_eq!(format!("{token:?}"), "Token(***)");
     }
 }

@@ -9,7 +9,8 @@ use super::{
 };
 
 /// Replaces each `KEY.file` of a secret key by `KEY` with the content of the file, without the line break at its end.
-/// A file that cannot be read is an error, and the key is not set then.
+/// A file that cannot be read or that is empty is an error, and the key is not set then: an empty secret would be no
+/// secret at all.
 pub(super) fn read(settings: &mut Settings, errors: &mut Errors) {
     let mut files = Vec::new();
     for (section, keys) in settings.sections() {
@@ -22,6 +23,11 @@ pub(super) fn read(settings: &mut Settings, errors: &mut Errors) {
             Ok(text) => {
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 let text = text.strip_suffix('\r').unwrap_or(text);
+                if text.is_empty() {
+                    let message = format!("[{section}] {key}: {path} is empty: write the secret into it");
+                    errors.add(Problem { place: place.to_string(), message });
+                    continue;
+                }
                 let plain = key.trim_end_matches(".file");
                 settings.set(&section, plain, Setting { value: text.to_owned(), place });
             }
@@ -43,9 +49,19 @@ mod tests {
             file::{self, File},
             ini,
             known::{CLIENT_SECTIONS, EXAMPLE, Known},
+            test_support::errors,
         },
         *,
     };
+
+    #[test]
+    fn empty_secret_file_is_an_error_with_the_name_of_the_key_and_of_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("token").display().to_string();
+        fs::write(&path, "\n").expect("a file");
+        let found = errors(&[("http", "bearer.token.file", &path)]);
+        assert!(found.contains(&format!("[http] bearer.token.file: {path} is empty")), "{found}");
+    }
 
     #[test]
     fn every_secret_key_can_name_a_file_in_a_file_and_in_the_environment() {

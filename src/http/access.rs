@@ -1,7 +1,7 @@
-//! Who may ask: every path but the health checks asks for what `[http]` configures.
+//! Access to the HTTP server: every path but the health checks requires what `[http]` configures.
 //!
-//! A login and a bearer token stand for each other: a request needs one of them. A client certificate is needed beside
-//! them, because it belongs to the connection and not to the request.
+//! Where a login and a bearer token are configured, a request needs one of them. A client certificate is required in
+//! addition; it belongs to the connection, not to the request.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use subtle::ConstantTimeEq;
 
 use crate::config::{Basic, Http};
 
-/// What a request must show.
+/// The credentials that a request and its connection must have.
 pub(super) struct Access {
     /// The name and the password, as `Authorization: Basic` carries them.
     basic: Option<String>,
     /// The token, as `Authorization: Bearer` carries it.
     bearer: Option<String>,
     /// Whether the connection must have shown a client certificate.
-    certificate: bool,
+    needs_certificate: bool,
 }
 
 /// Marks a request whose connection has shown a client certificate that the CA of `[http] tls.client.ca` signed.
@@ -37,18 +37,18 @@ impl Access {
         let access = Self {
             basic: http.basic.as_ref().map(login),
             bearer: http.bearer.as_ref().map(|token| token.reveal().to_owned()),
-            certificate: http.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+            needs_certificate: http.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
         };
-        (access.has_secret() || access.certificate).then(|| Arc::new(access))
+        (access.needs_credentials() || access.needs_certificate).then(|| Arc::new(access))
     }
 
     /// Whether a request must carry a login or a token.
-    fn has_secret(&self) -> bool {
+    fn needs_credentials(&self) -> bool {
         self.basic.is_some() || self.bearer.is_some()
     }
 
-    /// Whether a request carries the login or the token.
-    fn knows(&self, request: &Request) -> bool {
+    /// Whether a request carries the login or the token that is configured.
+    fn has_valid_credentials(&self, request: &Request) -> bool {
         let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         given.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, credentials)| {
             let expected = match scheme.to_ascii_lowercase().as_str() {
@@ -79,15 +79,15 @@ impl Access {
 
 /// Answers 401 to a request without a login, and 403 to a connection without a client certificate, where they are
 /// configured and the path is no health check.
-pub(super) async fn ask(Extract(access): Extract<Arc<Access>>, request: Request, next: Next) -> Response {
+pub(super) async fn require(Extract(access): Extract<Arc<Access>>, request: Request, next: Next) -> Response {
     if super::paths::is_health(request.uri().path()) {
         return next.run(request).await;
     }
-    if access.certificate && request.extensions().get::<Certified>().is_none() {
+    if access.needs_certificate && request.extensions().get::<Certified>().is_none() {
         let text = "this path needs a client certificate that the CA of [http] tls.client.ca signed\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
-    if access.has_secret() && !access.knows(&request) {
+    if access.needs_credentials() && !access.has_valid_credentials(&request) {
         return access.unauthorized();
     }
     next.run(request).await

@@ -1,4 +1,5 @@
-//! The server's certificate: read from its files, checked, and read again when the files change.
+//! The server's certificate and the CA certificates of clients: read from their files, checked, and read again when the
+//! files change.
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use tokio_rustls::{
 
 use crate::{config::ServerTls, sync::lock};
 
-/// Checks that the certificate and its key can be served.
+/// Checks that the certificate and its key can be served, and that the CA certificates of clients can be used.
 ///
 /// # Errors
 /// The key of the setting and what is wrong with its file.
@@ -49,11 +50,16 @@ fn read(key: &str, path: &Path) -> Result<Vec<u8>, String> {
 
 /// The certificates of a PEM file, of which there must be one at least.
 fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Vec<_> = CertificateDer::pem_slice_iter(&read(key, path)?).flatten().collect();
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(key, path)?).collect();
+    let found = found.map_err(|_| unreadable_certificate(key, path))?;
     if found.is_empty() {
         return Err(format!("[http] {key}: {} holds no PEM certificate", path.display()));
     }
     Ok(found)
+}
+
+fn unreadable_certificate(key: &str, path: &Path) -> String {
+    format!("[http] {key}: {} holds a certificate that cannot be read", path.display())
 }
 
 /// Refuses a client certificate that no CA of the file signed. A client without a certificate may connect, because an
@@ -61,7 +67,10 @@ fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 fn client_verifier(ca: Option<&Path>) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let Some(path) = ca else { return Ok(Arc::new(NoClientAuth)) };
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates("tls.client.ca", path)?);
+    let (_, unreadable) = roots.add_parsable_certificates(certificates("tls.client.ca", path)?);
+    if unreadable > 0 {
+        return Err(unreadable_certificate("tls.client.ca", path));
+    }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
         .allow_unauthenticated()
         .build()
@@ -109,9 +118,7 @@ impl Certificate {
                 }
             });
             if timeout(PATIENCE, check).await.is_err() {
-                tracing::warn!(
-                    "the files of [http] tls.certificate cannot be read: the file system does not answer"
-                );
+                tracing::warn!("the files of [http] tls.* cannot be read: the file system does not answer");
             }
         }
         lock(&self.acceptor).clone()
@@ -127,7 +134,7 @@ impl Checked {
         }
         self.written = written;
         acceptor(&self.files)
-            .inspect_err(|error| tracing::warn!("{error}; the certificate read before stays in use"))
+            .inspect_err(|error| tracing::warn!("{error}; the files read before stay in use"))
             .ok()
     }
 }
@@ -192,5 +199,30 @@ pub(super) mod tests {
         certify(folder.path());
         fs::write(&files.key, key).expect("a file");
         assert_refused("[http] tls.key: does not fit the certificate");
+    }
+
+    #[test]
+    fn file_of_client_cas_that_cannot_be_used_whole_is_refused_with_the_name_of_the_setting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        certify(folder.path());
+        let ca = folder.path().join("ca.pem");
+        let files = ServerTls { client_ca: Some(ca.clone()), ..files(folder.path()) };
+        let good = fs::read_to_string(&files.certificate).expect("a certificate");
+        let damaged = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        let table = [
+            (None, "cannot be read"),
+            (Some(String::new()), "holds no PEM certificate"),
+            (Some(format!("{good}{damaged}")), "holds a certificate that cannot be read"),
+            (Some(good.replacen("\nM", "\n!", 1)), "holds a certificate that cannot be read"),
+        ];
+        for (text, words) in table {
+            if let Some(text) = text {
+                fs::write(&ca, text).expect("a file");
+            }
+            let error = check(&files).expect_err("not to be used");
+            assert!(error.starts_with("[http] tls.client.ca: ") && error.contains(words), "{error}");
+        }
+        fs::write(&ca, good).expect("a file");
+        check(&files).expect("one good certificate");
     }
 }

@@ -1,6 +1,7 @@
 //! Paths that are treated in a way of their own.
 
-/// Whether a path is a health check: it is answered without a password, and when no other path is.
+/// Whether a path is a health check: it is answered without a login, a token or a client certificate, and also when the
+/// limit of connections is reached.
 pub(super) fn is_health(path: &str) -> bool {
     ["/livez", "/health", "/readyz", "/ready"].contains(&path)
 }

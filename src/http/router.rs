@@ -49,7 +49,7 @@ pub fn router(state: Shared) -> Router {
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(state);
     let router = match access {
-        Some(access) => router.layer(middleware::from_fn_with_state(access, access::ask)),
+        Some(access) => router.layer(middleware::from_fn_with_state(access, access::require)),
         None => router,
     };
     router.layer(middleware::from_fn(headers))

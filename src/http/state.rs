@@ -40,7 +40,7 @@ pub struct State {
     pub(super) watchers: Arc<Semaphore>,
     /// The series of the collectors as they were last written.
     pub(super) written: Written,
-    /// What a request must show; absent if every request is answered.
+    /// The credentials that requests must have; absent if every request is answered.
     pub(super) access: Option<Arc<Access>>,
 }
 
