@@ -1,4 +1,5 @@
-//! MSK IAM: the tests' verifier takes the tokens of AWS's own client, and refuses every token that AWS would refuse.
+//! MSK IAM: the tests' verifier takes the tokens of AWS's own client, and refuses tokens that are changed, expired, from
+//! another region, or signed with a wrong secret or a removed access key.
 
 use std::{
     sync::OnceLock,

@@ -64,8 +64,8 @@ fn url(text: &str) -> String {
 /// that are no secrets.
 const SHORTEST: usize = 6;
 
-/// The same for values of headers whose names do not show that they are secret. Tenants, regions and versions are
-/// shorter.
+/// The length in characters of the shortest value of a header that is looked for in a log, if the header's name does
+/// not show that the value is secret. Tenants, regions and versions are shorter.
 const SHORTEST_VALUE: usize = 12;
 
 /// Every text that is replaced in a log, the longest first.

@@ -49,7 +49,10 @@ fn find() -> Result<String, String> {
     Ok(format!("{}/*", jars.display()))
 }
 
-/// Whether there is a Java virtual machine, or a sentence for whoever misses it.
+/// Checks that there is a Java virtual machine.
+///
+/// # Errors
+/// A sentence that says what is missing.
 pub(crate) fn find_java() -> Result<(), String> {
     let found = runs("java", "-version");
     if found { Ok(()) } else { Err("no java in PATH (17 or later)".into()) }

@@ -238,7 +238,7 @@ impl Kafka {
     }
 
     /// Whether the version of Kafka is 4.0 or later: KIP-848 without switches, and tools in other packages. The version of an
-    /// external cluster is not known and assumed to be.
+    /// external cluster is not known; it is assumed to be 4.0 or later.
     pub(crate) fn is_modern(&self) -> bool {
         self.external.is_some() || install::is_modern()
     }

@@ -45,7 +45,7 @@ impl Supervised {
         Self::java_in(&[], arguments, folder, log)
     }
 
-    /// The same with these variables in the environment.
+    /// Starts `java` as [`Supervised::java`] does, with these variables in its environment.
     pub(crate) fn java_in(
         environment: &[(&str, String)],
         arguments: &[String],

@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -36,8 +35,10 @@ impl AwsClient {
         install::class_path()?;
         let folder = install::run_folder().join("aws-client");
         fs::create_dir_all(&folder).unwrap();
-        let jars = format!("{}/*", fetch()?.display());
-        let class_path = compile("AwsMskIamToken.java", &folder, &[jars])?;
+        let name = format!("aws-msk-iam-auth-{VERSION}");
+        let property = format!("aws-msk-iam-auth.version={VERSION}");
+        let jars = install::jars(&name, "msk_iam/pom.xml", &property)?;
+        let class_path = compile("AwsMskIamToken.java", &folder, &[format!("{}/*", jars.display())])?;
         Ok(Self { class_path, folder })
     }
 
@@ -86,29 +87,4 @@ default.api.timeout.ms=40000
         arguments.extend(rest);
         run(&self.class_path, &key.environment(region), class, &arguments, "")
     }
-}
-
-/// The folder with the client's jars: all of them or none.
-fn fetch() -> Result<PathBuf, String> {
-    let jars = install::folder().join(format!("aws-msk-iam-auth-{VERSION}"));
-    let _one_at_a_time = install::lock("aws-msk-iam-auth.lock");
-    if jars.is_dir() {
-        return Ok(jars);
-    }
-    let partial = jars.with_extension("partial");
-    _ = fs::remove_dir_all(&partial);
-    let output = Command::new("mvn")
-        .args(["-q", "-B", "-f"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/msk_iam/pom.xml"))
-        .arg(format!("-Daws-msk-iam-auth.version={VERSION}"))
-        .arg(format!("-DoutputDirectory={}", partial.display()))
-        .arg("dependency:copy-dependencies")
-        .output()
-        .map_err(|error| format!("no mvn in PATH to fetch aws-msk-iam-auth with: {error}"))?;
-    if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stdout);
-        return Err(format!("mvn could not fetch aws-msk-iam-auth {VERSION}:\n{words}"));
-    }
-    fs::rename(&partial, &jars).unwrap();
-    Ok(jars)
 }

@@ -107,7 +107,7 @@ impl MskIam {
         write_keys(&self.folder, keys);
     }
 
-    /// What the verifier says to each token: `accepted PRINCIPAL SECONDS_LEFT` or `refused REASON`. No broker is asked, so
+    /// The verifier's result for each token: `accepted PRINCIPAL SECONDS_LEFT` or `refused REASON`. No broker is asked, so
     /// thousands of tokens take a second. The verifier's clock is `ahead` of the machine's.
     pub(crate) fn verify(&self, tokens: &[String], ahead: Duration) -> Vec<String> {
         let keys = keys_path(&self.folder).display().to_string();

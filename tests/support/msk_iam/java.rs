@@ -1,22 +1,16 @@
 //! The Java programs of these tests: compiled and run beside Kafka's own classes.
 
 use std::{
-    env,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use crate::support::kafka::install;
+use crate::support::kafka::{install, skip_without};
 
-/// Prints why a test is skipped; a panic where the tests must not be skipped.
+/// Says that a test of MSK IAM is skipped, and why.
 pub(super) fn skip(why: &str) {
-    let is = |name, value| env::var(name).is_ok_and(|set: String| set == value);
-    assert!(
-        !is("CI", "true") && !is("REQUIRE_KAFKA", "1"),
-        "the tests of MSK IAM need a JDK and Kafka here (CI=true or REQUIRE_KAFKA=1): {why}; install a JDK 17 and Maven"
-    );
-    eprintln!("SKIPPED: {why}");
+    skip_without("a JDK and a real Kafka", why, "install a JDK 17 and Maven");
 }
 
 /// The class path of a program of `tests/java`: its own classes, then Kafka's, then others.
