@@ -25,8 +25,8 @@ use crate::{
 
 /// Defines everything that follows from the list of tasks: [`Task`], the [`Channels`] of the tasks, the snapshots of
 /// [`Readings`] and the inputs of the verdict. A task is one entry of the list: its label, its field, the type of its snapshot,
-/// whether it runs for a cluster with these settings, and the input of the verdict that its snapshots are. The brackets are
-/// empty if the verdict does not use the task.
+/// whether it runs for a cluster with these settings, and the field of [`verdict::Inputs`] that takes its snapshots. The
+/// brackets are empty if the verdict does not use the task.
 macro_rules! tasks {
     ($(
         $(#[$doc:meta])*
@@ -62,7 +62,7 @@ macro_rules! tasks {
         }
 
         impl Channels {
-            /// What the verdict on the cluster goes by.
+            /// The inputs of the verdict on the cluster.
             pub fn verdict_inputs(
                 &self,
                 settings: &config::Cluster,

@@ -29,7 +29,7 @@ pub(super) struct Tasks {
     pub(super) stop: CancellationToken,
 }
 
-/// What is left when all tasks of a cluster have been started.
+/// The started tasks of one cluster, and the channels on which they publish.
 pub(super) struct Started {
     pub(super) channels: Channels,
     /// Asks the metadata task for a cycle now.

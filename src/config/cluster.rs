@@ -36,8 +36,8 @@ const OWN_SECTIONS: [&str; 11] = [
     "consumer",
 ];
 
-/// The sections with whose names properties of librdkafka begin, too: there is `topic.metadata.refresh.sparse`. An unknown key
-/// of such a section is taken for a property.
+/// Sections whose name is also the first word of properties of librdkafka, such as `topic.metadata.refresh.sparse`. If a key
+/// of such a section is unknown, the key is read as a property.
 const ALSO_PROPERTIES: [&str; 2] = ["topic", "metadata"];
 
 /// One cluster and what is done with it.

@@ -171,9 +171,12 @@ mod tests {
             assert!(excluded.changed().await.is_none() && excluded.reading.is_some());
         }
         answer.send(()).expect("somebody waits");
-        while cluster.lag.watches("g") {
-            excluded.apply(&mut cluster).await;
-        }
+        let applied = async {
+            while cluster.lag.watches("g") {
+                excluded.apply(&mut cluster).await;
+            }
+        };
+        timeout(Duration::from_secs(10), applied).await.expect("the names are applied");
         assert!(excluded.reading.is_none());
     }
 }

@@ -92,7 +92,7 @@ impl Evidence<'_> {
         if let Some(topic) = self.topic.fresh().filter(|topic| self.enabled && !topic.ready) {
             reasons.push(if topic.blocked.contains(&topic::Blocked::Denied) {
                 format!(
-                    "authorization: the principal may not describe or not create the heartbeat topic {}",
+                    "authorization: the principal has no permission to describe or to create the heartbeat topic {}",
                     topic.topic
                 )
             } else {
