@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 use kafka_heartbeat::{
     catalog::{self, Kind},
     config::{self, FlagSetting, Sources},
-    evaluate::judge::{Kind as Odd, Status, Verdict},
+    evaluate::judge::{Kind as Odd, Progress, Status},
     probe::{
         heartbeat::{Anomaly, Outcome},
         topic::Blocked,
@@ -58,7 +58,7 @@ fn label_with_known_values_is_compared_with_one_of_them() {
     let known = [
         ("outcome", Outcome::ALL.map(Outcome::as_str).to_vec()),
         ("kind", [Anomaly::ALL.map(Anomaly::as_str).as_slice(), &Odd::ALL.map(Odd::as_str)].concat()),
-        ("verdict", Verdict::ALL.map(Verdict::as_str).to_vec()),
+        ("verdict", Progress::ALL.map(Progress::as_str).to_vec()),
         ("status", Status::ALL.map(Status::as_str).to_vec()),
         ("reason", Blocked::ALL.map(Blocked::as_str).to_vec()),
     ];

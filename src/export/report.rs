@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     board::Readings,
     collect::time_lag::TimeLag,
-    evaluate::judge::{Status, TopicVerdict},
+    evaluate::judge::{Status, TopicJudgement},
     monitor::Snapshot,
 };
 
@@ -46,7 +46,7 @@ fn consumer(
     snapshot: &Snapshot,
     group: &str,
     topic: &str,
-    judged: &TopicVerdict,
+    judged: &TopicJudgement,
     at: SystemTime,
 ) -> Map<String, Value> {
     let seen = snapshot.groups.get(group);

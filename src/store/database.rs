@@ -225,7 +225,7 @@ mod tests {
         collect::{history::History, topics::by_topic, topology::KeptTopic},
         evaluate::{
             events::MOST,
-            judge::{Baseline, Kept, Life, Moment, Status, Verdict},
+            judge::{Baseline, Kept, Life, Moment, Progress, Status},
         },
         kafka::TopicId,
         store::tables::VERSION,
@@ -409,7 +409,7 @@ mod tests {
         let committed = BTreeMap::from([(0, 1 << 40), (7, i64::from(still))]);
         let (status, counted) = (Status::Recovering, Duration::from_secs(60));
         let life = Life { status, since, advanced: Some(since.wall), still, counted, committed };
-        let verdicts = BTreeMap::from([(0, Verdict::Lost), (7, Verdict::Stop)]);
+        let verdicts = BTreeMap::from([(0, Progress::Lost), (7, Progress::Stop)]);
         Kept { life, verdicts, judged: Some(since.wall) }
     }
 

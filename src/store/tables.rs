@@ -18,7 +18,7 @@ use crate::{
     },
     evaluate::{
         events::{self, Event},
-        judge::{Baseline, BaselineRow, Kept, Life, LifeRow, Moment, Status, Verdict},
+        judge::{Baseline, BaselineRow, Kept, Life, LifeRow, Moment, Progress, Status},
     },
     kafka::TopicId,
 };
@@ -297,17 +297,17 @@ fn committed(bytes: &[u8]) -> Option<BTreeMap<i32, i64>> {
 }
 
 /// Encodes verdicts by partition: 4 bytes of partition, big-endian, and 1 byte of verdict each.
-fn verdict_bytes(verdicts: &BTreeMap<i32, Verdict>) -> Vec<u8> {
+fn verdict_bytes(verdicts: &BTreeMap<i32, Progress>) -> Vec<u8> {
     let one =
-        |(number, verdict): (&i32, &Verdict)| number.to_be_bytes().into_iter().chain([verdict.to_byte()]);
+        |(number, verdict): (&i32, &Progress)| number.to_be_bytes().into_iter().chain([verdict.to_byte()]);
     verdicts.iter().flat_map(one).collect()
 }
 
 /// Decodes verdicts by partition. A verdict that is unknown is left out.
-fn verdicts(bytes: &[u8]) -> BTreeMap<i32, Verdict> {
+fn verdicts(bytes: &[u8]) -> BTreeMap<i32, Progress> {
     let (rows, _) = bytes.as_chunks::<5>();
     let one = |[a, b, c, d, verdict]: &[u8; 5]| {
-        Some((i32::from_be_bytes([*a, *b, *c, *d]), Verdict::from_byte(*verdict)?))
+        Some((i32::from_be_bytes([*a, *b, *c, *d]), Progress::from_byte(*verdict)?))
     };
     rows.iter().filter_map(one).collect()
 }

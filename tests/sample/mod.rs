@@ -547,30 +547,30 @@ fn log_dirs() -> log_dirs::Snapshot {
 
 /// A group that has stopped, one that keeps up, one that Kafka does not know any more; a topic that has fallen silent.
 fn judged(wall: SystemTime) -> Judgement {
-    let topic = |status, verdicts: &[(i32, judge::Verdict)]| judge::TopicVerdict {
+    let topic = |status, verdicts: &[(i32, judge::Progress)]| judge::TopicJudgement {
         status,
         since: wall - Duration::from_secs(600),
         advanced: Some(wall - Duration::from_secs(900)),
-        stuck: verdicts.iter().filter(|(_, verdict)| *verdict == judge::Verdict::Stop).count(),
+        stuck: verdicts.iter().filter(|(_, verdict)| *verdict == judge::Progress::Stop).count(),
         verdicts: verdicts.iter().copied().collect(),
         partitions: 4,
         left: None,
     };
-    let group = |verdict, topics: &[(&str, judge::TopicVerdict)]| judge::GroupVerdict {
+    let group = |verdict, topics: &[(&str, judge::TopicJudgement)]| judge::GroupJudgement {
         verdict,
         since: wall - Duration::from_secs(60),
         topics: topics.iter().map(|(name, topic)| ((*name).into(), topic.clone())).collect(),
         absent: verdict.is_none(),
     };
-    let bad = [(0, judge::Verdict::Stop), (1, judge::Verdict::Lost), (3, judge::Verdict::Reset)];
+    let bad = [(0, judge::Progress::Stop), (1, judge::Progress::Lost), (3, judge::Progress::Reset)];
     let left = TimeLag { age: ms(3_700_000), error: None, method: Method::Clamped };
-    let deleted = judge::TopicVerdict { left: Some((2, left)), ..topic(Status::Offline, &[]) };
+    let deleted = judge::TopicJudgement { left: Some((2, left)), ..topic(Status::Offline, &[]) };
     Judgement {
         groups: BTreeMap::from([
-            (HOSTILE.into(), group(Some(judge::Verdict::Lost), &[(HOSTILE, topic(Status::Offline, &bad))])),
+            (HOSTILE.into(), group(Some(judge::Progress::Lost), &[(HOSTILE, topic(Status::Offline, &bad))])),
             (
                 "whole".into(),
-                group(Some(judge::Verdict::Ok), &[("never-written", topic(Status::Online, &[]))]),
+                group(Some(judge::Progress::Ok), &[("never-written", topic(Status::Online, &[]))]),
             ),
             ("gone".into(), group(None, &[(HOSTILE, deleted)])),
         ]),

@@ -12,7 +12,7 @@ use super::{
     anomaly::{Kind, Rate},
     flow::Flow,
     moment::Moment,
-    progress::{Verdict, Window},
+    progress::{Progress, Window},
     row::{BaselineRow, LifeRow},
     status::{LagSample, Life, Status},
 };
@@ -45,27 +45,27 @@ const MISSES: u8 = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Judgement {
     /// The judgement on each group.
-    pub groups: BTreeMap<Arc<str>, GroupVerdict>,
+    pub groups: BTreeMap<Arc<str>, GroupJudgement>,
     /// The traffic of each topic whose usual traffic is known.
     pub rates: BTreeMap<Arc<str>, Rate>,
 }
 
 /// The judgement on a group.
 #[derive(Debug, Clone)]
-pub struct GroupVerdict {
+pub struct GroupJudgement {
     /// The worst verdict of all partitions. Absent while no partition has a verdict, and for a deleted group.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<Progress>,
     /// When the group reached that verdict.
     pub since: SystemTime,
     /// The judgement on the group for each of its topics.
-    pub topics: BTreeMap<Arc<str>, TopicVerdict>,
+    pub topics: BTreeMap<Arc<str>, TopicJudgement>,
     /// Whether the group is deleted: Kafka does not list it any more.
     pub absent: bool,
 }
 
 /// The judgement on a group on a topic.
 #[derive(Debug, Clone)]
-pub struct TopicVerdict {
+pub struct TopicJudgement {
     /// Whether the group commits offsets on the topic.
     pub status: Status,
     /// When the group reached that status.
@@ -75,7 +75,7 @@ pub struct TopicVerdict {
     /// Number of partitions whose committed offset stands still although records are waiting.
     pub stuck: usize,
     /// The verdict of each partition whose verdict is not `ok`.
-    pub verdicts: BTreeMap<i32, Verdict>,
+    pub verdicts: BTreeMap<i32, Progress>,
     /// Number of partitions with a committed offset.
     pub partitions: usize,
     /// The oldest record that a missing group has left unread: its partition, and its time lag. Absent for a group that is not
@@ -118,7 +118,7 @@ pub(super) struct Forgotten {
 #[derive(Debug, Default)]
 pub(super) struct GroupMemory {
     /// The worst verdict of all partitions. `None` for a deleted group.
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Option<Progress>,
     /// When the group reached that verdict.
     pub(super) since: Option<SystemTime>,
     /// Whether the group had members in the last cycle in which its state was known.
@@ -136,11 +136,11 @@ pub(super) struct TopicProgress {
     /// The last samples of each partition.
     pub(super) windows: BTreeMap<i32, Window>,
     /// The verdict of each partition. A verdict that is not known in a cycle stays as it was.
-    pub(super) verdicts: BTreeMap<i32, Verdict>,
+    pub(super) verdicts: BTreeMap<i32, Progress>,
     /// Number of cycles in a row without a committed offset on the topic.
     pub(super) missing: u8,
-    /// Whether the status, the verdicts, or the number of still samples changed since they were last saved.
-    pub(super) turned: bool,
+    /// Whether the next write to the history file includes this row.
+    pub(super) unsaved: bool,
     /// Whether another sample was taken since the last save.
     pub(super) moved: bool,
 }
@@ -255,7 +255,7 @@ impl GroupMemory {
             let before = (progress.life.status, progress.life.still);
             let counted = progress.life.counted;
             let from = progress.life.observe(LagSample { lags, whole }, at, settings);
-            progress.turned |= before != (progress.life.status, progress.life.still);
+            progress.unsaved |= before != (progress.life.status, progress.life.still);
             progress.moved |= counted != progress.life.counted;
             statuses.extend(progress.transition(name, topic, from));
             for (number, lag) in lags {
@@ -264,7 +264,7 @@ impl GroupMemory {
                 let found = verdict(window, lag, at.own, lives, settings);
                 let found = found.or_else(|| progress.verdicts.get(number).copied()).unwrap_or_default();
                 let before = progress.verdicts.insert(*number, found).unwrap_or_default();
-                progress.turned |= before != found;
+                progress.unsaved |= before != found;
             }
             if whole {
                 progress.windows.retain(|number, _| lags.contains_key(number));
@@ -304,7 +304,7 @@ impl GroupMemory {
             progress.verdicts.clear();
             progress.windows.clear();
             let from = progress.life.delete(at);
-            progress.turned |= was_there || from.is_some();
+            progress.unsaved |= was_there || from.is_some();
             let transition = progress.transition(name, topic, from);
             statuses.extend(transition.map(|transition| Transition { deleted: true, ..transition }));
         }
@@ -312,7 +312,7 @@ impl GroupMemory {
     }
 
     /// The judgement on the group, as the snapshot publishes it.
-    fn view(&self, age: &dyn Fn(&str, i32, i64) -> Option<TimeLag>) -> GroupVerdict {
+    fn view(&self, age: &dyn Fn(&str, i32, i64) -> Option<TimeLag>) -> GroupJudgement {
         let topics = self.topics.iter().map(|(topic, progress)| {
             let left = || {
                 let commits = progress.life.committed.iter();
@@ -320,9 +320,9 @@ impl GroupMemory {
                 ages.max_by_key(|(_, lag)| lag.age)
             };
             let left = (self.missing > 0).then(left).flatten();
-            (topic.clone(), TopicVerdict { left, ..progress.view() })
+            (topic.clone(), TopicJudgement { left, ..progress.view() })
         });
-        GroupVerdict {
+        GroupJudgement {
             verdict: self.verdict,
             since: self.since.unwrap_or(UNIX_EPOCH),
             topics: topics.collect(),
@@ -349,15 +349,15 @@ impl TopicProgress {
     }
 
     /// The verdict of each partition whose verdict is not `ok`.
-    pub(super) fn bad(&self) -> BTreeMap<i32, Verdict> {
-        let bad = self.verdicts.iter().filter(|(_, verdict)| **verdict != Verdict::Ok);
+    pub(super) fn bad(&self) -> BTreeMap<i32, Progress> {
+        let bad = self.verdicts.iter().filter(|(_, verdict)| **verdict != Progress::Ok);
         bad.map(|(number, verdict)| (*number, *verdict)).collect()
     }
 
     /// The judgement on the group on this topic, as the snapshot publishes it.
-    fn view(&self) -> TopicVerdict {
-        let is_stuck = |verdict: &&Verdict| matches!(verdict, Verdict::Stall | Verdict::Stop);
-        TopicVerdict {
+    fn view(&self) -> TopicJudgement {
+        let is_stuck = |verdict: &&Progress| matches!(verdict, Progress::Stall | Progress::Stop);
+        TopicJudgement {
             status: self.life.status,
             since: self.life.since.wall,
             advanced: self.life.advanced,
@@ -376,10 +376,10 @@ fn verdict(
     now: Duration,
     lives: bool,
     settings: &config::History,
-) -> Option<Verdict> {
+) -> Option<Progress> {
     if lag.beyond_end {
-        return lag.reset.then_some(Verdict::Reset);
+        return lag.reset.then_some(Progress::Reset);
     }
     let progress = window.observe(now, (lag.committed, lag.unread()?), lives, settings);
-    if lag.lost > Some(0) { Some(Verdict::Lost) } else { progress }
+    if lag.lost > Some(0) { Some(Progress::Lost) } else { progress }
 }

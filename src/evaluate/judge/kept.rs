@@ -36,8 +36,8 @@ impl Judge {
         let Forgotten { mut lives, mut baselines } = std::mem::take(&mut self.forgotten);
         for (group, memory) in &mut self.groups {
             for (topic, progress) in &mut memory.topics {
-                if progress.turned {
-                    progress.turned = false;
+                if progress.unsaved {
+                    progress.unsaved = false;
                     progress.moved = false;
                     let kept = Kept {
                         life: progress.life.clone(),
@@ -59,13 +59,13 @@ impl Judge {
     /// Marks the rows of which only the committed offsets changed, so that they are saved, too. Losing them matters less than
     /// losing a change of status or verdict, so they are saved less often.
     pub(crate) fn save_offsets(&mut self) {
-        self.progresses().for_each(|progress| progress.turned |= progress.moved);
+        self.progresses().for_each(|progress| progress.unsaved |= progress.moved);
     }
 
     /// Marks everything as changed, so that it is saved to a new history file.
     pub(crate) fn save_all(&mut self) {
         self.drop_deletions();
-        self.progresses().for_each(|progress| progress.turned = true);
+        self.progresses().for_each(|progress| progress.unsaved = true);
         self.traffic.values_mut().for_each(|flow| flow.changed = true);
     }
 
@@ -80,7 +80,7 @@ impl Judge {
             let memory = self.groups.get_mut(&row.group);
             let progress = memory.and_then(|memory| memory.topics.get_mut(&row.topic));
             match progress {
-                Some(progress) => progress.turned = true,
+                Some(progress) => progress.unsaved = true,
                 None if row.kept.is_none() => self.forgotten.lives.push(row),
                 None => {}
             }

@@ -21,9 +21,9 @@ pub use anomaly::{Kind, Rate};
 #[cfg(feature = "fuzzing")]
 pub(crate) use groups::fuzz;
 pub(crate) use groups::{Changes, CycleView, Judge, Transition};
-pub use groups::{GroupVerdict, Judgement, TopicVerdict};
+pub use groups::{GroupJudgement, Judgement, TopicJudgement};
 pub(crate) use moment::Moment;
-pub use progress::Verdict;
+pub use progress::Progress;
 pub(crate) use row::{BaselineRow, Kept, LifeRow};
 pub(crate) use status::Life;
 pub use status::Status;

@@ -1,4 +1,4 @@
-//! The verdict on a group's progress on a partition, with Burrow's names. Pure.
+//! The judgement on a group's progress on a partition, with Burrow's names. Pure.
 //!
 //! The rules are Burrow's "consumer lag evaluation rules". Burrow applies them to the commits themselves. This service does
 //! not read the topic `__consumer_offsets`, and applies them to the committed offset that it samples. A group that has
@@ -19,7 +19,7 @@ const LEAST: usize = 5;
 closed_enum! {
     /// The progress of a group on a partition, from good to bad.
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-    pub enum Verdict {
+    pub enum Progress {
         /// The group keeps up, or catches up.
         #[default]
         Ok = "ok",
@@ -38,13 +38,13 @@ closed_enum! {
     }
 }
 
-impl Verdict {
-    /// The verdict as one byte: its index in [`Verdict::ALL`].
+impl Progress {
+    /// The progress as one byte: its index in [`Progress::ALL`].
     pub(crate) fn to_byte(self) -> u8 {
         self as u8
     }
 
-    /// The verdict of a byte that [`Verdict::to_byte`] returned. `None` for any other byte.
+    /// The progress of a byte that [`Progress::to_byte`] returned. `None` for any other byte.
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.get(usize::from(byte)).copied()
     }
@@ -81,7 +81,7 @@ impl Window {
         (committed, lag): (i64, i64),
         lives: bool,
         settings: &History,
-    ) -> Option<Verdict> {
+    ) -> Option<Progress> {
         self.ends = [Some(committed.saturating_add(lag)), self.ends[0]];
         let is_news = self.samples.back().is_none_or(|last| last.committed != committed);
         if lives || is_news {
@@ -89,7 +89,7 @@ impl Window {
             self.take(Sample { at: tenths(now), committed, lag: lag_then }, settings.sample_interval);
         }
         if lag <= 0 {
-            return Some(Verdict::Ok);
+            return Some(Progress::Ok);
         }
         self.judge(now, settings.sample_interval * settings.offline_detection_consecutive_samples)
     }
@@ -114,34 +114,34 @@ impl Window {
         self.samples.push_back(sample);
     }
 
-    fn judge(&self, now: Duration, patience: Duration) -> Option<Verdict> {
+    fn judge(&self, now: Duration, patience: Duration) -> Option<Progress> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let silence = tenths(now).saturating_sub(last.at);
         // A group that had no lag in the cycle before has had no time yet to read new records.
         let had_lag = self.ends[1].is_none_or(|end| end > last.committed);
         if had_lag && silence > (last.at - first.at).max(tenths(patience)) {
-            return Some(Verdict::Stop);
+            return Some(Progress::Stop);
         }
         if self.samples.iter().any(|sample| sample.committed > last.committed) {
-            return Some(Verdict::Rewind);
+            return Some(Progress::Rewind);
         }
         let pairs = || self.samples.iter().zip(self.samples.iter().skip(1));
         let is_still = pairs().all(|(one, next)| one.committed == next.committed);
         let was_done = self.samples.iter().any(|sample| sample.lag == 0);
         if self.samples.len() < LEAST {
-            return Some(Verdict::Ok).filter(|_| was_done || !is_still);
+            return Some(Progress::Ok).filter(|_| was_done || !is_still);
         }
         if was_done {
-            return Some(Verdict::Ok);
+            return Some(Progress::Ok);
         }
         if is_still {
-            return Some(Verdict::Stall);
+            return Some(Progress::Stall);
         }
         // Burrow warns of any lag that never shrinks. A group that reads records soon after they are written has about the same
         // small lag in every sample: a lag that is not larger than what the group reads between two samples is no warning.
         let read = last.committed.saturating_sub(first.committed) / (self.samples.len() as i64 - 1);
         let grows = last.lag > first.lag && pairs().all(|(one, next)| one.lag <= next.lag);
-        Some(if grows && i64::from(last.lag) > read { Verdict::Warn } else { Verdict::Ok })
+        Some(if grows && i64::from(last.lag) > read { Progress::Warn } else { Progress::Ok })
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
     }
 
     /// The verdict on samples at 100, 200, … seconds, and a last one at `now` seconds.
-    fn judged(offsets: &[i64], lags: &[i64], now: u64) -> Verdict {
+    fn judged(offsets: &[i64], lags: &[i64], now: u64) -> Progress {
         let mut window = Window::default();
         for ((offset, lag), step) in offsets.iter().zip(lags).zip(1..) {
             window.observe(Duration::from_secs(100 * step), (*offset, *lag), true, &every(0, 0));
@@ -181,21 +181,21 @@ mod tests {
     fn window_gives_the_verdicts_of_burrow() {
         let moving = [1000, 2000, 3000, 4000, 5000];
         let still = [1000; 5];
-        let table: [(&[i64], &[i64], u64, Verdict); 14] = [
-            (&moving, &[0, 50, 100, 150, 200], 600, Verdict::Ok),
-            (&moving, &[0, 50, 100, 150, 200], 900, Verdict::Ok),
-            (&moving, &[0, 50, 100, 150, 200], 1000, Verdict::Stop),
-            (&moving, &[1050, 1100, 1150, 1200, 1250], 600, Verdict::Warn),
-            (&moving, &[1050, 1100, 1090, 1200, 1250], 600, Verdict::Ok),
-            (&moving, &[50, 100, 150, 200, 250], 600, Verdict::Ok),
-            (&moving, &[1050; 5], 600, Verdict::Ok),
-            (&still, &[0, 50, 100, 150, 200], 600, Verdict::Ok),
-            (&still, &[100, 150, 200, 250, 300], 600, Verdict::Stall),
-            (&still, &[100; 5], 600, Verdict::Stall),
-            (&still, &[0; 5], 1000, Verdict::Ok),
-            (&[1000, 2000, 3000, 2000, 4000], &[100, 150, 200, 1250, 300], 600, Verdict::Ok),
-            (&[1000, 2000, 3000, 2000, 2500], &[100, 150, 200, 1250, 800], 600, Verdict::Rewind),
-            (&[1000, 2000], &[50, 100], 250, Verdict::Ok),
+        let table: [(&[i64], &[i64], u64, Progress); 14] = [
+            (&moving, &[0, 50, 100, 150, 200], 600, Progress::Ok),
+            (&moving, &[0, 50, 100, 150, 200], 900, Progress::Ok),
+            (&moving, &[0, 50, 100, 150, 200], 1000, Progress::Stop),
+            (&moving, &[1050, 1100, 1150, 1200, 1250], 600, Progress::Warn),
+            (&moving, &[1050, 1100, 1090, 1200, 1250], 600, Progress::Ok),
+            (&moving, &[50, 100, 150, 200, 250], 600, Progress::Ok),
+            (&moving, &[1050; 5], 600, Progress::Ok),
+            (&still, &[0, 50, 100, 150, 200], 600, Progress::Ok),
+            (&still, &[100, 150, 200, 250, 300], 600, Progress::Stall),
+            (&still, &[100; 5], 600, Progress::Stall),
+            (&still, &[0; 5], 1000, Progress::Ok),
+            (&[1000, 2000, 3000, 2000, 4000], &[100, 150, 200, 1250, 300], 600, Progress::Ok),
+            (&[1000, 2000, 3000, 2000, 2500], &[100, 150, 200, 1250, 800], 600, Progress::Rewind),
+            (&[1000, 2000], &[50, 100], 250, Progress::Ok),
         ];
         for (offsets, lags, now, expected) in table {
             assert_eq!(judged(offsets, lags, now), expected, "{offsets:?} {lags:?} {now}");
@@ -213,7 +213,7 @@ mod tests {
                 [observe(&mut left, false), observe(&mut there, true)]
             })
             .collect();
-        let (stall, stop) = (Some(Verdict::Stall), Some(Verdict::Stop));
+        let (stall, stop) = (Some(Progress::Stall), Some(Progress::Stop));
         let stopped = verdicts.iter().map(|verdicts| verdicts[0]).collect::<Vec<_>>();
         assert_eq!(stopped, [None, None, None, None, None, None, stop, stop, stop], "no verdict before");
         let stuck = verdicts.iter().map(|verdicts| verdicts[1]).collect::<Vec<_>>();
@@ -225,8 +225,8 @@ mod tests {
         let mut window = Window::default();
         let settings = every(30, 5);
         let mut observe = |at, lag| window.observe(Duration::from_secs(at), (7, lag), false, &settings);
-        assert_eq!(observe(10, 0), Some(Verdict::Ok));
-        assert_eq!((observe(9000, 40), observe(9030, 40)), (Some(Verdict::Ok), Some(Verdict::Stop)));
+        assert_eq!(observe(10, 0), Some(Progress::Ok));
+        assert_eq!((observe(9000, 40), observe(9030, 40)), (Some(Progress::Ok), Some(Progress::Stop)));
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
                 let (at, committed) = (cycle * step, i64::try_from(cycle * step / 60 * 100).expect("small"));
                 window.observe(Duration::from_secs(at), (committed, 7), true, &settings)
             });
-            let bad: Vec<_> = verdicts.flatten().filter(|verdict| *verdict != Verdict::Ok).collect();
+            let bad: Vec<_> = verdicts.flatten().filter(|verdict| *verdict != Progress::Ok).collect();
             assert_eq!(bad, [], "every {step} s");
             assert!(window.samples.len() == WINDOW && window.samples.capacity() == WINDOW);
         }
@@ -250,6 +250,6 @@ mod tests {
         let (mut window, settings) = (Window::default(), every(60, 5));
         let verdicts = [(0, 50), (5, 20), (10, 25)]
             .map(|(at, committed)| window.observe(Duration::from_secs(at), (committed, 7), true, &settings));
-        assert_eq!(verdicts, [None, Some(Verdict::Rewind), Some(Verdict::Rewind)]);
+        assert_eq!(verdicts, [None, Some(Progress::Rewind), Some(Progress::Rewind)]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
-use super::{anomaly::Baseline, progress::Verdict, status::Life};
+use super::{anomaly::Baseline, progress::Progress, status::Life};
 
 /// The part of a judgement on a group and a topic that is saved in the history file.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,7 +10,7 @@ pub(crate) struct Kept {
     /// The status, and the samples that it was judged from.
     pub(crate) life: Life,
     /// The verdict of each partition whose verdict is not `ok`.
-    pub(crate) verdicts: BTreeMap<i32, Verdict>,
+    pub(crate) verdicts: BTreeMap<i32, Progress>,
     /// When the group reached its verdict. `None` if the group has no verdict.
     pub(crate) judged: Option<SystemTime>,
 }

@@ -13,7 +13,7 @@ use crate::{
     collect::time_lag::TimeLag,
     evaluate::{
         groups::Group,
-        judge::{self, Verdict},
+        judge::{self, Progress},
         lag::{Lag, Sums},
     },
     http::state::State,
@@ -34,7 +34,7 @@ pub(in crate::http) fn groups(state: &State, query: &ClusterQuery) -> Response {
         let groups = chosen.iter().take(query.most()).map(|(name, group, sums)| {
             let judged = snapshot.judged.groups.get(*name);
             let mut row = group_json(name, group, *sums);
-            row["verdict"] = judged.and_then(|judged| judged.verdict).map(Verdict::as_str).into();
+            row["verdict"] = judged.and_then(|judged| judged.verdict).map(Progress::as_str).into();
             row["statuses"] = judged.map(statuses_json).into();
             if query.group.is_some() {
                 row["topics"] = partitions_json(group);
@@ -62,8 +62,8 @@ fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
 }
 
 /// The status of a group on each of its topics.
-fn statuses_json(judged: &judge::GroupVerdict) -> Vec<Value> {
-    let one = |(topic, judged): (&Arc<str>, &judge::TopicVerdict)| {
+fn statuses_json(judged: &judge::GroupJudgement) -> Vec<Value> {
+    let one = |(topic, judged): (&Arc<str>, &judge::TopicJudgement)| {
         let bad =
             judged.verdicts.iter().map(|(number, verdict)| (number.to_string(), verdict.as_str().into()));
         json!({

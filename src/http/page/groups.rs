@@ -12,7 +12,7 @@ use crate::{
     config::SumOver,
     evaluate::{
         groups::Group,
-        judge::{self, Status, Verdict},
+        judge::{self, Progress, Status},
         lag::Sums,
     },
     kafka::admin::GroupState,
@@ -123,7 +123,7 @@ pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usiz
     }
 }
 
-fn row(summed: &Summed<'_>, judged: Option<&judge::GroupVerdict>) -> GroupRow {
+fn row(summed: &Summed<'_>, judged: Option<&judge::GroupJudgement>) -> GroupRow {
     let Summed { name, group, sums, .. } = summed;
     let (progress, offline) = judged.map_or_else(|| (NOT_JUDGED.to_owned(), false), progress);
     GroupRow {
@@ -144,7 +144,7 @@ fn row(summed: &Summed<'_>, judged: Option<&judge::GroupVerdict>) -> GroupRow {
 }
 
 /// How a group gets on with its topics, and whether it is offline on one of them.
-fn progress(judged: &judge::GroupVerdict) -> (String, bool) {
+fn progress(judged: &judge::GroupJudgement) -> (String, bool) {
     let topics = |status| judged.topics.values().filter(|topic| topic.status == status).count();
     let (offline, recovering) = (topics(Status::Offline), topics(Status::Recovering));
     let all = judged.topics.len();
@@ -153,7 +153,7 @@ fn progress(judged: &judge::GroupVerdict) -> (String, bool) {
         count if count == all => Some(words.to_owned()),
         count => Some(format!("{words} on {count} of {all} topics")),
     };
-    let verdict = judged.verdict.filter(|verdict| *verdict != Verdict::Ok).map(verdict_words);
+    let verdict = judged.verdict.filter(|verdict| *verdict != Progress::Ok).map(verdict_words);
     let parts = [part(offline, "offline"), part(recovering, "recovering"), verdict.map(str::to_owned)];
     let words: Vec<_> = parts.into_iter().flatten().collect();
     match (words.is_empty(), judged.verdict) {
@@ -164,15 +164,15 @@ fn progress(judged: &judge::GroupVerdict) -> (String, bool) {
 }
 
 /// The verdict on a group in a word or two.
-fn verdict_words(verdict: Verdict) -> &'static str {
+fn verdict_words(verdict: Progress) -> &'static str {
     match verdict {
-        Verdict::Ok => "ok",
-        Verdict::Warn => "lag grows",
-        Verdict::Stall => "stalled",
-        Verdict::Stop => "stopped",
-        Verdict::Rewind => "rewound",
-        Verdict::Reset => "reset",
-        Verdict::Lost => "lost records",
+        Progress::Ok => "ok",
+        Progress::Warn => "lag grows",
+        Progress::Stall => "stalled",
+        Progress::Stop => "stopped",
+        Progress::Rewind => "rewound",
+        Progress::Reset => "reset",
+        Progress::Lost => "lost records",
     }
 }
 

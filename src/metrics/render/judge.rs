@@ -3,7 +3,7 @@
 use crate::{
     catalog::judge as c,
     config::Granularity,
-    evaluate::judge::{GroupVerdict, Judgement, Kind, Rate, Status, Verdict},
+    evaluate::judge::{GroupJudgement, Judgement, Kind, Progress, Rate, Status},
     metrics::{
         Sink, Value,
         values::{flag, text, unix},
@@ -16,7 +16,7 @@ pub(super) fn groups<'a>(name: &'a str, judged: &'a Judgement, series: &mut impl
     series.push(c::DELETED.series([text(name)], Value::Count(deleted as u64)));
     for (group, judged) in present(judged) {
         let Some(verdict) = judged.verdict else { continue };
-        for one in Verdict::ALL {
+        for one in Progress::ALL {
             let labels = [text(name), text(group), text(one.as_str())];
             series.push(c::VERDICT.series(labels, flag(one == verdict)));
         }
@@ -67,6 +67,6 @@ pub(super) fn rates<'a>(name: &'a str, judged: &'a Judgement, series: &mut impl 
 }
 
 /// The groups that Kafka lists. A deleted group appears in the report only.
-fn present(judged: &Judgement) -> impl Iterator<Item = (&str, &GroupVerdict)> {
+fn present(judged: &Judgement) -> impl Iterator<Item = (&str, &GroupJudgement)> {
     judged.groups.iter().filter(|(_, group)| !group.absent).map(|(name, group)| (&**name, group))
 }

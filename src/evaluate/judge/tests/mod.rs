@@ -10,7 +10,7 @@ use std::{
 
 pub(crate) use world::{World, judge_world};
 
-use super::{BaselineRow, Judge, Kept, Kind, Life, LifeRow, Moment, Status, Verdict};
+use super::{BaselineRow, Judge, Kept, Kind, Life, LifeRow, Moment, Progress, Status};
 use crate::config::{Cluster, Sources};
 
 const MINUTE: u64 = 60;
@@ -150,10 +150,10 @@ fn stopped_group_stays_stopped_when_the_listing_fails() {
         judged.groups["g"].verdict
     };
     let verdicts: Vec<_> = (0..60).map(|minute| verdict(&world, minute)).collect();
-    assert_eq!(verdicts.last(), Some(&Some(Verdict::Stop)));
+    assert_eq!(verdicts.last(), Some(&Some(Progress::Stop)));
     world.stateless = true;
     let verdicts: Vec<_> = (60..80).map(|minute| verdict(&world, minute)).collect();
-    assert_eq!(verdicts, [Some(Verdict::Stop); 20]);
+    assert_eq!(verdicts, [Some(Progress::Stop); 20]);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn recreated_topic_is_judged_without_its_old_offsets() {
     let group_now = &judged.groups["g"];
     assert_eq!(
         (group_now.verdict, group_now.topics["t"].stuck, group_now.topics["t"].advanced),
-        (Some(Verdict::Ok), 0, None)
+        (Some(Progress::Ok), 0, None)
     );
 }
 
@@ -248,10 +248,10 @@ fn group_has_the_verdict_of_its_worst_partition_since_it_was_reached() {
         last = Some(judged.groups["g"].clone());
     }
     let group = last.take().expect("judged");
-    assert_eq!(group.verdict, Some(Verdict::Stall), "the group has members");
+    assert_eq!(group.verdict, Some(Progress::Stall), "the group has members");
     assert_eq!(group.since, UNIX_EPOCH + Duration::from_secs(MONDAY + 4 * MINUTE));
     assert_eq!((group.topics["a"].stuck, group.topics["b"].stuck), (0, 1));
-    assert_eq!(group.topics["b"].verdicts, BTreeMap::from([(0, Verdict::Stall)]));
+    assert_eq!(group.topics["b"].verdicts, BTreeMap::from([(0, Progress::Stall)]));
     // A verdict that is not known for a while stays, and so does a verdict of an earlier run.
     world.unknown.insert("b");
     let (judged, _) = judge_world(&mut judge, &world, 540, MONDAY + 540, &settings);
@@ -268,18 +268,18 @@ fn group_has_the_verdict_of_its_worst_partition_since_it_was_reached() {
     }
     world.commits.insert(("g", "b"), 950);
     let (judged, _) = judge_world(&mut again, &world, 800, MONDAY + 800, &settings);
-    assert_eq!(judged.groups["g"].verdict, Some(Verdict::Ok), "the committed offset moves");
+    assert_eq!(judged.groups["g"].verdict, Some(Progress::Ok), "the committed offset moves");
     // A committed offset beyond the log end is a reset, whatever the other partitions are.
     world.commits.insert(("g", "a"), 2000);
     let (judged, _) = judge_world(&mut judge, &world, 900, MONDAY + 900, &settings);
-    assert_eq!(judged.groups["g"].verdict, Some(Verdict::Reset));
+    assert_eq!(judged.groups["g"].verdict, Some(Progress::Reset));
     // After a restart a reset has to be seen in two cycles. Until then the saved verdict stays.
     let mut again = Judge::default();
     again.remember(all_unsaved(&mut judge).0, Vec::new());
     world.unsure = true;
     let (judged, _) = judge_world(&mut again, &world, 960, MONDAY + 960, &settings);
     let since = UNIX_EPOCH + Duration::from_secs(MONDAY + 900);
-    assert_eq!((judged.groups["g"].verdict, judged.groups["g"].since), (Some(Verdict::Reset), since));
+    assert_eq!((judged.groups["g"].verdict, judged.groups["g"].since), (Some(Progress::Reset), since));
 }
 
 #[test]
@@ -319,5 +319,5 @@ fn saved_status_without_a_verdict_gets_a_verdict_in_the_first_cycle() {
     judge.remember(vec![LifeRow { group: "g".into(), topic: "t".into(), kept: Some(kept) }], Vec::new());
     let (judged, _) = judge_world(&mut judge, &world, 60, MONDAY, &settings);
     let group = &judged.groups["g"];
-    assert_eq!((group.verdict, group.since), (Some(Verdict::Ok), UNIX_EPOCH + Duration::from_secs(MONDAY)));
+    assert_eq!((group.verdict, group.since), (Some(Progress::Ok), UNIX_EPOCH + Duration::from_secs(MONDAY)));
 }
