@@ -45,6 +45,24 @@ closed_enum! {
 /// shows. If the log start offset moves, the timestamp is asked for at once.
 const FUTURE_FOR: Duration = Duration::from_secs(600);
 
+/// The last time that the broker was asked for the newest timestamp of a partition.
+#[derive(Debug, Clone, Copy)]
+struct LastQuestion {
+    /// The log start offset at that time; absent if it was not known.
+    start: Option<i64>,
+    /// When the broker was asked, counted from any moment.
+    at: Duration,
+}
+
+/// A record batch whose newest timestamp lies in the future.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FutureBatch {
+    /// The newest timestamp of the batch, in milliseconds since 1970.
+    pub(crate) newest_ms: i64,
+    /// The last offset of the batch.
+    pub(crate) last: i64,
+}
+
 /// The newest timestamp of a partition, from both sources, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Newest {
@@ -52,12 +70,12 @@ pub(crate) struct Newest {
     named_ms: Option<i64>,
     /// The log end offset at that time.
     named_at: Option<i64>,
-    /// The log start offset when the broker was last asked, and when that was.
-    asked: Option<(Option<i64>, Duration)>,
+    /// When the broker was last asked. Absent if it never was.
+    asked: Option<LastQuestion>,
     /// The newest timestamp of the last record batches that does not lie in the future.
     read_ms: Option<i64>,
-    /// The newest timestamp of a record batch that lies in the future, and the last offset of that batch.
-    ahead: Option<(i64, i64)>,
+    /// The newest timestamp of a record batch that lies in the future. Absent if no batch has one.
+    ahead: Option<FutureBatch>,
     /// The log end offset when the record batches were read.
     read_at: Option<i64>,
 }
@@ -72,18 +90,18 @@ impl Newest {
     }
 
     /// Takes in a timestamp of a record batch that lies in the future. Returns whether it was not known before.
-    pub(crate) fn ahead(&mut self, ahead: Option<(i64, i64)>) -> bool {
-        let Some((ahead_ms, last)) = ahead else { return false };
-        let is_news = self.ahead.is_none_or(|(before, _)| ahead_ms > before);
+    pub(crate) fn ahead(&mut self, ahead: Option<FutureBatch>) -> bool {
+        let Some(ahead) = ahead else { return false };
+        let is_news = self.ahead.is_none_or(|before| ahead.newest_ms > before.newest_ms);
         if is_news {
-            self.ahead = Some((ahead_ms, last));
+            self.ahead = Some(ahead);
         }
         is_news && self.named_ms.is_none()
     }
 
     /// Takes in the log start offset: record batches before it were deleted.
     pub(crate) fn begins(&mut self, start: i64) {
-        self.ahead = self.ahead.filter(|(_, last)| start <= *last);
+        self.ahead = self.ahead.filter(|batch| start <= batch.last);
     }
 
     /// Takes in the newest timestamp of the last record batches.
@@ -102,10 +120,10 @@ impl Newest {
         let may_be_gone = self.named_ms.is_some_and(|newest| newest > latest_ms)
             && self
                 .asked
-                .is_none_or(|(start, asked)| start != ends.start || now.saturating_sub(asked) >= FUTURE_FOR);
+                .is_none_or(|last| last.start != ends.start || now.saturating_sub(last.at) >= FUTURE_FOR);
         let is_wanted = self.named_at != ends.end || may_be_gone;
         if is_wanted {
-            self.asked = Some((ends.start, now));
+            self.asked = Some(LastQuestion { start: ends.start, at: now });
         }
         is_wanted
     }
@@ -120,13 +138,13 @@ impl Newest {
     }
 
     fn is_future(&self, latest_ms: i64) -> bool {
-        let ahead_ms = self.ahead.map(|(ahead_ms, _)| ahead_ms);
+        let ahead_ms = self.ahead.map(|batch| batch.newest_ms);
         self.named_ms.or(ahead_ms).is_some_and(|newest| newest > latest_ms)
     }
 
     /// The newest timestamp that does not lie in the future.
     pub(crate) fn credible_ms(&self, end: Option<i64>, latest_ms: i64) -> Option<i64> {
-        let seen = [self.read_ms, self.ahead.map(|(ahead_ms, _)| ahead_ms)].into_iter().flatten();
+        let seen = [self.read_ms, self.ahead.map(|batch| batch.newest_ms)].into_iter().flatten();
         let seen = seen.filter(|_| !self.is_named(end, latest_ms));
         self.named_ms.into_iter().chain(seen).filter(|ms| *ms <= latest_ms).max()
     }
@@ -139,9 +157,8 @@ pub(crate) struct BatchDates {
     pub(crate) known: bool,
     /// The newest credible timestamp, in milliseconds since 1970; absent if no batch has one.
     pub(crate) newest_ms: Option<i64>,
-    /// The newest timestamp that lies in the future, in milliseconds since 1970, and the last offset of its batch; absent if
-    /// no batch has one.
-    pub(crate) ahead: Option<(i64, i64)>,
+    /// The batch with the newest timestamp that lies in the future; absent if no batch has one.
+    pub(crate) ahead: Option<FutureBatch>,
 }
 
 /// Both ends of a log; absent if one is not known, or if there is no record between them.
@@ -272,7 +289,7 @@ mod tests {
         assert!(!newest.is_wanted(log(5, 6), at(9_999), NOW));
         // With record batches alone, the timestamp is dropped once the log start offset has passed the batch.
         let mut newest = Newest::default();
-        newest.ahead(Some((NOW + 9, 2)));
+        newest.ahead(Some(FutureBatch { newest_ms: NOW + 9, last: 2 }));
         newest.begins(2);
         assert!(newest.is_future(NOW));
         newest.begins(3);
@@ -284,10 +301,14 @@ mod tests {
         let mut newest = Newest::default();
         assert!(newest.named(Some(5), Some(NOW + 9), NOW));
         assert!(!newest.named(Some(6), Some(NOW + 9), NOW), "the same timestamp is not counted again");
-        assert!(!newest.ahead(Some((NOW + 9, 5))), "the timestamp was already named by the broker");
+        assert!(
+            !newest.ahead(Some(FutureBatch { newest_ms: NOW + 9, last: 5 })),
+            "the timestamp was already named by the broker"
+        );
         // The broker names no timestamp. A timestamp that is not newer than the known one is not counted.
         let mut newest = Newest::default();
-        let mut ahead = |ms: Option<i64>| newest.ahead(ms.map(|ms| (ms, 4)));
+        let mut ahead =
+            |ms: Option<i64>| newest.ahead(ms.map(|newest_ms| FutureBatch { newest_ms, last: 4 }));
         assert!(ahead(Some(NOW + 9)) && !ahead(Some(NOW + 9)) && !ahead(Some(NOW + 3)) && !ahead(None));
         newest.begins(4);
         newest.read(Some(5), Some(700));

@@ -59,14 +59,23 @@ pub struct HeldBackBy {
     pub hanging: Option<bool>,
 }
 
+/// The last stable offset of a partition that is held back.
+#[derive(Debug, Clone, Copy)]
+struct HeldBack {
+    /// The last stable offset.
+    stable: i64,
+    /// Since when it has not moved.
+    since: Instant,
+}
+
 /// The task.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
     wire: wire::Cluster,
     known: Arc<wire::Cluster>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
-    /// Last stable offsets that are below the high watermark, and since when each has not moved.
-    held_back: BTreeMap<TopicPartition, (i64, Instant)>,
+    /// The partitions whose last stable offset is below the high watermark.
+    held_back: BTreeMap<TopicPartition, HeldBack>,
     /// Transactions that seemed to hang in the last cycle.
     suspects: BTreeSet<(TopicPartition, i64)>,
     faults: Faults,
@@ -108,11 +117,12 @@ impl Probe {
                     self.held_back.remove(&topic_partition);
                     continue;
                 }
-                let (at, since) = self.held_back.entry(topic_partition.clone()).or_insert((stable, now));
-                if *at != stable {
-                    (*at, *since) = (stable, now);
+                let begin = HeldBack { stable, since: now };
+                let last = self.held_back.entry(topic_partition.clone()).or_insert(begin);
+                if last.stable != stable {
+                    *last = begin;
                 }
-                let time = now - *since;
+                let time = now - last.since;
                 if time >= self.cluster.transactions.min_age {
                     held.insert(topic_partition, Held { time, records, by: None });
                 }
@@ -304,7 +314,7 @@ mod tests {
             "the partition has only just been held back"
         );
         let hour_ago = Instant::now().checked_sub(Duration::from_secs(3600)).expect("an hour");
-        probe.held_back.get_mut(&place).expect("held back").1 = hour_ago;
+        probe.held_back.get_mut(&place).expect("held back").since = hour_ago;
         for (end, stable) in [(Err(Fault::Timeout), Ok(5)), (Ok(9), Err(Fault::NoLeader))] {
             assert!(
                 probe.observe(&offsets(end), &offsets(stable)).is_empty(),

@@ -15,7 +15,7 @@ use std::{
 use crate::{
     cluster::{Api, Faults, MAX_SKEW, OffsetSet, metadata},
     collect::{
-        freshness::BatchDates,
+        freshness::{BatchDates, FutureBatch},
         time_lag::{Method, TimeLag},
         topics,
     },
@@ -295,9 +295,12 @@ impl TopicBatches<'_> {
     }
 
     /// The newest timestamp from an offset on that is after `latest_ms`, and the last offset of its batch.
-    pub(crate) fn ahead(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<(i64, i64)> {
+    pub(crate) fn ahead(&self, partition: i32, offset: i64, latest_ms: i64) -> Option<FutureBatch> {
         let records = self.at(partition, offset)?.batches.iter().filter(|batch| !batch.control);
-        let ahead = |batch: &BatchHeader| Some((batch.newest_ms.filter(|ms| *ms > latest_ms)?, batch.last));
+        let ahead = |batch: &BatchHeader| {
+            let newest_ms = batch.newest_ms.filter(|ms| *ms > latest_ms)?;
+            Some(FutureBatch { newest_ms, last: batch.last })
+        };
         records.filter_map(ahead).max()
     }
 }

@@ -99,8 +99,7 @@ pub struct Topology {
 #[derive(Debug, Default)]
 pub(crate) struct WatchedTopology {
     pub(super) topics: BTreeMap<Arc<str>, Seen>,
-    /// For each broker, the number of answers in a row that lacked it, and its rack.
-    brokers: BTreeMap<BrokerId, (u8, Option<String>)>,
+    brokers: BTreeMap<BrokerId, SeenBroker>,
     /// Settings that changed since the last cycle.
     changed: Vec<Changed>,
     changes: BTreeMap<Change, u64>,
@@ -119,6 +118,15 @@ pub(crate) struct WatchedTopology {
     /// Partitions that are being moved, by topic; absent if that is not known.
     moving: Option<BTreeMap<Arc<str>, Vec<i32>>>,
     reassignments: Permission,
+}
+
+/// What is remembered of a broker.
+#[derive(Debug)]
+struct SeenBroker {
+    /// Number of answers in a row that lacked the broker.
+    missed: u8,
+    /// The rack in the last answer that had the broker; absent if it has none.
+    rack: Option<String>,
 }
 
 #[derive(Debug)]
@@ -201,19 +209,19 @@ impl WatchedTopology {
 
     fn brokers(&mut self, metadata: &metadata::Snapshot, changes: &mut Vec<Changed>) {
         for (id, broker) in &metadata.brokers {
-            match self.brokers.insert(*id, (0, broker.rack.clone())) {
+            match self.brokers.insert(*id, SeenBroker { missed: 0, rack: broker.rack.clone() }) {
                 None => changes.push((Change::BrokerJoined, id.to_string()).into()),
-                Some((_, rack)) if rack != broker.rack => {
+                Some(before) if before.rack != broker.rack => {
                     changes.push((Change::RackChanged, id.to_string()).into());
                 }
                 Some(_) => {}
             }
         }
-        self.brokers.retain(|broker, (missed, _)| {
+        self.brokers.retain(|broker, seen| {
             if !metadata.brokers.contains_key(broker) {
-                *missed += 1;
+                seen.missed += 1;
             }
-            let has_left = *missed >= MISSES;
+            let has_left = seen.missed >= MISSES;
             if has_left {
                 changes.push((Change::BrokerLeft, broker.to_string()).into());
             }
