@@ -232,7 +232,7 @@ fn secrets_are_read_from_files_and_printed_nowhere() {
     let refused: Vec<_> = native::check(cluster).iter().map(ToString::to_string).collect();
     let expected = [
         "config.ini:10: batch.sise: librdkafka knows no such property: did you mean batch.size?",
-        "config.ini:9: sasl.oauthbearer.client.secret: this build of librdkafka does not support it",
+        "config.ini:9: sasl.oauthbearer.client.secret: set it in [kafka]: both clients use the tokens of one source",
     ];
     assert_eq!(refused.len(), expected.len(), "{refused:?}");
     assert!(refused.iter().zip(expected).all(|(found, wanted)| found.ends_with(wanted)), "{refused:?}");

@@ -121,7 +121,8 @@ fn cluster(port: u16, extra: &str) -> config::Cluster {
 
 /// Handles a producer as the service does while the producer is not ready. Returns the number of connections.
 fn connections_of_a_producer(door: &ClosingBroker, extra: &str) -> usize {
-    let producer = Producer::new(&cluster(door.port, extra), Arc::new(IgnoringListener)).expect("a producer");
+    let producer =
+        Producer::new(&cluster(door.port, extra), None, Arc::new(IgnoringListener)).expect("a producer");
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -145,7 +146,7 @@ fn connections_of_a_producer(door: &ClosingBroker, extra: &str) -> usize {
 /// Handles a consumer as the service does while the consumer is not ready. Returns the number of connections.
 fn connections_of_a_consumer(door: &ClosingBroker, extra: &str) -> usize {
     let mut consumer =
-        Consumer::new(&cluster(door.port, extra), Arc::new(IgnoringListener)).expect("a consumer");
+        Consumer::new(&cluster(door.port, extra), None, Arc::new(IgnoringListener)).expect("a consumer");
     consumer.assign(&BTreeMap::from([(0, 0), (1, 0)])).expect("an assignment");
     let relearn = consumer.relearn();
     let done = AtomicBool::new(false);

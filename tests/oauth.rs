@@ -1,4 +1,5 @@
-//! Sign-in with OAUTHBEARER against a real broker and a real identity provider, with a client that is none of ours.
+//! Sign-in with OAUTHBEARER against a real broker and a real identity provider: with the program, and with a bare client
+//! that is none of ours.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -14,6 +15,8 @@ use support::{
 
 #[path = "oauth/raw.rs"]
 mod raw;
+#[path = "oauth/service.rs"]
+mod service;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 

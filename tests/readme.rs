@@ -175,15 +175,16 @@ fn every_configuration_of_the_platforms_can_be_used() {
     let text = fs::read_to_string(root().join("docs/platforms.md")).expect("the page");
     let folder = tempfile::tempdir().expect("a folder");
     let blocks: Vec<_> = text.split("```ini\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 4, "a platform each");
+    assert_eq!(blocks.len(), 5, "a platform each, and Confluent Cloud in two ways");
     for (number, block) in blocks.into_iter().enumerate() {
         let file = folder.path().join(format!("{number}.ini"));
         fs::write(&file, block).expect("a file");
-        let secrets = ["SASL_PASSWORD", "API_KEY", "API_SECRET"];
+        let secrets = ["SASL_PASSWORD", "API_KEY", "API_SECRET", "CLIENT_SECRET"];
         let env = secrets.map(|name| (name.to_owned(), "secret".to_owned()));
         let loaded = load(&Sources { file: Some(file), env: env.into(), ..Sources::default() });
         let cluster = loaded.unwrap_or_else(|errors| panic!("{block}\n{errors}")).clusters.remove(0);
-        assert!(cluster.kafka.0.contains_key("sasl.password"), "{block}");
+        let secrets = ["sasl.password", "sasl.oauthbearer.client.secret"];
+        assert!(secrets.into_iter().any(|key| cluster.kafka.get(key) == Some("secret")), "{block}");
     }
 }
 

@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use kafka_heartbeat::{
     config::{Properties, Property},
     kafka::{
-        Error,
-        wire::{self, Client, Cluster, Connection, Endpoint, Opening, PropertyError},
+        Error, PropertyError,
+        wire::{self, Client, Cluster, Connection, Endpoint, Opening},
     },
     text::Chain,
 };

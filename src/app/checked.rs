@@ -7,10 +7,7 @@ use crate::{
     config::{self, Config, Errors, Problem},
     export::otlp,
     http,
-    kafka::{
-        native,
-        wire::{self, PropertyError},
-    },
+    kafka::{PropertyError, native, wire},
 };
 
 /// A configured cluster that was checked as far as that is possible without connecting.

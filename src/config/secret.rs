@@ -3,7 +3,7 @@
 //! The values of secret keys are remembered for the whole process when they are read, because the whole process shares
 //! one log. Every log line goes through [`redacted`].
 
-use std::{borrow::Cow, sync::RwLock};
+use std::{borrow::Cow, collections::VecDeque, sync::RwLock};
 
 use crate::sync::{read, write};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -85,6 +85,27 @@ pub fn remember(key: &str, value: &str) -> Vec<String> {
         remember_url(value)
     } else {
         Vec::new()
+    }
+}
+
+/// Remembers a user and a password as basic authentication sends them.
+pub fn remember_credentials(user: &str, password: &str) {
+    keep(&BASE64_STANDARD.encode(format!("{user}:{password}")), SHORTEST);
+}
+
+/// The number of tokens that are looked for in a log at the same time. Tokens are renewed for as long as the process runs,
+/// and older ones have expired.
+const TOKENS: usize = 64;
+
+/// The newest tokens that identity providers have issued.
+static ISSUED: RwLock<VecDeque<String>> = RwLock::new(VecDeque::new());
+
+/// Remembers a token that an identity provider has issued, and forgets the oldest one if there are many.
+pub fn remember_token(token: &str) {
+    let mut issued = write(&ISSUED);
+    issued.push_back(token.to_owned());
+    if issued.len() > TOKENS {
+        issued.pop_front();
     }
 }
 
@@ -184,7 +205,7 @@ fn keep(text: &str, shortest: usize) {
 /// A text with every remembered secret replaced by `***`.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    for secret in read(&REMEMBERED).iter() {
+    for secret in read(&REMEMBERED).iter().chain(read(&ISSUED).iter()) {
         if text.contains(secret) {
             text = Cow::Owned(text.replace(secret, REDACTED));
         }
@@ -218,6 +239,15 @@ mod tests {
             "sasl.oauthbearer.token.endpoint.url",
         ];
         assert!(!open.into_iter().any(is_secret));
+    }
+
+    #[test]
+    fn newest_tokens_are_replaced_in_a_log_and_old_ones_are_forgotten() {
+        let token = |number: usize| format!("issued-token-{number:03}");
+        (0..=TOKENS).for_each(|number| remember_token(&token(number)));
+        assert_eq!(redacted(&token(0)), token(0), "it has expired");
+        assert_eq!(redacted(&token(1)), REDACTED);
+        assert_eq!(redacted(&token(TOKENS)), REDACTED);
     }
 
     #[test]

@@ -8,13 +8,18 @@ use super::{
     settings::{Setting, Settings},
 };
 
+/// A property of its own: the source of tokens reads this file again and again.
+const TOKEN_FILE: &str = "sasl.oauthbearer.token.file";
+
 /// Replaces each `KEY.file` of a secret key by `KEY` with the content of the file, without the line break at its end.
 /// A file that cannot be read or that is empty is an error, and the key is not set then: an empty secret would be no
 /// secret at all.
 pub(super) fn read(settings: &mut Settings, errors: &mut Errors) {
     let mut files = Vec::new();
     for (section, keys) in settings.sections() {
-        let secrets = keys.keys().filter(|key| key.strip_suffix(".file").is_some_and(secret::is_secret));
+        let secrets = keys
+            .keys()
+            .filter(|key| *key != TOKEN_FILE && key.strip_suffix(".file").is_some_and(secret::is_secret));
         files.extend(secrets.map(|key| (section.clone(), key.clone())));
     }
     for (section, key) in files {

@@ -41,6 +41,12 @@ closed_enum! {
         CertificateRefused = "certificate_refused",
         /// The user, the password or the mechanism is wrong.
         Authentication = "authentication",
+        /// The identity provider did not issue a token. This is no fault of Kafka.
+        TokenEndpoint = "token_endpoint",
+        /// The identity provider refused the client's id or secret. This is no fault of Kafka.
+        InvalidClient = "invalid_client",
+        /// The file of the token cannot be read, or holds no token that can be used. This is no fault of Kafka.
+        TokenFile = "token_file",
         /// The principal lacks a permission.
         Authorization = "authorization",
         /// The topic or partition does not exist.
@@ -83,9 +89,9 @@ impl Fault {
         Some(hint)
     }
 
-    /// Whether the fault is one of this process and not of Kafka.
+    /// Whether the fault is one of this process or of its credentials, and not of Kafka.
     pub fn is_ours(self) -> bool {
-        self == Fault::Descriptors
+        matches!(self, Fault::Descriptors | Fault::TokenEndpoint | Fault::InvalidClient | Fault::TokenFile)
     }
 
     /// What an operator should check first. `None` for a fault without a usual reason.
@@ -103,7 +109,14 @@ impl Fault {
             Fault::CertificateRefused => {
                 "set ssl.certificate.location and ssl.key.location to a certificate the broker trusts"
             }
-            Fault::Authentication => "check sasl.mechanism, sasl.username and sasl.password",
+            Fault::Authentication => {
+                "check sasl.mechanism, sasl.username and sasl.password, or the audience and the owner of the token"
+            }
+            Fault::TokenEndpoint => {
+                "check sasl.oauthbearer.token.endpoint.url and the identity provider; Kafka was not asked"
+            }
+            Fault::InvalidClient => "check sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret",
+            Fault::TokenFile => "check sasl.oauthbearer.token.file and the program that renews it",
             Fault::Authorization => "grant the principal what it was refused",
             Fault::Descriptors => {
                 "raise the limit of open files of kafka-heartbeat: LimitNOFILE in a systemd unit, ulimit -n in a shell"

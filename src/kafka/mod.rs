@@ -5,20 +5,26 @@
 //! its admin requests abort the process when a broker is sick. `admin` words the requests of the wire client, and
 //! `capability` remembers which of them the cluster refuses.
 //!
+//! `properties` reads the properties of both clients, and `credentials` is the login of both, with tokens that are renewed.
+//!
 //! `fault` is the list of what can go wrong, and `classify` finds the fault of an error. `ids` are the ids of brokers and
 //! topics, `topic_partition` names a partition. `descriptors` finds out whether this process can open a connection at all.
 
 pub mod admin;
 pub mod capability;
 mod classify;
+mod credentials;
 pub mod descriptors;
 pub mod fault;
 mod ids;
 pub mod native;
+mod properties;
 mod topic_partition;
 pub mod wire;
 
 pub use capability::{Capability, Permission, Request};
+pub use credentials::TokenSource;
 pub use fault::{Error, Fault, Stage};
 pub use ids::{BrokerId, TopicId};
+pub use properties::PropertyError;
 pub use topic_partition::TopicPartition;

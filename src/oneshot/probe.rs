@@ -84,6 +84,7 @@ fn is_final(readings: &Readings) -> bool {
         matches!(
             failure.fault,
             Fault::Authentication
+                | Fault::InvalidClient
                 | Fault::Tls
                 | Fault::CertificateExpired
                 | Fault::CertificateUnknownCa

@@ -51,7 +51,10 @@ impl Evidence<'_> {
         }
         let mut failures = [&self.metadata.failure, &self.connectivity.failure].into_iter().flatten();
         if let Some(failure) = failures.find(|failure| failure.fault.is_ours()) {
-            let reason = format!("this process has run out of descriptors: {}", failure.message);
+            let reason = match failure.fault {
+                Fault::Descriptors => format!("this process has run out of descriptors: {}", failure.message),
+                _ => format!("this process has no token to log in with: {}", failure.message),
+            };
             return (State::ProberFault, vec![reason]);
         }
         let mut reasons = self.reasons();

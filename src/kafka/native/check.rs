@@ -5,7 +5,7 @@ use rdkafka::{ClientConfig, consumer::BaseConsumer, error::KafkaError, producer:
 use super::settings::{consumer_config, producer_config};
 use crate::{
     config::{self, did_you_mean},
-    kafka::wire::PropertyError,
+    kafka::{PropertyError, credentials::is_oauth},
     text::plain,
 };
 
@@ -59,12 +59,23 @@ const COMMON: [&str; 41] = [
 
 /// Checks each property of a cluster with librdkafka itself. Returns the errors of those that librdkafka refuses.
 pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
-    let sections = [&cluster.kafka, &cluster.producer, &cluster.consumer];
-    let properties = sections.into_iter().flat_map(|properties| &properties.0);
+    let sections = [(&cluster.kafka, true), (&cluster.producer, false), (&cluster.consumer, false)];
+    let properties = sections
+        .into_iter()
+        .flat_map(|(properties, shared)| properties.0.iter().map(move |property| (property, shared)));
     // Each property is checked alone, because librdkafka stops at the first that it refuses.
-    let refused = properties.filter_map(|(key, property)| {
+    let refused = properties.filter_map(|((key, property), shared)| {
+        if is_oauth(key) {
+            let message = "set it in [kafka]: both clients use the tokens of one source".to_owned();
+            let place = property.place.clone();
+            return (!shared).then(|| PropertyError { key: key.clone(), place, message });
+        }
         if key == TRANSACTIONAL_ID {
             let message = "heartbeats are not transactional: remove the property".to_owned();
+            return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
+        }
+        if let Some(remedy) = remedy_for_java(key) {
+            let message = format!("is a property of Java clients: {remedy}");
             return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
         }
         let refusal = ClientConfig::new().set(key, &property.value).create_native_config().err()?;
@@ -78,6 +89,20 @@ pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
         Some(PropertyError { key: key.clone(), place: property.place.clone(), message })
     });
     refused.collect()
+}
+
+/// What stands for a property of Java clients that signs in. `None` for other properties.
+fn remedy_for_java(key: &str) -> Option<&'static str> {
+    match key {
+        "sasl.jaas.config" => Some(
+            "set sasl.username and sasl.password, or sasl.oauthbearer.client.id, sasl.oauthbearer.client.secret and \
+             sasl.oauthbearer.scope; extension_logicalCluster is logicalCluster in sasl.oauthbearer.extensions",
+        ),
+        "sasl.login.callback.handler.class" | "sasl.client.callback.handler.class" => {
+            Some("set sasl.oauthbearer.method to oidc")
+        }
+        _ => None,
+    }
 }
 
 /// Words librdkafka's reason for a refusal. `None` if the reason may quote the value, which may be a secret.
@@ -200,6 +225,22 @@ mod tests {
         for (key, words) in expected {
             assert_eq!(allowed_values(key), words, "{key}");
         }
+    }
+
+    #[test]
+    fn property_of_java_clients_is_refused_with_the_key_that_stands_for_it() {
+        let env = [("KAFKA_HEARTBEAT__KAFKA__SASL_JAAS_CONFIG", "hush")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let sources = config::Sources { bootstrap: Some("b:1".to_owned()), env, ..Default::default() };
+        let clusters = config::load(&sources).expect("a configuration").clusters;
+        let refused = check(&clusters[0]);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        let words = refused[0].to_string();
+        assert!(
+            words.contains("extension_logicalCluster is logicalCluster in sasl.oauthbearer.extensions"),
+            "{words}"
+        );
+        assert!(!words.contains("hush"), "{words}");
     }
 
     #[test]

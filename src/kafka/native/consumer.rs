@@ -28,12 +28,17 @@ use super::{
     errors::{fault, refused},
     listener::Listener,
     settings::consumer_config,
+    token_feed::TokenFeed,
 };
-use crate::{config, kafka::Error};
+use crate::{
+    config,
+    kafka::{Error, TokenSource},
+};
 
 /// The heartbeat consumer.
 pub struct Consumer<L: Listener> {
     native: Arc<BaseConsumer<Context<L>>>,
+    tokens: TokenFeed,
     topic: String,
     /// The offset of the first record to return, by partition.
     start_offsets: BTreeMap<i32, i64>,
@@ -66,11 +71,19 @@ impl<L: Listener> Consumer<L> {
     ///
     /// # Errors
     /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
-    pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
-        let native = consumer_config(cluster).create_with_context(Context::new(cluster, "fetch", listener));
+    pub fn new(
+        cluster: &config::Cluster,
+        tokens: Option<&TokenSource>,
+        listener: Arc<L>,
+    ) -> Result<Self, Error> {
+        let context = Context::new(cluster, "fetch", listener);
+        let native: Result<BaseConsumer<_>, _> = consumer_config(cluster).create_with_context(context);
         let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;
+        let tokens = TokenFeed::new(tokens);
+        tokens.push(native.client());
         Ok(Self {
             native: Arc::new(native),
+            tokens,
             topic: cluster.heartbeat.topic.clone(),
             start_offsets: BTreeMap::new(),
         })
@@ -104,6 +117,7 @@ impl<L: Listener> Consumer<L> {
 
     /// Waits for the next event and hands it to `take`. Returns false if no event came within `limit`.
     pub fn next(&mut self, limit: Duration, take: impl FnOnce(ConsumerEvent<'_>)) -> bool {
+        self.tokens.push(self.native.client());
         let Some(polled) = self.native.poll(limit) else { return false };
         let at = Instant::now();
         match polled {

@@ -18,6 +18,7 @@ mod listener;
 mod producer;
 mod publisher;
 mod settings;
+mod token_feed;
 
 pub use background::run_aside;
 pub use check::{check, check_together};

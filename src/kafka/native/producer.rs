@@ -19,10 +19,11 @@ use super::{
     errors::{fault, refused},
     listener::Listener,
     settings::producer_config,
+    token_feed::TokenFeed,
 };
 use crate::{
     config,
-    kafka::{Error, Fault},
+    kafka::{Error, Fault, TokenSource},
 };
 
 /// The pause between two attempts to connect to a leader.
@@ -44,6 +45,7 @@ pub struct Record<'a> {
 /// The heartbeat producer. Sending never waits, and deliveries are reported on a thread of librdkafka.
 pub struct Producer<L: Listener> {
     native: ThreadedProducer<Context<L>>,
+    tokens: TokenFeed,
 }
 
 impl<L: Listener> Producer<L> {
@@ -51,10 +53,17 @@ impl<L: Listener> Producer<L> {
     ///
     /// # Errors
     /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
-    pub fn new(cluster: &config::Cluster, listener: Arc<L>) -> Result<Self, Error> {
+    pub fn new(
+        cluster: &config::Cluster,
+        tokens: Option<&TokenSource>,
+        listener: Arc<L>,
+    ) -> Result<Self, Error> {
         let context = Context::new(cluster, "produce", listener);
-        let native = producer_config(cluster).create_with_context(context);
-        Ok(Self { native: native.map_err(|error| refused("the heartbeat producer", &error))? })
+        let native: Result<ThreadedProducer<_>, _> = producer_config(cluster).create_with_context(context);
+        let native = native.map_err(|error| refused("the heartbeat producer", &error))?;
+        let tokens = TokenFeed::new(tokens);
+        tokens.push(native.client());
+        Ok(Self { native, tokens })
     }
 
     /// Hands a record to the client without waiting. Every record that the client accepts is reported exactly once.
@@ -62,6 +71,7 @@ impl<L: Listener> Producer<L> {
     /// # Errors
     /// Why the client did not accept the record.
     pub fn send(&self, record: &Record<'_>, token: u64) -> Result<(), Fault> {
+        self.tokens.push(self.native.client());
         let mut native = BaseRecord::<(), [u8], Box<u64>>::with_opaque_to(record.topic, Box::new(token))
             .partition(record.partition)
             .payload(record.payload);
@@ -89,7 +99,8 @@ impl<L: Listener> Producer<L> {
     /// # Errors
     /// When no broker answered in time.
     pub fn learn(&self, topic: &str, limit: Duration) -> Result<BTreeSet<i32>, Error> {
-        describe(self.native.client(), topic, limit)
+        let left = self.tokens.push_first(self.native.client(), limit);
+        describe(self.native.client(), topic, left)
     }
 
     /// Connects to the leader of a partition by requesting the partition's offsets from it. Blocks at most for `limit`. The
@@ -100,6 +111,7 @@ impl<L: Listener> Producer<L> {
     pub fn connect(&self, topic: &str, partition: i32, limit: Duration) -> Result<(), Error> {
         let end = Instant::now() + limit;
         loop {
+            self.tokens.push(self.native.client());
             let left = end.saturating_duration_since(Instant::now());
             let Err(error) = self.native.client().fetch_watermarks(topic, partition, left) else {
                 return Ok(());

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
-use crate::config::{self, Properties};
+use crate::{
+    config::{self, Properties},
+    kafka::credentials::is_oauth,
+};
 
 /// The defaults of both heartbeat clients. The defaults of one client are laid over these, then `[kafka]`, then `[producer]`
 /// or `[consumer]`.
@@ -154,7 +157,7 @@ fn base_config(cluster: &config::Cluster, own: &[(&str, &str)], section: &Proper
 
 /// Sets properties over those that are set already. Aliases are replaced by the names that this program uses.
 fn lay_over(config: &mut ClientConfig, properties: &Properties) {
-    for (key, property) in &properties.0 {
+    for (key, property) in properties.0.iter().filter(|(key, _)| !is_oauth(key)) {
         let alias = ALIASES.iter().find(|(alias, _)| alias == key);
         config.set(alias.map_or(key.as_str(), |(_, name)| name), &property.value);
     }

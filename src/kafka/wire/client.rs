@@ -8,8 +8,11 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Endpoint, PropertyError, counters::Counters, settings::Settings};
-use crate::config::Properties;
+use super::{Endpoint, counters::Counters, settings::Settings};
+use crate::{
+    config::Properties,
+    kafka::{PropertyError, TokenSource},
+};
 
 /// The largest number of name lookups of one cluster at the same time. Each lookup blocks one of the runtime's 512
 /// threads for blocking work, and with a resolver that hangs it blocks the thread for a long time.
@@ -37,6 +40,11 @@ impl Client {
     /// The bootstrap servers, in the order of the configuration.
     pub fn bootstrap(&self) -> &[Endpoint] {
         &self.settings.bootstrap
+    }
+
+    /// The source of the tokens with which both Kafka clients log in. `None` for a login without tokens.
+    pub fn tokens(&self) -> Option<&Arc<TokenSource>> {
+        self.settings.sasl.as_ref()?.tokens()
     }
 
     /// The earliest expiry in the chain of the client's own certificate. `None` if the client has no certificate.

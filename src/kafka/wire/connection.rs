@@ -46,6 +46,8 @@ struct Handle {
     client_id: StrBytes,
     /// Empty until the broker has answered ApiVersions.
     versions: OnceLock<BrokerVersions>,
+    /// When the session gets no further requests, because the broker will end it soon. Empty without a limit.
+    used_until: OnceLock<Instant>,
     next_id: AtomicI32,
     outgoing: mpsc::UnboundedSender<Bytes>,
     pending: Arc<Pending>,
@@ -64,6 +66,7 @@ impl Connection {
             peer,
             client_id: StrBytes::from_string(client.settings.client_id.clone()),
             versions: OnceLock::new(),
+            used_until: OnceLock::new(),
             next_id: AtomicI32::new(1),
             outgoing,
             pending,
@@ -75,10 +78,20 @@ impl Connection {
         self.0.versions.get_or_init(|| versions);
     }
 
-    /// Whether the connection can still be used. A request whose caller has stopped waiting keeps its deadline: once
+    /// Limits the use of the session to four fifths of the lifetime that the broker announced at the login (KIP-368).
+    /// After its lifetime, the broker closes a connection at the next request.
+    pub(super) fn limit_lifetime(&self, lifetime: Duration) {
+        self.0.used_until.get_or_init(|| Instant::now() + lifetime.mul_f64(0.8));
+    }
+
+    /// Whether the connection can be used for a further request. A session that the broker will end soon cannot; requests
+    /// that wait for their responses are not affected. A request whose caller has stopped waiting keeps its deadline: once
     /// the deadline has passed, the connection is closed.
     pub fn is_open(&self) -> bool {
         let now = Instant::now();
+        if self.0.used_until.get().is_some_and(|until| *until <= now) {
+            return false;
+        }
         let overdue = {
             let state = self.0.pending.state();
             if state.closed.is_some() {

@@ -18,12 +18,14 @@ use tokio::{
 
 use super::{
     Client, Connection,
-    credentials::Mechanism,
     guard::{self, Encoding},
     request_kind::RequestKind,
     sasl,
 };
-use crate::config::{Properties, Property};
+use crate::{
+    config::{Properties, Property},
+    kafka::credentials::Mechanism,
+};
 
 /// Sends bytes to a connection on which three requests wait for their responses, and closes the connection.
 pub(crate) fn frames(bytes: &[u8]) {
@@ -96,7 +98,12 @@ fn answer<Q: Request>(version: u8, frame: &[u8]) {
 /// Reads a broker's challenges during a login. The first byte chooses the mechanism, and a zero byte ends a challenge.
 pub(crate) fn challenges(bytes: &[u8]) {
     let [mechanism, challenges @ ..] = bytes else { return };
-    let mechanism = Mechanism::ALL[usize::from(*mechanism) % Mechanism::ALL.len()].as_str();
+    let mechanism = Mechanism::ALL[usize::from(*mechanism) % Mechanism::ALL.len()];
+    if mechanism == Mechanism::OauthBearer {
+        _ = sasl::reason(challenges);
+        return;
+    }
+    let mechanism = mechanism.as_str();
     let config = SASLConfig::with_credentials(None, "user".to_owned(), "password".to_owned()).expect("valid");
     let name = Mechname::parse(mechanism.as_bytes()).expect("a mechanism's name");
     let mut session =

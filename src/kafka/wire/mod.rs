@@ -4,7 +4,7 @@
 //! of record batches, and the changes that topic assurance makes. It never produces records and never deletes anything.
 //! `admin` words the requests.
 //!
-//! - `settings` reads librdkafka's property names with `properties`, `endpoint` and `credentials`.
+//! - `settings` reads librdkafka's property names, with `endpoint`.
 //! - `client` holds the settings and the state that all connections of a cluster share, such as `counters`.
 //! - `stages` opens a session and times every stage; `tls` and `sasl` are two of the stages.
 //! - `connection` is an open session, `pending` its requests without a response, and `socket` reads and writes its
@@ -16,13 +16,11 @@ mod client;
 mod cluster;
 mod connection;
 mod counters;
-mod credentials;
 mod endpoint;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod guard;
 mod pending;
-mod properties;
 mod request_kind;
 mod request_limits;
 mod sasl;
@@ -36,7 +34,6 @@ pub use client::Client;
 pub use cluster::Cluster;
 pub use connection::Connection;
 pub use endpoint::Endpoint;
-pub use properties::PropertyError;
 pub use stages::{Opening, open};
 pub use tls::{earliest_expiry, unverified};
 pub use version_range::VersionRange;

@@ -1,6 +1,6 @@
 //! The SASL login: SaslHandshake, then as many rounds of SaslAuthenticate as the mechanism needs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kafka_protocol::{
@@ -9,11 +9,16 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 use rsasl::prelude::{Mechname, SASLClient, SASLConfig, SASLError, Session};
+use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Connection, VersionRange, credentials::Credentials, guard};
+use super::{Connection, VersionRange, guard};
 use crate::{
-    kafka::{Error, Fault, Stage},
+    config::secret::redacted,
+    kafka::{
+        Error, Fault, Stage,
+        credentials::{Credentials, Mechanism, Token},
+    },
     text::plain,
 };
 
@@ -28,19 +33,65 @@ pub(super) const MAX_ROUNDS: usize = 10;
 /// billions would stop the program.
 const MAX_ITERATIONS: u32 = 100_000;
 
-/// Logs in on a fresh connection.
+/// A login that needs nothing but the broker.
+pub(super) enum Login<'a> {
+    Password { mechanism: Mechanism, username: &'a str, password: &'a str },
+    Token { token: Arc<Token>, extensions: &'a [(String, String)] },
+}
+
+impl<'a> Login<'a> {
+    /// Takes the password or the newest token. It comes before the connection, so that no stage of a session includes the
+    /// time of an identity provider.
+    ///
+    /// # Errors
+    /// The fault of the source of tokens if there is no token by half of the time until the deadline.
+    pub(super) async fn prepare(credentials: &'a Credentials, deadline: Instant) -> Result<Self, Error> {
+        match credentials {
+            Credentials::Password { mechanism, username, password } => {
+                Ok(Self::Password { mechanism: *mechanism, username, password: password.reveal() })
+            }
+            Credentials::Token(source) => {
+                let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+                Ok(Self::Token { token: source.token(half).await?, extensions: source.extensions() })
+            }
+        }
+    }
+}
+
+/// Logs in on a fresh connection. Returns the lifetime of the session. `None` if the broker does not limit it.
 ///
 /// # Errors
 /// [`Fault::Authentication`] for wrong credentials, or for a mechanism that the broker does not offer.
 pub(super) async fn authenticate(
     connection: &Connection,
-    credentials: &Credentials,
+    login: &Login<'_>,
     deadline: Instant,
-) -> Result<(), Error> {
-    let mechanism = credentials.mechanism.as_str();
-    choose_mechanism(connection, mechanism, deadline).await?;
-    let mut session = start(credentials)?;
+) -> Result<Option<Duration>, Error> {
+    match login {
+        Login::Token { token, extensions } => {
+            choose_mechanism(connection, Mechanism::OauthBearer.as_str(), deadline).await?;
+            send_token(connection, token, extensions, deadline).await
+        }
+        Login::Password { mechanism, username, password } => {
+            choose_mechanism(connection, mechanism.as_str(), deadline).await?;
+            prove_password(connection, *mechanism, username, password, deadline).await
+        }
+    }
+}
+
+/// Goes through the rounds of PLAIN or SCRAM.
+async fn prove_password(
+    connection: &Connection,
+    mechanism: Mechanism,
+    username: &str,
+    password: &str,
+    deadline: Instant,
+) -> Result<Option<Duration>, Error> {
+    let mut session = start(mechanism, username, password)?;
+    let mechanism = mechanism.as_str();
+    let who = format!("{mechanism} as {}", plain(username));
     let mut challenge: Option<Arc<[u8]>> = None;
+    let mut lifetime = None;
     for _ in 0..MAX_ROUNDS {
         let mut message = Vec::new();
         // The parser of a challenge is a library's code, and panics at some challenges that are too short.
@@ -51,16 +102,56 @@ pub(super) async fn authenticate(
         })?;
         let state = state.map_err(|_| refused(format!("{mechanism}: the broker's proof is wrong")))?;
         if !state.has_sent_message() {
-            return Ok(());
+            return Ok(lifetime);
         }
-        let response = send(connection, credentials, message, deadline).await?;
+        let reply = send(connection, &who, message, deadline).await?;
+        lifetime = reply.lifetime;
         if state.is_finished() {
-            return Ok(());
+            return Ok(lifetime);
         }
-        check_iterations(&response)?;
-        challenge = Some(response.as_ref().into());
+        check_iterations(&reply.challenge)?;
+        challenge = Some(reply.challenge.as_ref().into());
     }
     Err(refused(format!("{mechanism} takes too many rounds")))
+}
+
+/// Sends a token (RFC 7628, section 3.1). A broker that refuses the token answers with a challenge, and ends the login
+/// after one more message (section 3.2.3).
+async fn send_token(
+    connection: &Connection,
+    token: &Token,
+    extensions: &[(String, String)],
+    deadline: Instant,
+) -> Result<Option<Duration>, Error> {
+    let who =
+        format!("OAUTHBEARER as {}", token.subject().map_or_else(|| "an unnamed owner".to_owned(), plain));
+    let extensions: String = extensions.iter().map(|(name, value)| format!("{name}={value}\x01")).collect();
+    let message = format!("n,,\x01auth=Bearer {}\x01{extensions}\x01", token.reveal());
+    let reply = send(connection, &who, message.into_bytes(), deadline).await?;
+    if reply.challenge.is_empty() {
+        return Ok(reply.lifetime);
+    }
+    let words = format!("the broker refuses the token: {}", reason(&reply.challenge));
+    // The broker has refused the token, whatever becomes of the connection now.
+    _ = send(connection, &who, vec![1], deadline).await;
+    Err(refused(who).because(words))
+}
+
+/// The reason in the challenge with which a broker refuses a token: an object of JSON.
+pub(super) fn reason(challenge: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Challenge {
+        status: String,
+        scope: Option<String>,
+    }
+    let quoted = |text: &str| plain(&redacted(text));
+    match serde_json::from_slice(challenge) {
+        Ok(Challenge { status, scope: None }) => quoted(&status),
+        Ok(Challenge { status, scope: Some(scope) }) => {
+            format!("{}, the scope {} is needed", quoted(&status), quoted(&scope))
+        }
+        Err(_) => "without a reason that can be read".to_owned(),
+    }
 }
 
 /// Asks the broker for a login with this mechanism.
@@ -85,33 +176,42 @@ async fn choose_mechanism(
 }
 
 /// Starts the client's side of the mechanism.
-fn start(credentials: &Credentials) -> Result<Session, Error> {
-    let mechanism = credentials.mechanism.as_str();
+fn start(mechanism: Mechanism, username: &str, password: &str) -> Result<Session, Error> {
+    let mechanism = mechanism.as_str();
     let failed = |error: SASLError| refused(format!("{mechanism} cannot start: {error}"));
-    let (username, password) = (credentials.username.clone(), credentials.password.reveal().to_owned());
-    let config = SASLConfig::with_credentials(None, username, password).map_err(failed)?;
+    let config =
+        SASLConfig::with_credentials(None, username.to_owned(), password.to_owned()).map_err(failed)?;
     let name = Mechname::parse(mechanism.as_bytes()).map_err(|error| refused(error.to_string()))?;
     SASLClient::new(config).start_suggested(&[name]).map_err(failed)
 }
 
-/// Sends the client's message of one round, and returns the broker's challenge.
+/// The broker's answer in one round.
+struct Reply {
+    challenge: Bytes,
+    /// The lifetime of the session. `None` if the broker does not limit it, or if the login goes on.
+    lifetime: Option<Duration>,
+}
+
+/// Sends the client's message of one round, and returns the broker's answer.
 async fn send(
     connection: &Connection,
-    credentials: &Credentials,
+    who: &str,
     message: Vec<u8>,
     deadline: Instant,
-) -> Result<Bytes, Error> {
+) -> Result<Reply, Error> {
     let request = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(message));
     let response = connection.ask(&request, AUTHENTICATE, deadline).await;
     let response = response.map_err(|error| error.at(Stage::Sasl))?;
-    let Some(error) = response.error_code.err() else { return Ok(response.auth_bytes) };
+    let Some(error) = response.error_code.err() else {
+        let lifetime = u64::try_from(response.session_lifetime_ms).ok().filter(|ms| *ms > 0);
+        return Ok(Reply { challenge: response.auth_bytes, lifetime: lifetime.map(Duration::from_millis) });
+    };
     let fault = match error {
         ResponseError::SaslAuthenticationFailed => Fault::Authentication,
         other => Fault::from_response(other),
     };
-    let what = format!("{} as {}", credentials.mechanism.as_str(), plain(&credentials.username));
-    let message = response.error_message.as_deref().map(plain).unwrap_or_default();
-    Err(Error::new(fault, what).at(Stage::Sasl).because(message))
+    let message = response.error_message.as_deref().map(|text| plain(&redacted(text))).unwrap_or_default();
+    Err(Error::new(fault, who.to_owned()).at(Stage::Sasl).because(message))
 }
 
 /// Refuses a challenge that would make the client hash its password for minutes. The number of iterations, `i=`, is only

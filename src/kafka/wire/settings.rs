@@ -4,14 +4,15 @@
 //! secure themselves differently would measure two different clusters. All other unknown properties concern librdkafka
 //! alone and are ignored here.
 
-use super::{
-    Endpoint,
-    credentials::Credentials,
-    endpoint::AddressFamily,
-    properties::{PropertyError, PropertyReader},
-    tls::Tls,
+use super::{Endpoint, endpoint::AddressFamily, tls::Tls};
+use crate::{
+    config::Properties,
+    kafka::{
+        PropertyError,
+        credentials::{Credentials, is_oauth},
+        properties::PropertyReader,
+    },
 };
-use crate::config::Properties;
 
 /// Security properties that are understood. All others that begin with one of [`SECURITY_PREFIXES`] are errors.
 const UNDERSTOOD: [&str; 13] = [
@@ -125,13 +126,13 @@ fn family(reader: &mut PropertyReader<'_>) -> AddressFamily {
 fn refuse_unknown_security(reader: &mut PropertyReader<'_>) {
     for key in reader.keys() {
         let is_security = SECURITY_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
-        if !is_security || UNDERSTOOD.contains(&key) {
+        if !is_security || UNDERSTOOD.contains(&key) || is_oauth(key) {
             continue;
         }
         let remedy = if key.contains("keystore") || key.contains("truststore") {
             "give the certificates as PEM files in ssl.ca.location, ssl.certificate.location and ssl.key.location"
         } else if key.contains("oauthbearer") || key.contains("kerberos") {
-            "use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or a client certificate"
+            "use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER with sasl.oauthbearer.method = oidc, or a client certificate"
         } else {
             "the checks of connectivity and metadata could not honour it; remove it"
         };
@@ -200,7 +201,10 @@ mod tests {
             ("security.protocol", "SASL_PLAINTEXT"),
             ("sasl.mechanism", "GSSAPI"),
         ]);
-        assert_eq!(errors, ["config.ini:2: sasl.mechanism: expected PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"]);
+        assert_eq!(
+            errors,
+            ["config.ini:2: sasl.mechanism: expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"]
+        );
     }
 
     #[test]

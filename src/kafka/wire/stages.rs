@@ -88,6 +88,10 @@ struct SessionOpener<'a> {
 impl SessionOpener<'_> {
     async fn open(&mut self) -> Result<Connection, Error> {
         let Self { client, endpoint, deadline, .. } = *self;
+        let login = match &client.settings.sasl {
+            None => None,
+            Some(credentials) => Some(sasl::Login::prepare(credentials, deadline).await?),
+        };
         let addresses = self.stage(Stage::Dns, resolve(client, endpoint)).await?;
         let stream = self.stage(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
         self.address = stream.peer_addr().ok().map(|address| address.ip());
@@ -103,11 +107,14 @@ impl SessionOpener<'_> {
         };
         let versions = self.stage(Stage::ApiVersions, api_versions(&connection, deadline)).await?;
         connection.learn(versions);
-        if let Some(credentials) = &client.settings.sasl {
+        if let Some(login) = login {
             if let Some(logins) = self.logins {
                 take_login_permit(logins, endpoint, deadline).await?;
             }
-            self.stage(Stage::Sasl, sasl::authenticate(&connection, credentials, deadline)).await?;
+            let login = sasl::authenticate(&connection, &login, deadline);
+            if let Some(lifetime) = self.stage(Stage::Sasl, login).await? {
+                connection.limit_lifetime(lifetime);
+            }
         }
         Ok(connection)
     }

@@ -33,10 +33,10 @@ use x509_cert::{
     der::Decode,
 };
 
-use super::{Endpoint, properties::PropertyReader};
+use super::Endpoint;
 use crate::{
     clock::from_unix_seconds,
-    kafka::{Error, Fault},
+    kafka::{Error, Fault, properties::PropertyReader},
     sync::lock,
     text::plain,
 };

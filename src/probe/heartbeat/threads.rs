@@ -36,7 +36,7 @@ use super::{
 use crate::{
     cluster::metadata,
     config,
-    kafka::{Error, Fault, native, wire},
+    kafka::{Error, Fault, TokenSource, native, wire},
     latency::Bounds,
     task::Latest,
 };
@@ -122,11 +122,12 @@ impl Heartbeats {
         let cluster = inputs.cluster.name.clone();
         let failed = Arc::new(Notify::new());
         let callbacks = Arc::new(ClientCallbacks { events: self.events.clone(), failed: failed.clone() });
-        let make_producer = producer_factory(&inputs.cluster, &callbacks);
+        let tokens = inputs.wire.tokens().cloned();
+        let make_producer = producer_factory(&inputs.cluster, tokens.clone(), &callbacks);
         let (publish_producer, producer) = watch::channel(Arc::new(make_producer()?));
         let make_consumer = {
             let cluster = inputs.cluster.clone();
-            move || native::Consumer::new(&cluster, callbacks.clone())
+            move || native::Consumer::new(&cluster, tokens.as_deref(), callbacks.clone())
         };
         let consumer = make_consumer()?;
         let begun = Instant::now();
@@ -231,10 +232,14 @@ impl Heartbeats {
 }
 
 /// A closure that creates producers of heartbeats.
-fn producer_factory(cluster: &Arc<config::Cluster>, callbacks: &Arc<ClientCallbacks>) -> MakeProducer {
+fn producer_factory(
+    cluster: &Arc<config::Cluster>,
+    tokens: Option<Arc<TokenSource>>,
+    callbacks: &Arc<ClientCallbacks>,
+) -> MakeProducer {
     let cluster = cluster.clone();
     let callbacks = callbacks.clone();
-    Box::new(move || native::Producer::new(&cluster, callbacks.clone()))
+    Box::new(move || native::Producer::new(&cluster, tokens.as_deref(), callbacks.clone()))
 }
 
 /// Waits for a blocking piece of work.

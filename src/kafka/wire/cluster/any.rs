@@ -141,7 +141,7 @@ impl Cluster {
 
     /// An endpoint did not respond, or refused the request. A fault that is not the broker's own changes nothing.
     fn note_failure(&self, endpoint: &Endpoint, fault: Fault) {
-        if !matches!(fault, Fault::Unsupported | Fault::NotReady | Fault::Throttled) {
+        if !matches!(fault, Fault::Unsupported | Fault::NotReady | Fault::Throttled) && !fault.is_ours() {
             self.state().candidates.note_failure(endpoint);
         }
     }

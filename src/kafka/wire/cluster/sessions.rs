@@ -18,7 +18,7 @@ use super::{
     candidates::CandidateOrder,
 };
 use crate::{
-    kafka::{BrokerId, Error, Fault},
+    kafka::{BrokerId, Error, Fault, TokenSource},
     sync::lock,
 };
 
@@ -67,6 +67,11 @@ impl Cluster {
     /// The same cluster with connections of its own and another limit for one request.
     pub fn with_own_connections(&self, timeout: Duration) -> Self {
         Self::new(self.client.clone(), timeout)
+    }
+
+    /// The source of the tokens with which both Kafka clients log in. `None` for a login without tokens.
+    pub fn tokens(&self) -> Option<&Arc<TokenSource>> {
+        self.client.tokens()
     }
 
     /// The limit for one request.

@@ -23,44 +23,49 @@ impl fmt::Display for PropertyError {
 }
 
 /// Reads properties and collects the errors of those that cannot be used.
-pub(super) struct PropertyReader<'a> {
+pub(in crate::kafka) struct PropertyReader<'a> {
     properties: &'a Properties,
     errors: Vec<PropertyError>,
 }
 
 impl<'a> PropertyReader<'a> {
-    pub(super) fn new(properties: &'a Properties) -> Self {
+    pub(in crate::kafka) fn new(properties: &'a Properties) -> Self {
         Self { properties, errors: Vec::new() }
     }
 
     /// The value of a property. `None` if the property is not set or is empty.
-    pub(super) fn get(&self, key: &str) -> Option<&'a str> {
+    pub(in crate::kafka) fn get(&self, key: &str) -> Option<&'a str> {
         self.properties.get(key).filter(|value| !value.is_empty())
     }
 
     /// The names of all properties that are set.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub(in crate::kafka) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.properties.0.keys().map(String::as_str)
     }
 
-    pub(super) fn has_errors(&self) -> bool {
+    pub(in crate::kafka) fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 
+    /// The number of errors so far.
+    pub(in crate::kafka) fn error_count(&self) -> usize {
+        self.errors.len()
+    }
+
     /// The errors of all properties that were read.
-    pub(super) fn into_errors(self) -> Vec<PropertyError> {
+    pub(in crate::kafka) fn into_errors(self) -> Vec<PropertyError> {
         self.errors
     }
 
     /// Adds an error of a property.
-    pub(super) fn error(&mut self, key: &str, message: impl Into<String>) {
+    pub(in crate::kafka) fn error(&mut self, key: &str, message: impl Into<String>) {
         let place = self.properties.0.get(key).map_or_else(String::new, |property| property.place.clone());
         self.errors.push(PropertyError { key: key.to_owned(), place, message: message.into() });
     }
 
     /// The text of `KEY.pem`, or of the file that `KEY.location` names. `None` if neither is set, or if the file cannot
     /// be read, which is added as an error.
-    pub(super) fn pem(&mut self, key: &str) -> Option<Vec<u8>> {
+    pub(in crate::kafka) fn pem(&mut self, key: &str) -> Option<Vec<u8>> {
         if let Some(text) = self.get(&format!("{key}.pem")) {
             return Some(text.as_bytes().to_vec());
         }

@@ -1,0 +1,66 @@
+//! The SASL login: a mechanism with a user and a password, or with a source of tokens.
+
+use std::sync::Arc;
+
+use super::{secret::Secret, settings::TokenSettings, source::TokenSource};
+use crate::{closed_enum::closed_enum, kafka::properties::PropertyReader};
+
+closed_enum! {
+    /// The SASL mechanisms that both Kafka clients speak.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(in crate::kafka) enum Mechanism {
+        Plain = "PLAIN",
+        ScramSha256 = "SCRAM-SHA-256",
+        ScramSha512 = "SCRAM-SHA-512",
+        OauthBearer = "OAUTHBEARER",
+    }
+}
+
+/// The credentials of a client.
+#[derive(Debug, Clone)]
+pub(in crate::kafka) enum Credentials {
+    /// PLAIN or SCRAM, with a user and a password.
+    Password { mechanism: Mechanism, username: String, password: Secret },
+    /// OAUTHBEARER, with the newest token of a source.
+    Token(Arc<TokenSource>),
+}
+
+impl Credentials {
+    /// Reads the `sasl.*` properties. `None` if one of them cannot be used; its error is left with the reader.
+    pub(in crate::kafka) fn read(reader: &mut PropertyReader<'_>) -> Option<Self> {
+        let named = ["sasl.mechanism", "sasl.mechanisms"].into_iter().find(|key| reader.get(key).is_some());
+        let wanted = named.and_then(|key| reader.get(key));
+        let mechanism = Mechanism::ALL.into_iter().find(|known| Some(known.as_str()) == wanted);
+        if mechanism.is_none() {
+            let problem = if named.is_some() { "expected" } else { "is missing: set it to" };
+            let message = format!("{problem} PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER");
+            reader.error(named.unwrap_or("sasl.mechanism"), message);
+        }
+        if mechanism.is_none() && named.is_some() {
+            // Which other properties are needed depends on the mechanism.
+            return None;
+        }
+        if mechanism == Some(Mechanism::OauthBearer) {
+            return TokenSettings::read(reader)
+                .and_then(|settings| TokenSource::new(settings, reader))
+                .map(Self::Token);
+        }
+        for key in ["sasl.username", "sasl.password"] {
+            if reader.get(key).is_none() {
+                let mechanism = mechanism.map_or("SASL", Mechanism::as_str);
+                reader.error(key, format!("is missing: {mechanism} wants one"));
+            }
+        }
+        let username = reader.get("sasl.username")?.to_owned();
+        let password = Secret::new(reader.get("sasl.password")?);
+        Some(Self::Password { mechanism: mechanism?, username, password })
+    }
+
+    /// The source of tokens. `None` for a login with a password.
+    pub(in crate::kafka) fn tokens(&self) -> Option<&Arc<TokenSource>> {
+        match self {
+            Self::Password { .. } => None,
+            Self::Token(source) => Some(source),
+        }
+    }
+}

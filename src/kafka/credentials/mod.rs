@@ -1,0 +1,21 @@
+//! The credentials of one cluster, which serve both Kafka clients.
+//!
+//! - `secret` is a text that is never printed.
+//! - `login` reads the SASL mechanism with its user and password, or with its source of tokens.
+//! - `token` is an access token of OAuth 2.0, `settings` is where it comes from: `token_endpoint` requests one from
+//!   an identity provider, and `token_file` reads one from a file.
+//! - `source` keeps the newest token: it renews the token before it expires, and reports the last failure.
+
+mod login;
+mod secret;
+mod settings;
+mod source;
+mod token;
+mod token_endpoint;
+mod token_file;
+
+pub(super) use login::{Credentials, Mechanism};
+pub(super) use settings::is_oauth;
+pub(super) use source::Latest;
+pub use source::TokenSource;
+pub(super) use token::Token;

@@ -1,0 +1,251 @@
+//! The newest token of one cluster, which is renewed before it expires.
+//!
+//! The first login begins the renewal. A renewal that fails is tried again, and the token in use stays in use until it
+//! expires.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{
+    settings::{Origin, TokenSettings},
+    token::Token,
+    token_endpoint::TokenEndpoint,
+    token_file::TokenFile,
+};
+use crate::{
+    config::secret,
+    kafka::{Error, Fault, Stage, properties::PropertyReader},
+    text::Chain,
+};
+
+/// The share of its lifetime after which a token is renewed.
+const RENEWAL: f64 = 0.8;
+/// The largest share of the lifetime by which a renewal is earlier, so that instances do not renew at the same time.
+const JITTER: f64 = 0.1;
+/// The pause between two reads of the file of a token.
+const FILE_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest pause after a renewal that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The longest sleep between two comparisons with the wall clock.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
+/// The shortest pause between two renewals.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The source of the tokens of one cluster.
+#[derive(Debug)]
+pub struct TokenSource {
+    supply: Supply,
+    extensions: Vec<(String, String)>,
+    latest: watch::Sender<Latest>,
+    /// Whether the renewal runs.
+    begun: AtomicBool,
+    /// Notified when a login needs a token and the newest one has expired.
+    wanted: Notify,
+}
+
+#[derive(Debug)]
+enum Supply {
+    File(TokenFile),
+    Endpoint(TokenEndpoint),
+}
+
+/// The newest token, and the failure of the last renewal.
+#[derive(Debug, Clone, Default)]
+pub(in crate::kafka) struct Latest {
+    /// `None` before the first token.
+    pub(in crate::kafka) token: Option<Arc<Token>>,
+    /// The last failure. `None` if the last renewal succeeded.
+    failure: Option<Failure>,
+}
+
+/// A renewal that failed.
+#[derive(Debug, Clone)]
+struct Failure {
+    fault: Fault,
+    words: String,
+}
+
+impl TokenSource {
+    /// Prepares the source. `None` if a property cannot be used; its error is left with the reader.
+    pub(super) fn new(settings: TokenSettings, reader: &mut PropertyReader<'_>) -> Option<Arc<Self>> {
+        let supply = match settings.origin {
+            Origin::File(path) => Supply::File(TokenFile::new(path)),
+            Origin::Endpoint(client) => Supply::Endpoint(TokenEndpoint::new(client, reader)?),
+        };
+        let latest = watch::Sender::new(Latest::default());
+        Some(Arc::new(Self {
+            supply,
+            extensions: settings.extensions,
+            latest,
+            begun: AtomicBool::new(false),
+            wanted: Notify::new(),
+        }))
+    }
+
+    /// The SASL extensions that are sent beside each token.
+    pub(in crate::kafka) fn extensions(&self) -> &[(String, String)] {
+        &self.extensions
+    }
+
+    /// The newest token and those that follow.
+    pub(in crate::kafka) fn subscribe(&self) -> watch::Receiver<Latest> {
+        self.latest.subscribe()
+    }
+
+    /// The newest token that has not expired. Waits for the first token until the deadline. Must be called inside a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// Why there is no token, at the stage of the login.
+    pub(in crate::kafka) async fn token(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Token>, Error> {
+        if !self.begun.swap(true, Ordering::Relaxed) {
+            tokio::spawn(renew(Arc::downgrade(self)));
+        }
+        let mut updates = self.subscribe();
+        loop {
+            let Latest { token, failure } = updates.borrow_and_update().clone();
+            if let Some(token) = token.filter(|token| token.usable_until() > SystemTime::now()) {
+                return Ok(token);
+            }
+            if let Some(Failure { fault, words }) = failure {
+                return Err(Error::new(fault, words).at(Stage::Sasl));
+            }
+            self.wanted.notify_one();
+            let waited = timeout_at(deadline, updates.changed()).await;
+            if !matches!(waited, Ok(Ok(()))) {
+                let what = "no token came in time";
+                return Err(Error::new(self.supply.fault(), what).at(Stage::Sasl));
+            }
+        }
+    }
+
+    /// Gets a token, and publishes it or the failure. Returns the pause until the next renewal; `failures` is the number
+    /// of failures in a row.
+    async fn renew_once(&self, failures: &mut u32) -> Duration {
+        match self.supply.obtain().await {
+            Ok(token) => {
+                if *failures > 0 {
+                    tracing::info!("the token for Kafka was renewed again");
+                }
+                *failures = 0;
+                let pause = self.supply.pause(&token);
+                self.publish(token);
+                pause
+            }
+            Err(error) => {
+                let failure = Failure { fault: error.fault(), words: Chain(&error).to_string() };
+                let before = self.latest.borrow().failure.as_ref().map(|failure| failure.fault);
+                if before != Some(failure.fault) {
+                    let hint = failure.fault.hint();
+                    tracing::warn!(hint, "the token for Kafka cannot be renewed: {}", failure.words);
+                }
+                self.latest.send_modify(|latest| latest.failure = Some(failure));
+                *failures = failures.saturating_add(1);
+                let pause =
+                    SHORTEST_PAUSE.saturating_mul(1_u32.checked_shl(*failures - 1).unwrap_or(u32::MAX));
+                pause.min(self.supply.longest_pause())
+            }
+        }
+    }
+
+    /// Publishes a token, unless it is the one in use.
+    fn publish(&self, token: Token) {
+        self.latest.send_if_modified(|latest| {
+            let failed = latest.failure.take().is_some();
+            let used = latest.token.as_ref();
+            let same = used.filter(|used| used.reveal() == token.reveal());
+            if same.is_none() {
+                secret::remember_token(token.reveal());
+            }
+            // The same text may have a later expiry, which the text does not hold.
+            let newer = same.is_none_or(|used| used.usable_until() < token.usable_until());
+            if newer {
+                latest.token = Some(Arc::new(token));
+            }
+            failed || newer
+        });
+    }
+}
+
+impl Supply {
+    async fn obtain(&self) -> Result<Token, Error> {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.fetch().await,
+            Self::File(file) => file.read().await,
+        }
+    }
+
+    /// The pause until the renewal of a token. A file is read again and again, because another program renews it.
+    fn pause(&self, token: &Token) -> Duration {
+        match self {
+            Self::File(_) => FILE_INTERVAL,
+            Self::Endpoint(_) => token.renewal(RENEWAL - JITTER * random()).max(SHORTEST_PAUSE),
+        }
+    }
+
+    /// The longest pause after a renewal that failed.
+    fn longest_pause(&self) -> Duration {
+        match self {
+            Self::File(_) => FILE_INTERVAL,
+            Self::Endpoint(_) => LONGEST_PAUSE,
+        }
+    }
+
+    /// The fault of a token that does not come.
+    fn fault(&self) -> Fault {
+        match self {
+            Self::File(_) => Fault::TokenFile,
+            Self::Endpoint(_) => Fault::TokenEndpoint,
+        }
+    }
+}
+
+/// Renews the token of a source until the source has no user any more.
+async fn renew(source: Weak<TokenSource>) {
+    let _ended = Ended(source.clone());
+    let mut failures = 0;
+    loop {
+        let Some(used) = source.upgrade() else { return };
+        let pause = used.renew_once(&mut failures).await;
+        let due = SystemTime::now() + pause;
+        drop(used);
+        // The wall clock decides: the machine may be suspended meanwhile, and the sleep would not know.
+        while let Ok(left) = due.duration_since(SystemTime::now())
+            && !left.is_zero()
+        {
+            let Some(used) = source.upgrade() else { return };
+            tokio::select! {
+                () = sleep(left.min(CLOCK_INTERVAL)) => {}
+                () = used.wanted.notified(), if failures == 0 => break,
+            }
+        }
+    }
+}
+
+/// Lets the next login begin the renewal again when it has ended, such as after a panic.
+struct Ended(Weak<TokenSource>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(source) = self.0.upgrade() {
+            source.begun.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A number from 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "a pause need not be exact")]
+fn random() -> f64 {
+    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
+}

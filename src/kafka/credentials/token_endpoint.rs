@@ -1,0 +1,276 @@
+//! Requests to the token endpoint of an identity provider (RFC 6749).
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use reqwest::{Client, Response, StatusCode, Url, header};
+use serde_json::Value;
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+use super::{
+    settings::ClientCredentials,
+    token::{Token, number},
+};
+use crate::{
+    config::secret::{redacted, remember_credentials},
+    kafka::{Error, Fault, Stage, properties::PropertyReader},
+    text::plain,
+};
+
+/// The longest time of one request.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest answer that is read, in bytes.
+const LONGEST_ANSWER: usize = 128 * 1024;
+
+/// The token endpoint of an identity provider.
+#[derive(Debug)]
+pub(super) struct TokenEndpoint {
+    http: Client,
+    client: ClientCredentials,
+}
+
+impl TokenEndpoint {
+    /// Prepares requests; the first of them connects. `None` if the CA certificates of `https.ca.*` cannot be used; the
+    /// error is left with the reader.
+    pub(super) fn new(client: ClientCredentials, reader: &mut PropertyReader<'_>) -> Option<Self> {
+        let tls = tls(reader)?;
+        remember_credentials(&client.id, client.secret.reveal());
+        let builder = Client::builder();
+        // The secret leaves this machine over TLS only.
+        let builder = if client.endpoint.scheme() == "http" { builder.no_proxy() } else { builder };
+        let http = builder
+            .timeout(TIMEOUT)
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_backend_preconfigured(tls)
+            .build();
+        match http {
+            Ok(http) => Some(Self { http, client }),
+            Err(error) => {
+                reader.error("sasl.oauthbearer.token.endpoint.url", error.without_url().to_string());
+                None
+            }
+        }
+    }
+
+    /// Requests a token.
+    ///
+    /// # Errors
+    /// [`Fault::InvalidClient`] if the identity provider refuses the client, otherwise [`Fault::TokenEndpoint`].
+    pub(super) async fn fetch(&self) -> Result<Token, Error> {
+        let ClientCredentials { endpoint, id, secret, scope } = &self.client;
+        let mut form = vec![("grant_type", "client_credentials")];
+        form.extend(scope.as_deref().map(|scope| ("scope", scope)));
+        let request = self
+            .http
+            .post(endpoint.clone())
+            .basic_auth(id, Some(secret.reveal()))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json")
+            .body(encoded(&form));
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.failed(Fault::TokenEndpoint).because(error.without_url()))?;
+        let received = SystemTime::now();
+        let status = response.status();
+        let body = self.body(response).await?;
+        // RFC 6749, sections 5.1 and 5.2. A field of another type is absent.
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        match (status, answer["access_token"].as_str()) {
+            (StatusCode::OK, Some(token)) => {
+                let seconds = number(&answer["expires_in"]);
+                let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                Token::read(token, lifetime, received)
+                    .map_err(|words| self.failed(Fault::TokenEndpoint).because(words))
+            }
+            (StatusCode::OK, None) => {
+                Err(self.failed(Fault::TokenEndpoint).because("the answer holds no access_token"))
+            }
+            (status, _) => Err(self.refused(status, &answer)),
+        }
+    }
+
+    /// The body of an answer, which may be at most [`LONGEST_ANSWER`] bytes long.
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::new();
+        loop {
+            let chunk = response.chunk().await;
+            let chunk =
+                chunk.map_err(|error| self.failed(Fault::TokenEndpoint).because(error.without_url()))?;
+            let Some(chunk) = chunk else { return Ok(body) };
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST_ANSWER {
+                return Err(self.failed(Fault::TokenEndpoint).because("the answer is longer than 128 KiB"));
+            }
+        }
+    }
+
+    /// The error for an answer that is no token.
+    fn refused(&self, status: StatusCode, answer: &Value) -> Error {
+        let text = |field: &str| answer[field].as_str().unwrap_or_default();
+        let of_client = matches!(text("error"), "invalid_client" | "unauthorized_client")
+            || status == StatusCode::UNAUTHORIZED;
+        let fault = if of_client { Fault::InvalidClient } else { Fault::TokenEndpoint };
+        let words = [text("error"), text("error_description")].into_iter().filter(|text| !text.is_empty());
+        // An answer may repeat the secret, and a text that was cut is not recognised as one.
+        let words: Vec<_> = words.map(|text| plain(&redacted(text))).collect();
+        let words = if words.is_empty() { String::new() } else { format!(": {}", words.join(": ")) };
+        self.failed(fault).because(format!("the answer is {}{words}", status.as_u16()))
+    }
+
+    /// An error that names the identity provider by its host.
+    fn failed(&self, fault: Fault) -> Error {
+        let host = self.client.endpoint.host_str().unwrap_or_default();
+        Error::new(fault, format!("no token from {host}")).at(Stage::Sasl)
+    }
+}
+
+/// Pairs as a form sends them.
+fn encoded(form: &[(&str, &str)]) -> String {
+    let mut url = Url::parse("form:").expect("a constant");
+    url.query_pairs_mut().extend_pairs(form);
+    url.query().unwrap_or_default().to_owned()
+}
+
+/// TLS with the CA certificates of the system, and with those of `https.ca.location` or `https.ca.pem` beside them.
+fn tls(reader: &mut PropertyReader<'_>) -> Option<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let key = "https.ca.location";
+    if reader.get(key).is_some_and(|path| path != "probe") || reader.get("https.ca.pem").is_some() {
+        let text = reader.pem("https.ca")?;
+        let (added, ignored) =
+            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&text).flatten());
+        if added == 0 || ignored > 0 {
+            reader.error(key, "holds no PEM certificate, or one that cannot be read");
+            return None;
+        }
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .inspect_err(|error| reader.error(key, error.to_string()))
+        .ok()?;
+    Some(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::{
+        super::{
+            settings::{Origin, TokenSettings},
+            token::tests::jwt,
+        },
+        *,
+    };
+    use crate::{
+        config::{Properties, Property},
+        text::Chain,
+    };
+
+    /// The result of a request to a server that sends this answer, and the request that the server got.
+    async fn fetch(answer: String) -> (Result<Token, Error>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut request = vec![0; 4096];
+            let mut length = 0;
+            // The body is short, and follows the header at once.
+            while !String::from_utf8_lossy(&request[..length]).contains("client_credentials") {
+                length += stream.read(&mut request[length..]).await.expect("a request");
+            }
+            // The client may have closed the connection.
+            _ = stream.write_all(answer.as_bytes()).await;
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let pairs = [
+            ("sasl.oauthbearer.method", "oidc"),
+            ("sasl.oauthbearer.client.id", "me"),
+            ("sasl.oauthbearer.client.secret", "hush"),
+            ("sasl.oauthbearer.scope", "a b"),
+        ];
+        let url = format!("http://{address}/token");
+        let pairs = pairs.into_iter().chain([("sasl.oauthbearer.token.endpoint.url", url.as_str())]);
+        let properties = Properties(
+            pairs
+                .map(|(key, value)| {
+                    (key.to_owned(), Property { value: value.to_owned(), place: String::new() })
+                })
+                .collect::<BTreeMap<_, _>>(),
+        );
+        let mut reader = PropertyReader::new(&properties);
+        let settings = TokenSettings::read(&mut reader).expect("settings");
+        let Origin::Endpoint(client) = settings.origin else { panic!("an endpoint") };
+        let endpoint = TokenEndpoint::new(client, &mut reader).expect("an endpoint");
+        let token = endpoint.fetch().await;
+        (token, server.await.expect("no panic"))
+    }
+
+    fn http(status: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn request_carries_the_client_and_the_scope_and_the_answer_is_a_token() {
+        let body = format!(r#"{{"access_token":"{}","expires_in":60}}"#, jwt(r#"{"sub":"me"}"#));
+        let (token, request) = fetch(http("200 OK", &body)).await;
+        assert_eq!(token.expect("a token").subject(), Some("me"));
+        assert!(request.starts_with("POST /token HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("authorization: Basic bWU6aHVzaA==\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\ngrant_type=client_credentials&scope=a+b"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn answer_that_is_no_token_is_a_fault_with_the_reason_and_without_a_secret() {
+        let long = "x".repeat(2 * LONGEST_ANSWER);
+        let expired = format!(r#"{{"access_token":"{}"}}"#, jwt(r#"{"exp":1000}"#));
+        let table = [
+            (
+                http(
+                    "401 Unauthorized",
+                    r#"{"error":"invalid_client","error_description":"unknown\n client"}"#,
+                ),
+                Fault::InvalidClient,
+                "the answer is 401: invalid_client: unknown",
+            ),
+            (http("400 Bad Request", r#"{"error":"invalid_scope"}"#), Fault::TokenEndpoint, "invalid_scope"),
+            (http("500 Oops", "<html>"), Fault::TokenEndpoint, "the answer is 500"),
+            (
+                http(
+                    "401 Unauthorized",
+                    &format!(r#"{{"error_description":"{} Basic bWU6aHVzaA=="}}"#, "x".repeat(180)),
+                ),
+                Fault::InvalidClient,
+                "the answer is 401",
+            ),
+            (http("302 Found", ""), Fault::TokenEndpoint, "the answer is 302"),
+            (http("200 OK", "not JSON"), Fault::TokenEndpoint, "the answer holds no access_token"),
+            (http("200 OK", &expired), Fault::TokenEndpoint, "the token has expired already"),
+            (http("200 OK", &long), Fault::TokenEndpoint, "the answer is longer than 128 KiB"),
+            ("garbage".to_owned(), Fault::TokenEndpoint, "no token from 127.0.0.1"),
+        ];
+        for (answer, fault, words) in table {
+            let (token, _) = fetch(answer).await;
+            let error = token.expect_err(words);
+            let text = Chain(&error).to_string();
+            assert_eq!(error.fault(), fault, "{text}");
+            assert!(text.contains(words), "{words}: {text}");
+            assert!(!text.contains("hush") && !text.contains("bWU6"), "{text}");
+        }
+    }
+}
