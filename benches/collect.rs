@@ -81,7 +81,7 @@ fn main() {
     let bootstrap = kafka.bootstrap(Listener::Plaintext);
     let config = config(&bootstrap);
     let cluster = Arc::new(config.clusters[0].clone());
-    let settings = Arc::new(Client::from_properties(&cluster.kafka).expect("good settings"));
+    let settings = Arc::new(Client::from_properties(&cluster.name, &cluster.kafka).expect("good settings"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {

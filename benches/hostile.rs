@@ -82,7 +82,7 @@ async fn round(silent: usize) -> [f64; 3] {
     let servers: Vec<String> = fakes.iter().map(|fake| fake.address.to_string()).collect();
     let sources = Sources { bootstrap: Some(servers.join(",")), ..Sources::default() };
     let config = Arc::new(config::load(&sources).unwrap().clusters.remove(0));
-    let settings = Arc::new(Client::from_properties(&config.kafka).unwrap());
+    let settings = Arc::new(Client::from_properties(&config.name, &config.kafka).unwrap());
     let known = Arc::new(Cluster::new(settings.clone(), config.metadata.timeout));
     let snapshot = metadata::Probe::new(config.clone(), known.clone()).cycle().await.unwrap();
     let mut latest = Latest::new(config.metadata.interval);

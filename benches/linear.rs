@@ -88,7 +88,7 @@ async fn looks(partitions: usize, rounds: u64) -> (f64, f64) {
     let fakes = brokers(partitions).await;
     let sources = Sources { bootstrap: Some(fakes[0].address.to_string()), ..Sources::default() };
     let cluster = Arc::new(config::load(&sources).expect("a configuration").clusters.remove(0));
-    let settings = Arc::new(Client::from_properties(&cluster.kafka).expect("good settings"));
+    let settings = Arc::new(Client::from_properties(&cluster.name, &cluster.kafka).expect("good settings"));
     let wire = Arc::new(Cluster::new(settings, Duration::from_secs(30)));
     let known = metadata::Probe::new(cluster.clone(), wire.clone()).cycle().await.expect("metadata");
     let mut latest = Latest::new(Duration::from_secs(3600));

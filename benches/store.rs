@@ -48,7 +48,7 @@ fn main() {
     );
     let sources = Sources { bootstrap: Some("127.0.0.1:1".to_owned()), ..Sources::default() };
     let cluster = Arc::new(config::load(&sources).expect("a configuration").clusters.remove(0));
-    let settings = Arc::new(Client::from_properties(&cluster.kafka).expect("good settings"));
+    let settings = Arc::new(Client::from_properties(&cluster.name, &cluster.kafka).expect("good settings"));
     let known = Arc::new(Cluster::new(settings, Duration::from_secs(1)));
     let metadata = watch::channel(Latest::new(Duration::from_secs(1))).1;
     let begun = Instant::now();

@@ -16,7 +16,7 @@ use crate::{
     cluster::metadata,
     collect::{log_dirs, transactions},
     config,
-    kafka::{Capability, Fault, Request, wire},
+    kafka::{Capability, Credential, Fault, Request, wire},
     monitor,
     probe::{connectivity, heartbeat, topic},
     task::{Latest, Record},
@@ -111,6 +111,8 @@ macro_rules! tasks {
             pub violations: u64,
             /// How long brokers throttled the wire client, by Kafka's name of the request.
             pub throttled: BTreeMap<String, Duration>,
+            /// The credential of the cluster that is renewed while the service runs. `None` without one.
+            pub credential: Option<Credential>,
             /// What the ledger of heartbeats published last.
             pub heartbeat: Arc<heartbeat::Snapshot>,
             $($(#[$doc])* pub $field: Latest<$snapshot>,)+
@@ -128,6 +130,7 @@ macro_rules! tasks {
                     requests: self.wire.requests(),
                     violations: self.wire.violations(),
                     throttled: self.wire.throttled(),
+                    credential: self.wire.credential(),
                     heartbeat: self.heartbeat.borrow().clone(),
                     $($field: self.tasks.$field.borrow().clone(),)+
                     verdict: self.verdict.borrow().clone(),

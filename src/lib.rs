@@ -16,10 +16,11 @@ pub mod logs;
 pub mod slo;
 
 pub mod acls;
+pub mod latency;
+
 pub mod kafka;
 
 pub mod healthcheck;
-pub mod latency;
 pub mod task;
 
 pub mod certificates;

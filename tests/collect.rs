@@ -396,7 +396,8 @@ fn topics_described_page_by_page_equal_topics_described_at_once() {
     kafka.create_topic("lag-pages", 30);
     let sources = Sources { bootstrap: Some(kafka.bootstrap(Listener::Plaintext)), ..Sources::default() };
     let config = config::load(&sources).expect("a configuration");
-    let settings = Client::from_properties(&config.clusters[0].kafka).expect("good settings");
+    let settings =
+        Client::from_properties(&config.clusters[0].name, &config.clusters[0].kafka).expect("good settings");
     let wire = Cluster::new(Arc::new(settings), PATIENCE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     // Other tests create topics at the same time, so only one topic is compared.

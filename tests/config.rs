@@ -198,7 +198,7 @@ fn cc_heartbeat_file_is_read_unchanged() {
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((config.log.level.as_str(), cluster.kafka.get("sasl.password")), ("info", Some("hush")));
     assert_eq!(cluster.producer.get("linger.ms"), Some("2"));
-    assert!(wire::Client::from_properties(&cluster.kafka).is_ok());
+    assert!(wire::Client::from_properties(&cluster.name, &cluster.kafka).is_ok());
     assert_eq!(native::check(cluster), []);
 }
 

@@ -129,7 +129,7 @@ async fn broker(key: ApiKey, version: i16, answer: Vec<u8>) -> Cluster {
     let property = Property { value: servers, place: "test".to_owned() };
     let properties = Properties([("bootstrap.servers".to_owned(), property)].into_iter().collect());
     Cluster::new(
-        Arc::new(Client::from_properties(&properties).expect("valid properties")),
+        Arc::new(Client::from_properties("k", &properties).expect("valid properties")),
         Duration::from_secs(60),
     )
 }

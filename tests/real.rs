@@ -557,7 +557,7 @@ fn topic_with_one_replica_on_one_broker_is_corrected_if_that_is_allowed() {
     let property = |value: String| Property { value, place: "test".to_owned() };
     let servers = property(kafka.bootstrap(Listener::Plaintext));
     let settings =
-        wire::Client::from_properties(&Properties([("bootstrap.servers".to_owned(), servers)].into()));
+        wire::Client::from_properties("k", &Properties([("bootstrap.servers".to_owned(), servers)].into()));
     let wire = wire::Cluster::new(Arc::new(settings.expect("good settings")), Duration::from_secs(10));
     let configs = BTreeMap::from([("cleanup.policy", "compact".to_owned())]);
     let lonely = [(0, vec![BrokerId(1)]), (1, vec![BrokerId(1)]), (2, vec![BrokerId(1)])].into();

@@ -61,7 +61,7 @@ fn properties(pairs: &[(&str, &str)]) -> Properties {
 }
 
 fn parse(pairs: &[(&str, &str)]) -> Result<Client, Vec<PropertyError>> {
-    Client::from_properties(&properties(pairs))
+    Client::from_properties("k", &properties(pairs))
 }
 
 fn client(pairs: &[(&str, &str)]) -> Client {

@@ -27,7 +27,7 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
     let mut checked = Vec::new();
     for cluster in &config.clusters {
         let mut refused = native::check(cluster);
-        match wire::Client::from_properties(&cluster.kafka) {
+        match wire::Client::from_properties(&cluster.name, &cluster.kafka) {
             Ok(wire) => checked.push(Checked { cluster: Arc::new(cluster.clone()), wire: Arc::new(wire) }),
             Err(found) => {
                 // Both clients may refuse a property. The message of librdkafka has the better advice.

@@ -1,8 +1,8 @@
 //! The one list of families, and of the labels that they carry.
 
 use super::{
-    Description, cluster, collect, compat, heartbeat, judge, log_dirs, process, requests, tasks, topic,
-    transactions,
+    Description, cluster, collect, compat, credentials, heartbeat, judge, log_dirs, process, requests, tasks,
+    topic, transactions,
 };
 
 /// The families of each file, in the order in which they are served.
@@ -11,6 +11,7 @@ const FILES: &[&[&Description]] = &[
     cluster::ALL,
     topic::ALL,
     requests::ALL,
+    credentials::ALL,
     tasks::ALL,
     process::ALL,
     collect::ALL,

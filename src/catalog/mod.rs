@@ -11,6 +11,7 @@ mod all;
 pub mod cluster;
 pub mod collect;
 pub mod compat;
+pub mod credentials;
 pub mod heartbeat;
 pub mod judge;
 pub mod log_dirs;

@@ -296,7 +296,8 @@ mod tests {
             ..config::Sources::default()
         };
         let cluster = Arc::new(config::load(&sources).expect("valid").clusters.remove(0));
-        let settings = Arc::new(wire::Client::from_properties(&cluster.kafka).expect("good settings"));
+        let settings =
+            Arc::new(wire::Client::from_properties(&cluster.name, &cluster.kafka).expect("good settings"));
         let known = Arc::new(wire::Cluster::new(settings, Duration::from_secs(1)));
         Probe::new(cluster, known, watch::channel(Latest::new(Duration::from_secs(1))).1)
     }

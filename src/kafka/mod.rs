@@ -23,7 +23,7 @@ mod topic_partition;
 pub mod wire;
 
 pub use capability::{Capability, Permission, Request};
-pub use credentials::TokenSource;
+pub use credentials::{Credential, CredentialKind, RenewalFailure, TokenSource};
 pub use fault::{Error, Fault, Stage};
 pub use ids::{BrokerId, TopicId};
 pub use properties::PropertyError;

@@ -175,7 +175,7 @@ fn transaction_unknown_to_its_coordinator_is_hanging_until_it_is_aborted() {
     producer.init_transactions(PATIENCE).expect("begun");
     let servers = Property { value: kafka.bootstrap(Listener::Plaintext), place: "test".to_owned() };
     let settings =
-        wire::Client::from_properties(&Properties([("bootstrap.servers".to_owned(), servers)].into()));
+        wire::Client::from_properties("k", &Properties([("bootstrap.servers".to_owned(), servers)].into()));
     let wire = wire::Cluster::new(Arc::new(settings.expect("good settings")), PATIENCE);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(write_unknown_to_the_coordinator(&wire, topic, transactional));

@@ -26,7 +26,8 @@ use kafka_heartbeat::{
         lag::{Lag, lag},
     },
     kafka::{
-        BrokerId, Capability, Fault, Request, Stage, TopicPartition,
+        BrokerId, Capability, Credential, CredentialKind, Fault, RenewalFailure, Request, Stage,
+        TopicPartition,
         admin::{self, Broker, GroupKind, GroupState, Member, Quorum},
         wire,
     },
@@ -70,6 +71,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             requests: 512,
             violations: 3,
             throttled: BTreeMap::from([("Metadata".to_owned(), Duration::from_millis(1500))]),
+            credential: Some(credential(wall)),
             heartbeat: Arc::new(heartbeats(wall)),
             connectivity: latest(connectivity(wall), wall),
             metadata: latest(metadata(), wall),
@@ -90,6 +92,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             requests: 0,
             violations: 0,
             throttled: BTreeMap::new(),
+            credential: None,
             heartbeat: Arc::new(silence(wall)),
             connectivity: Latest::new(minute),
             metadata: Latest::new(minute),
@@ -142,6 +145,22 @@ pub(crate) fn process(wall: SystemTime) -> Process {
             },
         ],
         published: vec![Published { cluster: "prod".into(), sent: 12, failed: 1 }],
+    }
+}
+
+/// A token that was renewed twice and cannot be renewed now.
+fn credential(wall: SystemTime) -> Credential {
+    Credential {
+        kind: CredentialKind::Token,
+        expires: Some(wall + MINUTE),
+        renewals: 2,
+        failures: BTreeMap::from([(Fault::TokenEndpoint, 3)]),
+        fetches: Some(buckets(&[ms(20), ms(40)])),
+        failure: Some(RenewalFailure {
+            fault: Fault::TokenEndpoint,
+            message: format!("no token from idp.example: {HOSTILE}"),
+            since: wall - MINUTE,
+        }),
     }
 }
 
@@ -605,7 +624,8 @@ fn ms(ms: u64) -> Duration {
 
 /// A board whose snapshots never change.
 pub(crate) fn board(readings: Readings) -> Board {
-    let settings = wire::Client::from_properties(&readings.settings.kafka).expect("good settings");
+    let settings =
+        wire::Client::from_properties(&readings.name, &readings.settings.kafka).expect("good settings");
     Board {
         name: readings.name,
         settings: readings.settings,

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     board::Task,
     http::state::State,
+    kafka::Credential,
     latency::{Recent, Summary},
     probe::heartbeat::Outcome,
     task::{Ending, Record},
@@ -51,6 +52,7 @@ pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
                 "state": state.as_str(),
                 "permission": request.permission(),
             })).collect::<Vec<_>>(),
+            "credential": readings.credential.as_ref().map(credential_json),
             "tasks": readings.tasks().map(|(task, record)| task_json(task, record)).collect::<Vec<_>>(),
             "topic": {
                 "name": readings.settings.heartbeat.topic,
@@ -60,6 +62,21 @@ pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
                 "uncovered_brokers": topic.map(|topic| topic.uncovered.iter().map(|id| id.0).collect::<Vec<_>>()),
             },
         })
+    })
+}
+
+/// The credential that is renewed, without the secret itself.
+fn credential_json(credential: &Credential) -> Value {
+    json!({
+        "kind": credential.kind.as_str(),
+        "expires": credential.expires.map(time),
+        "renewals": credential.renewals,
+        "failures": credential.failures.values().sum::<u64>(),
+        "failure": credential.failure.as_ref().map(|failure| json!({
+            "fault": failure.fault.as_str(),
+            "message": failure.message,
+            "since": time(failure.since),
+        })),
     })
 }
 

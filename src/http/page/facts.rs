@@ -1,10 +1,12 @@
 //! Facts about the cluster and the heartbeat topic.
 
-use super::words::{UNKNOWN, count, millis};
+use std::time::SystemTime;
+
+use super::words::{UNKNOWN, count, millis, two_units};
 use crate::{
     board::{Readings, Task},
     collect::topology::{Health, Topology},
-    kafka::{Capability, Request},
+    kafka::{Capability, Credential, CredentialKind, Request},
     task::Latest,
 };
 
@@ -21,7 +23,7 @@ pub(super) struct HeartbeatTopic {
 }
 
 /// Facts about the cluster: a name and a value, or why there is no value.
-pub(super) fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
+pub(super) fn facts(readings: &Readings, wall: SystemTime) -> Vec<(&'static str, String)> {
     let metadata = &readings.metadata;
     let known = metadata.fresh();
     let cluster_id = match known.map(|metadata| metadata.cluster_id.clone()) {
@@ -44,7 +46,7 @@ pub(super) fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
         }
         None => (not_known(&readings.collect), not_known(&readings.collect)),
     };
-    vec![
+    let mut facts = vec![
         ("cluster id", cluster_id),
         ("brokers", value(known.map(|metadata| metadata.brokers.len()), metadata)),
         ("quorum leader", quorum),
@@ -53,7 +55,23 @@ pub(super) fn facts(readings: &Readings) -> Vec<(&'static str, String)> {
         ("partitions with a problem", problems),
         ("below min.insync.replicas", below_min_isr),
         ("the metadata request took", value(known.map(|metadata| millis(metadata.duration)), metadata)),
-    ]
+    ];
+    facts.extend(readings.credential.as_ref().map(|credential| credential_fact(credential, wall)));
+    facts
+}
+
+/// What is known of the credential that is renewed: its kind and when it expires.
+fn credential_fact(credential: &Credential, wall: SystemTime) -> (&'static str, String) {
+    let name = match credential.kind {
+        CredentialKind::Token => "login token",
+    };
+    let expires = match credential.expires.map(|expires| expires.duration_since(wall)) {
+        Some(Ok(left)) => format!("expires in {}", two_units(left)),
+        Some(Err(_)) => "expired".to_owned(),
+        None if credential.renewals > 0 => "does not say when it expires".to_owned(),
+        None => format!("{UNKNOWN} yet"),
+    };
+    (name, expires)
 }
 
 /// A value of a task's snapshot, or why there is none.
@@ -140,7 +158,7 @@ pub(super) fn heartbeat_topic(readings: &Readings) -> HeartbeatTopic {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
     use super::*;
 
@@ -161,6 +179,27 @@ mod tests {
         assert_eq!(below(&[Some(0), Some(0)]), "none");
         assert_eq!(below(&[Some(1), Some(0)]), "1 partition");
         assert_eq!(below(&[Some(2), None]), format!("2 partitions; of 1 topic {reason}"));
+    }
+
+    #[test]
+    fn login_token_is_shown_with_the_time_until_its_expiry() {
+        let now = SystemTime::now();
+        let words = |renewals, expires| {
+            let credential = Credential {
+                kind: CredentialKind::Token,
+                expires,
+                renewals,
+                failures: BTreeMap::new(),
+                fetches: None,
+                failure: None,
+            };
+            credential_fact(&credential, now)
+        };
+        let second = Duration::from_secs(1);
+        assert_eq!(words(1, Some(now + 61 * second)), ("login token", "expires in 1 min 1 s".to_owned()));
+        assert_eq!(words(1, Some(now - second)).1, "expired");
+        assert_eq!(words(0, None).1, "not known yet");
+        assert_eq!(words(1, None).1, "does not say when it expires");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::words::before;
-use crate::{board::Readings, probe::heartbeat::Anomaly, text};
+use super::words::{ago, before, sentence};
+use crate::{board::Readings, kafka::RenewalFailure, probe::heartbeat::Anomaly, text};
 
 /// The notice of a second instance with the same name ends so long after the last heartbeat of that instance was read, or
 /// three heartbeat intervals after it if those are longer: by then the other instance should have sent another heartbeat.
@@ -11,7 +11,16 @@ const SAME_NAME_FOR: Duration = Duration::from_secs(600);
 
 /// One notice for each thing that the operator of this service should change.
 pub(super) fn of(readings: &Readings, now: SystemTime) -> Vec<String> {
-    same_name(readings, now).into_iter().collect()
+    same_name(readings, now).into_iter().chain(no_renewal(readings, now)).collect()
+}
+
+/// The notice that the credential for Kafka cannot be renewed, with the remedy.
+fn no_renewal(readings: &Readings, now: SystemTime) -> Option<String> {
+    let credential = readings.credential.as_ref()?;
+    let RenewalFailure { fault, message, since } = credential.failure.as_ref()?;
+    let hint = fault.hint().map(|hint| format!(" {}", sentence(hint))).unwrap_or_default();
+    let (kind, since) = (credential.kind.as_str(), ago(*since, now));
+    Some(format!("The {kind} for Kafka has not been renewed for {since}: {}{hint}", sentence(message)))
 }
 
 /// The notice that another instance sends heartbeats under the same name, or did so a short while ago.

@@ -99,7 +99,7 @@ impl Cluster {
             title: title(verdict.state),
             since: ago(verdict.since, wall),
             reasons: verdict.reasons.iter().map(|reason| sentence(reason)).collect(),
-            facts: facts(readings),
+            facts: facts(readings, wall),
             availability: share(good, judged),
             judged: format!(
                 "{good} of {judged} heartbeats were good, {} in flight",

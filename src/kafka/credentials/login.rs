@@ -26,8 +26,8 @@ pub(in crate::kafka) enum Credentials {
 }
 
 impl Credentials {
-    /// Reads the `sasl.*` properties. `None` if one of them cannot be used; its error is left with the reader.
-    pub(in crate::kafka) fn read(reader: &mut PropertyReader<'_>) -> Option<Self> {
+    /// Reads the `sasl.*` properties of a cluster. `None` if one of them cannot be used; its error is left with the reader.
+    pub(in crate::kafka) fn read(cluster: &str, reader: &mut PropertyReader<'_>) -> Option<Self> {
         let named = ["sasl.mechanism", "sasl.mechanisms"].into_iter().find(|key| reader.get(key).is_some());
         let wanted = named.and_then(|key| reader.get(key));
         let mechanism = Mechanism::ALL.into_iter().find(|known| Some(known.as_str()) == wanted);
@@ -42,7 +42,7 @@ impl Credentials {
         }
         if mechanism == Some(Mechanism::OauthBearer) {
             return TokenSettings::read(reader)
-                .and_then(|settings| TokenSource::new(settings, reader))
+                .and_then(|settings| TokenSource::new(cluster, settings, reader))
                 .map(Self::Token);
         }
         for key in ["sasl.username", "sasl.password"] {

@@ -4,9 +4,11 @@
 //! - `login` reads the SASL mechanism with its user and password, or with its source of tokens.
 //! - `token` is an access token of OAuth 2.0, `settings` is where it comes from: `token_endpoint` requests one from
 //!   an identity provider, and `token_file` reads one from a file.
+//! - `record` counts renewals and their failures.
 //! - `source` keeps the newest token: it renews the token before it expires, and reports the last failure.
 
 mod login;
+mod record;
 mod secret;
 mod settings;
 mod source;
@@ -15,6 +17,7 @@ mod token_endpoint;
 mod token_file;
 
 pub(super) use login::{Credentials, Mechanism};
+pub use record::{Credential, CredentialKind, RenewalFailure};
 pub(super) use settings::is_oauth;
 pub(super) use source::Latest;
 pub use source::TokenSource;

@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::{
+    record::{Credential, CredentialKind, RenewalFailure, RenewalRecord},
     settings::{Origin, TokenSettings},
     token::Token,
     token_endpoint::TokenEndpoint,
@@ -45,9 +46,12 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// The source of the tokens of one cluster.
 #[derive(Debug)]
 pub struct TokenSource {
+    /// The name of the cluster, for the log.
+    cluster: String,
     supply: Supply,
     extensions: Vec<(String, String)>,
     latest: watch::Sender<Latest>,
+    record: RenewalRecord,
     /// Whether the renewal runs.
     begun: AtomicBool,
     /// Notified when a login needs a token and the newest one has expired.
@@ -66,28 +70,28 @@ pub(in crate::kafka) struct Latest {
     /// `None` before the first token.
     pub(in crate::kafka) token: Option<Arc<Token>>,
     /// The last failure. `None` if the last renewal succeeded.
-    failure: Option<Failure>,
-}
-
-/// A renewal that failed.
-#[derive(Debug, Clone)]
-struct Failure {
-    fault: Fault,
-    words: String,
+    failure: Option<RenewalFailure>,
 }
 
 impl TokenSource {
     /// Prepares the source. `None` if a property cannot be used; its error is left with the reader.
-    pub(super) fn new(settings: TokenSettings, reader: &mut PropertyReader<'_>) -> Option<Arc<Self>> {
+    pub(super) fn new(
+        cluster: &str,
+        settings: TokenSettings,
+        reader: &mut PropertyReader<'_>,
+    ) -> Option<Arc<Self>> {
         let supply = match settings.origin {
             Origin::File(path) => Supply::File(TokenFile::new(path)),
             Origin::Endpoint(client) => Supply::Endpoint(TokenEndpoint::new(client, reader)?),
         };
         let latest = watch::Sender::new(Latest::default());
+        let record = RenewalRecord::new(matches!(supply, Supply::Endpoint(_)));
         Some(Arc::new(Self {
+            cluster: cluster.to_owned(),
             supply,
             extensions: settings.extensions,
             latest,
+            record,
             begun: AtomicBool::new(false),
             wanted: Notify::new(),
         }))
@@ -96,6 +100,13 @@ impl TokenSource {
     /// The SASL extensions that are sent beside each token.
     pub(in crate::kafka) fn extensions(&self) -> &[(String, String)] {
         &self.extensions
+    }
+
+    /// The newest token as far as others may know it, and what is counted of its renewals.
+    pub fn credential(&self) -> Credential {
+        let Latest { token, failure } = self.latest.borrow().clone();
+        let expires = token.and_then(|token| token.expires());
+        self.record.read(CredentialKind::Token, expires, failure)
     }
 
     /// The newest token and those that follow.
@@ -118,8 +129,8 @@ impl TokenSource {
             if let Some(token) = token.filter(|token| token.usable_until() > SystemTime::now()) {
                 return Ok(token);
             }
-            if let Some(Failure { fault, words }) = failure {
-                return Err(Error::new(fault, words).at(Stage::Sasl));
+            if let Some(RenewalFailure { fault, message, .. }) = failure {
+                return Err(Error::new(fault, message).at(Stage::Sasl));
             }
             self.wanted.notify_one();
             let waited = timeout_at(deadline, updates.changed()).await;
@@ -133,10 +144,10 @@ impl TokenSource {
     /// Gets a token, and publishes it or the failure. Returns the pause until the next renewal; `failures` is the number
     /// of failures in a row.
     async fn renew_once(&self, failures: &mut u32) -> Duration {
-        match self.supply.obtain().await {
+        match self.supply.obtain(&self.record).await {
             Ok(token) => {
                 if *failures > 0 {
-                    tracing::info!("the token for Kafka was renewed again");
+                    tracing::info!(cluster = self.cluster, "the token for Kafka was renewed again");
                 }
                 *failures = 0;
                 let pause = self.supply.pause(&token);
@@ -144,13 +155,7 @@ impl TokenSource {
                 pause
             }
             Err(error) => {
-                let failure = Failure { fault: error.fault(), words: Chain(&error).to_string() };
-                let before = self.latest.borrow().failure.as_ref().map(|failure| failure.fault);
-                if before != Some(failure.fault) {
-                    let hint = failure.fault.hint();
-                    tracing::warn!(hint, "the token for Kafka cannot be renewed: {}", failure.words);
-                }
-                self.latest.send_modify(|latest| latest.failure = Some(failure));
+                self.report(&error);
                 *failures = failures.saturating_add(1);
                 let pause =
                     SHORTEST_PAUSE.saturating_mul(1_u32.checked_shl(*failures - 1).unwrap_or(u32::MAX));
@@ -159,9 +164,27 @@ impl TokenSource {
         }
     }
 
-    /// Publishes a token, unless it is the one in use.
+    /// Publishes and counts a failure. The first of several with the same fault is logged.
+    fn report(&self, error: &Error) {
+        let (fault, message) = (error.fault(), Chain(error).to_string());
+        let before = self.latest.borrow().failure.as_ref().map(|failure| (failure.fault, failure.since));
+        if before.is_none_or(|(before, _)| before != fault) {
+            let (cluster, hint) = (&self.cluster, fault.hint());
+            tracing::warn!(
+                cluster,
+                fault = fault.as_str(),
+                hint,
+                "the token for Kafka cannot be renewed: {message}"
+            );
+        }
+        self.record.failed(fault);
+        let since = before.map_or_else(SystemTime::now, |(_, since)| since);
+        self.latest.send_modify(|latest| latest.failure = Some(RenewalFailure { fault, message, since }));
+    }
+
+    /// Publishes and counts a token, unless it is the one in use.
     fn publish(&self, token: Token) {
-        self.latest.send_if_modified(|latest| {
+        let changed = self.latest.send_if_modified(|latest| {
             let failed = latest.failure.take().is_some();
             let used = latest.token.as_ref();
             let same = used.filter(|used| used.reveal() == token.reveal());
@@ -175,13 +198,16 @@ impl TokenSource {
             }
             failed || newer
         });
+        if changed {
+            self.record.renewed();
+        }
     }
 }
 
 impl Supply {
-    async fn obtain(&self) -> Result<Token, Error> {
+    async fn obtain(&self, record: &RenewalRecord) -> Result<Token, Error> {
         match self {
-            Self::Endpoint(endpoint) => endpoint.fetch().await,
+            Self::Endpoint(endpoint) => endpoint.fetch(record).await,
             Self::File(file) => file.read().await,
         }
     }

@@ -79,7 +79,12 @@ impl Token {
         self.subject.as_deref()
     }
 
-    /// When the token expires. A token with an unknown expiry is used for five minutes.
+    /// When the token expires. `None` if neither the token nor the identity provider says it.
+    pub(super) fn expires(&self) -> Option<SystemTime> {
+        self.expires
+    }
+
+    /// When the token is no longer used. A token with an unknown expiry is used for five minutes.
     pub(in crate::kafka) fn usable_until(&self) -> SystemTime {
         self.expires.unwrap_or(self.received + UNKNOWN_LIFETIME)
     }

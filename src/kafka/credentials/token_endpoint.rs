@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use reqwest::{Client, Response, StatusCode, Url, header};
@@ -14,6 +14,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::{
+    record::RenewalRecord,
     settings::ClientCredentials,
     token::{Token, number},
 };
@@ -60,11 +61,11 @@ impl TokenEndpoint {
         }
     }
 
-    /// Requests a token.
+    /// Requests a token. The time until the whole answer is read is recorded, whatever the answer says.
     ///
     /// # Errors
     /// [`Fault::InvalidClient`] if the identity provider refuses the client, otherwise [`Fault::TokenEndpoint`].
-    pub(super) async fn fetch(&self) -> Result<Token, Error> {
+    pub(super) async fn fetch(&self, record: &RenewalRecord) -> Result<Token, Error> {
         let ClientCredentials { endpoint, id, secret, scope } = &self.client;
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(scope.as_deref().map(|scope| ("scope", scope)));
@@ -75,6 +76,7 @@ impl TokenEndpoint {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json")
             .body(encoded(&form));
+        let begun = Instant::now();
         let response = request
             .send()
             .await
@@ -82,6 +84,7 @@ impl TokenEndpoint {
         let received = SystemTime::now();
         let status = response.status();
         let body = self.body(response).await?;
+        record.answered(begun.elapsed());
         // RFC 6749, sections 5.1 and 5.2. A field of another type is absent.
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         match (status, answer["access_token"].as_str()) {
@@ -217,7 +220,7 @@ mod tests {
         let settings = TokenSettings::read(&mut reader).expect("settings");
         let Origin::Endpoint(client) = settings.origin else { panic!("an endpoint") };
         let endpoint = TokenEndpoint::new(client, &mut reader).expect("an endpoint");
-        let token = endpoint.fetch().await;
+        let token = endpoint.fetch(&RenewalRecord::new(true)).await;
         (token, server.await.expect("no panic"))
     }
 

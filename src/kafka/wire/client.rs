@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::{Endpoint, counters::Counters, settings::Settings};
 use crate::{
     config::Properties,
-    kafka::{PropertyError, TokenSource},
+    kafka::{Credential, PropertyError, TokenSource},
 };
 
 /// The largest number of name lookups of one cluster at the same time. Each lookup blocks one of the runtime's 512
@@ -28,12 +28,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Reads the properties of a client, and the files that the properties name. Does not connect.
+    /// Reads the properties of a client, and the files that the properties name. Does not connect. The name of the cluster
+    /// is for the log.
     ///
     /// # Errors
     /// Every property that cannot be used.
-    pub fn from_properties(properties: &Properties) -> Result<Self, Vec<PropertyError>> {
-        let settings = Settings::parse(properties)?;
+    pub fn from_properties(cluster: &str, properties: &Properties) -> Result<Self, Vec<PropertyError>> {
+        let settings = Settings::parse(cluster, properties)?;
         Ok(Self { settings, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)), counters: Arc::default() })
     }
 
@@ -45,6 +46,11 @@ impl Client {
     /// The source of the tokens with which both Kafka clients log in. `None` for a login without tokens.
     pub fn tokens(&self) -> Option<&Arc<TokenSource>> {
         self.settings.sasl.as_ref()?.tokens()
+    }
+
+    /// The credential that is renewed while the client runs, with what is counted of it. `None` for a login without one.
+    pub fn credential(&self) -> Option<Credential> {
+        Some(self.tokens()?.credential())
     }
 
     /// The earliest expiry in the chain of the client's own certificate. `None` if the client has no certificate.

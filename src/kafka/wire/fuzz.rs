@@ -33,7 +33,7 @@ pub(crate) fn frames(bytes: &[u8]) {
         let server = Property { value: "broker:9092".to_owned(), place: String::new() };
         let properties = Properties([("bootstrap.servers".to_owned(), server)].into());
         let runtime = runtime::Builder::new_current_thread().enable_time().build();
-        (runtime.expect("a runtime"), Client::from_properties(&properties).expect("valid"))
+        (runtime.expect("a runtime"), Client::from_properties("k", &properties).expect("valid"))
     });
     let (runtime, client) = &*STARTED;
     runtime.block_on(async {

@@ -48,18 +48,18 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads properties, and the files that the properties name.
+    /// Reads the properties of a cluster, and the files that the properties name.
     ///
     /// # Errors
     /// Every property that cannot be used.
-    pub(super) fn parse(properties: &Properties) -> Result<Self, Vec<PropertyError>> {
+    pub(super) fn parse(cluster: &str, properties: &Properties) -> Result<Self, Vec<PropertyError>> {
         let mut reader = PropertyReader::new(properties);
         let bootstrap = bootstrap(&mut reader);
         let protocol = SecurityProtocol::read(&mut reader);
         refuse_unknown_security(&mut reader);
         let family = family(&mut reader);
         let tls = if protocol.has_tls { Tls::read(&mut reader) } else { None };
-        let sasl = if protocol.has_sasl { Credentials::read(&mut reader) } else { None };
+        let sasl = if protocol.has_sasl { Credentials::read(cluster, &mut reader) } else { None };
         let client_id = reader.get("client.id").unwrap_or("kafka-heartbeat").to_owned();
         if reader.has_errors() {
             return Err(reader.into_errors());
@@ -158,13 +158,14 @@ mod tests {
     }
 
     fn errors(pairs: &[(&str, &str)]) -> Vec<String> {
-        let errors = Settings::parse(&properties(pairs)).err().unwrap_or_default();
+        let errors = Settings::parse("k", &properties(pairs)).err().unwrap_or_default();
         errors.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn bootstrap_servers_are_read_as_librdkafka_reads_them() {
-        let settings = Settings::parse(&properties(&[("bootstrap.servers", "a:1, SSL://b:2,[::1]:3,c")]));
+        let settings =
+            Settings::parse("k", &properties(&[("bootstrap.servers", "a:1, SSL://b:2,[::1]:3,c")]));
         let endpoints = settings.map(|s| s.bootstrap.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(endpoints.expect("valid"), ["a:1", "b:2", "[::1]:3", "c:9092"]);
         for bad in ["a:x", "a:0", ":1", "a b:1", "[::1:3"] {
@@ -221,13 +222,16 @@ mod tests {
 
     #[test]
     fn password_is_never_printed() {
-        let settings = Settings::parse(&properties(&[
-            ("bootstrap.servers", "a:1"),
-            ("security.protocol", "sasl_plaintext"),
-            ("sasl.mechanisms", "PLAIN"),
-            ("sasl.username", "me"),
-            ("sasl.password", "hush"),
-        ]));
+        let settings = Settings::parse(
+            "k",
+            &properties(&[
+                ("bootstrap.servers", "a:1"),
+                ("security.protocol", "sasl_plaintext"),
+                ("sasl.mechanisms", "PLAIN"),
+                ("sasl.username", "me"),
+                ("sasl.password", "hush"),
+            ]),
+        );
         let printed = format!("{:?}", settings.expect("valid"));
         assert!(printed.contains("me") && !printed.contains("hush"), "{printed}");
     }

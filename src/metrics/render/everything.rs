@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    connectivity, heartbeats, liveness, log_dirs, metadata, process, requests, tasks, topic,
+    connectivity, credentials, heartbeats, liveness, log_dirs, metadata, process, requests, tasks, topic,
     topics_and_groups::topics_and_groups, transactions,
 };
 use crate::{
@@ -127,6 +127,7 @@ fn cluster<'a>(readings: &'a Readings, label: ClusterLabel, series: &mut Vec<Ser
         topic::topic(name, snapshot, series);
     }
     requests::requests(readings, series);
+    credentials::credentials(readings, series);
     tasks::tasks(readings, series);
     transactions::transactions(readings, series);
     log_dirs::log_dirs(readings, label, series);

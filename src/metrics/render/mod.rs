@@ -6,6 +6,7 @@
 
 mod capped;
 mod connectivity;
+mod credentials;
 mod everything;
 mod freshness;
 mod groups;

@@ -1,0 +1,26 @@
+//! Families of the credentials that are renewed while the service runs.
+
+use super::{Family, Kind, family::family};
+
+families! {
+    pub static EXPIRY: Family<2> = family(
+        "heartbeat_credential_expiry_timestamp_seconds",
+        Kind::Gauge,
+        &["kafka_cluster", "kind"],
+        "Unix time at which the newest credential for the cluster expires, by kind: token. Absent before the first credential, and if a credential does not say when it expires.",
+    );
+
+    pub static RENEWALS: Family<3> = family(
+        "heartbeat_credential_renewals_total",
+        Kind::Counter,
+        &["kafka_cluster", "kind", "result"],
+        "Renewals of the credential for the cluster, by result: ok (a new credential, or failures have ended) or the fault of a failed renewal. Absent for a cluster without a renewed credential.",
+    );
+
+    pub static FETCH: Family<1> = family(
+        "heartbeat_token_fetch_duration_seconds",
+        Kind::Histogram,
+        &["kafka_cluster"],
+        "Time from a request for a token to the identity provider's whole answer, with any status. Requests without an answer are left out. Absent for a cluster without an identity provider.",
+    );
+}

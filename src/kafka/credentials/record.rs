@@ -1,0 +1,130 @@
+//! What is counted of a credential that is renewed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    closed_enum::closed_enum,
+    kafka::Fault,
+    latency::{Bounds, Buckets},
+    sync::lock,
+};
+
+closed_enum! {
+    /// The kinds of credentials that are renewed while the service runs.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum CredentialKind {
+        /// A token of OAUTHBEARER.
+        Token = "token",
+    }
+}
+
+/// A credential of a cluster as it is known at one moment. It never holds the secret itself.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// What the credential is.
+    pub kind: CredentialKind,
+    /// When the newest credential expires. `None` before the first, and if the credential does not say it.
+    pub expires: Option<SystemTime>,
+    /// The number of renewals that brought a new credential, or ended a series of failures.
+    pub renewals: u64,
+    /// The number of renewals that failed, by their fault. A fault that never occurred is absent.
+    pub failures: BTreeMap<Fault, u64>,
+    /// The durations of requests to the identity provider that it answered. `None` for a source that asks none.
+    pub fetches: Option<Buckets>,
+    /// The last failure. `None` if the last renewal succeeded.
+    pub failure: Option<RenewalFailure>,
+}
+
+/// A renewal that failed.
+#[derive(Debug, Clone)]
+pub struct RenewalFailure {
+    /// The kind of the failure.
+    pub fault: Fault,
+    /// The failure and its causes in one line, without a secret. The text may be hostile.
+    pub message: String,
+    /// The time of the first failure since the last success.
+    pub since: SystemTime,
+}
+
+/// Counts the renewals of one credential.
+#[derive(Debug)]
+pub(super) struct RenewalRecord(Mutex<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    renewals: u64,
+    failures: BTreeMap<Fault, u64>,
+    fetches: Option<Buckets>,
+}
+
+impl RenewalRecord {
+    /// A record without counts. `asks` is whether the source sends requests to an identity provider.
+    pub(super) fn new(asks: bool) -> Self {
+        let fetches = asks.then(|| Buckets::new(&Bounds::default()));
+        Self(Mutex::new(Counts { renewals: 0, failures: BTreeMap::new(), fetches }))
+    }
+
+    /// Counts a renewal that brought a new credential, or ended a series of failures.
+    pub(super) fn renewed(&self) {
+        self.counts().renewals += 1;
+    }
+
+    /// Counts a renewal that failed.
+    pub(super) fn failed(&self, fault: Fault) {
+        *self.counts().failures.entry(fault).or_default() += 1;
+    }
+
+    /// Counts a request that the identity provider answered, with any status.
+    pub(super) fn answered(&self, took: Duration) {
+        if let Some(fetches) = &mut self.counts().fetches {
+            fetches.record(took);
+        }
+    }
+
+    /// The counts, with what is known of the credential itself.
+    pub(super) fn read(
+        &self,
+        kind: CredentialKind,
+        expires: Option<SystemTime>,
+        failure: Option<RenewalFailure>,
+    ) -> Credential {
+        let Counts { renewals, failures, fetches } = &*self.counts();
+        let (renewals, failures, fetches) = (*renewals, failures.clone(), fetches.clone());
+        Credential { kind, expires, renewals, failures, fetches, failure }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        lock(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_counts_renewals_failures_by_fault_and_answered_requests() {
+        let record = RenewalRecord::new(true);
+        record.renewed();
+        for fault in [Fault::TokenEndpoint, Fault::InvalidClient, Fault::TokenEndpoint] {
+            record.failed(fault);
+        }
+        record.answered(Duration::from_millis(3));
+        let read = record.read(CredentialKind::Token, None, None);
+        assert_eq!(read.renewals, 1);
+        let expected = BTreeMap::from([(Fault::TokenEndpoint, 2), (Fault::InvalidClient, 1)]);
+        assert_eq!(read.failures, expected);
+        assert_eq!(read.fetches.map(|fetches| fetches.count()), Some(1));
+    }
+
+    #[test]
+    fn source_that_asks_no_identity_provider_has_no_durations() {
+        let record = RenewalRecord::new(false);
+        record.answered(Duration::from_millis(3));
+        assert_eq!(record.read(CredentialKind::Token, None, None).fetches, None);
+    }
+}

@@ -1,0 +1,26 @@
+//! Credentials that are renewed, as series.
+
+use crate::{
+    board::Readings,
+    catalog::credentials as c,
+    kafka::Fault,
+    metrics::{
+        Series, Value,
+        values::{text, unix},
+    },
+};
+
+/// The expiry of the cluster's credential, its renewals and the requests to its identity provider.
+pub(super) fn credentials<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
+    let Some(credential) = &readings.credential else { return };
+    let (name, kind): (&'a str, _) = (&readings.name, credential.kind.as_str());
+    series.extend(credential.expires.map(|at| c::EXPIRY.series([text(name), text(kind)], unix(at))));
+    let failures = Fault::ALL.into_iter().filter(|fault| fault.is_ours());
+    let failures =
+        failures.map(|fault| (fault.as_str(), credential.failures.get(&fault).copied().unwrap_or_default()));
+    for (result, count) in [("ok", credential.renewals)].into_iter().chain(failures) {
+        let labels = [text(name), text(kind), text(result)];
+        series.push(c::RENEWALS.series(labels, Value::Count(count)));
+    }
+    series.extend(credential.fetches.as_ref().map(|all| c::FETCH.series([text(name)], Value::Buckets(all))));
+}
