@@ -1,20 +1,19 @@
-//! Sign-in with OAUTHBEARER against a real broker and a real identity provider: with the program, and with a bare client
-//! that is none of ours.
+//! The login with OAUTHBEARER at a real broker, with tokens of a real identity provider. The program logs in, and so does
+//! a small client that shares no code with the program.
 
 use std::{sync::OnceLock, time::Duration};
 
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, MetadataRequest};
-use raw::Raw;
+use serde_json::Value;
 use support::{
     oauth::{
         broker::OauthKafka,
         oidc::{AUDIENCE, EXPIRED_SCOPE, OidcServer, claims},
     },
+    sasl_client::SaslClient,
     try_wait,
 };
 
-#[path = "oauth/raw.rs"]
-mod raw;
 #[path = "oauth/service.rs"]
 mod service;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
@@ -37,8 +36,11 @@ fn shared() -> Option<&'static (OidcServer, OauthKafka)> {
 }
 
 /// A connection to the broker's listener without TLS and one to the listener with TLS.
-fn connections(kafka: &OauthKafka) -> [Raw; 2] {
-    [Raw::plaintext(&kafka.bootstrap()), Raw::tls(&kafka.tls_bootstrap(), &kafka.kafka().ca_pem_path())]
+fn connections(kafka: &OauthKafka) -> [SaslClient; 2] {
+    [
+        SaslClient::plaintext(&kafka.bootstrap()),
+        SaslClient::tls(&kafka.tls_bootstrap(), &kafka.kafka().ca_pem_path()),
+    ]
 }
 
 #[test]
@@ -46,12 +48,14 @@ fn token_endpoint_answers_a_post_with_a_jwt() {
     let Some((oidc, _)) = shared() else { return };
     let answer = oidc.post_token("heartbeat", &[]);
     assert_eq!(answer["token_type"], "Bearer");
-    assert!((3590..=3600).contains(&answer["expires_in"].as_i64().unwrap()), "{answer}");
-    let of_answer = claims(answer["access_token"].as_str().unwrap());
+    let lifetime = answer["expires_in"].as_i64().expect("expires_in is a number of seconds");
+    assert!((3590..=3600).contains(&lifetime), "{answer}");
+    let of_answer = claims(access_token(&answer));
     assert_eq!(of_answer["iss"], oidc.issuer());
     assert_eq!(of_answer["sub"], "heartbeat");
     assert_eq!(of_answer["aud"], AUDIENCE);
-    assert_eq!(of_answer["exp"].as_i64().unwrap() - of_answer["iat"].as_i64().unwrap(), 3600);
+    let claim = |name: &str| of_answer[name].as_i64().expect("exp and iat are numbers of seconds");
+    assert_eq!(claim("exp") - claim("iat"), 3600);
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn token_has_the_audience_or_the_scope_that_was_asked_for() {
     let asked_for = claims(&oidc.fetch_token("heartbeat", "another-service"));
     assert_eq!(asked_for["aud"], "another-service");
     let answer = oidc.post_token("heartbeat", &[("scope", "api://kafka/.default")]);
-    let of_answer = claims(answer["access_token"].as_str().unwrap());
+    let of_answer = claims(access_token(&answer));
     assert_eq!(of_answer["aud"], "api://kafka/.default");
     assert_eq!(of_answer["scope"], "api://kafka/.default");
 }
@@ -98,12 +102,12 @@ fn broker_challenges_a_client_whose_token_is_for_others_expired_or_forged() {
     let (signed, signature) = good.rsplit_once('.').expect("a JWT has three parts");
     let tokens = [
         ("for another audience", oidc.fetch_token("heartbeat", "another-service")),
-        ("expired", expired["access_token"].as_str().unwrap().to_owned()),
+        ("expired", access_token(&expired).to_owned()),
         ("with a wrong signature", format!("{signed}.{}", "A".repeat(signature.len()))),
         ("no JWT", "opaque".to_owned()),
     ];
     for (what, token) in tokens {
-        let mut connection = Raw::plaintext(&kafka.bootstrap());
+        let mut connection = SaslClient::plaintext(&kafka.bootstrap());
         let login = connection.sign_in(&token);
         // As in RFC 7628: the broker names the reason in a challenge, and fails the sign-in after the client's answer.
         assert_eq!(login.error_code, 0, "{what}");
@@ -118,8 +122,8 @@ fn session_ends_with_its_token_unless_the_client_signs_in_again() {
     const TOKEN_LIFETIME: Duration = Duration::from_secs(6);
     let Some(oidc) = OidcServer::start_with(TOKEN_LIFETIME) else { return };
     let Some(kafka) = OauthKafka::start(&oidc, SESSION_LIFETIME) else { return };
-    let mut renewed = Raw::plaintext(&kafka.bootstrap());
-    let mut ended = Raw::plaintext(&kafka.bootstrap());
+    let mut renewed = SaslClient::plaintext(&kafka.bootstrap());
+    let mut ended = SaslClient::plaintext(&kafka.bootstrap());
     for connection in [&mut renewed, &mut ended] {
         let login = connection.sign_in(&oidc.fetch_token("heartbeat", AUDIENCE));
         let lifetime = 1..=TOKEN_LIFETIME.as_millis() as i64;
@@ -142,12 +146,20 @@ fn identity_provider_can_be_frozen_killed_and_brought_back() {
     assert!(connects());
     oidc.resume();
     assert_eq!(claims(&oidc.fetch_token("heartbeat", AUDIENCE))["sub"], "heartbeat");
-    let keys = || ureq::get(oidc.jwks_url()).call().unwrap().body_mut().read_to_string().unwrap();
+    let keys = || {
+        let mut answer = ureq::get(oidc.jwks_url()).call().expect("the identity provider answers");
+        answer.body_mut().read_to_string().expect("the public keys as text")
+    };
     let before = keys();
     oidc.kill();
     assert!(!connects());
     oidc.restart();
     assert_eq!(keys(), before);
+}
+
+/// The token in an answer of the identity provider.
+fn access_token(answer: &Value) -> &str {
+    answer["access_token"].as_str().expect("the answer has a token")
 }
 
 /// Lets time pass.

@@ -1,4 +1,4 @@
-//! The program itself signs in with tokens: of an identity provider, and of a file.
+//! The program logs in with the tokens of an identity provider, and with the tokens of a file.
 
 use std::{fs, process::Output, time::Duration};
 
@@ -70,7 +70,8 @@ fn heartbeats_are_good_while_tokens_and_sessions_end_again_and_again() {
     let seen = service.totals("k").of("ok");
     assert_eq!(good(&service, seen + 5), before, "{}", service.log());
     assert_eq!(before, 0, "{}", service.log());
-    let failures = service.sum("heartbeat_broker_connect_failures_total", &[]);
+    assert!(service.sum("heartbeat_broker_checks_total", &[]) > 0.5, "{}", service.log());
+    let failures = service.sum("heartbeat_broker_check_failures_total", &[]);
     assert!(failures.abs() < 0.5, "{failures}: {}", service.log());
     let (_, log) = service.stop();
     assert!(!log.contains(SECRET), "the secret is in no line of the log");
@@ -100,12 +101,12 @@ fn identity_provider_that_is_down_is_the_fault_and_heartbeats_begin_when_it_is_b
     let Some(kafka) = OauthKafka::start(&oidc, Duration::ZERO) else { return };
     oidc.kill();
     let service = start(&kafka, &client(&oidc, AUDIENCE));
-    wait_for("the fault of the identity provider", PATIENCE, || {
-        let labels = ["stage=\"sasl\"", "fault=\"token_endpoint\""];
-        (service.sum("heartbeat_broker_connect_failures_total", &labels) > 0.5
-            || service.log().contains("token_endpoint"))
-        .then_some(())
+    wait_for("cycles that fail because of the identity provider", PATIENCE, || {
+        let labels = ["task=\"metadata\"", "fault=\"token_endpoint\""];
+        (service.sum("heartbeat_cycle_faults_total", &labels) > 0.5).then_some(())
     });
+    let failures = service.sum("heartbeat_broker_check_failures_total", &[]);
+    assert!(failures.abs() < 0.5, "no broker is blamed: {failures}: {}", service.log());
     oidc.restart();
     good(&service, 5);
     let (_, log) = service.stop();

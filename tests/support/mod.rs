@@ -17,6 +17,7 @@ pub(crate) mod msk_iam;
 pub(crate) mod oauth;
 pub(crate) mod operations;
 pub(crate) mod program;
+pub(crate) mod sasl_client;
 pub(crate) mod service;
 
 /// Asks until there is an answer; panics with `what` when there is none within `limit`.

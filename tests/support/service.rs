@@ -14,6 +14,9 @@ use serde_json::Value;
 pub(crate) use super::kafka::free_port;
 use super::{try_wait, wait_for};
 
+/// The page that lists every metric.
+const METRICS: &str = include_str!("../../docs/metrics.md");
+
 /// A running service; dropping it kills it.
 pub(crate) struct Service {
     child: Child,
@@ -182,23 +185,24 @@ impl Service {
 
     /// The value of a series; `None` if it is absent. `labels` are parts of the line that must be there.
     pub(crate) fn series(&self, name: &str, labels: &[&str]) -> Option<f64> {
-        let body = self.get("/metrics").unwrap();
-        let mut lines = body.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
-                && labels.iter().all(|label| line.contains(label))
-        });
-        let value = lines.next()?.rsplit_once(' ').unwrap().1.parse().unwrap();
-        Some(value)
+        self.values(name, labels).first().copied()
     }
 
     /// The sum over all series with these labels.
     pub(crate) fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+        self.values(name, labels).iter().sum()
+    }
+
+    /// The values of all series with these labels. Panics if the service has no metric of this name: a misspelt name would be
+    /// absent in every test.
+    fn values(&self, name: &str, labels: &[&str]) -> Vec<f64> {
+        assert!(METRICS.contains(&format!("`{name}`")), "docs/metrics.md does not list the metric {name}");
         let body = self.get("/metrics").unwrap();
         let lines = body.lines().filter(|line| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
                 && labels.iter().all(|label| line.contains(label))
         });
-        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect()
     }
 
     pub(crate) fn log(&self) -> String {

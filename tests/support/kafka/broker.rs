@@ -1,17 +1,12 @@
 //! One broker of a test cluster, and the faults that it can have.
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use rdkafka::metadata::Metadata;
 
 use super::{
     Listener, START_LIMIT, install,
-    process::Supervised,
+    process::{Restartable, Supervised},
     settings::Ports,
     tools::{metadata, views},
 };
@@ -26,7 +21,7 @@ pub(crate) struct Broker {
     pub(super) flags: Vec<String>,
     /// The plaintext addresses of the whole cluster.
     pub(super) cluster: String,
-    pub(super) process: Mutex<Option<Supervised>>,
+    pub(super) process: Restartable,
 }
 
 impl Broker {
@@ -42,34 +37,31 @@ impl Broker {
 
     /// The process id of the Java process, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
-        self.process().as_ref().map(Supervised::pid)
+        self.process.pid()
     }
 
     /// Freezes the broker (SIGSTOP): its sockets stay open and nothing answers.
     pub(crate) fn pause(&self) {
-        self.signal("STOP");
+        self.process.pause();
     }
 
     /// Wakes a frozen broker (SIGCONT).
     pub(crate) fn resume(&self) {
-        self.signal("CONT");
+        self.process.resume();
     }
 
     /// Ends the broker without warning (SIGKILL).
     pub(crate) fn kill(&self) {
-        let process = self.process().take();
-        process.expect("the broker runs").kill();
+        self.process.kill();
     }
 
     /// Ends the broker in good order (SIGTERM): it hands its leaderships over first.
     pub(crate) fn stop(&self) {
-        let process = self.process().take();
-        process.expect("the broker runs").terminate();
+        self.process.terminate();
     }
 
     /// Starts the broker again, after `kill` or `stop`; returns when it answers and the others know it.
     pub(crate) fn restart(&self) {
-        assert!(self.process().is_none(), "broker {} still runs", self.id);
         self.launch();
         wait_for(&format!("broker {} to come back", self.id), START_LIMIT, || {
             (self.is_known() == Some(true) && metadata(&self.address(Listener::Plaintext), None).is_some())
@@ -116,16 +108,7 @@ impl Broker {
         arguments.extend(self.flags.iter().cloned());
         let class_path = install::class_path().expect("checked before a cluster starts");
         arguments.extend(["-cp", class_path, "kafka.Kafka", "server.properties"].map(str::to_owned));
-        *self.process() = Some(Supervised::java(&arguments, &self.folder, &self.log()));
-    }
-
-    fn signal(&self, name: &str) {
-        self.process().as_mut().expect("the broker runs").signal(name);
-    }
-
-    /// A test that panicked while it held the lock left no half-done work behind.
-    fn process(&self) -> MutexGuard<'_, Option<Supervised>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+        self.process.put(Supervised::java(&arguments, &self.folder, &self.log()));
     }
 
     fn log(&self) -> PathBuf {

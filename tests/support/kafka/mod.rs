@@ -16,7 +16,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{
-        Mutex, OnceLock,
+        OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -32,9 +32,10 @@ pub(super) mod install;
 pub(super) mod process;
 mod proxy;
 mod settings;
-mod tools;
+pub(super) mod tools;
 
 pub(crate) use broker::Broker;
+use process::Restartable;
 pub(crate) use proxy::Proxy;
 pub(crate) use settings::free_port;
 use settings::{Ports, copy_format, server_properties};
@@ -339,7 +340,7 @@ impl Kafka {
                 folder: home,
                 flags: extras.flags.clone(),
                 cluster: addresses.join(","),
-                process: Mutex::new(None),
+                process: Restartable::default(),
             });
         }
         for broker in &brokers {

@@ -11,6 +11,7 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// `$1` is the log file, the other arguments are the command. Each line of the input names a signal for the child; a line
@@ -102,5 +103,53 @@ impl Drop for Supervised {
     fn drop(&mut self) {
         drop(self.commands.take());
         let _ = self.supervisor.wait();
+    }
+}
+
+/// The place of a process that a test freezes, ends and starts again.
+#[derive(Default)]
+pub(crate) struct Restartable(Mutex<Option<Supervised>>);
+
+impl Restartable {
+    /// Takes in a process that has just started. Panics if the one before still runs.
+    pub(crate) fn put(&self, process: Supervised) {
+        let before = self.process().replace(process);
+        assert!(before.is_none(), "the process before still runs");
+    }
+
+    /// The process id, while the process runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process().as_ref().map(Supervised::pid)
+    }
+
+    /// Freezes the process (SIGSTOP): its sockets stay open and nothing answers.
+    pub(crate) fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Wakes a frozen process (SIGCONT).
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Ends the process (SIGKILL) and waits until it has ended.
+    pub(crate) fn kill(&self) {
+        let process = self.process().take();
+        process.expect("the process runs").kill();
+    }
+
+    /// Asks the process to end (SIGTERM) and waits until it has ended.
+    pub(crate) fn terminate(&self) {
+        let process = self.process().take();
+        process.expect("the process runs").terminate();
+    }
+
+    fn signal(&self, name: &str) {
+        self.process().as_mut().expect("the process runs").signal(name);
+    }
+
+    /// A test that panicked while it held the lock left no half-done work behind.
+    fn process(&self) -> MutexGuard<'_, Option<Supervised>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -40,14 +40,31 @@ fn cluster_id() -> String {
     random.iter().map(|byte| LETTERS[usize::from(byte % 64)] as char).chain(['A']).collect()
 }
 
-/// Runs a class to its end.
+/// Runs a class of Kafka's programs to its end. Panics with what it prints, if it fails.
 pub(super) fn java(class: &str, arguments: &[&str], input: &str) -> String {
     let class_path = install::class_path().expect("this needs Kafka's programs");
+    run_java(class_path, &[], class, arguments, input).unwrap_or_else(|words| panic!("{words}"))
+}
+
+/// Runs a class to its end, with these variables in its environment. Returns what it prints.
+///
+/// # Errors
+/// What it prints, if it fails.
+pub(crate) fn run_java(
+    class_path: &str,
+    environment: &[(&str, String)],
+    class: &str,
+    arguments: &[&str],
+    input: &str,
+) -> Result<String, String> {
     let mut child = Command::new("java")
-        .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
         .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
         .args(["-cp", class_path, class])
         .args(arguments)
+        .env_remove("AWS_SESSION_TOKEN")
+        .env_remove("AWS_PROFILE")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -56,9 +73,10 @@ pub(super) fn java(class: &str, arguments: &[&str], input: &str) -> String {
     child.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{class} {arguments:?} failed:\n{words}{errors}");
-    words
+    if output.status.success() {
+        return Ok(words);
+    }
+    Err(format!("{class} {arguments:?} failed:\n{words}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// The metadata of each of these brokers; brokers that do not answer are left out.

@@ -11,9 +11,9 @@ use std::{
 
 use super::{
     access_key::AccessKey,
-    java::{compile, run, skip},
+    java::{compile, skip},
 };
-use crate::support::kafka::install;
+use crate::support::kafka::{install, tools::run_java};
 
 const VERSION: &str = "2.3.6";
 const HANDLER: &str = "software.amazon.msk.auth.iam.IAMOAuthBearerLoginCallbackHandler";
@@ -44,7 +44,7 @@ impl AwsClient {
 
     /// A token as the client makes it.
     pub(crate) fn token(&self, key: &AccessKey, region: &str) -> String {
-        let token = run(&self.class_path, &key.environment(region), "AwsMskIamToken", &[], "");
+        let token = run_java(&self.class_path, &key.environment(region), "AwsMskIamToken", &[], "");
         token.expect("AWS's client makes a token").trim().to_owned()
     }
 
@@ -85,6 +85,6 @@ default.api.timeout.ms=40000
         let file = file.display().to_string();
         let mut arguments = vec!["--bootstrap-server", bootstrap, "--command-config", &file];
         arguments.extend(rest);
-        run(&self.class_path, &key.environment(region), class, &arguments, "")
+        run_java(&self.class_path, &key.environment(region), class, &arguments, "")
     }
 }

@@ -15,11 +15,11 @@ use rdkafka::{
 
 use super::{
     access_key::AccessKey,
-    java::{compile, run, skip},
+    java::{compile, skip},
 };
 use crate::support::{
     certs::Authority,
-    kafka::{free_port, install, process::Supervised},
+    kafka::{free_port, install, process::Supervised, tools::run_java},
     try_wait,
 };
 
@@ -112,7 +112,7 @@ impl MskIam {
     pub(crate) fn verify(&self, tokens: &[String], ahead: Duration) -> Vec<String> {
         let keys = keys_path(&self.folder).display().to_string();
         let ahead = ahead.as_secs().to_string();
-        let answers = run(&self.class_path, &[], VERIFIER, &[&keys, REGION, &ahead], &tokens.join("\n"));
+        let answers = run_java(&self.class_path, &[], VERIFIER, &[&keys, REGION, &ahead], &tokens.join("\n"));
         answers.expect("the verifier runs").lines().map(str::to_owned).collect()
     }
 
@@ -129,7 +129,7 @@ impl MskIam {
         fs::write(&properties, server_properties(&folder, &ports, open_port)).unwrap();
         let properties = properties.display().to_string();
         let format = ["format", "-t", CLUSTER_ID, "-c", &properties];
-        run(&class_path, &[], "kafka.tools.StorageTool", &format, "").expect("a storage of our own");
+        run_java(&class_path, &[], "kafka.tools.StorageTool", &format, "").expect("a storage of our own");
         let log = folder.join("broker.log");
         let process = Supervised::java(&broker_command(&class_path), &folder, &log);
         let broker = Self { ports, open_port, folder, class_path, _process: process };

@@ -1,9 +1,8 @@
-//! The Java programs of these tests: compiled and run beside Kafka's own classes.
+//! The Java programs of these tests, which are compiled beside Kafka's own classes.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use crate::support::kafka::{install, skip_without};
@@ -35,37 +34,4 @@ pub(super) fn compile(source: &str, into: &Path, others: &[String]) -> Result<St
     }
     assert!(words.is_empty(), "javac warns of tests/java/{source}:\n{words}");
     Ok(class_path)
-}
-
-/// Runs a class to its end, and returns what it prints.
-///
-/// # Errors
-/// What it prints, if it fails.
-pub(super) fn run(
-    class_path: &str,
-    environment: &[(&str, String)],
-    class: &str,
-    arguments: &[&str],
-    input: &str,
-) -> Result<String, String> {
-    let mut child = Command::new("java")
-        .args(["-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=error")
-        .args(["-cp", class_path, class])
-        .args(arguments)
-        .env_remove("AWS_SESSION_TOKEN")
-        .env_remove("AWS_PROFILE")
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().expect("stdin is piped").write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(words);
-    }
-    Err(format!("{class} {arguments:?} failed:\n{words}{}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::PathBuf,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        OnceLock,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -17,7 +17,7 @@ use crate::support::{
     kafka::{
         free_port,
         install::{find_java, jars, run_folder},
-        process::Supervised,
+        process::{Restartable, Supervised},
         skip_without,
     },
     try_wait,
@@ -44,7 +44,7 @@ pub(crate) struct OidcServer {
     token_lifetime: Duration,
     folder: PathBuf,
     jars: PathBuf,
-    process: Mutex<Option<Supervised>>,
+    process: Restartable,
 }
 
 impl OidcServer {
@@ -66,8 +66,13 @@ impl OidcServer {
         let number = SERVER.fetch_add(1, Ordering::Relaxed);
         let folder = run_folder().join(format!("oidc-{number}"));
         fs::create_dir_all(&folder).unwrap();
-        let server =
-            Self { port: free_port(), token_lifetime, folder, jars: jars.clone(), process: Mutex::new(None) };
+        let server = Self {
+            port: free_port(),
+            token_lifetime,
+            folder,
+            jars: jars.clone(),
+            process: Restartable::default(),
+        };
         server.restart();
         Some(server)
     }
@@ -106,23 +111,21 @@ impl OidcServer {
 
     /// Freezes the server (SIGSTOP): it takes connections and does not answer.
     pub(crate) fn pause(&self) {
-        self.signal("STOP");
+        self.process.pause();
     }
 
     /// Wakes a frozen server (SIGCONT).
     pub(crate) fn resume(&self) {
-        self.signal("CONT");
+        self.process.resume();
     }
 
     /// Ends the server (SIGKILL): its port refuses connections.
     pub(crate) fn kill(&self) {
-        let process = self.process().take();
-        process.expect("the identity provider runs").kill();
+        self.process.kill();
     }
 
     /// Starts the server again after `kill`, with the same address and keys; returns when it answers.
     pub(crate) fn restart(&self) {
-        assert!(self.process().is_none(), "the identity provider still runs");
         let flags = "-Xms16m -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto";
         let mut arguments: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
         let class_path = format!("{}/*", self.jars.display());
@@ -133,20 +136,11 @@ impl OidcServer {
             ("JSON_CONFIG", configuration(self.token_lifetime).to_string()),
         ];
         let log = self.folder.join("oidc.log");
-        *self.process() = Some(Supervised::java_in(&environment, &arguments, &self.folder, &log));
+        self.process.put(Supervised::java_in(&environment, &arguments, &self.folder, &log));
         let alive = format!("http://127.0.0.1:{}/isalive", self.port);
         let answer = try_wait(START_LIMIT, || ureq::get(&alive).call().ok());
         let log = || fs::read_to_string(&log).unwrap_or_default();
         assert!(answer.is_some(), "the identity provider did not start within {START_LIMIT:?}:\n{}", log());
-    }
-
-    fn signal(&self, name: &str) {
-        self.process().as_mut().expect("the identity provider runs").signal(name);
-    }
-
-    /// A test that panicked while it held the lock left no half-done work behind.
-    fn process(&self) -> MutexGuard<'_, Option<Supervised>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,5 @@
-//! A Kafka client of a few lines that signs in with OAUTHBEARER: it knows neither librdkafka nor our wire client.
-
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+//! A Kafka client of a few lines that signs in with OAUTHBEARER. It uses neither librdkafka nor our wire client, so the
+//! tests of the real brokers do not depend on either.
 
 use std::{
     io::{self, Read, Write},
@@ -27,12 +26,12 @@ use tokio_rustls::rustls::{
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
-/// A connection to a broker.
-pub(crate) struct Raw {
+/// A connection to a broker. Dropping it closes the connection.
+pub(crate) struct SaslClient {
     stream: Box<dyn Stream>,
 }
 
-impl Raw {
+impl SaslClient {
     /// A connection without TLS.
     pub(crate) fn plaintext(address: &str) -> Self {
         Self { stream: Box::new(connect(address)) }
@@ -41,13 +40,15 @@ impl Raw {
     /// A connection with TLS that trusts one authority.
     pub(crate) fn tls(address: &str, authority: &Path) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
+        let authority = CertificateDer::from_pem_file(authority).expect("a CA certificate in PEM");
+        roots.add(authority).expect("a CA certificate that rustls accepts");
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .unwrap()
+            .expect("ring has the default versions of TLS")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connection = ClientConnection::new(Arc::new(config), "127.0.0.1".try_into().unwrap()).unwrap();
+        let name = "127.0.0.1".try_into().expect("an IP address is a server name");
+        let connection = ClientConnection::new(Arc::new(config), name).expect("a TLS client");
         Self { stream: Box::new(StreamOwned::new(connection, connect(address))) }
     }
 
@@ -55,8 +56,8 @@ impl Raw {
     pub(crate) fn ask<R: Request>(&mut self, request: &R, version: i16) -> io::Result<R::Response> {
         let header = RequestHeader::default().with_request_api_key(R::KEY).with_request_api_version(version);
         let mut body = BytesMut::new();
-        header.encode(&mut body, R::header_version(version)).unwrap();
-        request.encode(&mut body, version).unwrap();
+        header.encode(&mut body, R::header_version(version)).expect("a header that can be encoded");
+        request.encode(&mut body, version).expect("a request that can be encoded");
         let mut frame = BytesMut::new();
         frame.put_u32(body.len() as u32);
         frame.put(body);
@@ -68,14 +69,14 @@ impl Raw {
         self.stream.read_exact(&mut answer)?;
         let mut answer = Bytes::from(answer);
         let header_version = <R::Response as HeaderVersion>::header_version(version);
-        ResponseHeader::decode(&mut answer, header_version).unwrap();
-        Ok(R::Response::decode(&mut answer, version).unwrap())
+        ResponseHeader::decode(&mut answer, header_version).expect("a response header");
+        Ok(R::Response::decode(&mut answer, version).expect("a response of the version that was asked for"))
     }
 
-    /// Asks for a mechanism: the error code, and the mechanisms that the listener offers.
+    /// Asks for a mechanism. Returns the error code, and the mechanisms that the listener offers.
     pub(crate) fn handshake(&mut self, mechanism: &'static str) -> (i16, Vec<String>) {
         let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
-        let answer = self.ask(&request, 1).unwrap();
+        let answer = self.ask(&request, 1).expect("an answer to SaslHandshake");
         (answer.error_code, answer.mechanisms.iter().map(ToString::to_string).collect())
     }
 
@@ -88,12 +89,13 @@ impl Raw {
     /// One round of SaslAuthenticate. Version 1 is the first whose answer has the lifetime of the session.
     pub(crate) fn authenticate(&mut self, message: &[u8]) -> SaslAuthenticateResponse {
         let bytes = Bytes::copy_from_slice(message);
-        self.ask(&SaslAuthenticateRequest::default().with_auth_bytes(bytes), 1).unwrap()
+        self.ask(&SaslAuthenticateRequest::default().with_auth_bytes(bytes), 1)
+            .expect("an answer to SaslAuthenticate")
     }
 }
 
 fn connect(address: &str) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let stream = TcpStream::connect(address).expect("a listener at the address");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket with a time limit");
     stream
 }
