@@ -4,11 +4,13 @@
 //! pages and JSON. Nothing flows back, and clusters share nothing. The modules are in reading order: each module up to
 //! `push` names only modules before it, and the modules after `push` wire everything together.
 
+mod backoff;
 pub mod clock;
 mod closed_enum;
 pub mod exit;
 mod sync;
 pub mod text;
+mod tls;
 
 pub mod catalog;
 pub mod config;

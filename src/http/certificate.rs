@@ -14,12 +14,12 @@ use tokio_rustls::{
     rustls::{
         RootCertStore, ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        pki_types::{PrivateKeyDer, pem::PemObject},
         server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
     },
 };
 
-use crate::{config::ServerTls, sync::lock};
+use crate::{config::ServerTls, sync::lock, tls};
 
 /// Checks that the certificate and its key can be served, and that the CA certificates of clients can be used.
 ///
@@ -31,7 +31,8 @@ pub fn check(files: &ServerTls) -> Result<(), String> {
 
 /// Reads the certificate and its key, and the CA certificates of clients.
 fn acceptor(files: &ServerTls) -> Result<TlsAcceptor, String> {
-    let chain = certificates("tls.certificate", &files.certificate)?;
+    let chain = tls::certificates(&read("tls.certificate", &files.certificate)?)
+        .map_err(|words| format!("[http] tls.certificate: {} {words}", files.certificate.display()))?;
     let key = PrivateKeyDer::from_pem_slice(&read("tls.key", &files.key)?);
     let key = key.map_err(|_| format!("[http] tls.key: {} holds no PEM private key", files.key.display()))?;
     let clients = client_verifier(files.client_ca.as_deref())?;
@@ -48,29 +49,13 @@ fn read(key: &str, path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("[http] {key}: {} cannot be read: {error}", path.display()))
 }
 
-/// The certificates of a PEM file, of which there must be one at least.
-fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(key, path)?).collect();
-    let found = found.map_err(|_| unreadable_certificate(key, path))?;
-    if found.is_empty() {
-        return Err(format!("[http] {key}: {} holds no PEM certificate", path.display()));
-    }
-    Ok(found)
-}
-
-fn unreadable_certificate(key: &str, path: &Path) -> String {
-    format!("[http] {key}: {} holds a certificate that cannot be read", path.display())
-}
-
 /// Refuses a client certificate that no CA of the file signed. A client without a certificate may connect, because an
 /// orchestrator asks for its health without one; [`super::access`] refuses it on every other path.
 fn client_verifier(ca: Option<&Path>) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let Some(path) = ca else { return Ok(Arc::new(NoClientAuth)) };
     let mut roots = RootCertStore::empty();
-    let (_, unreadable) = roots.add_parsable_certificates(certificates("tls.client.ca", path)?);
-    if unreadable > 0 {
-        return Err(unreadable_certificate("tls.client.ca", path));
-    }
+    tls::trust(&mut roots, &read("tls.client.ca", path)?)
+        .map_err(|words| format!("[http] tls.client.ca: {} {words}", path.display()))?;
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
         .allow_unauthenticated()
         .build()
@@ -147,6 +132,8 @@ fn written(files: &ServerTls) -> Vec<Option<SystemTime>> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use tokio_rustls::rustls::pki_types::CertificateDer;
+
     use super::*;
 
     /// Writes a new certificate and its key; returns the certificate.

@@ -243,8 +243,7 @@ mod tests {
     use tokio_rustls::{
         TlsConnector,
         rustls::{
-            ClientConfig, RootCertStore,
-            crypto::ring,
+            RootCertStore,
             pki_types::{CertificateDer, ServerName},
         },
     };
@@ -253,16 +252,13 @@ mod tests {
         super::certificate::tests::{certify, files},
         *,
     };
+    use crate::tls;
 
     /// The answer's first line, if the server shows this certificate.
     async fn ask(address: SocketAddr, trusted: &CertificateDer<'static>) -> io::Result<String> {
         let mut roots = RootCertStore::empty();
         roots.add(trusted.clone()).expect("a certificate");
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = tls::client(roots, None).expect("a client");
         let stream = TcpStream::connect(address).await?;
         let name = ServerName::try_from("localhost").expect("a name");
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;

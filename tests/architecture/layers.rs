@@ -6,12 +6,14 @@ use crate::{
 };
 
 /// From the bottom up.
-const LAYERS: [&str; 31] = [
+const LAYERS: [&str; 33] = [
+    "backoff",
     "clock",
     "closed_enum",
     "exit",
     "sync",
     "text",
+    "tls",
     "catalog",
     "config",
     "logs",

@@ -1,13 +1,11 @@
 //! The deadline of an export, and the wait between two attempts.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::answer::{Again, Refused, Taken};
+use crate::backoff;
 
 /// The first wait before another attempt. Each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -20,13 +18,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// The attempts of one export.
 pub(in crate::export) struct Attempts {
     until: Instant,
-    wait: Duration,
+    /// The number of pauses since the last success.
+    pauses: u32,
 }
 
 impl Attempts {
     /// Attempts that end at this instant at the latest.
     pub(in crate::export) fn until(until: Instant) -> Self {
-        Self { until, wait: FIRST_WAIT }
+        Self { until, pauses: 0 }
     }
 
     /// Makes one attempt.
@@ -37,7 +36,7 @@ impl Attempts {
         let late =
             |_| Refused { words: "the collector did not answer in time".to_owned(), again: Again::Soon };
         let taken = tokio::time::timeout_at(self.until, attempt).await.map_err(late)??;
-        self.wait = FIRST_WAIT;
+        self.pauses = 0;
         Ok(taken)
     }
 
@@ -45,20 +44,16 @@ impl Attempts {
     pub(in crate::export) async fn pause(&mut self, again: Again) -> bool {
         let pause = match again {
             Again::Never | Again::Smaller => return false,
-            Again::Soon => self.wait.mul_f64(0.5 + random()),
+            // Exporters that failed together should not return together.
+            Again::Soon => backoff::pause(FIRST_WAIT, LONGEST_WAIT, self.pauses.saturating_add(1))
+                .mul_f64(0.5 + backoff::random()),
             Again::After(pause) => pause.min(LONGEST_PAUSE),
         };
         if Instant::now() + pause >= self.until {
             return false;
         }
         tokio::time::sleep(pause).await;
-        self.wait = (2 * self.wait).min(LONGEST_WAIT);
+        self.pauses = self.pauses.saturating_add(1);
         true
     }
-}
-
-/// A random number from 0 to 1, so that exporters that failed together do not return together. The keys of a new hasher
-/// are random.
-fn random() -> f64 {
-    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }

@@ -1,13 +1,12 @@
 //! Requests to a collector: gRPC, or protobuf over HTTP. One attempt at a time; the answer says whether to repeat it.
 
-use std::{fs, sync::Arc};
+use std::{fs, path::Path};
 
 use bytes::{Buf, BufMut, Bytes};
 use reqwest::header;
 use tokio_rustls::rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    ClientConfig,
+    pki_types::{PrivateKeyDer, pem::PemObject},
 };
 use tonic::{
     Request, Status,
@@ -23,6 +22,7 @@ use crate::{
     config::{ClientTls, Compression, Protocol, Target},
     export::gzip,
     text::Chain,
+    tls,
 };
 
 /// The kind of data that a request holds.
@@ -116,42 +116,34 @@ fn client(settings: &Target) -> Result<(reqwest::Client, String), String> {
         .timeout(settings.timeout)
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
-        .tls_backend_preconfigured(tls(settings)?);
+        .tls_backend_preconfigured(trusted(settings)?);
     let client = builder.build().map_err(|error| error.without_url().to_string())?;
     let url = reqwest::Url::parse(&settings.endpoint).map_err(|error| format!("endpoint: {error}"))?;
     Ok((client, url.into()))
 }
 
-fn tls(settings: &Target) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    // A root certificate that cannot be read is missing, and then the server is not trusted.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+/// TLS with the CA certificates of the system and of `tls.ca`, and with the service's own certificate.
+fn trusted(settings: &Target) -> Result<ClientConfig, String> {
+    let mut roots = tls::system_roots();
     if let Some(path) = &settings.tls_ca {
-        for certificate in certificates(path, "tls.ca")? {
-            roots.add(certificate).map_err(|error| format!("tls.ca: {}: {error}", path.display()))?;
-        }
+        tls::trust(&mut roots, &read("tls.ca", path)?)
+            .map_err(|words| format!("tls.ca: {} {words}", path.display()))?;
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots);
-    let Some(ClientTls { certificate, key }) = &settings.tls_identity else {
-        return Ok(builder.with_no_client_auth());
-    };
-    let own = certificates(certificate, "tls.certificate")?;
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| format!("tls.key: {} holds no private key: {error}", key.display()))?;
-    builder.with_client_auth_cert(own, private).map_err(|error| format!("tls.certificate: {error}"))
+    let own = settings.tls_identity.as_ref().map(identity).transpose()?;
+    tls::client(roots, own).map_err(|error| format!("tls.certificate: {error}"))
 }
 
-fn certificates(path: &std::path::Path, key: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).and_then(|found| found.collect::<Result<Vec<_>, _>>());
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(format!("{key}: {} holds no certificate", path.display())),
-        Err(error) => Err(format!("{key}: {}: {error}", path.display())),
-    }
+/// The service's own certificate and its key.
+fn identity(ClientTls { certificate, key }: &ClientTls) -> Result<tls::Identity, String> {
+    let chain = tls::certificates(&read("tls.certificate", certificate)?)
+        .map_err(|words| format!("tls.certificate: {} {words}", certificate.display()))?;
+    let private = PrivateKeyDer::from_pem_slice(&read("tls.key", key)?)
+        .map_err(|error| format!("tls.key: {} holds no private key: {error}", key.display()))?;
+    Ok((chain, private))
+}
+
+fn read(key: &str, path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{key}: {}: {error}", path.display()))
 }
 
 fn grpc(settings: &Target, method: &'static str) -> Result<Transport, String> {
@@ -174,15 +166,14 @@ fn server(settings: &Target) -> Result<(Endpoint, MetadataMap), String> {
         .connect_timeout(settings.timeout);
     if settings.endpoint.starts_with("https://") {
         // The certificates are checked by the same code as for HTTP, whose errors name the file.
-        tls(settings)?;
-        let read =
-            |path: &std::path::Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        trusted(settings)?;
         let mut tls = ClientTlsConfig::new().with_native_roots();
         if let Some(path) = &settings.tls_ca {
-            tls = tls.ca_certificate(Certificate::from_pem(read(path)?));
+            tls = tls.ca_certificate(Certificate::from_pem(read("tls.ca", path)?));
         }
         if let Some(ClientTls { certificate, key }) = &settings.tls_identity {
-            tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+            tls = tls
+                .identity(Identity::from_pem(read("tls.certificate", certificate)?, read("tls.key", key)?));
         }
         endpoint = endpoint.tls_config(tls).map_err(bad)?;
     }

@@ -4,7 +4,6 @@
 //! expires.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -25,6 +24,7 @@ use super::{
     token_file::TokenFile,
 };
 use crate::{
+    backoff,
     config::secret,
     kafka::{Error, Fault, Stage, properties::PropertyReader},
     text::Chain,
@@ -157,9 +157,7 @@ impl TokenSource {
             Err(error) => {
                 self.report(&error);
                 *failures = failures.saturating_add(1);
-                let pause =
-                    SHORTEST_PAUSE.saturating_mul(1_u32.checked_shl(*failures - 1).unwrap_or(u32::MAX));
-                pause.min(self.supply.longest_pause())
+                backoff::pause(SHORTEST_PAUSE, self.supply.longest_pause(), *failures)
             }
         }
     }
@@ -216,7 +214,7 @@ impl Supply {
     fn pause(&self, token: &Token) -> Duration {
         match self {
             Self::File(_) => FILE_INTERVAL,
-            Self::Endpoint(_) => token.renewal(RENEWAL - JITTER * random()).max(SHORTEST_PAUSE),
+            Self::Endpoint(_) => token.renewal(RENEWAL - JITTER * backoff::random()).max(SHORTEST_PAUSE),
         }
     }
 
@@ -268,10 +266,4 @@ impl Drop for Ended {
             source.begun.store(false, Ordering::Relaxed);
         }
     }
-}
-
-/// A number from 0 to 1.
-#[expect(clippy::cast_precision_loss, reason = "a pause need not be exact")]
-fn random() -> f64 {
-    RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }

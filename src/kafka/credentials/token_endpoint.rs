@@ -1,17 +1,10 @@
 //! Requests to the token endpoint of an identity provider (RFC 6749).
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::{Client, Response, StatusCode, Url, header};
 use serde_json::Value;
-use tokio_rustls::rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use tokio_rustls::rustls::ClientConfig;
 
 use super::{
     record::RenewalRecord,
@@ -22,6 +15,7 @@ use crate::{
     config::secret::{redacted, remember_credentials},
     kafka::{Error, Fault, Stage, properties::PropertyReader},
     text::plain,
+    tls,
 };
 
 /// The longest time of one request.
@@ -41,7 +35,7 @@ impl TokenEndpoint {
     /// Prepares requests; the first of them connects. `None` if the CA certificates of `https.ca.*` cannot be used; the
     /// error is left with the reader.
     pub(super) fn new(client: ClientCredentials, reader: &mut PropertyReader<'_>) -> Option<Self> {
-        let tls = tls(reader)?;
+        let tls = trusted(reader)?;
         remember_credentials(&client.id, client.secret.reveal());
         let builder = Client::builder();
         // The secret leaves this machine over TLS only.
@@ -144,24 +138,14 @@ fn encoded(form: &[(&str, &str)]) -> String {
 }
 
 /// TLS with the CA certificates of the system, and with those of `https.ca.location` or `https.ca.pem` beside them.
-fn tls(reader: &mut PropertyReader<'_>) -> Option<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+fn trusted(reader: &mut PropertyReader<'_>) -> Option<ClientConfig> {
+    let mut roots = tls::system_roots();
     let key = "https.ca.location";
     if reader.get(key).is_some_and(|path| path != "probe") || reader.get("https.ca.pem").is_some() {
         let text = reader.pem("https.ca")?;
-        let (added, ignored) =
-            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&text).flatten());
-        if added == 0 || ignored > 0 {
-            reader.error(key, "holds no PEM certificate, or one that cannot be read");
-            return None;
-        }
+        tls::trust(&mut roots, &text).inspect_err(|words| reader.error(key, *words)).ok()?;
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .inspect_err(|error| reader.error(key, error.to_string()))
-        .ok()?;
-    Some(builder.with_root_certificates(roots).with_no_client_auth())
+    tls::client(roots, None).inspect_err(|error| reader.error(key, error.to_string())).ok()
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ use crate::{
     kafka::{Error, Fault, properties::PropertyReader},
     sync::lock,
     text::plain,
+    tls,
 };
 
 /// How the certificates of brokers are verified, and the client's own certificate.
@@ -198,11 +199,9 @@ fn switch(reader: &mut PropertyReader<'_>, key: &str, on: &str, off: &str) -> bo
 /// The trusted CA certificates: those of `ssl.ca.location`, which is a file or a folder, or of `ssl.ca.pem`, or those of
 /// the system.
 fn roots(reader: &mut PropertyReader<'_>) -> Option<RootCertStore> {
-    let mut roots = RootCertStore::empty();
     let location = reader.get("ssl.ca.location").filter(|location| *location != "probe");
     if location.is_none() && reader.get("ssl.ca.pem").is_none() {
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
+        let roots = tls::system_roots();
         if roots.is_empty() {
             reader
                 .error("ssl.ca.location", "this system has no CA certificates: install them or name a file");
@@ -217,6 +216,7 @@ fn roots(reader: &mut PropertyReader<'_>) -> Option<RootCertStore> {
         }
         None => vec![reader.pem("ssl.ca")?],
     };
+    let mut roots = RootCertStore::empty();
     for text in &texts {
         roots.add_parsable_certificates(CertificateDer::pem_slice_iter(text).flatten());
     }

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::renewal::Renewal;
+use crate::backoff;
 
 /// The pause before the second replacement in a row. Each further pause is twice as long.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -71,7 +72,7 @@ impl Repair {
     /// The pause before the last replacement that was planned: 0, 1, 2, 4 … 60 s.
     fn pause(&self) -> Duration {
         match self.times.checked_sub(2) {
-            Some(doublings) => SHORTEST.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST),
+            Some(doublings) => backoff::pause(SHORTEST, LONGEST, doublings.saturating_add(1)),
             None => Duration::ZERO,
         }
     }
