@@ -14,6 +14,8 @@ use support::{
     try_wait,
 };
 
+#[path = "oauth/provider.rs"]
+mod provider;
 #[path = "oauth/service.rs"]
 mod service;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]

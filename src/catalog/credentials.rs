@@ -23,4 +23,11 @@ families! {
         &["kafka_cluster"],
         "Time from a request for a token to the identity provider's whole answer, with any status. Requests without an answer are left out. Absent for a cluster without an identity provider.",
     );
+
+    pub static CLOCK: Family<1> = family(
+        "heartbeat_identity_provider_clock_difference_seconds",
+        Kind::Gauge,
+        &["kafka_cluster"],
+        "Clock of the identity provider minus the clock of this machine, by the date of the last answer, exact to a second and the time of the request. Absent until an answer has a date.",
+    );
 }

@@ -47,6 +47,11 @@ closed_enum! {
         InvalidClient = "invalid_client",
         /// The file of the token cannot be read, or holds no token that can be used. This is no fault of Kafka.
         TokenFile = "token_file",
+        /// The token is for another audience, as the identity provider or the broker says. This is no fault of Kafka.
+        Audience = "audience",
+        /// The clocks of this machine and of the identity provider differ by more than a minute, and no token can be used
+        /// for that reason. This is no fault of Kafka.
+        Clock = "clock",
         /// The principal lacks a permission.
         Authorization = "authorization",
         /// The topic or partition does not exist.
@@ -91,7 +96,15 @@ impl Fault {
 
     /// Whether the fault is one of this process or of its credentials, and not of Kafka.
     pub fn is_ours(self) -> bool {
-        matches!(self, Fault::Descriptors | Fault::TokenEndpoint | Fault::InvalidClient | Fault::TokenFile)
+        matches!(
+            self,
+            Fault::Descriptors
+                | Fault::TokenEndpoint
+                | Fault::InvalidClient
+                | Fault::TokenFile
+                | Fault::Audience
+                | Fault::Clock
+        )
     }
 
     /// What an operator should check first. `None` for a fault without a usual reason.
@@ -117,6 +130,10 @@ impl Fault {
             }
             Fault::InvalidClient => "check sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret",
             Fault::TokenFile => "check sasl.oauthbearer.token.file and the program that renews it",
+            Fault::Audience => {
+                "set sasl.oauthbearer.scope to the audience that the brokers expect, or register it with the identity provider"
+            }
+            Fault::Clock => "correct the clock of this machine or of the identity provider, such as with NTP",
             Fault::Authorization => "grant the principal what it was refused",
             Fault::Descriptors => {
                 "raise the limit of open files of kafka-heartbeat: LimitNOFILE in a systemd unit, ulimit -n in a shell"

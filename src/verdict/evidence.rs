@@ -53,7 +53,7 @@ impl Evidence<'_> {
         if let Some(failure) = failures.find(|failure| failure.fault.is_ours()) {
             let reason = match failure.fault {
                 Fault::Descriptors => format!("this process has run out of descriptors: {}", failure.message),
-                _ => format!("this process has no token to log in with: {}", failure.message),
+                _ => format!("this process cannot log in, and Kafka is not the reason: {}", failure.message),
             };
             return (State::ProberFault, vec![reason]);
         }

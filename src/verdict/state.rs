@@ -14,7 +14,8 @@ closed_enum! {
         Degraded = "degraded",
         /// No heartbeat gets through.
         Down = "down",
-        /// The process of the service stalls or has no file descriptor left. Its measurements say nothing about Kafka.
+        /// The process of the service stalls, has no file descriptor left or has no valid token to log
+        /// in with. Its measurements say nothing about Kafka.
         ProberFault = "prober_fault",
         /// No heartbeat was judged yet, or none within the window.
         Unknown = "unknown",

@@ -156,6 +156,7 @@ fn credential(wall: SystemTime) -> Credential {
         renewals: 2,
         failures: BTreeMap::from([(Fault::TokenEndpoint, 3)]),
         fetches: Some(buckets(&[ms(20), ms(40)])),
+        clock_difference: Some(600.0),
         failure: Some(RenewalFailure {
             fault: Fault::TokenEndpoint,
             message: format!("no token from idp.example: {HOSTILE}"),

@@ -72,6 +72,7 @@ fn credential_json(credential: &Credential) -> Value {
         "expires": credential.expires.map(time),
         "renewals": credential.renewals,
         "failures": credential.failures.values().sum::<u64>(),
+        "clock_difference_seconds": credential.clock_difference,
         "failure": credential.failure.as_ref().map(|failure| json!({
             "fault": failure.fault.as_str(),
             "message": failure.message,

@@ -191,6 +191,7 @@ mod tests {
                 renewals,
                 failures: BTreeMap::new(),
                 fetches: None,
+                clock_difference: None,
                 failure: None,
             };
             credential_fact(&credential, now)

@@ -2,8 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::words::{ago, before, sentence};
-use crate::{board::Readings, kafka::RenewalFailure, probe::heartbeat::Anomaly, text};
+use super::words::{ago, before, sentence, two_units};
+use crate::{
+    board::Readings,
+    kafka::{Fault, RenewalFailure},
+    probe::heartbeat::Anomaly,
+    text,
+};
 
 /// The notice of a second instance with the same name ends so long after the last heartbeat of that instance was read, or
 /// three heartbeat intervals after it if those are longer: by then the other instance should have sent another heartbeat.
@@ -11,7 +16,8 @@ const SAME_NAME_FOR: Duration = Duration::from_secs(600);
 
 /// One notice for each thing that the operator of this service should change.
 pub(super) fn of(readings: &Readings, now: SystemTime) -> Vec<String> {
-    same_name(readings, now).into_iter().chain(no_renewal(readings, now)).collect()
+    let notices = [same_name(readings, now), no_renewal(readings, now), wrong_clock(readings)];
+    notices.into_iter().flatten().collect()
 }
 
 /// The notice that the credential for Kafka cannot be renewed, with the remedy.
@@ -21,6 +27,16 @@ fn no_renewal(readings: &Readings, now: SystemTime) -> Option<String> {
     let hint = fault.hint().map(|hint| format!(" {}", sentence(hint))).unwrap_or_default();
     let (kind, since) = (credential.kind.as_str(), ago(*since, now));
     Some(format!("The {kind} for Kafka has not been renewed for {since}: {}{hint}", sentence(message)))
+}
+
+/// The notice that the clocks of this machine and of the identity provider differ, with the remedy.
+fn wrong_clock(readings: &Readings) -> Option<String> {
+    let credential = readings.credential.as_ref().filter(|credential| credential.has_wrong_clock())?;
+    let difference = credential.clock_difference?;
+    let side = if difference > 0.0 { "ahead of" } else { "behind" };
+    let time = two_units(Duration::from_secs_f64(difference.abs()));
+    let hint = Fault::Clock.hint().map(sentence).unwrap_or_default();
+    Some(format!("The clock of the identity provider is {time} {side} the clock of this machine. {hint}"))
 }
 
 /// The notice that another instance sends heartbeats under the same name, or did so a short while ago.

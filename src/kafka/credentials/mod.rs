@@ -4,9 +4,11 @@
 //! - `login` reads the SASL mechanism with its user and password, or with its source of tokens.
 //! - `token` is an access token of OAuth 2.0, `settings` is where it comes from: `token_endpoint` requests one from
 //!   an identity provider, and `token_file` reads one from a file.
+//! - `clocks` compares the clocks of this machine and of an identity provider.
 //! - `record` counts renewals and their failures.
 //! - `source` keeps the newest token: it renews the token before it expires, and reports the last failure.
 
+mod clocks;
 mod login;
 mod record;
 mod secret;

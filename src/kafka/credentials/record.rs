@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::clocks::{ClockDifference, TOLERANCE};
 use crate::{
     closed_enum::closed_enum,
     kafka::Fault,
@@ -35,8 +36,18 @@ pub struct Credential {
     pub failures: BTreeMap<Fault, u64>,
     /// The durations of requests to the identity provider that it answered. `None` for a source that asks none.
     pub fetches: Option<Buckets>,
+    /// The identity provider's clock minus the clock of this machine in seconds, by its last answer that has a date. It is
+    /// as exact as a second and the time of the request. `None` before such an answer.
+    pub clock_difference: Option<f64>,
     /// The last failure. `None` if the last renewal succeeded.
     pub failure: Option<RenewalFailure>,
+}
+
+impl Credential {
+    /// Whether the identity provider's clock is known to differ from ours by more than a minute.
+    pub fn has_wrong_clock(&self) -> bool {
+        self.clock_difference.is_some_and(|seconds| seconds.abs() > TOLERANCE.as_secs_f64())
+    }
 }
 
 /// A renewal that failed.
@@ -59,13 +70,14 @@ struct Counts {
     renewals: u64,
     failures: BTreeMap<Fault, u64>,
     fetches: Option<Buckets>,
+    clocks: Option<ClockDifference>,
 }
 
 impl RenewalRecord {
     /// A record without counts. `asks` is whether the source sends requests to an identity provider.
     pub(super) fn new(asks: bool) -> Self {
         let fetches = asks.then(|| Buckets::new(&Bounds::default()));
-        Self(Mutex::new(Counts { renewals: 0, failures: BTreeMap::new(), fetches }))
+        Self(Mutex::new(Counts { renewals: 0, failures: BTreeMap::new(), fetches, clocks: None }))
     }
 
     /// Counts a renewal that brought a new credential, or ended a series of failures.
@@ -78,11 +90,20 @@ impl RenewalRecord {
         *self.counts().failures.entry(fault).or_default() += 1;
     }
 
-    /// Counts a request that the identity provider answered, with any status.
-    pub(super) fn answered(&self, took: Duration) {
-        if let Some(fetches) = &mut self.counts().fetches {
+    /// Counts a request that the identity provider answered, with any status. `clocks` is where its clock stands, if the
+    /// answer says it.
+    pub(super) fn answered(&self, took: Duration, clocks: Option<ClockDifference>) {
+        let mut counts = self.counts();
+        counts.clocks = clocks.or(counts.clocks);
+        if let Some(fetches) = &mut counts.fetches {
             fetches.record(took);
         }
+    }
+
+    /// Where the identity provider's clock stood at its last answer that says it, if it differs from ours by more than a
+    /// minute.
+    pub(super) fn wrong_clock(&self) -> Option<ClockDifference> {
+        self.counts().clocks.filter(|clocks| clocks.is_large())
     }
 
     /// The counts, with what is known of the credential itself.
@@ -92,9 +113,16 @@ impl RenewalRecord {
         expires: Option<SystemTime>,
         failure: Option<RenewalFailure>,
     ) -> Credential {
-        let Counts { renewals, failures, fetches } = &*self.counts();
-        let (renewals, failures, fetches) = (*renewals, failures.clone(), fetches.clone());
-        Credential { kind, expires, renewals, failures, fetches, failure }
+        let counts = self.counts();
+        Credential {
+            kind,
+            expires,
+            renewals: counts.renewals,
+            failures: counts.failures.clone(),
+            fetches: counts.fetches.clone(),
+            clock_difference: counts.clocks.map(ClockDifference::seconds),
+            failure,
+        }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -113,18 +141,20 @@ mod tests {
         for fault in [Fault::TokenEndpoint, Fault::InvalidClient, Fault::TokenEndpoint] {
             record.failed(fault);
         }
-        record.answered(Duration::from_millis(3));
+        record.answered(Duration::from_millis(3), Some(ClockDifference::Behind(Duration::from_secs(90))));
+        assert!(record.wrong_clock().is_some());
         let read = record.read(CredentialKind::Token, None, None);
         assert_eq!(read.renewals, 1);
         let expected = BTreeMap::from([(Fault::TokenEndpoint, 2), (Fault::InvalidClient, 1)]);
         assert_eq!(read.failures, expected);
+        assert_eq!(read.clock_difference, Some(-90.0));
         assert_eq!(read.fetches.map(|fetches| fetches.count()), Some(1));
     }
 
     #[test]
     fn source_that_asks_no_identity_provider_has_no_durations() {
         let record = RenewalRecord::new(false);
-        record.answered(Duration::from_millis(3));
+        record.answered(Duration::from_millis(3), None);
         assert_eq!(record.read(CredentialKind::Token, None, None).fetches, None);
     }
 }

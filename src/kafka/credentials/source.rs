@@ -109,6 +109,12 @@ impl TokenSource {
         self.record.read(CredentialKind::Token, expires, failure)
     }
 
+    /// Whether there is a token that has not expired.
+    pub fn has_usable(&self) -> bool {
+        let token = &self.latest.borrow().token;
+        token.as_ref().is_some_and(|token| token.usable_until() > SystemTime::now())
+    }
+
     /// The newest token and those that follow.
     pub(in crate::kafka) fn subscribe(&self) -> watch::Receiver<Latest> {
         self.latest.subscribe()
@@ -148,6 +154,17 @@ impl TokenSource {
             Ok(token) => {
                 if *failures > 0 {
                     tracing::info!(cluster = self.cluster, "the token for Kafka was renewed again");
+                }
+                if let Some(clocks) = self.record.wrong_clock()
+                    && let Some(hint) = Fault::Clock.hint_once(&self.cluster)
+                {
+                    let fault = Fault::Clock.as_str();
+                    tracing::warn!(
+                        cluster = self.cluster,
+                        fault,
+                        hint,
+                        "the token for Kafka was renewed, but {clocks}"
+                    );
                 }
                 *failures = 0;
                 let pause = self.supply.pause(&token);
@@ -251,7 +268,12 @@ async fn renew(source: Weak<TokenSource>) {
             let Some(used) = source.upgrade() else { return };
             tokio::select! {
                 () = sleep(left.min(CLOCK_INTERVAL)) => {}
-                () = used.wanted.notified(), if failures == 0 => break,
+                () = used.wanted.notified(), if failures == 0 => {
+                    // The login that asked may have waited for the token that has just come.
+                    if !used.has_usable() {
+                        break;
+                    }
+                }
             }
         }
     }

@@ -1,15 +1,20 @@
 //! Requests to the token endpoint of an identity provider (RFC 6749).
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    error::Error as _,
+    io, iter,
+    time::{Duration, Instant, SystemTime},
+};
 
 use reqwest::{Client, Response, StatusCode, Url, header};
 use serde_json::Value;
 use tokio_rustls::rustls::ClientConfig;
 
 use super::{
+    clocks::ClockDifference,
     record::RenewalRecord,
     settings::ClientCredentials,
-    token::{Token, number},
+    token::{Receipt, Token, number},
 };
 use crate::{
     config::secret::{redacted, remember_credentials},
@@ -58,7 +63,9 @@ impl TokenEndpoint {
     /// Requests a token. The time until the whole answer is read is recorded, whatever the answer says.
     ///
     /// # Errors
-    /// [`Fault::InvalidClient`] if the identity provider refuses the client, otherwise [`Fault::TokenEndpoint`].
+    /// [`Fault::InvalidClient`] if the identity provider refuses the client, [`Fault::Audience`] if it does not know the
+    /// audience, [`Fault::Clock`] if the token has expired because clocks differ, [`Fault::Descriptors`] if this process has
+    /// no file descriptor left, otherwise [`Fault::TokenEndpoint`].
     pub(super) async fn fetch(&self, record: &RenewalRecord) -> Result<Token, Error> {
         let ClientCredentials { endpoint, id, secret, scope } = &self.client;
         let mut form = vec![("grant_type", "client_credentials")];
@@ -70,23 +77,23 @@ impl TokenEndpoint {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json")
             .body(encoded(&form));
-        let begun = Instant::now();
-        let response = request
-            .send()
-            .await
-            .map_err(|error| self.failed(Fault::TokenEndpoint).because(error.without_url()))?;
+        let (begun, sent) = (Instant::now(), SystemTime::now());
+        let response = request.send().await.map_err(|error| self.no_answer(error))?;
         let received = SystemTime::now();
         let status = response.status();
+        let clocks = date(&response).map(|date| ClockDifference::of(date, sent, received));
         let body = self.body(response).await?;
-        record.answered(begun.elapsed());
+        record.answered(begun.elapsed(), clocks);
         // RFC 6749, sections 5.1 and 5.2. A field of another type is absent.
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         match (status, answer["access_token"].as_str()) {
             (StatusCode::OK, Some(token)) => {
                 let seconds = number(&answer["expires_in"]);
                 let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-                Token::read(token, lifetime, received)
-                    .map_err(|words| self.failed(Fault::TokenEndpoint).because(words))
+                Token::read(token, &Receipt { at: received, lifetime, clocks }).map_err(|why| {
+                    let fault = if why.is_clock { Fault::Clock } else { Fault::TokenEndpoint };
+                    self.failed(fault).because(why.words)
+                })
             }
             (StatusCode::OK, None) => {
                 Err(self.failed(Fault::TokenEndpoint).because("the answer holds no access_token"))
@@ -100,8 +107,7 @@ impl TokenEndpoint {
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
-            let chunk =
-                chunk.map_err(|error| self.failed(Fault::TokenEndpoint).because(error.without_url()))?;
+            let chunk = chunk.map_err(|error| self.no_answer(error))?;
             let Some(chunk) = chunk else { return Ok(body) };
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST_ANSWER {
@@ -113,9 +119,13 @@ impl TokenEndpoint {
     /// The error for an answer that is no token.
     fn refused(&self, status: StatusCode, answer: &Value) -> Error {
         let text = |field: &str| answer[field].as_str().unwrap_or_default();
-        let of_client = matches!(text("error"), "invalid_client" | "unauthorized_client")
-            || status == StatusCode::UNAUTHORIZED;
-        let fault = if of_client { Fault::InvalidClient } else { Fault::TokenEndpoint };
+        let fault = match text("error") {
+            "invalid_client" | "unauthorized_client" => Fault::InvalidClient,
+            // RFC 8707, section 2, and Microsoft's name for it: the identity provider does not know the audience.
+            "invalid_target" | "invalid_resource" => Fault::Audience,
+            _ if status == StatusCode::UNAUTHORIZED => Fault::InvalidClient,
+            _ => Fault::TokenEndpoint,
+        };
         let words = [text("error"), text("error_description")].into_iter().filter(|text| !text.is_empty());
         // An answer may repeat the secret, and a text that was cut is not recognised as one.
         let words: Vec<_> = words.map(|text| plain(&redacted(text))).collect();
@@ -123,11 +133,26 @@ impl TokenEndpoint {
         self.failed(fault).because(format!("the answer is {}{words}", status.as_u16()))
     }
 
+    /// The error of a request without a whole answer.
+    fn no_answer(&self, error: reqwest::Error) -> Error {
+        let error = error.without_url();
+        let mut causes = iter::successors(error.source(), |cause| (*cause).source());
+        let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>()).map(Fault::from_io);
+        let fault = io.filter(|fault| *fault == Fault::Descriptors).unwrap_or(Fault::TokenEndpoint);
+        self.failed(fault).because(error)
+    }
+
     /// An error that names the identity provider by its host.
     fn failed(&self, fault: Fault) -> Error {
         let host = self.client.endpoint.host_str().unwrap_or_default();
         Error::new(fault, format!("no token from {host}")).at(Stage::Sasl)
     }
+}
+
+/// The time of day at which the identity provider answered, by its own clock and in whole seconds (RFC 9110, section
+/// 6.6.1). `None` if it does not say it.
+fn date(response: &Response) -> Option<SystemTime> {
+    httpdate::parse_http_date(response.headers().get(header::DATE)?.to_str().ok()?).ok()
 }
 
 /// Pairs as a form sends them.
@@ -226,6 +251,7 @@ mod tests {
     async fn answer_that_is_no_token_is_a_fault_with_the_reason_and_without_a_secret() {
         let long = "x".repeat(2 * LONGEST_ANSWER);
         let expired = format!(r#"{{"access_token":"{}"}}"#, jwt(r#"{"exp":1000}"#));
+        let dated = http("200 OK\r\ndate: Thu, 01 Jan 1970 00:10:00 GMT", &expired);
         let table = [
             (
                 http(
@@ -236,6 +262,12 @@ mod tests {
                 "the answer is 401: invalid_client: unknown",
             ),
             (http("400 Bad Request", r#"{"error":"invalid_scope"}"#), Fault::TokenEndpoint, "invalid_scope"),
+            (http("400 Bad Request", r#"{"error":"invalid_target"}"#), Fault::Audience, "invalid_target"),
+            (
+                dated,
+                Fault::Clock,
+                "the token has expired by the clock of this machine, but the clock of the identity",
+            ),
             (http("500 Oops", "<html>"), Fault::TokenEndpoint, "the answer is 500"),
             (
                 http(

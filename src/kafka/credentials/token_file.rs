@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::token::{LONGEST, Token};
+use super::token::{LONGEST, Receipt, Token};
 use crate::kafka::{Error, Fault, Stage};
 
 /// The longest time for reading the file.
@@ -35,7 +35,8 @@ impl TokenFile {
     /// Reads the token.
     ///
     /// # Errors
-    /// [`Fault::TokenFile`] if the file cannot be read, or holds no token that can be used.
+    /// [`Fault::TokenFile`] if the file cannot be read, or holds no token that can be used. [`Fault::Clock`] if the token
+    /// cannot be used because the clock of this machine differs from the clock of its issuer.
     pub(super) async fn read(&self) -> Result<Token, Error> {
         let mut reading = self.reading.lock().await;
         let path = self.path.clone();
@@ -46,11 +47,18 @@ impl TokenFile {
         *reading = None;
         let text = ended.map_err(|error| self.failed().because(error))?;
         let text = text.map_err(|error| self.failed().because(error))?;
-        Token::read(&text, None, SystemTime::now()).map_err(|words| self.failed().because(words))
+        Token::read(&text, &Receipt::at(SystemTime::now())).map_err(|why| {
+            let fault = if why.is_clock { Fault::Clock } else { Fault::TokenFile };
+            self.no_token(fault).because(why.words)
+        })
     }
 
     fn failed(&self) -> Error {
-        Error::new(Fault::TokenFile, format!("no token in {}", self.path.display())).at(Stage::Sasl)
+        self.no_token(Fault::TokenFile)
+    }
+
+    fn no_token(&self, fault: Fault) -> Error {
+        Error::new(fault, format!("no token in {}", self.path.display())).at(Stage::Sasl)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         Error, Fault, Stage,
         credentials::{Credentials, Mechanism, Token},
     },
-    text::plain,
+    text::{Chain, plain},
 };
 
 const HANDSHAKE: VersionRange = VersionRange { lowest: 1, highest: 1 };
@@ -131,10 +131,17 @@ async fn send_token(
     if reply.challenge.is_empty() {
         return Ok(reply.lifetime);
     }
-    let words = format!("the broker refuses the token: {}", reason(&reply.challenge));
+    let reason = reason(&reply.challenge);
     // The broker has refused the token, whatever becomes of the connection now.
-    _ = send(connection, &who, vec![1], deadline).await;
-    Err(refused(who).because(words))
+    let end = send(connection, &who, vec![1], deadline).await.err();
+    let end = end.map(|error| Chain(&error).to_string()).unwrap_or_default();
+    let fault =
+        if names_audience(&reason) || names_audience(&end) { Fault::Audience } else { Fault::Authentication };
+    // Kafka's own brokers do not say what is wrong with a token, and the audience is often the reason.
+    let audience =
+        token.audience().map(|audience| format!(" (the audience of the token is {})", plain(audience)));
+    let words = format!("the broker refuses the token: {reason}{}", audience.unwrap_or_default());
+    Err(Error::new(fault, who).at(Stage::Sasl).because(words))
 }
 
 /// The reason in the challenge with which a broker refuses a token: an object of JSON.
@@ -152,6 +159,11 @@ pub(super) fn reason(challenge: &[u8]) -> String {
         }
         Err(_) => "without a reason that can be read".to_owned(),
     }
+}
+
+/// Whether a broker says that the audience of a token is the reason. `who` logs in is part of neither text.
+fn names_audience(words: &str) -> bool {
+    words.to_lowercase().contains("audience")
 }
 
 /// Asks the broker for a login with this mechanism.

@@ -23,4 +23,6 @@ pub(super) fn credentials<'a>(readings: &'a Readings, series: &mut Vec<Series<'a
         series.push(c::RENEWALS.series(labels, Value::Count(count)));
     }
     series.extend(credential.fetches.as_ref().map(|all| c::FETCH.series([text(name)], Value::Buckets(all))));
+    let clock = credential.clock_difference.map(Value::Number);
+    series.extend(clock.map(|difference| c::CLOCK.series([text(name)], difference)));
 }

@@ -18,6 +18,7 @@ use super::{
     bad_log::BadLog,
     descriptors::Descriptors,
     ledger::{Event, Ledger},
+    lockout::Lockout,
     moment::Moment,
     period::Period,
     snapshot::Snapshot,
@@ -54,6 +55,7 @@ pub(super) struct LedgerThread {
     /// Knows whether the other threads ran while this one did not.
     pub(super) stall_watch: Arc<StallWatch>,
     pub(super) descriptors: Descriptors,
+    pub(super) lockout: Lockout,
     pub(super) log: BadLog,
     /// The queue of the exporter of traces; `None` if no traces are exported.
     pub(super) traces: Option<TraceSender>,
@@ -147,8 +149,11 @@ impl LedgerThread {
         now
     }
 
-    /// Reports to the ledger that this process has no descriptor left, as long as that lasts.
+    /// Reports to the ledger that this process has no descriptor left, or no credential, as long as that lasts.
     fn notice_shortage(&mut self, now: Instant) {
+        if let Some(from) = self.lockout.since(now) {
+            self.ledger.apply(Event::NoCredential(Period { from, to: now }));
+        }
         if let Some(from) = self.descriptors.missing_since(now) {
             if self.descriptors.is_news(now) {
                 let cluster = &*self.log.cluster;
@@ -214,6 +219,7 @@ mod tests {
             awake: begin.instant,
             stall_watch: StallWatch::of_process(),
             descriptors: Descriptors::new(begin.instant),
+            lockout: Lockout::new(None, begin.instant),
             log: BadLog::new("k".into(), "one".to_owned()),
             traces: None,
             topic: "hb".into(),

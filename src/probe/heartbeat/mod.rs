@@ -15,6 +15,7 @@ mod follower;
 mod id;
 pub mod ledger;
 mod ledger_thread;
+mod lockout;
 mod moment;
 mod outcome;
 mod period;

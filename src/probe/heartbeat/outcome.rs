@@ -20,7 +20,8 @@ closed_enum! {
         UnackedMissing = "unacked_missing",
         /// Not taken by the client, because its queue was full or it did not know the partition yet.
         Unsent = "unsent",
-        /// Not sent or not judged, because this process stalled, had no file descriptor left or was stopping.
+        /// Not sent or not judged, because this process stalled, had no file descriptor left, had no valid
+        /// token to log in with or was stopping.
         Skipped = "skipped",
     }
 }

@@ -110,6 +110,9 @@ pub enum Event {
     /// This process could open no file descriptor during the period, so a client without a connection could not
     /// connect. The event is repeated while the shortage lasts.
     NoDescriptors(Period),
+    /// This process had no usable credential during the period, so a client without a session could not log in. The
+    /// event is repeated while the lack lasts.
+    NoCredential(Period),
     /// The service stops. Heartbeats in flight end as skipped, because Kafka is not to blame for them.
     Stopped,
 }

@@ -1,8 +1,10 @@
-//! The stalls of this process and its shortages of file descriptors, and which heartbeats they excuse.
+//! The stalls of this process, its shortages of file descriptors and its lacks of a credential, and which heartbeats they
+//! excuse.
 //!
 //! While the process does not run, nothing can be measured. An acknowledgement or a record that arrives meanwhile is
-//! seen only afterwards, and its latency would contain the stall. While the process has no descriptor left, a client
-//! whose connection was closed cannot connect again, and its heartbeats wait. Kafka is not blamed for either.
+//! seen only afterwards, and its latency would contain the stall. While the process has no descriptor left, or no
+//! credential, a client whose connection was closed cannot connect again, and its heartbeats wait. Kafka is not blamed for
+//! any of them.
 
 use std::{
     collections::VecDeque,
@@ -26,7 +28,7 @@ pub(super) struct Stalls {
     tolerance: Duration,
     /// The periods in which this process did not run.
     pauses: Periods,
-    /// The periods in which this process could open no descriptor.
+    /// The periods in which this process could open no descriptor, or had no usable credential.
     shortages: Periods,
     /// The length of all stalls since the start together.
     total: Duration,
@@ -62,6 +64,11 @@ impl Stalls {
     pub(super) fn add_shortage(&mut self, shortage: Period) {
         self.shortages.add(shortage);
         self.short = Some(shortage.to);
+    }
+
+    /// Adds a period in which the process had no usable credential. The prober itself is healthy meanwhile.
+    pub(super) fn add_lockout(&mut self, lockout: Period) {
+        self.shortages.add(lockout);
     }
 
     /// The length of all stalls since the start together.

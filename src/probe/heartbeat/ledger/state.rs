@@ -141,6 +141,7 @@ impl Ledger {
             Event::Renewed(renewal) => self.sums.renewals[renewal as usize] += 1,
             Event::Stalled(stall) => self.stalls.add(stall),
             Event::NoDescriptors(shortage) => self.stalls.add_shortage(shortage),
+            Event::NoCredential(lockout) => self.stalls.add_lockout(lockout),
             Event::Stopped => self.stop(),
         }
     }

@@ -1,4 +1,4 @@
-//! Tests of the ledger while its process has no file descriptor left.
+//! Tests of the ledger while its process has no file descriptor left, or no credential.
 
 use super::*;
 use crate::probe::heartbeat::Period;
@@ -58,6 +58,18 @@ fn heartbeat_refused_because_no_descriptor_is_left_is_skipped() {
     let refused = |story: &Story| Event::Refused { id: id(0), at: story.at(2), fault: Fault::Descriptors };
     let story = Story::new().sent(0, 0).apply(refused);
     assert_eq!((story.outcomes(), story.sli()), (vec![("skipped", 1)], (0, 0)));
+}
+
+#[test]
+fn heartbeat_without_a_session_is_skipped_while_there_is_no_credential_and_the_prober_is_healthy() {
+    let lockout = |story: &Story| Event::NoCredential(Period { from: story.at(900), to: story.at(12_000) });
+    let story =
+        Story::new().sent(0, 500).sent(1, 1_000).sent(2, 5_000).apply(lockout).failed(1, 6_000, DEFINITE);
+    // The session of heartbeat 2 was still open.
+    let story = story.acked(2, 5_003).received(2, 5_004).until(130_000);
+    assert_eq!((story.outcomes(), story.sli()), (vec![("ok", 1), ("skipped", 2)], (1, 0)));
+    let snapshot = story.ledger.snapshot(story.at(12_000));
+    assert_eq!((snapshot.prober_healthy, snapshot.short_of_descriptors), (true, false));
 }
 
 #[test]
