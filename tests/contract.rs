@@ -9,6 +9,7 @@ use kafka_heartbeat::{
     catalog::{self, Kind},
     config::{self, FlagSetting, Sources},
     evaluate::judge::{Kind as Odd, Progress, Status},
+    kafka::{CredentialKind, Fault},
     probe::{
         heartbeat::{Anomaly, Outcome},
         topic::Blocked,
@@ -57,10 +58,19 @@ fn alerts_name_only_known_metrics() {
 fn label_with_known_values_is_compared_with_one_of_them() {
     let known = [
         ("outcome", Outcome::ALL.map(Outcome::as_str).to_vec()),
-        ("kind", [Anomaly::ALL.map(Anomaly::as_str).as_slice(), &Odd::ALL.map(Odd::as_str)].concat()),
+        (
+            "kind",
+            [
+                Anomaly::ALL.map(Anomaly::as_str).as_slice(),
+                &Odd::ALL.map(Odd::as_str),
+                &CredentialKind::ALL.map(CredentialKind::as_str),
+            ]
+            .concat(),
+        ),
         ("verdict", Progress::ALL.map(Progress::as_str).to_vec()),
         ("status", Status::ALL.map(Status::as_str).to_vec()),
         ("reason", Blocked::ALL.map(Blocked::as_str).to_vec()),
+        ("result", [["ok"].as_slice(), &Fault::ALL.map(Fault::as_str)].concat()),
     ];
     let files = SUBJECTS.iter().flat_map(|subject| {
         [format!("prometheus/rules/{subject}.yml"), format!("prometheus/tests/{subject}.test.yml")]
