@@ -24,6 +24,37 @@ RUN touch src/lib.rs src/main.rs \
     && KAFKA_HEARTBEAT_REVISION="$REVISION" cargo build --release --locked --bin kafka-heartbeat \
     && cp target/release/kafka-heartbeat /kafka-heartbeat
 
+# The service with Kerberos: docker build --target kerberos -t kafka-heartbeat:kerberos .
+FROM build AS build-kerberos
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libsasl2-dev libkrb5-dev pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+ARG REVISION=unknown
+RUN KAFKA_HEARTBEAT_REVISION="$REVISION" cargo build --release --locked --features gssapi --bin kafka-heartbeat \
+    && cp target/release/kafka-heartbeat /kafka-heartbeat
+
+# The base of the image without Kerberos has no MIT Kerberos and no Cyrus SASL, which loads its mechanism at run time.
+FROM debian:bookworm-slim AS kerberos
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="kafka-heartbeat" \
+      org.opencontainers.image.description="Tells, from a client's seat, whether a Kafka cluster works" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates libgssapi-krb5-2 libkrb5-3 libsasl2-2 libsasl2-modules-gssapi-mit \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build-kerberos /kafka-heartbeat /usr/local/bin/kafka-heartbeat
+ENV KAFKA_HEARTBEAT__HTTP__LISTEN=0.0.0.0:8080
+EXPOSE 8080
+USER 65532:65532
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
+    CMD ["/usr/local/bin/kafka-heartbeat", "healthcheck", "--config", "/etc/kafka-heartbeat/config.ini"]
+ENTRYPOINT ["/usr/local/bin/kafka-heartbeat"]
+CMD ["run", "--config", "/etc/kafka-heartbeat/config.ini"]
+
 # The same Debian as the builder's: the same glibc.
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=dev

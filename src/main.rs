@@ -11,6 +11,8 @@ use kafka_heartbeat::{
 fn main() -> ExitCode {
     process::give_memory_back();
     process::raise_descriptor_limit();
+    #[cfg(feature = "gssapi")]
+    process::keep_tickets_in_memory();
     let environment = process::environment();
     cli::execute(Cli::parse(), environment).into()
 }

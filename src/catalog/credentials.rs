@@ -7,7 +7,7 @@ families! {
         "heartbeat_credential_expiry_timestamp_seconds",
         Kind::Gauge,
         &["kafka_cluster", "kind"],
-        "Unix time at which the newest credential for the cluster expires, by kind: token. Absent before the first credential, and if a credential does not say when it expires.",
+        "Unix time at which the newest credential for the cluster expires, by kind: token or ticket. Absent before the first credential, and if a credential does not say when it expires.",
     );
 
     pub static RENEWALS: Family<3> = family(

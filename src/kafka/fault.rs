@@ -49,9 +49,17 @@ closed_enum! {
         TokenFile = "token_file",
         /// The token is for another audience, as the identity provider or the broker says. This is no fault of Kafka.
         Audience = "audience",
-        /// The clocks of this machine and of the identity provider differ by more than a minute, and no token can be used
-        /// for that reason. This is no fault of Kafka.
+        /// The clocks of this machine and of the identity provider differ by more than a minute, or by more than Kerberos
+        /// allows, and nobody can log in for that reason. This is no fault of Kafka.
         Clock = "clock",
+        /// The keytab cannot be read, or holds no key of the principal. This is no fault of Kafka.
+        Keytab = "keytab",
+        /// The KDC does not know the principal, or refuses its key. This is no fault of Kafka.
+        Principal = "principal",
+        /// The KDC does not know the broker's principal: the host name is another one. This is no fault of Kafka.
+        ServicePrincipal = "service_principal",
+        /// The KDC did not issue a ticket, or did not answer. This is no fault of Kafka.
+        Kdc = "kdc",
         /// The principal lacks a permission.
         Authorization = "authorization",
         /// The topic or partition does not exist.
@@ -104,6 +112,10 @@ impl Fault {
                 | Fault::TokenFile
                 | Fault::Audience
                 | Fault::Clock
+                | Fault::Keytab
+                | Fault::Principal
+                | Fault::ServicePrincipal
+                | Fault::Kdc
         )
     }
 
@@ -133,7 +145,20 @@ impl Fault {
             Fault::Audience => {
                 "set sasl.oauthbearer.scope to the audience that the brokers expect, or register it with the identity provider"
             }
-            Fault::Clock => "correct the clock of this machine or of the identity provider, such as with NTP",
+            Fault::Clock => {
+                "correct the clock of this machine or of the identity provider or KDC, such as with NTP"
+            }
+            Fault::Keytab => {
+                "check sasl.kerberos.keytab and sasl.kerberos.principal: `klist -k FILE` lists the principals of a keytab"
+            }
+            Fault::Principal => {
+                "check sasl.kerberos.principal with the administrator of the KDC: it may be misspelt, expired, or have a newer \
+                 key than the keytab"
+            }
+            Fault::ServicePrincipal => {
+                "check that brokers are named as in their principals, sasl.kerberos.service.name, and rdns = false in krb5.conf"
+            }
+            Fault::Kdc => "check the KDC, krb5.conf and the network to the KDC; Kafka was not asked",
             Fault::Authorization => "grant the principal what it was refused",
             Fault::Descriptors => {
                 "raise the limit of open files of kafka-heartbeat: LimitNOFILE in a systemd unit, ulimit -n in a shell"

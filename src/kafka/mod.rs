@@ -23,6 +23,8 @@ mod topic_partition;
 pub mod wire;
 
 pub use capability::{Capability, Permission, Request};
+#[cfg(feature = "gssapi")]
+pub use credentials::TICKET_CACHE;
 pub use credentials::{Credential, CredentialKind, RenewalFailure, TokenSource};
 pub use fault::{Error, Fault, Stage};
 pub use ids::{BrokerId, TopicId};

@@ -7,6 +7,8 @@ mod facts;
 mod memory;
 mod monitor;
 
+#[cfg(feature = "gssapi")]
+pub use self::environment::keep_tickets_in_memory;
 pub use self::{
     build::{librdkafka, revision},
     descriptors::{http_connections, raise_descriptor_limit},

@@ -13,6 +13,8 @@ use std::{
 pub(crate) mod certs;
 pub(crate) mod groups;
 pub(crate) mod kafka;
+#[cfg(feature = "gssapi")]
+pub(crate) mod kerberos;
 pub(crate) mod msk_iam;
 pub(crate) mod oauth;
 pub(crate) mod operations;

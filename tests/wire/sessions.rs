@@ -272,7 +272,7 @@ fn secret_is_printed_neither_by_settings_nor_by_their_errors() {
 #[test]
 fn security_property_is_understood_or_refused_by_name() {
     let refused = refusals(&[
-        ("sasl.kerberos.service.name", "kafka"),
+        ("sasl.kerberos.kinit.cmd", "kinit -k"),
         ("sasl.oauthbearer.config", "x"),
         ("ssl.truststore.location", "/x.jks"),
         ("ssl.keystore.location", "/x.p12"),

@@ -64,6 +64,7 @@ pub(super) fn facts(readings: &Readings, wall: SystemTime) -> Vec<(&'static str,
 fn credential_fact(credential: &Credential, wall: SystemTime) -> (&'static str, String) {
     let name = match credential.kind {
         CredentialKind::Token => "login token",
+        CredentialKind::Ticket => "Kerberos ticket",
     };
     let expires = match credential.expires.map(|expires| expires.duration_since(wall)) {
         Some(Ok(left)) => format!("expires in {}", two_units(left)),

@@ -1,8 +1,8 @@
-//! The SASL login: a mechanism with a user and a password, or with a source of tokens.
+//! The SASL login: a mechanism with a user and a password, with a source of tokens, or with a source of tickets.
 
 use std::sync::Arc;
 
-use super::{secret::Secret, settings::TokenSettings, source::TokenSource};
+use super::{kerberos, record::Credential, secret::Secret, settings::TokenSettings, source::TokenSource};
 use crate::{closed_enum::closed_enum, kafka::properties::PropertyReader};
 
 closed_enum! {
@@ -23,6 +23,9 @@ pub(in crate::kafka) enum Credentials {
     Password { mechanism: Mechanism, username: String, password: Secret },
     /// OAUTHBEARER, with the newest token of a source.
     Token(Arc<TokenSource>),
+    /// GSSAPI, with tickets of Kerberos for the brokers, which run as this service.
+    #[cfg(feature = "gssapi")]
+    Ticket { source: Arc<kerberos::TicketSource>, service: String },
 }
 
 impl Credentials {
@@ -30,10 +33,13 @@ impl Credentials {
     pub(in crate::kafka) fn read(cluster: &str, reader: &mut PropertyReader<'_>) -> Option<Self> {
         let named = ["sasl.mechanism", "sasl.mechanisms"].into_iter().find(|key| reader.get(key).is_some());
         let wanted = named.and_then(|key| reader.get(key));
+        if wanted == Some(kerberos::MECHANISM) {
+            return ticket(named.unwrap_or_default(), reader);
+        }
         let mechanism = Mechanism::ALL.into_iter().find(|known| Some(known.as_str()) == wanted);
         if mechanism.is_none() {
             let problem = if named.is_some() { "expected" } else { "is missing: set it to" };
-            let message = format!("{problem} PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER");
+            let message = format!("{problem} PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI");
             reader.error(named.unwrap_or("sasl.mechanism"), message);
         }
         if mechanism.is_none() && named.is_some() {
@@ -60,7 +66,34 @@ impl Credentials {
     pub(in crate::kafka) fn tokens(&self) -> Option<&Arc<TokenSource>> {
         match self {
             Self::Password { .. } => None,
+            #[cfg(feature = "gssapi")]
+            Self::Ticket { .. } => None,
             Self::Token(source) => Some(source),
         }
     }
+
+    /// The credential that is renewed, with what is counted of it. `None` for a login with a password.
+    pub(in crate::kafka) fn credential(&self) -> Option<Credential> {
+        match self {
+            Self::Password { .. } => None,
+            #[cfg(feature = "gssapi")]
+            Self::Ticket { source, .. } => Some(source.credential()),
+            Self::Token(source) => Some(source.credential()),
+        }
+    }
+}
+
+/// Reads the properties of a login with Kerberos.
+#[cfg(feature = "gssapi")]
+fn ticket(_: &str, reader: &mut PropertyReader<'_>) -> Option<Credentials> {
+    let settings = kerberos::TicketSettings::read(reader)?;
+    let source = kerberos::TicketSource::shared(&settings, reader)?;
+    Some(Credentials::Ticket { source, service: settings.service })
+}
+
+/// Names the build that has Kerberos. `key` is the property of the mechanism.
+#[cfg(not(feature = "gssapi"))]
+fn ticket(key: &str, reader: &mut PropertyReader<'_>) -> Option<Credentials> {
+    reader.error(key, kerberos::OTHER_BUILD);
+    None
 }

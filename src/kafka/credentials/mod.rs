@@ -6,9 +6,11 @@
 //!   an identity provider, and `token_file` reads one from a file.
 //! - `clocks` compares the clocks of this machine and of an identity provider.
 //! - `record` counts renewals and their failures.
+//! - `kerberos` gets tickets from a KDC, with the key of a keytab.
 //! - `source` keeps the newest token: it renews the token before it expires, and reports the last failure.
 
 mod clocks;
+mod kerberos;
 mod login;
 mod record;
 mod secret;
@@ -18,6 +20,11 @@ mod token;
 mod token_endpoint;
 mod token_file;
 
+#[cfg(feature = "gssapi")]
+pub use kerberos::CACHE as TICKET_CACHE;
+#[cfg(feature = "gssapi")]
+pub(super) use kerberos::Negotiation;
+pub(super) use kerberos::{MECHANISM as GSSAPI, is_kerberos};
 pub(super) use login::{Credentials, Mechanism};
 pub use record::{Credential, CredentialKind, RenewalFailure};
 pub(super) use settings::is_oauth;

@@ -20,6 +20,8 @@ closed_enum! {
     pub enum CredentialKind {
         /// A token of OAUTHBEARER.
         Token = "token",
+        /// A ticket of Kerberos.
+        Ticket = "ticket",
     }
 }
 

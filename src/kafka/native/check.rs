@@ -96,7 +96,8 @@ fn remedy_for_java(key: &str) -> Option<&'static str> {
     match key {
         "sasl.jaas.config" => Some(
             "set sasl.username and sasl.password, or sasl.oauthbearer.client.id, sasl.oauthbearer.client.secret and \
-             sasl.oauthbearer.scope; extension_logicalCluster is logicalCluster in sasl.oauthbearer.extensions",
+             sasl.oauthbearer.scope; extension_logicalCluster is logicalCluster in sasl.oauthbearer.extensions; for \
+             Krb5LoginModule, principal is sasl.kerberos.principal and keyTab is sasl.kerberos.keytab",
         ),
         "sasl.login.callback.handler.class" | "sasl.client.callback.handler.class" => {
             Some("set sasl.oauthbearer.method to oidc")

@@ -12,6 +12,17 @@ use crate::{kafka::Fault, sync::lock};
 /// The shortest time between two log lines of one client about the same fault.
 const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
+/// What Kerberos says before the first ticket. The source of tickets logs why there is none.
+const NO_TICKET: &str = "No Kerberos credentials available";
+
+/// Words of Kerberos, each with its fault. librdkafka reports every failed login with the same code.
+const KERBEROS: [(&str, Fault); 4] = [
+    ("Cannot contact any KDC", Fault::Kdc),
+    ("expired", Fault::Kdc),
+    ("not found in Kerberos database", Fault::ServicePrincipal),
+    ("Clock skew", Fault::Clock),
+];
+
 /// Logs the errors of one client, each fault at most once in ten minutes. A broken broker causes thousands of errors.
 pub(super) struct ComplaintLog {
     cluster: String,
@@ -31,6 +42,9 @@ impl ComplaintLog {
 
     /// Logs an error, unless its fault was logged within the last ten minutes.
     pub(super) fn note(&self, fault: Fault, text: &str) {
+        if text.contains(NO_TICKET) {
+            return tracing::debug!(client = self.api, "{text}");
+        }
         let Complaint { fault, has_hint, text } = Complaint::translate(fault, text);
         let now = Instant::now();
         let mut last = lock(&self.last);
@@ -59,6 +73,13 @@ impl<'a> Complaint<'a> {
     /// adds advice that fits only some of the reasons. The wire client knows the reason, and logs the hint that fits.
     fn translate(fault: Fault, text: &'a str) -> Self {
         const REFUSED: &str = "certificate verify failed";
+        if fault == Fault::Authentication && text.contains("GSSAPI Error") {
+            let fault = KERBEROS
+                .into_iter()
+                .find(|(words, _)| text.contains(words))
+                .map_or(fault, |(_, fault)| fault);
+            return Self { fault, has_hint: true, text: text.into() };
+        }
         if fault != Fault::Tls {
             return Self { fault, has_hint: true, text: text.into() };
         }
@@ -98,6 +119,27 @@ mod tests {
             let words = format!("ssl://b:1: SSL handshake failed: error:0A00045C:SSL routines::{alert}");
             let complaint = Complaint::translate(Fault::Tls, &words);
             assert_eq!((complaint.fault, complaint.has_hint), (Fault::CertificateRefused, true), "{words}");
+        }
+    }
+
+    #[test]
+    fn login_that_fails_for_the_kdc_has_the_fault_of_the_kdc() {
+        let words = |reason: &str| {
+            format!(
+                "sasl_plaintext://b:1: Failed to initialize SASL authentication: SASL handshake failed (start (-1)): \
+                 SASL(-1): generic failure: GSSAPI Error: Unspecified GSS failure. ({reason})"
+            )
+        };
+        let table = [
+            ("Cannot contact any KDC for realm 'TEST'", Fault::Kdc),
+            ("Ticket expired", Fault::Kdc),
+            ("Server kafka/b@TEST not found in Kerberos database", Fault::ServicePrincipal),
+            ("Clock skew too great", Fault::Clock),
+            ("Wrong principal in request", Fault::Authentication),
+        ];
+        for (reason, fault) in table {
+            let words = words(reason);
+            assert_eq!(Complaint::translate(Fault::Authentication, &words).fault, fault, "{reason}");
         }
     }
 

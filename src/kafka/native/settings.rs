@@ -6,7 +6,7 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
 use crate::{
     config::{self, Properties},
-    kafka::credentials::is_oauth,
+    kafka::credentials::{GSSAPI, is_oauth},
 };
 
 /// The defaults of both heartbeat clients. The defaults of one client are laid over these, then `[kafka]`, then `[producer]`
@@ -106,6 +106,7 @@ pub(super) fn producer_config(cluster: &config::Cluster) -> ClientConfig {
     config.set("message.timeout.ms", deadline);
     lay_over(&mut config, &cluster.kafka);
     lay_over(&mut config, &cluster.producer);
+    forbid_kinit(&mut config);
     config
 }
 
@@ -123,6 +124,7 @@ pub(super) fn consumer_config(cluster: &config::Cluster) -> ClientConfig {
         config.set(key, value);
     }
     config.remove(GROUP_ID);
+    forbid_kinit(&mut config);
     config
 }
 
@@ -160,6 +162,13 @@ fn lay_over(config: &mut ClientConfig, properties: &Properties) {
     for (key, property) in properties.0.iter().filter(|(key, _)| !is_oauth(key)) {
         let alias = ALIASES.iter().find(|(alias, _)| alias == key);
         config.set(alias.map_or(key.as_str(), |(_, name)| name), &property.value);
+    }
+}
+
+/// Keeps a client that logs in with Kerberos from calling `kinit` in a shell. The tickets are in the cache of this process.
+fn forbid_kinit(config: &mut ClientConfig) {
+    if cfg!(feature = "gssapi") && config.get("sasl.mechanism") == Some(GSSAPI) {
+        config.set("sasl.kerberos.min.time.before.relogin", "0");
     }
 }
 

@@ -50,7 +50,7 @@ impl Client {
 
     /// The credential that is renewed while the client runs, with what is counted of it. `None` for a login without one.
     pub fn credential(&self) -> Option<Credential> {
-        Some(self.tokens()?.credential())
+        self.settings.sasl.as_ref()?.credential()
     }
 
     /// The earliest expiry in the chain of the client's own certificate. `None` if the client has no certificate.

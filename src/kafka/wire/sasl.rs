@@ -13,6 +13,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{Connection, VersionRange, guard};
+#[cfg(feature = "gssapi")]
+use crate::kafka::credentials::{GSSAPI, Negotiation};
 use crate::{
     config::secret::redacted,
     kafka::{
@@ -35,24 +37,47 @@ const MAX_ITERATIONS: u32 = 100_000;
 
 /// A login that needs nothing but the broker.
 pub(super) enum Login<'a> {
-    Password { mechanism: Mechanism, username: &'a str, password: &'a str },
-    Token { token: Arc<Token>, extensions: &'a [(String, String)] },
+    Password {
+        mechanism: Mechanism,
+        username: &'a str,
+        password: &'a str,
+    },
+    Token {
+        token: Arc<Token>,
+        extensions: &'a [(String, String)],
+    },
+    #[cfg(feature = "gssapi")]
+    Ticket {
+        principal: &'a str,
+        negotiation: Negotiation,
+        message: Vec<u8>,
+    },
 }
 
 impl<'a> Login<'a> {
-    /// Takes the password or the newest token. It comes before the connection, so that no stage of a session includes the
-    /// time of an identity provider.
+    /// Takes the password, the newest token, or a ticket for the broker at `host`. It comes before the connection, so that no
+    /// stage of a session includes the time of an identity provider.
     ///
     /// # Errors
-    /// The fault of the source of tokens if there is no token by half of the time until the deadline.
-    pub(super) async fn prepare(credentials: &'a Credentials, deadline: Instant) -> Result<Self, Error> {
+    /// The fault of the source if there is no token or ticket by half of the time until the deadline.
+    pub(super) async fn prepare(
+        credentials: &'a Credentials,
+        #[cfg_attr(not(feature = "gssapi"), expect(unused_variables, reason = "a ticket is for one broker"))]
+        host: &str,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
         match credentials {
             Credentials::Password { mechanism, username, password } => {
                 Ok(Self::Password { mechanism: *mechanism, username, password: password.reveal() })
             }
             Credentials::Token(source) => {
-                let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
                 Ok(Self::Token { token: source.token(half).await?, extensions: source.extensions() })
+            }
+            #[cfg(feature = "gssapi")]
+            Credentials::Ticket { source, service } => {
+                let (negotiation, message) = source.begin(service, host, half).await?;
+                Ok(Self::Ticket { principal: source.principal(), negotiation, message })
             }
         }
     }
@@ -64,17 +89,22 @@ impl<'a> Login<'a> {
 /// [`Fault::Authentication`] for wrong credentials, or for a mechanism that the broker does not offer.
 pub(super) async fn authenticate(
     connection: &Connection,
-    login: &Login<'_>,
+    login: Login<'_>,
     deadline: Instant,
 ) -> Result<Option<Duration>, Error> {
     match login {
         Login::Token { token, extensions } => {
             choose_mechanism(connection, Mechanism::OauthBearer.as_str(), deadline).await?;
-            send_token(connection, token, extensions, deadline).await
+            send_token(connection, &token, extensions, deadline).await
         }
         Login::Password { mechanism, username, password } => {
             choose_mechanism(connection, mechanism.as_str(), deadline).await?;
-            prove_password(connection, *mechanism, username, password, deadline).await
+            prove_password(connection, mechanism, username, password, deadline).await
+        }
+        #[cfg(feature = "gssapi")]
+        Login::Ticket { principal, negotiation, message } => {
+            choose_mechanism(connection, GSSAPI, deadline).await?;
+            present_ticket(connection, principal, negotiation, message, deadline).await
         }
     }
 }
@@ -142,6 +172,26 @@ async fn send_token(
         token.audience().map(|audience| format!(" (the audience of the token is {})", plain(audience)));
     let words = format!("the broker refuses the token: {reason}{}", audience.unwrap_or_default());
     Err(Error::new(fault, who).at(Stage::Sasl).because(words))
+}
+
+/// Goes through the rounds of GSSAPI, from the client's first message on.
+#[cfg(feature = "gssapi")]
+async fn present_ticket(
+    connection: &Connection,
+    principal: &str,
+    mut negotiation: Negotiation,
+    mut message: Vec<u8>,
+    deadline: Instant,
+) -> Result<Option<Duration>, Error> {
+    let who = format!("GSSAPI as {}", plain(principal));
+    for _ in 0..MAX_ROUNDS {
+        let Reply { challenge, lifetime } = send(connection, &who, message, deadline).await?;
+        if negotiation.is_complete() {
+            return Ok(lifetime);
+        }
+        message = negotiation.answer(&challenge)?;
+    }
+    Err(refused("GSSAPI takes too many rounds".to_owned()))
 }
 
 /// The reason in the challenge with which a broker refuses a token: an object of JSON.

@@ -9,7 +9,7 @@ use crate::{
     config::Properties,
     kafka::{
         PropertyError,
-        credentials::{Credentials, is_oauth},
+        credentials::{Credentials, is_kerberos, is_oauth},
         properties::PropertyReader,
     },
 };
@@ -30,6 +30,13 @@ const UNDERSTOOD: [&str; 13] = [
     "sasl.username",
     "sasl.password",
 ];
+
+/// The remedy for a property of Kerberos that is not understood.
+const KERBEROS_REMEDY: &str = if cfg!(feature = "gssapi") {
+    "tickets are taken with sasl.kerberos.principal from sasl.kerberos.keytab, without kinit; remove it"
+} else {
+    "Kerberos is in the image of docker build --target kerberos, and in a build with --features gssapi"
+};
 
 /// The beginnings of the names of security properties.
 const SECURITY_PREFIXES: [&str; 5] = ["ssl.", "sasl.", "enable.sasl.", "enable.ssl.", "https.ca."];
@@ -126,12 +133,14 @@ fn family(reader: &mut PropertyReader<'_>) -> AddressFamily {
 fn refuse_unknown_security(reader: &mut PropertyReader<'_>) {
     for key in reader.keys() {
         let is_security = SECURITY_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
-        if !is_security || UNDERSTOOD.contains(&key) || is_oauth(key) {
+        if !is_security || UNDERSTOOD.contains(&key) || is_oauth(key) || is_kerberos(key) {
             continue;
         }
         let remedy = if key.contains("keystore") || key.contains("truststore") {
             "give the certificates as PEM files in ssl.ca.location, ssl.certificate.location and ssl.key.location"
-        } else if key.contains("oauthbearer") || key.contains("kerberos") {
+        } else if key.contains("kerberos") {
+            KERBEROS_REMEDY
+        } else if key.contains("oauthbearer") {
             "use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER with sasl.oauthbearer.method = oidc, or a client certificate"
         } else {
             "the checks of connectivity and metadata could not honour it; remove it"
@@ -196,16 +205,47 @@ mod tests {
     }
 
     #[test]
-    fn sasl_mechanism_not_supported_is_the_only_error() {
+    #[cfg(not(feature = "gssapi"))]
+    fn kerberos_without_its_build_names_the_build_as_the_only_error() {
         let errors = errors(&[
             ("bootstrap.servers", "a:1"),
             ("security.protocol", "SASL_PLAINTEXT"),
             ("sasl.mechanism", "GSSAPI"),
         ]);
-        assert_eq!(
-            errors,
-            ["config.ini:2: sasl.mechanism: expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"]
-        );
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        let expected = "config.ini:2: sasl.mechanism: GSSAPI (Kerberos) is not in this build: use the image";
+        assert!(errors[0].starts_with(expected), "{errors:?}");
+    }
+
+    #[test]
+    #[cfg(feature = "gssapi")]
+    fn kerberos_takes_no_kinit_and_names_every_property_that_is_missing() {
+        let errors = errors(&[
+            ("bootstrap.servers", "a:1"),
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "GSSAPI"),
+            ("sasl.kerberos.kinit.cmd", "kinit -k"),
+        ]);
+        let expected = [
+            "sasl.kerberos.keytab: is missing",
+            "sasl.kerberos.principal: is missing",
+            "config.ini:3: sasl.kerberos.kinit.cmd: is not supported: tickets are taken with",
+        ];
+        assert_eq!(errors.len(), expected.len(), "{errors:?}");
+        for words in expected {
+            assert!(errors.iter().any(|error| error.starts_with(words)), "{words}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn sasl_mechanism_not_supported_is_the_only_error() {
+        let errors = errors(&[
+            ("bootstrap.servers", "a:1"),
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "NTLM"),
+        ]);
+        let expected = "expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI";
+        assert_eq!(errors, [format!("config.ini:2: sasl.mechanism: {expected}")]);
     }
 
     #[test]

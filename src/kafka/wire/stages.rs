@@ -90,7 +90,7 @@ impl SessionOpener<'_> {
         let Self { client, endpoint, deadline, .. } = *self;
         let login = match &client.settings.sasl {
             None => None,
-            Some(credentials) => Some(sasl::Login::prepare(credentials, deadline).await?),
+            Some(credentials) => Some(sasl::Login::prepare(credentials, &endpoint.host, deadline).await?),
         };
         let addresses = self.stage(Stage::Dns, resolve(client, endpoint)).await?;
         let stream = self.stage(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
@@ -111,7 +111,7 @@ impl SessionOpener<'_> {
             if let Some(logins) = self.logins {
                 take_login_permit(logins, endpoint, deadline).await?;
             }
-            let login = sasl::authenticate(&connection, &login, deadline);
+            let login = sasl::authenticate(&connection, login, deadline);
             if let Some(lifetime) = self.stage(Stage::Sasl, login).await? {
                 connection.limit_lifetime(lifetime);
             }

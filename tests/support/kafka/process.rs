@@ -1,4 +1,4 @@
-//! The process of a broker or of another Java program, which ends with the process of the test.
+//! The process of a broker or of another server, which ends with the process of the test.
 //!
 //! Statics are not dropped and SIGKILL cannot be caught, so no destructor can promise that a broker ends.
 //! A small shell supervises the broker. It holds the read end of a pipe, and only the test process holds the write end.
@@ -53,10 +53,22 @@ impl Supervised {
         folder: &Path,
         log: &Path,
     ) -> Self {
+        Self::program(environment, "java", arguments, folder, log)
+    }
+
+    /// Starts a program with these arguments in `folder`, with these variables in its environment; what it prints is appended
+    /// to `log`. The program must stay in the foreground.
+    pub(crate) fn program(
+        environment: &[(&str, String)],
+        program: &str,
+        arguments: &[String],
+        folder: &Path,
+        log: &Path,
+    ) -> Self {
         let mut supervisor = Command::new("sh")
             .args(["-c", SUPERVISOR, "supervisor"])
             .arg(log)
-            .arg("java")
+            .arg(program)
             .args(arguments)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir(folder)

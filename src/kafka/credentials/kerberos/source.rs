@@ -1,0 +1,254 @@
+//! The ticket of the principal of this process, which is renewed before it expires.
+//!
+//! The first login begins the renewal. A renewal that fails is tried again, and the ticket in use stays in use until it
+//! expires.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{Mutex as AsyncMutex, Notify, Semaphore, watch},
+    task::{JoinHandle, spawn_blocking},
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use super::{
+    super::record::{Credential, CredentialKind, RenewalFailure, RenewalRecord},
+    krb5,
+    negotiation::Negotiation,
+    settings::TicketSettings,
+};
+use crate::{
+    backoff,
+    kafka::{Error, Fault, Stage, properties::PropertyReader},
+    sync::lock,
+    text::plain,
+};
+
+/// The share of its lifetime after which a ticket is renewed.
+const RENEWAL: f64 = 0.8;
+/// The largest share of the lifetime by which a renewal is earlier, so that instances do not renew at the same time.
+const JITTER: f64 = 0.1;
+/// The longest wait for an answer of the KDC to a renewal.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest pause after a renewal that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The shortest pause between two renewals.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest sleep between two comparisons with the wall clock.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
+/// The largest number of requests for tickets for brokers at the same time. Each blocks a thread, and with a KDC that hangs
+/// it blocks the thread for up to a minute.
+const MAX_REQUESTS: usize = 16;
+
+/// The source of this process, while a cluster uses it. All clusters share it, because librdkafka can use only one cache of
+/// tickets in a process.
+static SHARED: Mutex<Weak<TicketSource>> = Mutex::new(Weak::new());
+
+/// The source of the tickets of this process.
+#[derive(Debug)]
+pub(in crate::kafka) struct TicketSource {
+    principal: String,
+    keytab: PathBuf,
+    latest: watch::Sender<Latest>,
+    record: RenewalRecord,
+    /// Whether the renewal runs.
+    begun: AtomicBool,
+    /// Notified when a login needs a ticket and the newest one has expired.
+    wanted: Notify,
+    /// A request that has not ended. A KDC that hangs blocks this thread and no other.
+    requesting: AsyncMutex<Option<JoinHandle<Obtained>>>,
+    /// One permit for each request for a ticket for a broker.
+    requests: Arc<Semaphore>,
+}
+
+/// The lifetime of a ticket, or why there is none.
+type Obtained = Result<Duration, (Fault, String)>;
+
+/// The newest ticket, and the failure of the last renewal.
+#[derive(Debug, Clone, Default)]
+struct Latest {
+    /// When the ticket expires. `None` before the first ticket.
+    usable_until: Option<SystemTime>,
+    /// The last failure. `None` if the last renewal succeeded.
+    failure: Option<RenewalFailure>,
+}
+
+impl TicketSource {
+    /// The source for this principal. `None` if another cluster has another principal, which is left with the reader as an
+    /// error.
+    pub(in crate::kafka) fn shared(
+        settings: &TicketSettings,
+        reader: &mut PropertyReader<'_>,
+    ) -> Option<Arc<Self>> {
+        let mut shared = lock(&SHARED);
+        if let Some(source) = shared.upgrade() {
+            if source.principal == settings.principal && source.keytab == settings.keytab {
+                return Some(source);
+            }
+            let message = "another cluster of this process has another principal or keytab: run a process for each principal";
+            reader.error("sasl.kerberos.principal", message);
+            return None;
+        }
+        let source = Arc::new(Self {
+            principal: settings.principal.clone(),
+            keytab: settings.keytab.clone(),
+            latest: watch::Sender::default(),
+            record: RenewalRecord::new(false),
+            begun: AtomicBool::new(false),
+            wanted: Notify::new(),
+            requesting: AsyncMutex::new(None),
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        });
+        *shared = Arc::downgrade(&source);
+        Some(source)
+    }
+
+    /// The name of the client, for errors.
+    pub(in crate::kafka) fn principal(&self) -> &str {
+        &self.principal
+    }
+
+    /// The newest ticket as far as others may know it, and what is counted of its renewals.
+    pub(in crate::kafka) fn credential(&self) -> Credential {
+        let Latest { usable_until, failure } = self.latest.borrow().clone();
+        self.record.read(CredentialKind::Ticket, usable_until, failure)
+    }
+
+    /// Begins a login at a broker, and returns the first message. Waits for the ticket until the deadline. Must be called
+    /// inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Why there is no ticket, at the stage of the login.
+    pub(in crate::kafka) async fn begin(
+        self: &Arc<Self>,
+        service: &str,
+        host: &str,
+        deadline: Instant,
+    ) -> Result<(Negotiation, Vec<u8>), Error> {
+        self.ticket(deadline).await?;
+        let late = || {
+            let what = format!("no ticket for the service {service} at {}", plain(host));
+            Error::new(Fault::Kdc, what).at(Stage::Sasl).because("the KDC did not answer in time")
+        };
+        let permit = timeout_at(deadline, self.requests.clone().acquire_owned()).await.map_err(|_| late())?;
+        let (service, host) = (service.to_owned(), host.to_owned());
+        let request = spawn_blocking(move || {
+            // Held until the request ends, even if nobody waits for it any more.
+            let _permit = permit;
+            Negotiation::begin(&service, &host)
+        });
+        match timeout_at(deadline, request).await {
+            Ok(Ok(begun)) => begun,
+            Ok(Err(error)) => Err(late().because(error)),
+            Err(_) => Err(late()),
+        }
+    }
+
+    /// Waits until there is a ticket that has not expired.
+    async fn ticket(self: &Arc<Self>, deadline: Instant) -> Result<(), Error> {
+        if !self.begun.swap(true, Ordering::Relaxed) {
+            tokio::spawn(renew(Arc::downgrade(self)));
+        }
+        let mut updates = self.latest.subscribe();
+        loop {
+            let Latest { usable_until, failure } = updates.borrow_and_update().clone();
+            if usable_until.is_some_and(|until| until > SystemTime::now()) {
+                return Ok(());
+            }
+            if let Some(RenewalFailure { fault, message, .. }) = failure {
+                return Err(Error::new(fault, message).at(Stage::Sasl));
+            }
+            self.wanted.notify_one();
+            if !matches!(timeout_at(deadline, updates.changed()).await, Ok(Ok(()))) {
+                let (fault, words) = self.silent();
+                return Err(Error::new(fault, words).at(Stage::Sasl));
+            }
+        }
+    }
+
+    /// Requests a ticket.
+    async fn obtain(&self) -> Obtained {
+        let mut requesting = self.requesting.lock().await;
+        let (principal, keytab) = (self.principal.clone(), self.keytab.clone());
+        let request =
+            requesting.get_or_insert_with(|| spawn_blocking(move || krb5::obtain(&principal, &keytab)));
+        let Ok(ended) = timeout(TIMEOUT, request).await else { return Err(self.silent()) };
+        *requesting = None;
+        ended.unwrap_or_else(|_| Err(self.silent()))
+    }
+
+    /// Requests a ticket, and publishes its end or the failure. Returns the pause until the next renewal; `failures` is the
+    /// number of failures in a row.
+    async fn renew_once(&self, failures: &mut u32) -> Duration {
+        match self.obtain().await {
+            Ok(lifetime) => {
+                if *failures > 0 {
+                    tracing::info!("the Kerberos ticket for Kafka was renewed again");
+                }
+                *failures = 0;
+                self.record.renewed();
+                let usable_until = Some(SystemTime::now() + lifetime);
+                self.latest.send_replace(Latest { usable_until, failure: None });
+                lifetime.mul_f64(RENEWAL - JITTER * backoff::random()).max(SHORTEST_PAUSE)
+            }
+            Err((fault, message)) => {
+                let before = self.latest.borrow().failure.clone();
+                if before.as_ref().map(|failure| failure.fault) != Some(fault) {
+                    let hint = fault.hint();
+                    tracing::warn!(hint, "the Kerberos ticket for Kafka cannot be renewed: {message}");
+                }
+                self.record.failed(fault);
+                let since = before.map_or_else(SystemTime::now, |failure| failure.since);
+                let failure = RenewalFailure { fault, message, since };
+                self.latest.send_modify(|latest| latest.failure = Some(failure));
+                *failures = failures.saturating_add(1);
+                backoff::pause(SHORTEST_PAUSE, LONGEST_PAUSE, *failures)
+            }
+        }
+    }
+
+    /// The failure of a KDC that does not answer.
+    fn silent(&self) -> (Fault, String) {
+        (Fault::Kdc, format!("no ticket for {}: the KDC did not answer in time", plain(&self.principal)))
+    }
+}
+
+/// Renews the ticket of a source until the source has no user any more.
+async fn renew(source: Weak<TicketSource>) {
+    let _ended = Ended(source.clone());
+    let mut failures = 0;
+    loop {
+        let Some(used) = source.upgrade() else { return };
+        let pause = used.renew_once(&mut failures).await;
+        let due = SystemTime::now() + pause;
+        drop(used);
+        // The wall clock decides: the machine may be suspended meanwhile, and the sleep would not know.
+        while let Ok(left) = due.duration_since(SystemTime::now())
+            && !left.is_zero()
+        {
+            let Some(used) = source.upgrade() else { return };
+            tokio::select! {
+                () = sleep(left.min(CLOCK_INTERVAL)) => {}
+                () = used.wanted.notified(), if failures == 0 => break,
+            }
+        }
+    }
+}
+
+/// Lets the next login begin the renewal again when it has ended, such as after a panic.
+struct Ended(Weak<TicketSource>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if let Some(source) = self.0.upgrade() {
+            source.begun.store(false, Ordering::Relaxed);
+        }
+    }
+}
