@@ -1,12 +1,12 @@
 //! The expiry of the certificates that the service presents: to Kafka, to OTLP collectors, and to HTTP clients.
 //!
-//! Kafka's clients and the exporters read their certificate once, at the start, so the expiry is that of the certificate
-//! in use. The HTTP server reads its certificate again when the file changes, so the file is read again here.
+//! Kafka's clients know the certificate that they use. The HTTP server and the exporters read their certificate again when
+//! its file changes, so the file is read again here.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
 
@@ -40,15 +40,8 @@ closed_enum! {
     }
 }
 
-impl Purpose {
-    /// What an operator does about a certificate that expires.
-    fn hint(self) -> &'static str {
-        match self {
-            Purpose::Http => "renew the file: it is read again when it changes",
-            _ => "renew the file and restart this service: it is read at the start",
-        }
-    }
-}
+/// What an operator does about a certificate that expires.
+const HINT: &str = "renew the file: it is read again when it changes";
 
 /// A certificate that the service itself presents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,22 +61,32 @@ pub struct Certificates(Mutex<Vec<Watched>>);
 /// A certificate whose expiry is watched.
 struct Watched {
     certificate: OwnCertificate,
-    /// The file that is read again, because the certificate in use changes with the file; `None` for a certificate that
-    /// is read once.
-    file: Option<PathBuf>,
+    source: Source,
     /// The number of [`WARNINGS`] that were logged.
     warned: usize,
 }
 
+/// What knows the expiry of the certificate in use.
+enum Source {
+    /// A file that is read again when it changes.
+    File(PathBuf),
+    /// The client of a cluster.
+    Kafka(Arc<wire::Client>),
+}
+
 impl Certificates {
-    /// The certificates of a configuration, beside those that were read for Kafka; each is logged. A certificate that
-    /// cannot be read is left out: the part of the service that needs the certificate refuses it.
-    pub fn read(config: &Config, of_kafka: Vec<OwnCertificate>) -> Self {
-        let of_kafka = of_kafka.into_iter().map(|certificate| Watched::new(certificate, None));
+    /// The certificates of a configuration, and those of the clients of Kafka, each with the name of its cluster; each is
+    /// logged. A certificate that cannot be read is left out: the part of the service that needs the certificate refuses it.
+    pub fn read(config: &Config, clients: Vec<(String, Arc<wire::Client>)>) -> Self {
+        let of_kafka = clients.into_iter().filter_map(|(cluster, client)| {
+            let expires = client.own_certificate_expiry()?;
+            let certificate = OwnCertificate { cluster, purpose: Purpose::Kafka, expires };
+            Some(Watched::new(certificate, Source::Kafka(client)))
+        });
         let of_http = config.http.tls.iter().filter_map(|tls| {
             let file = &tls.certificate;
             let certificate = read_file(file, Purpose::Http)?;
-            Some(Watched::new(certificate, Some(file.clone())))
+            Some(Watched::new(certificate, Source::File(file.clone())))
         });
         let targets = [
             (Purpose::OtlpMetrics, config.otlp.metrics.as_ref().map(|metrics| &metrics.target)),
@@ -91,7 +94,7 @@ impl Certificates {
         ];
         let of_otlp = targets.into_iter().filter_map(|(purpose, target)| {
             let file = &target?.tls_identity.as_ref()?.certificate;
-            Some(Watched::new(read_file(file, purpose)?, None))
+            Some(Watched::new(read_file(file, purpose)?, Source::File(file.clone())))
         });
         let mut all: Vec<_> = of_kafka.chain(of_http).chain(of_otlp).collect();
         let now = SystemTime::now();
@@ -106,7 +109,9 @@ impl Certificates {
 
     /// The certificates as they are known now.
     pub fn known(&self) -> Vec<OwnCertificate> {
-        self.lock().iter().map(|watched| watched.certificate.clone()).collect()
+        let mut all = self.lock();
+        all.iter_mut().for_each(Watched::ask_client);
+        all.iter().map(|watched| watched.certificate.clone()).collect()
     }
 
     /// Logs a warning whenever a certificate comes close to its expiry. Never returns.
@@ -142,18 +147,22 @@ impl Certificates {
 
     /// The files that are read again.
     fn files(&self) -> Vec<PathBuf> {
-        self.lock().iter().filter_map(|watched| watched.file.clone()).collect()
+        let all = self.lock();
+        let files = all.iter().filter_map(|watched| match &watched.source {
+            Source::File(file) => Some(file.clone()),
+            Source::Kafka(_) => None,
+        });
+        files.collect()
     }
 
     /// Takes the expiries that were found in files, and logs a warning for each certificate that comes close to its own.
     fn renew(&self, found: &[(PathBuf, SystemTime)], now: SystemTime) {
         for watched in self.lock().iter_mut() {
-            let read = found.iter().find(|(file, _)| watched.file.as_ref() == Some(file));
-            if let Some((_, expires)) = read
-                && *expires != watched.certificate.expires
+            watched.ask_client();
+            if let Source::File(own) = &watched.source
+                && let Some((_, expires)) = found.iter().find(|(file, _)| file == own)
             {
-                watched.certificate.expires = *expires;
-                watched.warned = 0;
+                watched.renew(*expires);
             }
             watched.warn(now);
         }
@@ -161,8 +170,24 @@ impl Certificates {
 }
 
 impl Watched {
-    fn new(certificate: OwnCertificate, file: Option<PathBuf>) -> Self {
-        Self { certificate, file, warned: 0 }
+    fn new(certificate: OwnCertificate, source: Source) -> Self {
+        Self { certificate, source, warned: 0 }
+    }
+
+    /// Takes the expiry of the certificate that a client of Kafka uses now.
+    fn ask_client(&mut self) {
+        let Source::Kafka(client) = &self.source else { return };
+        if let Some(expires) = client.own_certificate_expiry() {
+            self.renew(expires);
+        }
+    }
+
+    /// Takes the expiry of the certificate in use. The warnings begin again with another expiry.
+    fn renew(&mut self, expires: SystemTime) {
+        if self.certificate.expires != expires {
+            self.certificate.expires = expires;
+            self.warned = 0;
+        }
     }
 
     /// Logs that little time is left, once for each of [`WARNINGS`].
@@ -175,9 +200,9 @@ impl Watched {
         }
         self.warned = reached;
         let expires = humantime::format_rfc3339_seconds(*expires);
-        let (purpose, hint) = (purpose.as_str(), purpose.hint());
+        let purpose = purpose.as_str();
         let what = if left.is_zero() { "has expired" } else { "expires soon" };
-        tracing::warn!(%expires, r#use = purpose, kafka_cluster = cluster, hint, "our own certificate {what}");
+        tracing::warn!(%expires, r#use = purpose, kafka_cluster = cluster, hint = HINT, "our own certificate {what}");
     }
 }
 
@@ -209,7 +234,8 @@ mod tests {
     #[test]
     fn warning_is_logged_once_until_the_certificate_is_renewed() {
         let begun = SystemTime::UNIX_EPOCH + 10_000 * DAY;
-        let mut one = Watched::new(certificate(Purpose::Kafka, begun + 20 * DAY), None);
+        let mut one =
+            Watched::new(certificate(Purpose::Kafka, begun + 20 * DAY), Source::File("own.pem".into()));
         let warned = |days: u32, one: &mut Watched| {
             one.warn(begun + days * DAY);
             one.warned
@@ -227,8 +253,11 @@ mod tests {
         assert!(made.success());
         let now = SystemTime::now();
         let ours = Certificates(Mutex::new(vec![
-            Watched::new(certificate(Purpose::Http, now + 20 * DAY), Some(file.clone())),
-            Watched::new(certificate(Purpose::Kafka, now + DAY / 2), None),
+            Watched::new(certificate(Purpose::Http, now + 20 * DAY), Source::File(file.clone())),
+            Watched::new(
+                certificate(Purpose::Kafka, now + DAY / 2),
+                Source::File(folder.path().join("other.pem")),
+            ),
         ]));
         let brief = Duration::from_millis(20);
         // The runtime has one worker: if the watch blocked that worker, the timeout would never come.
@@ -254,7 +283,7 @@ mod tests {
         let expires = expiry(&file).expect("it can be read");
         let ours = Certificates(Mutex::new(vec![Watched::new(
             certificate(Purpose::Http, expires),
-            Some(file.clone()),
+            Source::File(file.clone()),
         )]));
         let days = |ours: &Certificates| {
             ours.renew(&read(ours.files()), now);

@@ -8,6 +8,7 @@ mod backoff;
 pub mod clock;
 mod closed_enum;
 pub mod exit;
+mod files;
 mod sync;
 pub mod text;
 mod tls;

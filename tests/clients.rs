@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kafka_heartbeat::{
     config::{Sources, load},
-    kafka::native::Publisher,
+    kafka::{native::Publisher, wire},
 };
 use rdkafka::{
     mocking::MockCluster,
@@ -156,7 +156,9 @@ fn finding_after_a_fatal_error_of_the_publisher_is_published() {
     let text = config_of(&cluster.bootstrap_servers(), "hb", "[producer]\nenable.idempotence = true\n");
     std::fs::write(&file, text).expect("a file");
     let config = load(&Sources { file: Some(file), ..Sources::default() }).expect("valid");
-    let publisher = Publisher::new(&config.clusters[0], None, PATIENCE).expect("a client");
+    let settings = &config.clusters[0];
+    let access = wire::Client::from_properties("", &settings.kafka).expect("good settings").access();
+    let publisher = Publisher::new(settings, access, PATIENCE).expect("a client");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let publish = || runtime.block_on(publisher.publish("findings", "key", "value"));
     assert_eq!(publish(), Ok(()));

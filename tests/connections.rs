@@ -14,8 +14,9 @@ use std::{
 use kafka_heartbeat::{
     config::{self, Sources, load},
     kafka::{
-        Fault,
+        Access, Fault,
         native::{self, Consumer, Delivery, Producer, Record},
+        wire,
     },
 };
 use support::{
@@ -119,10 +120,15 @@ fn cluster(port: u16, extra: &str) -> config::Cluster {
     load(&Sources { file: Some(file), ..Sources::default() }).expect("valid").clusters.remove(0)
 }
 
+fn access(cluster: &config::Cluster) -> Access {
+    wire::Client::from_properties("", &cluster.kafka).expect("good settings").access()
+}
+
 /// Handles a producer as the service does while the producer is not ready. Returns the number of connections.
 fn connections_of_a_producer(door: &ClosingBroker, extra: &str) -> usize {
+    let cluster = cluster(door.port, extra);
     let producer =
-        Producer::new(&cluster(door.port, extra), None, Arc::new(IgnoringListener)).expect("a producer");
+        Producer::new(&cluster, &access(&cluster), Arc::new(IgnoringListener)).expect("a producer");
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -145,8 +151,9 @@ fn connections_of_a_producer(door: &ClosingBroker, extra: &str) -> usize {
 
 /// Handles a consumer as the service does while the consumer is not ready. Returns the number of connections.
 fn connections_of_a_consumer(door: &ClosingBroker, extra: &str) -> usize {
+    let cluster = cluster(door.port, extra);
     let mut consumer =
-        Consumer::new(&cluster(door.port, extra), None, Arc::new(IgnoringListener)).expect("a consumer");
+        Consumer::new(&cluster, &access(&cluster), Arc::new(IgnoringListener)).expect("a consumer");
     consumer.assign(&BTreeMap::from([(0, 0), (1, 0)])).expect("an assignment");
     let relearn = consumer.relearn();
     let done = AtomicBool::new(false);

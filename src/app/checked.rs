@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::{
-    certificates::{OwnCertificate, Purpose},
     config::{self, Config, Errors, Problem},
     export::otlp,
     http,
@@ -54,11 +53,7 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
     errors.or(checked)
 }
 
-/// The certificates that are presented to Kafka's brokers.
-pub(super) fn kafka_certificates(clusters: &[Checked]) -> Vec<OwnCertificate> {
-    let certificates = clusters.iter().filter_map(|Checked { cluster, wire }| {
-        let expires = wire.own_certificate_expiry()?;
-        Some(OwnCertificate { cluster: cluster.name.clone(), purpose: Purpose::Kafka, expires })
-    });
-    certificates.collect()
+/// The clients of all clusters, each with the name of its cluster.
+pub(super) fn kafka_clients(clusters: &[Checked]) -> Vec<(String, Arc<wire::Client>)> {
+    clusters.iter().map(|Checked { cluster, wire }| (cluster.name.clone(), wire.clone())).collect()
 }

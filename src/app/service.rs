@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    checked::{Checked, kafka_certificates},
+    checked::{Checked, kafka_clients},
     cluster::Running,
     history,
     server::{self, Server},
@@ -78,7 +78,7 @@ impl Service {
             clusters.push(running.map_err(failed)?);
         }
         let stopping = CancellationToken::new();
-        let certificates = Arc::new(Certificates::read(config, kafka_certificates(checked)));
+        let certificates = Arc::new(Certificates::read(config, kafka_clients(checked)));
         let monitor = Arc::new(Monitor::new(certificates.clone()));
         tokio::spawn(async move { certificates.watch().await });
         tokio::spawn(keep_giving_memory_back());

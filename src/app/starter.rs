@@ -13,7 +13,7 @@ use crate::{
     cluster::metadata,
     collect::{log_dirs, transactions},
     config,
-    kafka::wire,
+    kafka::{rotation::Rotation, wire},
     monitor::{self, HistoryFile},
     probe::{connectivity, topic},
     task::{self, Cycle, Latest, Schedule},
@@ -58,6 +58,9 @@ impl Starter {
 
     /// Starts every task that runs for the cluster.
     pub(super) fn start_all(mut self, history: HistoryFile) -> Started {
+        if let Some(rotation) = Rotation::new(self.cluster.clone(), self.wire.clone()) {
+            self.tasks.all.spawn(rotation.run(self.tasks.stop.clone()));
+        }
         let (metadata, nudge_metadata) = self.metadata();
         let channels = Channels {
             connectivity: self.connectivity(&metadata),

@@ -84,7 +84,7 @@ families! {
         "heartbeat_client_renewals_total",
         Kind::Counter,
         &["kafka_cluster", "client", "reason"],
-        "Heartbeat clients of librdkafka that were replaced: after a fatal error of librdkafka (fatal_error), or because the heartbeat topic was recreated (topic_recreated).",
+        "Heartbeat clients of librdkafka that were replaced: after a fatal error (fatal_error), for a recreated heartbeat topic (topic_recreated), or with renewed certificates (certificate_renewed).",
     );
 
     pub static SCHEDULE_DELAY: Family<1> = family(

@@ -15,6 +15,7 @@ use super::{
     place::Place,
     reader::Reader,
     rule::BrokenRule,
+    secret_file::SecretFiles,
     settings::{Setting, Settings},
     sources::BOOTSTRAP_FLAG,
     topic::Topic,
@@ -47,6 +48,8 @@ pub struct Cluster {
     pub name: String,
     /// `[kafka]`: client properties of both clients.
     pub kafka: Properties,
+    /// The files of the secrets among the properties of `[kafka]`.
+    pub kafka_secrets: SecretFiles,
     /// `[producer]`: client properties of the heartbeat producer alone.
     pub producer: Properties,
     /// `[consumer]`: client properties of the heartbeat consumer alone.
@@ -136,6 +139,7 @@ impl Cluster {
         Self {
             name: name.to_owned(),
             kafka: Properties::read("kafka", settings),
+            kafka_secrets: SecretFiles::of("kafka", settings),
             producer: Properties::read("producer", settings),
             consumer: Properties::read("consumer", settings),
             heartbeat: Heartbeat::read(Reader::new("heartbeat", settings, errors)),

@@ -27,7 +27,7 @@ pub(super) fn settings(env: &BTreeMap<String, String>, known: &Known, errors: &m
                 let message = format!("[{section}] {key}: {problem}");
                 errors.add(Problem { place: place.to_string(), message });
             }
-            None => settings.set(&section, key, Setting { value: value.clone(), place }),
+            None => settings.set(&section, key, Setting::new(value.clone(), place)),
         }
     }
     settings

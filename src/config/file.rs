@@ -24,7 +24,7 @@ pub(super) fn defaults(example: &ini::Document) -> Settings {
     let mut settings = Settings::default();
     for entry in &example.entries {
         let place = Place::Default { line: entry.line };
-        settings.set(&entry.section, &*entry.key, Setting { value: entry.value.clone(), place });
+        settings.set(&entry.section, &*entry.key, Setting::new(entry.value.clone(), place));
     }
     settings
 }
@@ -43,10 +43,10 @@ pub(super) fn settings(file: File<'_>, known: &Known, errors: &mut Errors) -> Se
         let admin = if section == "admin" { legacy::admin_key(&key, &value) } else { None };
         match admin {
             Some(AdminKey::Ours { section, key, value }) => {
-                settings.set(section, key, Setting { value, place });
+                settings.set(section, key, Setting::new(value, place));
             }
-            Some(AdminKey::ListenerHost) => host = Some(Setting { value, place }),
-            Some(AdminKey::ListenerPort) => port = Some(Setting { value, place }),
+            Some(AdminKey::ListenerHost) => host = Some(Setting::new(value, place)),
+            Some(AdminKey::ListenerPort) => port = Some(Setting::new(value, place)),
             Some(AdminKey::Ignored) => {}
             None => {
                 let section = legacy::section(&section);
@@ -55,7 +55,7 @@ pub(super) fn settings(file: File<'_>, known: &Known, errors: &mut Errors) -> Se
                         let message = format!("[{section}] {key}: {problem}");
                         errors.add(Problem { place: place.to_string(), message });
                     }
-                    None => settings.set(section, key, Setting { value, place }),
+                    None => settings.set(section, key, Setting::new(value, place)),
                 }
             }
         }

@@ -86,7 +86,7 @@ mod tests {
         let layer = |flag: &'static str, keys: &[&str]| {
             let mut settings = Settings::default();
             for key in keys {
-                let setting = Setting { value: format!("{flag}-{key}"), place: Place::Flag(flag) };
+                let setting = Setting::new(format!("{flag}-{key}"), Place::Flag(flag));
                 settings.set("cluster:a", *key, setting);
             }
             settings

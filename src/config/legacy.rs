@@ -49,7 +49,7 @@ pub(super) fn listener(host: Option<Setting>, port: Option<Setting>) -> Option<S
     let place = host.as_ref().or(port.as_ref())?.place.clone();
     let host = host.map_or_else(|| "localhost".to_owned(), |host| host.value);
     let port = port.map_or_else(|| "8080".to_owned(), |port| port.value);
-    Some(Setting { value: format!("{host}:{port}"), place })
+    Some(Setting::new(format!("{host}:{port}"), place))
 }
 
 /// A log level with our name, where Python has another name for it.
@@ -100,7 +100,7 @@ pub(super) fn freshness_exporter(env: &BTreeMap<String, String>) -> Settings {
     }
     let mut set = |section: &str, key: &str, value: String, variable: &str| {
         let place = Place::Environment(variable.to_owned());
-        settings.set(section, key, Setting { value, place });
+        settings.set(section, key, Setting::new(value, place));
     };
     for (section, key, value) in [
         ("kafka", "security.protocol", "SASL_SSL"),

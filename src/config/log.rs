@@ -42,7 +42,7 @@ pub(super) fn variables(env: &BTreeMap<String, String>) -> Settings {
     for name in LEVEL_VARIABLES {
         if let Some(value) = env.get(name).filter(|value| !value.is_empty()) {
             let place = Place::Environment(name.to_owned());
-            settings.set("log", "level", Setting { value: value.clone(), place });
+            settings.set("log", "level", Setting::new(value.clone(), place));
         }
     }
     settings

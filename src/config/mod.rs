@@ -71,9 +71,11 @@ pub use log::{Log, LogFormat};
 pub use log_dirs::LogDirs;
 pub use metadata::Metadata;
 pub use otlp::{
-    ClientTls, Compression, Headers, Histograms, Metrics, Otlp, Protocol, Target, Temporality, Traces,
+    ClientTls, Compression, Headers, HeadersFile, Histograms, Metrics, Otlp, Protocol, Target, Temporality,
+    Traces,
 };
 pub use report::Report;
+pub use secret_file::SecretFiles;
 pub use shutdown::Shutdown;
 pub use slo::{LimitedObjective, Slo, promise};
 pub use sources::{FlagSetting, Sources};

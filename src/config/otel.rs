@@ -83,7 +83,7 @@ fn value<'a>(env: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
 impl StandardVariables {
     fn set(&mut self, name: &str, key: &str, value: impl Into<String>) {
         let place = Place::Environment(name.to_owned());
-        self.settings.set("otlp", key, Setting { value: value.into(), place });
+        self.settings.set("otlp", key, Setting::new(value, place));
     }
 
     fn translate(&mut self, env: &BTreeMap<String, String>, name: &str, key: &str, translation: Translation) {

@@ -1,10 +1,16 @@
 //! `[otlp]`: where metrics and traces are pushed by OpenTelemetry's protocol, and how.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     reader::Reader,
     secret::{self, decoded},
+    secret_file::SecretFiles,
 };
 
 /// `[otlp]`: a signal that has an endpoint and is enabled is pushed.
@@ -67,6 +73,8 @@ pub struct Target {
     pub protocol: Protocol,
     /// The headers of every request.
     pub headers: Headers,
+    /// The file of the headers, and what the endpoint adds to them; `None` if the headers are not read from a file.
+    pub headers_file: Option<HeadersFile>,
     /// The longest time of one request.
     pub timeout: Duration,
     /// How requests are compressed.
@@ -77,6 +85,16 @@ pub struct Target {
     pub tls_identity: Option<ClientTls>,
     /// The attributes of the resource by the semantic conventions: `service.name` and the like.
     pub resource: BTreeMap<String, String>,
+}
+
+/// The file of the headers of a collector.
+#[derive(Clone)]
+pub struct HeadersFile {
+    /// The key of the headers, and the file.
+    key: String,
+    files: SecretFiles,
+    /// The user and password of the endpoint's URL, which the headers hold as well; `None` if the URL has none.
+    user: Option<String>,
 }
 
 /// `[otlp] protocol`
@@ -164,6 +182,25 @@ fn resource(otlp: &mut Reader<'_>) -> BTreeMap<String, String> {
 }
 
 impl Target {
+    /// The files that the settings name.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let identity = self.tls_identity.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
+        let headers = self.headers_file.iter().filter_map(|headers| headers.files.get(&headers.key));
+        self.tls_ca.iter().chain(identity).cloned().chain(headers.map(Path::to_owned)).collect()
+    }
+
+    /// The settings with the headers that their file holds now.
+    ///
+    /// # Errors
+    /// Why the headers cannot be used.
+    pub fn reread(&self) -> Result<Self, String> {
+        let Some(HeadersFile { key, files, user }) = &self.headers_file else { return Ok(self.clone()) };
+        let text = files.reread(key).unwrap_or_else(|| Ok(String::new()));
+        let text = text.map_err(|reason| format!("{key}.file: {reason}"))?;
+        let pairs = parse_pairs(&text).ok_or_else(|| format!("{key}: {MALFORMED_PAIRS}"))?;
+        Ok(Self { headers: Headers(with_authorization(pairs, user.clone())), ..self.clone() })
+    }
+
     /// The collector of a signal; `None` if the signal is not pushed.
     fn read(otlp: &mut Reader<'_>, signal: &str, resource: &BTreeMap<String, String>) -> Option<Self> {
         let enabled = otlp.switch(&format!("{signal}.enabled"));
@@ -184,11 +221,16 @@ impl Target {
         }
         let tls = otlp.pair(&key(otlp, "tls.certificate"), &key(otlp, "tls.key"));
         let (endpoint, user) = without_user(endpoint);
-        let headers = pairs(otlp, &key(otlp, "headers"));
+        let headers_key = key(otlp, "headers");
+        let headers = pairs(otlp, &headers_key);
+        let files = otlp.secret_files();
+        let has_file = files.get(&headers_key).is_some();
+        let headers_file = has_file.then(|| HeadersFile { key: headers_key, files, user: user.clone() });
         let target = Self {
             endpoint,
             protocol,
             headers: Headers(with_authorization(headers, user)),
+            headers_file,
             timeout: otlp.duration(&key(otlp, "timeout")),
             compression: otlp.choice(
                 &key(otlp, "compression"),
@@ -223,19 +265,24 @@ fn with_authorization(mut headers: Vec<(String, String)>, user: Option<String>) 
 
 /// `NAME=VALUE`, separated by commas, with values that are percent-encoded.
 fn pairs(otlp: &mut Reader<'_>, key: &str) -> Vec<(String, String)> {
-    let mut pairs = Vec::new();
-    for pair in otlp.text(key).split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
-        let read = pair.split_once('=').and_then(|(name, value)| Some((name.trim(), decoded(value.trim())?)));
-        match read {
-            Some((name, value)) if !name.is_empty() => pairs.push((name.to_owned(), value)),
-            // The wrong text may be a part of a secret, so the message does not quote it.
-            _ => {
-                otlp.problem(key, "must be NAME=VALUE,…, with values percent-encoded");
-                break;
-            }
-        }
-    }
-    pairs
+    parse_pairs(otlp.text(key)).unwrap_or_else(|| {
+        otlp.problem(key, MALFORMED_PAIRS);
+        Vec::new()
+    })
+}
+
+/// What is wrong with a list of pairs. The text may be a part of a secret, so the message does not quote it.
+const MALFORMED_PAIRS: &str = "must be NAME=VALUE,…, with values percent-encoded";
+
+/// The names and values of a list of pairs; `None` if a pair is malformed.
+fn parse_pairs(text: &str) -> Option<Vec<(String, String)>> {
+    let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        let name = Some(name.trim()).filter(|name| !name.is_empty())?;
+        Some((name.to_owned(), decoded(value.trim())?))
+    };
+    pairs.map(pair).collect()
 }
 
 /// A URL without the part before the `@`, and that part. HTTP libraries log URLs, so no URL with a password is given to

@@ -53,7 +53,7 @@ impl fmt::Debug for Listing {
 }
 
 /// A comment with the source, and `key = value`.
-fn entry(key: &str, Setting { value, place }: &Setting) -> String {
+fn entry(key: &str, Setting { value, place, .. }: &Setting) -> String {
     let source = match place {
         Place::Default { .. } => "default".to_owned(),
         place => place.to_string(),
@@ -76,7 +76,7 @@ mod tests {
 
     fn entry_of(key: &str, value: &str) -> String {
         let place = Place::Environment("X".to_owned());
-        entry(key, &Setting { value: value.to_owned(), place })
+        entry(key, &Setting::new(value, place))
     }
 
     #[test]

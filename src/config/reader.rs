@@ -5,6 +5,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use super::{
     error::{Errors, Problem},
     secret,
+    secret_file::SecretFiles,
     settings::{Setting, Settings},
 };
 
@@ -41,6 +42,11 @@ impl<'a> Reader<'a> {
     /// A path; `None` if the key is empty.
     pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
         self.optional(key).map(PathBuf::from)
+    }
+
+    /// The files of the secrets of the section.
+    pub(super) fn secret_files(&self) -> SecretFiles {
+        SecretFiles::of(self.section, self.settings)
     }
 
     /// Reports an error that names the key and its place.

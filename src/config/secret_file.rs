@@ -1,9 +1,14 @@
 //! Secrets in files of their own: `sasl.password.file` stands for `sasl.password`.
 
-use std::fs;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     error::{Errors, Problem},
+    kafka::Properties,
     secret,
     settings::{Setting, Settings},
 };
@@ -23,24 +28,87 @@ pub(super) fn read(settings: &mut Settings, errors: &mut Errors) {
         files.extend(secrets.map(|key| (section.clone(), key.clone())));
     }
     for (section, key) in files {
-        let Some(Setting { value: path, place }) = settings.remove(&section, &key) else { continue };
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let text = text.strip_suffix('\n').unwrap_or(&text);
-                let text = text.strip_suffix('\r').unwrap_or(text);
-                if text.is_empty() {
-                    let message = format!("[{section}] {key}: {path} is empty: write the secret into it");
-                    errors.add(Problem { place: place.to_string(), message });
-                    continue;
-                }
+        let Some(Setting { value: path, place, .. }) = settings.remove(&section, &key) else { continue };
+        let path = PathBuf::from(path);
+        match secret_of(&path) {
+            Ok(value) => {
                 let plain = key.trim_end_matches(".file");
-                settings.set(&section, plain, Setting { value: text.to_owned(), place });
+                settings.set(&section, plain, Setting { value, place, file: Some(path) });
             }
-            Err(error) => {
-                let message = format!("[{section}] {key}: cannot read {path}: {error}");
+            Err(problem) => {
+                let message = format!("[{section}] {key}: {problem}");
                 errors.add(Problem { place: place.to_string(), message });
             }
         }
+    }
+}
+
+/// The content of a secret's file, without the line break at its end.
+///
+/// # Errors
+/// Why there is no secret, with the path of the file.
+fn secret_of(path: &Path) -> Result<String, String> {
+    let name = path.display();
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        Err(format!("{name} is empty: write the secret into it"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// The files of the secrets of one section, by the key that stands for the secret: `sasl.password`, not
+/// `sasl.password.file`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecretFiles(BTreeMap<String, PathBuf>);
+
+impl SecretFiles {
+    /// The files of a section.
+    pub(super) fn of(section: &str, settings: &Settings) -> Self {
+        let files = settings.section(section);
+        Self(files.filter_map(|(key, setting)| Some((key.clone(), setting.file.clone()?))).collect())
+    }
+
+    /// The file of a secret; `None` if the secret was not read from a file.
+    pub fn get(&self, key: &str) -> Option<&Path> {
+        self.0.get(key).map(PathBuf::as_path)
+    }
+
+    /// The paths of all files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.values().map(PathBuf::as_path)
+    }
+
+    /// The secret of a key as its file holds it now, which no log line will show. `None` if the secret was not read from a
+    /// file.
+    ///
+    /// # Errors
+    /// Why there is no secret, with the path of the file.
+    pub fn reread(&self, key: &str) -> Option<Result<String, String>> {
+        let read = self.get(key).map(secret_of)?;
+        Some(read.inspect(|value| _ = secret::remember(key, value)))
+    }
+
+    /// The properties with the secrets that their files hold now.
+    ///
+    /// # Errors
+    /// Each file without a secret: where the property was set, the key and the reason.
+    pub fn reread_all(&self, properties: &Properties) -> Result<Properties, Vec<Problem>> {
+        let mut properties = properties.clone();
+        let mut problems = Vec::new();
+        for (key, property) in &mut properties.0 {
+            match self.reread(key) {
+                None => {}
+                Some(Ok(value)) => property.value = value,
+                Some(Err(reason)) => {
+                    let message = format!("{key}.file: {reason}");
+                    problems.push(Problem { place: property.place.clone(), message });
+                }
+            }
+        }
+        if problems.is_empty() { Ok(properties) } else { Err(problems) }
     }
 }
 

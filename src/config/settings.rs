@@ -1,6 +1,6 @@
 //! Values by section and key: those of one source, or those of all sources laid over each other.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::place::Place;
 
@@ -9,6 +9,15 @@ use super::place::Place;
 pub(super) struct Setting {
     pub(super) value: String,
     pub(super) place: Place,
+    /// The file that holds the value; `None` for a value that is written in the source itself.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Setting {
+    /// A value that is written in the source itself.
+    pub(super) fn new(value: impl Into<String>, place: Place) -> Self {
+        Self { value: value.into(), place, file: None }
+    }
 }
 
 /// The settings of one section by key.

@@ -54,7 +54,7 @@ impl Sources {
     pub(super) fn flags(&self) -> Settings {
         let mut settings = Settings::default();
         let mut set = |section: &str, key: &str, value: &str, flag| {
-            settings.set(section, key, Setting { value: value.to_owned(), place: Place::Flag(flag) });
+            settings.set(section, key, Setting::new(value, Place::Flag(flag)));
         };
         for (key, value) in &self.properties {
             set("kafka", key, value, "-X");

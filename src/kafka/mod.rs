@@ -6,10 +6,12 @@
 //! `capability` remembers which of them the cluster refuses.
 //!
 //! `properties` reads the properties of both clients, and `credentials` is the login of both, with tokens that are renewed.
+//! `rotation` watches the files of certificates, keys and passwords, and `access` hands the newest to librdkafka's clients.
 //!
 //! `fault` is the list of what can go wrong, and `classify` finds the fault of an error. `ids` are the ids of brokers and
 //! topics, `topic_partition` names a partition. `descriptors` finds out whether this process can open a connection at all.
 
+mod access;
 pub mod admin;
 pub mod capability;
 mod classify;
@@ -19,9 +21,11 @@ pub mod fault;
 mod ids;
 pub mod native;
 mod properties;
+pub mod rotation;
 mod topic_partition;
 pub mod wire;
 
+pub use access::Access;
 pub use capability::{Capability, Permission, Request};
 #[cfg(feature = "gssapi")]
 pub use credentials::TICKET_CACHE;

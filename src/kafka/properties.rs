@@ -2,7 +2,7 @@
 
 use std::{fmt, fs};
 
-use crate::config::Properties;
+use crate::config::{Properties, Property};
 
 /// A client property that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +26,13 @@ impl fmt::Display for PropertyError {
 pub(in crate::kafka) struct PropertyReader<'a> {
     properties: &'a Properties,
     errors: Vec<PropertyError>,
+    /// The texts of files: `ssl.ca` for `ssl.ca.location`, and the text.
+    texts: Vec<(String, Vec<u8>)>,
 }
 
 impl<'a> PropertyReader<'a> {
     pub(in crate::kafka) fn new(properties: &'a Properties) -> Self {
-        Self { properties, errors: Vec::new() }
+        Self { properties, errors: Vec::new(), texts: Vec::new() }
     }
 
     /// The value of a property. `None` if the property is not set or is empty.
@@ -72,11 +74,35 @@ impl<'a> PropertyReader<'a> {
         let location = format!("{key}.location");
         let path = self.get(&location)?;
         match fs::read(path) {
-            Ok(bytes) => Some(bytes),
+            Ok(bytes) => {
+                self.note_text(key, bytes.clone());
+                Some(bytes)
+            }
             Err(error) => {
                 self.error(&location, format!("cannot read {path}: {error}"));
                 None
             }
         }
+    }
+
+    /// Notes the text of the file or the folder that `KEY.location` names.
+    pub(in crate::kafka) fn note_text(&mut self, key: &str, text: Vec<u8>) {
+        self.texts.push((key.to_owned(), text));
+    }
+
+    /// The properties with the texts that were read in place of the names of their files: `ssl.ca.pem` in place of
+    /// `ssl.ca.location`. So a client that is made later has the same certificates, whatever the files hold by then. A text
+    /// that a property cannot hold stays in its file.
+    pub(in crate::kafka) fn in_memory(&self) -> Properties {
+        let mut properties = self.properties.clone();
+        for (key, text) in &self.texts {
+            let text = String::from_utf8(text.clone()).ok().filter(|text| !text.contains('\0'));
+            if let Some(value) = text
+                && let Some(Property { place, .. }) = properties.0.remove(&format!("{key}.location"))
+            {
+                properties.0.insert(format!("{key}.pem"), Property { value, place });
+            }
+        }
+        properties
     }
 }

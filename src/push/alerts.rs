@@ -60,8 +60,8 @@ impl AlertTask {
     /// Why librdkafka refuses the settings.
     pub(super) fn new(settings: &Alerts, board: Board, counts: Arc<RecordCounts>) -> Result<Self, String> {
         let limit = (settings.interval / 2).clamp(Duration::from_secs(1), Duration::from_secs(30));
-        let publisher = Publisher::new(&board.settings, board.wire.tokens().cloned(), limit)
-            .map_err(|error| error.to_string())?;
+        let publisher =
+            Publisher::new(&board.settings, board.wire.access(), limit).map_err(|error| error.to_string())?;
         Ok(Self { settings: settings.clone(), board, publisher, findings: Findings::default(), counts })
     }
 
@@ -155,7 +155,7 @@ impl Cycle for AlertTask {
     type Snapshot = ();
 
     async fn cycle(&mut self) -> Result<(), Error> {
-        self.publisher.renew_token();
+        self.publisher.renew_credentials();
         let findings = self.findings().await;
         self.numbers().await.and(findings)
     }

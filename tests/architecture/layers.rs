@@ -6,11 +6,12 @@ use crate::{
 };
 
 /// From the bottom up.
-const LAYERS: [&str; 33] = [
+const LAYERS: [&str; 34] = [
     "backoff",
     "clock",
     "closed_enum",
     "exit",
+    "files",
     "sync",
     "text",
     "tls",

@@ -74,13 +74,18 @@ impl Authority {
         self.sign(params, now - Duration::from_secs(3600), now + Duration::from_secs(3600))
     }
 
-    /// A client's certificate; Kafka calls its owner `User:CN=<name>`.
+    /// A client's certificate that is valid for a day; Kafka calls its owner `User:CN=<name>`.
     pub(crate) fn client(&self, name: &str) -> Identity {
+        self.client_for(name, Duration::from_secs(86_400))
+    }
+
+    /// [`Authority::client`] with another validity.
+    pub(crate) fn client_for(&self, name: &str, valid_for: Duration) -> Identity {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let now = SystemTime::now();
-        self.sign(params, now - Duration::from_secs(3600), now + Duration::from_secs(86_400))
+        self.sign(params, now - Duration::from_secs(3600), now + valid_for)
     }
 
     fn sign(&self, mut params: CertificateParams, from: SystemTime, to: SystemTime) -> Identity {

@@ -13,6 +13,7 @@ use super::{
     attempts::Attempts,
     encode::Encoder,
     longest::Longest,
+    renewed::RenewedTransport,
     requests::Request,
     sent::Sent,
     settings::{Settings, Temporality, resource},
@@ -39,7 +40,7 @@ pub struct Report {
 /// Pushes series to one endpoint.
 pub struct Exporter {
     settings: Arc<Settings>,
-    transport: Transport,
+    transport: RenewedTransport,
     sent: Arc<Mutex<Sent>>,
     source: Source,
     begun: SystemTime,
@@ -78,8 +79,8 @@ impl Exporter {
             resource: resource(&otlp.target, instance),
             constant: constant.clone(),
         };
-        let transport =
-            Transport::new(&otlp.target, Signal::Metrics).map_err(|words| format!("[otlp] {words}"))?;
+        let transport = RenewedTransport::new(&otlp.target, Signal::Metrics)
+            .map_err(|words| format!("[otlp] {words}"))?;
         Ok(Self {
             settings: Arc::new(settings),
             transport,
@@ -104,6 +105,7 @@ impl Exporter {
     async fn attempt(&mut self, until: Instant) -> Result<Report, String> {
         let now = SystemTime::now();
         let mut waiting = self.encode(now).await?;
+        let transport = self.transport.latest().await;
         let (mut attempts, mut refusals) = (Attempts::until(until), Refusals::default());
         while let Some(request) = waiting.pop_front() {
             if request.is_divisible()
@@ -114,7 +116,7 @@ impl Exporter {
             }
             let body = request.body();
             let length = body.len() as u64;
-            let Refused { words, again } = match attempts.make(self.transport.send(body)).await {
+            let Refused { words, again } = match attempts.make(transport.send(body)).await {
                 Ok(taken) => {
                     self.longest.taken(request.length());
                     self.note(&request, length, &taken, now);

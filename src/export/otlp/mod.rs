@@ -13,6 +13,7 @@ mod exporter;
 mod longest;
 pub mod names;
 mod points;
+pub(super) mod renewed;
 mod requests;
 mod sent;
 pub(super) mod settings;

@@ -35,6 +35,14 @@ pub(in crate::export) enum Signal {
 }
 
 impl Signal {
+    /// The name of this kind in a log line.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Signal::Metrics => "metrics",
+            Signal::Traces => "traces",
+        }
+    }
+
     /// The method of gRPC that accepts this kind.
     fn method(self) -> &'static str {
         match self {

@@ -8,11 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::Target,
-    export::otlp::{
-        answer::Refused,
-        attempts::Attempts,
-        transport::{Signal, Transport},
-    },
+    export::otlp::{answer::Refused, attempts::Attempts, renewed::RenewedTransport, transport::Signal},
     sync::lock,
     text::plain,
 };
@@ -26,7 +22,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// failed. Over gRPC it would also drop the number of rejected spans. So the transport does all of that for both
 /// protocols, and the exporter sees a request that was taken or refused.
 pub(super) struct Client {
-    transport: Transport,
+    transport: RenewedTransport,
     /// Why the last request was refused. The exporter replaces the error of a client by "network error".
     refusal: Mutex<Option<String>>,
 }
@@ -35,7 +31,7 @@ impl Client {
     /// # Errors
     /// The setting that cannot be used, and why.
     pub(super) fn new(target: &Target) -> Result<Self, String> {
-        Ok(Self { transport: Transport::new(target, Signal::Traces)?, refusal: Mutex::default() })
+        Ok(Self { transport: RenewedTransport::new(target, Signal::Traces)?, refusal: Mutex::default() })
     }
 
     /// Why the last request was refused; `None` if it was not, or if the reason was taken already.
@@ -44,9 +40,10 @@ impl Client {
     }
 
     async fn send(&self, body: Bytes) -> Result<(), Refused> {
+        let transport = self.transport.latest().await;
         let mut attempts = Attempts::until(Instant::now() + PATIENCE);
         loop {
-            match attempts.make(self.transport.send(body.clone())).await {
+            match attempts.make(transport.send(body.clone())).await {
                 Ok(taken) => {
                     taken.log();
                     return Ok(());

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, RwLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
@@ -27,6 +27,7 @@ use crate::{
     backoff,
     config::secret,
     kafka::{Error, Fault, Stage, properties::PropertyReader},
+    sync::{read, write},
     text::Chain,
 };
 
@@ -48,7 +49,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 pub struct TokenSource {
     /// The name of the cluster, for the log.
     cluster: String,
-    supply: Supply,
+    supply: RwLock<Arc<Supply>>,
     extensions: Vec<(String, String)>,
     latest: watch::Sender<Latest>,
     record: RenewalRecord,
@@ -88,13 +89,27 @@ impl TokenSource {
         let record = RenewalRecord::new(matches!(supply, Supply::Endpoint(_)));
         Some(Arc::new(Self {
             cluster: cluster.to_owned(),
-            supply,
+            supply: RwLock::new(Arc::new(supply)),
             extensions: settings.extensions,
             latest,
             record,
             begun: AtomicBool::new(false),
             wanted: Notify::new(),
         }))
+    }
+
+    /// Gets the following tokens from where another source gets its tokens, such as with another secret of the client. The
+    /// newest token of the other source is used from now on.
+    pub(in crate::kafka) fn adopt(&self, other: &Self) {
+        *write(&self.supply) = other.supply();
+        let newest = other.latest.borrow().clone();
+        if newest.token.is_some() {
+            self.latest.send_replace(newest);
+        }
+    }
+
+    fn supply(&self) -> Arc<Supply> {
+        read(&self.supply).clone()
     }
 
     /// The SASL extensions that are sent beside each token.
@@ -142,7 +157,7 @@ impl TokenSource {
             let waited = timeout_at(deadline, updates.changed()).await;
             if !matches!(waited, Ok(Ok(()))) {
                 let what = "no token came in time";
-                return Err(Error::new(self.supply.fault(), what).at(Stage::Sasl));
+                return Err(Error::new(self.supply().fault(), what).at(Stage::Sasl));
             }
         }
     }
@@ -150,7 +165,8 @@ impl TokenSource {
     /// Gets a token, and publishes it or the failure. Returns the pause until the next renewal; `failures` is the number
     /// of failures in a row.
     async fn renew_once(&self, failures: &mut u32) -> Duration {
-        match self.supply.obtain(&self.record).await {
+        let supply = self.supply();
+        match supply.obtain(&self.record).await {
             Ok(token) => {
                 if *failures > 0 {
                     tracing::info!(cluster = self.cluster, "the token for Kafka was renewed again");
@@ -167,14 +183,14 @@ impl TokenSource {
                     );
                 }
                 *failures = 0;
-                let pause = self.supply.pause(&token);
+                let pause = supply.pause(&token);
                 self.publish(token);
                 pause
             }
             Err(error) => {
                 self.report(&error);
                 *failures = failures.saturating_add(1);
-                backoff::pause(SHORTEST_PAUSE, self.supply.longest_pause(), *failures)
+                backoff::pause(SHORTEST_PAUSE, supply.longest_pause(), *failures)
             }
         }
     }

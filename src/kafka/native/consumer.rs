@@ -27,18 +27,18 @@ use super::{
     describe::describe,
     errors::{fault, refused},
     listener::Listener,
+    login_feed::LoginFeed,
     settings::consumer_config,
-    token_feed::TokenFeed,
 };
 use crate::{
     config,
-    kafka::{Error, TokenSource},
+    kafka::{Access, Error},
 };
 
 /// The heartbeat consumer.
 pub struct Consumer<L: Listener> {
     native: Arc<BaseConsumer<Context<L>>>,
-    tokens: TokenFeed,
+    login: LoginFeed,
     topic: String,
     /// The offset of the first record to return, by partition.
     start_offsets: BTreeMap<i32, i64>,
@@ -71,19 +71,16 @@ impl<L: Listener> Consumer<L> {
     ///
     /// # Errors
     /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
-    pub fn new(
-        cluster: &config::Cluster,
-        tokens: Option<&TokenSource>,
-        listener: Arc<L>,
-    ) -> Result<Self, Error> {
+    pub fn new(cluster: &config::Cluster, access: &Access, listener: Arc<L>) -> Result<Self, Error> {
         let context = Context::new(cluster, "fetch", listener);
-        let native: Result<BaseConsumer<_>, _> = consumer_config(cluster).create_with_context(context);
+        let login = LoginFeed::new(access);
+        let config = consumer_config(&access.newest(cluster));
+        let native: Result<BaseConsumer<_>, _> = config.create_with_context(context);
         let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;
-        let tokens = TokenFeed::new(tokens);
-        tokens.push(native.client());
+        login.push(native.client());
         Ok(Self {
             native: Arc::new(native),
-            tokens,
+            login,
             topic: cluster.heartbeat.topic.clone(),
             start_offsets: BTreeMap::new(),
         })
@@ -117,7 +114,7 @@ impl<L: Listener> Consumer<L> {
 
     /// Waits for the next event and hands it to `take`. Returns false if no event came within `limit`.
     pub fn next(&mut self, limit: Duration, take: impl FnOnce(ConsumerEvent<'_>)) -> bool {
-        self.tokens.push(self.native.client());
+        self.login.push(self.native.client());
         let Some(polled) = self.native.poll(limit) else { return false };
         let at = Instant::now();
         match polled {

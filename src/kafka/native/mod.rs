@@ -5,7 +5,8 @@
 //! time. Apart from this folder, the demo's embedded brokers and the version that the process reports use librdkafka.
 //!
 //! No admin request of librdkafka is ever sent, because these abort the process when a broker is sick. The `unsafe` calls
-//! of this folder find out whether a record may have been written, and read partitions without a consumer group.
+//! of this folder find out whether a record may have been written, read partitions without a consumer group, and hand over
+//! tokens and passwords.
 
 mod background;
 mod check;
@@ -15,6 +16,7 @@ mod context;
 mod describe;
 mod errors;
 mod listener;
+mod login_feed;
 mod producer;
 mod publisher;
 mod settings;

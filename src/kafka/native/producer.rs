@@ -18,12 +18,12 @@ use super::{
     describe::{describe, describe_failure},
     errors::{fault, refused},
     listener::Listener,
+    login_feed::LoginFeed,
     settings::producer_config,
-    token_feed::TokenFeed,
 };
 use crate::{
     config,
-    kafka::{Error, Fault, TokenSource},
+    kafka::{Access, Error, Fault},
 };
 
 /// The pause between two attempts to connect to a leader.
@@ -45,7 +45,7 @@ pub struct Record<'a> {
 /// The heartbeat producer. Sending never waits, and deliveries are reported on a thread of librdkafka.
 pub struct Producer<L: Listener> {
     native: ThreadedProducer<Context<L>>,
-    tokens: TokenFeed,
+    login: LoginFeed,
 }
 
 impl<L: Listener> Producer<L> {
@@ -53,17 +53,14 @@ impl<L: Listener> Producer<L> {
     ///
     /// # Errors
     /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
-    pub fn new(
-        cluster: &config::Cluster,
-        tokens: Option<&TokenSource>,
-        listener: Arc<L>,
-    ) -> Result<Self, Error> {
+    pub fn new(cluster: &config::Cluster, access: &Access, listener: Arc<L>) -> Result<Self, Error> {
         let context = Context::new(cluster, "produce", listener);
-        let native: Result<ThreadedProducer<_>, _> = producer_config(cluster).create_with_context(context);
+        let login = LoginFeed::new(access);
+        let config = producer_config(&access.newest(cluster));
+        let native: Result<ThreadedProducer<_>, _> = config.create_with_context(context);
         let native = native.map_err(|error| refused("the heartbeat producer", &error))?;
-        let tokens = TokenFeed::new(tokens);
-        tokens.push(native.client());
-        Ok(Self { native, tokens })
+        login.push(native.client());
+        Ok(Self { native, login })
     }
 
     /// Hands a record to the client without waiting. Every record that the client accepts is reported exactly once.
@@ -71,7 +68,7 @@ impl<L: Listener> Producer<L> {
     /// # Errors
     /// Why the client did not accept the record.
     pub fn send(&self, record: &Record<'_>, token: u64) -> Result<(), Fault> {
-        self.tokens.push(self.native.client());
+        self.login.push(self.native.client());
         let mut native = BaseRecord::<(), [u8], Box<u64>>::with_opaque_to(record.topic, Box::new(token))
             .partition(record.partition)
             .payload(record.payload);
@@ -99,7 +96,7 @@ impl<L: Listener> Producer<L> {
     /// # Errors
     /// When no broker answered in time.
     pub fn learn(&self, topic: &str, limit: Duration) -> Result<BTreeSet<i32>, Error> {
-        let left = self.tokens.push_first(self.native.client(), limit);
+        let left = self.login.push_first(self.native.client(), limit);
         describe(self.native.client(), topic, left)
     }
 
@@ -111,7 +108,7 @@ impl<L: Listener> Producer<L> {
     pub fn connect(&self, topic: &str, partition: i32, limit: Duration) -> Result<(), Error> {
         let end = Instant::now() + limit;
         loop {
-            self.tokens.push(self.native.client());
+            self.login.push(self.native.client());
             let left = end.saturating_duration_since(Instant::now());
             let Err(error) = self.native.client().fetch_watermarks(topic, partition, left) else {
                 return Ok(());

@@ -6,9 +6,8 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientContext,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
-    error::KafkaResult,
     producer::{FutureProducer, FutureRecord, Producer as _},
 };
 
@@ -16,12 +15,12 @@ use super::{
     background::run_aside,
     describe::describe_failure,
     errors::{fault, refused},
+    login_feed::LoginFeed,
     settings::producer_config,
-    token_feed::TokenFeed,
 };
 use crate::{
-    config,
-    kafka::{Error, Fault, TokenSource},
+    config::{self, Properties},
+    kafka::{Access, Error, Fault, access::is_same_tls},
     sync::lock,
     text::Chain,
 };
@@ -34,17 +33,20 @@ const REPLACEMENT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A producer whose caller waits for each acknowledgement.
 pub struct Publisher {
-    tokens: Option<Arc<TokenSource>>,
-    settings: ClientConfig,
-    cluster: String,
+    access: Access,
+    cluster: config::Cluster,
+    /// A record that is not acknowledged within this time has failed.
+    limit: Duration,
     current: Mutex<CurrentClient>,
 }
 
 /// The client, and when it was last replaced.
 struct CurrentClient {
     client: FutureProducer<QuietContext>,
-    feed: TokenFeed,
-    /// `None` if the first client is still in use.
+    login: LoginFeed,
+    /// The properties that the client was made with.
+    properties: Arc<Properties>,
+    /// The last attempt to replace the client. `None` if there was none.
     replaced_at: Option<Instant>,
 }
 
@@ -62,8 +64,30 @@ impl ClientContext for QuietContext {
     }
 }
 
-fn make(settings: &ClientConfig) -> KafkaResult<FutureProducer<QuietContext>> {
-    FutureProducer::from_config_and_context(settings, QuietContext)
+impl CurrentClient {
+    /// Makes a client with the newest properties. It does not connect yet.
+    fn new(access: &Access, cluster: &config::Cluster, limit: Duration) -> Result<Self, Error> {
+        let (login, properties) = (LoginFeed::new(access), access.properties());
+        let mut settings = producer_config(&access.newest(cluster));
+        settings.set("message.timeout.ms", limit.as_millis().to_string());
+        // A missing topic is reported after five seconds instead of librdkafka's 30 seconds.
+        settings.set("topic.metadata.propagation.max.ms", "5000");
+        settings.set("statistics.interval.ms", "0");
+        settings.remove("linger.ms");
+        let client = FutureProducer::from_config_and_context(&settings, QuietContext)
+            .map_err(|error| refused("the publisher of findings", &error))?;
+        login.push(client.client());
+        Ok(Self { client, login, properties, replaced_at: None })
+    }
+
+    /// Why the client has to be replaced. `None` if it can go on.
+    fn reason(&self, access: &Access) -> Option<String> {
+        let failure = describe_failure(self.client.client());
+        failure.map(|failure| format!("replaces the one that failed: {failure}")).or_else(|| {
+            let is_same = is_same_tls(&self.properties, &access.properties());
+            (!is_same).then(|| "uses the renewed certificates".to_owned())
+        })
+    }
 }
 
 impl Publisher {
@@ -71,56 +95,43 @@ impl Publisher {
     ///
     /// # Errors
     /// Settings that librdkafka refuses.
-    pub fn new(
-        cluster: &config::Cluster,
-        tokens: Option<Arc<TokenSource>>,
-        limit: Duration,
-    ) -> Result<Self, Error> {
-        let mut settings = producer_config(cluster);
-        settings.set("message.timeout.ms", limit.as_millis().to_string());
-        // A missing topic is reported after five seconds instead of librdkafka's 30 seconds.
-        settings.set("topic.metadata.propagation.max.ms", "5000");
-        settings.set("statistics.interval.ms", "0");
-        settings.remove("linger.ms");
-        let client = make(&settings).map_err(|error| refused("the publisher of findings", &error))?;
-        let feed = TokenFeed::new(tokens.as_deref());
-        let current = Mutex::new(CurrentClient { client, feed, replaced_at: None });
-        Ok(Self { tokens, settings, cluster: cluster.name.clone(), current })
+    pub fn new(cluster: &config::Cluster, access: Access, limit: Duration) -> Result<Self, Error> {
+        let current = Mutex::new(CurrentClient::new(&access, cluster, limit)?);
+        Ok(Self { access, cluster: cluster.clone(), limit, current })
     }
 
-    /// The client. A client with a fatal error is replaced first.
+    /// The client. A client with a fatal error, or with older certificates, is replaced first.
     fn client(&self) -> FutureProducer<QuietContext> {
         let mut current = lock(&self.current);
-        current.feed.push(current.client.client());
-        let Some(failure) = describe_failure(current.client.client()) else { return current.client.clone() };
-        if current.replaced_at.is_some_and(|at| at.elapsed() < REPLACEMENT_INTERVAL) {
+        current.login.push(current.client.client());
+        let is_recent = current.replaced_at.is_some_and(|at| at.elapsed() < REPLACEMENT_INTERVAL);
+        let Some(reason) = current.reason(&self.access).filter(|_| !is_recent) else {
             return current.client.clone();
-        }
-        current.replaced_at = Some(Instant::now());
-        let cluster = &self.cluster;
-        match make(&self.settings) {
+        };
+        let cluster = &self.cluster.name;
+        match CurrentClient::new(&self.access, &self.cluster, self.limit) {
             Ok(fresh) => {
-                tracing::warn!(
-                    cluster,
-                    "another publisher of findings replaces the one that failed: {failure}"
-                );
-                let old = std::mem::replace(&mut current.client, fresh);
-                current.feed = TokenFeed::new(self.tokens.as_deref());
-                current.feed.push(current.client.client());
-                // Closing a client may block.
-                run_aside(move || drop(old));
+                tracing::info!(cluster, "another publisher of findings {reason}");
+                let old = std::mem::replace(&mut *current, fresh).client;
+                let limit = self.limit;
+                // Closing a client may block, and its records in flight are not lost.
+                run_aside(move || {
+                    if let Err(error) = old.flush(limit) {
+                        tracing::debug!("the publisher: {error}");
+                    }
+                });
             }
             Err(error) => {
-                let error = refused("the publisher of findings", &error);
                 tracing::error!(cluster, "another publisher of findings cannot be made: {}", Chain(&error));
             }
         }
+        current.replaced_at = Some(Instant::now());
         current.client.clone()
     }
 
-    /// Sets the newest token, if the client does not have it yet. A client without records keeps its connections, and logs
-    /// in again when they end.
-    pub fn renew_token(&self) {
+    /// Hands over the newest credentials, if the client does not have them yet. A client without records keeps its
+    /// connections, and logs in again when they end.
+    pub fn renew_credentials(&self) {
         drop(self.client());
     }
 
@@ -129,7 +140,7 @@ impl Publisher {
     /// # Errors
     /// Why the record was not acknowledged.
     pub async fn publish(&self, topic: &str, key: &str, payload: &str) -> Result<(), Fault> {
-        if let Some(tokens) = &self.tokens {
+        if let Some(tokens) = self.access.tokens() {
             // Without a token the record would wait in the client until its deadline.
             tokens.token((Instant::now() + TOKEN_LIMIT).into()).await.map_err(|error| error.fault())?;
         }

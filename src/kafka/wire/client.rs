@@ -6,12 +6,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::{Endpoint, counters::Counters, settings::Settings};
 use crate::{
     config::Properties,
-    kafka::{Credential, PropertyError, TokenSource},
+    kafka::{
+        Access, Credential, PropertyError, TokenSource,
+        credentials::{Credentials, is_oauth},
+    },
 };
 
 /// The largest number of name lookups of one cluster at the same time. Each lookup blocks one of the runtime's 512
@@ -21,7 +24,15 @@ const MAX_LOOKUPS: usize = 16;
 /// The wire client of one cluster: its settings, and the state that all its connections share.
 #[derive(Debug)]
 pub struct Client {
-    pub(super) settings: Settings,
+    /// The name of the cluster.
+    cluster: String,
+    bootstrap: Vec<Endpoint>,
+    /// The source of tokens, which stays the same when credentials are renewed.
+    tokens: Option<Arc<TokenSource>>,
+    /// The settings of the next session.
+    settings: watch::Sender<Arc<Settings>>,
+    /// The properties of librdkafka's clients.
+    properties: watch::Sender<Arc<Properties>>,
     /// One permit for each name lookup that may run at the same time.
     pub(super) lookups: Arc<Semaphore>,
     pub(super) counters: Arc<Counters>,
@@ -35,27 +46,75 @@ impl Client {
     /// Every property that cannot be used.
     pub fn from_properties(cluster: &str, properties: &Properties) -> Result<Self, Vec<PropertyError>> {
         let settings = Settings::parse(cluster, properties)?;
-        Ok(Self { settings, lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)), counters: Arc::default() })
+        Ok(Self::new(cluster, settings, Arc::new(Semaphore::new(MAX_LOOKUPS)), Arc::default()))
+    }
+
+    fn new(cluster: &str, settings: Settings, lookups: Arc<Semaphore>, counters: Arc<Counters>) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            bootstrap: settings.bootstrap.clone(),
+            tokens: settings.sasl.as_ref().and_then(Credentials::tokens).cloned(),
+            properties: watch::Sender::new(settings.properties.clone()),
+            settings: watch::Sender::new(Arc::new(settings)),
+            lookups,
+            counters,
+        }
+    }
+
+    /// A client of the same cluster with other credentials, for trying them out. It shares the counters and the limits of
+    /// this client. Reads the files that the properties name.
+    ///
+    /// # Errors
+    /// Every property that cannot be used.
+    pub(in crate::kafka) fn with(&self, properties: &Properties) -> Result<Self, Vec<PropertyError>> {
+        let settings = Settings::parse(&self.cluster, properties)?;
+        Ok(Self::new(&self.cluster, settings, self.lookups.clone(), self.counters.clone()))
+    }
+
+    /// Uses the credentials of another client of the same cluster for the next session. Open sessions go on.
+    pub(in crate::kafka) fn adopt(&self, other: &Self) {
+        let mut settings = other.settings().as_ref().clone();
+        if let (Some(tokens), Some(fresh)) = (&self.tokens, &other.tokens) {
+            let (used, newest) = (self.settings(), &settings.properties);
+            if !is_same_oauth(&used.properties, newest) {
+                tokens.adopt(fresh);
+            }
+            settings.sasl = Some(Credentials::Token(tokens.clone()));
+        }
+        let properties = settings.properties.clone();
+        self.settings.send_replace(Arc::new(settings));
+        self.properties.send_replace(properties);
+    }
+
+    /// The settings of the next session.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        self.settings.borrow().clone()
+    }
+
+    /// What librdkafka's clients log in with.
+    pub fn access(&self) -> Access {
+        Access::new(self.properties.subscribe(), self.tokens.clone())
     }
 
     /// The bootstrap servers, in the order of the configuration.
     pub fn bootstrap(&self) -> &[Endpoint] {
-        &self.settings.bootstrap
+        &self.bootstrap
     }
 
     /// The source of the tokens with which both Kafka clients log in. `None` for a login without tokens.
     pub fn tokens(&self) -> Option<&Arc<TokenSource>> {
-        self.settings.sasl.as_ref()?.tokens()
+        self.tokens.as_ref()
     }
 
     /// The credential that is renewed while the client runs, with what is counted of it. `None` for a login without one.
     pub fn credential(&self) -> Option<Credential> {
-        self.settings.sasl.as_ref()?.credential()
+        self.settings.borrow().sasl.as_ref()?.credential()
     }
 
-    /// The earliest expiry in the chain of the client's own certificate. `None` if the client has no certificate.
+    /// The earliest expiry in the chain of the client's own certificate that is in use. `None` if the client has no
+    /// certificate.
     pub fn own_certificate_expiry(&self) -> Option<SystemTime> {
-        self.settings.tls.as_ref()?.own_expiry()
+        self.settings.borrow().tls.as_ref()?.own_expiry()
     }
 
     /// The number of connections that ended because the peer broke the protocol, since the start. Connections on which
@@ -74,4 +133,13 @@ impl Client {
     pub fn throttled(&self) -> BTreeMap<String, Duration> {
         self.counters.throttled()
     }
+}
+
+/// Whether two sets of properties get their tokens from the same source.
+fn is_same_oauth(one: &Properties, other: &Properties) -> bool {
+    fn oauth(properties: &Properties) -> impl Iterator<Item = (&str, &str)> {
+        let all = properties.0.iter().map(|(key, property)| (key.as_str(), property.value.as_str()));
+        all.filter(|(key, _)| is_oauth(key))
+    }
+    oauth(one).eq(oauth(other))
 }

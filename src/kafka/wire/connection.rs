@@ -64,7 +64,7 @@ impl Connection {
         tokio::spawn(socket::drive(stream, requests, Arc::clone(&pending)));
         Self(Arc::new(Handle {
             peer,
-            client_id: StrBytes::from_string(client.settings.client_id.clone()),
+            client_id: StrBytes::from_string(client.settings().client_id.clone()),
             versions: OnceLock::new(),
             used_until: OnceLock::new(),
             next_id: AtomicI32::new(1),

@@ -4,6 +4,8 @@
 //! secure themselves differently would measure two different clusters. All other unknown properties concern librdkafka
 //! alone and are ignored here.
 
+use std::sync::Arc;
+
 use super::{Endpoint, endpoint::AddressFamily, tls::Tls};
 use crate::{
     config::Properties,
@@ -52,6 +54,8 @@ pub(super) struct Settings {
     pub(super) tls: Option<Tls>,
     /// `None` for sessions without a login.
     pub(super) sasl: Option<Credentials>,
+    /// The properties that were read, with the texts of the files of certificates and keys.
+    pub(super) properties: Arc<Properties>,
 }
 
 impl Settings {
@@ -71,7 +75,8 @@ impl Settings {
         if reader.has_errors() {
             return Err(reader.into_errors());
         }
-        Ok(Self { bootstrap, client_id, family, tls, sasl })
+        let properties = Arc::new(reader.in_memory());
+        Ok(Self { bootstrap, client_id, family, tls, sasl, properties })
     }
 }
 

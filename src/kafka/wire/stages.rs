@@ -88,7 +88,8 @@ struct SessionOpener<'a> {
 impl SessionOpener<'_> {
     async fn open(&mut self) -> Result<Connection, Error> {
         let Self { client, endpoint, deadline, .. } = *self;
-        let login = match &client.settings.sasl {
+        let settings = client.settings();
+        let login = match &settings.sasl {
             None => None,
             Some(credentials) => Some(sasl::Login::prepare(credentials, &endpoint.host, deadline).await?),
         };
@@ -96,7 +97,7 @@ impl SessionOpener<'_> {
         let stream = self.stage(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
         self.address = stream.peer_addr().ok().map(|address| address.ip());
         let peer = endpoint.to_string();
-        let connection = match &client.settings.tls {
+        let connection = match &settings.tls {
             None => Connection::new(stream, peer, client),
             Some(tls) => {
                 let seen = tls::SeenExpiry::default();
@@ -181,7 +182,8 @@ fn of_family(
     endpoint: &Endpoint,
     mut addresses: Vec<SocketAddr>,
 ) -> Result<Vec<SocketAddr>, Error> {
-    addresses.retain(|address| client.settings.family.allows(address.ip()));
+    let settings = client.settings();
+    addresses.retain(|address| settings.family.allows(address.ip()));
     if addresses.is_empty() {
         let words = "the name has no address of the wanted family";
         return Err(Error::new(Fault::Dns, endpoint.to_string()).because(words));

@@ -212,7 +212,9 @@ fn roots(reader: &mut PropertyReader<'_>) -> Option<RootCertStore> {
     let texts: Vec<Vec<u8>> = match folder {
         Some(folder) => {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            entries.filter_map(|entry| fs::read(entry.path()).ok()).collect()
+            let texts: Vec<_> = entries.filter_map(|entry| fs::read(entry.path()).ok()).collect();
+            reader.note_text("ssl.ca", texts.join(&b'\n'));
+            texts
         }
         None => vec![reader.pem("ssl.ca")?],
     };

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     assignment::Assignment,
     callbacks::ClientCallbacks,
+    handover::Handover,
     ledger::{Event, Leader},
     readiness::{Readiness, ReadySignal},
     renewal::Renewal,
@@ -89,6 +90,7 @@ pub(super) struct Follower {
     /// Notified when librdkafka gave a client up for good.
     pub(super) failed: Arc<Notify>,
     pub(super) repair: Repair,
+    pub(super) handover: Handover,
     pub(super) signals: sync::mpsc::UnboundedReceiver<ReadySignal>,
     /// The sender of signals for the threads that connect the producer.
     pub(super) signal: sync::mpsc::UnboundedSender<ReadySignal>,
@@ -119,6 +121,7 @@ impl Follower {
                         self.repair();
                         break;
                     }
+                    step = self.handover.next() => self.hand_over(step),
                     changed = self.metadata.changed() => if changed.is_err() { return } else { break },
                     () = time::sleep_until(retry.into()), if incomplete => break,
                     Some(signal) = self.signals.recv() => self.release(signal),
@@ -209,7 +212,7 @@ impl Follower {
         let mut assignment = Assignment {
             offsets: BTreeMap::new(),
             leaders_moved: false,
-            topic_recreated: self.progress.recreated,
+            renewal: self.progress.recreated.then_some(Renewal::ConsumerForNewTopic),
             consumer: self.readiness.consumer(),
         };
         let mut faults = BTreeMap::new();
@@ -229,7 +232,7 @@ impl Follower {
         faults
     }
 
-    fn assign(&self, assignment: Assignment) {
+    pub(super) fn assign(&self, assignment: Assignment) {
         if self.assignments.send(assignment).is_err() {
             tracing::debug!("the consumer has stopped");
         }
@@ -277,7 +280,7 @@ impl Follower {
         self.assign(Assignment {
             offsets: BTreeMap::new(),
             leaders_moved: true,
-            topic_recreated: false,
+            renewal: None,
             consumer: self.readiness.consumer(),
         });
         if let Err(fault) = self.producer_learns().await {

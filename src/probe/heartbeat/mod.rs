@@ -4,7 +4,7 @@
 //! - `sending_thread` and `reading_thread` own the two librdkafka clients. `callbacks` forwards their reports.
 //! - [`ledger`] does the accounting: a pure state machine, which `ledger_thread` feeds with events.
 //! - `follower` decides which partitions get heartbeats, `readiness` decides when they begin, and `repair` and
-//!   `replacement` replace a failed producer.
+//!   `replacement` replace a failed producer. `handover` replaces both clients when their certificates are renewed.
 //! - [`threads`] starts and stops all of them, and `snapshot` is what they publish.
 
 mod assignment;
@@ -12,6 +12,7 @@ mod bad_log;
 mod callbacks;
 mod descriptors;
 mod follower;
+mod handover;
 mod id;
 pub mod ledger;
 mod ledger_thread;

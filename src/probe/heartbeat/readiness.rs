@@ -102,6 +102,12 @@ impl Readiness {
         }
     }
 
+    /// The producer was replaced by another that is connected to the leaders of these partitions already: nothing is held.
+    pub(super) fn hand_over_producer(&mut self, connected: impl IntoIterator<Item = i32>) {
+        self.producer += 1;
+        self.connected.extend(connected);
+    }
+
     /// Both clients were replaced: all partitions are held again.
     pub(super) fn renew(&mut self, now: Instant) {
         self.consumer += 1;
@@ -202,6 +208,19 @@ mod tests {
         assert_eq!(readiness.hold(0), hold);
         readiness.note(fetched(1, 0));
         assert_eq!(readiness.hold(0), None);
+    }
+
+    #[test]
+    fn producer_that_is_handed_over_holds_nothing_and_ends_the_hold_of_its_partitions() {
+        let begun = Instant::now();
+        let mut readiness = Readiness::new(begun, GRACE);
+        readiness.add_partitions([0, 1].into_iter(), begun);
+        for partition in [0, 1] {
+            readiness.note(fetched(0, partition));
+        }
+        readiness.note(connected(0, 0));
+        readiness.hand_over_producer([1]);
+        assert_eq!((readiness.hold(0), readiness.hold(1)), (None, None));
     }
 
     #[test]

@@ -9,18 +9,29 @@ pub enum Renewal {
     ProducerForNewTopic,
     /// The producer was replaced, because librdkafka gave it up after a fatal error.
     FailedProducer,
+    /// The consumer was replaced, because the certificates are renewed.
+    ConsumerWithNewCertificates,
+    /// The producer was replaced, because the certificates are renewed.
+    ProducerWithNewCertificates,
 }
 
 impl Renewal {
     /// Every kind of renewal, in the order of the counts in a snapshot.
-    pub const ALL: [Renewal; 3] =
-        [Renewal::ConsumerForNewTopic, Renewal::ProducerForNewTopic, Renewal::FailedProducer];
+    pub const ALL: [Renewal; 5] = [
+        Renewal::ConsumerForNewTopic,
+        Renewal::ProducerForNewTopic,
+        Renewal::FailedProducer,
+        Renewal::ConsumerWithNewCertificates,
+        Renewal::ProducerWithNewCertificates,
+    ];
 
     /// The client that was replaced, as a label value.
     pub fn client(self) -> &'static str {
         match self {
-            Renewal::ConsumerForNewTopic => "consumer",
-            Renewal::ProducerForNewTopic | Renewal::FailedProducer => "producer",
+            Renewal::ConsumerForNewTopic | Renewal::ConsumerWithNewCertificates => "consumer",
+            Renewal::ProducerForNewTopic | Renewal::FailedProducer | Renewal::ProducerWithNewCertificates => {
+                "producer"
+            }
         }
     }
 
@@ -29,6 +40,9 @@ impl Renewal {
         match self {
             Renewal::ConsumerForNewTopic | Renewal::ProducerForNewTopic => "topic_recreated",
             Renewal::FailedProducer => "fatal_error",
+            Renewal::ConsumerWithNewCertificates | Renewal::ProducerWithNewCertificates => {
+                "certificate_renewed"
+            }
         }
     }
 }

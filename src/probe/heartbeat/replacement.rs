@@ -1,13 +1,18 @@
-//! How the follower replaces the producer.
+//! How the follower replaces the producer: one that failed, and one with older certificates.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{
+    assignment::Assignment,
     follower::{FINISH, Follower},
+    handover::{Prepared, Producer, RENEWAL, Step},
     ledger::Event,
     renewal::Renewal,
 };
-use crate::text::Chain;
+use crate::{
+    kafka::{Error, native},
+    text::Chain,
+};
 
 impl Follower {
     /// Plans the replacement of the producer if librdkafka gave it up and no replacement is planned yet.
@@ -58,6 +63,71 @@ impl Follower {
                     Chain(&error)
                 );
             }
+        }
+    }
+
+    /// Takes one step of a handover.
+    pub(super) fn hand_over(&mut self, step: Step) {
+        match step {
+            Step::Plan => _ = self.handover.attempts.plan(Instant::now(), RENEWAL),
+            Step::Prepare => self.prepare(),
+            // A producer with older certificates than the newest one is dropped.
+            Step::Finish(prepared) if prepared.number != self.handover.made => {
+                native::run_aside(move || drop(prepared));
+            }
+            Step::Finish(Prepared { producer, reached, .. }) => match reached {
+                Ok(partitions) => self.take_over(producer, partitions),
+                Err(error) => {
+                    native::run_aside(move || drop(producer));
+                    self.plan_another_attempt(&error);
+                }
+            },
+        }
+    }
+
+    /// Makes a producer, which connects to every leader on a thread of its own.
+    fn prepare(&mut self) {
+        self.handover.attempts.begin(Instant::now());
+        self.handover.made += 1;
+        match (self.make_producer)() {
+            Ok(producer) => {
+                self.handover.prepare(producer, self.topic.clone(), self.progress.leaders.clone());
+            }
+            Err(error) => self.plan_another_attempt(&error),
+        }
+    }
+
+    /// Sends with the new producer from now on, and lets the reading thread prepare a new consumer.
+    fn take_over(&mut self, producer: Arc<Producer>, partitions: Vec<i32>) {
+        let cluster = &self.cluster;
+        tracing::info!(cluster, "a producer of heartbeats with the renewed certificates takes over");
+        self.readiness.hand_over_producer(partitions);
+        let old = self.producer.send_replace(producer);
+        let limit = self.handover.finish;
+        native::run_aside(move || old.finish(limit));
+        if self.events.send(Event::Renewed(RENEWAL)).is_err() {
+            tracing::debug!("the ledger has stopped");
+        }
+        self.publish_holds();
+        self.assign(Assignment {
+            offsets: BTreeMap::new(),
+            leaders_moved: false,
+            renewal: Some(Renewal::ConsumerWithNewCertificates),
+            consumer: self.readiness.consumer(),
+        });
+    }
+
+    fn plan_another_attempt(&mut self, error: &Error) {
+        let attempts = &mut self.handover.attempts;
+        let seconds = attempts.plan(Instant::now(), RENEWAL).as_secs();
+        if attempts.is_logged() {
+            tracing::warn!(
+                cluster = self.cluster,
+                fault = error.fault().as_str(),
+                "the heartbeat clients cannot connect with the renewed certificates and those before go on, the next \
+                 attempt is in {seconds} s: {}",
+                Chain(error)
+            );
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{
     callbacks::ClientCallbacks,
     descriptors::Descriptors,
     follower::{Follower, LONGEST_GRACE, MakeProducer},
+    handover::Handover,
     ledger::{Event, Ledger, Settings},
     ledger_thread::LedgerThread,
     lockout::Lockout,
@@ -37,7 +38,7 @@ use super::{
 use crate::{
     cluster::metadata,
     config,
-    kafka::{Error, Fault, TokenSource, native, wire},
+    kafka::{Access, Error, Fault, native, wire},
     latency::Bounds,
     task::Latest,
 };
@@ -105,7 +106,7 @@ impl Heartbeats {
             awake: begin.instant,
             stall_watch: StallWatch::of_process(),
             descriptors: Descriptors::new(begin.instant),
-            lockout: Lockout::new(inputs.wire.tokens().cloned(), begin.instant),
+            lockout: Lockout::new(inputs.wire.access().tokens().cloned(), begin.instant),
             log: BadLog::new(inputs.cluster.name.as_str().into(), settings.instance.clone()),
             traces: inputs.traces.clone(),
             topic: settings.topic.as_str().into(),
@@ -124,12 +125,13 @@ impl Heartbeats {
         let cluster = inputs.cluster.name.clone();
         let failed = Arc::new(Notify::new());
         let callbacks = Arc::new(ClientCallbacks { events: self.events.clone(), failed: failed.clone() });
-        let tokens = inputs.wire.tokens().cloned();
-        let make_producer = producer_factory(&inputs.cluster, tokens.clone(), &callbacks);
+        let access = inputs.wire.access();
+        let handover = Handover::new(access.clone(), settings.deadline);
+        let make_producer = producer_factory(&inputs.cluster, &access, &callbacks);
         let (publish_producer, producer) = watch::channel(Arc::new(make_producer()?));
         let make_consumer = {
             let cluster = inputs.cluster.clone();
-            move || native::Consumer::new(&cluster, tokens.as_deref(), callbacks.clone())
+            move || native::Consumer::new(&cluster, &access, callbacks.clone())
         };
         let consumer = make_consumer()?;
         let begun = Instant::now();
@@ -155,6 +157,7 @@ impl Heartbeats {
             readiness: Readiness::new(begun, grace),
             failed,
             repair: Repair::default(),
+            handover,
             signals,
             signal: signal.clone(),
         };
@@ -236,12 +239,11 @@ impl Heartbeats {
 /// A closure that creates producers of heartbeats.
 fn producer_factory(
     cluster: &Arc<config::Cluster>,
-    tokens: Option<Arc<TokenSource>>,
+    access: &Access,
     callbacks: &Arc<ClientCallbacks>,
 ) -> MakeProducer {
-    let cluster = cluster.clone();
-    let callbacks = callbacks.clone();
-    Box::new(move || native::Producer::new(&cluster, tokens.as_deref(), callbacks.clone()))
+    let (cluster, access, callbacks) = (cluster.clone(), access.clone(), callbacks.clone());
+    Box::new(move || native::Producer::new(&cluster, &access, callbacks.clone()))
 }
 
 /// Waits for a blocking piece of work.

@@ -200,6 +200,11 @@ impl Kafka {
         self.identity("client")
     }
 
+    /// A certificate with which the one of [`Kafka::client_cert_paths`] is renewed: it is valid until five days from now.
+    pub(crate) fn renewed_client_cert_paths(&self) -> IdentityPaths {
+        self.identity("renewed-client")
+    }
+
     /// A client's certificate that the brokers do not trust.
     pub(crate) fn untrusted_client_cert_paths(&self) -> IdentityPaths {
         self.identity("untrusted-client")
@@ -401,5 +406,6 @@ fn write_certificates(folder: &Path) {
     let server = authority.server(30 * DAY);
     fs::write(folder.join("broker-keystore.pem"), format!("{}{}", server.key, server.certificate)).unwrap();
     authority.client("heartbeat").write(folder, "client");
+    authority.client_for("heartbeat", 5 * DAY).write(folder, "renewed-client");
     stranger.client("heartbeat").write(folder, "untrusted-client");
 }

@@ -18,7 +18,7 @@ use super::{
     candidates::CandidateOrder,
 };
 use crate::{
-    kafka::{BrokerId, Error, Fault, TokenSource},
+    kafka::{Access, BrokerId, Error, Fault},
     sync::lock,
 };
 
@@ -69,9 +69,21 @@ impl Cluster {
         Self::new(self.client.clone(), timeout)
     }
 
-    /// The source of the tokens with which both Kafka clients log in. `None` for a login without tokens.
-    pub fn tokens(&self) -> Option<&Arc<TokenSource>> {
-        self.client.tokens()
+    /// What librdkafka's clients of the same cluster log in with.
+    pub fn access(&self) -> Access {
+        self.client.access()
+    }
+
+    /// The client that opens the sessions.
+    pub(in crate::kafka) fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// The addresses of the brokers in the last metadata, and then the bootstrap servers.
+    pub(in crate::kafka) fn endpoints(&self) -> Vec<Endpoint> {
+        let mut endpoints: Vec<_> = self.state().brokers.values().cloned().collect();
+        endpoints.extend(self.client.bootstrap().iter().cloned());
+        endpoints
     }
 
     /// The limit for one request.

@@ -1,0 +1,195 @@
+//! Certificates, keys, CA certificates, passwords and client secrets of one cluster that another program renews while the
+//! service runs.
+//!
+//! The files are read again when their contents change. Renewed credentials are used for the next session once a broker
+//! has accepted them, and open sessions go on. Until then the credentials in use stay in use, so it does not matter
+//! whether a password changes first on the brokers or first in its file.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Error, Fault, PropertyError, native,
+    wire::{self, Client, Cluster},
+};
+use crate::{
+    backoff,
+    config::{self, Problem, Properties},
+    files::{Checked, FileSet},
+    text::Chain,
+};
+
+/// The pause between two checks of the files.
+const INTERVAL: Duration = Duration::from_secs(3);
+
+/// The longest pause between two attempts to log in with credentials that no broker accepted so far.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The largest number of brokers that one attempt asks.
+const BROKERS: usize = 5;
+
+/// The renewal of the credentials of one cluster.
+pub struct Rotation {
+    cluster: Arc<config::Cluster>,
+    wire: Arc<Cluster>,
+    files: FileSet<Client>,
+    /// Credentials that no broker accepted so far. `None` if the credentials in use are those of the files.
+    pending: Option<Pending>,
+    /// Whether the file system did not answer at the last check.
+    is_hung: bool,
+}
+
+/// Credentials that no broker accepted so far.
+struct Pending {
+    client: Client,
+    /// The next attempt.
+    due: Instant,
+    /// The number of attempts that failed.
+    failures: u32,
+    /// The fault that was logged last.
+    logged: Option<Fault>,
+}
+
+/// The result of an attempt to log in.
+enum Attempt {
+    Accepted,
+    /// A broker, or the identity provider, refused the credentials.
+    Refused(Error),
+    /// No broker answered, so nothing is known about the credentials.
+    Unanswered(Error),
+}
+
+impl Rotation {
+    /// The renewal for a cluster. `None` if the properties of the cluster name no file.
+    pub fn new(cluster: Arc<config::Cluster>, wire: Arc<Cluster>) -> Option<Self> {
+        let paths = paths(&cluster);
+        let files = FileSet::new(paths);
+        (!files.is_empty()).then_some(Self { cluster, wire, files, pending: None, is_hung: false })
+    }
+
+    /// Watches the files until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(INTERVAL) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.turn() => {}
+            }
+        }
+    }
+
+    /// Checks the files once, and tries out the credentials that are not in use yet.
+    async fn turn(&mut self) {
+        let (cluster, client) = (self.cluster.clone(), self.wire.client().clone());
+        let checked = self.files.check(move || read(&cluster, &client)).await;
+        let name = self.cluster.name.as_str();
+        let was_hung = std::mem::replace(&mut self.is_hung, matches!(checked, Checked::Hung));
+        match checked {
+            Checked::Same => {}
+            Checked::Changed(client) => {
+                let is_used = client.access().properties() == self.wire.client().access().properties();
+                self.pending = (!is_used).then(|| Pending::new(client));
+            }
+            Checked::Unusable(reason) => {
+                self.pending = None;
+                tracing::warn!(
+                    cluster = name,
+                    "the renewed credentials cannot be used and those read before stay in use: {reason}"
+                );
+            }
+            Checked::Hung if was_hung => {}
+            Checked::Hung => tracing::warn!(
+                cluster = name,
+                "the files of certificates and passwords cannot be read: the file system does not answer"
+            ),
+        }
+        let is_due = self.pending.as_ref().is_some_and(|pending| pending.due <= Instant::now());
+        if is_due && let Some(pending) = self.pending.take() {
+            self.pending = self.try_out(pending).await;
+        }
+    }
+
+    /// Logs in with credentials, and uses them if a broker accepts them. Otherwise returns them for the next attempt.
+    async fn try_out(&self, mut pending: Pending) -> Option<Pending> {
+        let cluster = self.cluster.name.as_str();
+        let error = match self.attempt(&pending.client).await {
+            Attempt::Accepted => {
+                self.wire.client().adopt(&pending.client);
+                tracing::info!(cluster, "the renewed credentials are used for the next sessions");
+                return None;
+            }
+            Attempt::Refused(error) => error,
+            Attempt::Unanswered(error) => {
+                tracing::debug!(cluster, "the renewed credentials were not tried: {}", Chain(&error));
+                pending.due = Instant::now() + INTERVAL;
+                return Some(pending);
+            }
+        };
+        let fault = error.fault();
+        if pending.logged.replace(fault) != Some(fault) {
+            tracing::warn!(
+                cluster,
+                fault = fault.as_str(),
+                hint = fault.hint(),
+                "the renewed credentials are refused and those read before stay in use: {}",
+                Chain(&error)
+            );
+        }
+        pending.failures = pending.failures.saturating_add(1);
+        pending.due = Instant::now() + backoff::pause(INTERVAL, LONGEST_PAUSE, pending.failures);
+        Some(pending)
+    }
+
+    /// Opens a session with the first broker that answers, and closes it.
+    async fn attempt(&self, client: &Client) -> Attempt {
+        let mut last = Error::new(Fault::NotReady, "no broker is known");
+        for endpoint in self.wire.endpoints().iter().take(BROKERS) {
+            let opening = wire::open(client, endpoint, self.wire.timeout()).await;
+            let Err(error) = opening.result else { return Attempt::Accepted };
+            let is_answered = opening.address.is_some() && error.fault() != Fault::Timeout;
+            if is_answered || error.fault().is_ours() {
+                return Attempt::Refused(error);
+            }
+            last = error;
+        }
+        Attempt::Unanswered(last)
+    }
+}
+
+impl Pending {
+    fn new(client: Client) -> Self {
+        Self { client, due: Instant::now(), failures: 0, logged: None }
+    }
+}
+
+/// The files and folders that the properties of a cluster name.
+fn paths(cluster: &config::Cluster) -> Vec<PathBuf> {
+    let named = cluster.kafka.0.iter().filter(|(key, _)| key.ends_with(".location"));
+    let named =
+        named.map(|(_, property)| property.value.as_str()).filter(|path| !["", "probe"].contains(path));
+    named.map(PathBuf::from).chain(cluster.kafka_secrets.paths().map(PathBuf::from)).collect()
+}
+
+/// Reads the credentials and checks that both Kafka clients can use them.
+///
+/// # Errors
+/// Everything that is wrong, each with its place.
+fn read(cluster: &config::Cluster, client: &Client) -> Result<Client, String> {
+    let properties = cluster.kafka_secrets.reread_all(&cluster.kafka).map_err(|problems| {
+        words(problems.iter().map(|Problem { place, message }| format!("{place}: {message}")))
+    })?;
+    let refused = |errors: &[PropertyError]| words(errors.iter().map(PropertyError::to_string));
+    let read = client.with(&properties).map_err(|errors| refused(&errors))?;
+    let together: Properties = read.access().properties().as_ref().clone();
+    let errors = native::check_together(&config::Cluster { kafka: together, ..cluster.clone() });
+    if errors.is_empty() { Ok(read) } else { Err(refused(&errors)) }
+}
+
+fn words(all: impl Iterator<Item = String>) -> String {
+    all.collect::<Vec<_>>().join("; ")
+}
