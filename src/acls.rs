@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::{Value, json};
+
 use crate::config::{Cluster, Config};
 
 /// The platform for which the permissions are written.
@@ -13,6 +15,8 @@ pub enum Format {
     Confluent,
     /// Strimzi's `KafkaUser`.
     Strimzi,
+    /// An IAM policy, for MSK with IAM.
+    MskIam,
 }
 
 /// The resource that a permission is for.
@@ -86,6 +90,9 @@ fn grants(config: &Config, cluster: &Cluster) -> Vec<Grant> {
 
 /// The permissions for every cluster of a configuration. The principal is the configured user, unless another is given.
 pub fn acls(config: &Config, format: Format, principal: Option<&str>) -> String {
+    if format == Format::MskIam {
+        return msk_iam(config);
+    }
     let mut text = String::new();
     for (number, cluster) in config.clusters.iter().enumerate() {
         let separator = if number > 0 && format == Format::Strimzi { "---\n" } else { "" };
@@ -96,6 +103,8 @@ pub fn acls(config: &Config, format: Format, principal: Option<&str>) -> String 
             Format::Kafka => kafka(&grants, user, cluster.kafka.get("bootstrap.servers").unwrap_or_default()),
             Format::Confluent => confluent(&grants, principal.unwrap_or("sa-xxxxx")),
             Format::Strimzi => strimzi(&grants, user, cluster),
+            // It is one document for all clusters, which is written above.
+            Format::MskIam => String::new(),
         };
     }
     text
@@ -153,6 +162,74 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
         _ = writeln!(text, "      - {{ resource: {{ {on} }}, operations: [{}] }}", operations.join(", "));
     }
     text
+}
+
+/// One policy for all clusters, for the role that signs in. JSON has no comments. REGION and ACCOUNT stand for what the
+/// configuration does not say.
+fn msk_iam(config: &Config) -> String {
+    let statements: Vec<Value> =
+        config.clusters.iter().flat_map(|cluster| statements(config, cluster)).collect();
+    let policy = json!({ "Version": "2012-10-17", "Statement": statements });
+    format!("{policy:#}\n")
+}
+
+/// The statements of a policy for one cluster, which has the name of the configuration at MSK, too.
+fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
+    let region = cluster.kafka.get("aws.region").filter(|region| *region != "auto").unwrap_or("REGION");
+    let partition = match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    // The identifier that MSK gives a cluster is in its place as a wildcard.
+    let arn = |kind: &str, name: &str| {
+        format!("arn:{partition}:kafka:{region}:ACCOUNT:{kind}/{}/*{name}", cluster.name)
+    };
+    let idempotent = [&cluster.producer, &cluster.kafka]
+        .into_iter()
+        .find_map(|properties| properties.get("enable.idempotence"))
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let mut statements = Vec::new();
+    for Grant { resource, operations, .. } in grants(config, cluster) {
+        let on = match &resource {
+            Resource::Topic(name) => arn("topic", &format!("/{name}")),
+            Resource::Group => arn("group", "/*"),
+            Resource::TransactionalId => arn("transactional-id", "/*"),
+            Resource::Cluster => arn("cluster", ""),
+        };
+        let mut actions = Vec::new();
+        match resource {
+            Resource::Cluster => {
+                actions.push("Connect");
+                actions.extend(idempotent.then_some("WriteDataIdempotently"));
+            }
+            // MSK lets nobody read or write a topic without this, unlike Kafka's own ACLs.
+            Resource::Topic(_) if !operations.contains(&"Describe") => actions.push("DescribeTopic"),
+            _ => {}
+        }
+        actions.extend(operations.iter().map(|operation| action(&resource, operation)));
+        let actions: Vec<_> = actions.iter().map(|action| format!("kafka-cluster:{action}")).collect();
+        statements.push(json!({ "Effect": "Allow", "Action": actions, "Resource": on }));
+    }
+    statements
+}
+
+/// The action of IAM that stands for an operation of Kafka. The table is in MSK's developer guide, "Semantics of IAM
+/// authorization policy actions and resources".
+fn action(resource: &Resource, operation: &str) -> &'static str {
+    match (resource, operation) {
+        (Resource::Topic(_), "Read") => "ReadData",
+        (Resource::Topic(_), "Write") => "WriteData",
+        (Resource::Topic(_), "Create") => "CreateTopic",
+        (Resource::Topic(_), "Alter") => "AlterTopic",
+        (Resource::Topic(_), "DescribeConfigs") => "DescribeTopicDynamicConfiguration",
+        (Resource::Topic(_), "AlterConfigs") => "AlterTopicDynamicConfiguration",
+        (Resource::Topic(_), _) => "DescribeTopic",
+        (Resource::Group, _) => "DescribeGroup",
+        (Resource::TransactionalId, _) => "DescribeTransactionalId",
+        (Resource::Cluster, "Alter") => "AlterCluster",
+        (Resource::Cluster, _) => "DescribeCluster",
+    }
 }
 
 /// The resource as an option of a command line. `group` and `cluster` are the names of the options of this command line.

@@ -77,6 +77,21 @@ fn acls_cover_only_the_enabled_tasks_and_quote_names() {
     );
 }
 
+#[test]
+fn policy_of_msk_iam_has_an_action_for_every_permission() {
+    let config = "[kafka]\nname = orders\nbootstrap.servers = b:9098\nsasl.mechanism = AWS_MSK_IAM\naws.region = cn-north-1\n\
+                  [topic]\nrebalance = true\n[alerts]\ntopic = findings\n[producer]\nenable.idempotence = true\n";
+    let policy: Value = serde_json::from_str(&acls(config, &["--format", "msk-iam"])).expect("JSON");
+    let golden: Value = serde_json::from_str(include_str!("golden/msk-iam-policy.json")).expect("JSON");
+    assert_eq!(policy, golden, "{policy:#}");
+    let two = "[cluster:a]\nbootstrap.servers = a:1\n[cluster:b]\nbootstrap.servers = b:1\n";
+    let policy = acls(two, &["--format", "msk-iam"]);
+    for part in ["arn:aws:kafka:REGION:ACCOUNT:cluster/a/*", "arn:aws:kafka:REGION:ACCOUNT:cluster/b/*"] {
+        assert!(policy.contains(&format!("\"{part}\"")), "{policy}");
+    }
+    assert!(!policy.contains("Idempotently"), "{policy}");
+}
+
 /// The arguments of each command, as a shell hands them to the program.
 fn run_by_a_shell(commands: &str) -> Vec<Vec<String>> {
     let folder = tempfile::tempdir().expect("a folder");
