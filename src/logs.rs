@@ -5,7 +5,8 @@
 //! control character.
 //!
 //! No secret reaches the log. Lines of other libraries below the level of a warning are left out, because HTTP libraries
-//! log URLs and headers. Every line is searched for the secrets of the configuration.
+//! log URLs and headers. Lines of AWS's libraries are left out at every level, because their warnings quote whole answers,
+//! which hold credentials. Every line is searched for the secrets of the configuration.
 
 use std::{
     borrow::Cow,
@@ -58,7 +59,7 @@ pub fn init(log: &Log) -> Result<(), String> {
 /// Whether a line with these metadata may be logged, whatever the level of the configuration is.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target().split("::").next().unwrap_or_default();
-    *metadata.level() <= Level::WARN || VERBOSE.contains(&target)
+    !target.starts_with("aws_") && (*metadata.level() <= Level::WARN || VERBOSE.contains(&target))
 }
 
 /// Writes lines without the configuration's secrets. A line arrives in one piece.
@@ -229,6 +230,7 @@ mod tests {
             tracing::debug!(target: "hyper_util::client::legacy::pool", "a URL");
             tracing::info!(target: "reqwest::connect", "a URL");
             tracing::warn!(target: "hyper", "a warning");
+            tracing::warn!(target: "aws_config::meta::credentials::chain", "an answer with credentials");
             tracing::trace!(target: "kafka_heartbeat::task", "our own");
         });
         let bytes = memory.0.lock().expect("no writer panicked").clone();

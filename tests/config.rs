@@ -535,6 +535,7 @@ fn environment_of_the_freshness_exporter_suffices() {
     let cluster = &config.clusters[0];
     let kafka = |key| cluster.kafka.get(key);
     assert_eq!((kafka("bootstrap.servers"), kafka("security.protocol")), (Some("b:1"), Some("PLAINTEXT")));
+    assert_eq!(kafka("sasl.mechanism"), None, "a protocol without a login");
     let freshness = &cluster.freshness;
     assert_eq!((freshness.enabled, freshness.interval), (true, Duration::from_secs(15)));
     assert_eq!(["pub-a", "sub-b", "other"].map(|topic| freshness.topics.covers(topic)), [true, true, false]);
@@ -548,6 +549,11 @@ fn environment_of_the_freshness_exporter_suffices() {
         config.clusters[0].kafka.get("security.protocol"),
         Some("SASL_SSL"),
         "the default of the exporter"
+    );
+    assert_eq!(
+        config.clusters[0].kafka.get("sasl.mechanism"),
+        Some("AWS_MSK_IAM"),
+        "the login of the exporter"
     );
     assert_eq!(
         (config.http.listen.port(), config.clusters[0].freshness.interval),

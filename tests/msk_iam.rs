@@ -1,5 +1,5 @@
-//! MSK IAM: the tests' verifier takes the tokens of AWS's own client, and refuses tokens that are changed, expired, from
-//! another region, or signed with a wrong secret or a removed access key.
+//! MSK IAM: the program signs in with each source of credentials. The tests' verifier takes the tokens of AWS's own client,
+//! and refuses tokens that are changed, expired, from another region, or signed with a wrong secret or a removed access key.
 
 use std::{
     sync::OnceLock,
@@ -17,6 +17,12 @@ use support::{
     wait_for,
 };
 
+#[path = "msk_iam/client.rs"]
+mod client;
+#[path = "msk_iam/program.rs"]
+mod program;
+#[path = "msk_iam/server.rs"]
+mod server;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 

@@ -177,7 +177,7 @@ fn every_configuration_of_the_platforms_can_be_used() {
     let text = fs::read_to_string(root().join("docs/platforms.md")).expect("the page");
     let folder = tempfile::tempdir().expect("a folder");
     let blocks: Vec<_> = text.split("```ini\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 5, "a platform each, and Confluent Cloud in two ways");
+    assert_eq!(blocks.len(), 6, "a platform each, and Confluent Cloud and MSK in two ways");
     for (number, block) in blocks.into_iter().enumerate() {
         let file = folder.path().join(format!("{number}.ini"));
         fs::write(&file, block).expect("a file");
@@ -186,7 +186,9 @@ fn every_configuration_of_the_platforms_can_be_used() {
         let loaded = load(&Sources { file: Some(file), env: env.into(), ..Sources::default() });
         let cluster = loaded.unwrap_or_else(|errors| panic!("{block}\n{errors}")).clusters.remove(0);
         let secrets = ["sasl.password", "sasl.oauthbearer.client.secret"];
-        assert!(secrets.into_iter().any(|key| cluster.kafka.get(key) == Some("secret")), "{block}");
+        let without = cluster.kafka.get("sasl.mechanism") == Some("AWS_MSK_IAM");
+        let secret = secrets.into_iter().any(|key| cluster.kafka.get(key) == Some("secret"));
+        assert!(secret != without, "{block}");
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     lag::Lag,
     log_dirs::LogDirs,
     metadata::Metadata,
+    msk_iam,
     place::Place,
     reader::Reader,
     rule::BrokenRule,
@@ -136,9 +137,11 @@ fn settings_of(cluster: &str, common: &Settings, known: &Known, errors: &mut Err
 impl Cluster {
     /// Reads a cluster from the common settings with the cluster's own keys laid over them.
     fn read(name: &str, settings: &Settings, errors: &mut Errors) -> Self {
+        let mut kafka = Properties::read("kafka", settings);
+        msk_iam::complete(&mut kafka);
         Self {
             name: name.to_owned(),
-            kafka: Properties::read("kafka", settings),
+            kafka,
             kafka_secrets: SecretFiles::of("kafka", settings),
             producer: Properties::read("producer", settings),
             consumer: Properties::read("consumer", settings),

@@ -110,6 +110,11 @@ pub(super) fn freshness_exporter(env: &BTreeMap<String, String>) -> Settings {
     ] {
         set(section, key, value.to_owned(), "TOPIC_PREFIX");
     }
+    // The exporter signs in at MSK with IAM, unless its protocol has no login.
+    let protocol = env.get("KAFKA_SECURITY_PROTOCOL").map_or("SASL_SSL", String::as_str);
+    if protocol.to_uppercase().starts_with("SASL_") {
+        set("kafka", "sasl.mechanism", "AWS_MSK_IAM".to_owned(), "TOPIC_PREFIX");
+    }
     for ExporterVariable { name, section, key, before, after } in EXPORTER_VARIABLES {
         if let Some(value) = env.get(name) {
             set(section, key, format!("{before}{value}{after}"), name);

@@ -34,6 +34,7 @@ mod load;
 mod log;
 mod log_dirs;
 mod metadata;
+mod msk_iam;
 mod otel;
 mod otlp;
 mod place;

@@ -60,6 +60,8 @@ closed_enum! {
         ServicePrincipal = "service_principal",
         /// The KDC did not issue a ticket, or did not answer. This is no fault of Kafka.
         Kdc = "kdc",
+        /// There are no credentials of AWS for MSK IAM, or the role may not be assumed. This is no fault of Kafka.
+        AwsCredentials = "aws_credentials",
         /// The principal lacks a permission.
         Authorization = "authorization",
         /// The topic or partition does not exist.
@@ -116,6 +118,7 @@ impl Fault {
                 | Fault::Principal
                 | Fault::ServicePrincipal
                 | Fault::Kdc
+                | Fault::AwsCredentials
         )
     }
 
@@ -159,6 +162,9 @@ impl Fault {
                 "check that brokers are named as in their principals, sasl.kerberos.service.name, and rdns = false in krb5.conf"
             }
             Fault::Kdc => "check the KDC, krb5.conf and the network to the KDC; Kafka was not asked",
+            Fault::AwsCredentials => {
+                "check the credentials of AWS that kafka-heartbeat finds, and aws.role.arn; Kafka was not asked"
+            }
             Fault::Authorization => "grant the principal what it was refused",
             Fault::Descriptors => {
                 "raise the limit of open files of kafka-heartbeat: LimitNOFILE in a systemd unit, ulimit -n in a shell"

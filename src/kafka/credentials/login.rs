@@ -13,6 +13,8 @@ closed_enum! {
         ScramSha256 = "SCRAM-SHA-256",
         ScramSha512 = "SCRAM-SHA-512",
         OauthBearer = "OAUTHBEARER",
+        /// Amazon MSK with IAM. On the wire it is OAUTHBEARER with tokens that this program signs.
+        AwsMskIam = "AWS_MSK_IAM",
     }
 }
 
@@ -21,7 +23,7 @@ closed_enum! {
 pub(in crate::kafka) enum Credentials {
     /// PLAIN or SCRAM, with a user and a password.
     Password { mechanism: Mechanism, username: String, password: Secret },
-    /// OAUTHBEARER, with the newest token of a source.
+    /// OAUTHBEARER or MSK IAM, with the newest token of a source.
     Token(Arc<TokenSource>),
     /// GSSAPI, with tickets of Kerberos for the brokers, which run as this service.
     #[cfg(feature = "gssapi")]
@@ -39,15 +41,21 @@ impl Credentials {
         let mechanism = Mechanism::ALL.into_iter().find(|known| Some(known.as_str()) == wanted);
         if mechanism.is_none() {
             let problem = if named.is_some() { "expected" } else { "is missing: set it to" };
-            let message = format!("{problem} PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI");
+            let message =
+                format!("{problem} PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, AWS_MSK_IAM or GSSAPI");
             reader.error(named.unwrap_or("sasl.mechanism"), message);
         }
         if mechanism.is_none() && named.is_some() {
             // Which other properties are needed depends on the mechanism.
             return None;
         }
-        if mechanism == Some(Mechanism::OauthBearer) {
-            return TokenSettings::read(reader)
+        let settings = match mechanism {
+            Some(Mechanism::OauthBearer) => Some(TokenSettings::read(reader)),
+            Some(Mechanism::AwsMskIam) => Some(TokenSettings::read_msk_iam(reader)),
+            _ => None,
+        };
+        if let Some(settings) = settings {
+            return settings
                 .and_then(|settings| TokenSource::new(cluster, settings, reader))
                 .map(Self::Token);
         }

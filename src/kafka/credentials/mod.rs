@@ -3,15 +3,18 @@
 //! - `secret` is a text that is never printed.
 //! - `login` reads the SASL mechanism with its user and password, or with its source of tokens.
 //! - `token` is an access token of OAuth 2.0, `settings` is where it comes from: `token_endpoint` requests one from
-//!   an identity provider, and `token_file` reads one from a file.
+//!   an identity provider, `token_file` reads one from a file, and `msk_iam` signs one with credentials of AWS.
 //! - `clocks` compares the clocks of this machine and of an identity provider.
+//! - `https` is TLS to an identity provider and to AWS.
 //! - `record` counts renewals and their failures.
 //! - `kerberos` gets tickets from a KDC, with the key of a keytab.
 //! - `source` keeps the newest token: it renews the token before it expires, and reports the last failure.
 
 mod clocks;
+mod https;
 mod kerberos;
 mod login;
+mod msk_iam;
 mod record;
 mod secret;
 mod settings;
@@ -27,7 +30,7 @@ pub(super) use kerberos::Negotiation;
 pub(super) use kerberos::{MECHANISM as GSSAPI, is_kerberos};
 pub(super) use login::{Credentials, Mechanism};
 pub use record::{Credential, CredentialKind, RenewalFailure};
-pub(super) use settings::is_oauth;
+pub(super) use settings::{concerns_tokens, token_keys};
 pub(super) use source::Latest;
 pub use source::TokenSource;
 pub(super) use token::Token;

@@ -4,7 +4,10 @@ use std::{net::IpAddr, path::PathBuf};
 
 use reqwest::Url;
 
-use super::secret::Secret;
+use super::{
+    msk_iam::{self, MskIamSettings},
+    secret::Secret,
+};
 use crate::kafka::properties::PropertyReader;
 
 /// The properties that say where tokens come from. librdkafka itself gets none of them, because both clients use the
@@ -29,9 +32,14 @@ const CLIENT_SECRET: &str = "sasl.oauthbearer.client.secret";
 const ENDPOINT: &str = "sasl.oauthbearer.token.endpoint.url";
 const FILE: &str = "sasl.oauthbearer.token.file";
 
+/// The names of all properties of the source of tokens.
+pub(in crate::kafka) fn token_keys() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().chain(msk_iam::KEYS)
+}
+
 /// Whether a property belongs to the source of tokens.
-pub(in crate::kafka) fn is_oauth(key: &str) -> bool {
-    KEYS.contains(&key)
+pub(in crate::kafka) fn concerns_tokens(key: &str) -> bool {
+    token_keys().any(|known| known == key)
 }
 
 /// Where the tokens come from, and what is sent to the broker beside them.
@@ -49,6 +57,8 @@ pub(super) enum Origin {
     File(PathBuf),
     /// The token endpoint of an identity provider.
     Endpoint(ClientCredentials),
+    /// Credentials of AWS, with which this program signs tokens for MSK IAM.
+    MskIam(MskIamSettings),
 }
 
 /// A client of an identity provider, with the grant `client_credentials` (RFC 6749, section 4.4).
@@ -61,6 +71,12 @@ pub(super) struct ClientCredentials {
 }
 
 impl TokenSettings {
+    /// Reads the properties of MSK IAM. `None` if one of them cannot be used; its error is left with the reader.
+    pub(super) fn read_msk_iam(reader: &mut PropertyReader<'_>) -> Option<Self> {
+        let settings = MskIamSettings::read(reader)?;
+        Some(Self { origin: Origin::MskIam(settings), extensions: Vec::new() })
+    }
+
     /// Reads the properties. `None` if one of them cannot be used; its error is left with the reader.
     pub(super) fn read(reader: &mut PropertyReader<'_>) -> Option<Self> {
         let extensions = extensions(reader);

@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{
+    msk_iam::MskIam,
     record::{Credential, CredentialKind, RenewalFailure, RenewalRecord},
     settings::{Origin, TokenSettings},
     token::Token,
@@ -63,6 +64,7 @@ pub struct TokenSource {
 enum Supply {
     File(TokenFile),
     Endpoint(TokenEndpoint),
+    MskIam(MskIam),
 }
 
 /// The newest token, and the failure of the last renewal.
@@ -84,6 +86,7 @@ impl TokenSource {
         let supply = match settings.origin {
             Origin::File(path) => Supply::File(TokenFile::new(path)),
             Origin::Endpoint(client) => Supply::Endpoint(TokenEndpoint::new(client, reader)?),
+            Origin::MskIam(settings) => Supply::MskIam(MskIam::new(settings, reader)?),
         };
         let latest = watch::Sender::new(Latest::default());
         let record = RenewalRecord::new(matches!(supply, Supply::Endpoint(_)));
@@ -240,6 +243,7 @@ impl Supply {
         match self {
             Self::Endpoint(endpoint) => endpoint.fetch(record).await,
             Self::File(file) => file.read().await,
+            Self::MskIam(signer) => signer.sign().await,
         }
     }
 
@@ -247,7 +251,9 @@ impl Supply {
     fn pause(&self, token: &Token) -> Duration {
         match self {
             Self::File(_) => FILE_INTERVAL,
-            Self::Endpoint(_) => token.renewal(RENEWAL - JITTER * backoff::random()).max(SHORTEST_PAUSE),
+            Self::Endpoint(_) | Self::MskIam(_) => {
+                token.renewal(RENEWAL - JITTER * backoff::random()).max(SHORTEST_PAUSE)
+            }
         }
     }
 
@@ -255,7 +261,7 @@ impl Supply {
     fn longest_pause(&self) -> Duration {
         match self {
             Self::File(_) => FILE_INTERVAL,
-            Self::Endpoint(_) => LONGEST_PAUSE,
+            Self::Endpoint(_) | Self::MskIam(_) => LONGEST_PAUSE,
         }
     }
 
@@ -264,6 +270,7 @@ impl Supply {
         match self {
             Self::File(_) => Fault::TokenFile,
             Self::Endpoint(_) => Fault::TokenEndpoint,
+            Self::MskIam(_) => Fault::AwsCredentials,
         }
     }
 }

@@ -105,11 +105,16 @@ impl Token {
         Ok(Self { value: Secret::new(text), subject, audience: aud, received, expires })
     }
 
+    /// The same token with this owner, which its text does not name.
+    pub(super) fn owned_by(self, owner: &str) -> Self {
+        Self { subject: Some(owner.to_owned()), ..self }
+    }
+
     pub(in crate::kafka) fn reveal(&self) -> &str {
         self.value.reveal()
     }
 
-    /// The owner of the token, which is the claim `sub`. `None` if the token is no JSON Web Token or does not name one.
+    /// The owner of the token: the claim `sub`, or the access key of AWS. `None` if the token names none.
     pub(in crate::kafka) fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
     }

@@ -8,10 +8,10 @@ use std::{
 
 use reqwest::{Client, Response, StatusCode, Url, header};
 use serde_json::Value;
-use tokio_rustls::rustls::ClientConfig;
 
 use super::{
     clocks::ClockDifference,
+    https::trusted,
     record::RenewalRecord,
     settings::ClientCredentials,
     token::{Receipt, Token, number},
@@ -20,7 +20,6 @@ use crate::{
     config::secret::{redacted, remember_credentials},
     kafka::{Error, Fault, Stage, properties::PropertyReader},
     text::plain,
-    tls,
 };
 
 /// The longest time of one request.
@@ -160,17 +159,6 @@ fn encoded(form: &[(&str, &str)]) -> String {
     let mut url = Url::parse("form:").expect("a constant");
     url.query_pairs_mut().extend_pairs(form);
     url.query().unwrap_or_default().to_owned()
-}
-
-/// TLS with the CA certificates of the system, and with those of `https.ca.location` or `https.ca.pem` beside them.
-fn trusted(reader: &mut PropertyReader<'_>) -> Option<ClientConfig> {
-    let mut roots = tls::system_roots();
-    let key = "https.ca.location";
-    if reader.get(key).is_some_and(|path| path != "probe") || reader.get("https.ca.pem").is_some() {
-        let text = reader.pem("https.ca")?;
-        tls::trust(&mut roots, &text).inspect_err(|words| reader.error(key, *words)).ok()?;
-    }
-    tls::client(roots, None).inspect_err(|error| reader.error(key, error.to_string())).ok()
 }
 
 #[cfg(test)]

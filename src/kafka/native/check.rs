@@ -5,7 +5,10 @@ use rdkafka::{ClientConfig, consumer::BaseConsumer, error::KafkaError, producer:
 use super::settings::{consumer_config, producer_config};
 use crate::{
     config::{self, did_you_mean},
-    kafka::{PropertyError, credentials::is_oauth},
+    kafka::{
+        PropertyError,
+        credentials::{concerns_tokens, token_keys},
+    },
     text::plain,
 };
 
@@ -65,7 +68,7 @@ pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
         .flat_map(|(properties, shared)| properties.0.iter().map(move |property| (property, shared)));
     // Each property is checked alone, because librdkafka stops at the first that it refuses.
     let refused = properties.filter_map(|((key, property), shared)| {
-        if is_oauth(key) {
+        if concerns_tokens(key) {
             let message = "set it in [kafka]: both clients use the tokens of one source".to_owned();
             let place = property.place.clone();
             return (!shared).then(|| PropertyError { key: key.clone(), place, message });
@@ -74,7 +77,7 @@ pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
             let message = "heartbeats are not transactional: remove the property".to_owned();
             return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
         }
-        if let Some(remedy) = remedy_for_java(key) {
+        if let Some(remedy) = remedy_for_java(key, &property.value) {
             let message = format!("is a property of Java clients: {remedy}");
             return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
         }
@@ -92,15 +95,24 @@ pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
 }
 
 /// What stands for a property of Java clients that signs in. `None` for other properties.
-fn remedy_for_java(key: &str) -> Option<&'static str> {
+fn remedy_for_java(key: &str, value: &str) -> Option<&'static str> {
+    let msk_iam = value.contains("msk.auth.iam");
     match key {
+        "sasl.jaas.config" if msk_iam => Some(
+            "set sasl.mechanism to AWS_MSK_IAM; awsProfileName is aws.profile, awsRoleArn is aws.role.arn, \
+             awsRoleSessionName is aws.role.session.name, awsRoleExternalId is aws.role.external.id and awsStsRegion \
+             is aws.sts.region",
+        ),
+        "sasl.login.callback.handler.class" | "sasl.client.callback.handler.class" if msk_iam => {
+            Some("set sasl.mechanism to AWS_MSK_IAM instead")
+        }
         "sasl.jaas.config" => Some(
             "set sasl.username and sasl.password, or sasl.oauthbearer.client.id, sasl.oauthbearer.client.secret and \
              sasl.oauthbearer.scope; extension_logicalCluster is logicalCluster in sasl.oauthbearer.extensions; for \
              Krb5LoginModule, principal is sasl.kerberos.principal and keyTab is sasl.kerberos.keytab",
         ),
         "sasl.login.callback.handler.class" | "sasl.client.callback.handler.class" => {
-            Some("set sasl.oauthbearer.method to oidc")
+            Some("set sasl.oauthbearer.method to oidc, or sasl.mechanism to AWS_MSK_IAM")
         }
         _ => None,
     }
@@ -109,7 +121,10 @@ fn remedy_for_java(key: &str) -> Option<&'static str> {
 /// Words librdkafka's reason for a refusal. `None` if the reason may quote the value, which may be a secret.
 fn reworded(key: &str, reason: &str) -> Option<String> {
     if reason.starts_with("No such configuration property") {
-        Some(format!("librdkafka knows no such property{}", did_you_mean(key, COMMON)))
+        Some(format!(
+            "librdkafka knows no such property{}",
+            did_you_mean(key, COMMON.into_iter().chain(token_keys()))
+        ))
     } else if reason.contains("is read-only") || reason.contains("not supported in this build") {
         Some("this build of librdkafka does not support it".to_owned())
     } else {

@@ -6,7 +6,7 @@ use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
 use crate::{
     config::{self, Properties},
-    kafka::credentials::{GSSAPI, is_oauth},
+    kafka::credentials::{GSSAPI, Mechanism, concerns_tokens},
 };
 
 /// The defaults of both heartbeat clients. The defaults of one client are laid over these, then `[kafka]`, then `[producer]`
@@ -159,9 +159,13 @@ fn base_config(cluster: &config::Cluster, own: &[(&str, &str)], section: &Proper
 
 /// Sets properties over those that are set already. Aliases are replaced by the names that this program uses.
 fn lay_over(config: &mut ClientConfig, properties: &Properties) {
-    for (key, property) in properties.0.iter().filter(|(key, _)| !is_oauth(key)) {
+    for (key, property) in properties.0.iter().filter(|(key, _)| !concerns_tokens(key)) {
         let alias = ALIASES.iter().find(|(alias, _)| alias == key);
         config.set(alias.map_or(key.as_str(), |(_, name)| name), &property.value);
+    }
+    if config.get("sasl.mechanism") == Some(Mechanism::AwsMskIam.as_str()) {
+        // librdkafka does not know MSK IAM. It gets the same tokens as the wire client.
+        config.set("sasl.mechanism", Mechanism::OauthBearer.as_str());
     }
 }
 

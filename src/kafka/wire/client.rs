@@ -13,7 +13,7 @@ use crate::{
     config::Properties,
     kafka::{
         Access, Credential, PropertyError, TokenSource,
-        credentials::{Credentials, is_oauth},
+        credentials::{Credentials, concerns_tokens},
     },
 };
 
@@ -139,7 +139,7 @@ impl Client {
 fn is_same_oauth(one: &Properties, other: &Properties) -> bool {
     fn oauth(properties: &Properties) -> impl Iterator<Item = (&str, &str)> {
         let all = properties.0.iter().map(|(key, property)| (key.as_str(), property.value.as_str()));
-        all.filter(|(key, _)| is_oauth(key))
+        all.filter(|(key, _)| concerns_tokens(key))
     }
     oauth(one).eq(oauth(other))
 }

@@ -11,7 +11,7 @@ use crate::{
     config::Properties,
     kafka::{
         PropertyError,
-        credentials::{Credentials, is_kerberos, is_oauth},
+        credentials::{Credentials, concerns_tokens, is_kerberos},
         properties::PropertyReader,
     },
 };
@@ -138,7 +138,7 @@ fn family(reader: &mut PropertyReader<'_>) -> AddressFamily {
 fn refuse_unknown_security(reader: &mut PropertyReader<'_>) {
     for key in reader.keys() {
         let is_security = SECURITY_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
-        if !is_security || UNDERSTOOD.contains(&key) || is_oauth(key) || is_kerberos(key) {
+        if !is_security || UNDERSTOOD.contains(&key) || concerns_tokens(key) || is_kerberos(key) {
             continue;
         }
         let remedy = if key.contains("keystore") || key.contains("truststore") {
@@ -249,7 +249,7 @@ mod tests {
             ("security.protocol", "SASL_PLAINTEXT"),
             ("sasl.mechanism", "NTLM"),
         ]);
-        let expected = "expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI";
+        let expected = "expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, AWS_MSK_IAM or GSSAPI";
         assert_eq!(errors, [format!("config.ini:2: sasl.mechanism: {expected}")]);
     }
 
