@@ -121,6 +121,11 @@ macro_rules! tasks {
         }
 
         impl Board {
+            /// Whether this is the same board, and not one that replaced it after a reload of the configuration.
+            pub fn is(&self, other: &Board) -> bool {
+                Arc::ptr_eq(&self.settings, &other.settings)
+            }
+
             /// Reads every channel once.
             pub fn read(&self) -> Readings {
                 Readings {

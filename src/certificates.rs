@@ -78,11 +78,6 @@ impl Certificates {
     /// The certificates of a configuration, and those of the clients of Kafka, each with the name of its cluster; each is
     /// logged. A certificate that cannot be read is left out: the part of the service that needs the certificate refuses it.
     pub fn read(config: &Config, clients: Vec<(String, Arc<wire::Client>)>) -> Self {
-        let of_kafka = clients.into_iter().filter_map(|(cluster, client)| {
-            let expires = client.own_certificate_expiry()?;
-            let certificate = OwnCertificate { cluster, purpose: Purpose::Kafka, expires };
-            Some(Watched::new(certificate, Source::Kafka(client)))
-        });
         let of_http = config.http.tls.iter().filter_map(|tls| {
             let file = &tls.certificate;
             let certificate = read_file(file, Purpose::Http)?;
@@ -96,15 +91,28 @@ impl Certificates {
             let file = &target?.tls_identity.as_ref()?.certificate;
             Some(Watched::new(read_file(file, purpose)?, Source::File(file.clone())))
         });
-        let mut all: Vec<_> = of_kafka.chain(of_http).chain(of_otlp).collect();
-        let now = SystemTime::now();
-        for watched in &mut all {
-            let OwnCertificate { cluster, purpose, expires } = &watched.certificate;
-            let (purpose, expires) = (purpose.as_str(), humantime::format_rfc3339_seconds(*expires));
-            tracing::info!(%expires, r#use = purpose, kafka_cluster = cluster, "read a certificate that this service presents");
-            watched.warn(now);
+        let certificates = Self(Mutex::new(of_http.chain(of_otlp).collect()));
+        certificates.follow(clients);
+        certificates
+    }
+
+    /// Watches the certificates of these clients of Kafka from now on, and of no others; each that is new is logged.
+    pub fn follow(&self, clients: Vec<(String, Arc<wire::Client>)>) {
+        let mut all = self.lock();
+        all.retain(|watched| match &watched.source {
+            Source::Kafka(known) => clients.iter().any(|(_, client)| Arc::ptr_eq(client, known)),
+            Source::File(_) => true,
+        });
+        for (cluster, client) in clients {
+            let is_known = all.iter().any(
+                |watched| matches!(&watched.source, Source::Kafka(known) if Arc::ptr_eq(known, &client)),
+            );
+            let expires = if is_known { None } else { client.own_certificate_expiry() };
+            if let Some(expires) = expires {
+                let certificate = OwnCertificate { cluster, purpose: Purpose::Kafka, expires };
+                all.push(Watched::new(certificate, Source::Kafka(client)));
+            }
         }
-        Self(Mutex::new(all))
     }
 
     /// The certificates as they are known now.
@@ -170,8 +178,14 @@ impl Certificates {
 }
 
 impl Watched {
+    /// Begins to watch a certificate, and logs its expiry.
     fn new(certificate: OwnCertificate, source: Source) -> Self {
-        Self { certificate, source, warned: 0 }
+        let OwnCertificate { cluster, purpose, expires } = &certificate;
+        let (purpose, expires) = (purpose.as_str(), humantime::format_rfc3339_seconds(*expires));
+        tracing::info!(%expires, r#use = purpose, kafka_cluster = cluster, "read a certificate that this service presents");
+        let mut watched = Self { certificate, source, warned: 0 };
+        watched.warn(SystemTime::now());
+        watched
     }
 
     /// Takes the expiry of the certificate that a client of Kafka uses now.

@@ -42,6 +42,7 @@ pub mod monitor;
 pub mod verdict;
 
 pub mod board;
+pub mod boards;
 pub mod refusals;
 pub mod supervisor;
 

@@ -1,11 +1,11 @@
 //! Logs which requests a cluster refuses for lack of a permission.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    board::Board,
+    boards::Boards,
     kafka::{Capability, Request},
 };
 
@@ -13,11 +13,14 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Logs the refused requests of each cluster, in one line for all of them, whenever they change. Ends with `stop`.
-pub async fn watch(boards: Vec<Board>, stop: CancellationToken) {
-    let mut known: Vec<_> = boards.iter().map(|_| Known::default()).collect();
+pub async fn watch(boards: Boards, stop: CancellationToken) {
+    let mut known = BTreeMap::<Arc<str>, Known>::new();
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-        for (board, known) in boards.iter().zip(&mut known) {
+        let boards = boards.list();
+        known.retain(|name, _| boards.iter().any(|board| board.name == *name));
+        for board in boards.iter() {
             let cluster = &*board.name;
+            let known = known.entry(board.name.clone()).or_default();
             match known.learn(board.read().capabilities()).as_deref() {
                 None => {}
                 Some("") => {

@@ -77,7 +77,7 @@ impl Server {
         let (config, wall, stop) = (config(), SystemTime::now(), CancellationToken::new());
         let mut readings = sample(&config, wall);
         change(&mut readings);
-        let boards = readings.into_iter().map(board).collect();
+        let boards: Vec<_> = readings.into_iter().map(board).collect();
         let state =
             http::State::new(boards, &config, Box::new(move || process(wall)), Arc::default(), stop.clone());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

@@ -67,6 +67,11 @@ impl Running {
         Ok(Self { board, heartbeats, tasks: running })
     }
 
+    /// The settings and the wire client of the cluster, for starting it again.
+    pub(super) fn checked(&self) -> Checked {
+        Checked { cluster: self.board.settings.clone(), wire: self.board.wire.clone() }
+    }
+
     /// Waits until a task or a thread has ended, which none should.
     pub(super) async fn broken(&mut self) {
         tokio::select! {

@@ -8,6 +8,7 @@ mod checked;
 mod cluster;
 mod history;
 mod listener;
+mod reload;
 mod server;
 mod service;
 mod signals;
@@ -17,5 +18,6 @@ pub use self::{
     checked::{Checked, check},
     cluster::Running,
     listener::listen,
+    reload::ReadConfig,
     service::run,
 };

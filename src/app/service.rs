@@ -1,24 +1,26 @@
 //! The service: all clusters, the exports and the HTTP server, from the start to a signal.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::{join_all, select_all};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     checked::{Checked, kafka_clients},
     cluster::Running,
     history,
+    reload::ReadConfig,
     server::{self, Server},
-    signals::Signals,
+    signals::{Asked, Signals},
 };
 use crate::{
-    board::Board,
+    boards::{Boards, BoardsSender},
     certificates::Certificates,
     config::Config,
     exit::Exit,
-    http,
+    http::{self, Reloads},
+    monitor::HistoryFile,
     probe::heartbeat::trace_queue::TraceSender,
     process::{Monitor, Process, keep_giving_memory_back},
     push::Push,
@@ -26,36 +28,56 @@ use crate::{
     text::Chain,
 };
 
-/// Runs the service until a signal. A second signal ends the service at once.
-pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener) -> Exit {
+/// Runs the service until a signal. A second signal ends the service at once. SIGHUP and `POST /-/reload` call `read`.
+pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener, read: ReadConfig) -> Exit {
     // The signals are asked for first, so that a signal during the start is not lost.
     let Ok(mut signals) = Signals::new() else {
         tracing::error!("signals cannot be received");
         return Exit::Internal;
     };
-    let mut service = match Service::start(&config, &checked, listener) {
+    let (reloads, mut asked) = mpsc::channel(1);
+    let mut service = match Service::start(config, &checked, listener, reloads) {
         Ok(service) => service,
         Err(words) => {
             tracing::error!("{words}");
             return Exit::Internal;
         }
     };
-    let exit = tokio::select! {
-        () = signals.next() => Exit::Ok,
-        () = service.broken() => Exit::Internal,
+    drop(checked);
+    let exit = loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Asked::Stop => break Exit::Ok,
+                // The result is in the log.
+                Asked::Reload => drop(service.reload(&read).await),
+            },
+            Some(answer) = asked.recv() => {
+                // A client that has gone does not need the result, which is in the log as well.
+                let _ = answer.send(service.reload(&read).await);
+            }
+            () = service.broken() => break Exit::Internal,
+        }
     };
     tracing::info!("stopping");
     supervisor::stopping();
     tokio::select! {
-        () = service.stop(config.shutdown.grace) => exit,
-        () = signals.next() => Exit::Internal,
+        () = service.stop() => exit,
+        () = signals.stop() => Exit::Internal,
     }
 }
 
 /// The running parts of the service.
-struct Service {
-    clusters: Vec<Running>,
-    push: Push,
+pub(super) struct Service {
+    /// The configuration that the service was started with.
+    pub(super) config: Config,
+    pub(super) clusters: Vec<Running>,
+    /// Replaces `boards` when clusters are added, removed or started again.
+    pub(super) sender: BoardsSender,
+    pub(super) boards: Boards,
+    pub(super) history: HistoryFile,
+    pub(super) traces: Option<TraceSender>,
+    pub(super) monitor: Arc<Monitor>,
+    pub(super) push: Push,
     server: Server,
     /// Cancelled when the service begins to stop: it is not ready any more.
     stopping: CancellationToken,
@@ -66,8 +88,13 @@ impl Service {
     ///
     /// # Errors
     /// What cannot be started, and why.
-    fn start(config: &Config, checked: &[Checked], listener: TcpListener) -> Result<Self, String> {
-        let history = history::open(config);
+    fn start(
+        config: Config,
+        checked: &[Checked],
+        listener: TcpListener,
+        reloads: Reloads,
+    ) -> Result<Self, String> {
+        let history = history::open(&config);
         config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
         let traces = config.otlp.traces.as_ref();
         let (outlet, inlet) = traces.map(|traces| TraceSender::new(traces.share)).unzip();
@@ -78,22 +105,33 @@ impl Service {
             clusters.push(running.map_err(failed)?);
         }
         let stopping = CancellationToken::new();
-        let certificates = Arc::new(Certificates::read(config, kafka_clients(checked)));
-        let monitor = Arc::new(Monitor::new(certificates.clone()));
+        let certificates = Arc::new(Certificates::read(&config, kafka_clients(checked)));
+        let monitor = Arc::new(Monitor::new(certificates.clone(), config.listing()));
         tokio::spawn(async move { certificates.watch().await });
         tokio::spawn(keep_giving_memory_back());
-        let boards: Vec<Board> = clusters.iter().map(|running| running.board.clone()).collect();
-        let push = Push::start(config, boards.clone(), monitor.clone(), inlet)?;
-        let (results, scrapes) = (push.results.clone(), monitor.scrapes.clone());
+        let (sender, boards) = Boards::new(clusters.iter().map(|running| running.board.clone()).collect());
+        let push = Push::start(&config, &boards, monitor.clone(), inlet)?;
+        let (results, scrapes, facts) = (push.results.clone(), monitor.scrapes.clone(), monitor.clone());
         let process = move || {
             let (exports, traces, published) = results.read();
-            Process { exports, traces, published, ..monitor.read() }
+            Process { exports, traces, published, ..facts.read() }
         };
         tokio::spawn(supervisor::watch(boards.clone(), stopping.clone()));
         tokio::spawn(refusals::watch(boards.clone(), stopping.clone()));
-        let state = http::State::new(boards, config, Box::new(process), scrapes, stopping.clone());
-        let server = Server::start(config, state, listener);
-        Ok(Self { clusters, push, server, stopping })
+        let state = http::State::new(boards.clone(), &config, Box::new(process), scrapes, stopping.clone());
+        let server = Server::start(&config, state.with_reloads(reloads), listener);
+        Ok(Self {
+            config,
+            clusters,
+            sender,
+            boards,
+            history,
+            traces: outlet,
+            monitor,
+            push,
+            server,
+            stopping,
+        })
     }
 
     /// Waits until a part has ended, which none should.
@@ -106,9 +144,9 @@ impl Service {
     }
 
     /// Ends the heartbeats first and HTTP last: the outcomes of the last heartbeats can still be pushed and scraped.
-    async fn stop(self, grace: Duration) {
+    async fn stop(self) {
         self.stopping.cancel();
-        let limit = grace.saturating_sub(server::GRACE + self.push.flush());
+        let limit = self.config.shutdown.grace.saturating_sub(server::GRACE + self.push.flush());
         let stops = self.clusters.into_iter().map(|running| running.stop(limit.mul_f32(0.8)));
         if timeout(limit, join_all(stops)).await.is_err() {
             tracing::warn!("not everything stopped within shutdown.grace");

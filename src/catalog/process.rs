@@ -24,6 +24,27 @@ families! {
         "Number of worker threads of the asynchronous runtime.",
     );
 
+    pub static CONFIG_SUCCESSFUL: Family<0> = family(
+        "heartbeat_config_last_reload_successful",
+        Kind::Gauge,
+        &[],
+        "1 if the configuration could be used when it was last read, otherwise 0. A configuration that cannot be used changes nothing.",
+    );
+
+    pub static CONFIG_READ: Family<0> = family(
+        "heartbeat_config_last_reload_success_timestamp_seconds",
+        Kind::Gauge,
+        &[],
+        "Unix time at which the configuration in use was read.",
+    );
+
+    pub static CONFIG_HASH: Family<0> = family(
+        "heartbeat_config_hash",
+        Kind::Gauge,
+        &[],
+        "CRC-32C of what --print-config prints for the configuration in use. Secrets do not change it.",
+    );
+
     pub static EXPOSED_SERIES: Family<0> = family(
         "heartbeat_exposed_series",
         Kind::Gauge,

@@ -1,12 +1,14 @@
 //! `demo`: the service against an embedded cluster.
 
+use std::sync::Arc;
+
 use super::{
     configuration::{Environment, refuse},
     runtime::on_runtime,
     terminal::{complain, say},
 };
 use crate::{
-    app,
+    app::{self, ReadConfig},
     config::{self, LogFormat},
     demo::{self, Demo},
     exit::Exit,
@@ -36,7 +38,8 @@ async fn serve(listen: Option<&str>, faults: bool, environment: Environment) -> 
     let checked = app::check(&config).map_err(refuse)?;
     let (bootstrap, listen) = (demo.bootstrap(), config.http.listen);
     say(&format!("embedded cluster at {bootstrap}; the page: http://{listen}/\n"));
-    let exit = app::run(config, checked, listener).await;
+    let read_again: ReadConfig = Arc::new(|| Err("the demo has no configuration file".to_owned()));
+    let exit = app::run(config, checked, listener, read_again).await;
     // The embedded cluster ends after its clients.
     drop(demo);
     Ok(exit)

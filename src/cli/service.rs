@@ -1,5 +1,7 @@
 //! `run`: the service.
 
+use std::sync::Arc;
+
 use clap::CommandFactory;
 
 use super::{
@@ -9,8 +11,8 @@ use super::{
     terminal::{complain, say},
 };
 use crate::{
-    app::{self, Checked},
-    config::Config,
+    app::{self, Checked, ReadConfig},
+    config::{Config, Sources},
     exit::Exit,
     logs,
 };
@@ -23,7 +25,7 @@ pub(super) fn run(arguments: &Run, environment: Environment) -> Exit {
             say(config.listing());
             Exit::Ok
         }
-        Ok((config, checked)) => serve(config, checked),
+        Ok((config, checked)) => serve(config, checked, sources),
         Err(errors) => {
             complain(&errors.to_string());
             // A person who gave no argument and no variable does not know the program yet.
@@ -35,14 +37,15 @@ pub(super) fn run(arguments: &Run, environment: Environment) -> Exit {
     }
 }
 
-fn serve(config: Config, checked: Vec<Checked>) -> Exit {
+fn serve(config: Config, checked: Vec<Checked>, sources: Sources) -> Exit {
     if let Err(error) = logs::init(&config.log) {
         complain(&error);
         return Exit::Config;
     }
+    let read_again: ReadConfig = Arc::new(move || read(&sources).map_err(|errors| errors.to_string()));
     let service = async {
         match app::listen(&config).await {
-            Ok(listener) => app::run(config, checked, listener).await,
+            Ok(listener) => app::run(config, checked, listener, read_again).await,
             Err(exit) => exit,
         }
     };

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 
 /// `[anomaly]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Anomaly {
     /// Traffic is an anomaly if its distance from the usual traffic is this many times the usual distance.
     pub score: f64,

@@ -43,7 +43,7 @@ const OWN_SECTIONS: [&str; 11] = [
 const ALSO_PROPERTIES: [&str; 2] = ["topic", "metadata"];
 
 /// One cluster and what is done with it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
     /// The value of the label `kafka_cluster`.
     pub name: String,

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 
 /// `[compat]`: whether metrics are also exposed under the names of each of these programs.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Compat {
     /// The names of cc-heartbeat.
     pub cc_heartbeat: bool,

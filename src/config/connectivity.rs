@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reader::Reader;
 
 /// `[connectivity]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Connectivity {
     /// Whether sessions are opened.
     pub enabled: bool,

@@ -19,6 +19,17 @@ pub struct Filter {
     excluded: BTreeSet<String>,
 }
 
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        let written = |filter: &Self| {
+            let text =
+                |expression: &Option<Regex>| expression.as_ref().map(|regex| regex.as_str().to_owned());
+            (text(&filter.include), text(&filter.exclude))
+        };
+        written(self) == written(other) && self.prefix == other.prefix && self.excluded == other.excluded
+    }
+}
+
 impl Filter {
     /// Reads the keys `NAMES.include` and `NAMES.exclude` of a section.
     pub(super) fn read(section: &mut Reader<'_>, names: &str) -> Self {

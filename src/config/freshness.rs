@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{filter::Filter, reader::Reader};
 
 /// `[freshness]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Freshness {
     /// Whether the ages of the newest records are watched.
     pub enabled: bool,

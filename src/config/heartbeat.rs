@@ -15,7 +15,7 @@ const LARGEST_PAYLOAD: usize = 512 * 1024;
 const LONGEST_TOPIC: usize = 249;
 
 /// `[heartbeat]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Heartbeat {
     /// Whether heartbeats are sent.
     pub enabled: bool,

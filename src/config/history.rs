@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use super::reader::Reader;
 
 /// `[history]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct History {
     /// The file in which measurements and judgements survive a restart; `None` keeps them in memory.
     pub path: Option<PathBuf>,

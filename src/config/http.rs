@@ -9,7 +9,7 @@ use std::{
 use super::reader::Reader;
 
 /// `[http]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Http {
     /// The address to listen on.
     pub listen: SocketAddr,
@@ -28,7 +28,7 @@ pub struct Http {
 }
 
 /// `[http] tls.certificate`, `tls.key` and `tls.client.ca`: PEM files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServerTls {
     /// The server's certificate, followed by those between it and the root.
     pub certificate: PathBuf,
@@ -39,7 +39,7 @@ pub struct ServerTls {
 }
 
 /// `[http] bearer.token`, which is never printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Token(String);
 
 impl Token {
@@ -56,7 +56,7 @@ impl fmt::Debug for Token {
 }
 
 /// `[http] basic.username` and `basic.password`: the login of basic authentication.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Basic {
     /// The name, which holds no colon.
     pub username: String,

@@ -9,12 +9,19 @@ use super::settings::{Setting, Settings};
 pub struct Properties(pub BTreeMap<String, Property>);
 
 /// A client property and where it is set.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq)]
 pub struct Property {
     /// The value as it is written. It may be a secret.
     pub value: String,
     /// The source of the value: `config.ini:14`, `environment NAME`, `-X` and the like.
     pub place: String,
+}
+
+impl PartialEq for Property {
+    /// Whether both have the same value, wherever it is set.
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
 }
 
 impl Properties {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{filter::Filter, reader::Reader};
 
 /// `[lag]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Lag {
     /// Whether consumer groups are watched.
     pub enabled: bool,

@@ -66,6 +66,23 @@ impl Config {
         self.listing.as_str()
     }
 
+    /// The sections outside of the clusters that differ from those of another configuration, as they are written in the file.
+    pub fn sections_unlike(&self, other: &Self) -> Vec<&'static str> {
+        let sections = [
+            ("[history]", self.history == other.history),
+            ("[report]", self.report == other.report),
+            ("[alerts]", self.alerts == other.alerts),
+            ("[slo]", self.slo == other.slo),
+            ("[http]", self.http == other.http),
+            ("[otlp]", self.otlp == other.otlp),
+            ("[labels]", self.labels == other.labels),
+            ("[log]", self.log == other.log),
+            ("[compat]", self.compat == other.compat),
+            ("[shutdown]", self.shutdown == other.shutdown),
+        ];
+        sections.into_iter().filter(|(_, is_equal)| !is_equal).map(|(name, _)| name).collect()
+    }
+
     fn read(settings: &Settings, known: &Known, errors: &mut Errors) -> Self {
         let labels = labels::labels(settings, errors);
         let mut clusters = cluster::clusters(settings, known, errors);

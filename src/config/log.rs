@@ -19,7 +19,7 @@ const LEVEL_VARIABLES: [&str; 2] = ["LOG_LEVEL", "RUST_LOG"];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// `[log]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Log {
     /// The form of log lines.
     pub format: LogFormat,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reader::Reader;
 
 /// `[log_dirs]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogDirs {
     /// Whether brokers are asked for the sizes of their logs.
     pub enabled: bool,

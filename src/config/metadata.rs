@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reader::Reader;
 
 /// `[metadata]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Metadata {
     /// The number of brokers that the cluster should have; `None` for the number that the service has seen.
     pub expected_brokers: Option<usize>,

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// `[otlp]`: a signal that has an endpoint and is enabled is pushed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Otlp {
     /// How series are pushed; `None` if they are not pushed.
     pub metrics: Option<Metrics>,
@@ -23,7 +23,7 @@ pub struct Otlp {
 }
 
 /// How series are pushed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Metrics {
     /// The collector of the series.
     pub target: Target,
@@ -54,7 +54,7 @@ pub enum Histograms {
 }
 
 /// How heartbeats are pushed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Traces {
     /// The collector of the traces.
     pub target: Target,
@@ -64,7 +64,7 @@ pub struct Traces {
 }
 
 /// A collector, and how requests are sent to it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Target {
     /// The URL: for HTTP the whole URL of the signal, for gRPC the URL of the server. The user and password of the URL
     /// are not in it, but among the headers. The query of the URL may be secret.
@@ -88,7 +88,7 @@ pub struct Target {
 }
 
 /// The file of the headers of a collector.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct HeadersFile {
     /// The key of the headers, and the file.
     key: String,
@@ -116,7 +116,7 @@ pub enum Compression {
 }
 
 /// `[otlp] tls.certificate` and `tls.key`: PEM files.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClientTls {
     /// The client certificate.
     pub certificate: PathBuf,

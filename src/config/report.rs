@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::reader::Reader;
 
 /// `[report]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The file.
     pub path: PathBuf,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reader::Reader;
 
 /// `[shutdown]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Shutdown {
     /// The longest time from the signal to the end of the process.
     pub grace: Duration,

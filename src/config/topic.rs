@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{reader::Reader, rule::BrokenRule};
 
 /// `[topic]`
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Topic {
     /// Whether the topic is created if it is missing.
     pub create: bool,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::reader::Reader;
 
 /// `[transactions]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Transactions {
     /// Whether open transactions are watched.
     pub enabled: bool,

@@ -26,9 +26,14 @@ pub(super) struct Access {
     needs_certificate: bool,
 }
 
-/// Marks a request whose connection has shown a client certificate that the CA of `[http] tls.client.ca` signed.
-#[derive(Clone, Copy)]
-pub(super) struct Certified;
+/// What is known of the peer of a request's connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Peer {
+    /// Whether it has shown a client certificate that a CA of `[http] tls.client.ca` signed.
+    pub(super) is_certified: bool,
+    /// Whether it is on this machine.
+    pub(super) is_loopback: bool,
+}
 
 impl Access {
     /// What `[http]` asks for. `None` if every request is answered.
@@ -83,7 +88,7 @@ pub(super) async fn require(Extract(access): Extract<Arc<Access>>, request: Requ
     if super::paths::is_health(request.uri().path()) {
         return next.run(request).await;
     }
-    if access.needs_certificate && request.extensions().get::<Certified>().is_none() {
+    if access.needs_certificate && request.extensions().get::<Peer>().is_none_or(|peer| !peer.is_certified) {
         let text = "this path needs a client certificate that the CA of [http] tls.client.ca signed\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }

@@ -20,7 +20,8 @@ struct Check {
 
 /// 200 while the ledger of every cluster publishes, otherwise 500.
 pub(super) async fn livez(state: Extract<Shared>, query: RawQuery) -> Response {
-    let checks = state.boards.iter().map(|board| Check {
+    let boards = state.boards.list();
+    let checks = boards.iter().map(|board| Check {
         name: format!("{}/ledger", board.name),
         holds: board.ledger_lives(),
         detail: format!("published {:.1} s ago", board.read().ledger_age().as_secs_f64()),
@@ -41,7 +42,8 @@ pub(super) async fn readyz(state: Extract<Shared>, query: RawQuery) -> Response 
 
 /// For each task that runs, whether its first cycle has ended, in success or not.
 fn first_cycles(state: &State) -> Vec<Check> {
-    let boards = state.boards.iter().flat_map(|board| {
+    let boards = state.boards.list();
+    let checks = boards.iter().flat_map(|board| {
         let readings = board.read();
         let tasks = readings.tasks().map(|(task, record)| Check {
             name: format!("{}/{}", board.name, task.as_str()),
@@ -50,7 +52,7 @@ fn first_cycles(state: &State) -> Vec<Check> {
         });
         tasks.collect::<Vec<_>>()
     });
-    boards.collect()
+    checks.collect()
 }
 
 /// Lists the checks that fail, or with `?verbose` all of them.

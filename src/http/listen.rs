@@ -33,7 +33,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    access::Certified,
+    access::Peer,
     certificate::Certificate,
     connections::{Connections, Slot},
     paths,
@@ -82,12 +82,21 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
+                let peer =
+                    Peer { is_loopback: address.ip().to_canonical().is_loopback(), is_certified: false };
                 let slot = tokio::select! {
                     () = stopped.cancelled() => break,
                     slot = connections.enter() => slot,
                 };
-                tasks.spawn(connect(stream, slot, certificate.clone(), router.clone(), stopped.clone()));
+                tasks.spawn(connect(
+                    stream,
+                    peer,
+                    slot,
+                    certificate.clone(),
+                    router.clone(),
+                    stopped.clone(),
+                ));
             }
             // The peer has closed the connection already.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -113,6 +122,7 @@ pub async fn serve(
 /// Serves one connection from its TLS handshake, if there is a certificate, to its end.
 async fn connect(
     stream: TcpStream,
+    peer: Peer,
     slot: Slot,
     certificate: Option<Certificate>,
     router: Router,
@@ -120,7 +130,7 @@ async fn connect(
 ) {
     prepare(&stream);
     let Some(certificate) = certificate else {
-        converse(stream, None, slot, router, stopped).await;
+        converse(stream, peer, slot, router, stopped).await;
         return;
     };
     let shake = async { certificate.latest().await.accept(stream).await };
@@ -130,8 +140,8 @@ async fn connect(
     };
     match handshake {
         Ok(Ok(stream)) => {
-            let certified = stream.get_ref().1.peer_certificates().map(|_| Certified);
-            converse(stream, certified, slot, router, stopped).await;
+            let is_certified = stream.get_ref().1.peer_certificates().is_some();
+            converse(stream, Peer { is_certified, ..peer }, slot, router, stopped).await;
         }
         Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
         Err(_) => tracing::debug!("a TLS handshake took longer than {HANDSHAKE:?}"),
@@ -149,10 +159,10 @@ fn prepare(stream: &TcpStream) {
     }
 }
 
-/// Answers the requests of one connection, one after the other. Each is marked if the peer has shown a certificate.
+/// Answers the requests of one connection, one after the other. Each is marked with what is known of the peer.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
-    certified: Option<Certified>,
+    peer: Peer,
     slot: Slot,
     router: Router,
     stopped: CancellationToken,
@@ -163,9 +173,7 @@ async fn converse(
         let (slot, requested, router) = (slot.clone(), requested.clone(), TowerToHyperService::new(router));
         service_fn(move |mut request: Request<Incoming>| {
             requested.cancel();
-            if let Some(mark) = certified {
-                request.extensions_mut().insert(mark);
-            }
+            request.extensions_mut().insert(peer);
             answer(&slot, &router, request)
         })
     };

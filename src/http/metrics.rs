@@ -1,6 +1,6 @@
 //! `/metrics`: Prometheus text, OpenMetrics or protobuf, with or without gzip, as the request asks for.
 
-use std::{convert::Infallible, time::Instant};
+use std::{convert::Infallible, future::pending, time::Instant};
 
 use axum::{
     body::Body,
@@ -17,6 +17,7 @@ use super::{
     state::{Shared, State},
 };
 use crate::{
+    board::Board,
     export::prometheus::{self, Block, Parts},
     metrics::{
         Sink,
@@ -41,23 +42,32 @@ pub(super) async fn metrics(state: Extract<Shared>, headers: HeaderMap) -> Respo
 
 /// Writes the series of each snapshot of the collection as soon as it is published, until the service stops.
 pub async fn write_ahead(state: Shared) {
-    let boards = (0..state.boards.len()).map(|number| {
-        let state = state.clone();
-        let mut collect = state.boards[number].tasks.collect.clone();
-        async move {
-            while collect.changed().await.is_ok() {
-                let state = state.clone();
-                let write = move || {
-                    let readings = state.boards[number].read();
-                    state.written.write_ahead(state.writer(), number, &readings);
-                };
-                _ = render(write).await;
-            }
+    let mut boards = state.boards.clone();
+    loop {
+        let list = boards.list_and_update();
+        state.written.keep_only(&list);
+        let count = list.len();
+        let writers = list.iter().map(|board| write_board(state.clone(), board.clone(), count));
+        let ended = async {
+            join_all(writers).await;
+            // The tasks of every cluster have ended: the service stops, or the list of boards is about to be replaced.
+            pending::<()>().await;
+        };
+        tokio::select! {
+            () = ended => {}
+            () = boards.changed() => {}
+            () = state.stop.cancelled() => return,
         }
-    });
-    tokio::select! {
-        _ = join_all(boards) => {}
-        () = state.stop.cancelled() => {}
+    }
+}
+
+/// Writes the series of each snapshot of one cluster, one of so many, until its collection ends.
+async fn write_board(state: Shared, board: Board, count: usize) {
+    let mut collect = board.tasks.collect.clone();
+    while collect.changed().await.is_ok() {
+        let (state, board) = (state.clone(), board.clone());
+        let write = move || state.written.write_ahead(state.writer(count), &board.read());
+        _ = render(write).await;
     }
 }
 
@@ -65,13 +75,11 @@ pub async fn write_ahead(state: Shared) {
 fn scrape(state: &State, form: Form) -> Vec<Bytes> {
     let begun = Instant::now();
     state.written.note(form);
-    let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
+    let readings: Vec<_> = state.boards.list().iter().map(Board::read).collect();
     let process = (state.process)();
-    let collected: Vec<_> = readings
-        .iter()
-        .enumerate()
-        .map(|(board, readings)| state.written.get(state.writer(), board, readings, form))
-        .collect();
+    let writer = state.writer(readings.len());
+    let collected: Vec<_> =
+        readings.iter().map(|readings| state.written.get(writer, readings, form)).collect();
     let exposed = Exposed::to_scrape(&readings, &process, state.compat);
     let parts: Vec<&[Block]> = collected.iter().map(AsRef::as_ref).collect();
     let mut own = prometheus::Blocks::new(&state.labels, form.format).created(state.created);

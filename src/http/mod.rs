@@ -1,7 +1,7 @@
 //! HTTP: `/metrics`, the page, the health checks and the API.
 //!
-//! Every answer is made from the latest snapshots on the boards: no HTTP request causes a request to Kafka, and none
-//! changes anything. Work that takes processor time is done off the async workers, so that a scrape does not delay the
+//! Every answer is made from the latest snapshots on the boards: no HTTP request causes a request to Kafka, and only
+//! `POST /-/reload` changes anything. Work that takes processor time is done off the async workers, so that a scrape does not delay the
 //! heartbeats.
 
 mod access;
@@ -16,10 +16,12 @@ mod metrics;
 mod offload;
 mod page;
 mod paths;
+mod reload;
 mod router;
 mod state;
 mod written;
 
 pub use metrics::write_ahead;
+pub use reload::{ReloadRequest, Reloads};
 pub use router::router;
 pub use state::{ReadProcess, State};

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use serde::de::DeserializeOwned;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
@@ -14,7 +14,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 use super::{
     access, api, events, health, metrics,
     offload::render,
-    page,
+    page, reload,
     state::{Shared, State},
 };
 
@@ -41,6 +41,7 @@ pub fn router(state: Shared) -> Router {
         .route("/api/v1/report", view(api::last_report))
         .route("/consumer-groups", view(api::consumer_groups))
         .route("/events", get(events::events))
+        .route("/-/reload", post(reload::reload).fallback(reload::post_only))
         .route("/assets/page.css", get(page::style))
         .route("/assets/page.js", get(page::script))
         .fallback(not_found)
@@ -100,10 +101,10 @@ async fn not_found() -> Response {
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
-/// Refuses every method but GET and HEAD.
+/// Refuses every method but GET and HEAD. Only a reload has another.
 async fn read_only() -> Response {
     let allow = [(header::ALLOW, "GET, HEAD")];
-    (StatusCode::METHOD_NOT_ALLOWED, allow, "every path is read with GET\n").into_response()
+    (StatusCode::METHOD_NOT_ALLOWED, allow, "this path is read with GET\n").into_response()
 }
 
 /// Adds the headers of every answer: a browser loads nothing from other hosts, guesses no content type, sends no

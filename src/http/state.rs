@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Access,
+    reload::Reloads,
     written::{Writer, Written},
 };
 use crate::{
-    board::Board,
+    boards::Boards,
     config::{Compat, Config},
     latency,
     metrics::ClusterLabel,
@@ -23,7 +24,7 @@ const MOST_WATCHERS: usize = 32;
 /// What every answer is made from.
 pub struct State {
     /// The board of each cluster.
-    pub boards: Vec<Board>,
+    pub boards: Boards,
     /// `[labels]`: labels that every series carries.
     pub labels: BTreeMap<String, String>,
     /// `[compat]`: which metrics are exposed under the names of other exporters.
@@ -36,6 +37,8 @@ pub struct State {
     pub scrapes: Arc<latency::SharedBuckets>,
     /// Cancelled when the service stops: it is no longer ready, and streams of events end.
     pub stop: CancellationToken,
+    /// Where requests for reading the configuration again go. `None` if it cannot be read again.
+    pub(super) reloads: Option<Reloads>,
     /// A permit for each page that may be watched at the same time.
     pub(super) watchers: Arc<Semaphore>,
     /// The series of the collectors as they were last written.
@@ -53,14 +56,15 @@ pub(super) type Shared = Arc<State>;
 impl State {
     /// The state of a service that watches the clusters of these boards.
     pub fn new(
-        boards: Vec<Board>,
+        boards: impl Into<Boards>,
         config: &Config,
         process: ReadProcess,
         scrapes: Arc<latency::SharedBuckets>,
         stop: CancellationToken,
     ) -> Self {
         Self {
-            boards,
+            boards: boards.into(),
+            reloads: None,
             labels: config.labels.clone(),
             compat: config.compat,
             created: config.http.created_timestamps.then(SystemTime::now),
@@ -73,13 +77,19 @@ impl State {
         }
     }
 
-    /// How the series of all clusters are written.
-    pub(super) fn writer(&self) -> Writer<'_> {
+    /// Lets `POST /-/reload` ask for the configuration to be read again.
+    #[must_use]
+    pub fn with_reloads(self, reloads: Reloads) -> Self {
+        Self { reloads: Some(reloads), ..self }
+    }
+
+    /// How the series of this number of clusters are written.
+    pub(super) fn writer(&self, clusters: usize) -> Writer<'_> {
         Writer {
             labels: &self.labels,
             compat: self.compat,
             created: self.created,
-            cluster: ClusterLabel::of(self.boards.len()),
+            cluster: ClusterLabel::of(clusters),
         }
     }
 }

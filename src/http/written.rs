@@ -12,7 +12,7 @@ use std::{
 
 use super::form::Form;
 use crate::{
-    board::Readings,
+    board::{Board, Readings},
     config::Compat,
     export::prometheus::{self, Block, Format, Storage},
     metrics::{ClusterLabel, render},
@@ -54,8 +54,8 @@ impl Writer<'_> {
 /// The series that were written, and the forms that scrapers want.
 #[derive(Default)]
 pub(super) struct Written {
-    /// The series that were written last, by the number of the cluster's board and the format.
-    blocks: Mutex<BTreeMap<(usize, Format), WrittenSnapshot>>,
+    /// The series that were written last, by the name of the cluster and the format.
+    blocks: Mutex<BTreeMap<(Arc<str>, Format), WrittenSnapshot>>,
     /// How often scrapers ask for each form.
     wanted: Mutex<BTreeMap<Form, Demand>>,
 }
@@ -111,31 +111,25 @@ impl Written {
 
     /// The series of a board for a scrape: as they were written, or written now. There are none while the snapshot is
     /// missing or stale.
-    pub(super) fn get(
-        &self,
-        writer: Writer<'_>,
-        board: usize,
-        readings: &Readings,
-        form: Form,
-    ) -> Arc<[Block]> {
+    pub(super) fn get(&self, writer: Writer<'_>, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some((snapshot, taken)) = readings.collect.snapshot.as_ref() else { return Arc::new([]) };
         if readings.collect.fresh().is_none() {
             return Arc::new([]);
         }
         let longest = 3 * readings.collect.interval;
-        if let Some(written) = lock(&self.blocks).get(&(board, form.format))
+        if let Some(written) = lock(&self.blocks).get(&(readings.name.clone(), form.format))
             && written.suits(form)
             && (written.is_of(snapshot) || (taken.elapsed() < WRITING && written.at.elapsed() <= longest))
         {
             return written.blocks.clone();
         }
-        self.write(writer, board, readings, form)
+        self.write(writer, readings, form)
     }
 
     /// Writes the series of a board, unless they are written already.
-    fn write(&self, writer: Writer<'_>, board: usize, readings: &Readings, form: Form) -> Arc<[Block]> {
+    fn write(&self, writer: Writer<'_>, readings: &Readings, form: Form) -> Arc<[Block]> {
         let Some(snapshot) = readings.collect.fresh() else { return Arc::new([]) };
-        if let Some(written) = lock(&self.blocks).get(&(board, form.format))
+        if let Some(written) = lock(&self.blocks).get(&(readings.name.clone(), form.format))
             && written.is_of(snapshot)
             && written.suits(form)
         {
@@ -156,12 +150,17 @@ impl Written {
             blocks: blocks.clone(),
             storage,
         };
-        lock(&self.blocks).insert((board, form.format), written);
+        lock(&self.blocks).insert((readings.name.clone(), form.format), written);
         blocks
     }
 
+    /// Forgets the series of clusters that have no board any more.
+    pub(super) fn keep_only(&self, boards: &[Board]) {
+        lock(&self.blocks).retain(|(cluster, _), _| boards.iter().any(|board| board.name == *cluster));
+    }
+
     /// Writes the newest series of a board in every form that is wanted, and forgets the formats that are not.
-    pub(super) fn write_ahead(&self, writer: Writer<'_>, board: usize, readings: &Readings) {
+    pub(super) fn write_ahead(&self, writer: Writer<'_>, readings: &Readings) {
         let wanted: Vec<Form> = {
             let mut wanted = lock(&self.wanted);
             wanted.retain(|_, demand| demand.last.elapsed() < WANTED_FOR);
@@ -174,7 +173,7 @@ impl Written {
         };
         lock(&self.blocks).retain(|(_, format), _| wanted.iter().any(|form| form.format == *format));
         for form in wanted {
-            self.write(writer, board, readings, form);
+            self.write(writer, readings, form);
         }
     }
 }

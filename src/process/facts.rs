@@ -38,8 +38,29 @@ pub struct Process {
     pub published: Vec<Published>,
     /// The certificates that the service itself presents.
     pub certificates: Vec<OwnCertificate>,
+    /// The configuration in use. Absent in a process that is no service.
+    pub config: Option<ConfigFacts>,
     /// Time to build each answer of `/metrics`. Absent before the first scrape.
     pub scrapes: Option<Buckets>,
+}
+
+/// The configuration in use, and how the last attempt to read it ended.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfigFacts {
+    /// Whether the configuration could be used when it was last read.
+    pub last_was_successful: bool,
+    /// When the configuration in use was read.
+    pub read: SystemTime,
+    /// The CRC-32C of the listing of the configuration in use, which holds no secrets.
+    pub hash: u32,
+}
+
+impl ConfigFacts {
+    /// The facts of a configuration with this listing, which was read now and can be used.
+    pub fn of(listing: &str) -> Self {
+        let hash = crc32c::crc32c(listing.as_bytes());
+        Self { last_was_successful: true, read: SystemTime::now(), hash }
+    }
 }
 
 /// Records of findings and numbers of one cluster, since the start.

@@ -13,7 +13,7 @@ pub use self::{
     build::{librdkafka, revision},
     descriptors::{http_connections, raise_descriptor_limit},
     environment::environment,
-    facts::{Exports, Process, Published, Traces},
+    facts::{ConfigFacts, Exports, Process, Published, Traces},
     memory::{give_memory_back, keep_giving_memory_back},
     monitor::Monitor,
 };

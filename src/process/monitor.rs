@@ -11,7 +11,7 @@ use tokio_metrics::{RuntimeIntervals, RuntimeMonitor};
 use super::{
     build::{librdkafka, revision},
     descriptors::{descriptor_limit, open_descriptors},
-    facts::Process,
+    facts::{ConfigFacts, Process},
     memory::memory,
 };
 use crate::{certificates::Certificates, latency::SharedBuckets, sync::lock};
@@ -27,6 +27,8 @@ pub struct Monitor {
     pub scrapes: Arc<SharedBuckets>,
     /// The certificates that the service itself presents.
     pub certificates: Arc<Certificates>,
+    /// The configuration in use.
+    config: Mutex<ConfigFacts>,
 }
 
 /// Sums of the differences that the runtime reports.
@@ -37,14 +39,25 @@ struct Busy {
 }
 
 impl Monitor {
-    /// A monitor of the tokio runtime that this function is called in.
+    /// A monitor of the tokio runtime that this function is called in. The listing is that of `--print-config`.
     ///
     /// # Panics
     /// The function is called outside of a tokio runtime.
-    pub fn new(certificates: Arc<Certificates>) -> Self {
+    pub fn new(certificates: Arc<Certificates>, listing: &str) -> Self {
         let intervals = RuntimeMonitor::new(&tokio::runtime::Handle::current()).intervals();
         let runtime = Mutex::new(Busy { intervals, busy: Duration::ZERO, workers: 0 });
-        Self { started: SystemTime::now(), runtime, scrapes: Arc::default(), certificates }
+        let config = Mutex::new(ConfigFacts::of(listing));
+        Self { started: SystemTime::now(), runtime, scrapes: Arc::default(), certificates, config }
+    }
+
+    /// Notes that the configuration was read again. The listing is that of `--print-config`; `None` if the configuration
+    /// cannot be used.
+    pub fn config_was_read(&self, listing: Option<&str>) {
+        let mut config = lock(&self.config);
+        match listing {
+            Some(listing) => *config = ConfigFacts::of(listing),
+            None => config.last_was_successful = false,
+        }
     }
 
     /// The facts as of now.
@@ -70,6 +83,7 @@ impl Monitor {
             traces: None,
             published: Vec::new(),
             certificates: self.certificates.known(),
+            config: Some(*lock(&self.config)),
             scrapes: Some(self.scrapes.read()),
             fds: open_descriptors(),
             most_fds: descriptor_limit(),

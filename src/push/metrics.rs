@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::{
     board::Board,
+    boards::Boards,
     export::otlp::{Exporter, Source},
     kafka::{Error, Fault},
     metrics::render::{self, Exposed},
@@ -38,9 +39,9 @@ impl MetricTask {
 }
 
 /// The source of all series for an export.
-pub(super) fn source(boards: Vec<Board>, monitor: Arc<Monitor>) -> Source {
+pub(super) fn source(boards: Boards, monitor: Arc<Monitor>) -> Source {
     Arc::new(move |encoder| {
-        let readings: Vec<_> = boards.iter().map(Board::read).collect();
+        let readings: Vec<_> = boards.list().iter().map(Board::read).collect();
         let process = monitor.read();
         render::everything(&Exposed::to_push(&readings, &process), encoder);
     })

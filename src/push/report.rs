@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     board::Board,
+    boards::Boards,
     config,
     export::report::report,
     kafka::{Error, Fault},
@@ -23,13 +24,13 @@ const FIRST: Duration = Duration::from_secs(15);
 /// The task that writes the report.
 pub(super) struct ReportTask {
     path: PathBuf,
-    boards: Vec<Board>,
+    boards: Boards,
     /// Held while a report is written: a cycle that timed out may still be writing.
     turn: Arc<Mutex<()>>,
 }
 
 impl ReportTask {
-    pub(super) fn new(settings: &config::Report, boards: Vec<Board>) -> Self {
+    pub(super) fn new(settings: &config::Report, boards: Boards) -> Self {
         Self { path: settings.path.clone(), boards, turn: Arc::default() }
     }
 
@@ -39,7 +40,7 @@ impl ReportTask {
     }
 
     async fn write(&self) -> Result<(), Error> {
-        let readings: Vec<_> = self.boards.iter().map(Board::read).collect();
+        let readings: Vec<_> = self.boards.list().iter().map(Board::read).collect();
         let Some(report) = report(&readings, SystemTime::now()) else {
             return Err(Error::new(Fault::NotReady, "no collection cycle of any cluster succeeded lately"));
         };

@@ -1,6 +1,9 @@
 //! How many exports, traces and records were sent since the start.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use tokio::sync::watch;
 
@@ -20,7 +23,7 @@ pub struct Results {
     /// Absent without an endpoint for traces.
     pub(super) traces: Option<Arc<TraceCounts>>,
     /// By cluster. Empty where no topic is configured.
-    pub(super) alerts: Vec<(Arc<str>, Arc<RecordCounts>)>,
+    pub(super) alerts: Arc<Mutex<BTreeMap<Arc<str>, Arc<RecordCounts>>>>,
 }
 
 /// Exports of metrics: the record of the task, and the counts of the exporter.
@@ -35,7 +38,8 @@ impl Results {
     pub fn read(&self) -> (Option<Exports>, Option<Traces>, Vec<Published>) {
         let exports = self.metrics.as_ref().map(MetricExports::read);
         let traces = self.traces.as_ref().map(|counts| counts.read());
-        let published = self.alerts.iter().map(|(cluster, counts)| {
+        let alerts = lock(&self.alerts);
+        let published = alerts.iter().map(|(cluster, counts)| {
             let (sent, failed) = counts.read();
             Published { cluster: cluster.clone(), sent, failed }
         });

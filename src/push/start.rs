@@ -10,7 +10,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    alerts::{AlertTask, RecordCounts},
+    alerts::AlertTask,
     metrics::{FLUSH, MetricTask, source},
     report::ReportTask,
     results::{MetricExports, Results},
@@ -18,11 +18,13 @@ use super::{
 };
 use crate::{
     board::Board,
+    boards::Boards,
     clock::since_1970,
     config::{self, Config},
     export::otlp::Exporter,
     probe::heartbeat::trace_queue::TraceReceiver,
     process::Monitor,
+    sync::lock,
     task::{self, Cycle, Latest, Schedule},
 };
 
@@ -31,6 +33,17 @@ pub struct Push {
     /// The counts of everything that is sent.
     pub results: Results,
     tasks: Vec<JoinHandle<()>>,
+    /// `[alerts]`
+    settings: config::Alerts,
+    /// The tasks that publish findings, one for each board.
+    alerts: Vec<AlertsOfBoard>,
+    stop: CancellationToken,
+}
+
+/// The task that publishes the findings of one board.
+struct AlertsOfBoard {
+    board: Board,
+    task: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -41,24 +54,22 @@ impl Push {
     /// The setting that cannot be used, and why.
     pub fn start(
         config: &Config,
-        boards: Vec<Board>,
+        boards: &Boards,
         monitor: Arc<Monitor>,
         traces: Option<TraceReceiver>,
     ) -> Result<Self, String> {
         let begun = SystemTime::now();
         let instance = instance(config, begun);
+        let settings = config.alerts.clone();
         let stop = CancellationToken::new();
-        let mut push = Self { results: Results::default(), tasks: Vec::new(), stop };
+        let mut push =
+            Self { results: Results::default(), tasks: Vec::new(), settings, alerts: Vec::new(), stop };
         if let Some(report) = &config.report {
             push.spawn(ReportTask::schedule(report), ReportTask::new(report, boards.clone()));
         }
-        if config.alerts.topic.is_some() || config.alerts.metrics_topic.is_some() {
-            for board in &boards {
-                push.alerts(&config.alerts, board)?;
-            }
-        }
+        push.follow(boards)?;
         if let Some(metrics) = &config.otlp.metrics {
-            let source = source(boards, monitor);
+            let source = source(boards.clone(), monitor);
             let exporter = Exporter::new(metrics, &config.labels, &instance, source, begun)?;
             let report = exporter.report();
             let schedule = MetricTask::schedule(metrics.interval);
@@ -74,11 +85,44 @@ impl Push {
         Ok(push)
     }
 
-    fn alerts(&mut self, settings: &config::Alerts, board: &Board) -> Result<(), String> {
-        let counts = Arc::<RecordCounts>::default();
-        let work = AlertTask::new(settings, board.clone(), counts.clone())?;
-        self.spawn(AlertTask::schedule(settings, &board.name), work);
-        self.results.alerts.push((board.name.clone(), counts));
+    /// Publishes the findings of these boards from now on, and of no others. The counts of a cluster go on.
+    ///
+    /// # Errors
+    /// Why the findings of a cluster cannot be published. The findings of all other clusters are published.
+    pub fn follow(&mut self, boards: &Boards) -> Result<(), String> {
+        if self.settings.topic.is_none() && self.settings.metrics_topic.is_none() {
+            return Ok(());
+        }
+        let boards = boards.list();
+        self.alerts.retain(|alerts| {
+            let goes_on = boards.iter().any(|board| board.is(&alerts.board));
+            if !goes_on {
+                alerts.stop.cancel();
+            }
+            goes_on
+        });
+        lock(&self.results.alerts).retain(|cluster, _| boards.iter().any(|board| board.name == *cluster));
+        let mut failed = Vec::new();
+        for board in boards.iter() {
+            if !self.alerts.iter().any(|alerts| alerts.board.is(board))
+                && let Err(words) = self.publish(board)
+            {
+                failed.push(format!("cluster {}: {words}", board.name));
+            }
+        }
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+    }
+
+    /// Starts the task that publishes the findings of a board.
+    fn publish(&mut self, board: &Board) -> Result<(), String> {
+        let counts = lock(&self.results.alerts).get(&board.name).cloned().unwrap_or_default();
+        let work = AlertTask::new(&self.settings, board.clone(), counts.clone())?;
+        let schedule = AlertTask::schedule(&self.settings, &board.name);
+        let stop = self.stop.child_token();
+        let (publish, _) = watch::channel(Latest::new(schedule.interval));
+        let task = tokio::spawn(task::run(work, schedule, publish, stop.clone()));
+        self.alerts.push(AlertsOfBoard { board: board.clone(), task, stop });
+        lock(&self.results.alerts).insert(board.name.clone(), counts);
         Ok(())
     }
 
@@ -91,13 +135,14 @@ impl Push {
 
     /// The time that [`Push::stop`] may take.
     pub fn flush(&self) -> Duration {
-        if self.tasks.is_empty() { Duration::ZERO } else { FLUSH }
+        if self.tasks.is_empty() && self.alerts.is_empty() { Duration::ZERO } else { FLUSH }
     }
 
     /// Sends everything once more, and ends the tasks.
     pub async fn stop(self) {
         self.stop.cancel();
-        if tokio::time::timeout(FLUSH, join_all(self.tasks)).await.is_err() {
+        let tasks = self.tasks.into_iter().chain(self.alerts.into_iter().map(|alerts| alerts.task));
+        if tokio::time::timeout(FLUSH, join_all(tasks)).await.is_err() {
             tracing::warn!("the last export did not get through in time");
         }
     }

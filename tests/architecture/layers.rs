@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// From the bottom up.
-const LAYERS: [&str; 34] = [
+const LAYERS: [&str; 35] = [
     "backoff",
     "clock",
     "closed_enum",
@@ -35,6 +35,7 @@ const LAYERS: [&str; 34] = [
     "monitor",
     "verdict",
     "board",
+    "boards",
     "refusals",
     "supervisor",
     "metrics",

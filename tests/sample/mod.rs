@@ -38,7 +38,7 @@ use kafka_heartbeat::{
         heartbeat::{self, Beat, BrokerCounts, EndedHeartbeat, Outcome, Partition, Totals},
         topic::{self, Action, Blocked},
     },
-    process::{Exports, Process, Published, Traces},
+    process::{ConfigFacts, Exports, Process, Published, Traces},
     task::{Failure, Latest, Polls},
     verdict::{State, Verdict},
 };
@@ -129,6 +129,11 @@ pub(crate) fn process(wall: SystemTime) -> Process {
             bytes: 34_567,
             retries: 3,
             rejected: 2,
+        }),
+        config: Some(ConfigFacts {
+            last_was_successful: true,
+            read: wall - Duration::from_secs(600),
+            hash: 4_023_233_417,
         }),
         scrapes: Some(buckets(&[ms(3), ms(17)])),
         traces: Some(Traces { exported: 7, failed: 2, dropped: 1 }),

@@ -17,8 +17,10 @@ use crate::{board::Readings, http::state::State};
 /// no such cluster.
 pub(super) fn each(state: &State, query: &ClusterQuery, view: impl Fn(&Readings) -> Value) -> Response {
     let wanted = |name: &str| query.cluster.as_deref().is_none_or(|wanted| wanted == name);
-    let boards = state.boards.iter().filter(|board| wanted(&board.name));
+    let boards = state.boards.list();
     let clusters: Vec<Value> = boards
+        .iter()
+        .filter(|board| wanted(&board.name))
         .map(|board| {
             let mut object = view(&board.read());
             object["cluster"] = board.name.as_ref().into();

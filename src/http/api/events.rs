@@ -14,7 +14,7 @@ pub(in crate::http) fn events(state: &State, query: &EventsQuery) -> Response {
     let is_wanted = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
     let within = |at: u64| query.from.is_none_or(|from| at >= from) && query.to.is_none_or(|to| at <= to);
     let mut found: Vec<(u64, Value)> = Vec::new();
-    for board in state.boards.iter().filter(|board| is_wanted(&query.cluster, &board.name)) {
+    for board in state.boards.list().iter().filter(|board| is_wanted(&query.cluster, &board.name)) {
         let readings = board.read();
         // Events stay true when later collection cycles fail: the snapshot may be stale.
         let Some((snapshot, _)) = &readings.collect.snapshot else { continue };

@@ -14,7 +14,7 @@ use crate::{export::report::report, http::state::State};
 
 /// The report as it is written to the file of `[report]`; 503 while no cluster has been collected from lately.
 pub(in crate::http) fn last_report(state: &State, _: &EventsQuery) -> Response {
-    let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
+    let readings: Vec<_> = state.boards.list().iter().map(|board| board.read()).collect();
     match report(&readings, SystemTime::now()) {
         Some(report) => Json(report).into_response(),
         None => {

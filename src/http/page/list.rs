@@ -101,8 +101,9 @@ async fn answer(Extract(state): Extract<Shared>, Query(query): Query<ListQuery>,
 /// The list as HTML; absent if there is no cluster of this name.
 fn list(state: &State, query: ListQuery, listed: Listed) -> Option<String> {
     let ListQuery { cluster, search, page } = query;
-    let mut boards = state.boards.iter();
-    let board = boards.find(|board| cluster.as_deref().is_none_or(|cluster| cluster == &*board.name))?;
+    let boards = state.boards.list();
+    let board =
+        boards.iter().find(|board| cluster.as_deref().is_none_or(|cluster| cluster == &*board.name))?;
     let readings = board.read();
     let skip = page.saturating_mul(ROWS);
     let (table, count) = match listed {

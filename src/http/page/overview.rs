@@ -42,6 +42,7 @@ fn frame(state: &State) -> String {
     let content = content(state);
     let worst = state
         .boards
+        .list()
         .iter()
         .map(|board| board.read().verdict.state)
         .max_by_key(|state| verdict::gravity(*state));
@@ -51,7 +52,7 @@ fn frame(state: &State) -> String {
 
 /// The page's content as HTML.
 pub(in crate::http) fn content(state: &State) -> String {
-    let readings: Vec<_> = state.boards.iter().map(|board| board.read()).collect();
+    let readings: Vec<_> = state.boards.list().iter().map(|board| board.read()).collect();
     let view = View::new(&readings, Instant::now(), SystemTime::now());
     Content { view }.render().unwrap_or_else(|error| error.to_string())
 }

@@ -7,7 +7,7 @@ use crate::{
         Series, Value,
         values::{text, unix},
     },
-    process::{Exports, Process, Published, Traces},
+    process::{ConfigFacts, Exports, Process, Published, Traces},
     task::Ending,
 };
 
@@ -25,6 +25,11 @@ pub(super) fn process<'a>(process: &'a Process, series: &mut Vec<Series<'a>>) {
         (&p::PROCESS_START, process.started.map(unix)),
     ];
     series.extend(optional.into_iter().filter_map(|(family, value)| Some(family.series([], value?))));
+    if let Some(ConfigFacts { last_was_successful, read, hash }) = process.config {
+        series.push(p::CONFIG_SUCCESSFUL.series([], Value::Count(last_was_successful.into())));
+        series.push(p::CONFIG_READ.series([], unix(read)));
+        series.push(p::CONFIG_HASH.series([], Value::Count(hash.into())));
+    }
     if let Some(counts) = &process.exports {
         exports(counts, series);
     }

@@ -1,0 +1,137 @@
+//! Reading the configuration again while the service runs, by SIGHUP and by `POST /-/reload`.
+
+use std::{fs, time::Duration};
+
+use support::{
+    kafka::{Kafka, Listener},
+    service::{Service, signal},
+    wait_for,
+};
+
+#[expect(dead_code, reason = "each test binary uses a part of the support")]
+mod support;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const SUCCESSFUL: &str = "heartbeat_config_last_reload_successful";
+const HASH: &str = "heartbeat_config_hash";
+
+/// A cluster that no broker answers for.
+fn dead(name: &str) -> String {
+    format!("[cluster:{name}]\nbootstrap.servers = 127.0.0.1:1\n")
+}
+
+/// Writes the configuration of a running service.
+fn write(service: &Service, config: &str) {
+    fs::write(service.folder().join("config.ini"), config).expect("a file");
+}
+
+/// The status and the text of the answer to `POST /-/reload` with these headers.
+fn post(service: &Service, headers: &[(&str, &str)]) -> (u16, String) {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .into();
+    let request = agent.post(format!("http://{}/-/reload", service.address()));
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let mut answer = request.send_empty().expect("an answer");
+    let text = answer.body_mut().read_to_string().expect("a text");
+    (answer.status().as_u16(), text)
+}
+
+fn clusters(service: &Service) -> Vec<String> {
+    let status = service.get("/api/v1/status").expect("the status");
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    let clusters = status["clusters"].as_array().expect("a list of clusters");
+    clusters.iter().map(|cluster| cluster["cluster"].as_str().expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn cluster_that_did_not_change_goes_on_while_others_are_added_changed_and_removed() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let live = format!(
+        "[cluster:live]\nbootstrap.servers = {}\nheartbeat.topic = reload\nheartbeat.interval = 100ms\n",
+        kafka.bootstrap(Listener::Plaintext)
+    );
+    let service = Service::start(&format!("{live}{}", dead("old")));
+    wait_for("good heartbeats", PATIENCE, || (service.totals("live").of("ok") >= 20).then_some(()));
+    let (before, requests) = (service.totals("live"), service.sum("heartbeat_requests_total", &["\"live\""]));
+    let hash = service.series(HASH, &[]).expect("a hash");
+
+    write(&service, &format!("# a line that moves all others\n{}{live}", dead("new")));
+    let (status, text) = post(&service, &[]);
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(text, "added: new; removed: old; unchanged: live\n");
+    assert_eq!(clusters(&service), ["live", "new"]);
+    let after = service.totals("live");
+    assert!(after.scheduled >= before.scheduled && after.of("ok") >= before.of("ok"), "{after:?}");
+    assert!(service.sum("heartbeat_requests_total", &["\"live\""]) >= requests);
+    assert!(service.series("heartbeat_scheduled_total", &["\"old\""]).is_none());
+    assert_ne!(service.series(HASH, &[]).map(f64::to_bits), Some(hash.to_bits()));
+
+    write(&service, &live.replace("100ms", "50ms"));
+    let (status, text) = post(&service, &[]);
+    assert_eq!((status, text.as_str()), (200, "removed: new; started again with new settings: live\n"));
+    wait_for("good heartbeats after the change", PATIENCE, || {
+        (service.totals("live").of("ok") >= 20).then_some(())
+    });
+    assert_eq!(service.totals("live").bad() + after.bad(), before.bad(), "{}", service.log());
+    let (ended, _) = service.stop();
+    assert!(ended.success());
+}
+
+#[test]
+fn configuration_with_mistakes_changes_nothing_and_every_mistake_is_named() {
+    let service = Service::start(&dead("one"));
+    let hash = service.series(HASH, &[]);
+    write(
+        &service,
+        "[cluster:two]\nbootstrap.servers = b:x\nsasl.password = hush-hush\nlingr.ms = 3\n[lag]\ninterval = often\n",
+    );
+    let (status, text) = post(&service, &[]);
+    assert_eq!(status, 500, "{text}");
+    for part in [
+        "bootstrap.servers: expected host:port",
+        "lingr.ms: librdkafka knows no such property",
+        "[lag] interval",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("hush-hush"), "{text}");
+    assert_eq!(clusters(&service), ["one"]);
+    assert_eq!(service.series(SUCCESSFUL, &[]), Some(0.0));
+    assert_eq!(service.series(HASH, &[]), hash);
+
+    write(&service, &dead("two"));
+    signal(service.pid(), "HUP");
+    wait_for("the new cluster", PATIENCE, || (clusters(&service) == ["two"]).then_some(()));
+    wait_for("the result", PATIENCE, || (service.series(SUCCESSFUL, &[]) == Some(1.0)).then_some(()));
+    let (_, log) = service.stop();
+    assert!(log.contains("the configuration was read again: added: two; removed: one"), "{log}");
+    assert!(!log.contains("hush-hush"), "{log}");
+}
+
+#[test]
+fn section_that_needs_a_restart_is_named() {
+    let service = Service::start(&dead("one"));
+    write(&service, &format!("{}[log]\nlevel = debug\n[http]\nconnections = 77\n", dead("one")));
+    let (status, text) = post(&service, &[]);
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(text, "unchanged: one; used after a restart of the service: [http], [log]\n");
+}
+
+#[test]
+fn reload_needs_the_login_and_comes_from_no_page_of_a_browser() {
+    let login = "[http]\nbasic.username = me\nbasic.password = open-sesame\n";
+    let service = Service::start_guarded(&format!("{}{login}", dead("one")));
+    assert_eq!(post(&service, &[]).0, 401);
+    let basic = ("authorization", "Basic bWU6b3Blbi1zZXNhbWU=");
+    assert_eq!(post(&service, &[basic, ("origin", "http://elsewhere.example")]).0, 403);
+    assert_eq!(post(&service, &[basic]), (200, "unchanged: one\n".to_owned()));
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let url = format!("http://{}/-/reload", service.address());
+    let answer = agent.get(url).header(basic.0, basic.1).call().expect("an answer");
+    assert_eq!(answer.status().as_u16(), 405);
+    assert_eq!(answer.headers().get("allow").map(|allow| allow.as_bytes()), Some(&b"POST"[..]));
+}
