@@ -91,15 +91,13 @@ impl<'a> PropertyReader<'a> {
     }
 
     /// The properties with the texts that were read in place of the names of their files: `ssl.ca.pem` in place of
-    /// `ssl.ca.location`. So a client that is made later has the same certificates, whatever the files hold by then. A text
-    /// that a property cannot hold stays in its file.
+    /// `ssl.ca.location`. So a client that is made later has the same certificates, whatever the files hold by then. Bytes
+    /// that a property cannot hold are in comments between the certificates, and are replaced.
     pub(in crate::kafka) fn in_memory(&self) -> Properties {
         let mut properties = self.properties.clone();
         for (key, text) in &self.texts {
-            let text = String::from_utf8(text.clone()).ok().filter(|text| !text.contains('\0'));
-            if let Some(value) = text
-                && let Some(Property { place, .. }) = properties.0.remove(&format!("{key}.location"))
-            {
+            if let Some(Property { place, .. }) = properties.0.remove(&format!("{key}.location")) {
+                let value = String::from_utf8_lossy(text).replace('\0', "");
                 properties.0.insert(format!("{key}.pem"), Property { value, place });
             }
         }
