@@ -205,6 +205,8 @@ fn ticket_that_expires_while_the_kdc_is_frozen_is_no_fault_of_kafka_and_heartbea
     kdc.resume();
     let seen = service.totals("k").of("ok");
     good(&service, seen + 20);
+    let skipped = service.totals("k").of("skipped");
+    assert!(skipped > 0, "heartbeats without a ticket are skipped: {}", service.log());
     wait_for("the verdict without the KDC's fault", PATIENCE, || {
         (service.api("/api/v1/status", "k")["verdict"] != "prober_fault").then_some(())
     });

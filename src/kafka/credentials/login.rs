@@ -80,6 +80,16 @@ impl Credentials {
         }
     }
 
+    /// Whether there is a credential with which a client can log in now. A password never expires.
+    pub(in crate::kafka) fn are_usable(&self) -> bool {
+        match self {
+            Self::Password { .. } => true,
+            #[cfg(feature = "gssapi")]
+            Self::Ticket { source, .. } => source.has_usable(),
+            Self::Token(source) => source.has_usable(),
+        }
+    }
+
     /// The credential that is renewed, with what is counted of it. `None` for a login with a password.
     pub(in crate::kafka) fn credential(&self) -> Option<Credential> {
         match self {

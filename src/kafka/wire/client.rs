@@ -106,6 +106,11 @@ impl Client {
         self.tokens.as_ref()
     }
 
+    /// Whether there is a credential with which a client can log in now, or none is needed.
+    pub(super) fn can_log_in(&self) -> bool {
+        self.settings.borrow().sasl.as_ref().is_none_or(Credentials::are_usable)
+    }
+
     /// The credential that is renewed while the client runs, with what is counted of it. `None` for a login without one.
     pub fn credential(&self) -> Option<Credential> {
         self.settings.borrow().sasl.as_ref()?.credential()

@@ -21,7 +21,7 @@ closed_enum! {
         /// Not taken by the client, because its queue was full or it did not know the partition yet.
         Unsent = "unsent",
         /// Not sent or not judged, because this process stalled, had no file descriptor left, had no valid
-        /// token to log in with or was stopping.
+        /// token or ticket to log in with, or was stopping.
         Skipped = "skipped",
     }
 }

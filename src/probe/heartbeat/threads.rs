@@ -106,7 +106,7 @@ impl Heartbeats {
             awake: begin.instant,
             stall_watch: StallWatch::of_process(),
             descriptors: Descriptors::new(begin.instant),
-            lockout: Lockout::new(inputs.wire.access().tokens().cloned(), begin.instant),
+            lockout: Lockout::new(Some(inputs.wire.clone()), begin.instant),
             log: BadLog::new(inputs.cluster.name.as_str().into(), settings.instance.clone()),
             traces: inputs.traces.clone(),
             topic: settings.topic.as_str().into(),

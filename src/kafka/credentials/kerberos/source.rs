@@ -115,6 +115,11 @@ impl TicketSource {
         &self.principal
     }
 
+    /// Whether there is a ticket that has not expired.
+    pub(in crate::kafka) fn has_usable(&self) -> bool {
+        self.latest.borrow().usable_until.is_some_and(|until| until > SystemTime::now())
+    }
+
     /// The newest ticket as far as others may know it, and what is counted of its renewals.
     pub(in crate::kafka) fn credential(&self) -> Credential {
         let Latest { usable_until, failure } = self.latest.borrow().clone();
@@ -158,8 +163,8 @@ impl TicketSource {
         }
         let mut updates = self.latest.subscribe();
         loop {
-            let Latest { usable_until, failure } = updates.borrow_and_update().clone();
-            if usable_until.is_some_and(|until| until > SystemTime::now()) {
+            let Latest { failure, .. } = updates.borrow_and_update().clone();
+            if self.has_usable() {
                 return Ok(());
             }
             if let Some(RenewalFailure { fault, message, .. }) = failure {
@@ -236,7 +241,12 @@ async fn renew(source: Weak<TicketSource>) {
             let Some(used) = source.upgrade() else { return };
             tokio::select! {
                 () = sleep(left.min(CLOCK_INTERVAL)) => {}
-                () = used.wanted.notified(), if failures == 0 => break,
+                () = used.wanted.notified(), if failures == 0 => {
+                    // The login that asked may have waited for the ticket that has just come.
+                    if !used.has_usable() {
+                        break;
+                    }
+                }
             }
         }
     }

@@ -86,6 +86,11 @@ impl Cluster {
         endpoints
     }
 
+    /// Whether this process has a credential with which it can log in now, or needs none.
+    pub fn can_log_in(&self) -> bool {
+        self.client.can_log_in()
+    }
+
     /// The limit for one request.
     pub(in crate::kafka) fn timeout(&self) -> Duration {
         self.timeout
