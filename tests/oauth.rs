@@ -14,6 +14,8 @@ use support::{
     try_wait,
 };
 
+#[path = "oauth/grants.rs"]
+mod grants;
 #[path = "oauth/provider.rs"]
 mod provider;
 #[path = "oauth/service.rs"]

@@ -43,7 +43,7 @@ closed_enum! {
         Authentication = "authentication",
         /// The identity provider did not issue a token. This is no fault of Kafka.
         TokenEndpoint = "token_endpoint",
-        /// The identity provider refused the client's id or secret. This is no fault of Kafka.
+        /// The identity provider refused the client's id, secret or assertion. This is no fault of Kafka.
         InvalidClient = "invalid_client",
         /// The file of the token cannot be read, or holds no token that can be used. This is no fault of Kafka.
         TokenFile = "token_file",
@@ -143,8 +143,12 @@ impl Fault {
             Fault::TokenEndpoint => {
                 "check sasl.oauthbearer.token.endpoint.url and the identity provider; Kafka was not asked"
             }
-            Fault::InvalidClient => "check sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret",
-            Fault::TokenFile => "check sasl.oauthbearer.token.file and the program that renews it",
+            Fault::InvalidClient => {
+                "check sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret, or the key and the claims of the assertion"
+            }
+            Fault::TokenFile => {
+                "check sasl.oauthbearer.token.file or sasl.oauthbearer.assertion.file, and the program that renews the file"
+            }
             Fault::Audience => {
                 "set sasl.oauthbearer.scope to the audience that the brokers expect, or register it with the identity provider"
             }

@@ -6,7 +6,8 @@
 //! `capability` remembers which of them the cluster refuses.
 //!
 //! `properties` reads the properties of both clients, and `credentials` is the login of both, with tokens that are renewed.
-//! `rotation` watches the files of certificates, keys and passwords, and `access` hands the newest to librdkafka's clients.
+//! `private_key` reads keys in PEM. `rotation` watches the files of certificates, keys and passwords, and `access` hands
+//! the newest to librdkafka's clients.
 //!
 //! `fault` is the list of what can go wrong, and `classify` finds the fault of an error. `ids` are the ids of brokers and
 //! topics, `topic_partition` names a partition. `descriptors` finds out whether this process can open a connection at all.
@@ -20,6 +21,7 @@ pub mod descriptors;
 pub mod fault;
 mod ids;
 pub mod native;
+mod private_key;
 mod properties;
 pub mod rotation;
 mod topic_partition;

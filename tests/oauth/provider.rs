@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What an identity provider of the tests answers.
 #[derive(Clone)]
-enum Answer {
+pub(crate) enum Answer {
     /// Nothing, on a connection that stays open.
     Silence,
     /// This status, this difference of its clock to ours in seconds, and this body.
@@ -36,34 +36,52 @@ enum Answer {
 }
 
 impl Answer {
-    fn of(status: &'static str, body: &str) -> Self {
+    pub(crate) fn of(status: &'static str, body: &str) -> Self {
         Self::Http { status, clock: 0, body: body.to_owned() }
     }
 }
 
 /// Starts an identity provider that gives every request the same answer. Returns the URL of its token endpoint.
 fn provider(answer: Answer) -> String {
+    provider_that(move |_| answer.clone())
+}
+
+/// Starts an identity provider whose answer depends on the text of the request. Returns the URL of its token endpoint.
+pub(crate) fn provider_that(answer: impl Fn(&str) -> Answer + Send + 'static) -> String {
     let listener = TcpListener::bind(("127.0.0.1", free_port())).expect("a free port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         let mut silent = Vec::new();
         for mut stream in listener.incoming().flatten() {
-            match &answer {
+            let Some(request) = request(&mut stream) else { continue };
+            match answer(&request) {
                 Answer::Silence => silent.push(stream),
-                Answer::Http { status, clock, body } => respond(&mut stream, status, *clock, body),
+                Answer::Http { status, clock, body } => respond(&mut stream, status, clock, &body),
             }
         }
     });
     format!("http://{address}/token")
 }
 
-fn respond(stream: &mut TcpStream, status: &str, clock: i64, body: &str) {
-    let mut request = Vec::new();
+/// The text of a request, whose form is short. `None` if the client closes the connection.
+fn request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
     let mut part = [0; 4096];
-    while !String::from_utf8_lossy(&request).contains("grant_type=") {
-        let Ok(length @ 1..) = stream.read(&mut part) else { return };
-        request.extend_from_slice(&part[..length]);
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let is_whole = match text.split_once("\r\n\r\n") {
+            Some((head, form)) => head.starts_with("GET") || form.contains("scope="),
+            None => false,
+        };
+        if is_whole {
+            return Some(text);
+        }
+        let length = stream.read(&mut part).ok().filter(|length| *length > 0)?;
+        bytes.extend_from_slice(&part[..length]);
     }
+}
+
+fn respond(stream: &mut TcpStream, status: &str, clock: i64, body: &str) {
     let shift = Duration::from_secs(clock.unsigned_abs());
     let now = SystemTime::now();
     let date = httpdate::fmt_http_date(if clock < 0 { now - shift } else { now + shift });
@@ -88,7 +106,7 @@ fn client(url: &str, scope: &str) -> Vec<String> {
 }
 
 /// Whether `probe` succeeded, and everything that it wrote.
-fn probe(kafka: &OauthKafka, properties: &[String]) -> (bool, String) {
+pub(crate) fn probe(kafka: &OauthKafka, properties: &[String]) -> (bool, String) {
     let mut probe = program();
     probe.args(["probe", "--count", "3", "--bootstrap-servers", &kafka.bootstrap()]);
     properties.iter().for_each(|property| _ = probe.args(["-X", property]));

@@ -4,12 +4,14 @@
 //! - `login` reads the SASL mechanism with its user and password, or with its source of tokens.
 //! - `token` is an access token of OAuth 2.0, `settings` is where it comes from: `token_endpoint` requests one from
 //!   an identity provider, `token_file` reads one from a file, and `msk_iam` signs one with credentials of AWS.
+//! - `assertion` signs the statements that stand in for the secret of a client.
 //! - `clocks` compares the clocks of this machine and of an identity provider.
 //! - `https` is TLS to an identity provider and to AWS.
 //! - `record` counts renewals and their failures.
 //! - `kerberos` gets tickets from a KDC, with the key of a keytab.
 //! - `source` keeps the newest token: it renews the token before it expires, and reports the last failure.
 
+mod assertion;
 mod clocks;
 mod https;
 mod kerberos;

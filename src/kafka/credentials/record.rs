@@ -25,6 +25,24 @@ closed_enum! {
     }
 }
 
+impl CredentialKind {
+    /// The usual faults of renewals. None of them is a fault of Kafka.
+    pub fn faults(self) -> &'static [Fault] {
+        match self {
+            Self::Token => &[
+                Fault::TokenEndpoint,
+                Fault::InvalidClient,
+                Fault::Audience,
+                Fault::Clock,
+                Fault::TokenFile,
+                Fault::AwsCredentials,
+                Fault::Descriptors,
+            ],
+            Self::Ticket => &[Fault::Keytab, Fault::Principal, Fault::Kdc, Fault::Clock, Fault::Descriptors],
+        }
+    }
+}
+
 /// A credential of a cluster as it is known at one moment. It never holds the secret itself.
 #[derive(Debug, Clone)]
 pub struct Credential {

@@ -5,36 +5,50 @@ use std::{net::IpAddr, path::PathBuf};
 use reqwest::Url;
 
 use super::{
+    assertion::{self, Assertion},
     msk_iam::{self, MskIamSettings},
     secret::Secret,
 };
 use crate::kafka::properties::PropertyReader;
 
-/// The properties that say where tokens come from. librdkafka itself gets none of them, because both clients use the
-/// tokens of one source.
-const KEYS: [&str; 12] = [
-    "sasl.oauthbearer.method",
-    "sasl.oauthbearer.grant.type",
+/// The properties that say where tokens come from, beside those of an assertion. librdkafka itself gets none of them,
+/// because both clients use the tokens of one source.
+const KEYS: [&str; 14] = [
+    METHOD,
+    GRANT,
     CLIENT_ID,
     "sasl.oauthbearer.client.credentials.client.id",
     CLIENT_SECRET,
     "sasl.oauthbearer.client.credentials.client.secret",
     ENDPOINT,
-    "sasl.oauthbearer.scope",
+    SCOPE,
     "sasl.oauthbearer.extensions",
     FILE,
+    MACHINE,
+    CONFIG,
     "https.ca.location",
     "https.ca.pem",
 ];
 
+const METHOD: &str = "sasl.oauthbearer.method";
+const GRANT: &str = "sasl.oauthbearer.grant.type";
 const CLIENT_ID: &str = "sasl.oauthbearer.client.id";
 const CLIENT_SECRET: &str = "sasl.oauthbearer.client.secret";
 const ENDPOINT: &str = "sasl.oauthbearer.token.endpoint.url";
+const SCOPE: &str = "sasl.oauthbearer.scope";
 const FILE: &str = "sasl.oauthbearer.token.file";
+const MACHINE: &str = "sasl.oauthbearer.metadata.authentication.type";
+const CONFIG: &str = "sasl.oauthbearer.config";
+
+/// The grant of RFC 7523.
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// The address at which virtual machines of Azure ask for tokens, as in librdkafka.
+const AZURE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 
 /// The names of all properties of the source of tokens.
 pub(in crate::kafka) fn token_keys() -> impl Iterator<Item = &'static str> {
-    KEYS.into_iter().chain(msk_iam::KEYS)
+    KEYS.into_iter().chain(assertion::KEYS).chain(msk_iam::KEYS)
 }
 
 /// Whether a property belongs to the source of tokens.
@@ -43,7 +57,7 @@ pub(in crate::kafka) fn concerns_tokens(key: &str) -> bool {
 }
 
 /// Where the tokens come from, and what is sent to the broker beside them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct TokenSettings {
     pub(super) origin: Origin,
     /// SASL extensions (KIP-342), such as Confluent Cloud's `logicalCluster`.
@@ -51,23 +65,34 @@ pub(super) struct TokenSettings {
 }
 
 /// Where the tokens come from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Origin {
     /// A file that another program renews, such as the token of a service account of Kubernetes.
     File(PathBuf),
     /// The token endpoint of an identity provider.
-    Endpoint(ClientCredentials),
+    Endpoint(Box<TokenRequest>),
     /// Credentials of AWS, with which this program signs tokens for MSK IAM.
     MskIam(MskIamSettings),
 }
 
-/// A client of an identity provider, with the grant `client_credentials` (RFC 6749, section 4.4).
-#[derive(Debug, Clone)]
-pub(super) struct ClientCredentials {
+/// What is sent to the token endpoint of an identity provider.
+#[derive(Debug)]
+pub(super) struct TokenRequest {
     pub(super) endpoint: Url,
-    pub(super) id: String,
-    pub(super) secret: Secret,
     pub(super) scope: Option<String>,
+    pub(super) proof: Proof,
+}
+
+/// What proves to the identity provider who asks.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// The secret of a client, with the grant `client_credentials` (RFC 6749, section 4.4).
+    Secret { id: String, secret: Secret },
+    /// A signed statement, with the grant of RFC 7523, section 2.1. librdkafka does not authenticate the client beside it, but
+    /// some identity providers want that.
+    Assertion { assertion: Assertion, id: Option<String>, secret: Option<Secret> },
+    /// The machine: its managed identity in Azure.
+    Machine,
 }
 
 impl TokenSettings {
@@ -82,42 +107,94 @@ impl TokenSettings {
         let extensions = extensions(reader);
         let origin = match reader.get(FILE) {
             Some(path) => Some(Origin::File(path.into())),
-            None => client_credentials(reader).map(Origin::Endpoint),
+            None => token_request(reader).map(|request| Origin::Endpoint(Box::new(request))),
         };
         Some(Self { origin: origin?, extensions: extensions? })
     }
 }
 
-/// Reads the client and the token endpoint, and reports everything that is missing.
-fn client_credentials(reader: &mut PropertyReader<'_>) -> Option<ClientCredentials> {
+/// Reads the token endpoint and what proves who asks, and reports everything that is missing.
+fn token_request(reader: &mut PropertyReader<'_>) -> Option<TokenRequest> {
     let before = reader.error_count();
-    let method = "sasl.oauthbearer.method";
-    if reader.get(method) != Some("oidc") {
-        reader.error(method, format!("set it to oidc, or name a file with a token in {FILE}"));
+    if reader.get(METHOD) != Some("oidc") {
+        reader.error(METHOD, format!("set it to oidc, or name a file with a token in {FILE}"));
         return None;
     }
-    let grant = "sasl.oauthbearer.grant.type";
-    if reader.get(grant).is_some_and(|grant| grant != "client_credentials") {
-        reader.error(grant, "expected client_credentials");
+    match reader.get(MACHINE).unwrap_or("none") {
+        "azure_imds" => return of_azure(reader),
+        "none" => {}
+        _ => reader.error(MACHINE, "expected none or azure_imds"),
+    }
+    if reader.get(CONFIG).is_some() {
+        reader.error(CONFIG, format!("is used with {MACHINE} = azure_imds alone: remove it"));
     }
     let endpoint = endpoint(reader);
-    let mut wanted = |key: &'static str, alias: &str| {
-        let value = reader.get(key).or(reader.get(alias));
-        if value.is_none() {
-            reader.error(key, "is missing: the identity provider needs it");
+    let proof = match reader.get(GRANT).unwrap_or("client_credentials") {
+        "client_credentials" => secret(reader),
+        JWT_BEARER => Assertion::read(reader).map(|assertion| {
+            let (id, secret) = client(reader);
+            Proof::Assertion { assertion, id: id.map(str::to_owned), secret: secret.map(Secret::new) }
+        }),
+        _ => {
+            reader.error(GRANT, format!("expected client_credentials or {JWT_BEARER}"));
+            None
         }
-        value.unwrap_or_default().to_owned()
     };
-    let id = wanted(CLIENT_ID, "sasl.oauthbearer.client.credentials.client.id");
-    let secret = wanted(CLIENT_SECRET, "sasl.oauthbearer.client.credentials.client.secret");
-    let scope = reader.get("sasl.oauthbearer.scope").map(str::to_owned);
+    let scope = reader.get(SCOPE).map(str::to_owned);
     if reader.error_count() > before {
         return None;
     }
-    Some(ClientCredentials { endpoint: endpoint?, id, secret: Secret::new(secret), scope })
+    Some(TokenRequest { endpoint: endpoint?, scope, proof: proof? })
 }
 
-/// The URL of the token endpoint. A secret must not travel in clear text, unless it stays on this machine.
+/// Reads the id and the secret of the client, and reports what is missing.
+fn secret(reader: &mut PropertyReader<'_>) -> Option<Proof> {
+    for key in assertion::KEYS {
+        if reader.get(key).is_some() {
+            reader
+                .error(key, format!("is used with {GRANT} = {JWT_BEARER} alone: set it, or remove this key"));
+        }
+    }
+    let (id, secret) = client(reader);
+    for (key, value) in [(CLIENT_ID, id), (CLIENT_SECRET, secret)] {
+        if value.is_none() {
+            reader.error(key, "is missing: the identity provider needs it");
+        }
+    }
+    Some(Proof::Secret { id: id?.to_owned(), secret: Secret::new(secret?) })
+}
+
+/// The id and the secret of the client, each as far as it is set.
+fn client<'a>(reader: &PropertyReader<'a>) -> (Option<&'a str>, Option<&'a str>) {
+    let id = reader.get(CLIENT_ID).or(reader.get("sasl.oauthbearer.client.credentials.client.id"));
+    let secret =
+        reader.get(CLIENT_SECRET).or(reader.get("sasl.oauthbearer.client.credentials.client.secret"));
+    (id, secret)
+}
+
+/// Reads the request to Azure's Instance Metadata Service (IMDS), whose query is the part `query` of the configuration.
+fn of_azure(reader: &mut PropertyReader<'_>) -> Option<TokenRequest> {
+    let parts = reader.get(CONFIG).unwrap_or_default().split(',');
+    let query = parts.filter_map(|part| part.trim().strip_prefix("query=")).next();
+    if query.is_none() && reader.get(ENDPOINT).is_none() {
+        let example = "query=api-version=2018-02-01&resource=api://ID";
+        reader.error(CONFIG, format!("is missing: name the audience of the tokens, such as {example}"));
+        return None;
+    }
+    let mut url = match reader.get(ENDPOINT) {
+        Some(_) => endpoint(reader)?,
+        None => Url::parse(AZURE).ok()?,
+    };
+    if let Some(query) = query {
+        let parts = [url.query(), Some(query)].into_iter().flatten().filter(|part| !part.is_empty());
+        let joined = parts.collect::<Vec<_>>().join("&");
+        url.set_query(Some(&joined));
+    }
+    Some(TokenRequest { endpoint: url, scope: None, proof: Proof::Machine })
+}
+
+/// The URL of the token endpoint. A secret or a token must not travel in clear text, unless it stays on this machine or its
+/// host: no router forwards packets for a link-local address.
 fn endpoint(reader: &mut PropertyReader<'_>) -> Option<Url> {
     let Some(text) = reader.get(ENDPOINT) else {
         reader.error(ENDPOINT, "is missing: name the token endpoint of the identity provider");
@@ -128,16 +205,20 @@ fn endpoint(reader: &mut PropertyReader<'_>) -> Option<Url> {
         reader.error(ENDPOINT, "expected a URL such as https://idp.example/oauth2/token");
         return None;
     };
-    if url.scheme() == "http" && !is_loopback(&url) {
+    if url.scheme() == "http" && !is_local(&url) {
         reader.error(ENDPOINT, "use https: the secret of the client would travel in clear text");
         return None;
     }
     Some(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let is_local = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(is_local)
 }
 
 /// The extensions, written as `NAME=VALUE` and separated by commas. `None` if one of them is malformed.
@@ -200,7 +281,10 @@ mod tests {
         let table = [
             (ENDPOINT, "idp.example/token", "expected a URL"),
             (ENDPOINT, "http://idp.example/token", "use https"),
-            ("sasl.oauthbearer.grant.type", "password", "expected client_credentials"),
+            (GRANT, "password", "expected client_credentials"),
+            (CONFIG, "query=a", "azure_imds alone: remove it"),
+            (MACHINE, "gcp", "expected none or azure_imds"),
+            ("sasl.oauthbearer.assertion.claim.aud", "idp", "jwt-bearer alone: set it, or remove this key"),
             ("sasl.oauthbearer.extensions", "logical cluster=lkc-1", "a name has letters only"),
             ("sasl.oauthbearer.extensions", "auth=x", "a name has letters only"),
             ("sasl.oauthbearer.extensions", "logicalCluster", "expected NAME=VALUE"),
@@ -210,6 +294,42 @@ mod tests {
             assert_eq!(errors.len(), 1, "{errors:?}");
             assert!(errors[0].contains(words) && !errors[0].contains("hush"), "{errors:?}");
         }
+    }
+
+    #[test]
+    fn machine_of_azure_needs_no_client_and_asks_for_the_audience_of_its_query() {
+        let azure = [("sasl.oauthbearer.method", "oidc"), (MACHINE, "azure_imds")];
+        let request = |pairs: &[(&str, &str)]| {
+            let settings = read(&[&azure[..], pairs].concat())?;
+            let Origin::Endpoint(request) = settings.origin else { panic!("an endpoint") };
+            assert!(matches!(request.proof, Proof::Machine) && request.scope.is_none());
+            Ok::<_, Vec<String>>(request.endpoint.to_string())
+        };
+        let query = "api-version=2018-02-01&resource=api://7";
+        let config = format!("other=1, query={query}");
+        assert_eq!(request(&[(CONFIG, &config)]), Ok(format!("{AZURE}?{query}")));
+        let own = (ENDPOINT, "http://127.0.0.1:1/token?a=b");
+        assert_eq!(request(&[own, (CONFIG, &config)]), Ok(format!("{}&{query}", own.1)));
+        assert_eq!(request(&[own]), Ok(own.1.to_owned()));
+        let errors = request(&[]).expect_err("no audience");
+        assert!(
+            errors.concat().contains("sasl.oauthbearer.config: is missing: name the audience"),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn grant_with_an_assertion_needs_a_key_and_no_secret() {
+        let pairs = [
+            ("sasl.oauthbearer.method", "oidc"),
+            (ENDPOINT, "https://idp.example/token"),
+            (GRANT, JWT_BEARER),
+        ];
+        let errors = read(&pairs).expect_err("no key");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].contains("assertion.private.key.file: is missing"), "{errors:?}");
+        let file = ("sasl.oauthbearer.assertion.file", "/run/assertion");
+        assert!(read(&[&pairs[..], &[file]].concat()).is_ok());
     }
 
     #[test]

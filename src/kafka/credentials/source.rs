@@ -85,7 +85,7 @@ impl TokenSource {
     ) -> Option<Arc<Self>> {
         let supply = match settings.origin {
             Origin::File(path) => Supply::File(TokenFile::new(path)),
-            Origin::Endpoint(client) => Supply::Endpoint(TokenEndpoint::new(client, reader)?),
+            Origin::Endpoint(request) => Supply::Endpoint(TokenEndpoint::new(request, reader)?),
             Origin::MskIam(settings) => Supply::MskIam(MskIam::new(settings, reader)?),
         };
         let latest = watch::Sender::new(Latest::default());

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use reqwest::{Client, Response, StatusCode, Url, header};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 use serde_json::Value;
 
 use super::{
     clocks::ClockDifference,
     https::trusted,
     record::RenewalRecord,
-    settings::ClientCredentials,
+    settings::{JWT_BEARER, Proof, TokenRequest},
     token::{Receipt, Token, number},
 };
 use crate::{
@@ -32,18 +32,22 @@ const LONGEST_ANSWER: usize = 128 * 1024;
 #[derive(Debug)]
 pub(super) struct TokenEndpoint {
     http: Client,
-    client: ClientCredentials,
+    request: Box<TokenRequest>,
 }
 
 impl TokenEndpoint {
     /// Prepares requests; the first of them connects. `None` if the CA certificates of `https.ca.*` cannot be used; the
     /// error is left with the reader.
-    pub(super) fn new(client: ClientCredentials, reader: &mut PropertyReader<'_>) -> Option<Self> {
+    pub(super) fn new(request: Box<TokenRequest>, reader: &mut PropertyReader<'_>) -> Option<Self> {
         let tls = trusted(reader)?;
-        remember_credentials(&client.id, client.secret.reveal());
+        if let Proof::Secret { id, secret } | Proof::Assertion { id: Some(id), secret: Some(secret), .. } =
+            &request.proof
+        {
+            remember_credentials(id, secret.reveal());
+        }
         let builder = Client::builder();
         // The secret leaves this machine over TLS only.
-        let builder = if client.endpoint.scheme() == "http" { builder.no_proxy() } else { builder };
+        let builder = if request.endpoint.scheme() == "http" { builder.no_proxy() } else { builder };
         let http = builder
             .timeout(TIMEOUT)
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
@@ -51,7 +55,7 @@ impl TokenEndpoint {
             .tls_backend_preconfigured(tls)
             .build();
         match http {
-            Ok(http) => Some(Self { http, client }),
+            Ok(http) => Some(Self { http, request }),
             Err(error) => {
                 reader.error("sasl.oauthbearer.token.endpoint.url", error.without_url().to_string());
                 None
@@ -66,16 +70,7 @@ impl TokenEndpoint {
     /// audience, [`Fault::Clock`] if the token has expired because clocks differ, [`Fault::Descriptors`] if this process has
     /// no file descriptor left, otherwise [`Fault::TokenEndpoint`].
     pub(super) async fn fetch(&self, record: &RenewalRecord) -> Result<Token, Error> {
-        let ClientCredentials { endpoint, id, secret, scope } = &self.client;
-        let mut form = vec![("grant_type", "client_credentials")];
-        form.extend(scope.as_deref().map(|scope| ("scope", scope)));
-        let request = self
-            .http
-            .post(endpoint.clone())
-            .basic_auth(id, Some(secret.reveal()))
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::ACCEPT, "application/json")
-            .body(encoded(&form));
+        let request = self.request().await?;
         let (begun, sent) = (Instant::now(), SystemTime::now());
         let response = request.send().await.map_err(|error| self.no_answer(error))?;
         let received = SystemTime::now();
@@ -97,8 +92,39 @@ impl TokenEndpoint {
             (StatusCode::OK, None) => {
                 Err(self.failed(Fault::TokenEndpoint).because("the answer holds no access_token"))
             }
-            (status, _) => Err(self.refused(status, &answer)),
+            (status, _) => Err(self.refused(status, &answer, clocks)),
         }
+    }
+
+    /// The request for a token, with what proves who asks.
+    ///
+    /// # Errors
+    /// The fault of an assertion that there is not.
+    async fn request(&self) -> Result<RequestBuilder, Error> {
+        let TokenRequest { endpoint, scope, proof } = &*self.request;
+        let post = |form: &[(&str, &str)]| {
+            let scope = scope.as_deref().map(|scope| ("scope", scope));
+            let form: Vec<_> = form.iter().copied().chain(scope).collect();
+            let request = self.http.post(endpoint.clone()).body(encoded(&form));
+            request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        };
+        let request = match proof {
+            Proof::Secret { id, secret } => {
+                post(&[("grant_type", "client_credentials")]).basic_auth(id, Some(secret.reveal()))
+            }
+            Proof::Assertion { assertion, id, secret } => {
+                let assertion = assertion.obtain().await?;
+                let grant = [("grant_type", JWT_BEARER), ("assertion", assertion.as_str())];
+                match (id, secret) {
+                    (Some(id), Some(secret)) => post(&grant).basic_auth(id, Some(secret.reveal())),
+                    (Some(id), None) => post(&[grant[0], grant[1], ("client_id", id)]),
+                    (None, _) => post(&grant),
+                }
+            }
+            // Azure answers no request without this header, so that no other program can be tricked into sending one.
+            Proof::Machine => self.http.get(endpoint.clone()).header("metadata", "true"),
+        };
+        Ok(request.header(header::ACCEPT, "application/json"))
     }
 
     /// The body of an answer, which may be at most [`LONGEST_ANSWER`] bytes long.
@@ -115,10 +141,18 @@ impl TokenEndpoint {
         }
     }
 
-    /// The error for an answer that is no token.
-    fn refused(&self, status: StatusCode, answer: &Value) -> Error {
+    /// The error for an answer that is no token. `clocks` is where the clock of the identity provider stands, if known.
+    fn refused(&self, status: StatusCode, answer: &Value, clocks: Option<ClockDifference>) -> Error {
         let text = |field: &str| answer[field].as_str().unwrap_or_default();
+        let assertion = match &self.request.proof {
+            Proof::Assertion { assertion, .. } => Some(assertion),
+            Proof::Secret { .. } | Proof::Machine => None,
+        };
+        let wrong_clock = clocks.filter(|clocks| assertion.is_some_and(|one| !one.is_valid_at(*clocks)));
         let fault = match text("error") {
+            _ if wrong_clock.is_some() => Fault::Clock,
+            // RFC 7523, section 3.1.
+            "invalid_grant" if assertion.is_some() => Fault::InvalidClient,
             "invalid_client" | "unauthorized_client" => Fault::InvalidClient,
             // RFC 8707, section 2, and Microsoft's name for it: the identity provider does not know the audience.
             "invalid_target" | "invalid_resource" => Fault::Audience,
@@ -129,7 +163,8 @@ impl TokenEndpoint {
         // An answer may repeat the secret, and a text that was cut is not recognised as one.
         let words: Vec<_> = words.map(|text| plain(&redacted(text))).collect();
         let words = if words.is_empty() { String::new() } else { format!(": {}", words.join(": ")) };
-        self.failed(fault).because(format!("the answer is {}{words}", status.as_u16()))
+        let clocks = wrong_clock.map(|clocks| format!(", and {clocks}")).unwrap_or_default();
+        self.failed(fault).because(format!("the answer is {}{words}{clocks}", status.as_u16()))
     }
 
     /// The error of a request without a whole answer.
@@ -143,7 +178,7 @@ impl TokenEndpoint {
 
     /// An error that names the identity provider by its host.
     fn failed(&self, fault: Fault) -> Error {
-        let host = self.client.endpoint.host_str().unwrap_or_default();
+        let host = self.request.endpoint.host_str().unwrap_or_default();
         Error::new(fault, format!("no token from {host}")).at(Stage::Sasl)
     }
 }
@@ -215,8 +250,8 @@ mod tests {
         );
         let mut reader = PropertyReader::new(&properties);
         let settings = TokenSettings::read(&mut reader).expect("settings");
-        let Origin::Endpoint(client) = settings.origin else { panic!("an endpoint") };
-        let endpoint = TokenEndpoint::new(client, &mut reader).expect("an endpoint");
+        let Origin::Endpoint(request) = settings.origin else { panic!("an endpoint") };
+        let endpoint = TokenEndpoint::new(request, &mut reader).expect("an endpoint");
         let token = endpoint.fetch(&RenewalRecord::new(true)).await;
         (token, server.await.expect("no panic"))
     }

@@ -192,11 +192,11 @@ mod tests {
         let errors = errors(&[
             ("bootstrap.servers", "a:1"),
             ("ssl.keystore.location", "/x.jks"),
-            ("sasl.oauthbearer.config", "hush"),
+            ("sasl.oauthbearer.unknown", "hush"),
             ("linger.ms", "3"),
         ]);
         assert_eq!(errors.len(), 2, "{errors:?}");
-        assert!(errors[0].starts_with("config.ini:2: sasl.oauthbearer.config: is not supported: use PLAIN"));
+        assert!(errors[0].starts_with("config.ini:2: sasl.oauthbearer.unknown: is not supported: use PLAIN"));
         assert!(errors[1].contains("as PEM files"));
         assert!(!errors.concat().contains("hush"));
     }

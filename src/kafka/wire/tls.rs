@@ -11,7 +11,6 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use pkcs8::EncryptedPrivateKeyInfoRef;
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
@@ -23,9 +22,7 @@ use tokio_rustls::{
             danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         },
         crypto::{CryptoProvider, ring},
-        pki_types::{
-            CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime, pem::PemObject,
-        },
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     },
 };
 use x509_cert::{
@@ -36,7 +33,11 @@ use x509_cert::{
 use super::Endpoint;
 use crate::{
     clock::from_unix_seconds,
-    kafka::{Error, Fault, properties::PropertyReader},
+    kafka::{
+        Error, Fault,
+        private_key::{KeyProblem, private_key},
+        properties::PropertyReader,
+    },
     sync::lock,
     text::plain,
     tls,
@@ -253,34 +254,17 @@ fn own_certificate(reader: &mut PropertyReader<'_>) -> Option<Option<Arc<OwnCert
         return None;
     }
     let text = reader.pem("ssl.key")?;
-    let key = match reader.get("ssl.key.password") {
-        Some(password) if is_encrypted(&text) => decrypt(&text, password),
-        _ => PrivateKeyDer::from_pem_slice(&text).ok(),
-    };
-    match key {
-        Some(key) => Some(Some(Arc::new(OwnCertificate { chain, key }))),
-        None if is_encrypted(&text) => {
+    match private_key(&text, reader.get("ssl.key.password")) {
+        Ok(key) => Some(Some(Arc::new(OwnCertificate { chain, key }))),
+        Err(KeyProblem::Password) => {
             reader.error("ssl.key.password", "does not open the key (PKCS#8, PEM)");
             None
         }
-        None => {
+        Err(KeyProblem::Missing) => {
             reader.error("ssl.key.location", "holds no PEM private key");
             None
         }
     }
-}
-
-fn is_encrypted(pem: &[u8]) -> bool {
-    pem.windows(24).any(|window| window == b"BEGIN ENCRYPTED PRIVATE ")
-}
-
-/// The private key in an encrypted PEM text. `None` if the text is no PKCS#8 key or the password is wrong.
-fn decrypt(pem: &[u8], password: &str) -> Option<PrivateKeyDer<'static>> {
-    let text = std::str::from_utf8(pem).ok()?;
-    let (_, document) = pkcs8::Document::from_pem(text).ok()?;
-    let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).ok()?;
-    let key = encrypted.decrypt(password).ok()?;
-    Some(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }
 
 /// rustls's verifier with librdkafka's two properties for turning it off. It also notes the expiry of the certificates.

@@ -1,9 +1,10 @@
 //! Credentials that are renewed, as series.
 
+use std::collections::BTreeMap;
+
 use crate::{
     board::Readings,
     catalog::credentials as c,
-    kafka::Fault,
     metrics::{
         Series, Value,
         values::{text, unix},
@@ -15,9 +16,9 @@ pub(super) fn credentials<'a>(readings: &'a Readings, series: &mut Vec<Series<'a
     let Some(credential) = &readings.credential else { return };
     let (name, kind): (&'a str, _) = (&readings.name, credential.kind.as_str());
     series.extend(credential.expires.map(|at| c::EXPIRY.series([text(name), text(kind)], unix(at))));
-    let failures = Fault::ALL.into_iter().filter(|fault| fault.is_ours());
-    let failures =
-        failures.map(|fault| (fault.as_str(), credential.failures.get(&fault).copied().unwrap_or_default()));
+    let usual = credential.kind.faults().iter().map(|fault| (*fault, 0));
+    let failures: BTreeMap<_, _> = usual.chain(credential.failures.clone()).collect();
+    let failures = failures.into_iter().map(|(fault, count)| (fault.as_str(), count));
     for (result, count) in [("ok", credential.renewals)].into_iter().chain(failures) {
         let labels = [text(name), text(kind), text(result)];
         series.push(c::RENEWALS.series(labels, Value::Count(count)));

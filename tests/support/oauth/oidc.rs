@@ -31,6 +31,9 @@ pub(crate) const AUDIENCE: &str = "kafka";
 /// A token for this scope has the right audience and expired long ago.
 pub(crate) const EXPIRED_SCOPE: &str = "expired";
 
+/// The grant with an assertion instead of the secret of a client.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
 /// How long the server may take to start on a busy machine; 2 s are usual.
 const START_LIMIT: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -174,6 +177,8 @@ fn configuration(token_lifetime: Duration) -> Value {
             "tokenExpiry": token_lifetime.as_secs(),
             "requestMappings": [
                 mapping("scope", EXPIRED_SCOPE, json!({ "aud": [AUDIENCE], "exp": 1_000_000_000 })),
+                // The subject is that of the assertion.
+                json!({ "requestParam": "grant_type", "match": JWT_BEARER, "claims": { "aud": [AUDIENCE] } }),
                 mapping("audience", "*", json!({ "aud": ["${audience}"] })),
                 mapping("scope", "*", json!({ "aud": ["${scope}"], "scope": "${scope}" })),
                 mapping("grant_type", "*", json!({ "aud": [AUDIENCE] })),
