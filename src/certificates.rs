@@ -81,7 +81,7 @@ impl Certificates {
         let of_http = config.http.tls.iter().filter_map(|tls| {
             let file = &tls.certificate;
             let certificate = read_file(file, Purpose::Http)?;
-            Some(Watched::new(certificate, Source::File(file.clone())))
+            Some(Watched::begin(certificate, Source::File(file.clone())))
         });
         let targets = [
             (Purpose::OtlpMetrics, config.otlp.metrics.as_ref().map(|metrics| &metrics.target)),
@@ -89,7 +89,7 @@ impl Certificates {
         ];
         let of_otlp = targets.into_iter().filter_map(|(purpose, target)| {
             let file = &target?.tls_identity.as_ref()?.certificate;
-            Some(Watched::new(read_file(file, purpose)?, Source::File(file.clone())))
+            Some(Watched::begin(read_file(file, purpose)?, Source::File(file.clone())))
         });
         let certificates = Self(Mutex::new(of_http.chain(of_otlp).collect()));
         certificates.follow(clients);
@@ -110,7 +110,7 @@ impl Certificates {
             let expires = if is_known { None } else { client.own_certificate_expiry() };
             if let Some(expires) = expires {
                 let certificate = OwnCertificate { cluster, purpose: Purpose::Kafka, expires };
-                all.push(Watched::new(certificate, Source::Kafka(client)));
+                all.push(Watched::begin(certificate, Source::Kafka(client)));
             }
         }
     }
@@ -178,12 +178,16 @@ impl Certificates {
 }
 
 impl Watched {
-    /// Begins to watch a certificate, and logs its expiry.
     fn new(certificate: OwnCertificate, source: Source) -> Self {
+        Self { certificate, source, warned: 0 }
+    }
+
+    /// Begins to watch a certificate, and logs its expiry.
+    fn begin(certificate: OwnCertificate, source: Source) -> Self {
         let OwnCertificate { cluster, purpose, expires } = &certificate;
         let (purpose, expires) = (purpose.as_str(), humantime::format_rfc3339_seconds(*expires));
         tracing::info!(%expires, r#use = purpose, kafka_cluster = cluster, "read a certificate that this service presents");
-        let mut watched = Self { certificate, source, warned: 0 };
+        let mut watched = Self::new(certificate, source);
         watched.warn(SystemTime::now());
         watched
     }

@@ -201,7 +201,8 @@ fn probe_with_errors_in_its_configuration_prints_only_the_errors() {
         assert_eq!((output.status.code(), &*words), (Some(78), ""), "{errors}");
         errors.lines().map(str::to_owned).collect::<Vec<_>>()
     };
-    let mechanism = "sasl.mechanism: expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or GSSAPI";
+    let mechanism =
+        "sasl.mechanism: expected PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, AWS_MSK_IAM or GSSAPI";
     let errors = run(&[], &["security.protocol=sasl_ssl", "sasl.mechanism=NTLM"]);
     assert_eq!(errors, [format!("-X: {mechanism}")], "the user name depends on the mechanism");
     let environment = [

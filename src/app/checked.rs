@@ -17,6 +17,9 @@ pub struct Checked {
     pub wire: Arc<wire::Client>,
 }
 
+/// Reads and checks the configuration. The error is everything that is wrong.
+pub type ReadConfig = Arc<dyn Fn() -> Result<(Config, Vec<Checked>), String> + Send + Sync>;
+
 /// Checks the client properties of every cluster, with both clients.
 ///
 /// # Errors

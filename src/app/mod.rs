@@ -15,9 +15,8 @@ mod signals;
 mod starter;
 
 pub use self::{
-    checked::{Checked, check},
+    checked::{Checked, ReadConfig, check},
     cluster::Running,
     listener::listen,
-    reload::ReadConfig,
     service::run,
 };

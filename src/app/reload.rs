@@ -1,19 +1,16 @@
 //! Reads the configuration again while the service runs. Either everything in it can be used, or nothing changes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    checked::{Checked, kafka_clients},
+    checked::{Checked, ReadConfig, kafka_clients},
     cluster::Running,
     service::Service,
 };
 use crate::{config::Config, supervisor, text::Chain};
-
-/// Reads and checks the configuration.
-pub type ReadConfig = Arc<dyn Fn() -> Result<(Config, Vec<Checked>), String> + Send + Sync>;
 
 /// The longest time for reading the configuration and the files that it names.
 const READ_LIMIT: Duration = Duration::from_secs(10);

@@ -7,10 +7,9 @@ use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    checked::{Checked, kafka_clients},
+    checked::{Checked, ReadConfig, kafka_clients},
     cluster::Running,
     history,
-    reload::ReadConfig,
     server::{self, Server},
     signals::{Asked, Signals},
 };

@@ -22,6 +22,5 @@ mod state;
 mod written;
 
 pub use metrics::write_ahead;
-pub use reload::{ReloadRequest, Reloads};
 pub use router::router;
-pub use state::{ReadProcess, State};
+pub use state::{ReadProcess, Reloads, State};

@@ -5,15 +5,9 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{access::Peer, state::Shared};
-
-/// Takes what a reload has changed, or why nothing was changed.
-pub type ReloadRequest = oneshot::Sender<Result<String, String>>;
-
-/// Where requests for a reload go.
-pub type Reloads = mpsc::Sender<ReloadRequest>;
 
 /// 200 with what has changed, or 500 with everything that is wrong with the configuration; nothing has changed then.
 /// Where no credentials are configured, only a client on this machine may ask for a reload.

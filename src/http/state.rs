@@ -2,12 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Access,
-    reload::Reloads,
     written::{Writer, Written},
 };
 use crate::{
@@ -46,6 +45,9 @@ pub struct State {
     /// The credentials that requests must have; absent if every request is answered.
     pub(super) access: Option<Arc<Access>>,
 }
+
+/// Where requests for a reload go. Each brings the sender for its answer: what has changed, or why nothing was changed.
+pub type Reloads = mpsc::Sender<oneshot::Sender<Result<String, String>>>;
 
 /// Reads what the process knows of itself: its memory, its descriptors, its exports.
 pub type ReadProcess = Box<dyn Fn() -> Process + Send + Sync>;
