@@ -113,6 +113,23 @@ fn configuration_with_mistakes_changes_nothing_and_every_mistake_is_named() {
 }
 
 #[test]
+fn cluster_goes_on_when_only_the_file_of_its_password_has_changed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("password");
+    fs::write(&file, "first-password").expect("a file");
+    let config = format!(
+        "{}security.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\nsasl.username = me\nsasl.password.file = {}\n",
+        dead("one"),
+        file.display()
+    );
+    let service = Service::start(&config);
+    fs::write(&file, "second-password").expect("a file");
+    assert_eq!(post(&service, &[]), (200, "unchanged: one\n".to_owned()));
+    write(&service, &config.replace("username = me", "username = you"));
+    assert_eq!(post(&service, &[]), (200, "started again with new settings: one\n".to_owned()));
+}
+
+#[test]
 fn section_that_needs_a_restart_is_named() {
     let service = Service::start(&dead("one"));
     write(&service, &format!("{}[log]\nlevel = debug\n[http]\nconnections = 77\n", dead("one")));

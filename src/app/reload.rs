@@ -55,8 +55,9 @@ impl Service {
     async fn apply(&mut self, config: &Config, checked: Vec<Checked>) -> Result<String, String> {
         let mut changes =
             Changes { after_restart: self.config.sections_unlike(config), ..Changes::default() };
-        let goes_on =
-            |running: &Running| checked.iter().any(|checked| *checked.cluster == *running.board.settings);
+        let goes_on = |running: &Running| {
+            checked.iter().any(|checked| running.board.settings.needs_no_restart_for(&checked.cluster))
+        };
         let (mut kept, ended): (Vec<_>, Vec<_>) = self.clusters.drain(..).partition(goes_on);
         let limit = self.config.shutdown.grace.mul_f32(0.8);
         let mut before: Vec<Checked> = ended.iter().map(Running::checked).collect();

@@ -135,6 +135,11 @@ impl Service {
 
     /// Waits until a part has ended, which none should.
     async fn broken(&mut self) {
+        if self.clusters.is_empty() {
+            // After a reload that could start neither the new settings of a cluster nor the ones before.
+            tracing::error!("no cluster is watched any more");
+            return;
+        }
         let clusters = self.clusters.iter_mut().map(|running| Box::pin(running.broken()));
         tokio::select! {
             _ = select_all(clusters) => {}

@@ -77,6 +77,19 @@ pub struct Cluster {
     pub anomaly: Anomaly,
 }
 
+impl Cluster {
+    /// Whether a cluster that runs with these settings needs no restart for the other ones. A secret of `[kafka]` that is in a
+    /// file may differ, because a running cluster reads that file again.
+    pub fn needs_no_restart_for(&self, other: &Self) -> bool {
+        let without_secrets = |cluster: &Self| {
+            let mut kept = cluster.clone();
+            kept.kafka.0.retain(|key, _| cluster.kafka_secrets.get(key).is_none());
+            kept
+        };
+        without_secrets(self) == without_secrets(other)
+    }
+}
+
 /// Every cluster of the settings: one for each `[cluster:NAME]`, or the one of `[kafka]`.
 pub(super) fn clusters(settings: &Settings, known: &Known, errors: &mut Errors) -> Vec<Cluster> {
     let names: Vec<&str> =
