@@ -135,7 +135,7 @@ const OF_A_BROKER: [&str; 11] = [
 ];
 
 /// Queries that have no answer in this test: a part of the query, and the reason.
-const SILENT: [(&str, &str); 15] = [
+const SILENT: [(&str, &str); 18] = [
     ("heartbeat_topic_pending_actions", "the heartbeat topic lacks nothing whenever it is scraped"),
     ("heartbeat_topic_blocked", "nothing prevents an action on the heartbeat topic"),
     ("heartbeat_fetch_errors_total", "every fetch of the consumer succeeds"),
@@ -150,6 +150,9 @@ const SILENT: [(&str, &str); 15] = [
     ("jvm_", "there is no JMX exporter in these brokers"),
     ("heartbeat_traces_total", "there may be no heartbeat to export as a trace"),
     ("heartbeat_own_certificate_expiry", "the service has no certificate of its own"),
+    ("heartbeat_credential_", "these brokers ask for no token and no ticket"),
+    ("heartbeat_token_fetch_duration_seconds", "no identity provider is asked"),
+    ("heartbeat_identity_provider_clock_difference_seconds", "no identity provider is asked"),
     ("kafka_partition_hanging_transaction", "the coordinator knows the open transaction"),
 ];
 
