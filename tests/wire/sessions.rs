@@ -273,7 +273,6 @@ fn secret_is_printed_neither_by_settings_nor_by_their_errors() {
 fn security_property_is_understood_or_refused_by_name() {
     let refused = refusals(&[
         ("sasl.kerberos.kinit.cmd", "kinit -k"),
-        ("sasl.oauthbearer.config", "x"),
         ("ssl.truststore.location", "/x.jks"),
         ("ssl.keystore.location", "/x.p12"),
         ("ssl.cipher.suites", "A:B"),
@@ -284,7 +283,7 @@ fn security_property_is_understood_or_refused_by_name() {
         ("linger.ms", "5"),
         ("statistics.interval.ms", "1000"),
     ]);
-    assert_eq!(refused.len(), 9, "{refused:#?}");
+    assert_eq!(refused.len(), 8, "{refused:#?}");
     assert!(!refused.contains_key("linger.ms"));
     let refused = refusals(&[
         ("security.protocol", "sasl_ssl"),
