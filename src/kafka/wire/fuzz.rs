@@ -99,7 +99,7 @@ fn answer<Q: Request>(version: u8, frame: &[u8]) {
 pub(crate) fn challenges(bytes: &[u8]) {
     let [mechanism, challenges @ ..] = bytes else { return };
     let mechanism = Mechanism::ALL[usize::from(*mechanism) % Mechanism::ALL.len()];
-    if mechanism == Mechanism::OauthBearer {
+    if matches!(mechanism, Mechanism::OauthBearer | Mechanism::AwsMskIam) {
         _ = sasl::reason(challenges);
         return;
     }
