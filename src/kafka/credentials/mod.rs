@@ -7,7 +7,7 @@
 //! - `assertion` signs the statements that stand in for the secret of a client.
 //! - `clocks` compares the clocks of this machine and of an identity provider.
 //! - `https` is TLS to an identity provider and to AWS.
-//! - `record` counts renewals and their failures.
+//! - `renewal` is the loop that renews a token or a ticket, and `record` counts renewals and their failures.
 //! - `kerberos` gets tickets from a KDC, with the key of a keytab.
 //! - `source` keeps the newest token: it renews the token before it expires, and reports the last failure.
 
@@ -18,6 +18,7 @@ mod kerberos;
 mod login;
 mod msk_iam;
 mod record;
+mod renewal;
 mod secret;
 mod settings;
 mod source;

@@ -4,21 +4,19 @@
 //! expires.
 
 use std::{
-    sync::{
-        Arc, RwLock, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, RwLock},
     time::{Duration, SystemTime},
 };
 
 use tokio::{
-    sync::{Notify, watch},
-    time::{Instant, sleep, timeout_at},
+    sync::watch,
+    time::{Instant, timeout_at},
 };
 
 use super::{
     msk_iam::MskIam,
     record::{Credential, CredentialKind, RenewalFailure, RenewalRecord},
+    renewal::{self, LONGEST_PAUSE, Renewal, Renewed, SHORTEST_PAUSE},
     settings::{Origin, TokenSettings},
     token::Token,
     token_endpoint::TokenEndpoint,
@@ -32,18 +30,8 @@ use crate::{
     text::Chain,
 };
 
-/// The share of its lifetime after which a token is renewed.
-const RENEWAL: f64 = 0.8;
-/// The largest share of the lifetime by which a renewal is earlier, so that instances do not renew at the same time.
-const JITTER: f64 = 0.1;
 /// The pause between two reads of the file of a token.
 const FILE_INTERVAL: Duration = Duration::from_secs(5);
-/// The longest pause after a renewal that failed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The longest sleep between two comparisons with the wall clock.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
-/// The shortest pause between two renewals.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The source of the tokens of one cluster.
 #[derive(Debug)]
@@ -54,10 +42,7 @@ pub struct TokenSource {
     extensions: Vec<(String, String)>,
     latest: watch::Sender<Latest>,
     record: RenewalRecord,
-    /// Whether the renewal runs.
-    begun: AtomicBool,
-    /// Notified when a login needs a token and the newest one has expired.
-    wanted: Notify,
+    renewal: Renewal,
 }
 
 #[derive(Debug)]
@@ -96,8 +81,7 @@ impl TokenSource {
             extensions: settings.extensions,
             latest,
             record,
-            begun: AtomicBool::new(false),
-            wanted: Notify::new(),
+            renewal: Renewal::default(),
         }))
     }
 
@@ -144,9 +128,7 @@ impl TokenSource {
     /// # Errors
     /// Why there is no token, at the stage of the login.
     pub(in crate::kafka) async fn token(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Token>, Error> {
-        if !self.begun.swap(true, Ordering::Relaxed) {
-            tokio::spawn(renew(Arc::downgrade(self)));
-        }
+        Renewal::begin(self);
         let mut updates = self.subscribe();
         loop {
             let Latest { token, failure } = updates.borrow_and_update().clone();
@@ -156,44 +138,11 @@ impl TokenSource {
             if let Some(RenewalFailure { fault, message, .. }) = failure {
                 return Err(Error::new(fault, message).at(Stage::Sasl));
             }
-            self.wanted.notify_one();
+            self.renewal.want();
             let waited = timeout_at(deadline, updates.changed()).await;
             if !matches!(waited, Ok(Ok(()))) {
                 let what = "no token came in time";
                 return Err(Error::new(self.supply().fault(), what).at(Stage::Sasl));
-            }
-        }
-    }
-
-    /// Gets a token, and publishes it or the failure. Returns the pause until the next renewal; `failures` is the number
-    /// of failures in a row.
-    async fn renew_once(&self, failures: &mut u32) -> Duration {
-        let supply = self.supply();
-        match supply.obtain(&self.record).await {
-            Ok(token) => {
-                if *failures > 0 {
-                    tracing::info!(cluster = self.cluster, "the token for Kafka was renewed again");
-                }
-                if let Some(clocks) = self.record.wrong_clock()
-                    && let Some(hint) = Fault::Clock.hint_once(&self.cluster)
-                {
-                    let fault = Fault::Clock.as_str();
-                    tracing::warn!(
-                        cluster = self.cluster,
-                        fault,
-                        hint,
-                        "the token for Kafka was renewed, but {clocks}"
-                    );
-                }
-                *failures = 0;
-                let pause = supply.pause(&token);
-                self.publish(token);
-                pause
-            }
-            Err(error) => {
-                self.report(&error);
-                *failures = failures.saturating_add(1);
-                backoff::pause(SHORTEST_PAUSE, supply.longest_pause(), *failures)
             }
         }
     }
@@ -238,6 +187,47 @@ impl TokenSource {
     }
 }
 
+impl Renewed for TokenSource {
+    fn renewal(&self) -> &Renewal {
+        &self.renewal
+    }
+
+    fn has_usable(&self) -> bool {
+        self.has_usable()
+    }
+
+    async fn renew_once(&self, failures: &mut u32) -> Duration {
+        let supply = self.supply();
+        match supply.obtain(&self.record).await {
+            Ok(token) => {
+                if *failures > 0 {
+                    tracing::info!(cluster = self.cluster, "the token for Kafka was renewed again");
+                }
+                if let Some(clocks) = self.record.wrong_clock()
+                    && let Some(hint) = Fault::Clock.hint_once(&self.cluster)
+                {
+                    let fault = Fault::Clock.as_str();
+                    tracing::warn!(
+                        cluster = self.cluster,
+                        fault,
+                        hint,
+                        "the token for Kafka was renewed, but {clocks}"
+                    );
+                }
+                *failures = 0;
+                let pause = supply.pause(&token);
+                self.publish(token);
+                pause
+            }
+            Err(error) => {
+                self.report(&error);
+                *failures = failures.saturating_add(1);
+                backoff::pause(SHORTEST_PAUSE, supply.longest_pause(), *failures)
+            }
+        }
+    }
+}
+
 impl Supply {
     async fn obtain(&self, record: &RenewalRecord) -> Result<Token, Error> {
         match self {
@@ -251,9 +241,7 @@ impl Supply {
     fn pause(&self, token: &Token) -> Duration {
         match self {
             Self::File(_) => FILE_INTERVAL,
-            Self::Endpoint(_) | Self::MskIam(_) => {
-                token.renewal(RENEWAL - JITTER * backoff::random()).max(SHORTEST_PAUSE)
-            }
+            Self::Endpoint(_) | Self::MskIam(_) => token.renewal(renewal::share()).max(SHORTEST_PAUSE),
         }
     }
 
@@ -271,44 +259,6 @@ impl Supply {
             Self::File(_) => Fault::TokenFile,
             Self::Endpoint(_) => Fault::TokenEndpoint,
             Self::MskIam(_) => Fault::AwsCredentials,
-        }
-    }
-}
-
-/// Renews the token of a source until the source has no user any more.
-async fn renew(source: Weak<TokenSource>) {
-    let _ended = Ended(source.clone());
-    let mut failures = 0;
-    loop {
-        let Some(used) = source.upgrade() else { return };
-        let pause = used.renew_once(&mut failures).await;
-        let due = SystemTime::now() + pause;
-        drop(used);
-        // The wall clock decides: the machine may be suspended meanwhile, and the sleep would not know.
-        while let Ok(left) = due.duration_since(SystemTime::now())
-            && !left.is_zero()
-        {
-            let Some(used) = source.upgrade() else { return };
-            tokio::select! {
-                () = sleep(left.min(CLOCK_INTERVAL)) => {}
-                () = used.wanted.notified(), if failures == 0 => {
-                    // The login that asked may have waited for the token that has just come.
-                    if !used.has_usable() {
-                        break;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Lets the next login begin the renewal again when it has ended, such as after a panic.
-struct Ended(Weak<TokenSource>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        if let Some(source) = self.0.upgrade() {
-            source.begun.store(false, Ordering::Relaxed);
         }
     }
 }

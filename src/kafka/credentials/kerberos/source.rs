@@ -5,21 +5,21 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, Weak},
     time::{Duration, SystemTime},
 };
 
 use tokio::{
-    sync::{Mutex as AsyncMutex, Notify, Semaphore, watch},
+    sync::{Mutex as AsyncMutex, Semaphore, watch},
     task::{JoinHandle, spawn_blocking},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
-    super::record::{Credential, CredentialKind, RenewalFailure, RenewalRecord},
+    super::{
+        record::{Credential, CredentialKind, RenewalFailure, RenewalRecord},
+        renewal::{self, LONGEST_PAUSE, Renewal, Renewed, SHORTEST_PAUSE},
+    },
     krb5,
     negotiation::Negotiation,
     settings::TicketSettings,
@@ -31,18 +31,8 @@ use crate::{
     text::plain,
 };
 
-/// The share of its lifetime after which a ticket is renewed.
-const RENEWAL: f64 = 0.8;
-/// The largest share of the lifetime by which a renewal is earlier, so that instances do not renew at the same time.
-const JITTER: f64 = 0.1;
 /// The longest wait for an answer of the KDC to a renewal.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest pause after a renewal that failed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The shortest pause between two renewals.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest sleep between two comparisons with the wall clock.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 /// The largest number of requests for tickets for brokers at the same time. Each blocks a thread, and with a KDC that hangs
 /// it blocks the thread for up to a minute.
 const MAX_REQUESTS: usize = 16;
@@ -58,10 +48,7 @@ pub(in crate::kafka) struct TicketSource {
     keytab: PathBuf,
     latest: watch::Sender<Latest>,
     record: RenewalRecord,
-    /// Whether the renewal runs.
-    begun: AtomicBool,
-    /// Notified when a login needs a ticket and the newest one has expired.
-    wanted: Notify,
+    renewal: Renewal,
     /// A request that has not ended. A KDC that hangs blocks this thread and no other.
     requesting: AsyncMutex<Option<JoinHandle<Obtained>>>,
     /// One permit for each request for a ticket for a broker.
@@ -101,8 +88,7 @@ impl TicketSource {
             keytab: settings.keytab.clone(),
             latest: watch::Sender::default(),
             record: RenewalRecord::new(false),
-            begun: AtomicBool::new(false),
-            wanted: Notify::new(),
+            renewal: Renewal::default(),
             requesting: AsyncMutex::new(None),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
         });
@@ -158,9 +144,7 @@ impl TicketSource {
 
     /// Waits until there is a ticket that has not expired.
     async fn ticket(self: &Arc<Self>, deadline: Instant) -> Result<(), Error> {
-        if !self.begun.swap(true, Ordering::Relaxed) {
-            tokio::spawn(renew(Arc::downgrade(self)));
-        }
+        Renewal::begin(self);
         let mut updates = self.latest.subscribe();
         loop {
             let Latest { failure, .. } = updates.borrow_and_update().clone();
@@ -170,7 +154,7 @@ impl TicketSource {
             if let Some(RenewalFailure { fault, message, .. }) = failure {
                 return Err(Error::new(fault, message).at(Stage::Sasl));
             }
-            self.wanted.notify_one();
+            self.renewal.want();
             if !matches!(timeout_at(deadline, updates.changed()).await, Ok(Ok(()))) {
                 let (fault, words) = self.silent();
                 return Err(Error::new(fault, words).at(Stage::Sasl));
@@ -189,8 +173,21 @@ impl TicketSource {
         ended.unwrap_or_else(|_| Err(self.silent()))
     }
 
-    /// Requests a ticket, and publishes its end or the failure. Returns the pause until the next renewal; `failures` is the
-    /// number of failures in a row.
+    /// The failure of a KDC that does not answer.
+    fn silent(&self) -> (Fault, String) {
+        (Fault::Kdc, format!("no ticket for {}: the KDC did not answer in time", plain(&self.principal)))
+    }
+}
+
+impl Renewed for TicketSource {
+    fn renewal(&self) -> &Renewal {
+        &self.renewal
+    }
+
+    fn has_usable(&self) -> bool {
+        self.has_usable()
+    }
+
     async fn renew_once(&self, failures: &mut u32) -> Duration {
         match self.obtain().await {
             Ok(lifetime) => {
@@ -201,7 +198,7 @@ impl TicketSource {
                 self.record.renewed();
                 let usable_until = Some(SystemTime::now() + lifetime);
                 self.latest.send_replace(Latest { usable_until, failure: None });
-                lifetime.mul_f64(RENEWAL - JITTER * backoff::random()).max(SHORTEST_PAUSE)
+                lifetime.mul_f64(renewal::share()).max(SHORTEST_PAUSE)
             }
             Err((fault, message)) => {
                 let before = self.latest.borrow().failure.clone();
@@ -216,49 +213,6 @@ impl TicketSource {
                 *failures = failures.saturating_add(1);
                 backoff::pause(SHORTEST_PAUSE, LONGEST_PAUSE, *failures)
             }
-        }
-    }
-
-    /// The failure of a KDC that does not answer.
-    fn silent(&self) -> (Fault, String) {
-        (Fault::Kdc, format!("no ticket for {}: the KDC did not answer in time", plain(&self.principal)))
-    }
-}
-
-/// Renews the ticket of a source until the source has no user any more.
-async fn renew(source: Weak<TicketSource>) {
-    let _ended = Ended(source.clone());
-    let mut failures = 0;
-    loop {
-        let Some(used) = source.upgrade() else { return };
-        let pause = used.renew_once(&mut failures).await;
-        let due = SystemTime::now() + pause;
-        drop(used);
-        // The wall clock decides: the machine may be suspended meanwhile, and the sleep would not know.
-        while let Ok(left) = due.duration_since(SystemTime::now())
-            && !left.is_zero()
-        {
-            let Some(used) = source.upgrade() else { return };
-            tokio::select! {
-                () = sleep(left.min(CLOCK_INTERVAL)) => {}
-                () = used.wanted.notified(), if failures == 0 => {
-                    // The login that asked may have waited for the ticket that has just come.
-                    if !used.has_usable() {
-                        break;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Lets the next login begin the renewal again when it has ended, such as after a panic.
-struct Ended(Weak<TicketSource>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        if let Some(source) = self.0.upgrade() {
-            source.begun.store(false, Ordering::Relaxed);
         }
     }
 }
