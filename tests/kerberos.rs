@@ -9,8 +9,9 @@ use std::{
 };
 
 use support::{
+    kafka::SaslKafka,
     kerberos::{
-        broker::KerberosKafka,
+        broker,
         kdc::{HEARTBEAT, Kdc, REMOVED},
     },
     service::{Service, program},
@@ -30,11 +31,11 @@ const SHORT_SESSIONS: Duration = Duration::from_secs(5);
 const NO_PROGRAMS: (&str, &str) = ("PATH", "/nonexistent");
 
 /// The KDC and the broker that the tests of this file share, for those that leave both as they were.
-fn shared() -> Option<&'static (Kdc, KerberosKafka)> {
-    static SHARED: OnceLock<Option<(Kdc, KerberosKafka)>> = OnceLock::new();
+fn shared() -> Option<&'static (Kdc, SaslKafka)> {
+    static SHARED: OnceLock<Option<(Kdc, SaslKafka)>> = OnceLock::new();
     let start = || {
         let kdc = Kdc::start(HOUR)?;
-        let kafka = KerberosKafka::start(&kdc, Duration::ZERO)?;
+        let kafka = broker::start(&kdc, Duration::ZERO)?;
         Some((kdc, kafka))
     };
     SHARED.get_or_init(start).as_ref()
@@ -51,7 +52,7 @@ fn client(principal: &str, keytab: &Path) -> Vec<String> {
 }
 
 /// A service that sends heartbeats over the listener without TLS.
-fn start(kdc: &Kdc, kafka: &KerberosKafka) -> Service {
+fn start(kdc: &Kdc, kafka: &SaslKafka) -> Service {
     let krb5 = kdc.client_configuration().display().to_string();
     Service::start_in(
         &[("KRB5_CONFIG", &krb5), NO_PROGRAMS, ("RUST_LOG", "debug")],
@@ -136,7 +137,7 @@ fn broker_under_a_name_that_the_kdc_does_not_know_is_the_fault_service_principal
 #[test]
 fn heartbeats_are_good_while_tickets_and_sessions_end_again_and_again() {
     let Some(kdc) = Kdc::start(SHORT_TICKETS) else { return };
-    let Some(kafka) = KerberosKafka::start(&kdc, SHORT_SESSIONS) else { return };
+    let Some(kafka) = broker::start(&kdc, SHORT_SESSIONS) else { return };
     let service = start(&kdc, &kafka);
     assert_eq!(good(&service, 5), 0, "{}", service.log());
     pass(SHORT_TICKETS * 5 / 2);
@@ -151,7 +152,7 @@ fn heartbeats_are_good_while_tickets_and_sessions_end_again_and_again() {
 #[test]
 fn kdc_that_is_down_at_the_start_is_the_fault_kdc_and_heartbeats_begin_when_it_is_back() {
     let Some(kdc) = Kdc::start(HOUR) else { return };
-    let Some(kafka) = KerberosKafka::start(&kdc, Duration::ZERO) else { return };
+    let Some(kafka) = broker::start(&kdc, Duration::ZERO) else { return };
     kdc.kill();
     let service = start(&kdc, &kafka);
     wait_for("the fault of the KDC", PATIENCE, || {
@@ -170,7 +171,7 @@ fn kdc_that_is_down_at_the_start_is_the_fault_kdc_and_heartbeats_begin_when_it_i
 #[test]
 fn kdc_that_freezes_delays_no_answer_of_the_service_and_no_heartbeat_while_tickets_live() {
     let Some(kdc) = Kdc::start(HOUR) else { return };
-    let Some(kafka) = KerberosKafka::start(&kdc, SHORT_SESSIONS) else { return };
+    let Some(kafka) = broker::start(&kdc, SHORT_SESSIONS) else { return };
     let service = start(&kdc, &kafka);
     good(&service, 5);
     kdc.pause();
@@ -184,7 +185,7 @@ fn kdc_that_freezes_delays_no_answer_of_the_service_and_no_heartbeat_while_ticke
 #[test]
 fn ticket_that_expires_while_the_kdc_is_frozen_is_no_fault_of_kafka_and_heartbeats_go_on_afterwards() {
     let Some(kdc) = Kdc::start(SHORT_TICKETS) else { return };
-    let Some(kafka) = KerberosKafka::start(&kdc, SHORT_SESSIONS) else { return };
+    let Some(kafka) = broker::start(&kdc, SHORT_SESSIONS) else { return };
     let service = start(&kdc, &kafka);
     good(&service, 5);
     kdc.pause();

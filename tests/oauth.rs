@@ -6,8 +6,9 @@ use std::{sync::OnceLock, time::Duration};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, MetadataRequest};
 use serde_json::Value;
 use support::{
+    kafka::SaslKafka,
     oauth::{
-        broker::OauthKafka,
+        broker,
         oidc::{AUDIENCE, EXPIRED_SCOPE, OidcServer, claims},
     },
     sasl_client::SaslClient,
@@ -29,18 +30,18 @@ const SESSION_LIFETIME: Duration = Duration::from_secs(20);
 const SASL_AUTHENTICATION_FAILED: i16 = 58;
 
 /// The identity provider and the broker that the tests of this file share, for those that leave both as they were.
-fn shared() -> Option<&'static (OidcServer, OauthKafka)> {
-    static SHARED: OnceLock<Option<(OidcServer, OauthKafka)>> = OnceLock::new();
+fn shared() -> Option<&'static (OidcServer, SaslKafka)> {
+    static SHARED: OnceLock<Option<(OidcServer, SaslKafka)>> = OnceLock::new();
     let start = || {
         let oidc = OidcServer::start()?;
-        let kafka = OauthKafka::start(&oidc, SESSION_LIFETIME)?;
+        let kafka = broker::start(&oidc, SESSION_LIFETIME)?;
         Some((oidc, kafka))
     };
     SHARED.get_or_init(start).as_ref()
 }
 
 /// A connection to the broker's listener without TLS and one to the listener with TLS.
-fn connections(kafka: &OauthKafka) -> [SaslClient; 2] {
+fn connections(kafka: &SaslKafka) -> [SaslClient; 2] {
     [
         SaslClient::plaintext(&kafka.bootstrap()),
         SaslClient::tls(&kafka.tls_bootstrap(), &kafka.kafka().ca_pem_path()),
@@ -125,7 +126,7 @@ fn broker_challenges_a_client_whose_token_is_for_others_expired_or_forged() {
 fn session_ends_with_its_token_unless_the_client_signs_in_again() {
     const TOKEN_LIFETIME: Duration = Duration::from_secs(6);
     let Some(oidc) = OidcServer::start_with(TOKEN_LIFETIME) else { return };
-    let Some(kafka) = OauthKafka::start(&oidc, SESSION_LIFETIME) else { return };
+    let Some(kafka) = broker::start(&oidc, SESSION_LIFETIME) else { return };
     let mut renewed = SaslClient::plaintext(&kafka.bootstrap());
     let mut ended = SaslClient::plaintext(&kafka.bootstrap());
     for connection in [&mut renewed, &mut ended] {

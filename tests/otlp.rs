@@ -1,7 +1,5 @@
 //! Pushed metrics as a collector receives them: the same series as on `/metrics`, each exactly once.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
 #[path = "otlp/collector.rs"]
 mod collector;
@@ -54,7 +52,7 @@ fn begun() -> SystemTime {
 
 /// `[otlp]` with these settings.
 fn settings(pairs: &[(&str, &str)]) -> Metrics {
-    otlp(pairs).metrics.unwrap()
+    otlp(pairs).metrics.expect("an endpoint for metrics")
 }
 
 fn otlp(pairs: &[(&str, &str)]) -> Otlp {
@@ -66,11 +64,11 @@ fn otlp(pairs: &[(&str, &str)]) -> Otlp {
     });
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
-    config::load(&sources).unwrap().otlp
+    config::load(&sources).expect("a configuration").otlp
 }
 
 fn exporter(settings: &Metrics, source: impl Fn(&mut Encoder<'_>) + Send + Sync + 'static) -> Exporter {
-    Exporter::new(settings, &BTreeMap::new(), "one", Arc::new(source), begun()).unwrap()
+    Exporter::new(settings, &BTreeMap::new(), "one", Arc::new(source), begun()).expect("an exporter")
 }
 
 async fn over_http(collector: &Collector, more: &[(&str, &str)]) -> Metrics {
@@ -110,7 +108,7 @@ fn translated(metric: &Metric) -> String {
         other => panic!("{other}"),
     };
     let unit = if metric.name.ends_with(unit) { "" } else { unit };
-    let total = match metric.data.as_ref().unwrap() {
+    let total = match metric.data.as_ref().expect("a metric has data") {
         Data::Sum(sum) if sum.is_monotonic => "_total",
         _ => "",
     };
@@ -121,12 +119,14 @@ fn translated(metric: &Metric) -> String {
 fn samples(collector: &Collector) -> BTreeMap<Id, f64> {
     let taken = collector.take();
     let points = metrics_of(&taken).flat_map(|metric| {
-        let suffix = match metric.data.as_ref().unwrap() {
+        let suffix = match metric.data.as_ref().expect("a metric has data") {
             Data::Histogram(_) | Data::ExponentialHistogram(_) => "_count",
             _ => "",
         };
         let name = format!("{}{suffix}", translated(metric));
-        points(metric).into_iter().map(move |point| ((name.clone(), point.attributes), point.value.unwrap()))
+        points(metric)
+            .into_iter()
+            .map(move |point| ((name.clone(), point.attributes), point.value.expect("the point has a value")))
     });
     let points: Vec<_> = points.collect();
     let samples: BTreeMap<_, _> = points.iter().cloned().collect();
@@ -140,8 +140,8 @@ async fn pushed_series_equal_scraped_series() {
     let exposed = Exposed::to_push(&readings, &process);
     let mut series = Vec::new();
     render::everything(&exposed, &mut series);
-    let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
-    let scraped = parse(&text, Format::Text).unwrap();
+    let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).expect("UTF-8");
+    let scraped = parse(&text, Format::Text).expect("the text format");
     // Of histograms the count; buckets and sums have a test of their own.
     let histograms: BTreeSet<_> =
         scraped.samples().keys().filter_map(|(name, _)| name.strip_suffix("_bucket")).collect();
@@ -166,7 +166,7 @@ async fn pushed_series_equal_scraped_series() {
         let mut exporter = exporter(&settings, move |encoder| {
             render::everything(&Exposed::to_push(&readings, &process), encoder);
         });
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
         let pushed = samples(&collector);
         assert_eq!(pushed, scraped, "{settings:?}");
         assert!(pushed.len() > 300);
@@ -180,13 +180,15 @@ struct Script(Arc<Mutex<Vec<(u64, f64)>>>);
 impl Script {
     /// A counter and a gauge of each partition.
     fn set(&self, values: &[(u64, f64)]) {
-        *self.0.lock().unwrap() = values.to_vec();
+        *self.0.lock().expect("no other thread panicked") = values.to_vec();
     }
 
     fn source(&self) -> impl Fn(&mut Encoder<'_>) + Send + Sync + 'static {
         let values = self.0.clone();
         move |encoder| {
-            for (partition, (count, gauge)) in values.lock().unwrap().iter().enumerate() {
+            for (partition, (count, gauge)) in
+                values.lock().expect("no other thread panicked").iter().enumerate()
+            {
                 let at = || ["eu".into(), partition.to_string().into()];
                 encoder.push(catalog::heartbeat::SCHEDULED.series(at(), Value::Count(*count)));
                 encoder.push(catalog::heartbeat::IN_FLIGHT.series(at(), Value::Number(*gauge)));
@@ -200,7 +202,12 @@ fn of(collector: &Collector, name: &str) -> BTreeMap<String, Point> {
     let taken = collector.take();
     let points = metrics_of(&taken).filter(|metric| metric.name == name).flat_map(points);
     let partition = |point: &Point| {
-        point.attributes.iter().find(|(name, _)| name == "partition").map(|(_, value)| value.clone()).unwrap()
+        point
+            .attributes
+            .iter()
+            .find(|(name, _)| name == "partition")
+            .map(|(_, value)| value.clone())
+            .expect("the label partition")
     };
     points.map(|point| (partition(&point), point)).collect()
 }
@@ -211,14 +218,14 @@ async fn series_that_vanished_is_sent_once_without_a_value_after_its_last_value_
     let script = Script::default();
     script.set(&[(1, 0.5), (2, 0.5)]);
     let mut exporter = exporter(&over_http(&collector, &[]).await, script.source());
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     assert_eq!(of(&collector, "heartbeat.in_flight").len(), 2);
     script.set(&[(3, 0.5)]);
     collector.answer([Answer::Refuse(400, None)]);
     assert!(export(&mut exporter).await.unwrap_err().contains("400"));
     for (name, value) in [("heartbeat.in_flight", 0.5), ("heartbeat.scheduled", 3.0)] {
         // Each request takes all points from the collector: the second name has an export of its own, without vanished series.
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
         let points = of(&collector, name);
         assert_eq!((points["0"].flags, points["0"].value), (0, Some(value)));
         if name == "heartbeat.in_flight" {
@@ -237,8 +244,8 @@ async fn counter_that_started_again_has_a_new_start_time() {
     let mut starts = Vec::new();
     for count in [5, 9, 2, 4] {
         script.set(&[(count, 0.0)]);
-        export(&mut exporter).await.unwrap();
-        let point = of(&collector, "heartbeat.scheduled").remove("0").unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
+        let point = of(&collector, "heartbeat.scheduled").remove("0").expect("the point of partition 0");
         assert_eq!(point.value, Some(count as f64));
         starts.push(point.start);
     }
@@ -266,7 +273,7 @@ async fn differences_add_up_whatever_request_was_lost() {
             let point = points(metric).remove(0);
             if let (true, Some(Data::Sum(data))) = (is_sum, &metric.data) {
                 assert_eq!(data.aggregation_temporality, AggregationTemporality::Delta as i32);
-                sum += point.value.unwrap();
+                sum += point.value.expect("the point has a value");
                 ends.push(point.start);
             } else {
                 assert_eq!(point.value, Some(7.0), "a gauge is sent as its value");
@@ -280,7 +287,7 @@ async fn differences_add_up_whatever_request_was_lost() {
     );
     // The value is less than before: the counter started again, and the whole value is the increase.
     script.set(&[(4, 7.0)]);
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     assert_eq!(of(&collector, "heartbeat.scheduled")["0"].value, Some(4.0));
 }
 
@@ -292,17 +299,17 @@ async fn series_that_comes_back_continues_from_its_last_value() {
         let settings = over_http(&collector, &[("temporality", temporality)]).await;
         let mut exporter = exporter(&settings, script.source());
         script.set(&[(1, 0.0), (5, 0.0)]);
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
         assert_eq!(of(&collector, "heartbeat.scheduled")["1"].value, Some(5.0));
         script.set(&[(1, 0.0)]);
         let mut flags = Vec::new();
         for _ in 0..4 {
-            export(&mut exporter).await.unwrap();
+            export(&mut exporter).await.expect("the collector accepts the export");
             flags.push(of(&collector, "heartbeat.scheduled").get("1").map(|point| point.flags));
         }
         assert_eq!(flags, [Some(1), None, None, None], "{temporality}: sent once");
         script.set(&[(1, 0.0), (7, 0.0)]);
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
         assert_eq!(of(&collector, "heartbeat.scheduled")["1"].value, Some(expected), "{temporality}");
     }
 }
@@ -314,8 +321,8 @@ fn metric(settings: &Settings, sent: &mut Sent, buckets: &Buckets) -> Metric {
     let requests = encoder.requests();
     assert_eq!(requests.len(), 1);
     sent.arrived(&requests[0], wall() + AMPLE);
-    let request = <opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest as prost::Message>::decode(requests[0].body()).unwrap();
-    metrics_of(&request.resource_metrics).next().unwrap().clone()
+    let request = <opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest as prost::Message>::decode(requests[0].body()).expect("a request in protobuf");
+    metrics_of(&request.resource_metrics).next().expect("a metric").clone()
 }
 
 fn plain(temporality: Temporality, exponential: bool) -> Settings {
@@ -348,7 +355,7 @@ fn histogram_has_the_same_buckets_in_every_form() {
     let bounds: Vec<f64> =
         buckets.cumulative().map(|(bound, _)| bound).filter(|bound| bound.is_finite()).collect();
     assert_eq!((point.explicit_bounds.clone(), point.count), (bounds, 5002));
-    assert!((point.sum.unwrap() - buckets.sum_seconds()).abs() < 1e-9);
+    assert!((point.sum.expect("the histogram has a sum") - buckets.sum_seconds()).abs() < 1e-9);
     assert_eq!((point.exemplars.len(), point.start_time_unix_nano), (1, 1_700_000_000_000_000_000));
     let exemplar = &point.exemplars[0];
     let names: Vec<_> = exemplar.filtered_attributes.iter().map(|pair| &pair.key).collect();
@@ -361,12 +368,12 @@ fn histogram_has_the_same_buckets_in_every_form() {
         panic!("exponential buckets");
     };
     let point = &exponential.data_points[0];
-    let positive = point.positive.as_ref().unwrap();
+    let positive = point.positive.as_ref().expect("positive buckets");
     let (first, counts) = buckets.exponential().buckets();
     assert_eq!((point.scale, point.zero_count, point.count), (4, 1, 5002));
     assert_eq!((positive.offset, &positive.bucket_counts[..]), (first - 1, counts));
     // The protocol's own rule: the bucket `i` is above base^i and at or below base^(i+1).
-    let slowest = positive.offset + i32::try_from(positive.bucket_counts.len()).unwrap() - 1;
+    let slowest = positive.offset + i32::try_from(positive.bucket_counts.len()).expect("few buckets") - 1;
     let base = (1.0_f64 / 16.0).exp2();
     assert!(base.powi(slowest) < 0.7 && 0.7 <= base.powi(slowest + 1));
 }
@@ -380,7 +387,7 @@ fn difference_of_histograms_is_the_increase() {
         for more in [10, 0, 25] {
             (0..more).for_each(|step| buckets.record(Duration::from_millis(1 + step)));
             let metric = metric(&settings, &mut sent, &buckets);
-            counts.push(points(&metric)[0].value.unwrap());
+            counts.push(points(&metric)[0].value.expect("the point has a value"));
         }
         assert_eq!(counts, [10.0, 0.0, 25.0]);
     }
@@ -399,7 +406,7 @@ async fn large_export_is_sent_in_requests_that_every_receiver_accepts() {
             encoder.push(catalog::collect::GROUP_LAG_SECONDS.series(labels, Value::Number(number as f64)));
         }
     });
-    let report = export(&mut exporter).await.unwrap();
+    let report = export(&mut exporter).await.expect("the collector accepts the export");
     let sizes = collector.sizes();
     assert!(sizes.len() > 1 && sizes.iter().all(|size| *size < 4 << 20), "{sizes:?}");
     assert_eq!((report.requests, report.bytes), (sizes.len() as u64, sizes.iter().sum::<usize>() as u64));
@@ -417,17 +424,18 @@ async fn resource_and_headers_are_sent() {
     for settings in [over_http(&collector, &more).await, over_grpc(&collector, &more).await] {
         assert!(!format!("{settings:?}").contains("s3cret"), "the secret is not in the debug output");
         let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
         let headers = collector.headers();
         let sent = |name: &str, value: &str| headers.contains(&(name.to_owned(), value.to_owned()));
         assert!(sent("api-key", "s3cret=1") && sent("x-scope", "a b"), "{headers:?}");
         let taken = collector.take();
-        let attributes = &taken[0].resource.as_ref().unwrap().attributes;
+        let attributes = &taken[0].resource.as_ref().expect("a resource").attributes;
         let names: BTreeSet<_> = attributes.iter().map(|pair| pair.key.as_str()).collect();
         let expected =
             ["deployment.environment.name", "service.instance.id", "service.name", "service.version"];
         assert_eq!(names, BTreeSet::from(expected));
-        let name = attributes.iter().find(|pair| pair.key == "service.name").unwrap();
+        let name =
+            attributes.iter().find(|pair| pair.key == "service.name").expect("the name of the service");
         assert!(format!("{:?}", name.value).contains("\"mine\""));
     }
 }
@@ -467,8 +475,8 @@ async fn temporary_failure_is_repeated_and_final_refusal_is_not() {
 async fn collector_that_is_silent_or_away_is_given_up_in_time_and_gets_everything_later() {
     let collector = Collector::default();
     let free: SocketAddr = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("an address")
     };
     let unused = format!("http://{free}");
     let short = [("timeout", "200ms"), ("temporality", "delta")];
@@ -493,7 +501,7 @@ async fn collector_that_is_silent_or_away_is_given_up_in_time_and_gets_everythin
             continue;
         }
         script.set(&[(8, 1.0)]);
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
         assert_eq!(of(&collector, "heartbeat.scheduled")["0"].value, Some(8.0), "the sum since the start");
     }
 }
@@ -504,16 +512,16 @@ async fn points_that_the_collector_rejects_are_counted() {
     for settings in [over_http(&collector, &[]).await, over_grpc(&collector, &[]).await] {
         collector.answer([Answer::Part(3), Answer::Part(4)]);
         let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
-        export(&mut exporter).await.unwrap();
-        assert_eq!(export(&mut exporter).await.unwrap().rejected, 7);
+        export(&mut exporter).await.expect("the collector accepts the export");
+        assert_eq!(export(&mut exporter).await.expect("the collector accepts the export").rejected, 7);
     }
 }
 
 #[test]
 fn unusable_setting_is_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let empty = folder.path().join("empty.pem");
-    std::fs::write(&empty, "").unwrap();
+    std::fs::write(&empty, "").expect("a file");
     let empty = empty.display().to_string();
     let table = [
         (vec![("tls.ca", empty.as_str())], "tls.ca"),
@@ -637,20 +645,20 @@ async fn deleted_topic_and_group_are_absent_from_scrape_and_push_after_the_same_
         BTreeMap::new(),
         "a vanished series is sent once without a value"
     );
-    assert!(!service.get("/metrics").unwrap().contains(&label));
+    assert!(!service.get("/metrics").expect("the metrics").contains(&label));
 }
 
 /// A collector that requires a client certificate, and a folder with certificates.
 async fn guarded(collector: &Collector) -> (SocketAddr, tempfile::TempDir) {
     let (authority, stranger) = (Authority::new("ours"), Authority::new("another"));
     let server = authority.server(Duration::from_secs(3600));
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     for (name, text) in [("ca.pem", authority.pem()), ("other-ca.pem", stranger.pem())] {
-        std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::write(folder.path().join(name), text).expect("a file");
     }
     for (name, identity) in [("client", authority.client("us")), ("other", stranger.client("them"))] {
-        std::fs::write(folder.path().join(format!("{name}.pem")), identity.certificate).unwrap();
-        std::fs::write(folder.path().join(format!("{name}.key")), identity.key).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.pem")), identity.certificate).expect("a file");
+        std::fs::write(folder.path().join(format!("{name}.key")), identity.key).expect("a file");
     }
     let address = collector.guarded(&server.certificate, &server.key, authority.pem()).await;
     (address, folder)
@@ -703,22 +711,25 @@ async fn tls_without_trust_on_both_sides_pushes_nothing() {
 #[tokio::test]
 async fn connection_that_is_reset_is_tried_again() {
     for protocol in ["http/protobuf", "grpc"] {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
         let accepted = Arc::new(Mutex::new(0));
         let count = accepted.clone();
         let server = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                *count.lock().unwrap() += 1;
+                *count.lock().expect("no other thread panicked") += 1;
                 // The socket is closed with unread data, so the peer gets a reset.
-                stream.readable().await.unwrap();
+                stream.readable().await.expect("a request");
             }
         });
         let settings = settings(&[("endpoint", url.as_str()), ("protocol", protocol)]);
         let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
         let words = exporter.export(Instant::now() + Duration::from_secs(4)).await.unwrap_err();
         assert!(!words.is_empty() && !words.contains('\n'), "{words}");
-        assert!(*accepted.lock().unwrap() >= 2, "{protocol}: the export was not tried again");
+        assert!(
+            *accepted.lock().expect("no other thread panicked") >= 2,
+            "{protocol}: the export was not tried again"
+        );
         server.abort();
     }
 }

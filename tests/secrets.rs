@@ -1,7 +1,5 @@
 //! No secret of a configuration is ever in the log, whatever its level and whatever peer refuses the service.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
 #[path = "otlp/collector.rs"]
 mod collector;

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::{
     pass, shared,
     support::{
-        kafka::free_port,
+        kafka::{SaslKafka, free_port},
         oauth::{
-            broker::OauthKafka,
+            broker,
             oidc::{AUDIENCE, EXPIRED_SCOPE, OidcServer},
         },
         service::{Service, program},
@@ -106,7 +106,7 @@ fn client(url: &str, scope: &str) -> Vec<String> {
 }
 
 /// Whether `probe` succeeded, and everything that it wrote.
-pub(crate) fn probe(kafka: &OauthKafka, properties: &[String]) -> (bool, String) {
+pub(crate) fn probe(kafka: &SaslKafka, properties: &[String]) -> (bool, String) {
     let mut probe = program();
     probe.args(["probe", "--count", "3", "--bootstrap-servers", &kafka.bootstrap()]);
     properties.iter().for_each(|property| _ = probe.args(["-X", property]));
@@ -187,7 +187,7 @@ fn usable_token_of_an_identity_provider_with_a_wrong_clock_is_used() {
 }
 
 /// A service that sends heartbeats.
-fn start(kafka: &OauthKafka, url: &str) -> Service {
+fn start(kafka: &SaslKafka, url: &str) -> Service {
     let (servers, properties) = (kafka.bootstrap(), client(url, AUDIENCE).join("\n"));
     Service::start(&format!(
         "[kafka]\nname = k\nbootstrap.servers = {servers}\n{properties}\n\
@@ -232,7 +232,7 @@ fn assert_kafka_is_not_blamed(service: &Service, bad_at_start: u64) {
 fn sessions_go_on_while_the_identity_provider_is_down_and_the_token_lives() {
     const LIFETIME: Duration = Duration::from_secs(60);
     let Some(oidc) = OidcServer::start_with(LIFETIME) else { return };
-    let Some(kafka) = OauthKafka::start(&oidc, Duration::ZERO) else { return };
+    let Some(kafka) = broker::start(&oidc, Duration::ZERO) else { return };
     let service = start(&kafka, &oidc.token_url());
     service.wait("k", "a good heartbeat", PATIENCE.as_secs(), |totals| totals.of("ok") > 0);
     let renewed = renewals(&service, "ok");
@@ -262,7 +262,7 @@ fn sessions_go_on_while_the_identity_provider_is_down_and_the_token_lives() {
 #[test]
 fn end_of_the_token_while_the_identity_provider_is_down_is_no_outage_of_kafka() {
     let Some(oidc) = OidcServer::start_with(Duration::from_secs(10)) else { return };
-    let Some(kafka) = OauthKafka::start(&oidc, Duration::ZERO) else { return };
+    let Some(kafka) = broker::start(&oidc, Duration::ZERO) else { return };
     let service = start(&kafka, &oidc.token_url());
     let bad = steady(&service);
     oidc.kill();

@@ -5,8 +5,9 @@ use std::{fs, process::Output, time::Duration};
 use crate::{
     pass, shared,
     support::{
+        kafka::SaslKafka,
         oauth::{
-            broker::OauthKafka,
+            broker,
             oidc::{AUDIENCE, OidcServer},
         },
         service::{Service, program},
@@ -34,7 +35,7 @@ fn client(oidc: &OidcServer, scope: &str) -> Vec<String> {
 }
 
 /// A service that sends heartbeats over the listener without TLS, with every line of its log.
-fn start(kafka: &OauthKafka, properties: &[String]) -> Service {
+fn start(kafka: &SaslKafka, properties: &[String]) -> Service {
     Service::start_in(
         &[("RUST_LOG", "trace")],
         &format!(
@@ -63,7 +64,7 @@ fn probe(bootstrap: &str, properties: &[String]) -> (Option<i32>, String) {
 #[test]
 fn heartbeats_are_good_while_tokens_and_sessions_end_again_and_again() {
     let Some(oidc) = OidcServer::start_with(SHORT) else { return };
-    let Some(kafka) = OauthKafka::start(&oidc, SHORT) else { return };
+    let Some(kafka) = broker::start(&oidc, SHORT) else { return };
     let service = start(&kafka, &client(&oidc, AUDIENCE));
     let before = good(&service, 5);
     pass(4 * SHORT);
@@ -98,7 +99,7 @@ fn probe_signs_in_over_tls_and_names_a_token_that_the_broker_refuses() {
 #[test]
 fn identity_provider_that_is_down_is_the_fault_and_heartbeats_begin_when_it_is_back() {
     let Some(oidc) = OidcServer::start() else { return };
-    let Some(kafka) = OauthKafka::start(&oidc, Duration::ZERO) else { return };
+    let Some(kafka) = broker::start(&oidc, Duration::ZERO) else { return };
     oidc.kill();
     let service = start(&kafka, &client(&oidc, AUDIENCE));
     wait_for("cycles that fail because of the identity provider", PATIENCE, || {
@@ -117,7 +118,7 @@ fn identity_provider_that_is_down_is_the_fault_and_heartbeats_begin_when_it_is_b
 #[test]
 fn token_of_a_file_is_read_again_when_it_changes() {
     let Some(oidc) = OidcServer::start_with(2 * SHORT) else { return };
-    let Some(kafka) = OauthKafka::start(&oidc, Duration::ZERO) else { return };
+    let Some(kafka) = broker::start(&oidc, Duration::ZERO) else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     let write = || fs::write(&file, oidc.fetch_token("heartbeat", AUDIENCE)).expect("a file");

@@ -70,54 +70,54 @@ struct Kept {
 
 impl Collector {
     pub(crate) fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.0.lock().unwrap().answers.extend(answers);
+        self.0.lock().expect("no other thread panicked").answers.extend(answers);
     }
 
     /// From now on refuses HTTP bodies that are longer than this number of bytes after decompression.
     pub(crate) fn limit(&self, bytes: usize) {
-        self.0.lock().unwrap().limit = Some(bytes);
+        self.0.lock().expect("no other thread panicked").limit = Some(bytes);
     }
 
     /// Drops the remaining answers, so that the collector takes every request again.
     pub(crate) fn forget(&self) {
-        self.0.lock().unwrap().answers.clear();
+        self.0.lock().expect("no other thread panicked").answers.clear();
     }
 
     /// The number of requests, refused ones included.
     pub(crate) fn asked(&self) -> usize {
-        self.0.lock().unwrap().asked
+        self.0.lock().expect("no other thread panicked").asked
     }
 
     /// The headers of the last request.
     pub(crate) fn headers(&self) -> Vec<(String, String)> {
-        self.0.lock().unwrap().headers.clone()
+        self.0.lock().expect("no other thread panicked").headers.clone()
     }
 
     /// The number of bytes of each request that was taken, after decompression.
     pub(crate) fn sizes(&self) -> Vec<usize> {
-        self.0.lock().unwrap().sizes.clone()
+        self.0.lock().expect("no other thread panicked").sizes.clone()
     }
 
     /// The metrics that were taken since the last call.
     pub(crate) fn take(&self) -> Vec<ResourceMetrics> {
-        let requests = std::mem::take(&mut self.0.lock().unwrap().requests);
+        let requests = std::mem::take(&mut self.0.lock().expect("no other thread panicked").requests);
         requests.into_iter().flat_map(|request| request.resource_metrics).collect()
     }
 
     /// Spans that were taken since the last call.
     pub(crate) fn take_spans(&self) -> Vec<ResourceSpans> {
-        std::mem::take(&mut self.0.lock().unwrap().spans)
+        std::mem::take(&mut self.0.lock().expect("no other thread panicked").spans)
     }
 
     fn note(&self, headers: Vec<(String, String)>) -> Answer {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.0.lock().expect("no other thread panicked");
         kept.asked += 1;
         kept.headers = headers;
         kept.answers.pop_front().unwrap_or(Answer::Take)
     }
 
     fn keep(&self, request: ExportMetricsServiceRequest) {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.0.lock().expect("no other thread panicked");
         kept.sizes.push(request.encoded_len());
         kept.requests.push(request);
     }
@@ -129,8 +129,8 @@ impl Collector {
             .route("/v1/traces", post(traces))
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(self.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
         tokio::spawn(axum::serve(listener, router).into_future());
         address
     }
@@ -140,7 +140,7 @@ impl Collector {
         let tls = ServerTlsConfig::new()
             .identity(Identity::from_pem(certificate, key))
             .client_ca_root(Certificate::from_pem(authority));
-        self.serve(Server::builder().tls_config(tls).unwrap(), 4 << 20).await
+        self.serve(Server::builder().tls_config(tls).expect("a certificate with its key"), 4 << 20).await
     }
 
     /// Listens for gRPC.
@@ -154,8 +154,8 @@ impl Collector {
     }
 
     async fn serve(&self, mut server: Server, limit: usize) -> SocketAddr {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
         // A real collector answers a compressed request with a compressed answer, too.
         let gzip = CompressionEncoding::Gzip;
         let metrics = MetricsServiceServer::new(self.clone()).accept_compressed(gzip).send_compressed(gzip);
@@ -182,16 +182,18 @@ fn response_of_traces(rejected: i64) -> ExportTraceServiceResponse {
 
 /// The decompressed body of a request that is taken and the number of rejected points; or the response to a refused request.
 async fn body(collector: &Collector, headers: &HeaderMap, body: &Bytes) -> Result<(Vec<u8>, i64), Response> {
-    let pairs = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let pairs = headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_str().expect("a header of text").to_owned()));
     let rejected = match collector.note(pairs.collect()) {
         Answer::Hang => std::future::pending().await,
         Answer::Refuse(status, after) => {
             let after = after.map(|after| [("retry-after", after.to_string())]);
-            return Err((StatusCode::from_u16(status).unwrap(), after, "").into_response());
+            return Err((StatusCode::from_u16(status).expect("a status"), after, "").into_response());
         }
         Answer::Respond(status, kind, body) => {
             let kind = kind.map(|kind| [("content-type", kind)]);
-            let mut answer = (StatusCode::from_u16(status).unwrap(), kind, body).into_response();
+            let mut answer = (StatusCode::from_u16(status).expect("a status"), kind, body).into_response();
             if kind.is_none() {
                 answer.headers_mut().remove("content-type");
             }
@@ -202,10 +204,12 @@ async fn body(collector: &Collector, headers: &HeaderMap, body: &Bytes) -> Resul
     };
     let mut plain = Vec::new();
     match headers.get("content-encoding") {
-        Some(_) => _ = flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).unwrap(),
+        Some(_) => {
+            _ = flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("a body in gzip")
+        }
         None => plain.extend_from_slice(body),
     }
-    if collector.0.lock().unwrap().limit.is_some_and(|limit| plain.len() > limit) {
+    if collector.0.lock().expect("no other thread panicked").limit.is_some_and(|limit| plain.len() > limit) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
     }
     Ok((plain, rejected))
@@ -216,7 +220,7 @@ async fn metrics(State(collector): State<Collector>, headers: HeaderMap, packed:
         Ok(taken) => taken,
         Err(answer) => return answer,
     };
-    collector.keep(ExportMetricsServiceRequest::decode(&plain[..]).unwrap());
+    collector.keep(ExportMetricsServiceRequest::decode(&plain[..]).expect("a request in protobuf"));
     response(rejected).encode_to_vec().into_response()
 }
 
@@ -225,8 +229,8 @@ async fn traces(State(collector): State<Collector>, headers: HeaderMap, packed: 
         Ok(taken) => taken,
         Err(answer) => return answer,
     };
-    let request = ExportTraceServiceRequest::decode(&plain[..]).unwrap();
-    collector.0.lock().unwrap().spans.extend(request.resource_spans);
+    let request = ExportTraceServiceRequest::decode(&plain[..]).expect("a request in protobuf");
+    collector.0.lock().expect("no other thread panicked").spans.extend(request.resource_spans);
     response_of_traces(rejected).encode_to_vec().into_response()
 }
 
@@ -234,8 +238,9 @@ impl Collector {
     /// The number of rejected points of a request that is taken; or the status of a refused request.
     async fn judge(&self, metadata: &tonic::metadata::MetadataMap) -> Result<i64, Status> {
         let headers = metadata.clone().into_headers();
-        let pairs =
-            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().expect("a header of text").to_owned()));
         match self.note(pairs.collect()) {
             Answer::Hang => std::future::pending().await,
             Answer::Respond(..) => panic!("Answer::Respond is for HTTP only"),
@@ -275,7 +280,7 @@ impl TraceService for Collector {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
         let rejected = self.judge(request.metadata()).await?;
-        self.0.lock().unwrap().spans.extend(request.into_inner().resource_spans);
+        self.0.lock().expect("no other thread panicked").spans.extend(request.into_inner().resource_spans);
         Ok(tonic::Response::new(response_of_traces(rejected)))
     }
 }
@@ -305,7 +310,12 @@ pub(crate) fn points(metric: &Metric) -> Vec<Point> {
         let mut pairs: Vec<_> = attributes
             .iter()
             .map(|pair| {
-                let value = match pair.value.as_ref().unwrap().value.as_ref().unwrap() {
+                let value = match pair
+                    .value
+                    .as_ref()
+                    .and_then(|value| value.value.as_ref())
+                    .expect("an attribute has a value")
+                {
                     Value::StringValue(text) => text.clone(),
                     Value::IntValue(number) => number.to_string(),
                     other => panic!("{other:?}"),
@@ -325,7 +335,7 @@ pub(crate) fn points(metric: &Metric) -> Vec<Point> {
             number_data_point::Value::AsInt(value) => value as f64,
         }),
     };
-    match metric.data.as_ref().unwrap() {
+    match metric.data.as_ref().expect("a metric has data") {
         Data::Gauge(gauge) => gauge.data_points.iter().map(number).collect(),
         Data::Sum(sum) => sum.data_points.iter().map(number).collect(),
         Data::Histogram(histogram) => {

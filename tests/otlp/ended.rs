@@ -35,8 +35,8 @@ pub(crate) fn exporter(pairs: &[(&str, &str)]) -> Exporter {
     });
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
-    let config = config::load(&sources).unwrap();
-    Exporter::new(&config.otlp.traces.unwrap().target, "one").unwrap()
+    let config = config::load(&sources).expect("a configuration");
+    Exporter::new(&config.otlp.traces.expect("an endpoint for traces").target, "one").expect("an exporter")
 }
 
 /// One heartbeat for each outcome, whose sequence is the index of the outcome.

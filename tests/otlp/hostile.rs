@@ -30,12 +30,12 @@ async fn remembered_series_are_bounded_by_the_number_of_live_series() {
         let number = round.clone();
         let settings = over_http(&collector, &[("temporality", temporality)]).await;
         let mut exporter = exporter(&settings, move |encoder: &mut Encoder<'_>| {
-            let first = *number.lock().unwrap() * LIVE / 2;
+            let first = *number.lock().expect("no other thread panicked") * LIVE / 2;
             series_of(first..first + LIVE / 2, encoder);
         });
         let mut most = 0;
         for number in 0..ROUNDS {
-            *round.lock().unwrap() = number;
+            *round.lock().expect("no other thread panicked") = number;
             let is_taken = takes_one_of.is_some_and(|of| number % of == 0);
             if !is_taken {
                 collector.answer([Answer::Refuse(400, None)]);
@@ -57,14 +57,14 @@ async fn series_that_vanished_during_a_long_refusal_is_sent_without_a_value_afte
     let script = Script::default();
     script.set(&[(1, 0.5), (2, 0.5)]);
     let mut exporter = exporter(&over_http(&collector, &[]).await, script.source());
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     collector.take();
     script.set(&[(3, 0.5)]);
     collector.answer((0..12).map(|_| Answer::Refuse(400, None)));
     for _ in 0..12 {
         export(&mut exporter).await.unwrap_err();
     }
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     assert_eq!(of(&collector, "heartbeat.in_flight")["1"].flags, 1, "no recorded value");
 }
 
@@ -83,7 +83,7 @@ async fn request_that_is_refused_for_good_stops_no_other() {
     assert!(taken > 1 && asked == taken + 1, "{asked} requests, {taken} of them taken");
     assert!(words.contains("400") && words.starts_with(&format!("1 of {asked} requests")), "{words}");
     // The next export holds what was refused: counts add up.
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     let taken = collector.take();
     let sum: f64 = metrics_of(&taken)
         .filter(|metric| metric.name == "heartbeat.scheduled")
@@ -106,11 +106,11 @@ async fn request_that_fails_temporarily_waits_behind_the_others() {
         };
         collector.take().iter().map(first).collect()
     };
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     let mut expected = beginnings(&collector);
     assert!(expected.len() > 2);
     collector.answer([Answer::Refuse(503, Some(1))]);
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     expected.rotate_left(1);
     assert_eq!(beginnings(&collector), expected, "the request that failed temporarily comes last");
 }
@@ -125,7 +125,7 @@ async fn request_that_is_too_large_is_cut_and_the_limit_is_remembered() {
     let grpc = settings(&[("endpoint", url.as_str()), ("protocol", "grpc"), ("compression", "none")]);
     for (collector, settings) in [(over_http_limited, http), (over_grpc_limited, grpc)] {
         let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..MANY, encoder));
-        let report = export(&mut exporter).await.unwrap();
+        let report = export(&mut exporter).await.expect("the collector accepts the export");
         let sizes = collector.sizes();
         assert!(sizes.iter().all(|size| *size <= LIMIT), "{sizes:?}");
         assert!(
@@ -137,7 +137,7 @@ async fn request_that_is_too_large_is_cut_and_the_limit_is_remembered() {
         assert_eq!(metrics_of(&taken).flat_map(points).count(), 2 * MANY, "every point once");
         // A cut is found with a handful of refusals, and the next export needs none.
         let asked = collector.asked();
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
         let later = collector.sizes().len() - sizes.len();
         if settings.target.protocol == config::Protocol::Grpc {
             continue; // A message above the limit is refused by tonic before the collector counts the request.
@@ -153,13 +153,13 @@ async fn requests_grow_again_after_the_collector_has_raised_its_limit() {
     collector.limit(200_000);
     let settings = over_http(&collector, &[("compression", "none")]).await;
     let mut exporter = exporter(&settings, |encoder: &mut Encoder<'_>| series_of(0..MANY / 4, encoder));
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     let narrow = collector.sizes().len();
     collector.limit(usize::MAX);
     let mut requests = Vec::new();
     while requests.last() != Some(&1) && requests.len() < 60 {
         let before = collector.asked();
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
         requests.push(collector.asked() - before);
     }
     assert_eq!(requests.last(), Some(&1), "{narrow} requests at first, then {requests:?}");
@@ -177,7 +177,7 @@ async fn refusals_that_alternate_with_successes_lose_no_point() {
     let round = Arc::new(Mutex::new(0_u64));
     let number = round.clone();
     let mut exporter = exporter(&over_http(&collector, &delta).await, move |encoder: &mut Encoder<'_>| {
-        let round = *number.lock().unwrap();
+        let round = *number.lock().expect("no other thread panicked");
         for partition in 0..5_000_u64 {
             let labels = ["eu".into(), partition.to_string().into()];
             encoder.push(catalog::heartbeat::SCHEDULED.series(labels, Value::Count(round * partition)));
@@ -185,18 +185,18 @@ async fn refusals_that_alternate_with_successes_lose_no_point() {
     });
     const ROUNDS: u64 = 40;
     for number in 1..=ROUNDS {
-        *round.lock().unwrap() = number;
+        *round.lock().expect("no other thread panicked") = number;
         // Either every second request is refused whatever its length, or the limit is another with every export.
         if number <= ROUNDS / 2 {
             collector.answer((0..20).flat_map(|_| [Answer::Refuse(413, None), Answer::Take]));
         } else {
-            collector.limit([40_000, 400_000][usize::try_from(number % 2).unwrap()]);
+            collector.limit([40_000, 400_000][usize::try_from(number % 2).expect("0 or 1")]);
         }
         // A request that is too short to be cut may have been refused: the next export holds its points.
         _ = export(&mut exporter).await;
         collector.forget();
     }
-    export(&mut exporter).await.unwrap();
+    export(&mut exporter).await.expect("the collector accepts the export");
     let taken = collector.take();
     let sum: f64 = metrics_of(&taken).flat_map(points).filter_map(|point| point.value).sum();
     assert_eq!(sum, (ROUNDS * (4_999 * 5_000 / 2)) as f64, "nothing is lost, and nothing is there twice");
@@ -229,7 +229,7 @@ async fn absurd_pause_ends_an_export_without_a_panic() {
         let begun = Instant::now();
         export(&mut exporter).await.unwrap_err();
         assert!(begun.elapsed() < AMPLE, "given up at once");
-        export(&mut exporter).await.unwrap();
+        export(&mut exporter).await.expect("the collector accepts the export");
     }
 }
 
@@ -263,8 +263,9 @@ async fn endpoint_that_does_not_speak_otlp_is_reported_as_such() {
             }
         }
         // Points that were not taken are sent again.
-        export(&mut exporter).await.unwrap();
-        let again = of(&collector, "heartbeat.scheduled").remove("7").unwrap().value;
+        export(&mut exporter).await.expect("the collector accepts the export");
+        let again =
+            of(&collector, "heartbeat.scheduled").remove("7").expect("the point of partition 7").value;
         assert_eq!(again, Some(if is_otlp { 0.0 } else { 7.0 }), "{kind:?} {body:?}");
     }
 }

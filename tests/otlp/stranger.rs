@@ -37,10 +37,12 @@ impl Service<Request<Body>> for Stranger {
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
         // A message of gRPC begins with a byte for "not packed" and its length.
-        let length = u32::try_from(self.0.len()).unwrap().to_be_bytes();
+        let length = u32::try_from(self.0.len()).expect("a short message").to_be_bytes();
         let frame: Vec<u8> = [0].into_iter().chain(length).chain(self.0.iter().copied()).collect();
-        let trailers =
-            HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("0"))]);
+        let trailers = HeaderMap::from_iter([(
+            "grpc-status".parse().expect("a header's name"),
+            HeaderValue::from_static("0"),
+        )]);
         let body = Full::new(Bytes::from(frame)).with_trailers(ready(Some(Ok(trailers))));
         let mut answer = Response::new(Body::new(body));
         answer.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
@@ -50,8 +52,8 @@ impl Service<Request<Body>> for Stranger {
 
 /// Listens for gRPC.
 pub(crate) async fn listen(message: &'static [u8]) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
     tokio::spawn(Server::builder().add_service(Stranger(message)).serve_with_incoming(incoming));
     address

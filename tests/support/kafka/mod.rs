@@ -31,12 +31,14 @@ mod broker;
 pub(super) mod install;
 pub(super) mod process;
 mod proxy;
+mod sasl_broker;
 mod settings;
 pub(super) mod tools;
 
 pub(crate) use broker::Broker;
 use process::Restartable;
 pub(crate) use proxy::Proxy;
+pub(crate) use sasl_broker::SaslKafka;
 pub(crate) use settings::free_port;
 use settings::{Ports, copy_format, server_properties};
 use tools::{format_storage, java, views};

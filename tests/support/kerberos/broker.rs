@@ -3,43 +3,19 @@
 use std::time::Duration;
 
 use super::kdc::{BROKER, Kdc};
-use crate::support::kafka::{Extras, Kafka, Listener};
+use crate::support::kafka::{Extras, SaslKafka};
 
-/// A single broker whose SASL listeners take GSSAPI, and PLAIN and SCRAM as in every cluster of the tests.
+/// Starts a broker whose SASL listeners take GSSAPI, and PLAIN and SCRAM as in every cluster of the tests; dropping it ends
+/// it. `None` skips the test.
 ///
-/// The principal `heartbeat` has all permissions.
-pub(crate) struct KerberosKafka {
-    kafka: Kafka,
-}
-
-impl KerberosKafka {
-    /// Starts the broker; dropping it ends it. `None` skips the test.
-    ///
-    /// `session_lifetime` is `connections.max.reauth.ms`. The broker closes the connection of a client that sends a request
-    /// after the end of its session. Zero is no limit.
-    pub(crate) fn start(kdc: &Kdc, session_lifetime: Duration) -> Option<Self> {
-        let flags = vec![
-            format!("-Djava.security.krb5.conf={}", kdc.client_configuration().display()),
-            "-Dsun.security.krb5.disableReferrals=true".to_owned(),
-        ];
-        let extras = Extras { properties: properties(kdc, session_lifetime), flags };
-        Some(Self { kafka: Kafka::start_single(&extras)? })
-    }
-
-    /// `bootstrap.servers` of the listener without TLS, `SASL_PLAINTEXT`.
-    pub(crate) fn bootstrap(&self) -> String {
-        self.kafka.bootstrap(Listener::SaslPlaintext)
-    }
-
-    /// `bootstrap.servers` of the listener with TLS, `SASL_SSL`.
-    pub(crate) fn tls_bootstrap(&self) -> String {
-        self.kafka.bootstrap(Listener::SaslSsl)
-    }
-
-    /// The cluster of this one broker.
-    pub(crate) fn kafka(&self) -> &Kafka {
-        &self.kafka
-    }
+/// The principal `heartbeat` has all permissions. `session_lifetime` is `connections.max.reauth.ms`. The broker closes the
+/// connection of a client that sends a request after the end of its session. Zero is no limit.
+pub(crate) fn start(kdc: &Kdc, session_lifetime: Duration) -> Option<SaslKafka> {
+    let flags = vec![
+        format!("-Djava.security.krb5.conf={}", kdc.client_configuration().display()),
+        "-Dsun.security.krb5.disableReferrals=true".to_owned(),
+    ];
+    SaslKafka::start(&Extras { properties: properties(kdc, session_lifetime), flags })
 }
 
 /// The lines of `server.properties` that GSSAPI needs on both SASL listeners.

@@ -3,42 +3,20 @@
 use std::time::Duration;
 
 use super::oidc::{AUDIENCE, OidcServer};
-use crate::support::kafka::{Extras, Kafka, Listener};
+use crate::support::kafka::{Extras, SaslKafka};
 
-/// A single broker whose SASL listeners take OAUTHBEARER, and PLAIN and SCRAM as in every cluster of the tests.
+/// Starts a broker whose SASL listeners take OAUTHBEARER, and PLAIN and SCRAM as in every cluster of the tests; dropping it
+/// ends it. `None` skips the test.
 ///
 /// A token's subject is the principal: client `heartbeat` has all permissions, every other client has none.
-pub(crate) struct OauthKafka {
-    kafka: Kafka,
-}
-
-impl OauthKafka {
-    /// Starts the broker; dropping it ends it. `None` skips the test.
-    ///
-    /// `session_lifetime` is `connections.max.reauth.ms`. A session then lives that long, or as long as its token if
-    /// that is shorter. With zero a session lives as long as its token. The broker closes the connection of a client that
-    /// sends a request after the end of its session.
-    pub(crate) fn start(oidc: &OidcServer, session_lifetime: Duration) -> Option<Self> {
-        // Since 4.0 Kafka asks only those addresses that its command line allows.
-        let flag = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}", oidc.jwks_url());
-        let extras = Extras { properties: properties(oidc, session_lifetime), flags: vec![flag] };
-        Some(Self { kafka: Kafka::start_single(&extras)? })
-    }
-
-    /// `bootstrap.servers` of the listener without TLS, `SASL_PLAINTEXT`.
-    pub(crate) fn bootstrap(&self) -> String {
-        self.kafka.bootstrap(Listener::SaslPlaintext)
-    }
-
-    /// `bootstrap.servers` of the listener with TLS, `SASL_SSL`; [`Kafka::ca_pem_path`] is its authority.
-    pub(crate) fn tls_bootstrap(&self) -> String {
-        self.kafka.bootstrap(Listener::SaslSsl)
-    }
-
-    /// The cluster of this one broker, for everything else: topics, faults, Kafka's command line, certificates.
-    pub(crate) fn kafka(&self) -> &Kafka {
-        &self.kafka
-    }
+///
+/// `session_lifetime` is `connections.max.reauth.ms`. A session then lives that long, or as long as its token if that is
+/// shorter. With zero a session lives as long as its token. The broker closes the connection of a client that sends a
+/// request after the end of its session.
+pub(crate) fn start(oidc: &OidcServer, session_lifetime: Duration) -> Option<SaslKafka> {
+    // Since 4.0 Kafka asks only those addresses that its command line allows.
+    let flag = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}", oidc.jwks_url());
+    SaslKafka::start(&Extras { properties: properties(oidc, session_lifetime), flags: vec![flag] })
 }
 
 /// The lines of `server.properties` that OAUTHBEARER needs on both SASL listeners.
