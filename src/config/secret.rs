@@ -3,7 +3,7 @@
 //! The values of secret keys are remembered for the whole process when they are read, because the whole process shares
 //! one log. Every log line goes through [`redacted`].
 
-use std::{borrow::Cow, collections::VecDeque, sync::RwLock};
+use std::{borrow::Cow, collections::VecDeque, sync::RwLock, time::SystemTime};
 
 use crate::sync::{read, write};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -93,19 +93,36 @@ pub fn remember_credentials(user: &str, password: &str) {
     keep(&BASE64_STANDARD.encode(format!("{user}:{password}")), SHORTEST);
 }
 
-/// The number of tokens that are looked for in a log at the same time. Tokens are renewed for as long as the process runs,
-/// and older ones have expired.
-const TOKENS: usize = 64;
+/// The largest number of issued secrets that are looked for in a log at the same time. A hundred clusters at MSK have
+/// about 500: for each cluster a token, a key and a session token, and the token before them that has not expired.
+const MAX_ISSUED: usize = 1024;
 
-/// The newest tokens that identity providers have issued.
-static ISSUED: RwLock<VecDeque<String>> = RwLock::new(VecDeque::new());
+/// The secrets that were issued to this process and have not expired.
+static ISSUED: RwLock<Issued> = RwLock::new(Issued(VecDeque::new()));
 
-/// Remembers a token that an identity provider has issued, and forgets the oldest one if there are many.
-pub fn remember_token(token: &str) {
-    let mut issued = write(&ISSUED);
-    issued.push_back(token.to_owned());
-    if issued.len() > TOKENS {
-        issued.pop_front();
+/// Remembers a secret that was issued to this process, such as a token, until it expires.
+pub fn remember_issued(secret: &str, until: SystemTime) {
+    write(&ISSUED).add(secret, until, SystemTime::now());
+}
+
+/// Issued secrets with the times when they expire. The one that was issued last is at the end.
+struct Issued(VecDeque<(String, SystemTime)>);
+
+impl Issued {
+    /// Adds a secret, and forgets those that have expired. A secret that is known stays once, with its new time.
+    fn add(&mut self, secret: &str, until: SystemTime, now: SystemTime) {
+        if secret.chars().count() < SHORTEST {
+            return;
+        }
+        self.0.retain(|(known, until)| known != secret && *until > now);
+        self.0.push_back((secret.to_owned(), until));
+        if self.0.len() > MAX_ISSUED {
+            self.0.pop_front();
+        }
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().map(|(secret, _)| secret)
     }
 }
 
@@ -205,7 +222,7 @@ fn keep(text: &str, shortest: usize) {
 /// A text with every remembered secret replaced by `***`.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    for secret in read(&REMEMBERED).iter().chain(read(&ISSUED).iter()) {
+    for secret in read(&REMEMBERED).iter().chain(read(&ISSUED).texts()) {
         if text.contains(secret) {
             text = Cow::Owned(text.replace(secret, REDACTED));
         }
@@ -215,6 +232,8 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -242,12 +261,24 @@ mod tests {
     }
 
     #[test]
-    fn newest_tokens_are_replaced_in_a_log_and_old_ones_are_forgotten() {
-        let token = |number: usize| format!("issued-token-{number:03}");
-        (0..=TOKENS).for_each(|number| remember_token(&token(number)));
-        assert_eq!(redacted(&token(0)), token(0), "it has expired");
-        assert_eq!(redacted(&token(1)), REDACTED);
-        assert_eq!(redacted(&token(TOKENS)), REDACTED);
+    fn issued_secret_is_replaced_in_a_log_unless_it_is_too_short() {
+        let until = SystemTime::now() + Duration::from_secs(60);
+        ["issued-token", "", "e"].iter().for_each(|secret| remember_issued(secret, until));
+        assert_eq!(redacted("the issued-token expires"), "the *** expires");
+    }
+
+    #[test]
+    fn issued_secret_is_kept_until_it_expires_however_often_another_one_is_issued_again() {
+        let (now, until) = (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(60));
+        let mut issued = Issued(VecDeque::new());
+        issued.add("first-token", until, now);
+        (0..2 * MAX_ISSUED).for_each(|_| issued.add("static-key", until, now));
+        assert_eq!(issued.texts().collect::<Vec<_>>(), ["first-token", "static-key"]);
+        issued.add("second-token", until + Duration::from_secs(60), until);
+        assert_eq!(issued.texts().collect::<Vec<_>>(), ["second-token"], "the others have expired");
+        (0..MAX_ISSUED).for_each(|number| issued.add(&format!("token-{number}"), until, now));
+        assert_eq!(issued.texts().count(), MAX_ISSUED);
+        assert!(issued.texts().all(|secret| secret != "second-token"), "it was issued first");
     }
 
     #[test]

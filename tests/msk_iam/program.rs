@@ -163,20 +163,22 @@ fn instance_hands_out_credentials_by_imds_version_2() {
 }
 
 #[test]
-fn profile_with_a_role_and_a_process_signs_in_in_its_own_region() {
-    let key = AccessKey::temporary();
-    let folder = tempfile::tempdir().expect("a folder");
-    let output = folder.path().join("output.json");
-    let json =
-        key_as_json(&key, HOUR).replace("\"Token\"", "\"SessionToken\"").replacen('{', "{\"Version\":1,", 1);
-    fs::write(&output, json).expect("a file");
-    let config = folder.path().join("config");
-    let profile =
-        format!("[profile kafka]\nregion = {REGION}\ncredential_process = cat {}\n", output.display());
-    fs::write(&config, profile).expect("a file");
-    let mut environment = with(&[("AWS_CONFIG_FILE", &config.display().to_string())]);
-    environment.retain(|(name, _)| *name != "AWS_REGION");
-    signs_in(&environment, &["aws.profile=kafka"], &key);
+fn profile_with_a_process_signs_in_in_its_own_region() {
+    // A program may write an empty session token where there is none.
+    for key in [AccessKey::temporary(), AccessKey::permanent()] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = folder.path().join("output.json");
+        let json = key_as_json(&key, HOUR).replace("\"Token\":null", "\"Token\":\"\"");
+        let json = json.replace("\"Token\"", "\"SessionToken\"").replacen('{', "{\"Version\":1,", 1);
+        fs::write(&output, json).expect("a file");
+        let config = folder.path().join("config");
+        let profile =
+            format!("[profile kafka]\nregion = {REGION}\ncredential_process = cat {}\n", output.display());
+        fs::write(&config, profile).expect("a file");
+        let mut environment = with(&[("AWS_CONFIG_FILE", &config.display().to_string())]);
+        environment.retain(|(name, _)| *name != "AWS_REGION");
+        signs_in(&environment, &["aws.profile=kafka"], &key);
+    }
 }
 
 /// A stand-in for STS that grants each action with this key.

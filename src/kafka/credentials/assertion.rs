@@ -4,7 +4,7 @@ use std::{
     fs,
     hash::{BuildHasher, RandomState},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -19,7 +19,7 @@ use super::{clocks::ClockDifference, token_file::TokenFile};
 use crate::{
     clock::since_1970,
     closed_enum::closed_enum,
-    config::secret::remember_token,
+    config::secret::remember_issued,
     kafka::{
         Error, Fault, Stage,
         private_key::{KeyProblem, private_key},
@@ -122,15 +122,22 @@ impl Assertion {
     /// # Errors
     /// [`Fault::TokenFile`] if its file cannot be used, and [`Fault::InvalidClient`] if the key does not sign.
     pub(super) async fn obtain(&self) -> Result<String, Error> {
-        let text = match self {
-            Self::File(file) => file.read().await?.reveal().to_owned(),
-            Self::Key(key) => key.sign(SystemTime::now()).map_err(|words| {
-                Error::new(Fault::InvalidClient, "no assertion for the identity provider")
-                    .at(Stage::Sasl)
-                    .because(words)
-            })?,
+        let (text, until) = match self {
+            Self::File(file) => {
+                let token = file.read().await?;
+                (token.reveal().to_owned(), token.usable_until())
+            }
+            Self::Key(key) => {
+                let now = SystemTime::now();
+                let signed = key.sign(now).map_err(|words| {
+                    Error::new(Fault::InvalidClient, "no assertion for the identity provider")
+                        .at(Stage::Sasl)
+                        .because(words)
+                })?;
+                (signed, now + Duration::from_secs(key.expiry))
+            }
         };
-        remember_token(&text);
+        remember_issued(&text, until);
         Ok(text)
     }
 }

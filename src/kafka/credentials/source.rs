@@ -172,7 +172,7 @@ impl TokenSource {
             let used = latest.token.as_ref();
             let same = used.filter(|used| used.reveal() == token.reveal());
             if same.is_none() {
-                secret::remember_token(token.reveal());
+                secret::remember_issued(token.reveal(), token.usable_until());
             }
             // The same text may have a later expiry, which the text does not hold.
             let newer = same.is_none_or(|used| used.usable_until() < token.usable_until());

@@ -19,13 +19,16 @@ use super::{
     sign,
 };
 use crate::{
-    config::secret::{redacted, remember_token},
+    config::secret::{redacted, remember_issued},
     kafka::{Error, Fault, Stage, properties::PropertyReader},
     text::{Chain, duration, plain},
 };
 
 /// The longest time for getting credentials. A role costs two requests, and AWS's library repeats those that fail.
 const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The time for which credentials without an expiry are looked for in a log. They are remembered again with each token.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// The signer of the tokens of one cluster.
 #[derive(Debug)]
@@ -59,8 +62,9 @@ impl MskIam {
             return Err(failed(format!("the credentials with the access key {key} have expired")));
         }
         // The texts of credentials that are renewed are as secret as those of the configuration.
+        let until = credentials.expiry().unwrap_or(now + REMEMBERED);
         let secrets = [Some(credentials.secret_access_key()), credentials.session_token()];
-        secrets.into_iter().flatten().for_each(remember_token);
+        secrets.into_iter().flatten().for_each(|secret| remember_issued(secret, until));
         let lifetime = left.map_or(sign::LIFETIME, |left| left.min(sign::LIFETIME));
         let token = sign::token(&credentials, &self.settings.region, now).map_err(failed)?;
         let receipt = Receipt { at: now, lifetime: Some(lifetime), clocks: None };
@@ -88,7 +92,7 @@ impl MskIam {
                 provider.build().await.provide_credentials().await
             }
         };
-        found.map_err(|error| self.refused(&error))
+        found.map(without_empty_session).map_err(|error| self.refused(&error))
     }
 
     /// AWS's chain of credentials: environment, profile, web identity, container, EC2.
@@ -120,6 +124,20 @@ impl MskIam {
     }
 }
 
+/// Credentials without a session token that is empty: a program or an endpoint means none by it, and an empty one would be
+/// signed.
+fn without_empty_session(credentials: Credentials) -> Credentials {
+    if credentials.session_token() != Some("") {
+        return credentials;
+    }
+    let mut builder = Credentials::builder()
+        .access_key_id(credentials.access_key_id())
+        .secret_access_key(credentials.secret_access_key())
+        .provider_name("without a session token");
+    builder.set_expiry(credentials.expiry());
+    builder.build()
+}
+
 /// The error of a provider of credentials that does not answer.
 fn silent() -> Error {
     failed(format!("no answer within {}", duration(TIMEOUT)))
@@ -127,4 +145,23 @@ fn silent() -> Error {
 
 fn failed(words: String) -> Error {
     Error::new(Fault::AwsCredentials, "no credentials of AWS").at(Stage::Sasl).because(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_session_token_is_none() {
+        let session = |token: Option<&str>| {
+            let expiry = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(60));
+            let credentials = Credentials::new("key", "hush", token.map(str::to_owned), expiry, "test");
+            let credentials = without_empty_session(credentials);
+            assert_eq!((credentials.access_key_id(), credentials.expiry()), ("key", expiry));
+            credentials.session_token().map(str::to_owned)
+        };
+        assert_eq!(session(Some("")), None);
+        assert_eq!(session(Some("token")).as_deref(), Some("token"));
+        assert_eq!(session(None), None);
+    }
 }
