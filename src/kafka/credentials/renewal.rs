@@ -28,8 +28,8 @@ pub(super) trait Renewed: Send + Sync + 'static {
     /// The state of the loop of this source.
     fn renewal(&self) -> &Renewal;
 
-    /// Whether there is a credential that has not expired.
-    fn has_usable(&self) -> bool;
+    /// Whether a renewal is due before its time: there is no credential that has not expired, or a broker refused it.
+    fn is_due(&self) -> bool;
 
     /// Gets a credential, and publishes it or the failure. Returns the pause until the next renewal; `failures` is the number
     /// of failures in a row.
@@ -41,7 +41,7 @@ pub(super) trait Renewed: Send + Sync + 'static {
 pub(super) struct Renewal {
     /// Whether the loop runs.
     begun: AtomicBool,
-    /// Notified when a login needs a credential and the newest one has expired.
+    /// Notified when a login needs a credential and the newest one has expired or was refused.
     wanted: Notify,
 }
 
@@ -53,7 +53,7 @@ impl Renewal {
         }
     }
 
-    /// Asks for a renewal now, because the newest credential has expired.
+    /// Asks for a renewal now, because the newest credential has expired or was refused.
     pub(super) fn want(&self) {
         self.wanted.notify_one();
     }
@@ -82,7 +82,7 @@ async fn renew<S: Renewed>(source: Weak<S>) {
                 () = sleep(left.min(CLOCK_INTERVAL)) => {}
                 () = used.renewal().wanted.notified(), if failures == 0 => {
                     // The login that asked may have waited for the credential that has just come.
-                    if !used.has_usable() {
+                    if used.is_due() {
                         break;
                     }
                 }

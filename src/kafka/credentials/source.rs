@@ -4,7 +4,7 @@
 //! expires.
 
 use std::{
-    sync::{Arc, RwLock},
+    sync::{Arc, Mutex, RwLock},
     time::{Duration, SystemTime},
 };
 
@@ -26,12 +26,18 @@ use crate::{
     backoff,
     config::secret,
     kafka::{Error, Fault, Stage, properties::PropertyReader},
-    sync::{read, write},
+    sync::{lock, read, write},
     text::Chain,
 };
 
 /// The pause between two reads of the file of a token.
 const FILE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The shortest time between two renewals of tokens that brokers refused.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The smallest extension of the use of a token that its users hear of.
+const EXTENSION: Duration = Duration::from_secs(60);
 
 /// The source of the tokens of one cluster.
 #[derive(Debug)]
@@ -43,6 +49,8 @@ pub struct TokenSource {
     latest: watch::Sender<Latest>,
     record: RenewalRecord,
     renewal: Renewal,
+    /// The last token that was renewed because a broker refused it, and when.
+    refusal: Mutex<Option<(Arc<Token>, Instant)>>,
 }
 
 #[derive(Debug)]
@@ -82,6 +90,7 @@ impl TokenSource {
             latest,
             record,
             renewal: Renewal::default(),
+            refusal: Mutex::default(),
         }))
     }
 
@@ -147,6 +156,21 @@ impl TokenSource {
         }
     }
 
+    /// Notes that a broker refused a token that has not expired: its issuer may have other keys now, or have revoked it. If
+    /// it is still the newest token, it is renewed at once, at most once a minute.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the wire client does not report refusals yet"))]
+    pub(in crate::kafka) fn refused(&self, token: &Token) {
+        let newest = self.latest.borrow().token.clone().filter(|newest| newest.is_same(token));
+        let Some(newest) = newest else { return };
+        let mut refusal = lock(&self.refusal);
+        if refusal.as_ref().is_some_and(|(_, at)| at.elapsed() < REFUSAL_INTERVAL) {
+            return;
+        }
+        *refusal = Some((newest, Instant::now()));
+        tracing::info!(cluster = self.cluster, "a broker refused the token for Kafka: it is renewed now");
+        self.renewal.want();
+    }
+
     /// Publishes and counts a failure. The first of several with the same fault is logged.
     fn report(&self, error: &Error) {
         let (fault, message) = (error.fault(), Chain(error).to_string());
@@ -165,23 +189,24 @@ impl TokenSource {
         self.latest.send_modify(|latest| latest.failure = Some(RenewalFailure { fault, message, since }));
     }
 
-    /// Publishes and counts a token, unless it is the one in use.
+    /// Publishes a token, and counts it unless it is the one in use. A token whose expiry nobody knows is used for longer
+    /// each time that it is read, and its users hear of that once a minute.
     fn publish(&self, token: Token) {
-        let changed = self.latest.send_if_modified(|latest| {
+        let mut counts = false;
+        self.latest.send_if_modified(|latest| {
             let failed = latest.failure.take().is_some();
-            let used = latest.token.as_ref();
-            let same = used.filter(|used| used.reveal() == token.reveal());
-            if same.is_none() {
-                secret::remember_issued(token.reveal(), token.usable_until());
-            }
+            let same = latest.token.as_ref().filter(|used| used.is_same(&token));
             // The same text may have a later expiry, which the text does not hold.
-            let newer = same.is_none_or(|used| used.usable_until() < token.usable_until());
-            if newer {
+            let is_new = same.is_none_or(|used| used.expires() < token.expires());
+            let is_longer = same.is_some_and(|used| used.usable_until() + EXTENSION <= token.usable_until());
+            counts = failed || is_new;
+            if is_new || is_longer {
+                secret::remember_issued(token.reveal(), token.usable_until());
                 latest.token = Some(Arc::new(token));
             }
-            failed || newer
+            failed || is_new || is_longer
         });
-        if changed {
+        if counts {
             self.record.renewed();
         }
     }
@@ -192,8 +217,11 @@ impl Renewed for TokenSource {
         &self.renewal
     }
 
-    fn has_usable(&self) -> bool {
-        self.has_usable()
+    fn is_due(&self) -> bool {
+        let refused = lock(&self.refusal).as_ref().map(|(token, _)| token.clone());
+        let newest = self.latest.borrow().token.clone();
+        let was_refused = refused.zip(newest).is_some_and(|(refused, newest)| refused.is_same(&newest));
+        was_refused || !self.has_usable()
     }
 
     async fn renew_once(&self, failures: &mut u32) -> Duration {
@@ -260,5 +288,89 @@ impl Supply {
             Self::Endpoint(_) => Fault::TokenEndpoint,
             Self::MskIam(_) => Fault::AwsCredentials,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        time::timeout,
+    };
+
+    use super::{super::token::Receipt, *};
+    use crate::config::{Properties, Property};
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn source(pairs: &[(&str, &str)]) -> Arc<TokenSource> {
+        let property = |value: &str| Property { value: value.to_owned(), place: String::new() };
+        let properties = pairs.iter().map(|(key, value)| ((*key).to_owned(), property(value)));
+        let properties = Properties(properties.collect());
+        let mut reader = PropertyReader::new(&properties);
+        let settings = TokenSettings::read(&mut reader).expect("settings");
+        TokenSource::new("k", settings, &mut reader).expect("a source")
+    }
+
+    /// The source of an identity provider that issues a new token for each request.
+    async fn source_of_an_identity_provider() -> Arc<TokenSource> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/token", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            for number in 1.. {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut request = Vec::new();
+                while !String::from_utf8_lossy(&request).contains("client_credentials") {
+                    stream.read_buf(&mut request).await.expect("a request");
+                }
+                let body = format!("{{\"access_token\":\"token-{number}\",\"expires_in\":3600}}");
+                let head =
+                    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).await.expect("an open connection");
+            }
+        });
+        source(&[
+            ("sasl.oauthbearer.method", "oidc"),
+            ("sasl.oauthbearer.client.id", "me"),
+            ("sasl.oauthbearer.client.secret", "hush"),
+            ("sasl.oauthbearer.token.endpoint.url", &url),
+        ])
+    }
+
+    #[tokio::test]
+    async fn token_that_a_broker_refused_is_renewed_once_in_a_minute_while_it_is_the_newest() {
+        let source = source_of_an_identity_provider().await;
+        let first = source.token(Instant::now() + LIMIT).await.expect("a token");
+        assert!(!source.is_due());
+        let mut updates = source.subscribe();
+        source.refused(&first);
+        assert!(source.is_due());
+        timeout(LIMIT, updates.changed()).await.expect("a renewal in time").expect("a living source");
+        let second = source.token(Instant::now() + LIMIT).await.expect("a token");
+        assert_eq!(second.reveal(), "token-2");
+        source.refused(&first);
+        source.refused(&second);
+        assert!(!source.is_due(), "the first is no longer in use, and the second came within a minute");
+        assert_eq!(source.credential().renewals, 2);
+    }
+
+    #[test]
+    fn token_that_is_read_again_is_used_for_longer_and_counted_once() {
+        let source = source(&[("sasl.oauthbearer.token.file", "/run/token")]);
+        let mut updates = source.subscribe();
+        let begin = SystemTime::now();
+        let mut heard = 0;
+        for second in (0..=600).step_by(5) {
+            let read = begin + Duration::from_secs(second);
+            source.publish(Token::read("opaque", &Receipt::at(read)).expect("a token"));
+            heard += usize::from(updates.has_changed().expect("a living source"));
+            let token = updates.borrow_and_update().token.clone().expect("a token");
+            let left = token.usable_until().duration_since(read).expect("a token in use");
+            assert!(left > Duration::from_secs(240), "{left:?} at {second} s");
+        }
+        assert_eq!((source.credential().renewals, heard), (1, 11));
+        source.publish(Token::read("another", &Receipt::at(begin)).expect("a token"));
+        assert_eq!(source.credential().renewals, 2);
     }
 }

@@ -114,6 +114,11 @@ impl Token {
         self.value.reveal()
     }
 
+    /// Whether the other token has the same text.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+
     /// The owner of the token: the claim `sub`, or the access key of AWS. `None` if the token names none.
     pub(in crate::kafka) fn subject(&self) -> Option<&str> {
         self.subject.as_deref()

@@ -184,8 +184,8 @@ impl Renewed for TicketSource {
         &self.renewal
     }
 
-    fn has_usable(&self) -> bool {
-        self.has_usable()
+    fn is_due(&self) -> bool {
+        !self.has_usable()
     }
 
     async fn renew_once(&self, failures: &mut u32) -> Duration {
