@@ -55,9 +55,9 @@ struct Pending {
 /// The result of an attempt to log in.
 enum Attempt {
     Accepted,
-    /// A broker, or the identity provider, refused the credentials.
+    /// A broker, or the identity provider, refused the credentials, and no broker accepted them.
     Refused(Error),
-    /// No broker answered, so nothing is known about the credentials.
+    /// No broker accepted or refused the credentials, so nothing is known about them.
     Unanswered(Error),
 }
 
@@ -145,20 +145,39 @@ impl Rotation {
         Some(pending)
     }
 
-    /// Opens a session with the first broker that answers, and closes it.
+    /// Opens sessions with brokers in turn until one of them accepts the credentials. A refusal counts only if no broker
+    /// accepts them.
     async fn attempt(&self, client: &Client) -> Attempt {
+        let mut refusal = None;
         let mut last = Error::new(Fault::NotReady, "no broker is known");
         for endpoint in self.wire.endpoints().iter().take(BROKERS) {
-            let opening = wire::open(client, endpoint, self.wire.timeout()).await;
-            let Err(error) = opening.result else { return Attempt::Accepted };
-            let is_answered = opening.address.is_some() && error.fault() != Fault::Timeout;
-            if is_answered || error.fault().is_ours() {
-                return Attempt::Refused(error);
+            match wire::open(client, endpoint, self.wire.timeout()).await.result {
+                Ok(_) => return Attempt::Accepted,
+                Err(error) if is_refusal(error.fault()) => _ = refusal.get_or_insert(error),
+                Err(error) => last = error,
             }
-            last = error;
         }
-        Attempt::Unanswered(last)
+        refusal.map_or(Attempt::Unanswered(last), Attempt::Refused)
     }
+}
+
+/// Whether a session that failed with this fault says that the credentials are wrong. A broker or an identity provider
+/// that cannot be reached says nothing, and neither does a broker that closes the connection.
+fn is_refusal(fault: Fault) -> bool {
+    !matches!(
+        fault,
+        Fault::Dns
+            | Fault::Refused
+            | Fault::Unreachable
+            | Fault::Timeout
+            | Fault::Disconnected
+            | Fault::NotReady
+            | Fault::Throttled
+            | Fault::Descriptors
+            | Fault::TokenEndpoint
+            | Fault::Kdc
+            | Fault::Clock
+    )
 }
 
 impl Pending {

@@ -79,10 +79,12 @@ impl Cluster {
         &self.client
     }
 
-    /// The addresses of the brokers in the last metadata, and then the bootstrap servers.
+    /// The addresses of the brokers in the last metadata, and then the bootstrap servers, each once.
     pub(in crate::kafka) fn endpoints(&self) -> Vec<Endpoint> {
         let mut endpoints: Vec<_> = self.state().brokers.values().cloned().collect();
-        endpoints.extend(self.client.bootstrap().iter().cloned());
+        let bootstrap = self.client.bootstrap();
+        let others: Vec<_> = bootstrap.iter().filter(|server| !endpoints.contains(server)).cloned().collect();
+        endpoints.extend(others);
         endpoints
     }
 
