@@ -21,6 +21,8 @@ mod grants;
 mod provider;
 #[path = "oauth/service.rs"]
 mod service;
+#[path = "oauth/session.rs"]
+mod session;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 

@@ -39,6 +39,8 @@ mod hostile;
 mod probes;
 #[path = "wire/routing.rs"]
 mod routing;
+#[path = "wire/session_lifetime.rs"]
+mod session_lifetime;
 #[path = "wire/sessions.rs"]
 mod sessions;
 #[path = "wire/tls.rs"]

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 const SHORT: Duration = Duration::from_secs(6);
 
 /// The properties of a client of this identity provider.
-fn client(oidc: &OidcServer, scope: &str) -> Vec<String> {
+pub(crate) fn client(oidc: &OidcServer, scope: &str) -> Vec<String> {
     vec![
         "sasl.mechanism=OAUTHBEARER".to_owned(),
         "sasl.oauthbearer.method=oidc".to_owned(),

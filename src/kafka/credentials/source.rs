@@ -158,7 +158,6 @@ impl TokenSource {
 
     /// Notes that a broker refused a token that has not expired: its issuer may have other keys now, or have revoked it. If
     /// it is still the newest token, it is renewed at once, at most once a minute.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the wire client does not report refusals yet"))]
     pub(in crate::kafka) fn refused(&self, token: &Token) {
         let newest = self.latest.borrow().token.clone().filter(|newest| newest.is_same(token));
         let Some(newest) = newest else { return };

@@ -10,7 +10,7 @@
 use std::{
     any, fmt,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicI32, Ordering},
     },
     time::Duration,
@@ -23,7 +23,7 @@ use kafka_protocol::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{mpsc, oneshot},
+    sync::{RwLock, RwLockWriteGuard, mpsc, oneshot},
     time::{self, Instant},
 };
 
@@ -35,7 +35,13 @@ use super::{
     socket,
     version_range::{BrokerVersions, VersionRange},
 };
-use crate::kafka::{Error, Fault};
+use crate::{
+    kafka::{Error, Fault},
+    sync::lock,
+};
+
+/// The share of the lifetime of a session after which the client logs in again.
+const LOGIN_SHARE: f64 = 0.8;
 
 /// An open session with one broker.
 #[derive(Clone)]
@@ -46,11 +52,23 @@ struct Handle {
     client_id: StrBytes,
     /// Empty until the broker has answered ApiVersions.
     versions: OnceLock<BrokerVersions>,
-    /// When the session gets no further requests, because the broker will end it soon. Empty without a limit.
-    used_until: OnceLock<Instant>,
+    /// The end of the session. `None` if the broker does not limit it.
+    lifetime: Mutex<Option<Lifetime>>,
+    /// Each request reads it until its response, and a login on the open connection writes it: between the messages of a
+    /// login, a broker accepts no other request.
+    login: RwLock<()>,
     next_id: AtomicI32,
     outgoing: mpsc::UnboundedSender<Bytes>,
     pending: Arc<Pending>,
+}
+
+/// The time for which a broker accepts the requests of a session (KIP-368).
+#[derive(Clone, Copy)]
+struct Lifetime {
+    /// When the client should log in again.
+    login_due: Instant,
+    /// When the broker closes the connection at the next request that is no login.
+    end: Instant,
 }
 
 impl Connection {
@@ -66,7 +84,8 @@ impl Connection {
             peer,
             client_id: StrBytes::from_string(client.settings().client_id.clone()),
             versions: OnceLock::new(),
-            used_until: OnceLock::new(),
+            lifetime: Mutex::default(),
+            login: RwLock::default(),
             next_id: AtomicI32::new(1),
             outgoing,
             pending,
@@ -78,20 +97,40 @@ impl Connection {
         self.0.versions.get_or_init(|| versions);
     }
 
-    /// Limits the use of the session to four fifths of the lifetime that the broker announced at the login (KIP-368).
-    /// After its lifetime, the broker closes a connection at the next request.
-    pub(super) fn limit_lifetime(&self, lifetime: Duration) {
-        self.0.used_until.get_or_init(|| Instant::now() + lifetime.mul_f64(0.8));
+    /// Sets the lifetime that the broker announced at a login. `None` if it announced none.
+    pub(super) fn set_lifetime(&self, lifetime: Option<Duration>) {
+        let now = Instant::now();
+        let limit = |lifetime: Duration| Lifetime {
+            login_due: now + lifetime.mul_f64(LOGIN_SHARE),
+            end: now + lifetime,
+        };
+        *lock(&self.0.lifetime) = lifetime.map(limit);
     }
 
-    /// Whether the connection can be used for a further request. A session that the broker will end soon cannot; requests
-    /// that wait for their responses are not affected. A request whose caller has stopped waiting keeps its deadline: once
-    /// the deadline has passed, the connection is closed.
+    /// Whether the client should log in again, because the broker will end the session soon or has ended it.
+    pub(super) fn needs_login(&self) -> bool {
+        lock(&self.0.lifetime).is_some_and(|lifetime| lifetime.login_due <= Instant::now())
+    }
+
+    /// Whether the broker accepts nothing but a login any more.
+    pub(super) fn has_ended(&self) -> bool {
+        lock(&self.0.lifetime).is_some_and(|lifetime| lifetime.end <= Instant::now())
+    }
+
+    /// Waits until no request is without its response, for a login on the open connection. New requests wait until the
+    /// guard is dropped.
+    ///
+    /// # Errors
+    /// [`Fault::Timeout`] at the deadline.
+    pub(super) async fn hold_requests(&self, deadline: Instant) -> Result<RwLockWriteGuard<'_, ()>, Error> {
+        let held = time::timeout_at(deadline, self.0.login.write()).await;
+        held.map_err(|_| Error::new(Fault::Timeout, format!("a new login at {}", self.0.peer)))
+    }
+
+    /// Whether the connection can be used. A request whose caller has stopped waiting keeps its deadline: once the
+    /// deadline has passed, the connection is closed.
     pub fn is_open(&self) -> bool {
         let now = Instant::now();
-        if self.0.used_until.get().is_some_and(|until| *until <= now) {
-            return false;
-        }
         let overdue = {
             let state = self.0.pending.state();
             if state.closed.is_some() {
@@ -120,8 +159,22 @@ impl Connection {
     }
 
     /// As [`Connection::ask`], with the time from sending the request to the whole response. The time does not include
-    /// the wait for the end of a throttling.
+    /// the wait for the end of a throttling or of a login.
     pub(super) async fn ask_timed<R: Request>(
+        &self,
+        request: &R,
+        ours: VersionRange,
+        deadline: Instant,
+    ) -> Result<(R::Response, Duration), Error> {
+        let turn = time::timeout_at(deadline, self.0.login.read()).await;
+        let waited =
+            |_| Error::new(Fault::Timeout, self.what::<R>()).because("a login was not answered in time");
+        let _turn = turn.map_err(waited)?;
+        self.ask_during_login(request, ours, deadline).await
+    }
+
+    /// As [`Connection::ask_timed`], for the messages of a login, which do not wait for its end.
+    pub(super) async fn ask_during_login<R: Request>(
         &self,
         request: &R,
         ours: VersionRange,

@@ -1,6 +1,6 @@
 //! The SASL login: SaslHandshake, then as many rounds of SaslAuthenticate as the mechanism needs.
 
-use std::{sync::Arc, time::Duration};
+use std::{error, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kafka_protocol::{
@@ -18,10 +18,10 @@ use crate::kafka::credentials::{GSSAPI, Negotiation};
 use crate::{
     config::secret::redacted,
     kafka::{
-        Error, Fault, Stage,
+        Error, Fault, Stage, TokenSource,
         credentials::{Credentials, Mechanism, Token},
     },
-    text::{Chain, plain},
+    text::plain,
 };
 
 const HANDSHAKE: VersionRange = VersionRange { lowest: 1, highest: 1 };
@@ -43,8 +43,8 @@ pub(super) enum Login<'a> {
         password: &'a str,
     },
     Token {
+        source: &'a TokenSource,
         token: Arc<Token>,
-        extensions: &'a [(String, String)],
     },
     #[cfg(feature = "gssapi")]
     Ticket {
@@ -71,9 +71,7 @@ impl<'a> Login<'a> {
             Credentials::Password { mechanism, username, password } => {
                 Ok(Self::Password { mechanism: *mechanism, username, password: password.reveal() })
             }
-            Credentials::Token(source) => {
-                Ok(Self::Token { token: source.token(half).await?, extensions: source.extensions() })
-            }
+            Credentials::Token(source) => Ok(Self::Token { source, token: source.token(half).await? }),
             #[cfg(feature = "gssapi")]
             Credentials::Ticket { source, service } => {
                 let (negotiation, message) = source.begin(service, host, half).await?;
@@ -83,7 +81,7 @@ impl<'a> Login<'a> {
     }
 }
 
-/// Logs in on a fresh connection. Returns the lifetime of the session. `None` if the broker does not limit it.
+/// Logs in on a connection, and sets the lifetime of its session.
 ///
 /// # Errors
 /// [`Fault::Authentication`] for wrong credentials, or for a mechanism that the broker does not offer.
@@ -91,11 +89,11 @@ pub(super) async fn authenticate(
     connection: &Connection,
     login: Login<'_>,
     deadline: Instant,
-) -> Result<Option<Duration>, Error> {
-    match login {
-        Login::Token { token, extensions } => {
+) -> Result<(), Error> {
+    let lifetime = match login {
+        Login::Token { source, token } => {
             choose_mechanism(connection, Mechanism::OauthBearer.as_str(), deadline).await?;
-            send_token(connection, &token, extensions, deadline).await
+            send_token(connection, source, &token, deadline).await
         }
         Login::Password { mechanism, username, password } => {
             choose_mechanism(connection, mechanism.as_str(), deadline).await?;
@@ -106,7 +104,25 @@ pub(super) async fn authenticate(
             choose_mechanism(connection, GSSAPI, deadline).await?;
             present_ticket(connection, principal, negotiation, message, deadline).await
         }
-    }
+    };
+    connection.set_lifetime(lifetime?);
+    Ok(())
+}
+
+/// Logs in again on an open connection, which prolongs its session (KIP-368).
+///
+/// # Errors
+/// As [`Login::prepare`] and [`authenticate`]. After an error of the broker, the connection cannot be used any more.
+pub(super) async fn log_in_again(
+    connection: &Connection,
+    credentials: &Credentials,
+    host: &str,
+    deadline: Instant,
+) -> Result<(), Error> {
+    let login = Login::prepare(credentials, host, deadline).await?;
+    let _held = connection.hold_requests(deadline).await?;
+    // Another caller may have logged in meanwhile.
+    if connection.needs_login() { authenticate(connection, login, deadline).await } else { Ok(()) }
 }
 
 /// Goes through the rounds of PLAIN or SCRAM.
@@ -149,29 +165,41 @@ async fn prove_password(
 /// after one more message (section 3.2.3).
 async fn send_token(
     connection: &Connection,
+    source: &TokenSource,
     token: &Token,
-    extensions: &[(String, String)],
     deadline: Instant,
 ) -> Result<Option<Duration>, Error> {
     let who =
         format!("OAUTHBEARER as {}", token.subject().map_or_else(|| "an unnamed owner".to_owned(), plain));
-    let extensions: String = extensions.iter().map(|(name, value)| format!("{name}={value}\x01")).collect();
+    let extensions = source.extensions().iter();
+    let extensions: String = extensions.map(|(name, value)| format!("{name}={value}\x01")).collect();
     let message = format!("n,,\x01auth=Bearer {}\x01{extensions}\x01", token.reveal());
-    let reply = send(connection, &who, message.into_bytes(), deadline).await?;
-    if reply.challenge.is_empty() {
-        return Ok(reply.lifetime);
-    }
-    let reason = reason(&reply.challenge);
-    // The broker has refused the token, whatever becomes of the connection now.
-    let end = send(connection, &who, vec![1], deadline).await.err();
-    let end = end.map(|error| Chain(&error).to_string()).unwrap_or_default();
-    let fault =
-        if names_audience(&reason) || names_audience(&end) { Fault::Audience } else { Fault::Authentication };
+    let reasons = match send(connection, &who, message.into_bytes(), deadline).await {
+        Ok(reply) if reply.challenge.is_empty() => return Ok(reply.lifetime),
+        Ok(reply) => {
+            // The broker has refused the token, whatever becomes of the connection now.
+            let end = send(connection, &who, vec![1], deadline).await.err();
+            [reason(&reply.challenge), end.as_ref().map(cause).unwrap_or_default()]
+        }
+        Err(error) if error.fault() == Fault::Authentication => [cause(&error), String::new()],
+        Err(error) => return Err(error),
+    };
+    source.refused(token);
+    let fault = if reasons.iter().any(|words| names_audience(words)) {
+        Fault::Audience
+    } else {
+        Fault::Authentication
+    };
     // Kafka's own brokers do not say what is wrong with a token, and the audience is often the reason.
     let audience =
         token.audience().map(|audience| format!(" (the audience of the token is {})", plain(audience)));
-    let words = format!("the broker refuses the token: {reason}{}", audience.unwrap_or_default());
+    let words = format!("the broker refuses the token: {}{}", reasons[0], audience.unwrap_or_default());
     Err(Error::new(fault, who).at(Stage::Sasl).because(words))
+}
+
+/// The broker's own words in an error of a login, without the name of who logs in.
+fn cause(error: &Error) -> String {
+    error::Error::source(error).map(ToString::to_string).unwrap_or_default()
 }
 
 /// Goes through the rounds of GSSAPI, from the client's first message on.
@@ -211,7 +239,7 @@ pub(super) fn reason(challenge: &[u8]) -> String {
     }
 }
 
-/// Whether a broker says that the audience of a token is the reason. `who` logs in is part of neither text.
+/// Whether a broker says that the audience of a token is the reason.
 fn names_audience(words: &str) -> bool {
     words.to_lowercase().contains("audience")
 }
@@ -223,16 +251,17 @@ async fn choose_mechanism(
     deadline: Instant,
 ) -> Result<(), Error> {
     let request = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism));
-    let response = connection.ask(&request, HANDSHAKE, deadline).await;
-    let response = response.map_err(|error| error.at(Stage::Sasl))?;
+    let response = connection.ask_during_login(&request, HANDSHAKE, deadline).await;
+    let (response, _) = response.map_err(|error| error.at(Stage::Sasl))?;
     match response.error_code.err() {
         None => Ok(()),
         Some(ResponseError::IllegalSaslState) => {
             Err(refused("the listener takes no SASL: check the port and security.protocol".to_owned()))
         }
         Some(_) => {
-            let offered: Vec<_> = response.mechanisms.iter().map(|offered| plain(offered)).collect();
-            Err(refused(format!("the broker offers {}, not {mechanism}", offered.join(", "))))
+            let offered: Vec<_> = response.mechanisms.iter().map(|offered| offered.as_str()).collect();
+            let offered = plain(&offered.join(", "));
+            Err(refused(format!("the broker offers {offered}, not {mechanism}")))
         }
     }
 }
@@ -262,8 +291,8 @@ async fn send(
     deadline: Instant,
 ) -> Result<Reply, Error> {
     let request = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(message));
-    let response = connection.ask(&request, AUTHENTICATE, deadline).await;
-    let response = response.map_err(|error| error.at(Stage::Sasl))?;
+    let response = connection.ask_during_login(&request, AUTHENTICATE, deadline).await;
+    let (response, _) = response.map_err(|error| error.at(Stage::Sasl))?;
     let Some(error) = response.error_code.err() else {
         let lifetime = u64::try_from(response.session_lifetime_ms).ok().filter(|ms| *ms > 0);
         return Ok(Reply { challenge: response.auth_bytes, lifetime: lifetime.map(Duration::from_millis) });

@@ -73,6 +73,31 @@ pub(super) async fn open_within(client: &Client, endpoint: &Endpoint, limits: Re
     Opening { stages, address, certificate_expiry, result }
 }
 
+/// Logs in again on an open connection, whose session ends soon. It goes on if the caller stops waiting, because a broker
+/// accepts no other request between the messages of a login.
+///
+/// # Errors
+/// As for a fresh session. After an error of the broker, the connection cannot be used any more.
+pub(super) async fn log_in_again(
+    client: &Client,
+    endpoint: &Endpoint,
+    connection: &Connection,
+    limits: RequestLimits<'_>,
+) -> Result<(), Error> {
+    let deadline = limits.deadline;
+    if let Some(logins) = limits.logins {
+        take_login_permit(logins, endpoint, deadline).await?;
+    }
+    let (settings, host, connection) = (client.settings(), endpoint.host.clone(), connection.clone());
+    let login = tokio::spawn(async move {
+        let no_login = || Error::new(Fault::NotReady, "the login was removed from the configuration");
+        let credentials = settings.sasl.as_ref().ok_or_else(no_login)?;
+        sasl::log_in_again(&connection, credentials, &host, deadline).await
+    });
+    let ended = login.await;
+    ended.map_err(|error| Error::new(Fault::Other, endpoint.to_string()).because(error))?
+}
+
 /// Opens one session, stage by stage.
 struct SessionOpener<'a> {
     client: &'a Client,
@@ -87,12 +112,18 @@ struct SessionOpener<'a> {
 
 impl SessionOpener<'_> {
     async fn open(&mut self) -> Result<Connection, Error> {
-        let Self { client, endpoint, deadline, .. } = *self;
+        let Self { client, endpoint, .. } = *self;
         let settings = client.settings();
+        let begun = Instant::now();
         let login = match &settings.sasl {
             None => None,
-            Some(credentials) => Some(sasl::Login::prepare(credentials, &endpoint.host, deadline).await?),
+            Some(credentials) => {
+                Some(sasl::Login::prepare(credentials, &endpoint.host, self.deadline).await?)
+            }
         };
+        // A slow identity provider takes no time from the broker.
+        self.deadline += begun.elapsed();
+        let deadline = self.deadline;
         let addresses = self.stage(Stage::Dns, resolve(client, endpoint)).await?;
         let stream = self.stage(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;
         self.address = stream.peer_addr().ok().map(|address| address.ip());
@@ -113,9 +144,7 @@ impl SessionOpener<'_> {
                 take_login_permit(logins, endpoint, deadline).await?;
             }
             let login = sasl::authenticate(&connection, login, deadline);
-            if let Some(lifetime) = self.stage(Stage::Sasl, login).await? {
-                connection.limit_lifetime(lifetime);
-            }
+            self.stage(Stage::Sasl, login).await?;
         }
         Ok(connection)
     }

@@ -187,11 +187,35 @@ impl Cluster {
         let slot = self.state().connections.entry(endpoint.clone()).or_default().clone();
         let waited = tokio::time::timeout_at(limits.deadline, slot.lock()).await;
         let mut slot = waited.map_err(|_| Error::new(Fault::Timeout, endpoint.to_string()))?;
-        if let Some(connection) = slot.as_ref().filter(|connection| connection.is_open()) {
-            return Ok((connection.clone(), false));
+        if let Some(connection) = slot.clone().filter(Connection::is_open)
+            && self.keep_session(endpoint, &connection, limits).await?
+        {
+            return Ok((connection, false));
         }
         let connection = stages::open_within(&self.client, endpoint, limits).await.result?;
         *slot = Some(connection.clone());
         Ok((connection, true))
+    }
+
+    /// Logs in again if the session of an open connection ends soon. `false` if the broker refuses that, for example because
+    /// the user is another one now: then a fresh session tells what is wrong.
+    ///
+    /// # Errors
+    /// The fault of this process if it has no credential, and [`Fault::Timeout`] at the deadline.
+    async fn keep_session(
+        &self,
+        endpoint: &Endpoint,
+        connection: &Connection,
+        limits: RequestLimits<'_>,
+    ) -> Result<bool, Error> {
+        // Without a credential, the session is used until it ends.
+        if !connection.needs_login() || !connection.has_ended() && !self.can_log_in() {
+            return Ok(true);
+        }
+        match stages::log_in_again(&self.client, endpoint, connection, limits).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.fault() == Fault::Timeout || error.fault().is_ours() => Err(error),
+            Err(_) => Ok(false),
+        }
     }
 }
