@@ -122,6 +122,12 @@ impl Fault {
         )
     }
 
+    /// Whether the fault is that of one broker if other brokers accept the same login: the broker itself names the reason,
+    /// or the KDC refuses a ticket for this broker.
+    pub fn is_of_one_broker(self) -> bool {
+        matches!(self, Fault::Audience | Fault::ServicePrincipal)
+    }
+
     /// What an operator should check first. `None` for a fault without a usual reason.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {

@@ -33,6 +33,10 @@ const MEAN_WINDOW: Duration = Duration::from_secs(60);
 /// thousands must not take all file descriptors of this process.
 const MOST_AT_ONCE: usize = 256;
 
+/// A broker that accepts new connections late gets the next check after this many times the wait for its first answer. Managed
+/// services limit the rate of new connections in this way, and checks must not use up what the applications need.
+const REST_PER_WAIT: u32 = 4;
+
 /// The last check of every broker of the metadata.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -103,6 +107,8 @@ pub struct Probe {
 struct History {
     check: Check,
     recent: RecentMean,
+    /// When the next check may begin.
+    due: Instant,
 }
 
 impl Probe {
@@ -135,7 +141,7 @@ impl History {
             certificate_expiry: None,
             mean_total: None,
         };
-        Self { check, recent: RecentMean::over(MEAN_WINDOW) }
+        Self { check, recent: RecentMean::over(MEAN_WINDOW), due: Instant::now() }
     }
 
     fn add(&mut self, opening: Opening, now: Instant) {
@@ -165,11 +171,19 @@ impl History {
             }
         }
         check.stages = opening.stages;
+        self.due = now + first_answer(&check.stages) * REST_PER_WAIT;
         check.mean_total = self.recent.mean(now);
         if check.up() != was_up {
             check.since = SystemTime::now();
         }
     }
+}
+
+/// The time from the connection to the first answer of the broker. A connection that waits to be accepted is open for TCP.
+/// Zero if there was no answer: such a broker is checked in every cycle, so that its return is noticed.
+fn first_answer(stages: &[(Stage, Duration)]) -> Duration {
+    let first = stages.iter().find(|(stage, _)| matches!(stage, Stage::Tls | Stage::ApiVersions));
+    first.map_or(Duration::ZERO, |(_, took)| *took)
 }
 
 /// Logs one line when a broker cannot be reached any more, and one when it can be reached again.
@@ -198,16 +212,21 @@ impl Cycle for Probe {
         let settings = &self.settings;
         let timeout = self.cluster.connectivity.timeout;
         let slots = &Semaphore::new(MOST_AT_ONCE);
-        let checks = metadata.brokers.iter().map(|(id, broker)| async move {
+        let (known, begun) = (&self.known, Instant::now());
+        let is_due = |id: &BrokerId| known.get(id).is_none_or(|history| history.due <= begun);
+        let due = metadata.brokers.iter().filter(|(id, _)| is_due(id));
+        let checks = due.map(|(id, broker)| async move {
             let _slot = slots.acquire().await;
             (*id, wire::open(settings, &broker.endpoint(), timeout).await)
         });
         let openings = join_all(checks).await;
         let now = Instant::now();
         let mut ours = None;
+        let some_work = openings.iter().any(|(_, opening)| opening.result.is_ok());
+        let is_ours = |fault: Fault| fault.is_ours() && !(some_work && fault.is_of_one_broker());
         for (id, opening) in openings {
             // A check that failed for a reason of this process is no evidence against the broker.
-            if opening.result.as_ref().is_err_and(|error| error.fault().is_ours()) {
+            if opening.result.as_ref().is_err_and(|error| is_ours(error.fault())) {
                 ours = opening.result.err();
                 continue;
             }

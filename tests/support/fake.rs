@@ -10,7 +10,7 @@ use std::{
     ops::RangeInclusive,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -104,6 +104,8 @@ struct Script {
     counts: Mutex<HashMap<i16, usize>>,
     accepted: AtomicUsize,
     open: AtomicUsize,
+    /// The time in milliseconds for which a new connection is not read.
+    delay_ms: AtomicU64,
 }
 
 impl Fake {
@@ -194,6 +196,11 @@ impl Fake {
         self.script.open.load(Ordering::SeqCst)
     }
 
+    /// Reads nothing from a new connection for this time, as a broker that throttles new connections.
+    pub(crate) fn delay_accepted(&self, by: Duration) {
+        self.script.delay_ms.store(by.as_millis() as u64, Ordering::SeqCst);
+    }
+
     /// The address of the broker.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint { host: self.address.ip().to_string(), port: self.address.port() }
@@ -240,6 +247,8 @@ async fn listen(
         script.open.fetch_add(1, Ordering::SeqCst);
         let (script, stop, manners, tls) = (script.clone(), stop.clone(), manners.clone(), tls.clone());
         tokio::spawn(async move {
+            let delay = Duration::from_millis(script.delay_ms.load(Ordering::SeqCst));
+            stop.run_until_cancelled(time::sleep(delay)).await;
             stop.run_until_cancelled(welcome(stream, &script, manners, tls)).await;
             script.open.fetch_sub(1, Ordering::SeqCst);
         });

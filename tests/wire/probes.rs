@@ -6,15 +6,17 @@ use kafka_heartbeat::{
     cluster::metadata,
     config::{self, FlagSetting, Sources},
     kafka::{Capability, Fault},
-    probe::topic,
+    probe::{connectivity, topic},
     task::{Cycle, Latest},
 };
 use kafka_protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
     DescribeQuorumRequest, DescribeQuorumResponse, ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse, MetadataRequest, create_topics_response::CreatableTopicResult,
+    ListPartitionReassignmentsResponse, MetadataRequest, SaslAuthenticateRequest, SaslAuthenticateResponse,
+    SaslHandshakeRequest, SaslHandshakeResponse, create_topics_response::CreatableTopicResult,
     describe_configs_response::DescribeConfigsResult,
 };
+use kafka_protocol::protocol::StrBytes;
 use tokio::sync::{Notify, watch};
 
 use super::*;
@@ -203,4 +205,90 @@ async fn topic_creation_denied_is_tried_again_after_ten_minutes() {
     let snapshot = probe.cycle().await.unwrap();
     assert_eq!((snapshot.pending.len(), snapshot.blocked.len()), (0, 0));
     assert_eq!(fake.count::<CreateTopicsRequest>(), 3);
+}
+
+#[tokio::test]
+async fn broker_that_is_slow_to_accept_connections_gets_fewer_checks() {
+    let fake = Fake::start().await;
+    let snapshot = metadata_probe(&fake).cycle().await.expect("metadata");
+    let mut latest = Latest::new(AMPLE);
+    latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
+    let settings = Arc::new(client(&[("bootstrap.servers", &fake.address.to_string())]));
+    let mut probe = connectivity::Probe::new(config(&fake), settings, watch::channel(latest).1);
+    assert_eq!(checks_until(&mut probe, 2).await, 2);
+    fake.delay_accepted(SHORT);
+    assert_eq!(checks_until(&mut probe, 3).await, 3);
+    let accepted = fake.accepted();
+    let rested = probe.cycle().await.expect("checks");
+    let check = rested.brokers.values().next().expect("one broker");
+    assert_eq!((check.up(), check.checks), (true, 3), "the check before stays");
+    assert_eq!(fake.accepted(), accepted, "no connection was opened");
+    assert_eq!(checks_until(&mut probe, 4).await, 4, "the broker is checked again");
+}
+
+/// Runs cycles until the only broker has had this many checks.
+async fn checks_until(probe: &mut connectivity::Probe, wanted: u64) -> u64 {
+    let checked = time::timeout(AMPLE, async {
+        loop {
+            let snapshot = probe.cycle().await.expect("checks");
+            let checks = snapshot.brokers.values().next().expect("one broker").checks;
+            if checks >= wanted {
+                return checks;
+            }
+            time::sleep(SHORT / 10).await;
+        }
+    });
+    checked.await.expect("the checks in time")
+}
+
+/// A client that logs in with the token of this file.
+fn with_token(fake: &Fake, file: &std::path::Path) -> Client {
+    client(&[
+        ("bootstrap.servers", &fake.address.to_string()),
+        ("security.protocol", "SASL_PLAINTEXT"),
+        ("sasl.mechanism", "OAUTHBEARER"),
+        ("sasl.oauthbearer.token.file", file.to_str().expect("a path of ASCII")),
+    ])
+}
+
+#[tokio::test]
+async fn broker_that_alone_refuses_the_audience_is_at_fault_and_its_peers_are_published() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token");
+    std::fs::write(&file, "opaque-token-of-the-test").expect("a file");
+    let (good, picky) = (Fake::start().await, Fake::start().await);
+    for fake in [&good, &picky] {
+        fake.on(|_: SaslHandshakeRequest, _| Reply::Answer(SaslHandshakeResponse::default()));
+        fake.on(|_: SaslAuthenticateRequest, _| Reply::Answer(SaslAuthenticateResponse::default()));
+    }
+    let refuse = |fake: &Fake| {
+        fake.on(|_: SaslAuthenticateRequest, _| {
+            let words = StrBytes::from_static_str("the audience is another one");
+            let answer = SaslAuthenticateResponse::default().with_error_code(58);
+            Reply::Answer(answer.with_error_message(Some(words)))
+        });
+    };
+    let both = described(&[&good, &picky], "", &[]);
+    good.on(move |_: MetadataRequest, _| Reply::Answer(both.clone()));
+    let snapshot = metadata_probe(&good).cycle().await.expect("metadata");
+    let mut latest = Latest::new(AMPLE);
+    latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
+    let settings = Arc::new(with_token(&good, &file));
+    let mut probe = connectivity::Probe::new(config(&good), settings, watch::channel(latest).1);
+    refuse(&picky);
+    let snapshot = probe.cycle().await.expect("the checks are published");
+    let faults: Vec<_> =
+        snapshot.brokers.values().map(|check| check.failure.as_ref().map(|failure| failure.fault)).collect();
+    assert_eq!(faults, [None, Some(Fault::Audience)]);
+    refuse(&good);
+    let refused = time::timeout(AMPLE, async {
+        loop {
+            if let Err(error) = probe.cycle().await {
+                return error;
+            }
+            time::sleep(SHORT / 10).await;
+        }
+    });
+    let error = refused.await.expect("a refusal by both");
+    assert_eq!(error.fault(), Fault::Audience, "{}", words(&error));
 }
