@@ -249,8 +249,10 @@ fn sessions_go_on_while_the_identity_provider_is_down_and_the_token_lives() {
     let shown = credential(&service);
     assert_eq!((verdict(&service).as_str(), &shown["failure"]["fault"]), ("ok", &json!("token_endpoint")));
     assert_eq!(shown["kind"], "token");
+    // On a busy machine, the token may have been renewed before.
+    let renewed = renewals(&service, "ok");
     oidc.restart();
-    wait_for("a new token", PATIENCE, || (renewals(&service, "ok") > 1.5).then_some(()));
+    wait_for("a new token", PATIENCE, || (renewals(&service, "ok") > renewed + 0.5).then_some(()));
     assert_eq!(credential(&service)["failure"], Value::Null);
     judged(&service, "ok");
     assert_kafka_is_not_blamed(&service, bad);
