@@ -73,7 +73,7 @@ impl<L: Listener> Consumer<L> {
     /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
     pub fn new(cluster: &config::Cluster, access: &Access, listener: Arc<L>) -> Result<Self, Error> {
         let context = Context::new(cluster, "fetch", listener);
-        let login = LoginFeed::new(access);
+        let login = LoginFeed::new(cluster, access, &cluster.consumer);
         let config = consumer_config(&access.newest(cluster));
         let native: Result<BaseConsumer<_>, _> = config.create_with_context(context);
         let native = native.map_err(|error| refused("the heartbeat consumer", &error))?;

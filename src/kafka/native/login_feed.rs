@@ -15,21 +15,34 @@ use rdkafka::{
 };
 
 use super::token_feed::TokenFeed;
-use crate::{config::Properties, kafka::Access, sync::lock, text::plain};
+use crate::{
+    config::{self, Properties},
+    kafka::Access,
+    sync::lock,
+    text::plain,
+};
 
 /// Hands the newest login of a cluster to one client.
 pub(super) struct LoginFeed {
+    cluster: String,
     tokens: TokenFeed,
     access: Access,
-    /// The properties whose user and password the client has.
+    /// The properties of the client's own section, which are laid over those of `[kafka]`.
+    own: Properties,
+    /// The properties of `[kafka]` whose user and password the client has.
     used: Mutex<Arc<Properties>>,
 }
 
 impl LoginFeed {
-    /// A feed for a client that is made from the newest properties after this call.
-    pub(super) fn new(access: &Access) -> Self {
-        let used = Mutex::new(access.properties());
-        Self { tokens: TokenFeed::new(access.tokens().map(Arc::as_ref)), access: access.clone(), used }
+    /// A feed for a client that is made from the newest properties after this call. `own` is the section of the client.
+    pub(super) fn new(cluster: &config::Cluster, access: &Access, own: &Properties) -> Self {
+        Self {
+            cluster: cluster.name.clone(),
+            tokens: TokenFeed::new(access.tokens().map(Arc::as_ref)),
+            access: access.clone(),
+            own: own.clone(),
+            used: Mutex::new(access.properties()),
+        }
     }
 
     /// Waits for the first token, at most for `limit`, and hands over what is newer. Returns the time that is left.
@@ -50,19 +63,23 @@ impl LoginFeed {
         if Arc::ptr_eq(&used, &newest) {
             return;
         }
-        let login = |properties: &Properties| {
-            let [user, password] =
-                ["sasl.username", "sasl.password"].map(|key| properties.get(key).map(str::to_owned));
-            user.zip(password)
-        };
-        if let Some((user, password)) = login(&newest)
-            && login(&used).as_ref() != Some(&(user.clone(), password.clone()))
-            && let Err(words) = set(client, &user, &password)
+        if let Some((user, password)) = login(&self.own, &newest)
+            && login(&self.own, &used) != Some((user, password))
+            && let Err(words) = set(client, user, password)
         {
-            tracing::warn!("librdkafka refuses the user and the password: {words}");
+            // librdkafka would refuse the same texts again, so there is no second attempt.
+            let cluster = &self.cluster;
+            tracing::warn!(cluster, "librdkafka refuses the user and the password: {words}");
         }
         *used = newest;
     }
+}
+
+/// The user and the password of a client, each from its own section, or else from `[kafka]`. `None` if one of them is
+/// missing.
+fn login<'a>(own: &'a Properties, shared: &'a Properties) -> Option<(&'a str, &'a str)> {
+    let value = |key| own.get(key).or_else(|| shared.get(key));
+    value("sasl.username").zip(value("sasl.password"))
 }
 
 /// Sets the user and the password in a client, for its next logins. Open connections go on.
@@ -84,4 +101,26 @@ fn set<C: ClientContext>(client: &Client<C>, user: &str, password: &str) -> Resu
         })
     };
     refusal.map_or(Ok(()), |words| Err(plain(&words)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Property;
+
+    #[test]
+    fn login_of_a_client_with_a_section_of_its_own_does_not_change_with_the_shared_login() {
+        let properties = |pairs: &[(&str, &str)]| {
+            let property = |value: &str| Property { value: value.to_owned(), place: String::new() };
+            Properties(pairs.iter().map(|(key, value)| ((*key).to_owned(), property(value))).collect())
+        };
+        let shared = properties(&[("sasl.username", "shared"), ("sasl.password", "renewed")]);
+        let none = properties(&[]);
+        assert_eq!(login(&none, &shared), Some(("shared", "renewed")));
+        let own = properties(&[("sasl.username", "own"), ("sasl.password", "fixed")]);
+        assert_eq!(login(&own, &shared), Some(("own", "fixed")));
+        let user = properties(&[("sasl.username", "own")]);
+        assert_eq!(login(&user, &shared), Some(("own", "renewed")), "the password is that of [kafka]");
+        assert_eq!(login(&user, &none), None);
+    }
 }

@@ -55,7 +55,7 @@ impl<L: Listener> Producer<L> {
     /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
     pub fn new(cluster: &config::Cluster, access: &Access, listener: Arc<L>) -> Result<Self, Error> {
         let context = Context::new(cluster, "produce", listener);
-        let login = LoginFeed::new(access);
+        let login = LoginFeed::new(cluster, access, &cluster.producer);
         let config = producer_config(&access.newest(cluster));
         let native: Result<ThreadedProducer<_>, _> = config.create_with_context(context);
         let native = native.map_err(|error| refused("the heartbeat producer", &error))?;

@@ -67,7 +67,8 @@ impl ClientContext for QuietContext {
 impl CurrentClient {
     /// Makes a client with the newest properties. It does not connect yet.
     fn new(access: &Access, cluster: &config::Cluster, limit: Duration) -> Result<Self, Error> {
-        let (login, properties) = (LoginFeed::new(access), access.properties());
+        let login = LoginFeed::new(cluster, access, &cluster.producer);
+        let properties = access.properties();
         let mut settings = producer_config(&access.newest(cluster));
         settings.set("message.timeout.ms", limit.as_millis().to_string());
         // A missing topic is reported after five seconds instead of librdkafka's 30 seconds.
