@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     assignment::Assignment,
+    attempts::Attempts,
     callbacks::ClientCallbacks,
     handover::Handover,
     ledger::{Event, Leader},
     readiness::{Readiness, ReadySignal},
     renewal::Renewal,
-    repair::Repair,
     targets::{Target, Targets},
     topic_progress::TopicProgress,
 };
@@ -89,7 +89,7 @@ pub(super) struct Follower {
     pub(super) readiness: Readiness,
     /// Notified when librdkafka gave a client up for good.
     pub(super) failed: Arc<Notify>,
-    pub(super) repair: Repair,
+    pub(super) repair: Attempts,
     pub(super) handover: Handover,
     pub(super) signals: sync::mpsc::UnboundedReceiver<ReadySignal>,
     /// The sender of signals for the threads that connect the producer.
@@ -149,7 +149,7 @@ impl Follower {
     async fn follow(&mut self, snapshot: &metadata::Snapshot, cycle: time::Instant) -> Coverage {
         let topic = match &snapshot.heartbeat_topic {
             Ok(topic) => topic,
-            // OffsetSpec the start the topic may be about to be created.
+            // At the start the topic may be about to be created.
             Err(_) if self.readiness.is_blank() && self.begun.elapsed() < self.grace => {
                 return Coverage::Incomplete;
             }

@@ -15,7 +15,7 @@ use tokio::{
     time::sleep_until,
 };
 
-use super::{callbacks::ClientCallbacks, renewal::Renewal, repair::Repair};
+use super::{attempts::Attempts, callbacks::ClientCallbacks, renewal::Renewal};
 use crate::kafka::{Access, BrokerId, Error, native};
 
 /// The time within which a new producer has to connect to every leader.
@@ -31,7 +31,7 @@ pub(super) struct Handover {
     access: Access,
     /// The time in which the old producer finishes its records: that of one heartbeat.
     pub(super) finish: Duration,
-    pub(super) attempts: Repair,
+    pub(super) attempts: Attempts,
     /// The number of producers that were made.
     pub(super) made: u32,
     ready: UnboundedReceiver<Prepared>,
@@ -61,7 +61,7 @@ impl Handover {
     /// `finish` is the time in which a record of the old producer is acknowledged or has failed.
     pub(super) fn new(access: Access, finish: Duration) -> Self {
         let (prepared, ready) = unbounded_channel();
-        Self { access, finish, attempts: Repair::default(), made: 0, ready, prepared }
+        Self { access, finish, attempts: Attempts::default(), made: 0, ready, prepared }
     }
 
     /// Lets a new producer connect to every leader on a thread of its own.

@@ -3,11 +3,12 @@
 //! - [`schedule`] decides when a heartbeat is due. [`record`] is its form on the topic, [`trace`] its form in traces.
 //! - `sending_thread` and `reading_thread` own the two librdkafka clients. `callbacks` forwards their reports.
 //! - [`ledger`] does the accounting: a pure state machine, which `ledger_thread` feeds with events.
-//! - `follower` decides which partitions get heartbeats, `readiness` decides when they begin, and `repair` and
+//! - `follower` decides which partitions get heartbeats, `readiness` decides when they begin, and `attempts` and
 //!   `replacement` replace a failed producer. `handover` replaces both clients when their certificates are renewed.
 //! - [`threads`] starts and stops all of them, and `snapshot` is what they publish.
 
 mod assignment;
+mod attempts;
 mod bad_log;
 mod callbacks;
 mod descriptors;
@@ -24,7 +25,6 @@ mod readiness;
 mod reading_thread;
 pub mod record;
 mod renewal;
-mod repair;
 mod replacement;
 pub mod schedule;
 mod sending_thread;

@@ -14,6 +14,7 @@ use tokio::sync::{self, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attempts::Attempts,
     bad_log::BadLog,
     callbacks::ClientCallbacks,
     descriptors::Descriptors,
@@ -26,7 +27,6 @@ use super::{
     readiness::Readiness,
     reading_thread::ReadingThread,
     record::Identity,
-    repair::Repair,
     schedule::Slots,
     sending_thread::SendingThread,
     snapshot::Snapshot,
@@ -156,7 +156,7 @@ impl Heartbeats {
             progress: TopicProgress::default(),
             readiness: Readiness::new(begun, grace),
             failed,
-            repair: Repair::default(),
+            repair: Attempts::default(),
             handover,
             signals,
             signal: signal.clone(),
