@@ -14,7 +14,7 @@ use std::{
 use kafka_heartbeat::{
     config::{self, Sources, load},
     kafka::{
-        Access, Fault,
+        Access,
         native::{self, Consumer, Delivery, Producer, Record},
         wire,
     },
@@ -42,7 +42,6 @@ struct IgnoringListener;
 impl native::Listener for IgnoringListener {
     fn delivered(&self, _: Delivery) {}
     fn failed(&self) {}
-    fn read_failed(&self, _: Instant, _: Fault) {}
     fn throttled(&self, _: &'static str, _: Duration) {}
 }
 

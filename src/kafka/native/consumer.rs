@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     config,
-    kafka::{Access, Error},
+    kafka::{Access, Error, Fault},
 };
 
 /// The heartbeat consumer.
@@ -40,8 +40,9 @@ pub struct Consumer<L: Listener> {
     native: Arc<BaseConsumer<Context<L>>>,
     login: LoginFeed,
     topic: String,
-    /// The offset of the first record to return, by partition.
-    start_offsets: BTreeMap<i32, i64>,
+    /// The partitions that are read, each with the offset before the first record to return. `None` once there was an event
+    /// of the partition.
+    skipped_offsets: BTreeMap<i32, Option<i64>>,
 }
 
 /// An event of the consumer.
@@ -51,6 +52,13 @@ pub enum ConsumerEvent<'a> {
     Record(ReceivedRecord<'a>),
     /// A fetch of this partition was answered without a new record. The next record will be read as soon as it is written.
     Answered(i32),
+    /// A read failed. The client tries again.
+    Failed {
+        /// The instant right after librdkafka returned the error.
+        at: Instant,
+        /// The kind of the failure.
+        fault: Fault,
+    },
 }
 
 /// A record that the consumer read.
@@ -82,7 +90,7 @@ impl<L: Listener> Consumer<L> {
             native: Arc::new(native),
             login,
             topic: cluster.heartbeat.topic.clone(),
-            start_offsets: BTreeMap::new(),
+            skipped_offsets: BTreeMap::new(),
         })
     }
 
@@ -103,11 +111,12 @@ impl<L: Listener> Consumer<L> {
     /// When librdkafka refuses a partition.
     pub fn assign(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
         for (partition, offset) in offsets {
-            if self.start_offsets.remove(partition).is_some() {
+            if self.skipped_offsets.remove(partition).is_some() {
                 stop(&self.native, &self.topic, *partition)?;
             }
-            start(&self.native, &self.topic, *partition, (offset - 1).max(0))?;
-            self.start_offsets.insert(*partition, *offset);
+            let before = offset.saturating_sub(1);
+            start(&self.native, &self.topic, *partition, before.max(0))?;
+            self.skipped_offsets.insert(*partition, Some(before));
         }
         Ok(())
     }
@@ -120,7 +129,8 @@ impl<L: Listener> Consumer<L> {
         match polled {
             Ok(message) => {
                 let (partition, offset) = (message.partition(), message.offset());
-                if self.start_offsets.get(&partition).is_some_and(|start| offset < *start) {
+                // Only the first record is skipped. If the log was truncated, later records have lower offsets.
+                if self.skipped_offsets.get_mut(&partition).and_then(Option::take) == Some(offset) {
                     take(ConsumerEvent::Answered(partition));
                 } else {
                     let payload = message.payload().unwrap_or_default();
@@ -130,8 +140,8 @@ impl<L: Listener> Consumer<L> {
             Err(KafkaError::PartitionEOF(partition)) => take(ConsumerEvent::Answered(partition)),
             Err(error) => {
                 let context = self.native.context();
-                context.listener.read_failed(at, fault(&error));
                 context.complaints.note(fault(&error), &error.to_string());
+                take(ConsumerEvent::Failed { at, fault: fault(&error) });
             }
         }
         true
@@ -140,7 +150,7 @@ impl<L: Listener> Consumer<L> {
 
 impl<L: Listener> Drop for Consumer<L> {
     fn drop(&mut self) {
-        for partition in self.start_offsets.keys() {
+        for partition in self.skipped_offsets.keys() {
             if let Err(error) = stop(&self.native, &self.topic, *partition) {
                 tracing::debug!(partition, "{error}");
             }

@@ -34,8 +34,6 @@ pub trait Listener: Send + Sync + 'static {
     fn delivered(&self, delivery: Delivery);
     /// librdkafka reported a fatal error: the client does nothing any more.
     fn failed(&self);
-    /// A read failed. The client tries again.
-    fn read_failed(&self, at: Instant, fault: Fault);
     /// A broker throttled the client within the last statistics interval. `time` is the longest throttling.
     fn throttled(&self, api: &'static str, time: Duration);
 }

@@ -1,6 +1,6 @@
 //! The partitions and offsets that the reading thread is to read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::renewal::Renewal;
 
@@ -8,6 +8,8 @@ use super::renewal::Renewal;
 pub(super) struct Assignment {
     /// The offset to begin at, by partition.
     pub(super) offsets: BTreeMap<i32, i64>,
+    /// The partitions that have a leader. No consumer can read the others.
+    pub(super) led: BTreeSet<i32>,
     /// True if partitions have other leaders: the consumer should ask for the leaders now.
     pub(super) leaders_moved: bool,
     /// The reason for which the consumer is replaced; `None` if it goes on. A consumer that knew a topic which was deleted

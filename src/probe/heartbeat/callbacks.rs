@@ -2,13 +2,13 @@
 
 use std::{
     sync::{Arc, mpsc::Sender},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::Notify;
 
 use super::{id::HeartbeatId, ledger::Event};
-use crate::kafka::{Fault, native};
+use crate::kafka::native;
 
 /// Forwards the callbacks of both clients to the ledger.
 pub(super) struct ClientCallbacks {
@@ -37,10 +37,6 @@ impl native::Listener for ClientCallbacks {
 
     fn failed(&self) {
         self.failed.notify_one();
-    }
-
-    fn read_failed(&self, at: Instant, fault: Fault) {
-        self.report(Event::ReadFailed { at, fault });
     }
 
     fn throttled(&self, api: &'static str, time: Duration) {

@@ -89,6 +89,7 @@ pub(super) struct Follower {
     pub(super) readiness: Readiness,
     /// Notified when librdkafka gave a client up for good.
     pub(super) failed: Arc<Notify>,
+    /// The attempts to replace a producer that failed, or one that knows a topic which was recreated.
     pub(super) repair: Attempts,
     pub(super) handover: Handover,
     pub(super) signals: sync::mpsc::UnboundedReceiver<ReadySignal>,
@@ -209,12 +210,8 @@ impl Follower {
             Err(fault) => return missing.into_iter().map(|partition| (partition, fault)).collect(),
         };
         let at = if self.progress.started { OffsetSpec::Earliest } else { OffsetSpec::Latest };
-        let mut assignment = Assignment {
-            offsets: BTreeMap::new(),
-            leaders_moved: false,
-            renewal: self.progress.recreated.then_some(Renewal::ConsumerForNewTopic),
-            consumer: self.readiness.consumer(),
-        };
+        let renewal = self.progress.recreated.then_some(Renewal::ConsumerForNewTopic);
+        let mut assignment = Assignment { renewal, ..self.assignment() };
         let mut faults = BTreeMap::new();
         for (partition, offset) in admin::list_offsets(&self.wire, &self.topic, &missing, at).await {
             match offset {
@@ -230,6 +227,18 @@ impl Follower {
             self.assign(assignment);
         }
         faults
+    }
+
+    /// An assignment that changes nothing.
+    pub(super) fn assignment(&self) -> Assignment {
+        let led = self.progress.leaders.iter().filter(|(_, leader)| leader.is_some());
+        Assignment {
+            offsets: BTreeMap::new(),
+            led: led.map(|(partition, _)| *partition).collect(),
+            leaders_moved: false,
+            renewal: None,
+            consumer: self.readiness.consumer(),
+        }
     }
 
     pub(super) fn assign(&self, assignment: Assignment) {
@@ -277,12 +286,7 @@ impl Follower {
         if before.is_empty() || before == self.progress.leaders {
             return;
         }
-        self.assign(Assignment {
-            offsets: BTreeMap::new(),
-            leaders_moved: true,
-            renewal: None,
-            consumer: self.readiness.consumer(),
-        });
+        self.assign(Assignment { leaders_moved: true, ..self.assignment() });
         if let Err(fault) = self.producer_learns().await {
             tracing::debug!(fault = fault.as_str(), "the producer could not ask for the leaders");
         }

@@ -3,8 +3,9 @@
 //! - [`schedule`] decides when a heartbeat is due. [`record`] is its form on the topic, [`trace`] its form in traces.
 //! - `sending_thread` and `reading_thread` own the two librdkafka clients. `callbacks` forwards their reports.
 //! - [`ledger`] does the accounting: a pure state machine, which `ledger_thread` feeds with events.
-//! - `follower` decides which partitions get heartbeats, `readiness` decides when they begin, and `attempts` and
-//!   `replacement` replace a failed producer. `handover` replaces both clients when their certificates are renewed.
+//! - `follower` decides which partitions get heartbeats, `readiness` decides when they begin, and `replacement` replaces a
+//!   failed producer. `handover` replaces both clients when their certificates are renewed, and `read_offsets` knows which
+//!   records two consumers have read. `attempts` is the schedule of replacements.
 //! - [`threads`] starts and stops all of them, and `snapshot` is what they publish.
 
 mod assignment;
@@ -21,6 +22,7 @@ mod lockout;
 mod moment;
 mod outcome;
 mod period;
+mod read_offsets;
 mod readiness;
 mod reading_thread;
 pub mod record;

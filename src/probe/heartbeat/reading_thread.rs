@@ -9,11 +9,17 @@ use std::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    assignment::Assignment, callbacks::ClientCallbacks, ledger::Event, readiness::ReadySignal,
-    record::Record, renewal::Renewal,
+    assignment::Assignment,
+    attempts::Attempts,
+    callbacks::ClientCallbacks,
+    ledger::Event,
+    read_offsets::{Positions, Reported},
+    readiness::ReadySignal,
+    record::Record,
+    renewal::Renewal,
 };
 use crate::{
-    kafka::{Error, native},
+    kafka::{Error, Fault, native},
     text::Chain,
 };
 
@@ -30,27 +36,45 @@ const RELEARN_ATTEMPTS: usize = 4;
 
 /// The longest wait for a record of the old consumer while a new one begins to read.
 const STANDBY_WAIT: Duration = Duration::from_millis(10);
+/// The time in which a new consumer has to read every partition. A broker that was stopped leaves the metadata sooner.
+const STANDBY_LIMIT: Duration = Duration::from_secs(30);
+
+/// The reason for which a new consumer takes over from an old one that still reads.
+const RENEWAL: Renewal = Renewal::ConsumerWithNewCertificates;
 
 /// Everything the reading thread owns.
 pub(super) struct ReadingThread<R> {
     cluster: String,
     reader: Reader,
     /// A consumer with newer certificates, which takes over when it has read every partition; `None` most of the time.
-    standby: Option<Reader>,
+    standby: Option<Standby>,
+    /// The attempts to make such a consumer.
+    attempts: Attempts,
     /// Creates another consumer.
     make_consumer: R,
     events: Sender<Event>,
     signals: UnboundedSender<ReadySignal>,
     /// The number of the consumer.
     number: u32,
-    /// The offset after the last record that was reported, or at which reading began, by partition.
-    next_offsets: BTreeMap<i32, i64>,
+    /// The partitions that have a leader.
+    led: BTreeSet<i32>,
+    reported: Reported,
 }
 
-/// A consumer, and the partitions of which a fetch by this consumer was answered.
+/// A consumer, where it is, and the partitions of which a fetch by this consumer was answered.
 struct Reader {
     consumer: native::Consumer<ClientCallbacks>,
+    positions: Positions,
     answered: BTreeSet<i32>,
+}
+
+/// A consumer that begins to read while the old one goes on.
+struct Standby {
+    reader: Reader,
+    /// The instant at which it is given up.
+    until: Instant,
+    /// The fault of its last read that failed. It says nothing about the heartbeats, which the old consumer reads.
+    fault: Option<Fault>,
 }
 
 /// An assignment that failed.
@@ -69,9 +93,18 @@ impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<
         events: Sender<Event>,
         signals: UnboundedSender<ReadySignal>,
     ) -> Self {
-        let reader = Reader { consumer, answered: BTreeSet::new() };
-        let next_offsets = BTreeMap::new();
-        Self { cluster, reader, standby: None, make_consumer, events, signals, number: 0, next_offsets }
+        Self {
+            cluster,
+            reader: Reader::new(consumer),
+            standby: None,
+            attempts: Attempts::default(),
+            make_consumer,
+            events,
+            signals,
+            number: 0,
+            led: BTreeSet::new(),
+            reported: Reported::default(),
+        }
     }
 
     /// Reads until the other end of `assignments` is dropped.
@@ -89,43 +122,56 @@ impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<
                     Err(TryRecvError::Empty) => {}
                 }
             }
+            if self.attempts.due().is_some_and(|due| due <= Instant::now()) {
+                self.prepare_standby();
+            }
             self.read();
+            self.judge_standby();
         }
     }
 
     /// Reads what the consumer has, and waits for it for a while.
     fn read(&mut self) {
-        let Self { reader, standby, events, next_offsets, .. } = self;
-        let mut fresh = match standby {
-            None => reader.read(LONGEST_WAIT, |record| report(events, next_offsets, record)),
-            // Both read the same records, and a record is reported when the first of them has it.
-            Some(standby) => {
-                let mut once = |record: native::ReceivedRecord<'_>| {
-                    let next = next_offsets.get(&record.partition);
-                    if next.is_none_or(|next| record.offset >= *next) {
-                        report(events, next_offsets, record);
-                    }
-                };
-                let fresh = reader.read(STANDBY_WAIT, &mut once);
-                standby.read(Duration::ZERO, &mut once);
-                fresh
-            }
+        let Self { reader, standby, events, reported, .. } = self;
+        let limit = if standby.is_some() { STANDBY_WAIT } else { LONGEST_WAIT };
+        let fresh = reader.read(limit, reported, events, |at, fault| {
+            // The ledger outlives this thread. An error here means that the process is going down.
+            _ = events.send(Event::ReadFailed { at, fault });
+        });
+        if let Some(Standby { reader, fault, .. }) = standby {
+            reader.read(Duration::ZERO, reported, events, |_, failed| *fault = Some(failed));
         }
-        .map_or_else(Vec::new, |partition| vec![partition]);
-        let has_read_all =
-            |standby: &Reader| self.next_offsets.keys().all(|partition| standby.answered.contains(partition));
-        if let Some(standby) = self.standby.take_if(|standby| has_read_all(standby)) {
-            fresh.extend(standby.answered.difference(&self.reader.answered));
-            replace(&mut self.reader, standby);
-            tracing::info!(
-                cluster = self.cluster,
-                "a consumer of heartbeats with the renewed certificates takes over"
-            );
-            _ = self.events.send(Event::Renewed(Renewal::ConsumerWithNewCertificates));
-        }
-        for partition in fresh {
+        self.signal(fresh);
+    }
+
+    /// Signals that fetches of these partitions were answered.
+    fn signal(&self, partitions: impl IntoIterator<Item = i32>) {
+        for partition in partitions {
             // An error here means that the follower has ended.
             _ = self.signals.send(ReadySignal::Fetched { consumer: self.number, partition });
+        }
+    }
+
+    /// Lets the new consumer take over once it has read every partition that has a leader, and gives it up if that takes too
+    /// long.
+    fn judge_standby(&mut self) {
+        let led = || self.reader.positions.partitions().filter(|partition| self.led.contains(partition));
+        let has_read_all = |fresh: &Reader| {
+            !fresh.answered.is_empty() && led().all(|partition| fresh.answered.contains(&partition))
+        };
+        let cluster = &self.cluster;
+        if let Some(Standby { reader: fresh, .. }) =
+            self.standby.take_if(|standby| has_read_all(&standby.reader))
+        {
+            let added: Vec<i32> = fresh.answered.difference(&self.reader.answered).copied().collect();
+            replace(&mut self.reader, fresh);
+            tracing::info!(cluster, "a consumer of heartbeats with the renewed certificates takes over");
+            _ = self.events.send(Event::Renewed(RENEWAL));
+            self.signal(added);
+        } else if let Some(late) = self.standby.take_if(|standby| standby.until <= Instant::now()) {
+            let fault = late.fault.unwrap_or(Fault::Timeout);
+            close(late.reader);
+            self.plan_another_attempt(&Error::new(fault, "not every partition was read"));
         }
     }
 
@@ -141,81 +187,123 @@ impl<R: Fn() -> Result<native::Consumer<ClientCallbacks>, Error>> ReadingThread<
     fn arrange(&mut self, assignment: &Assignment) -> Result<(), Error> {
         match assignment.renewal {
             None => {}
-            Some(Renewal::ConsumerWithNewCertificates) => self.prepare_standby(),
+            Some(RENEWAL) => self.prepare_standby(),
             Some(renewal) => {
                 let consumer = (self.make_consumer)()?;
-                replace(&mut self.reader, Reader { consumer, answered: BTreeSet::new() });
+                replace(&mut self.reader, Reader::new(consumer));
+                self.attempts.begin(Instant::now());
                 if let Some(standby) = self.standby.take() {
-                    close(standby);
+                    close(standby.reader);
                 }
-                self.next_offsets.clear();
+                self.reported = Reported::default();
                 _ = self.events.send(Event::Renewed(renewal));
             }
         }
         self.number = assignment.consumer;
-        let readers = [Some(&mut self.reader), self.standby.as_mut()];
-        for Reader { consumer, .. } in readers.into_iter().flatten() {
-            if assignment.leaders_moved {
-                let relearn = consumer.relearn();
-                native::run_aside(move || {
-                    // librdkafka picks the broker that it asks, and may pick one that does not answer.
-                    if !(0..RELEARN_ATTEMPTS).any(|_| relearn(RELEARN_LIMIT).is_ok()) {
-                        tracing::debug!("the consumer could not ask for the leaders");
-                    }
-                });
-            }
-            if !assignment.offsets.is_empty() {
-                consumer.assign(&assignment.offsets)?;
-            }
+        self.led.clone_from(&assignment.led);
+        let fresh = self.standby.as_ref().map(|standby| &standby.reader);
+        for reader in [Some(&self.reader), fresh].into_iter().flatten().filter(|_| assignment.leaders_moved) {
+            reader.relearn();
         }
-        self.next_offsets.extend(&assignment.offsets);
-        Ok(())
+        if assignment.offsets.is_empty() {
+            return Ok(());
+        }
+        if let Some(standby) = &mut self.standby
+            && let Err(error) = standby.reader.assign(&assignment.offsets)
+        {
+            standby.until = Instant::now();
+            standby.fault = Some(error.fault());
+        }
+        self.reader.assign(&assignment.offsets)
     }
 
-    /// Begins to read with a new consumer where the old one is. If there can be no new consumer, the old one goes on until
-    /// the certificates are renewed again.
+    /// Begins to read with a new consumer where the old one is. If there can be no new consumer, the old one goes on and
+    /// another attempt follows.
     fn prepare_standby(&mut self) {
-        let made = (self.make_consumer)().and_then(|mut consumer| {
-            consumer.assign(&self.next_offsets)?;
-            Ok(Reader { consumer, answered: BTreeSet::new() })
+        self.attempts.begin(Instant::now());
+        let made = (self.make_consumer)().and_then(|consumer| {
+            let mut reader = Reader::new(consumer);
+            reader.consumer.assign(&self.reader.positions.offsets())?;
+            reader.positions = self.reader.positions.clone();
+            Ok(reader)
         });
         match made {
-            Ok(fresh) => {
+            Ok(reader) => {
+                let fresh = Standby { reader, until: Instant::now() + STANDBY_LIMIT, fault: None };
                 if let Some(older) = self.standby.replace(fresh) {
-                    close(older);
+                    close(older.reader);
                 }
             }
-            Err(error) => {
-                let cluster = &self.cluster;
-                tracing::error!(cluster, "no consumer has the renewed certificates: {}", Chain(&error));
-            }
+            Err(error) => self.plan_another_attempt(&error),
+        }
+    }
+
+    fn plan_another_attempt(&mut self, error: &Error) {
+        let seconds = self.attempts.plan(Instant::now(), RENEWAL).as_secs();
+        if self.attempts.is_logged() {
+            tracing::warn!(
+                cluster = self.cluster,
+                fault = error.fault().as_str(),
+                "no consumer of heartbeats reads with the renewed certificates and the one before goes on, the next attempt is \
+                 in {seconds} s: {}",
+                Chain(error)
+            );
         }
     }
 }
 
 impl Reader {
-    /// Reads one event of the consumer, and waits for it at most for `limit`. Returns its partition if it is the first of
-    /// this partition.
-    fn read(&mut self, limit: Duration, mut take: impl FnMut(native::ReceivedRecord<'_>)) -> Option<i32> {
-        let mut answered = None;
-        self.consumer.next(limit, |read| {
-            answered = Some(match read {
-                native::ConsumerEvent::Answered(partition) => partition,
-                native::ConsumerEvent::Record(record) => {
-                    let partition = record.partition;
-                    take(record);
-                    partition
-                }
-            });
+    /// A reader that reads nothing yet.
+    fn new(consumer: native::Consumer<ClientCallbacks>) -> Self {
+        Self { consumer, positions: Positions::default(), answered: BTreeSet::new() }
+    }
+
+    /// Reads these partitions as well, from these offsets.
+    fn assign(&mut self, offsets: &BTreeMap<i32, i64>) -> Result<(), Error> {
+        self.consumer.assign(offsets)?;
+        self.positions.begin(offsets);
+        Ok(())
+    }
+
+    /// Makes the consumer ask for the leaders.
+    fn relearn(&self) {
+        let relearn = self.consumer.relearn();
+        native::run_aside(move || {
+            // librdkafka picks the broker that it asks, and may pick one that does not answer.
+            if !(0..RELEARN_ATTEMPTS).any(|_| relearn(RELEARN_LIMIT).is_ok()) {
+                tracing::debug!("the consumer could not ask for the leaders");
+            }
         });
-        answered.filter(|partition| self.answered.insert(*partition))
+    }
+
+    /// Reads one event of the consumer, and waits for it at most for `limit`. A record that no consumer read before is reported
+    /// to the ledger. Returns the partition of the event if it is the first of this partition.
+    fn read(
+        &mut self,
+        limit: Duration,
+        reported: &mut Reported,
+        events: &Sender<Event>,
+        failed: impl FnOnce(Instant, Fault),
+    ) -> Option<i32> {
+        let Self { consumer, positions, answered } = self;
+        let mut partition = None;
+        consumer.next(limit, |read| match read {
+            native::ConsumerEvent::Answered(of) => partition = Some(of),
+            native::ConsumerEvent::Record(record) => {
+                partition = Some(record.partition);
+                if reported.note(positions, record.partition, record.offset) {
+                    report(events, record);
+                }
+            }
+            native::ConsumerEvent::Failed { at, fault } => failed(at, fault),
+        });
+        partition.filter(|partition| answered.insert(*partition))
     }
 }
 
 /// Reports a record to the ledger.
-fn report(events: &Sender<Event>, next_offsets: &mut BTreeMap<i32, i64>, record: native::ReceivedRecord<'_>) {
+fn report(events: &Sender<Event>, record: native::ReceivedRecord<'_>) {
     let native::ReceivedRecord { partition, offset, at, payload } = record;
-    next_offsets.insert(partition, offset + 1);
     let record = Record::decode(payload);
     // The ledger outlives this thread. An error here means that the process is going down.
     _ = events.send(Event::Received { partition, offset, at, record });
@@ -229,4 +317,72 @@ fn replace(reader: &mut Reader, fresh: Reader) {
 /// Closes a consumer. That may block, so another thread does it: the reading thread has to read.
 fn close(reader: Reader) {
     native::run_aside(move || drop(reader));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        sync::{Arc, mpsc},
+        thread,
+    };
+
+    use rdkafka::mocking::MockCluster;
+    use tokio::sync::{Notify, mpsc::unbounded_channel};
+
+    use super::*;
+    use crate::{config, kafka::wire};
+
+    /// Reads a topic with two partitions from an embedded broker, and renews the certificates. `failures` attempts to make the
+    /// new consumer fail, and the partition `offline` has no leader. Returns whether the new consumer takes over.
+    fn replaces(failures: u32, offline: Option<i32>) -> bool {
+        let kafka = MockCluster::new(1).expect("an embedded cluster");
+        kafka.create_topic("kafka-heartbeat", 2, 1).expect("a topic");
+        if let Some(partition) = offline {
+            kafka.partition_leader("kafka-heartbeat", partition, None).expect("a partition without a leader");
+        }
+        let sources = config::Sources { bootstrap: Some(kafka.bootstrap_servers()), ..Default::default() };
+        let cluster = config::load(&sources).expect("a configuration").clusters.remove(0);
+        let client = wire::Client::from_properties("k", &cluster.kafka).expect("a client");
+        let (events, reported) = mpsc::channel();
+        let callbacks = Arc::new(ClientCallbacks { events: events.clone(), failed: Arc::new(Notify::new()) });
+        let make = move || native::Consumer::new(&cluster, &client.access(), callbacks.clone());
+        let consumer = make().expect("a consumer");
+        let left = Cell::new(failures);
+        let make = move || {
+            let Some(fewer) = left.get().checked_sub(1) else { return make() };
+            left.set(fewer);
+            Err(Error::new(Fault::Descriptors, "no descriptor is left"))
+        };
+        let (assignments, assigned) = mpsc::channel();
+        let reading = ReadingThread::new("k".to_owned(), consumer, make, events, unbounded_channel().0);
+        let thread = thread::spawn(move || reading.run(&assigned));
+        let assignment = |offsets: &[(i32, i64)], renewal| Assignment {
+            offsets: offsets.iter().copied().collect(),
+            led: [0, 1].into_iter().filter(|partition| Some(*partition) != offline).collect(),
+            leaders_moved: false,
+            renewal,
+            consumer: 0,
+        };
+        for assignment in [assignment(&[(0, 0), (1, 0)], None), assignment(&[], Some(RENEWAL))] {
+            assignments.send(assignment).expect("the thread runs");
+        }
+        let until = Instant::now() + Duration::from_secs(10);
+        let left = || until.saturating_duration_since(Instant::now());
+        let replaced = std::iter::from_fn(|| reported.recv_timeout(left()).ok())
+            .any(|event| matches!(event, Event::Renewed(RENEWAL)));
+        drop(assignments);
+        thread.join().expect("no panic");
+        replaced
+    }
+
+    #[test]
+    fn consumer_that_cannot_be_made_at_first_is_made_again() {
+        assert!(replaces(2, None));
+    }
+
+    #[test]
+    fn consumer_takes_over_although_a_partition_has_no_leader() {
+        assert!(replaces(0, Some(1)));
+    }
 }

@@ -1,11 +1,11 @@
 //! How the follower replaces the producer: one that failed, and one with older certificates.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use super::{
     assignment::Assignment,
     follower::{FINISH, Follower},
-    handover::{Prepared, Producer, RENEWAL, Step},
+    handover::{Prepared, RENEWAL, Step},
     ledger::Event,
     renewal::Renewal,
 };
@@ -44,6 +44,10 @@ impl Follower {
     pub(super) fn replace_producer(&mut self, renewal: Renewal) {
         let now = Instant::now();
         self.repair.begin(now);
+        // A producer that is prepared may know the topic that was deleted, and the consumer has to be replaced as well.
+        if self.handover.cancel() {
+            self.handover.attempts.plan(now, RENEWAL);
+        }
         match (self.make_producer)() {
             Ok(fresh) => {
                 self.readiness.renew_producer(now);
@@ -71,24 +75,14 @@ impl Follower {
         match step {
             Step::Plan => _ = self.handover.attempts.plan(Instant::now(), RENEWAL),
             Step::Prepare => self.prepare(),
-            // A producer with older certificates than the newest one is dropped.
-            Step::Finish(prepared) if prepared.number != self.handover.made => {
-                native::run_aside(move || drop(prepared));
-            }
-            Step::Finish(Prepared { producer, reached, .. }) => match reached {
-                Ok(partitions) => self.take_over(producer, partitions),
-                Err(error) => {
-                    native::run_aside(move || drop(producer));
-                    self.plan_another_attempt(&error);
-                }
-            },
+            Step::Finish(Ok(prepared)) => self.take_over(prepared),
+            Step::Finish(Err(error)) => self.plan_another_attempt(&error),
         }
     }
 
     /// Makes a producer, which connects to every leader on a thread of its own.
     fn prepare(&mut self) {
         self.handover.attempts.begin(Instant::now());
-        self.handover.made += 1;
         match (self.make_producer)() {
             Ok(producer) => {
                 self.handover.prepare(producer, self.topic.clone(), self.progress.leaders.clone());
@@ -98,7 +92,7 @@ impl Follower {
     }
 
     /// Sends with the new producer from now on, and lets the reading thread prepare a new consumer.
-    fn take_over(&mut self, producer: Arc<Producer>, partitions: Vec<i32>) {
+    fn take_over(&mut self, Prepared { producer, partitions }: Prepared) {
         let cluster = &self.cluster;
         tracing::info!(cluster, "a producer of heartbeats with the renewed certificates takes over");
         self.readiness.hand_over_producer(partitions);
@@ -109,12 +103,8 @@ impl Follower {
             tracing::debug!("the ledger has stopped");
         }
         self.publish_holds();
-        self.assign(Assignment {
-            offsets: BTreeMap::new(),
-            leaders_moved: false,
-            renewal: Some(Renewal::ConsumerWithNewCertificates),
-            consumer: self.readiness.consumer(),
-        });
+        let renewal = Some(Renewal::ConsumerWithNewCertificates);
+        self.assign(Assignment { renewal, ..self.assignment() });
     }
 
     fn plan_another_attempt(&mut self, error: &Error) {
