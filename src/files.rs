@@ -8,6 +8,7 @@ use std::{
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,6 +20,20 @@ use tokio::{
 
 /// The largest file that is read, in bytes. The CA certificates of a whole system take less than half a megabyte.
 const LARGEST: u64 = 4 << 20;
+
+/// The text of a file of the configuration. A pipe is read as well, because a start may get its configuration through one.
+///
+/// # Errors
+/// The file cannot be read, it is no UTF-8, or it is larger than 4 MiB.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST { Err(too_large()) } else { Ok(text) }
+}
+
+fn too_large() -> io::Error {
+    io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20))
+}
 
 /// The largest number of files that are read in a folder.
 const MOST_FILES: usize = 1000;
@@ -114,7 +129,12 @@ fn check<T>(
     if Some(&before) == handled.as_ref() {
         return Check { after: before.clone(), before, read: None };
     }
-    let read = before.refusal().map_or_else(read, |reason| Err(reason.to_owned()));
+    let read = match before.refusal() {
+        Some(reason) => Err(reason.to_owned()),
+        // What was read is dropped after a panic.
+        None => catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err("reading the files panicked".to_owned())),
+    };
     Check { before, read: Some(read), after: Contents::of(paths) }
 }
 
@@ -194,7 +214,7 @@ fn hash_file(path: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
     let mut bytes = Vec::new();
     File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20)));
+        return Err(too_large());
     }
     bytes.hash(hasher);
     Ok(())
@@ -284,6 +304,29 @@ mod tests {
         assert!(made.success());
         let Checked::Unusable(words) = twice().await else { panic!("a pipe is unusable") };
         assert!(words.ends_with("key: it is no regular file"), "{words}");
+    }
+
+    #[tokio::test]
+    async fn panic_while_the_files_are_read_is_reported_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        fs::write(&path, "one").expect("a file");
+        let mut set = FileSet::<String>::new(vec![path]);
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            seen.push(set.check(|| panic!("a mistake of ours")).await);
+        }
+        let unusable = Checked::Unusable("reading the files panicked".to_owned());
+        assert_eq!(seen, [Checked::Same, unusable, Checked::Same, Checked::Same]);
+    }
+
+    #[test]
+    fn huge_file_of_the_configuration_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.ini");
+        File::create(&path).and_then(|file| file.set_len(LARGEST + 1)).expect("a huge file");
+        let error = read_text(&path).expect_err("a file that is too large");
+        assert_eq!(error.to_string(), "it is larger than 4 MiB");
     }
 
     #[tokio::test]

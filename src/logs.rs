@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn secret_in_a_line_is_replaced() {
-        secret::remember("basic.password", "l0g-s3cret");
+        secret::remember("a test", "basic.password", "l0g-s3cret");
         let memory = Memory::default();
         let inner = memory.clone();
         let layer = json(move || Redacting(inner.clone()));

@@ -1,6 +1,6 @@
 //! From the sources to a validated [`Config`], with every error at once.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use super::{
     alerts::Alerts,
@@ -28,6 +28,7 @@ use super::{
     slo::Slo,
     sources::Sources,
 };
+use crate::files;
 
 /// The validated configuration.
 #[derive(Debug, Clone)]
@@ -125,7 +126,7 @@ pub fn load(sources: &Sources) -> Result<Config, Errors> {
 pub fn read(sources: &Sources) -> Result<(Config, Errors), Errors> {
     let Some(path) = &sources.file else { return Ok(read_text(None, sources)) };
     let name = path.display().to_string();
-    match fs::read_to_string(path) {
+    match files::read_text(path) {
         Ok(text) => Ok(read_text(Some(File { name: &name, text: &text }), sources)),
         Err(error) => {
             let message = format!("cannot read the configuration: {error}");
@@ -177,8 +178,12 @@ fn remember_secrets(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
     for (section, keys) in settings.sections() {
         for (key, setting) in keys {
-            let short = secret::remember(key, &setting.value).into_iter();
-            warnings.extend(short.map(|what| secret::short(section, key, &what)));
+            let source = match &setting.file {
+                Some(path) => path.to_string_lossy().into_owned(),
+                None => format!("[{section}] {key}"),
+            };
+            let short = secret::remember(&source, key, &setting.value);
+            warnings.extend(short.into_iter().map(|what| secret::short(section, key, &what)));
         }
     }
     warnings

@@ -3,7 +3,12 @@
 //! The values of secret keys are remembered for the whole process when they are read, because the whole process shares
 //! one log. Every log line goes through [`redacted`].
 
-use std::{borrow::Cow, collections::VecDeque, sync::RwLock, time::SystemTime};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    sync::RwLock,
+    time::SystemTime,
+};
 
 use crate::sync::{read, write};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -68,29 +73,66 @@ const SHORTEST: usize = 6;
 /// not show that the value is secret. Tenants, regions and versions are shorter.
 const SHORTEST_VALUE: usize = 12;
 
-/// Every text that is replaced in a log, the longest first.
-static REMEMBERED: RwLock<Vec<String>> = RwLock::new(Vec::new());
+/// The texts of the configuration that are replaced in a log.
+static REMEMBERED: RwLock<Remembered> =
+    RwLock::new(Remembered { values: BTreeMap::new(), longest_first: Vec::new() });
 
-/// Remembers the parts of a key's value that must never be in a log. Returns the name of each part that is too short to
-/// be looked for, without its value.
-pub fn remember(key: &str, value: &str) -> Vec<String> {
+/// The number of values of one source that are looked for in a log. Sources are renewed for as long as the process runs, and
+/// sessions that were opened with an older value have ended.
+const VALUES: usize = 16;
+
+/// The texts of the newest values of each source.
+struct Remembered {
+    /// The texts of each value by its source, the newest value at the end.
+    values: BTreeMap<String, VecDeque<Vec<String>>>,
+    /// All these texts. A secret may be a part of another one, so the longest is replaced first.
+    longest_first: Vec<String>,
+}
+
+impl Remembered {
+    /// Adds a value of a source, and forgets the oldest value of the source if there are many.
+    fn add(&mut self, source: &str, texts: Vec<String>) {
+        if texts.is_empty() {
+            return;
+        }
+        let values = self.values.entry(source.to_owned()).or_default();
+        values.retain(|known| *known != texts);
+        values.push_back(texts);
+        if values.len() > VALUES {
+            values.pop_front();
+        }
+        self.longest_first = self.values.values().flatten().flatten().cloned().collect();
+        self.longest_first.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
+        self.longest_first.dedup();
+    }
+}
+
+/// Remembers the parts of a key's value that must never be in a log. The source is the file of the value, or the section
+/// and the key that the value is written at. Returns the name of each part that is too short to be looked for, without its
+/// value.
+pub fn remember(source: &str, key: &str, value: &str) -> Vec<String> {
+    let mut texts = Vec::new();
     let key = key.to_lowercase();
-    if key.ends_with("headers") {
-        value.split(',').filter_map(remember_header).collect()
+    let short = if key.ends_with("headers") {
+        value.split(',').filter_map(|pair| read_header(pair, &mut texts)).collect()
     } else if is_secret(&key) {
         // A key in PEM has many lines.
-        value.lines().for_each(|line| keep(line, SHORTEST));
+        value.lines().for_each(|line| keep(line, SHORTEST, &mut texts));
         is_short(value).then(|| "it".to_owned()).into_iter().collect()
     } else if key.ends_with("endpoint") || key.ends_with("url") {
-        remember_url(value)
+        read_url(value, &mut texts)
     } else {
         Vec::new()
-    }
+    };
+    write(&REMEMBERED).add(source, texts);
+    short
 }
 
 /// Remembers a user and a password as basic authentication sends them.
 pub fn remember_credentials(user: &str, password: &str) {
-    keep(&BASE64_STANDARD.encode(format!("{user}:{password}")), SHORTEST);
+    let mut texts = Vec::new();
+    keep(&BASE64_STANDARD.encode(format!("{user}:{password}")), SHORTEST, &mut texts);
+    write(&REMEMBERED).add(&format!("the credentials of {user}"), texts);
 }
 
 /// The largest number of issued secrets that are looked for in a log at the same time. A hundred clusters at MSK have
@@ -143,33 +185,34 @@ fn names_secret(name: &str) -> bool {
     ["auth", "cookie", "key", "password", "secret", "token"].iter().any(|word| name.contains(word))
 }
 
-/// Remembers a text as it is written and percent-decoded.
-fn keep_both(text: &str, shortest: usize) {
-    [Some(text.to_owned()), decoded(text)].iter().flatten().for_each(|text| keep(text, shortest));
+/// Adds a text as it is written and percent-decoded.
+fn keep_both(text: &str, shortest: usize, texts: &mut Vec<String>) {
+    [Some(text.to_owned()), decoded(text)].iter().flatten().for_each(|text| keep(text, shortest, texts));
 }
 
-fn remember_header(pair: &str) -> Option<String> {
+/// Adds the value of a header. Returns its name if the value is too short to be looked for.
+fn read_header(pair: &str, texts: &mut Vec<String>) -> Option<String> {
     let (name, value) = pair.split_once('=').unwrap_or(("", pair));
     let (name, value) = (name.trim(), value.trim());
     let is_secret = names_secret(name);
-    keep_both(value, if is_secret { SHORTEST } else { SHORTEST_VALUE });
+    keep_both(value, if is_secret { SHORTEST } else { SHORTEST_VALUE }, texts);
     (is_secret && is_short(value)).then(|| format!("the value of the header {name}"))
 }
 
-/// Remembers the user, the password and the query of a URL.
-fn remember_url(url: &str) -> Vec<String> {
+/// Adds the user, the password and the query of a URL. Returns the name of each part that is too short to be looked for.
+fn read_url(url: &str, texts: &mut Vec<String>) -> Vec<String> {
     let mut short = Vec::new();
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
     if let Some((user, _)) = address.rsplit_once('@') {
         let password = user.split_once(':').map(|(_, password)| password);
-        [Some(user), password].into_iter().flatten().for_each(|text| keep_both(text, SHORTEST));
-        keep(&basic(user), SHORTEST);
+        [Some(user), password].into_iter().flatten().for_each(|text| keep_both(text, SHORTEST, texts));
+        keep(&basic(user), SHORTEST, texts);
         short.extend(password.filter(|password| is_short(password)).map(|_| "the password".to_owned()));
     }
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or(("", pair));
-        keep_both(value, SHORTEST);
+        keep_both(value, SHORTEST, texts);
         if names_secret(name) && is_short(value) {
             short.push(format!("the value of the parameter {name}"));
         }
@@ -201,28 +244,20 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Remembers a text, and the same text as it is written between quotes.
-fn keep(text: &str, shortest: usize) {
+/// Adds a text, and the same text as it is written between quotes.
+fn keep(text: &str, shortest: usize, texts: &mut Vec<String>) {
     let text = text.trim();
     if text.chars().count() < shortest {
         return;
     }
     let quoted = format!("{text:?}");
-    let in_quotes = quoted[1..quoted.len() - 1].to_owned();
-    let mut remembered = write(&REMEMBERED);
-    for text in [text.to_owned(), in_quotes] {
-        if !remembered.contains(&text) {
-            remembered.push(text);
-        }
-    }
-    // A secret may be a part of another one, so the longest is replaced first.
-    remembered.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    texts.extend([text.to_owned(), quoted[1..quoted.len() - 1].to_owned()]);
 }
 
 /// A text with every remembered secret replaced by `***`.
 pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
-    for secret in read(&REMEMBERED).iter().chain(read(&ISSUED).texts()) {
+    for secret in read(&REMEMBERED).longest_first.iter().chain(read(&ISSUED).texts()) {
         if text.contains(secret) {
             text = Cow::Owned(text.replace(secret, REDACTED));
         }
@@ -301,10 +336,10 @@ mod tests {
 
     #[test]
     fn remembered_secret_is_replaced_in_each_of_its_spellings() {
-        remember("sasl.password", "p\"ss w0rd");
-        remember("otlp.headers", "api-key=k%3Dy-0123456789, x-scope=production, x-token=8charact");
-        remember("traces.endpoint", "https://me:s%2Fcr3t@collector:4318/v1/traces?key=qu3ry-key");
-        remember("client.id", "not-a-secret");
+        remember("a test", "sasl.password", "p\"ss w0rd");
+        remember("a test", "otlp.headers", "api-key=k%3Dy-0123456789, x-scope=production, x-token=8charact");
+        remember("a test", "traces.endpoint", "https://me:s%2Fcr3t@collector:4318/v1/traces?key=qu3ry-key");
+        remember("a test", "client.id", "not-a-secret");
         let table = [
             ("failed: p\"ss w0rd", "failed: ***"),
             (r#"words="p\"ss w0rd""#, r#"words="***""#),
@@ -322,6 +357,20 @@ mod tests {
     }
 
     #[test]
+    fn file_that_is_renewed_for_ever_has_its_newest_values_replaced_and_every_other_source_too() {
+        let mut remembered = Remembered { values: BTreeMap::new(), longest_first: Vec::new() };
+        remembered.add("[kafka] sasl.password", vec!["static-password".to_owned()]);
+        let value = |number: usize| format!("password-{number:03}");
+        (0..=VALUES).for_each(|number| remembered.add("/secrets/password", vec![value(number)]));
+        remembered.add("/secrets/password", vec![value(VALUES)]);
+        assert_eq!(remembered.longest_first.len(), VALUES + 1);
+        for kept in ["static-password".to_owned(), value(1), value(VALUES)] {
+            assert!(remembered.longest_first.contains(&kept), "{kept}");
+        }
+        assert_eq!(remembered.longest_first[0], "static-password", "the longest is replaced first");
+    }
+
+    #[test]
     fn secret_that_is_too_short_is_named_without_its_value() {
         let table: [(&str, &str, &[&str]); 9] = [
             ("sasl.password", "zq7", &["it"]),
@@ -335,7 +384,7 @@ mod tests {
             ("endpoint", "https://host:4318/v1/metrics", &[]),
         ];
         for (key, value, expected) in table {
-            assert_eq!(remember(key, value), expected, "{key}");
+            assert_eq!(remember("a table", key, value), expected, "{key}");
         }
         let words = short("kafka", "sasl.password", "it");
         assert!(words.starts_with("[kafka] sasl.password: it has fewer than 6 characters"), "{words}");

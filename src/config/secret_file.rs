@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +11,7 @@ use super::{
     secret,
     settings::{Setting, Settings},
 };
+use crate::files::read_text;
 
 /// A property of its own: the source of tokens reads this file again and again.
 const TOKEN_FILE: &str = "sasl.oauthbearer.token.file";
@@ -49,7 +49,7 @@ pub(super) fn read(settings: &mut Settings, errors: &mut Errors) {
 /// Why there is no secret, with the path of the file.
 fn secret_of(path: &Path) -> Result<String, String> {
     let name = path.display();
-    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let text = read_text(path).map_err(|error| format!("cannot read {name}: {error}"))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
@@ -87,8 +87,8 @@ impl SecretFiles {
     /// # Errors
     /// Why there is no secret, with the path of the file.
     pub fn reread(&self, key: &str) -> Option<Result<String, String>> {
-        let read = self.get(key).map(secret_of)?;
-        Some(read.inspect(|value| _ = secret::remember(key, value)))
+        let path = self.get(key)?;
+        Some(secret_of(path).inspect(|value| _ = secret::remember(&path.to_string_lossy(), key, value)))
     }
 
     /// The properties with the secrets that their files hold now.
@@ -114,7 +114,7 @@ impl SecretFiles {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, fs};
 
     use super::{
         super::{
