@@ -13,7 +13,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use support::{
     certs::{Authority, Identity},
-    service::Service,
+    service::{Service, signal},
     wait_for,
 };
 use tempfile::TempDir;
@@ -187,4 +187,44 @@ fn token_or_password_is_enough_where_both_are_configured_and_the_answer_names_bo
     assert!(refused.contains("www-authenticate: Basic realm="), "a browser asks for a password: {refused}");
     assert!(refused.contains("or the token of [http] bearer"), "{refused}");
     service.stop();
+}
+
+#[test]
+fn renewed_token_and_password_are_used_without_a_restart_and_a_broken_file_changes_nothing() {
+    let secrets = tempfile::tempdir().expect("a folder");
+    let (token, password) = (secrets.path().join("token"), secrets.path().join("password"));
+    fs::write(&token, TOKEN).expect("a file");
+    fs::write(&password, "hush hush").expect("a file");
+    let settings = format!(
+        "basic.username = ann\nbasic.password.file = {}\nbearer.token.file = {}\n",
+        password.display(),
+        token.display()
+    );
+    let Guarded { service, client, _folder, .. } = start(&Authority::new("clients"), &settings);
+    let ask = |authorization: &str| client.ask("/metrics", None, Some(authorization)).expect("an answer");
+    let bearer = |token: &str| format!("Bearer {token}");
+    let basic = |password: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("ann:{password}")));
+    assert_eq!([ask(&bearer(TOKEN)), ask(&basic("hush hush"))], [200; 2]);
+
+    fs::write(&token, "a token with spaces").expect("a file");
+    wait_for("the broken token to be reported", PATIENCE, || {
+        service.log().contains("[http] bearer.token.file: expected letters").then_some(())
+    });
+    assert_eq!(ask(&bearer(TOKEN)), 200, "the token before stays in use");
+
+    let fresh = "fr3sh-token-of-the-scraper";
+    fs::write(&token, fresh).expect("a file");
+    fs::write(&password, "whisper it").expect("a file");
+    wait_for("the new token to be accepted", PATIENCE, || (ask(&bearer(fresh)) == 200).then_some(()));
+    wait_for("the new password to be accepted", PATIENCE, || {
+        (ask(&basic("whisper it")) == 200).then_some(())
+    });
+    assert_eq!([ask(&bearer(TOKEN)), ask(&basic("hush hush"))], [401; 2], "those before are worth nothing");
+    signal(service.pid(), "HUP");
+    wait_for("the reload", PATIENCE, || service.log().contains("was read again").then_some(()));
+    let (_, log) = service.stop();
+    assert!(log.contains("the configuration was read again: unchanged: default\n"), "{log}");
+    for secret in [TOKEN, fresh, "hush hush", "whisper it"] {
+        assert!(!log.contains(secret), "{log}");
+    }
 }

@@ -23,6 +23,7 @@ impl Server {
     pub(super) fn start(config: &Config, state: http::State, listener: TcpListener) -> Self {
         let state = std::sync::Arc::new(state);
         tokio::spawn(http::write_ahead(state.clone()));
+        tokio::spawn(http::renew_credentials(state.clone(), config.http.clone()));
         let router = http::router(state);
         announce(config, &listener);
         let (tls, limit) = (config.http.tls.clone(), http_connections(config.http.connections));

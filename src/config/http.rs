@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::reader::Reader;
+use super::{reader::Reader, secret_file::SecretFiles};
 
 /// `[http]`
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Http {
     /// The token that every path but the health checks asks for. Where a login is set too, one of them is enough. `None`
     /// asks for no token.
     pub bearer: Option<Token>,
+    /// The files of the password and of the token.
+    pub secrets: SecretFiles,
     /// The largest number of connections at the same time, at least 1. A few more are answered on the health paths.
     pub connections: usize,
     /// Whether counters are exposed with the time since which they count.
@@ -85,9 +87,48 @@ impl Http {
                 password: password.to_owned(),
             }),
             bearer: bearer(&mut http),
+            secrets: http.secret_files(),
             connections: connections(&mut http),
             created_timestamps: http.switch("created_timestamps"),
         }
+    }
+
+    /// The same settings with the password and the token that their files hold now.
+    ///
+    /// # Errors
+    /// Why the password or the token cannot be used.
+    pub fn reread(&self) -> Result<Self, String> {
+        let read = |key: &str| {
+            let secret = self.secrets.reread(key).transpose();
+            secret.map_err(|reason| format!("[http] {key}.file: {reason}"))
+        };
+        let mut http = self.clone();
+        if let (Some(basic), Some(password)) = (&mut http.basic, read("basic.password")?) {
+            basic.password = password;
+        }
+        if let Some(token) = read("bearer.token")? {
+            if !is_token(&token) {
+                return Err(format!("[http] bearer.token.file: expected {TOKEN_CHARACTERS}"));
+            }
+            http.bearer = Some(Token(token));
+        }
+        Ok(http)
+    }
+
+    /// Whether a server that runs with these settings needs no restart for the other ones. A secret in a file may differ,
+    /// because a running server reads that file again.
+    pub(super) fn needs_no_restart_for(&self, other: &Self) -> bool {
+        let without_secrets = |http: &Self| {
+            let mut kept = http.clone();
+            if http.secrets.get("basic.password").is_some() {
+                kept.basic.iter_mut().for_each(|basic| basic.password.clear());
+            }
+            if http.secrets.get("bearer.token").is_some() {
+                kept.bearer.iter_mut().for_each(|token| token.0.clear());
+            }
+            kept
+        };
+        without_secrets(self) == without_secrets(other)
     }
 }
 
@@ -103,11 +144,18 @@ fn tls(http: &mut Reader<'_>) -> Option<ServerTls> {
     pair.map(|(certificate, key)| ServerTls { certificate: certificate.into(), key: key.into(), client_ca })
 }
 
-/// The token that a request may carry. RFC 6750 allows letters, digits and `-._~+/=` in it.
+/// The characters that RFC 6750 allows in a token.
+const TOKEN_CHARACTERS: &str = "letters, digits and -._~+/=";
+
+fn is_token(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte))
+}
+
+/// The token that a request may carry.
 fn bearer(http: &mut Reader<'_>) -> Option<Token> {
     let token = http.optional("bearer.token")?;
-    if !token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)) {
-        http.expected("bearer.token", "letters, digits and -._~+/=");
+    if !is_token(token) {
+        http.expected("bearer.token", TOKEN_CHARACTERS);
     }
     Some(Token(token.to_owned()))
 }

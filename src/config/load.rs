@@ -74,7 +74,7 @@ impl Config {
             ("[report]", self.report == other.report),
             ("[alerts]", self.alerts == other.alerts),
             ("[slo]", self.slo == other.slo),
-            ("[http]", self.http == other.http),
+            ("[http]", self.http.needs_no_restart_for(&other.http)),
             ("[otlp]", self.otlp == other.otlp),
             ("[labels]", self.labels == other.labels),
             ("[log]", self.log == other.log),

@@ -3,7 +3,7 @@
 //! Where a login and a bearer token are configured, a request needs one of them. A client certificate is required in
 //! addition; it belongs to the connection, not to the request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::{
     extract::{Request, State as Extract},
@@ -14,16 +14,26 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use subtle::ConstantTimeEq;
 
-use crate::config::{Basic, Http};
+use crate::{
+    config::{Basic, Http},
+    sync::lock,
+};
 
-/// The credentials that a request and its connection must have.
+/// What a request and its connection must have.
 pub(super) struct Access {
+    /// Replaced when the file of the password or of the token changes.
+    credentials: Mutex<Arc<Credentials>>,
+    /// Whether the connection must have shown a client certificate.
+    needs_certificate: bool,
+}
+
+/// The login and the token, one of which a request must carry.
+#[derive(PartialEq)]
+struct Credentials {
     /// The name and the password, as `Authorization: Basic` carries them.
     basic: Option<String>,
     /// The token, as `Authorization: Bearer` carries it.
     bearer: Option<String>,
-    /// Whether the connection must have shown a client certificate.
-    needs_certificate: bool,
 }
 
 /// What is known of the peer of a request's connection.
@@ -38,22 +48,43 @@ pub(super) struct Peer {
 impl Access {
     /// What `[http]` asks for. `None` if every request is answered.
     pub(super) fn new(http: &Http) -> Option<Arc<Self>> {
+        let credentials = Credentials::new(http);
+        let needs_certificate = http.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        (credentials.are_needed() || needs_certificate).then(|| {
+            let credentials = Mutex::new(Arc::new(credentials));
+            Arc::new(Self { credentials, needs_certificate })
+        })
+    }
+
+    fn credentials(&self) -> Arc<Credentials> {
+        lock(&self.credentials).clone()
+    }
+
+    /// Asks for the login and the token of these settings from now on. Returns whether they differ from those before.
+    pub(super) fn renew(&self, http: &Http) -> bool {
+        let fresh = Credentials::new(http);
+        let is_new = *self.credentials() != fresh;
+        *lock(&self.credentials) = Arc::new(fresh);
+        is_new
+    }
+}
+
+impl Credentials {
+    fn new(http: &Http) -> Self {
         let login = |Basic { username, password }: &Basic| STANDARD.encode(format!("{username}:{password}"));
-        let access = Self {
+        Self {
             basic: http.basic.as_ref().map(login),
             bearer: http.bearer.as_ref().map(|token| token.reveal().to_owned()),
-            needs_certificate: http.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
-        };
-        (access.needs_credentials() || access.needs_certificate).then(|| Arc::new(access))
+        }
     }
 
     /// Whether a request must carry a login or a token.
-    fn needs_credentials(&self) -> bool {
+    fn are_needed(&self) -> bool {
         self.basic.is_some() || self.bearer.is_some()
     }
 
     /// Whether a request carries the login or the token that is configured.
-    fn has_valid_credentials(&self, request: &Request) -> bool {
+    fn are_in(&self, request: &Request) -> bool {
         let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         given.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, credentials)| {
             let expected = match scheme.to_ascii_lowercase().as_str() {
@@ -92,8 +123,9 @@ pub(super) async fn require(Extract(access): Extract<Arc<Access>>, request: Requ
         let text = "this path needs a client certificate that the CA of [http] tls.client.ca signed\n";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
-    if access.needs_credentials() && !access.has_valid_credentials(&request) {
-        return access.unauthorized();
+    let credentials = access.credentials();
+    if credentials.are_needed() && !credentials.are_in(&request) {
+        return credentials.unauthorized();
     }
     next.run(request).await
 }

@@ -17,10 +17,12 @@ mod offload;
 mod page;
 mod paths;
 mod reload;
+mod renewal;
 mod router;
 mod state;
 mod written;
 
 pub use metrics::write_ahead;
+pub use renewal::renew_credentials;
 pub use router::router;
 pub use state::{ReadProcess, Reloads, State};
