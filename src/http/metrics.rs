@@ -82,7 +82,9 @@ fn scrape(state: &State, form: Form) -> Vec<Bytes> {
         readings.iter().map(|readings| state.written.get(writer, readings, form)).collect();
     let exposed = Exposed::to_scrape(&readings, &process, state.compat);
     let parts: Vec<&[Block]> = collected.iter().map(AsRef::as_ref).collect();
-    let mut own = prometheus::Blocks::new(&state.labels, form.format).created(state.created);
+    let started = readings.iter().map(|readings| (readings.name.clone(), readings.started));
+    let mut own =
+        prometheus::Blocks::new(&state.labels, form.format).created(state.created).created_of(started);
     own.take(series::changing(&exposed, prometheus::count(&parts)));
     let own = own.done();
     let parts: Vec<&[Block]> = parts.into_iter().chain([own.as_slice()]).collect();

@@ -28,7 +28,7 @@ pub struct State {
     pub labels: BTreeMap<String, String>,
     /// `[compat]`: which metrics are exposed under the names of other exporters.
     pub compat: Compat,
-    /// When the counters began to count; absent unless `[http] created_timestamps` asks for it to be exposed.
+    /// When the counters of the process began to count; absent unless `[http] created_timestamps` asks for it to be exposed.
     pub created: Option<SystemTime>,
     /// Reads what the process knows of itself.
     pub process: ReadProcess,

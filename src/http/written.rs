@@ -45,7 +45,8 @@ pub(super) struct Writer<'a> {
 impl Writer<'_> {
     /// The series of topics and groups.
     fn topics_and_groups(&self, readings: &Readings, format: Format, storage: Storage) -> Vec<Block> {
-        let mut blocks = prometheus::Blocks::new(self.labels, format).created(self.created).storage(storage);
+        let created = self.created.map(|_| readings.started);
+        let mut blocks = prometheus::Blocks::new(self.labels, format).created(created).storage(storage);
         render::topics_and_groups(readings, self.cluster, self.compat, &mut blocks);
         blocks.done()
     }
@@ -87,12 +88,14 @@ struct WrittenSnapshot {
     blocks: Arc<[Block]>,
     /// The form in which the blocks are stored.
     storage: Storage,
+    /// Whether the series carry the name of their cluster. A reload that adds or removes a cluster changes it.
+    cluster: ClusterLabel,
 }
 
 impl WrittenSnapshot {
-    /// Whether an answer in this form can be made of the blocks.
-    fn suits(&self, form: Form) -> bool {
-        self.storage == Storage::Plain || form.gzip
+    /// Whether an answer of this writer in this form can be made of the blocks.
+    fn suits(&self, writer: Writer<'_>, form: Form) -> bool {
+        self.cluster == writer.cluster && (self.storage == Storage::Plain || form.gzip)
     }
 
     fn is_of(&self, snapshot: &Arc<monitor::Snapshot>) -> bool {
@@ -118,7 +121,7 @@ impl Written {
         }
         let longest = 3 * readings.collect.interval;
         if let Some(written) = lock(&self.blocks).get(&(readings.name.clone(), form.format))
-            && written.suits(form)
+            && written.suits(writer, form)
             && (written.is_of(snapshot) || (taken.elapsed() < WRITING && written.at.elapsed() <= longest))
         {
             return written.blocks.clone();
@@ -131,7 +134,7 @@ impl Written {
         let Some(snapshot) = readings.collect.fresh() else { return Arc::new([]) };
         if let Some(written) = lock(&self.blocks).get(&(readings.name.clone(), form.format))
             && written.is_of(snapshot)
-            && written.suits(form)
+            && written.suits(writer, form)
         {
             return written.blocks.clone();
         }
@@ -149,6 +152,7 @@ impl Written {
             at: Instant::now(),
             blocks: blocks.clone(),
             storage,
+            cluster: writer.cluster,
         };
         lock(&self.blocks).insert((readings.name.clone(), form.format), written);
         blocks

@@ -49,8 +49,10 @@ impl Block {
 pub struct Blocks {
     constant: Vec<u8>,
     format: Format,
-    /// When the counters began. Absent if the format has no place for it, or if it is not wanted.
+    /// When the counters of the process began. Absent if the format has no place for it, or if it is not wanted.
     created: Option<SystemTime>,
+    /// When the counters of single clusters began, by the label `kafka_cluster` of their series.
+    created_of: BTreeMap<Arc<str>, SystemTime>,
     storage: Storage,
     written: BTreeMap<&'static str, Open>,
 }
@@ -83,13 +85,26 @@ impl Blocks {
                 Format::Text | Format::OpenMetrics => text::pair(&mut written, name, value),
             }
         }
-        Self { constant: written, format, created: None, storage: Storage::Plain, written: BTreeMap::new() }
+        Self {
+            constant: written,
+            format,
+            created: None,
+            created_of: BTreeMap::new(),
+            storage: Storage::Plain,
+            written: BTreeMap::new(),
+        }
     }
 
     /// Writes when the counters began: in `_created` of OpenMetrics, and in protobuf.
     #[must_use]
     pub fn created(self, created: Option<SystemTime>) -> Self {
         Self { created, ..self }
+    }
+
+    /// Sets when the counters of single clusters began, where that is written. A reload starts clusters later than the service.
+    #[must_use]
+    pub fn created_of(self, clusters: impl Iterator<Item = (Arc<str>, SystemTime)>) -> Self {
+        Self { created_of: clusters.collect(), ..self }
     }
 
     /// Sets the form in which series are stored; [`Storage::Plain`] if it is not set.
@@ -107,7 +122,10 @@ impl Blocks {
         let out = &mut block.samples;
         let constant = &self.constant;
         let format = self.format;
-        let created = self.created;
+        let created = self.created.map(|process| {
+            let cluster = one.named().find(|(label, _)| *label == "kafka_cluster");
+            cluster.and_then(|(_, name)| self.created_of.get(name).copied()).unwrap_or(process)
+        });
         match format {
             Format::Protobuf => protobuf::metric(out, constant, one, created),
             Format::Text | Format::OpenMetrics => text::Writer { out, constant, format, created }.series(one),
@@ -134,5 +152,34 @@ impl Blocks {
 impl<'a> Sink<'a> for Blocks {
     fn push(&mut self, series: Series<'a>) {
         self.write(&series);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        catalog::{process, requests},
+        metrics::Value,
+    };
+
+    #[test]
+    fn counters_of_a_cluster_that_a_reload_started_have_the_time_of_its_start() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut blocks = Blocks::new(&BTreeMap::new(), Format::OpenMetrics)
+            .created(Some(at(10)))
+            .created_of([("new".into(), at(20))].into_iter());
+        blocks.write(&requests::REQUESTS.series(["old".into()], Value::Count(1)));
+        blocks.write(&requests::REQUESTS.series(["new".into()], Value::Count(1)));
+        blocks.write(&process::BUSY.series([], Value::Number(1.0)));
+        let written: Vec<_> = blocks.done().into_iter().map(|block| block.samples).collect();
+        let text = String::from_utf8(written.concat()).expect("UTF-8");
+        let created: Vec<_> =
+            text.lines().filter_map(|line| line.split_once("_created")).map(|(_, rest)| rest).collect();
+        assert_eq!(created.len(), 3, "{text}");
+        assert!(text.contains("_created{kafka_cluster=\"old\"} 10.000"), "{text}");
+        assert!(text.contains("_created{kafka_cluster=\"new\"} 20.000"), "{text}");
     }
 }
