@@ -10,6 +10,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::{
     board::Board,
@@ -49,20 +50,28 @@ pub(super) struct AlertTask {
     settings: Alerts,
     board: Board,
     publisher: Publisher,
-    findings: Findings,
+    findings: OpenFindings,
     counts: Arc<RecordCounts>,
 }
+
+/// The open findings of a cluster. When the cluster is started again, the next task of the cluster goes on with them.
+pub(super) type OpenFindings = Arc<Mutex<Findings>>;
 
 impl AlertTask {
     /// Prepares the task.
     ///
     /// # Errors
     /// Why librdkafka refuses the settings.
-    pub(super) fn new(settings: &Alerts, board: Board, counts: Arc<RecordCounts>) -> Result<Self, String> {
+    pub(super) fn new(
+        settings: &Alerts,
+        board: Board,
+        findings: OpenFindings,
+        counts: Arc<RecordCounts>,
+    ) -> Result<Self, String> {
         let limit = (settings.interval / 2).clamp(Duration::from_secs(1), Duration::from_secs(30));
         let publisher =
             Publisher::new(&board.settings, board.wire.access(), limit).map_err(|error| error.to_string())?;
-        Ok(Self { settings: settings.clone(), board, publisher, findings: Findings::default(), counts })
+        Ok(Self { settings: settings.clone(), board, publisher, findings, counts })
     }
 
     pub(super) fn schedule(settings: &Alerts, cluster: &str) -> Schedule {
@@ -84,15 +93,16 @@ impl AlertTask {
         done
     }
 
-    async fn findings(&mut self) -> Result<(), Error> {
+    async fn findings(&self) -> Result<(), Error> {
         let Some(topic) = self.settings.topic.clone() else { return Ok(()) };
-        let news = self.findings.news(&self.board.read(), &self.settings, SystemTime::now());
+        let mut findings = self.findings.lock().await;
+        let news = findings.news(&self.board.read(), &self.settings, SystemTime::now());
         let records: Vec<_> = news.iter().map(|message| (message.key, message.value.as_str())).collect();
         let done = self.publish(&topic, &records).await;
         let mut failed = None;
         for (message, done) in news.into_iter().zip(done) {
             match done {
-                Ok(()) => self.findings.published(message),
+                Ok(()) => findings.published(message),
                 Err(fault) => failed = Some(fault),
             }
         }

@@ -1,6 +1,7 @@
 //! The start and the end of all tasks that send something.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -10,7 +11,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    alerts::AlertTask,
+    alerts::{AlertTask, OpenFindings},
     metrics::{FLUSH, MetricTask, source},
     report::ReportTask,
     results::{MetricExports, Results},
@@ -43,6 +44,7 @@ pub struct Push {
 /// The task that publishes the findings of one board.
 struct AlertsOfBoard {
     board: Board,
+    findings: OpenFindings,
     task: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -85,7 +87,8 @@ impl Push {
         Ok(push)
     }
 
-    /// Publishes the findings of these boards from now on, and of no others. The counts of a cluster go on.
+    /// Publishes the findings of these boards from now on, and of no others. The counts and the open findings of a cluster
+    /// that was started again go on.
     ///
     /// # Errors
     /// Why the findings of a cluster cannot be published. The findings of all other clusters are published.
@@ -94,6 +97,8 @@ impl Push {
             return Ok(());
         }
         let boards = boards.list();
+        let open: BTreeMap<_, _> =
+            self.alerts.iter().map(|alerts| (alerts.board.name.clone(), alerts.findings.clone())).collect();
         self.alerts.retain(|alerts| {
             let goes_on = boards.iter().any(|board| board.is(&alerts.board));
             if !goes_on {
@@ -105,7 +110,7 @@ impl Push {
         let mut failed = Vec::new();
         for board in boards.iter() {
             if !self.alerts.iter().any(|alerts| alerts.board.is(board))
-                && let Err(words) = self.publish(board)
+                && let Err(words) = self.publish(board, open.get(&board.name).cloned().unwrap_or_default())
             {
                 failed.push(format!("cluster {}: {words}", board.name));
             }
@@ -114,14 +119,14 @@ impl Push {
     }
 
     /// Starts the task that publishes the findings of a board.
-    fn publish(&mut self, board: &Board) -> Result<(), String> {
+    fn publish(&mut self, board: &Board, findings: OpenFindings) -> Result<(), String> {
         let counts = lock(&self.results.alerts).get(&board.name).cloned().unwrap_or_default();
-        let work = AlertTask::new(&self.settings, board.clone(), counts.clone())?;
+        let work = AlertTask::new(&self.settings, board.clone(), findings.clone(), counts.clone())?;
         let schedule = AlertTask::schedule(&self.settings, &board.name);
         let stop = self.stop.child_token();
         let (publish, _) = watch::channel(Latest::new(schedule.interval));
         let task = tokio::spawn(task::run(work, schedule, publish, stop.clone()));
-        self.alerts.push(AlertsOfBoard { board: board.clone(), task, stop });
+        self.alerts.push(AlertsOfBoard { board: board.clone(), findings, task, stop });
         lock(&self.results.alerts).insert(board.name.clone(), counts);
         Ok(())
     }
