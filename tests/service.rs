@@ -253,6 +253,9 @@ fn demo_without_faults_shows_lag_and_freshness_and_ends_with_a_signal() {
     let stale = find("/api/v1/topics", "topics", "audit").expect("a topic");
     let last: humantime::Timestamp = stale["last_event"].as_str().expect("a time").parse().expect("a time");
     assert!(last.elapsed().expect("in the past") >= Duration::from_secs(3 * 3600), "{stale}");
+    let read_again = ureq::post(format!("http://{address}/-/reload")).send_empty().expect("a reload");
+    let changes = read_again.into_body().read_to_string().expect("UTF-8");
+    assert_eq!(changes, "unchanged: demo\n");
     let words = demo.stop();
     assert!(words.contains(&format!("the page: http://{address}/")), "{words}");
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::{self, ReadConfig},
-    config::{self, LogFormat},
+    config::{self, Errors, LogFormat},
     demo::{self, Demo},
     exit::Exit,
     logs,
@@ -34,11 +34,16 @@ async fn serve(listen: Option<&str>, faults: bool, environment: Environment) -> 
         complain(&format!("the embedded cluster cannot start: {error}"));
         Exit::Internal
     })?;
-    let config = demo::configuration(demo.bootstrap(), listen, environment).map_err(refuse)?;
-    let checked = app::check(&config).map_err(refuse)?;
+    let (bootstrap, listen) = (demo.bootstrap().to_owned(), listen.map(str::to_owned));
+    let read = move || {
+        let config = demo::configuration(&bootstrap, listen.as_deref(), environment.clone())?;
+        let checked = app::check(&config)?;
+        Ok::<_, Errors>((config, checked))
+    };
+    let (config, checked) = read().map_err(refuse)?;
     let (bootstrap, listen) = (demo.bootstrap(), config.http.listen);
     say(&format!("embedded cluster at {bootstrap}; the page: http://{listen}/\n"));
-    let read_again: ReadConfig = Arc::new(|| Err("the demo has no configuration file".to_owned()));
+    let read_again: ReadConfig = Arc::new(move || read().map_err(|errors| errors.to_string()));
     let exit = app::run(config, checked, listener, read_again).await;
     // The embedded cluster ends after its clients.
     drop(demo);
