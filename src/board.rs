@@ -84,7 +84,7 @@ macro_rules! tasks {
             pub name: Arc<str>,
             /// The settings of the cluster, for pages that show them.
             pub settings: Arc<config::Cluster>,
-            /// When the service started.
+            /// When the cluster was started: with the service, or by a reload of the configuration.
             pub started: SystemTime,
             /// The wire client of the cluster, whose counters the metrics show.
             pub wire: Arc<wire::Client>,
@@ -103,7 +103,7 @@ macro_rules! tasks {
             pub name: Arc<str>,
             /// The settings of the cluster.
             pub settings: Arc<config::Cluster>,
-            /// When the service started.
+            /// When the cluster was started: with the service, or by a reload of the configuration.
             pub started: SystemTime,
             /// Number of requests that the wire client sent.
             pub requests: u64,
@@ -123,7 +123,7 @@ macro_rules! tasks {
         impl Board {
             /// Whether this is the same board, and not one that replaced it after a reload of the configuration.
             pub fn is(&self, other: &Board) -> bool {
-                Arc::ptr_eq(&self.settings, &other.settings)
+                self.heartbeat.same_channel(&other.heartbeat)
             }
 
             /// Reads every channel once.

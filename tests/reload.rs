@@ -1,6 +1,13 @@
 //! Reading the configuration again while the service runs, by SIGHUP and by `POST /-/reload`.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::OpenOptionsExt,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use support::{
     kafka::{Kafka, Listener},
@@ -28,12 +35,16 @@ fn write(service: &Service, config: &str) {
 
 /// The status and the text of the answer to `POST /-/reload` with these headers.
 fn post(service: &Service, headers: &[(&str, &str)]) -> (u16, String) {
+    post_to(service.address(), headers)
+}
+
+fn post_to(address: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(PATIENCE))
         .build()
         .into();
-    let request = agent.post(format!("http://{}/-/reload", service.address()));
+    let request = agent.post(format!("http://{address}/-/reload"));
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let mut answer = request.send_empty().expect("an answer");
     let text = answer.body_mut().read_to_string().expect("a text");
@@ -82,6 +93,34 @@ fn cluster_that_did_not_change_goes_on_while_others_are_added_changed_and_remove
 }
 
 #[test]
+fn series_of_topics_carry_the_label_of_their_cluster_from_the_reload_that_adds_a_second_one() {
+    let Some(kafka) = Kafka::shared() else { return };
+    // Collected so rarely that the series written before the reload are still there after it.
+    let live = format!(
+        "[cluster:live]\nbootstrap.servers = {}\nheartbeat.topic = labels\nlag.interval = 20s\n",
+        kafka.bootstrap(Listener::Plaintext)
+    );
+    let service = Service::start(&live);
+    let series = || {
+        let metrics = service.get("/metrics").expect("metrics");
+        // The names of older programs have a label of their own for the cluster.
+        let is_ours = |line: &&str| line.contains("topic=\"labels\"") && !line.contains("cluster_name=");
+        let of_topics = metrics.lines().filter(is_ours);
+        let (with, without): (Vec<_>, Vec<_>) =
+            of_topics.map(str::to_owned).partition(|line| line.contains("kafka_cluster=\"live\""));
+        (with, without)
+    };
+    let (_, before) = wait_for("series of topics without a cluster", PATIENCE, || {
+        Some(series()).filter(|(_, without)| !without.is_empty())
+    });
+    write(&service, &format!("{live}{}", dead("new")));
+    assert_eq!(post(&service, &[]), (200, "added: new; unchanged: live\n".to_owned()));
+    let (with, without) = series();
+    assert_eq!(without, Vec::<String>::new());
+    assert!(with.len() >= before.len(), "{with:#?}");
+}
+
+#[test]
 fn configuration_with_mistakes_changes_nothing_and_every_mistake_is_named() {
     let service = Service::start(&dead("one"));
     let hash = service.series(HASH, &[]);
@@ -127,6 +166,42 @@ fn cluster_goes_on_when_only_the_file_of_its_password_has_changed() {
     assert_eq!(post(&service, &[]), (200, "unchanged: one\n".to_owned()));
     write(&service, &config.replace("username = me", "username = you"));
     assert_eq!(post(&service, &[]), (200, "started again with new settings: one\n".to_owned()));
+}
+
+#[test]
+fn signal_ends_the_service_at_once_while_the_file_system_does_not_answer_a_reload() {
+    let service = Service::start(&dead("one"));
+    let file = service.folder().join("config.ini");
+    fs::remove_file(&file).expect("a file");
+    // Reading a pipe waits until the writer closes it.
+    let made = Command::new("mkfifo").arg(&file).status().expect("mkfifo");
+    assert!(made.success());
+    let address = service.address().to_owned();
+    let asked = thread::spawn(move || post_to(&address, &[]));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(libc::O_NONBLOCK);
+    let _writer = wait_for("the service to read the pipe", PATIENCE, || options.open(&file).ok());
+    let begun = Instant::now();
+    let (ended, log) = service.stop();
+    assert_eq!(ended.code(), Some(0), "{log}");
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}: {log}", begun.elapsed());
+    let (status, text) = asked.join().expect("no panic");
+    assert_eq!((status, text.as_str()), (503, "the service does not take a reload now\n"));
+}
+
+#[test]
+fn reload_is_refused_while_the_service_stops() {
+    // The last export waits for a collector that never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let collector = silent.local_addr().expect("an address");
+    let service = Service::start(&format!("{}[otlp]\nendpoint = http://{collector}\n", dead("one")));
+    wait_for("every task to have tried", PATIENCE, || service.get("/readyz").ok());
+    signal(service.pid(), "TERM");
+    wait_for("the service to stop", PATIENCE, || service.get("/readyz").is_err().then_some(()));
+    let begun = Instant::now();
+    let (status, text) = post(&service, &[]);
+    assert_eq!((status, text.as_str()), (503, "the service does not take a reload now\n"));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[test]

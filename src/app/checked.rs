@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
+
 use crate::{
     config::{self, Config, Errors, Problem},
     export::otlp,
@@ -17,8 +19,15 @@ pub struct Checked {
     pub wire: Arc<wire::Client>,
 }
 
-/// Reads and checks the configuration. The error is everything that is wrong.
+/// The configuration with its clusters, or everything that is wrong with the configuration.
+pub(super) type Read = Result<(Config, Vec<Checked>), String>;
+
+/// Reads and checks the configuration.
 pub type ReadConfig = Arc<dyn Fn() -> Result<(Config, Vec<Checked>), String> + Send + Sync>;
+
+/// The thread that reads the configuration. `None` if no thread reads it. A file system that hangs blocks one thread, however
+/// often a reload is asked for.
+pub(super) type Reading = Option<JoinHandle<Read>>;
 
 /// Checks the client properties of every cluster, with both clients.
 ///

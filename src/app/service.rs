@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    checked::{Checked, ReadConfig, kafka_clients},
+    checked::{Checked, ReadConfig, Reading, kafka_clients},
     cluster::Running,
     history,
     server::{self, Server},
@@ -44,19 +44,25 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener, r
     };
     drop(checked);
     let exit = loop {
-        tokio::select! {
+        let answer = tokio::select! {
             signal = signals.next() => match signal {
                 Asked::Stop => break Exit::Ok,
-                // The result is in the log.
-                Asked::Reload => drop(service.reload(&read).await),
+                Asked::Reload => None,
             },
-            Some(answer) = asked.recv() => {
-                // A client that has gone does not need the result, which is in the log as well.
-                let _ = answer.send(service.reload(&read).await);
-            }
+            Some(answer) = asked.recv() => Some(answer),
             () = service.broken() => break Exit::Internal,
+        };
+        let result = tokio::select! {
+            result = service.reload(&read) => result,
+            () = signals.stop() => break Exit::Ok,
+        };
+        if let Some(answer) = answer {
+            // A client that has gone does not need the result, which is in the log as well.
+            _ = answer.send(result);
         }
     };
+    // A request for a reload that comes from now on is refused at once.
+    drop(asked);
     tracing::info!("stopping");
     supervisor::stopping();
     tokio::select! {
@@ -77,6 +83,7 @@ pub(super) struct Service {
     pub(super) traces: Option<TraceSender>,
     pub(super) monitor: Arc<Monitor>,
     pub(super) push: Push,
+    pub(super) reading: Reading,
     server: Server,
     /// Cancelled when the service begins to stop: it is not ready any more.
     stopping: CancellationToken,
@@ -87,7 +94,7 @@ impl Service {
     ///
     /// # Errors
     /// What cannot be started, and why.
-    fn start(
+    pub(super) fn start(
         config: Config,
         checked: &[Checked],
         listener: TcpListener,
@@ -128,6 +135,7 @@ impl Service {
             traces: outlet,
             monitor,
             push,
+            reading: None,
             server,
             stopping,
         })

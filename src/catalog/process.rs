@@ -28,21 +28,21 @@ families! {
         "heartbeat_config_last_reload_successful",
         Kind::Gauge,
         &[],
-        "1 if the configuration could be used when it was last read, otherwise 0. A configuration that cannot be used changes nothing.",
+        "1 if the configuration could be used as a whole when it was last read, otherwise 0.",
     );
 
     pub static CONFIG_READ: Family<0> = family(
         "heartbeat_config_last_reload_success_timestamp_seconds",
         Kind::Gauge,
         &[],
-        "Unix time at which the configuration in use was read.",
+        "Unix time at which a configuration was last read that could be used as a whole.",
     );
 
     pub static CONFIG_HASH: Family<0> = family(
         "heartbeat_config_hash",
         Kind::Gauge,
         &[],
-        "CRC-32C of what --print-config prints for the configuration in use. Secrets do not change it.",
+        "CRC-32C of what --print-config prints for the configuration that was last read and could be used, also for sections that are used after a restart. Secrets do not change it.",
     );
 
     pub static EXPOSED_SERIES: Family<0> = family(

@@ -38,20 +38,20 @@ pub struct Process {
     pub published: Vec<Published>,
     /// The certificates that the service itself presents.
     pub certificates: Vec<OwnCertificate>,
-    /// The configuration in use. Absent in a process that is no service.
+    /// The configuration that was last read. Absent in a process that is no service.
     pub config: Option<ConfigFacts>,
     /// Time to build each answer of `/metrics`. Absent before the first scrape.
     pub scrapes: Option<Buckets>,
 }
 
-/// The configuration in use, and how the last attempt to read it ended.
+/// The configuration that was last read and could be used as a whole, and how the last attempt to read it ended.
 #[derive(Debug, Clone, Copy)]
 pub struct ConfigFacts {
-    /// Whether the configuration could be used when it was last read.
+    /// Whether the configuration could be used as a whole when it was last read.
     pub last_was_successful: bool,
-    /// When the configuration in use was read.
+    /// When the configuration was read.
     pub read: SystemTime,
-    /// The CRC-32C of the listing of the configuration in use, which holds no secrets.
+    /// The CRC-32C of the listing of the configuration, which holds no secrets.
     pub hash: u32,
 }
 

@@ -27,7 +27,7 @@ pub struct Monitor {
     pub scrapes: Arc<SharedBuckets>,
     /// The certificates that the service itself presents.
     pub certificates: Arc<Certificates>,
-    /// The configuration in use.
+    /// The configuration that was last read.
     config: Mutex<ConfigFacts>,
 }
 
@@ -51,7 +51,7 @@ impl Monitor {
     }
 
     /// Notes that the configuration was read again. The listing is that of `--print-config`; `None` if the configuration
-    /// cannot be used.
+    /// cannot be used as a whole.
     pub fn config_was_read(&self, listing: Option<&str>) {
         let mut config = lock(&self.config);
         match listing {
