@@ -113,6 +113,8 @@ macro_rules! tasks {
             pub throttled: BTreeMap<String, Duration>,
             /// The credential of the cluster that is renewed while the service runs. `None` without one.
             pub credential: Option<Credential>,
+            /// The credentials of the cluster in files that are read again while the service runs. Empty without files.
+            pub file_credentials: Vec<Credential>,
             /// What the ledger of heartbeats published last.
             pub heartbeat: Arc<heartbeat::Snapshot>,
             $($(#[$doc])* pub $field: Latest<$snapshot>,)+
@@ -136,6 +138,7 @@ macro_rules! tasks {
                     violations: self.wire.violations(),
                     throttled: self.wire.throttled(),
                     credential: self.wire.credential(),
+                    file_credentials: self.wire.file_credentials(),
                     heartbeat: self.heartbeat.borrow().clone(),
                     $($field: self.tasks.$field.borrow().clone(),)+
                     verdict: self.verdict.borrow().clone(),

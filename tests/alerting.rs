@@ -150,7 +150,7 @@ const SILENT: [(&str, &str); 18] = [
     ("jvm_", "there is no JMX exporter in these brokers"),
     ("heartbeat_traces_total", "there may be no heartbeat to export as a trace"),
     ("heartbeat_own_certificate_expiry", "the service has no certificate of its own"),
-    ("heartbeat_credential_", "these brokers ask for no token and no ticket"),
+    ("heartbeat_credential_", "these brokers ask for no credential"),
     ("heartbeat_token_fetch_duration_seconds", "no identity provider is asked"),
     ("heartbeat_identity_provider_clock_difference_seconds", "no identity provider is asked"),
     ("kafka_partition_hanging_transaction", "the coordinator knows the open transaction"),

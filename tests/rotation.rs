@@ -85,6 +85,18 @@ fn handovers(service: &Service, client: &str) -> f64 {
     service.series("heartbeat_client_renewals_total", &labels).expect("it is always exposed")
 }
 
+/// How many renewals of one kind of credential were counted with this result.
+fn renewals(service: &Service, kind: &str, result: &str) -> f64 {
+    let labels = [format!("kind=\"{kind}\""), format!("result=\"{result}\"")];
+    let labels = labels.each_ref().map(String::as_str);
+    service.series("heartbeat_credential_renewals_total", &labels).expect("it is always exposed")
+}
+
+/// The page as a browser gets it.
+fn page(service: &Service) -> String {
+    service.request("/", "text/html").expect("an answer").2
+}
+
 /// The expiry of the certificate that Kafka's clients use, in Unix seconds.
 fn expiry(service: &Service) -> f64 {
     service
@@ -136,6 +148,9 @@ fn renewed_certificate_is_used_and_a_useless_one_is_reported_while_every_heartbe
         (handovers(&service, "producer") == 1.0 && handovers(&service, "consumer") == 1.0).then_some(())
     });
     timeline.note("both heartbeat clients are replaced");
+    let counted = |result: &str| renewals(&service, "certificate", result);
+    let usual = ["ok", "credential_file", "certificate_refused"];
+    assert_eq!(usual.map(counted), [1.0, 0.0, 0.0]);
     assert!(expiry(&service) > first_expiry + 86_400.0, "the renewed certificate is valid for longer");
     let after = assert_good(&service, &begun);
     timeline.note("every heartbeat is good");
@@ -146,6 +161,10 @@ fn renewed_certificate_is_used_and_a_useless_one_is_reported_while_every_heartbe
     wait_for_log(&service, "the renewed credentials cannot be used and those read before stay in use");
     assert!(service.log().contains("ssl.key.location: does not fit the certificate"), "{}", service.log());
     timeline.note("the key is reported");
+    wait_for("a counted failure", PATIENCE, || (counted("credential_file") >= 1.0).then_some(()));
+    let shown = page(&service);
+    let notice = "The files cannot be used: credential_file: ";
+    assert!(shown.contains(notice) && shown.contains("does not fit the certificate"), "{shown}");
     let after = assert_good(&service, &after);
     timeline.note("every heartbeat is good");
 
@@ -154,6 +173,7 @@ fn renewed_certificate_is_used_and_a_useless_one_is_reported_while_every_heartbe
     wait_for_log(&service, "the renewed credentials are refused and those read before stay in use");
     assert!(service.log().contains("fault=\"certificate_refused\""), "{}", service.log());
     timeline.note("the refusal is reported");
+    wait_for("a counted failure", PATIENCE, || (counted("certificate_refused") >= 1.0).then_some(()));
     let after = assert_good(&service, &after);
     assert_eq!(
         service.series("heartbeat_broker_up", &["kafka_cluster=\"k\""]),
@@ -170,6 +190,10 @@ fn renewed_certificate_is_used_and_a_useless_one_is_reported_while_every_heartbe
         (handovers(&service, "producer") == 2.0 && handovers(&service, "consumer") == 2.0).then_some(())
     });
     assert_eq!(expiry(&service), first_expiry);
+    assert_eq!(counted("ok"), 2.0, "each certificate that was used is one renewal");
+    let shown = page(&service);
+    assert!(shown.contains("2 renewals since the start"), "{shown}");
+    assert!(!shown.contains("The certificate for Kafka has not been renewed"), "{shown}");
     assert_good(&service, &after);
     timeline.note("both heartbeat clients are replaced, and every heartbeat is good");
     let words = "those read before stay in use";
@@ -207,7 +231,10 @@ fn password_that_changes_first_on_the_broker_and_later_in_its_file_is_used_witho
 
     fs::write(&file, "another-secret\n").expect("a file");
     timeline.note("the password is changed in its file");
+    let counted = |result: &str| renewals(&service, "password", result);
+    assert_eq!(counted("ok"), 0.0, "the file has not changed before");
     wait_for("a new session that succeeds", PATIENCE, || (up() == Some(1.0)).then_some(()));
+    assert_eq!(["ok", "authentication", "credential_file"].map(counted), [1.0, 0.0, 0.0]);
     let after = assert_good(&service, &during);
     timeline.note("new sessions succeed, and every heartbeat is good");
 

@@ -14,7 +14,7 @@ families! {
         "heartbeat_credential_renewals_total",
         Kind::Counter,
         &["kafka_cluster", "kind", "result"],
-        "Renewals of the credential for the cluster, by result: ok (a new credential, or failures have ended) or the fault of a failed renewal. Absent for a cluster without a renewed credential.",
+        "Renewals of the credentials for the cluster, by kind (token, ticket, certificate, password) and result: ok (new, or failures ended) or the fault of a failure. Absent without a renewed credential.",
     );
 
     pub static FETCH: Family<1> = family(

@@ -62,6 +62,8 @@ closed_enum! {
         Kdc = "kdc",
         /// There are no credentials of AWS for MSK IAM, or the role may not be assumed. This is no fault of Kafka.
         AwsCredentials = "aws_credentials",
+        /// The file of a certificate, a key or a password cannot be used. This is no fault of Kafka.
+        CredentialFile = "credential_file",
         /// The principal lacks a permission.
         Authorization = "authorization",
         /// The topic or partition does not exist.
@@ -112,6 +114,7 @@ impl Fault {
                 | Fault::TokenEndpoint
                 | Fault::InvalidClient
                 | Fault::TokenFile
+                | Fault::CredentialFile
                 | Fault::Audience
                 | Fault::Clock
                 | Fault::Keytab
@@ -154,6 +157,9 @@ impl Fault {
             }
             Fault::TokenFile => {
                 "check sasl.oauthbearer.token.file or sasl.oauthbearer.assertion.file, and the program that renews the file"
+            }
+            Fault::CredentialFile => {
+                "check the files of certificates, keys and passwords, and the program that renews them"
             }
             Fault::Audience => {
                 "set sasl.oauthbearer.scope to the audience that the brokers expect, or register it with the identity provider"

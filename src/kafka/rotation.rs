@@ -5,18 +5,22 @@
 //! has accepted them, and open sessions go on. Until then the credentials in use stay in use, so it does not matter
 //! whether a password changes first on the brokers or first in its file.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Error, Fault, PropertyError, native,
+    CredentialKind, Error, Fault, PropertyError, native,
     wire::{self, Client, Cluster},
 };
 use crate::{
     backoff,
-    config::{self, Problem, Properties},
+    config::{self, Problem, Properties, Property},
     files::{Checked, FileSet},
     text::Chain,
 };
@@ -37,6 +41,8 @@ pub struct Rotation {
     files: FileSet<Client>,
     /// Credentials that no broker accepted so far. `None` if the credentials in use are those of the files.
     pending: Option<Pending>,
+    /// Why the files cannot be used, and when that is counted next. `None` if they can be used.
+    unusable: Option<(Error, Instant)>,
     /// Whether the file system did not answer at the last check.
     is_hung: bool,
 }
@@ -64,9 +70,13 @@ enum Attempt {
 impl Rotation {
     /// The renewal for a cluster. `None` if the properties of the cluster name no file.
     pub fn new(cluster: Arc<config::Cluster>, wire: Arc<Cluster>) -> Option<Self> {
-        let paths = paths(&cluster);
+        let (kinds, paths): (Vec<_>, _) = files(&cluster).map(|(key, path)| (kind(key), path)).unzip();
         let files = FileSet::new(paths);
-        (!files.is_empty()).then_some(Self { cluster, wire, files, pending: None, is_hung: false })
+        if files.is_empty() {
+            return None;
+        }
+        wire.client().records().begin(kinds);
+        Some(Self { cluster, wire, files, pending: None, unusable: None, is_hung: false })
     }
 
     /// Watches the files until `stop`.
@@ -92,7 +102,11 @@ impl Rotation {
         match checked {
             Checked::Same => {}
             Checked::Changed(client) => {
+                self.unusable = None;
                 let is_used = client.access().properties() == self.wire.client().access().properties();
+                if is_used {
+                    self.wire.client().records().renewed(&[]);
+                }
                 self.pending = (!is_used).then(|| Pending::new(client));
             }
             Checked::Unusable(reason) => {
@@ -101,12 +115,19 @@ impl Rotation {
                     cluster = name,
                     "the renewed credentials cannot be used and those read before stay in use: {reason}"
                 );
+                let error = Error::new(Fault::CredentialFile, "the files cannot be used").because(reason);
+                self.unusable = Some((error, Instant::now()));
             }
             Checked::Hung if was_hung => {}
             Checked::Hung => tracing::warn!(
                 cluster = name,
                 "the files of certificates and passwords cannot be read: the file system does not answer"
             ),
+        }
+        if let Some((error, due)) = self.unusable.as_mut().filter(|(_, due)| *due <= Instant::now()) {
+            *due = Instant::now() + LONGEST_PAUSE;
+            // The files are read together, so each kind is concerned.
+            self.wire.client().records().failed(&CredentialKind::ALL, error);
         }
         let is_due = self.pending.as_ref().is_some_and(|pending| pending.due <= Instant::now());
         if is_due && let Some(pending) = self.pending.take() {
@@ -117,19 +138,27 @@ impl Rotation {
     /// Logs in with credentials, and uses them if a broker accepts them. Otherwise returns them for the next attempt.
     async fn try_out(&self, mut pending: Pending) -> Option<Pending> {
         let cluster = self.cluster.name.as_str();
+        let changed = self.changed_kinds(&pending.client);
+        let records = self.wire.client().records();
         let error = match self.attempt(&pending.client).await {
             Attempt::Accepted => {
                 self.wire.client().adopt(&pending.client);
+                records.renewed(&changed);
                 tracing::info!(cluster, "the renewed credentials are used for the next sessions");
                 return None;
             }
             Attempt::Refused(error) => error,
             Attempt::Unanswered(error) => {
+                // The page shows that the identity provider does not answer. A broker's outage is no failed renewal.
+                if error.fault().is_ours() {
+                    records.failed(&changed, &error);
+                }
                 tracing::debug!(cluster, "the renewed credentials were not tried: {}", Chain(&error));
                 pending.due = Instant::now() + INTERVAL;
                 return Some(pending);
             }
         };
+        records.failed(&changed, &error);
         let fault = error.fault();
         if pending.logged.replace(fault) != Some(fault) {
             tracing::warn!(
@@ -143,6 +172,13 @@ impl Rotation {
         pending.failures = pending.failures.saturating_add(1);
         pending.due = Instant::now() + backoff::pause(INTERVAL, LONGEST_PAUSE, pending.failures);
         Some(pending)
+    }
+
+    /// The kinds of credentials that differ between another client and the one in use.
+    fn changed_kinds(&self, other: &Client) -> Vec<CredentialKind> {
+        let (newest, used) = (other.access().properties(), self.wire.client().access().properties());
+        let keys = newest.0.keys().filter(|key| newest.get(key) != used.get(key));
+        keys.map(|key| kind(key)).collect()
     }
 
     /// Opens sessions with brokers in turn until one of them accepts the credentials. A refusal counts only if no broker
@@ -186,12 +222,19 @@ impl Pending {
     }
 }
 
-/// The files and folders that the properties of a cluster name.
-fn paths(cluster: &config::Cluster) -> Vec<PathBuf> {
-    let named = cluster.kafka.0.iter().filter(|(key, _)| key.ends_with(".location"));
-    let named =
-        named.map(|(_, property)| property.value.as_str()).filter(|path| !["", "probe"].contains(path));
-    named.map(PathBuf::from).chain(cluster.kafka_secrets.paths().map(PathBuf::from)).collect()
+/// The kind of the credential of a property.
+fn kind(key: &str) -> CredentialKind {
+    let is_certificate = (key.starts_with("ssl.") || key.starts_with("https.")) && !key.ends_with("password");
+    if is_certificate { CredentialKind::Certificate } else { CredentialKind::Password }
+}
+
+/// The properties of a cluster whose values are in files, each with its file or folder.
+fn files(cluster: &config::Cluster) -> impl Iterator<Item = (&str, PathBuf)> {
+    cluster.kafka.0.iter().filter_map(|(key, Property { value, .. })| {
+        let is_path = key.ends_with(".location") && !["", "probe"].contains(&value.as_str());
+        let named = is_path.then_some(Path::new(value));
+        Some((key.as_str(), cluster.kafka_secrets.get(key).or(named)?.to_owned()))
+    })
 }
 
 /// Reads the credentials and checks that both Kafka clients can use them.

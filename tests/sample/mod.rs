@@ -72,6 +72,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             violations: 3,
             throttled: BTreeMap::from([("Metadata".to_owned(), Duration::from_millis(1500))]),
             credential: Some(credential(wall)),
+            file_credentials: vec![file_credential(wall)],
             heartbeat: Arc::new(heartbeats(wall)),
             connectivity: latest(connectivity(wall), wall),
             metadata: latest(metadata(), wall),
@@ -93,6 +94,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             violations: 0,
             throttled: BTreeMap::new(),
             credential: None,
+            file_credentials: Vec::new(),
             heartbeat: Arc::new(silence(wall)),
             connectivity: Latest::new(minute),
             metadata: Latest::new(minute),
@@ -165,6 +167,23 @@ fn credential(wall: SystemTime) -> Credential {
         failure: Some(RenewalFailure {
             fault: Fault::TokenEndpoint,
             message: format!("no token from idp.example: {HOSTILE}"),
+            since: wall - MINUTE,
+        }),
+    }
+}
+
+/// A certificate in a file that was renewed once, and then replaced by one that cannot be used.
+fn file_credential(wall: SystemTime) -> Credential {
+    Credential {
+        kind: CredentialKind::Certificate,
+        expires: None,
+        renewals: 1,
+        failures: BTreeMap::from([(Fault::CredentialFile, 2)]),
+        fetches: None,
+        clock_difference: None,
+        failure: Some(RenewalFailure {
+            fault: Fault::CredentialFile,
+            message: format!("config.ini:3: ssl.key.location: {HOSTILE}"),
             since: wall - MINUTE,
         }),
     }

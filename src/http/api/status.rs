@@ -53,6 +53,7 @@ pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
                 "permission": request.permission(),
             })).collect::<Vec<_>>(),
             "credential": readings.credential.as_ref().map(credential_json),
+            "file_credentials": readings.file_credentials.iter().map(credential_json).collect::<Vec<_>>(),
             "tasks": readings.tasks().map(|(task, record)| task_json(task, record)).collect::<Vec<_>>(),
             "topic": {
                 "name": readings.settings.heartbeat.topic,
@@ -65,7 +66,7 @@ pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
     })
 }
 
-/// The credential that is renewed, without the secret itself.
+/// A credential that is renewed, without the secret itself.
 fn credential_json(credential: &Credential) -> Value {
     json!({
         "kind": credential.kind.as_str(),

@@ -56,15 +56,19 @@ pub(super) fn facts(readings: &Readings, wall: SystemTime) -> Vec<(&'static str,
         ("below min.insync.replicas", below_min_isr),
         ("the metadata request took", value(known.map(|metadata| millis(metadata.duration)), metadata)),
     ];
-    facts.extend(readings.credential.as_ref().map(|credential| credential_fact(credential, wall)));
+    let credentials = readings.credential.iter().chain(&readings.file_credentials);
+    facts.extend(credentials.map(|credential| credential_fact(credential, wall)));
     facts
 }
 
-/// What is known of the credential that is renewed: its kind and when it expires.
+/// What is known of a credential that is renewed: its kind, and when it expires or how often it was renewed.
 fn credential_fact(credential: &Credential, wall: SystemTime) -> (&'static str, String) {
+    let renewals = format!("{} since the start", count(credential.renewals, "renewal"));
     let name = match credential.kind {
         CredentialKind::Token => "login token",
         CredentialKind::Ticket => "Kerberos ticket",
+        CredentialKind::Certificate => return ("certificates in files", renewals),
+        CredentialKind::Password => return ("passwords in files", renewals),
     };
     let expires = match credential.expires.map(|expires| expires.duration_since(wall)) {
         Some(Ok(left)) => format!("expires in {}", two_units(left)),

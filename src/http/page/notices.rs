@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::words::{ago, before, sentence, two_units};
 use crate::{
     board::Readings,
-    kafka::{Fault, RenewalFailure},
+    kafka::{Credential, Fault, RenewalFailure},
     probe::heartbeat::Anomaly,
     text,
 };
@@ -16,13 +16,13 @@ const SAME_NAME_FOR: Duration = Duration::from_secs(600);
 
 /// One notice for each thing that the operator of this service should change.
 pub(super) fn of(readings: &Readings, now: SystemTime) -> Vec<String> {
-    let notices = [same_name(readings, now), no_renewal(readings, now), wrong_clock(readings)];
-    notices.into_iter().flatten().collect()
+    let credentials = readings.credential.iter().chain(&readings.file_credentials);
+    let unrenewed = credentials.filter_map(|credential| no_renewal(credential, now));
+    same_name(readings, now).into_iter().chain(unrenewed).chain(wrong_clock(readings)).collect()
 }
 
-/// The notice that the credential for Kafka cannot be renewed, with the remedy.
-fn no_renewal(readings: &Readings, now: SystemTime) -> Option<String> {
-    let credential = readings.credential.as_ref()?;
+/// The notice that a credential for Kafka cannot be renewed, with the remedy.
+fn no_renewal(credential: &Credential, now: SystemTime) -> Option<String> {
     let RenewalFailure { fault, message, since } = credential.failure.as_ref()?;
     let hint = fault.hint().map(|hint| format!(" {}", sentence(hint))).unwrap_or_default();
     let (kind, since) = (credential.kind.as_str(), ago(*since, now));

@@ -7,12 +7,14 @@
 //! - `assertion` signs the statements that stand in for the secret of a client.
 //! - `clocks` compares the clocks of this machine and of an identity provider.
 //! - `https` is TLS to an identity provider and to AWS.
-//! - `renewal` is the loop that renews a token or a ticket, and `record` counts renewals and their failures.
+//! - `renewal` is the loop that renews a token or a ticket. `record` counts renewals and their failures, and
+//!   `file_records` those of certificates and passwords in files.
 //! - `kerberos` gets tickets from a KDC, with the key of a keytab.
 //! - `source` keeps the newest token: it renews the token before it expires, and reports the last failure.
 
 mod assertion;
 mod clocks;
+mod file_records;
 mod https;
 mod kerberos;
 mod login;
@@ -26,6 +28,7 @@ mod token;
 mod token_endpoint;
 mod token_file;
 
+pub(super) use file_records::FileRecords;
 #[cfg(feature = "gssapi")]
 pub use kerberos::CACHE as TICKET_CACHE;
 #[cfg(feature = "gssapi")]

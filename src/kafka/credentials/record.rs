@@ -20,13 +20,17 @@ closed_enum! {
     pub enum CredentialKind {
         /// A token of OAUTHBEARER.
         Token = "token",
+        /// Certificates and keys of TLS, the service's own and those of CAs, in files.
+        Certificate = "certificate",
+        /// Passwords and secrets of clients, in files.
+        Password = "password",
         /// A ticket of Kerberos.
         Ticket = "ticket",
     }
 }
 
 impl CredentialKind {
-    /// The usual faults of renewals. None of them is a fault of Kafka.
+    /// The usual faults of renewals, which are exposed from the start. None of them is an outage of Kafka.
     pub fn faults(self) -> &'static [Fault] {
         match self {
             Self::Token => &[
@@ -38,6 +42,10 @@ impl CredentialKind {
                 Fault::AwsCredentials,
                 Fault::Descriptors,
             ],
+            Self::Certificate => {
+                &[Fault::CredentialFile, Fault::CertificateRefused, Fault::CertificateUnknownCa]
+            }
+            Self::Password => &[Fault::CredentialFile, Fault::Authentication, Fault::InvalidClient],
             Self::Ticket => &[Fault::Keytab, Fault::Principal, Fault::Kdc, Fault::Clock, Fault::Descriptors],
         }
     }

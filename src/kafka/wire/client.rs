@@ -13,7 +13,7 @@ use crate::{
     config::Properties,
     kafka::{
         Access, Credential, PropertyError, TokenSource,
-        credentials::{Credentials, concerns_tokens},
+        credentials::{Credentials, FileRecords, concerns_tokens},
     },
 };
 
@@ -36,6 +36,7 @@ pub struct Client {
     /// One permit for each name lookup that may run at the same time.
     pub(super) lookups: Arc<Semaphore>,
     pub(super) counters: Arc<Counters>,
+    records: FileRecords,
 }
 
 impl Client {
@@ -58,6 +59,7 @@ impl Client {
             settings: watch::Sender::new(Arc::new(settings)),
             lookups,
             counters,
+            records: FileRecords::default(),
         }
     }
 
@@ -114,6 +116,17 @@ impl Client {
     /// The credential that is renewed while the client runs, with what is counted of it. `None` for a login without one.
     pub fn credential(&self) -> Option<Credential> {
         self.settings.borrow().sasl.as_ref()?.credential()
+    }
+
+    /// The credentials in files that are read again while the client runs, with what is counted of each. Empty if no file
+    /// is watched.
+    pub fn file_credentials(&self) -> Vec<Credential> {
+        self.records.read()
+    }
+
+    /// Counts the renewals of credentials in files.
+    pub(in crate::kafka) fn records(&self) -> &FileRecords {
+        &self.records
     }
 
     /// The earliest expiry in the chain of the client's own certificate that is in use. `None` if the client has no

@@ -5,16 +5,22 @@ use std::collections::BTreeMap;
 use crate::{
     board::Readings,
     catalog::credentials as c,
+    kafka::Credential,
     metrics::{
         Series, Value,
         values::{text, unix},
     },
 };
 
-/// The expiry of the cluster's credential, its renewals and the requests to its identity provider.
+/// The expiry of the cluster's credentials, their renewals and the requests to the identity provider.
 pub(super) fn credentials<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
-    let Some(credential) = &readings.credential else { return };
-    let (name, kind): (&'a str, _) = (&readings.name, credential.kind.as_str());
+    for credential in readings.credential.iter().chain(&readings.file_credentials) {
+        of_one(&readings.name, credential, series);
+    }
+}
+
+fn of_one<'a>(name: &'a str, credential: &'a Credential, series: &mut Vec<Series<'a>>) {
+    let kind = credential.kind.as_str();
     series.extend(credential.expires.map(|at| c::EXPIRY.series([text(name), text(kind)], unix(at))));
     let usual = credential.kind.faults().iter().map(|fault| (*fault, 0));
     let failures: BTreeMap<_, _> = usual.chain(credential.failures.clone()).collect();
