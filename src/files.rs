@@ -14,6 +14,7 @@ use std::{
 };
 
 use tokio::{
+    sync::{Mutex, watch},
     task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
@@ -40,6 +41,9 @@ const MOST_FILES: usize = 1000;
 
 /// A check that takes longer is on a file system that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The wait of a connection or of an export for a check.
+const BRIEF_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The wait for a check that did not end in time before.
 const SHORT_PATIENCE: Duration = Duration::from_millis(10);
@@ -117,6 +121,63 @@ impl<T: Send + 'static> FileSet<T> {
             }
             _ => Checked::Same,
         }
+    }
+}
+
+/// A value that is read again when its files change.
+pub(crate) struct Renewed<T> {
+    newest: watch::Sender<T>,
+    /// Locked while the files are checked.
+    files: Mutex<Files<T>>,
+    /// The settings that name the files, for the log.
+    settings: String,
+}
+
+/// The files of a value.
+struct Files<T> {
+    set: FileSet<T>,
+    /// Whether the files were read since the start.
+    is_read: bool,
+    /// Whether the file system did not answer at the last check.
+    is_hung: bool,
+}
+
+impl<T: Clone + Send + 'static> Renewed<T> {
+    /// A value that was read from these files. `settings` are the settings that name the files.
+    pub(crate) fn new(value: T, paths: Vec<PathBuf>, settings: String) -> Self {
+        let set = FileSet { patience: BRIEF_PATIENCE, ..FileSet::new(paths) };
+        let files = Mutex::new(Files { set, is_read: false, is_hung: false });
+        Self { newest: watch::Sender::new(value), files, settings }
+    }
+
+    /// The newest value. If the contents of the files have changed since the last call, the value is read with `read`
+    /// first. If the files cannot be used or are being checked, the value stays as it is. May be dropped at any await.
+    pub(crate) async fn latest(&self, read: impl FnOnce() -> Result<T, String> + Send + 'static) -> T {
+        if let Ok(mut files) = self.files.try_lock()
+            && !files.set.is_empty()
+        {
+            let checked = files.set.check(read).await;
+            let settings = &self.settings;
+            let was_hung = std::mem::replace(&mut files.is_hung, matches!(checked, Checked::Hung));
+            match checked {
+                Checked::Same => {}
+                Checked::Changed(fresh) => {
+                    self.newest.send_replace(fresh);
+                    // The first check reads what was read at the start.
+                    if std::mem::replace(&mut files.is_read, true) {
+                        tracing::info!("the renewed files of {settings} are used");
+                    }
+                }
+                Checked::Unusable(reason) => tracing::warn!(
+                    "the renewed files of {settings} cannot be used and those read before stay in use: {reason}"
+                ),
+                Checked::Hung if was_hung => {}
+                Checked::Hung => {
+                    tracing::warn!("the files of {settings} cannot be read: the file system does not answer");
+                }
+            }
+        }
+        self.newest.borrow().clone()
     }
 }
 
@@ -368,5 +429,23 @@ mod tests {
             checked = set.check(|| Err("not called".to_owned())).await;
         }
         assert_eq!(checked, Checked::Changed(()));
+    }
+
+    #[tokio::test]
+    async fn value_on_a_file_system_that_hangs_stays_in_use_and_delays_only_its_first_user() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("key");
+        fs::write(&path, "one").expect("a file");
+        let renewed = Renewed::new("one".to_owned(), vec![path], "the test".to_owned());
+        let (answer, answers) = channel::<String>();
+        let hanging = move || answers.recv().map_err(|error| error.to_string());
+        let begun = std::time::Instant::now();
+        let (first, second) = tokio::join!(renewed.latest(hanging), renewed.latest(|| Err("no".to_owned())));
+        assert_eq!([first, second], ["one", "one"]);
+        assert_eq!(renewed.latest(|| Err("not called".to_owned())).await, "one");
+        assert!(begun.elapsed() < 2 * BRIEF_PATIENCE, "{:?}", begun.elapsed());
+        answer.send("two".to_owned()).expect("the check waits");
+        let read = async { while renewed.latest(|| Err("not called".to_owned())).await != "two" {} };
+        timeout(PATIENCE, read).await.expect("the value is read when the file system answers");
     }
 }

@@ -1,14 +1,8 @@
 //! The server's certificate and the CA certificates of clients: read from their files, checked, and read again when the
 //! files change.
 
-use std::{
-    fs,
-    path::Path,
-    sync::{Arc, Mutex},
-    time::{Duration, SystemTime},
-};
+use std::{fs, path::Path, sync::Arc};
 
-use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking, time::timeout};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -19,7 +13,7 @@ use tokio_rustls::{
     },
 };
 
-use crate::{config::ServerTls, sync::lock, tls};
+use crate::{config::ServerTls, files::Renewed, tls};
 
 /// Checks that the certificate and its key can be served, and that the CA certificates of clients can be used.
 ///
@@ -62,21 +56,11 @@ fn client_verifier(ca: Option<&Path>) -> Result<Arc<dyn ClientCertVerifier>, Str
         .map_err(|error| format!("[http] tls.client.ca: {} cannot be used: {error}", path.display()))
 }
 
-/// The most time that a connection waits for the check of the files: the file system may hang. The check goes on.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// The certificate in use, shared by all clones.
 #[derive(Clone)]
 pub(super) struct Certificate {
-    acceptor: Arc<Mutex<TlsAcceptor>>,
-    /// Locked while the files are checked.
-    checked: Arc<AsyncMutex<Checked>>,
-}
-
-/// The files, and when each was last modified at the last check; absent where the file system does not answer.
-struct Checked {
-    files: ServerTls,
-    written: Vec<Option<SystemTime>>,
+    files: Arc<ServerTls>,
+    acceptor: Arc<Renewed<TlsAcceptor>>,
 }
 
 impl Certificate {
@@ -85,53 +69,24 @@ impl Certificate {
     /// # Errors
     /// The key of the setting and what is wrong with its file.
     pub(super) fn read(files: ServerTls) -> Result<Self, String> {
-        let written = written(&files);
-        let acceptor = acceptor(&files)?;
-        let checked = Arc::new(AsyncMutex::new(Checked { files, written }));
-        Ok(Self { acceptor: Arc::new(Mutex::new(acceptor)), checked })
+        let paths = [&files.certificate, &files.key].into_iter().chain(&files.client_ca).cloned();
+        let acceptor = Renewed::new(acceptor(&files)?, paths.collect(), "[http] tls.*".to_owned());
+        Ok(Self { files: Arc::new(files), acceptor: Arc::new(acceptor) })
     }
 
-    /// The certificate for the next connection. Files that were written since the last call are read again, because
-    /// certificates are renewed while the service runs. At most one blocking thread reads them. A connection that is
-    /// accepted meanwhile gets the certificate that was read before.
+    /// The certificate for the next connection. A connection that is accepted while the files are checked gets the
+    /// certificate that was read before.
     pub(super) async fn latest(&self) -> TlsAcceptor {
-        if let Ok(mut checked) = self.checked.clone().try_lock_owned() {
-            let used = self.acceptor.clone();
-            let check = spawn_blocking(move || {
-                if let Some(acceptor) = checked.renewed() {
-                    *lock(&used) = acceptor;
-                }
-            });
-            if timeout(PATIENCE, check).await.is_err() {
-                tracing::warn!("the files of [http] tls.* cannot be read: the file system does not answer");
-            }
-        }
-        lock(&self.acceptor).clone()
+        let files = self.files.clone();
+        self.acceptor.latest(move || acceptor(&files)).await
     }
-}
-
-impl Checked {
-    /// The new certificate; absent if the files were not written since the last call or cannot be served.
-    fn renewed(&mut self) -> Option<TlsAcceptor> {
-        let written = written(&self.files);
-        if written == self.written {
-            return None;
-        }
-        self.written = written;
-        acceptor(&self.files)
-            .inspect_err(|error| tracing::warn!("{error}; the files read before stay in use"))
-            .ok()
-    }
-}
-
-/// When each file was last modified; absent where the file system does not answer.
-fn written(files: &ServerTls) -> Vec<Option<SystemTime>> {
-    let paths = [&files.certificate, &files.key].into_iter().chain(&files.client_ca);
-    paths.map(|path| fs::metadata(path).and_then(|meta| meta.modified()).ok()).collect()
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
     use tokio_rustls::rustls::pki_types::CertificateDer;
 
     use super::*;
@@ -149,23 +104,20 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn certificate_on_a_file_system_that_hangs_stays_in_use_and_stops_no_worker() {
+    async fn certificate_that_is_replaced_by_a_pipe_stays_in_use_and_stops_no_worker() {
         let folder = tempfile::tempdir().expect("a folder");
         certify(folder.path());
         let files = files(folder.path());
         let certificate = Certificate::read(files.clone()).expect("a certificate");
+        let read = certificate.latest().await;
         // Opening a pipe for reading waits until another process opens it for writing.
         fs::remove_file(&files.certificate).expect("a file");
         let made = std::process::Command::new("mkfifo").arg(&files.certificate).status().expect("mkfifo");
         assert!(made.success());
-        // There is one worker, and one blocking thread waits for the pipe.
-        let begun = std::time::Instant::now();
-        for _ in 0..5 {
-            timeout(2 * PATIENCE, certificate.latest()).await.expect("the certificate read before");
+        for _ in 0..3 {
+            let used = timeout(Duration::from_secs(5), certificate.latest()).await.expect("it does not wait");
+            assert!(Arc::ptr_eq(used.config(), read.config()));
         }
-        assert!(begun.elapsed() < 2 * PATIENCE, "only the first connection waits: {:?}", begun.elapsed());
-        // Lets the thread end.
-        fs::write(&files.certificate, "").expect("a reader");
     }
 
     #[test]

@@ -1,32 +1,15 @@
 //! A transport that is made again when the files of its certificates or of its headers change.
 
-use std::sync::{Arc, Mutex};
-
-use tokio::sync::Mutex as AsyncMutex;
+use std::sync::Arc;
 
 use super::transport::{Signal, Transport};
-use crate::{
-    config::Target,
-    files::{Checked, FileSet},
-    sync::lock,
-};
+use crate::{config::Target, files::Renewed};
 
 /// A transport that follows its files.
 pub(in crate::export) struct RenewedTransport {
     target: Target,
     signal: Signal,
-    current: Mutex<Arc<Transport>>,
-    /// Locked while the files are checked.
-    files: AsyncMutex<Files>,
-}
-
-/// The files of a transport.
-struct Files {
-    set: FileSet<Transport>,
-    /// Whether the files were checked since the start.
-    is_checked: bool,
-    /// Whether the file system did not answer at the last check.
-    is_hung: bool,
+    transport: Renewed<Arc<Transport>>,
 }
 
 impl RenewedTransport {
@@ -35,43 +18,17 @@ impl RenewedTransport {
     /// # Errors
     /// The setting that cannot be used, and why.
     pub(in crate::export) fn new(target: &Target, signal: Signal) -> Result<Self, String> {
-        let current = Mutex::new(Arc::new(Transport::new(target, signal)?));
-        let set = FileSet::new(target.paths());
-        let files = AsyncMutex::new(Files { set, is_checked: false, is_hung: false });
-        Ok(Self { target: target.clone(), signal, current, files })
+        let transport = Arc::new(Transport::new(target, signal)?);
+        let settings = format!("[otlp] for {}", signal.as_str());
+        let transport = Renewed::new(transport, target.paths(), settings);
+        Ok(Self { target: target.clone(), signal, transport })
     }
 
     /// The transport for the next export. Files whose contents have changed since the last call are read again first. If
     /// they cannot be used, the transport stays as it is.
     pub(in crate::export) async fn latest(&self) -> Arc<Transport> {
-        if let Ok(mut files) = self.files.try_lock()
-            && !files.set.is_empty()
-        {
-            let (target, signal) = (self.target.clone(), self.signal);
-            let checked = files.set.check(move || Transport::new(&target.reread()?, signal)).await;
-            let was_hung = std::mem::replace(&mut files.is_hung, matches!(checked, Checked::Hung));
-            match checked {
-                Checked::Same => {}
-                Checked::Changed(fresh) => {
-                    *lock(&self.current) = Arc::new(fresh);
-                    // The first check reads what was read at the start.
-                    if std::mem::replace(&mut files.is_checked, true) {
-                        tracing::info!(
-                            "the renewed files of [otlp] are used for the export of {}",
-                            self.signal.as_str()
-                        );
-                    }
-                }
-                Checked::Unusable(reason) => tracing::warn!(
-                    "the renewed files of [otlp] cannot be used and those read before stay in use: {reason}"
-                ),
-                Checked::Hung if was_hung => {}
-                Checked::Hung => {
-                    tracing::warn!("the files of [otlp] cannot be read: the file system does not answer");
-                }
-            }
-        }
-        lock(&self.current).clone()
+        let (target, signal) = (self.target.clone(), self.signal);
+        self.transport.latest(move || Transport::new(&target.reread()?, signal).map(Arc::new)).await
     }
 }
 
