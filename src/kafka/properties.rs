@@ -26,8 +26,8 @@ impl fmt::Display for PropertyError {
 pub(in crate::kafka) struct PropertyReader<'a> {
     properties: &'a Properties,
     errors: Vec<PropertyError>,
-    /// The texts of files: `ssl.ca` for `ssl.ca.location`, and the text.
-    texts: Vec<(String, Vec<u8>)>,
+    /// The texts of files: the property that names the file, the property for its text, and the text.
+    texts: Vec<(String, String, Vec<u8>)>,
 }
 
 impl<'a> PropertyReader<'a> {
@@ -87,7 +87,12 @@ impl<'a> PropertyReader<'a> {
 
     /// Notes the text of the file or the folder that `KEY.location` names.
     pub(in crate::kafka) fn note_text(&mut self, key: &str, text: Vec<u8>) {
-        self.texts.push((key.to_owned(), text));
+        self.note_file(&format!("{key}.location"), &format!("{key}.pem"), text);
+    }
+
+    /// Notes the text of the file that the property `path` names, and the property that holds the text in its place.
+    pub(in crate::kafka) fn note_file(&mut self, path: &str, pem: &str, text: Vec<u8>) {
+        self.texts.push((path.to_owned(), pem.to_owned(), text));
     }
 
     /// The properties with the texts that were read in place of the names of their files: `ssl.ca.pem` in place of
@@ -95,10 +100,10 @@ impl<'a> PropertyReader<'a> {
     /// that a property cannot hold are in comments between the certificates, and are replaced.
     pub(in crate::kafka) fn in_memory(&self) -> Properties {
         let mut properties = self.properties.clone();
-        for (key, text) in &self.texts {
-            if let Some(Property { place, .. }) = properties.0.remove(&format!("{key}.location")) {
+        for (path, pem, text) in &self.texts {
+            if let Some(Property { place, .. }) = properties.0.remove(path) {
                 let value = String::from_utf8_lossy(text).replace('\0', "");
-                properties.0.insert(format!("{key}.pem"), Property { value, place });
+                properties.0.insert(pem.clone(), Property { value, place });
             }
         }
         properties

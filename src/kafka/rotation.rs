@@ -15,7 +15,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CredentialKind, Error, Fault, PropertyError, native,
+    CredentialKind, Error, Fault, PropertyError,
+    credentials::ASSERTION_FILES,
+    native,
     wire::{self, Client, Cluster},
 };
 use crate::{
@@ -231,8 +233,8 @@ fn kind(key: &str) -> CredentialKind {
 /// The properties of a cluster whose values are in files, each with its file or folder.
 fn files(cluster: &config::Cluster) -> impl Iterator<Item = (&str, PathBuf)> {
     cluster.kafka.0.iter().filter_map(|(key, Property { value, .. })| {
-        let is_path = key.ends_with(".location") && !["", "probe"].contains(&value.as_str());
-        let named = is_path.then_some(Path::new(value));
+        let is_path = key.ends_with(".location") || ASSERTION_FILES.contains(&key.as_str());
+        let named = (is_path && !["", "probe"].contains(&value.as_str())).then_some(Path::new(value));
         Some((key.as_str(), cluster.kafka_secrets.get(key).or(named)?.to_owned()))
     })
 }

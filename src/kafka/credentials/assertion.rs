@@ -54,6 +54,9 @@ const CLAIMS: [(&str, &str); 3] = [
     ("sasl.oauthbearer.assertion.claim.sub", "sub"),
 ];
 
+/// The properties that name a file which is read together with the properties.
+pub(in crate::kafka) const FILES: [&str; 2] = [KEY_FILE, TEMPLATE];
+
 /// Every property of an assertion.
 pub(super) const KEYS: [&str; 12] = [
     FILE,
@@ -235,7 +238,7 @@ fn signing_key(reader: &mut PropertyReader<'_>, algorithm: Algorithm) -> Option<
             return None;
         }
         (Some(pem), None) => (KEY_PEM, pem.as_bytes().to_vec()),
-        (None, Some(path)) => (KEY_FILE, file(reader, KEY_FILE, path)?),
+        (None, Some(path)) => (KEY_FILE, file(reader, KEY_FILE, KEY_PEM, path)?),
         (None, None) => {
             reader.error(KEY_FILE, format!("is missing: name the private key, or an assertion in {FILE}"));
             return None;
@@ -267,7 +270,8 @@ fn signing_key(reader: &mut PropertyReader<'_>, algorithm: Algorithm) -> Option<
 /// no template, or if it cannot be used, which is left as an error with the reader.
 fn template(reader: &mut PropertyReader<'_>) -> Option<(Map<String, Value>, Map<String, Value>)> {
     let path = reader.get(TEMPLATE)?;
-    let bytes = file(reader, TEMPLATE, path)?;
+    // No property holds the text of a template, so the text takes the place of the path.
+    let bytes = file(reader, TEMPLATE, TEMPLATE, path)?;
     let mut template: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let mut part = |name: &str| match template.get_mut(name).map(Value::take) {
         Some(Value::Object(part)) => Some(part),
@@ -280,9 +284,13 @@ fn template(reader: &mut PropertyReader<'_>) -> Option<(Map<String, Value>, Map<
     parts
 }
 
-/// The content of a file, which is an error of its property if the file cannot be read.
-fn file(reader: &mut PropertyReader<'_>, key: &str, path: &str) -> Option<Vec<u8>> {
-    fs::read(path).inspect_err(|error| reader.error(key, format!("cannot read {path}: {error}"))).ok()
+/// The content of a file, which is noted for the property `pem`. A file that cannot be read is an error of the property
+/// `key`.
+fn file(reader: &mut PropertyReader<'_>, key: &str, pem: &str, path: &str) -> Option<Vec<u8>> {
+    let read = fs::read(path);
+    let bytes = read.inspect_err(|error| reader.error(key, format!("cannot read {path}: {error}"))).ok()?;
+    reader.note_file(key, pem, bytes.clone());
+    Some(bytes)
 }
 
 /// The value of a property with known values; the first of them if the property is not set or is wrong, which is an error.
@@ -309,7 +317,7 @@ fn seconds(reader: &mut PropertyReader<'_>, key: &str, lowest: u32, default: u32
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use tokio_rustls::rustls::{crypto::ring::default_provider, pki_types::alg_id};
 
     use super::*;
@@ -337,7 +345,7 @@ mod tests {
     }
 
     /// A part of an assertion as JSON.
-    fn part(assertion: &str, number: usize) -> Value {
+    pub(in super::super) fn part(assertion: &str, number: usize) -> Value {
         let part = assertion.split('.').nth(number).expect("three parts");
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64");
         serde_json::from_slice(&bytes).expect("JSON")
@@ -375,15 +383,19 @@ mod tests {
         let claims = part(&first, 1);
         assert_eq!((&claims["exp"], &claims["nbf"]), (&1009.into(), &1000.into()));
         assert_ne!(claims["jti"], part(&second, 1)["jti"], "each assertion has an id of its own");
-        let (text, signature) = first.rsplit_once('.').expect("three parts");
+        assert!(is_signed_by(&first, &pair));
+    }
+
+    /// Whether an assertion has the signature of a key on P-256.
+    pub(in super::super) fn is_signed_by(assertion: &str, pair: &rcgen::KeyPair) -> bool {
+        let (text, signature) = assertion.rsplit_once('.').expect("three parts");
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64");
         assert_eq!(signature.len(), 64);
         let verifiers = default_provider().signature_verification_algorithms.all;
-        let verified = verifiers.iter().any(|verifier| {
+        verifiers.iter().any(|verifier| {
             verifier.signature_alg_id() == alg_id::ECDSA_SHA256
                 && verifier.verify_signature(pair.public_key_raw(), text.as_bytes(), &der(&signature)).is_ok()
-        });
-        assert!(verified);
+        })
     }
 
     /// The ASN.1 of a signature with r and s.

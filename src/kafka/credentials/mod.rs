@@ -24,10 +24,13 @@ mod renewal;
 mod secret;
 mod settings;
 mod source;
+#[cfg(test)]
+mod tests;
 mod token;
 mod token_endpoint;
 mod token_file;
 
+pub(super) use assertion::FILES as ASSERTION_FILES;
 pub(super) use file_records::FileRecords;
 #[cfg(feature = "gssapi")]
 pub use kerberos::CACHE as TICKET_CACHE;
