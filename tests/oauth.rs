@@ -19,6 +19,8 @@ use support::{
 mod grants;
 #[path = "oauth/provider.rs"]
 mod provider;
+#[path = "oauth/rotation.rs"]
+mod rotation;
 #[path = "oauth/service.rs"]
 mod service;
 #[path = "oauth/session.rs"]

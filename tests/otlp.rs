@@ -709,6 +709,48 @@ async fn tls_without_trust_on_both_sides_pushes_nothing() {
 }
 
 #[tokio::test]
+async fn renewed_certificate_and_ca_are_used_for_the_next_export() {
+    let collector = Collector::default();
+    let (address, folder) = guarded(&collector).await;
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let renew = |file: &str, name: &str| {
+        std::fs::copy(folder.path().join(file), folder.path().join(name)).expect("a copy");
+    };
+    let (used_certificate, used_key, used_ca) = ("used.pem", "used.key", "used-ca.pem");
+    renew("client.pem", used_certificate);
+    renew("client.key", used_key);
+    renew("ca.pem", used_ca);
+    let url = format!("https://localhost:{}", address.port());
+    let files = [used_ca, used_certificate, used_key].map(file);
+    let settings = settings(&[
+        ("endpoint", url.as_str()),
+        ("protocol", "grpc"),
+        ("timeout", "2s"),
+        ("tls.ca", files[0].as_str()),
+        ("tls.certificate", files[1].as_str()),
+        ("tls.key", files[2].as_str()),
+    ]);
+    let mut exporter = exporter(&settings, Script(Arc::new(Mutex::new(vec![(1, 1.0)]))).source());
+    let mut works = async || {
+        let result = exporter.export(Instant::now() + Duration::from_secs(3)).await;
+        assert_eq!(collector.take().len(), usize::from(result.is_ok()), "{result:?}");
+        result.is_ok()
+    };
+    assert!(works().await);
+    renew("other.key", used_key);
+    assert!(works().await, "a key that does not fit the certificate is not used");
+    renew("other.pem", used_certificate);
+    assert!(!works().await, "the collector refuses the renewed certificate");
+    renew("client.key", used_key);
+    renew("client.pem", used_certificate);
+    assert!(works().await, "the first certificate is back");
+    renew("other-ca.pem", used_ca);
+    assert!(!works().await, "the collector is not trusted by the renewed CA");
+    renew("ca.pem", used_ca);
+    assert!(works().await, "the first CA is back");
+}
+
+#[tokio::test]
 async fn connection_that_is_reset_is_tried_again() {
     for protocol in ["http/protobuf", "grpc"] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");

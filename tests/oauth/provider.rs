@@ -24,7 +24,7 @@ use crate::{
 };
 
 const SECRET: &str = "s3cret-of-the-client";
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What an identity provider of the tests answers.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ fn respond(stream: &mut TcpStream, status: &str, clock: i64, body: &str) {
 }
 
 /// The properties of a client of this token endpoint.
-fn client(url: &str, scope: &str) -> Vec<String> {
+pub(crate) fn client(url: &str, scope: &str) -> Vec<String> {
     vec![
         "security.protocol=SASL_PLAINTEXT".to_owned(),
         "sasl.mechanism=OAUTHBEARER".to_owned(),
@@ -186,9 +186,13 @@ fn usable_token_of_an_identity_provider_with_a_wrong_clock_is_used() {
     }
 }
 
-/// A service that sends heartbeats.
 fn start(kafka: &SaslKafka, url: &str) -> Service {
-    let (servers, properties) = (kafka.bootstrap(), client(url, AUDIENCE).join("\n"));
+    start_with(kafka, &client(url, AUDIENCE))
+}
+
+/// A service that sends heartbeats.
+pub(crate) fn start_with(kafka: &SaslKafka, properties: &[String]) -> Service {
+    let (servers, properties) = (kafka.bootstrap(), properties.join("\n"));
     Service::start(&format!(
         "[kafka]\nname = k\nbootstrap.servers = {servers}\n{properties}\n\
          [heartbeat]\ninterval = 200ms\ndeadline = 5s\n[connectivity]\ninterval = 1s\n[metadata]\ninterval = 1s\n"
@@ -215,14 +219,14 @@ fn renewals(service: &Service, result: &str) -> f64 {
 
 /// Waits until heartbeats have been good for as long as their deadline. Returns the number of bad ones at the start, which a
 /// busy machine may delay.
-fn steady(service: &Service) -> u64 {
+pub(crate) fn steady(service: &Service) -> u64 {
     judged(service, "ok");
     let good = service.totals("k").of("ok");
     service.wait("k", "good heartbeats", PATIENCE.as_secs(), |totals| totals.of("ok") >= good + 30).bad_events
 }
 
 /// Asserts that no broker was held responsible for anything, and no heartbeat was bad since the start.
-fn assert_kafka_is_not_blamed(service: &Service, bad_at_start: u64) {
+pub(crate) fn assert_kafka_is_not_blamed(service: &Service, bad_at_start: u64) {
     let failures = service.sum("heartbeat_broker_check_failures_total", &[]);
     assert!(failures.abs() < 0.5, "{failures} failed checks: {}", service.log());
     assert_eq!(service.totals("k").bad_events, bad_at_start, "{:?}: {}", service.totals("k"), service.log());
