@@ -1,6 +1,6 @@
 //! Finds the fault of an error of a socket, of TLS or of a broker.
 
-use std::io;
+use std::{error, io, iter};
 
 use kafka_protocol::error::ResponseError;
 use tokio_rustls::rustls;
@@ -32,6 +32,14 @@ impl Fault {
             io::ErrorKind::InvalidData => Fault::Protocol,
             _ => Fault::Other,
         }
+    }
+
+    /// [`Fault::Descriptors`] if an error or one of its causes says that this process has no file descriptor left, otherwise
+    /// this fault.
+    pub(in crate::kafka) fn or_descriptors(self, error: &(dyn error::Error + 'static)) -> Self {
+        let mut causes = iter::successors(Some(error), |cause| (*cause).source());
+        let is_io = |cause: &io::Error| Self::from_io(cause) == Self::Descriptors;
+        if causes.any(|cause| cause.downcast_ref().is_some_and(is_io)) { Self::Descriptors } else { self }
     }
 
     /// The fault of a TLS error.
@@ -108,5 +116,21 @@ impl Fault {
             ResponseError::CorruptMessage => Fault::Protocol,
             _ => Fault::Other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::Error;
+
+    #[test]
+    fn lack_of_descriptors_is_found_among_the_causes_of_an_error() {
+        let of = |code| {
+            let cause = Error::new(Fault::Other, "no file").because(io::Error::from_raw_os_error(code));
+            Fault::TokenFile.or_descriptors(&Error::new(Fault::Other, "no token").because(cause))
+        };
+        assert_eq!((of(libc::EMFILE), of(libc::ENFILE)), (Fault::Descriptors, Fault::Descriptors));
+        assert_eq!(of(libc::ENOENT), Fault::TokenFile);
     }
 }

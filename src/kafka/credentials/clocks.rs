@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use reqwest::header::{self, HeaderMap};
+
 use crate::text;
 
 /// Clocks that differ by no more than this agree. Brokers accept tokens with a deviation of this size.
@@ -30,10 +32,21 @@ impl ClockDifference {
         }
     }
 
+    /// The difference by the time of day in an answer, which its server writes in whole seconds (RFC 9110, section 6.6.1).
+    /// `None` if the answer does not say it.
+    pub(super) fn of_answer(headers: &HeaderMap, sent: SystemTime, received: SystemTime) -> Option<Self> {
+        let date = httpdate::parse_http_date(headers.get(header::DATE)?.to_str().ok()?).ok()?;
+        Some(Self::of(date, sent, received))
+    }
+
     /// Whether the clocks differ by more than the tolerance of one minute.
     pub(super) fn is_large(self) -> bool {
+        self.is_larger_than(TOLERANCE)
+    }
+
+    pub(super) fn is_larger_than(self, limit: Duration) -> bool {
         let (Self::Ahead(time) | Self::Behind(time)) = self;
-        time > TOLERANCE
+        time > limit
     }
 
     /// The identity provider's clock minus our clock, in seconds.

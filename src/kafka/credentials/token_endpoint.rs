@@ -1,10 +1,6 @@
 //! Requests to the token endpoint of an identity provider (RFC 6749).
 
-use std::{
-    error::Error as _,
-    io, iter,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header};
 use serde_json::Value;
@@ -75,7 +71,7 @@ impl TokenEndpoint {
         let response = request.send().await.map_err(|error| self.no_answer(error))?;
         let received = SystemTime::now();
         let status = response.status();
-        let clocks = date(&response).map(|date| ClockDifference::of(date, sent, received));
+        let clocks = ClockDifference::of_answer(response.headers(), sent, received);
         let body = self.body(response).await?;
         record.answered(begun.elapsed(), clocks);
         // RFC 6749, sections 5.1 and 5.2. A field of another type is absent.
@@ -99,7 +95,7 @@ impl TokenEndpoint {
     /// The request for a token, with what proves who asks.
     ///
     /// # Errors
-    /// The fault of an assertion that there is not.
+    /// There is no assertion, with the fault for the reason.
     async fn request(&self) -> Result<RequestBuilder, Error> {
         let TokenRequest { endpoint, scope, proof } = &*self.request;
         let post = |form: &[(&str, &str)]| {
@@ -148,7 +144,10 @@ impl TokenEndpoint {
             Proof::Assertion { assertion, .. } => Some(assertion),
             Proof::Secret { .. } | Proof::Machine => None,
         };
-        let wrong_clock = clocks.filter(|clocks| assertion.is_some_and(|one| !one.is_valid_at(*clocks)));
+        // A server that fails has not looked at the assertion.
+        let looked = status.is_client_error();
+        let wrong_clock =
+            clocks.filter(|clocks| looked && assertion.is_some_and(|one| !one.is_valid_at(*clocks)));
         let fault = match text("error") {
             _ if wrong_clock.is_some() => Fault::Clock,
             // RFC 7523, section 3.1.
@@ -170,10 +169,7 @@ impl TokenEndpoint {
     /// The error of a request without a whole answer.
     fn no_answer(&self, error: reqwest::Error) -> Error {
         let error = error.without_url();
-        let mut causes = iter::successors(error.source(), |cause| (*cause).source());
-        let io = causes.find_map(|cause| cause.downcast_ref::<io::Error>()).map(Fault::from_io);
-        let fault = io.filter(|fault| *fault == Fault::Descriptors).unwrap_or(Fault::TokenEndpoint);
-        self.failed(fault).because(error)
+        self.failed(Fault::TokenEndpoint.or_descriptors(&error)).because(error)
     }
 
     /// An error that names the identity provider by its host.
@@ -181,12 +177,6 @@ impl TokenEndpoint {
         let host = self.request.endpoint.host_str().unwrap_or_default();
         Error::new(fault, format!("no token from {host}")).at(Stage::Sasl)
     }
-}
-
-/// The time of day at which the identity provider answered, by its own clock and in whole seconds (RFC 9110, section
-/// 6.6.1). `None` if it does not say it.
-fn date(response: &Response) -> Option<SystemTime> {
-    httpdate::parse_http_date(response.headers().get(header::DATE)?.to_str().ok()?).ok()
 }
 
 /// Pairs as a form sends them.

@@ -36,7 +36,8 @@ impl TokenFile {
     ///
     /// # Errors
     /// [`Fault::TokenFile`] if the file cannot be read, or holds no token that can be used. [`Fault::Clock`] if the token
-    /// cannot be used because the clock of this machine differs from the clock of its issuer.
+    /// cannot be used because the clock of this machine differs from the clock of its issuer. [`Fault::Descriptors`] if this
+    /// process has no file descriptor left.
     pub(super) async fn read(&self) -> Result<Token, Error> {
         let mut reading = self.reading.lock().await;
         let path = self.path.clone();
@@ -46,7 +47,8 @@ impl TokenFile {
         };
         *reading = None;
         let text = ended.map_err(|error| self.failed().because(error))?;
-        let text = text.map_err(|error| self.failed().because(error))?;
+        let text =
+            text.map_err(|error| self.no_token(Fault::TokenFile.or_descriptors(&error)).because(error))?;
         Token::read(&text, &Receipt::at(SystemTime::now())).map_err(|why| {
             let fault = if why.is_clock { Fault::Clock } else { Fault::TokenFile };
             self.no_token(fault).because(why.words)

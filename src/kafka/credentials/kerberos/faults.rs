@@ -3,7 +3,9 @@
 use crate::kafka::Fault;
 
 /// Error codes of `krb5.h` and of the operating system, each with its fault.
-const FAULTS: [(i32, Fault); 20] = [
+const FAULTS: [(i32, Fault); 22] = [
+    (libc::EMFILE, Fault::Descriptors),
+    (libc::ENFILE, Fault::Descriptors),
     (libc::ENOENT, Fault::Keytab),
     (libc::EACCES, Fault::Keytab),
     (-1_765_328_203, Fault::Keytab),           // KRB5_KT_NOTFOUND

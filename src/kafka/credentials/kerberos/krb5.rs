@@ -7,7 +7,7 @@ use std::{
     mem::MaybeUninit,
     path::Path,
     ptr,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use super::faults::fault;
@@ -15,6 +15,9 @@ use crate::{kafka::Fault, text::plain};
 
 /// The name of the cache of tickets of this process. It is in memory, and no other process sees it.
 pub const CACHE: &CStr = c"MEMORY:kafka-heartbeat";
+
+/// The name of the cache that a new ticket is stored in before it replaces the content of [`CACHE`].
+const NEXT: &CStr = c"MEMORY:kafka-heartbeat-next";
 
 /// `krb5_creds` of `krb5.h`: a ticket with its times and keys.
 #[repr(C)]
@@ -70,25 +73,31 @@ unsafe extern "C" {
     fn krb5_cc_resolve(context: *mut c_void, name: *const c_char, cache: *mut *mut c_void) -> i32;
     fn krb5_cc_initialize(context: *mut c_void, cache: *mut c_void, principal: *mut c_void) -> i32;
     fn krb5_cc_store_cred(context: *mut c_void, cache: *mut c_void, creds: *mut Creds) -> i32;
+    fn krb5_cc_move(context: *mut c_void, from: *mut c_void, to: *mut c_void) -> i32;
     fn krb5_cc_close(context: *mut c_void, cache: *mut c_void) -> c_int;
 }
 
-/// Requests a ticket, and puts it into the cache of this process in place of all others. Returns the time for which the
-/// ticket can be used. Blocks while the KDC does not answer, for up to a minute.
+/// Requests a ticket, and puts it into the cache of this process in place of all others. Returns the lifetime of the ticket,
+/// which needs no clock of this machine. Blocks while the KDC does not answer, for up to a minute.
 ///
 /// # Errors
-/// [`Fault::Keytab`], [`Fault::Principal`], [`Fault::Clock`] or [`Fault::Kdc`], with the words of the library.
+/// [`Fault::Keytab`], [`Fault::Principal`], [`Fault::Clock`], [`Fault::Descriptors`] or [`Fault::Kdc`], with the words of
+/// the library.
 pub(super) fn obtain(principal: &str, keytab: &Path) -> Result<Duration, (Fault, String)> {
     let failed = |fault, words: &dyn Display| {
         let (principal, keytab) = (plain(principal), keytab.display());
         (fault, format!("no ticket for {principal} with the keytab {keytab}: {words}"))
     };
     // The library does not say whether a file is missing or may not be read.
-    File::open(keytab).map_err(|error| failed(Fault::Keytab, &error))?;
+    File::open(keytab).map_err(|error| failed(Fault::Keytab.or_descriptors(&error), &error))?;
     let text = |text: String| CString::new(text).map_err(|error| failed(Fault::Keytab, &error));
     let name = text(principal.to_owned())?;
     let file = text(format!("FILE:{}", keytab.display()))?;
-    request(&name, &file).map_err(|(code, words)| failed(fault(code), &words))
+    let lifetime = request(&name, &file).map_err(|(code, words)| failed(fault(code), &words))?;
+    if lifetime.is_zero() {
+        return Err(failed(Fault::Kdc, &"the ticket ends when it begins"));
+    }
+    Ok(lifetime)
 }
 
 /// The code of the library's error, and its words.
@@ -117,22 +126,40 @@ fn request(name: &CStr, keytab: &CStr) -> Result<Duration, Failure> {
     context.check(code)?;
     let stored = store(&context, &principal, creds.as_mut_ptr());
     // SAFETY: the library has filled the structure.
-    let end = unsafe { creds.assume_init_ref() }.endtime;
+    let lifetime = unsafe { creds.assume_init_ref() }.lifetime();
     unsafe { krb5_free_cred_contents(context.0, creds.as_mut_ptr()) };
-    stored?;
-    // Seconds since 1970 as an unsigned number of 32 bits.
-    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(end.cast_unsigned()));
-    Ok(end.duration_since(SystemTime::now()).unwrap_or_default())
+    stored.map(|()| lifetime)
 }
 
-/// Replaces the content of the cache of this process by one ticket.
+impl Creds {
+    /// The time from the begin of the ticket to its end, both by the clock of the KDC. Zero for a ticket that ends before it
+    /// begins.
+    fn lifetime(&self) -> Duration {
+        // A ticket that begins when it is issued may have no other begin (RFC 4120, section 5.3).
+        let begin = if self.starttime == 0 { self.authtime } else { self.starttime };
+        // Seconds since 1970 as an unsigned number of 32 bits.
+        let seconds = self.endtime.cast_unsigned().saturating_sub(begin.cast_unsigned());
+        Duration::from_secs(u64::from(seconds))
+    }
+}
+
+/// Replaces the content of the cache of this process by one ticket. The library does that in one step, so that a login at the
+/// same moment finds a ticket.
 #[expect(unsafe_code, reason = "the library of MIT Kerberos has an interface for C alone")]
 fn store(context: &Context, principal: &Handle<'_>, creds: *mut Creds) -> Result<(), Failure> {
-    let mut cache = Handle { context, pointer: ptr::null_mut(), free: close_cache };
+    let [mut cache, mut next] =
+        [(); 2].map(|()| Handle { context, pointer: ptr::null_mut(), free: close_cache });
     // SAFETY: as in `request`. A cache in memory outlives its handle.
     context.check(unsafe { krb5_cc_resolve(context.0, CACHE.as_ptr(), &mut cache.pointer) })?;
-    context.check(unsafe { krb5_cc_initialize(context.0, cache.pointer, principal.pointer) })?;
-    context.check(unsafe { krb5_cc_store_cred(context.0, cache.pointer, creds) })
+    context.check(unsafe { krb5_cc_resolve(context.0, NEXT.as_ptr(), &mut next.pointer) })?;
+    context.check(unsafe { krb5_cc_initialize(context.0, next.pointer, principal.pointer) })?;
+    context.check(unsafe { krb5_cc_store_cred(context.0, next.pointer, creds) })?;
+    // SAFETY: the library frees the cache that is moved if it succeeds, and only then.
+    let code = unsafe { krb5_cc_move(context.0, next.pointer, cache.pointer) };
+    if code == 0 {
+        next.pointer = ptr::null_mut();
+    }
+    context.check(code)
 }
 
 /// A context of the library, for one thread.
@@ -202,4 +229,23 @@ unsafe extern "C" fn close_keytab(context: *mut c_void, keytab: *mut c_void) {
 unsafe extern "C" fn close_cache(context: *mut c_void, cache: *mut c_void) {
     // SAFETY: the caller's.
     unsafe { krb5_cc_close(context, cache) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetime_of_a_ticket_is_that_of_the_kdc_whatever_the_clock_of_this_machine_says() {
+        let lifetime = |authtime, starttime, endtime| {
+            // SAFETY: a structure of numbers and pointers, for which zero is a value.
+            #[expect(unsafe_code, reason = "the structure is one of C")]
+            let creds = unsafe { MaybeUninit::<Creds>::zeroed().assume_init() };
+            Creds { authtime, starttime, endtime, ..creds }.lifetime()
+        };
+        assert_eq!(lifetime(1000, 0, 4600), Duration::from_secs(3600));
+        assert_eq!(lifetime(1000, 1600, 4600), Duration::from_secs(3000));
+        assert_eq!(lifetime(1000, 0, 1000), Duration::ZERO);
+        assert_eq!(lifetime(i32::MAX, 0, i32::MIN), Duration::from_secs(1), "2038 is no end");
+    }
 }

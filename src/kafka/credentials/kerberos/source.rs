@@ -79,7 +79,8 @@ impl TicketSource {
             if source.principal == settings.principal && source.keytab == settings.keytab {
                 return Some(source);
             }
-            let message = "another cluster of this process has another principal or keytab: run a process for each principal";
+            let message = "this process uses another principal or keytab, and all its clusters share one: run a process for \
+                           each principal, and restart the process after a change";
             reader.error("sasl.kerberos.principal", message);
             return None;
         }
