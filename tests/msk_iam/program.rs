@@ -163,7 +163,11 @@ fn instance_hands_out_credentials_by_imds_version_2() {
 }
 
 #[test]
-fn profile_with_a_process_signs_in_in_its_own_region() {
+fn profile_with_a_process_signs_in_in_its_own_region_whatever_key_the_environment_has() {
+    let of_another_account = [
+        ("AWS_ACCESS_KEY_ID", "AKIAHEARTBEAT0000009"),
+        ("AWS_SECRET_ACCESS_KEY", "of/another/account/KEY0009"),
+    ];
     // A program may write an empty session token where there is none.
     for key in [AccessKey::temporary(), AccessKey::permanent()] {
         let folder = tempfile::tempdir().expect("a folder");
@@ -176,6 +180,7 @@ fn profile_with_a_process_signs_in_in_its_own_region() {
             format!("[profile kafka]\nregion = {REGION}\ncredential_process = cat {}\n", output.display());
         fs::write(&config, profile).expect("a file");
         let mut environment = with(&[("AWS_CONFIG_FILE", &config.display().to_string())]);
+        environment.extend(of_another_account.map(|(name, value)| (name, value.to_owned())));
         environment.retain(|(name, _)| *name != "AWS_REGION");
         signs_in(&environment, &["aws.profile=kafka"], &key);
     }
@@ -243,7 +248,8 @@ fn credentials_that_are_not_given_are_a_fault_of_ours_with_the_reason() {
     let stale = Server::start(|_| {
         (403, refusal_as_xml("ExpiredToken", "The security token included in the request is expired"))
     });
-    let huge = Server::start(|_| (200, "x".repeat(300 * 1024)));
+    let padding = " ".repeat(300 * 1024);
+    let huge = Server::start(move |_| (200, key_as_json(&AccessKey::temporary(), HOUR) + &padding));
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = silent.local_addr().expect("an address");
     let of_silence = with(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &format!("http://{address}/"))]);
@@ -266,7 +272,7 @@ fn credentials_that_are_not_given_are_a_fault_of_ours_with_the_reason() {
         ),
         (of_sts(&stale), &[&role], &["ExpiredToken"]),
         (of_container(&broken), &[], &["500"]),
-        (of_container(&huge), &[], &["no credentials of AWS"]),
+        (of_container(&huge), &[], &["the answer is longer than 256 KiB"]),
         (of_silence, &[], &[]),
         (of_container(&quoting), &[], &["no credentials of AWS"]),
         (of_container(&expired), &[], &["the access key ASIAHEARTBEAT0000002 have expired"]),
@@ -277,6 +283,42 @@ fn credentials_that_are_not_given_are_a_fault_of_ours_with_the_reason() {
         reasons.iter().for_each(|reason| assert!(words.contains(reason), "{reason}: {words}"));
         assert_no_secret(&words, &[AccessKey::permanent(), AccessKey::temporary()]);
     }
+}
+
+#[test]
+fn credentials_that_are_refused_while_the_clock_is_wrong_are_a_fault_of_the_clock() {
+    let role = format!("aws.role.arn={ROLE}");
+    for (clock, side) in [(600, "ahead of"), (-600, "behind")] {
+        let words = "Signature not yet current, or expired";
+        let sts = Server::start_with_clock(clock, |_| (403, refusal_as_xml("SignatureDoesNotMatch", words)));
+        let mut environment = AccessKey::permanent().environment(REGION);
+        environment.push(("AWS_ENDPOINT_URL_STS", sts.url()));
+        let Some(words) = fails(&environment, &[&role]) else { return };
+        assert!(words.contains("stage sasl failed: clock"), "{words}");
+        let difference = format!("{side} the clock of this machine");
+        assert!(words.contains(&difference), "{difference}: {words}");
+        assert_no_secret(&words, &[AccessKey::permanent()]);
+    }
+}
+
+#[test]
+fn program_of_a_profile_that_hangs_is_started_once() {
+    let Some(broker) = broker() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, started) = (folder.path().join("config"), folder.path().join("started"));
+    // The program ends by itself after the test.
+    let program = format!("echo started >> {} && exec sleep 50", started.display());
+    fs::write(&config, format!("[profile kafka]\ncredential_process = {program}\n")).expect("a file");
+    let environment = with(&[("AWS_CONFIG_FILE", &config.display().to_string())]);
+    let mut properties = properties(broker, IamListener::Plaintext);
+    properties.push("aws.profile=kafka".to_owned());
+    let service = service(&environment, &properties);
+    wait_for("two renewals that fail", PATIENCE, || {
+        let labels = ["kind=\"token\"", "result=\"aws_credentials\""];
+        (service.sum("heartbeat_credential_renewals_total", &labels) > 1.5).then_some(())
+    });
+    let starts = fs::read_to_string(&started).expect("the program has started");
+    assert_eq!(starts.lines().count(), 1, "{}", service.log());
 }
 
 #[test]

@@ -35,6 +35,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server that answers each request by this function.
     pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + 'static) -> Self {
+        Self::start_with_clock(0, answer)
+    }
+
+    /// The same with a clock that differs from ours by this many seconds.
+    pub(crate) fn start_with_clock(clock: i64, answer: impl Fn(&Request) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let (requests, ended) = (Arc::<Mutex<Vec<Request>>>::default(), Arc::<AtomicBool>::default());
@@ -47,7 +52,7 @@ impl Server {
                 // A client that goes away is no failure of the test.
                 let Some((stream, request)) = stream.ok().and_then(read) else { continue };
                 seen.lock().expect("no panic").push(request.clone());
-                write(stream, answer(&request));
+                write(stream, clock, answer(&request));
             }
         });
         Self { address, requests, ended }
@@ -92,10 +97,13 @@ fn read(stream: TcpStream) -> Option<(TcpStream, Request)> {
     Some((reader.into_inner(), Request { line, rest }))
 }
 
-fn write(mut stream: TcpStream, (status, body): Answer) {
+fn write(mut stream: TcpStream, clock: i64, (status, body): Answer) {
+    let shift = Duration::from_secs(clock.unsigned_abs());
+    let now = SystemTime::now();
+    let date = httpdate::fmt_http_date(if clock < 0 { now - shift } else { now + shift });
     // An instance gives the lifetime of its session tokens in seconds. Other endpoints have no such header.
     let head = format!(
-        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\
+        "HTTP/1.1 {status} X\r\ndate: {date}\r\ncontent-length: {}\r\nconnection: close\r\n\
          x-aws-ec2-metadata-token-ttl-seconds: 21600\r\n\r\n",
         body.len()
     );

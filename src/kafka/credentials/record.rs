@@ -121,11 +121,16 @@ impl RenewalRecord {
     /// Counts a request that the identity provider answered, with any status. `clocks` is where its clock stands, if the
     /// answer says it.
     pub(super) fn answered(&self, took: Duration, clocks: Option<ClockDifference>) {
-        let mut counts = self.counts();
-        counts.clocks = clocks.or(counts.clocks);
-        if let Some(fetches) = &mut counts.fetches {
+        self.compared(clocks);
+        if let Some(fetches) = &mut self.counts().fetches {
             fetches.record(took);
         }
+    }
+
+    /// Notes where the clock of the identity provider stands. `None` if its last answers do not say it.
+    pub(super) fn compared(&self, clocks: Option<ClockDifference>) {
+        let mut counts = self.counts();
+        counts.clocks = clocks.or(counts.clocks);
     }
 
     /// Where the identity provider's clock stood at its last answer that says it, if it differs from ours by more than a

@@ -260,7 +260,7 @@ impl Supply {
         match self {
             Self::Endpoint(endpoint) => endpoint.fetch(record).await,
             Self::File(file) => file.read().await,
-            Self::MskIam(signer) => signer.sign().await,
+            Self::MskIam(signer) => signer.sign(record).await,
         }
     }
 

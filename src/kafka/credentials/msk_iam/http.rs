@@ -2,7 +2,11 @@
 //!
 //! A second HTTP client would bring a second TLS library into the program.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
 
 use aws_smithy_runtime_api::client::{
     http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
@@ -12,6 +16,9 @@ use aws_smithy_runtime_api::client::{
 };
 use reqwest::{Client, ClientBuilder, Method, Url};
 use tokio_rustls::rustls::ClientConfig;
+
+use super::super::clocks::ClockDifference;
+use crate::sync::lock;
 
 /// The longest time of one request.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +33,8 @@ pub(super) struct AwsHttp {
     tls: Client,
     /// For `http`, which only this machine answers: the instance metadata service and the endpoints of containers.
     plain: Client,
+    /// Where the clock of AWS stood at the last answer that says it.
+    clocks: Arc<Mutex<Option<ClockDifference>>>,
 }
 
 impl AwsHttp {
@@ -36,17 +45,27 @@ impl AwsHttp {
         Ok(Self {
             tls: builder(Client::builder()).tls_backend_preconfigured(tls.clone()).build()?,
             plain: builder(Client::builder()).tls_backend_preconfigured(tls).no_proxy().build()?,
+            clocks: Arc::default(),
         })
+    }
+
+    /// Where the clock of AWS stood at the last answer that says it. `None` before such an answer.
+    pub(super) fn clocks(&self) -> Option<ClockDifference> {
+        *lock(&self.clocks)
     }
 }
 
 impl HttpClient for AwsHttp {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        let wanted = [settings.connect_timeout(), settings.read_timeout()];
-        let limit = wanted.into_iter().flatten().reduce(Duration::saturating_add);
-        let limit = limit.filter(|limit| *limit < TIMEOUT).unwrap_or(TIMEOUT);
-        SharedHttpConnector::new(Connector { http: self.clone(), limit })
+        SharedHttpConnector::new(Connector { http: self.clone(), limit: limit(settings) })
     }
+}
+
+/// The limit of one request. AWS's library sets both of its limits where an answer takes milliseconds, as at an instance. For
+/// others it sets only the one of the connection.
+fn limit(settings: &HttpConnectorSettings) -> Duration {
+    let both = settings.connect_timeout().zip(settings.read_timeout());
+    both.map_or(TIMEOUT, |(connect, read)| connect.saturating_add(read).min(TIMEOUT))
 }
 
 /// Sends requests with a time limit.
@@ -72,7 +91,11 @@ async fn send(http: &AwsHttp, limit: Duration, request: HttpRequest) -> Result<H
         sent = sent.header(name, value);
     }
     let body = request.body().bytes().unwrap_or_default().to_vec();
+    let begun = SystemTime::now();
     let mut answer = sent.body(body).send().await.map_err(failed)?;
+    if let Some(clocks) = ClockDifference::of_answer(answer.headers(), begun, SystemTime::now()) {
+        *lock(&http.clocks) = Some(clocks);
+    }
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(failed)? {
         body.extend_from_slice(&chunk);
@@ -105,5 +128,24 @@ fn failed(error: reqwest::Error) -> ConnectorError {
         ConnectorError::io(error.into())
     } else {
         ConnectorError::other(error.into(), None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limit_of_a_connection_alone_does_not_shorten_a_request() {
+        let seconds = Duration::from_secs;
+        let limit = |connect: Option<u64>, read: Option<u64>| {
+            let mut settings = HttpConnectorSettings::builder();
+            settings.set_connect_timeout(connect.map(seconds)).set_read_timeout(read.map(seconds));
+            super::limit(&settings.build())
+        };
+        assert_eq!(limit(Some(3), None), TIMEOUT);
+        assert_eq!(limit(None, None), TIMEOUT);
+        assert_eq!(limit(Some(1), Some(1)), seconds(2));
+        assert_eq!(limit(Some(2), Some(9)), TIMEOUT);
     }
 }

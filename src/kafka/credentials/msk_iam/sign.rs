@@ -18,7 +18,8 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(900);
 /// What identifies this program to MSK. The signature does not cover it.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// A token for the brokers of a region, which is signed at `now`.
+/// A token for the brokers of a region, which is signed at `now`. The host is the same in all partitions, as in AWS's own
+/// libraries.
 ///
 /// # Errors
 /// Why the request cannot be signed, without a secret.
