@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::config::{Cluster, Config};
+use crate::config::{Cluster, Config, aws_region};
 
 /// The platform for which the permissions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -164,6 +164,17 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
     text
 }
 
+/// The partitions of AWS by the begin of the names of their regions. All other regions are in the partition `aws`.
+const PARTITIONS: [(&str, &str); 7] = [
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("eusc-", "aws-eusc"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("us-isof-", "aws-iso-f"),
+];
+
 /// One policy for all clusters, for the role that signs in. JSON has no comments. REGION and ACCOUNT stand for what the
 /// configuration does not say.
 fn msk_iam(config: &Config) -> String {
@@ -175,12 +186,10 @@ fn msk_iam(config: &Config) -> String {
 
 /// The statements of a policy for one cluster, which has the name of the configuration at MSK, too.
 fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
-    let region = cluster.kafka.get("aws.region").filter(|region| *region != "auto").unwrap_or("REGION");
-    let partition = match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    };
+    let region = aws_region(|key| cluster.kafka.get(key).filter(|value| !value.is_empty()));
+    let region = region.as_deref().unwrap_or("REGION");
+    let partition = PARTITIONS.into_iter().find(|(begin, _)| region.starts_with(begin));
+    let partition = partition.map_or("aws", |(_, partition)| partition);
     // The identifier that MSK gives a cluster is in its place as a wildcard.
     let arn = |kind: &str, name: &str| {
         format!("arn:{partition}:kafka:{region}:ACCOUNT:{kind}/{}/*{name}", cluster.name)

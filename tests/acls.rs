@@ -90,6 +90,15 @@ fn policy_of_msk_iam_has_an_action_for_every_permission() {
         assert!(policy.contains(&format!("\"{part}\"")), "{policy}");
     }
     assert!(!policy.contains("Idempotently"), "{policy}");
+    let of_names = "[cluster:a]\nbootstrap.servers = b-1.a.x.c2.kafka.cn-north-1.amazonaws.com.cn:9098\n\
+                    [cluster:b]\nbootstrap.servers = b:1\naws.region = eusc-de-east-1\n";
+    let policy = acls(of_names, &["--format", "msk-iam"]);
+    for part in [
+        "arn:aws-cn:kafka:cn-north-1:ACCOUNT:cluster/a/*",
+        "arn:aws-eusc:kafka:eusc-de-east-1:ACCOUNT:cluster/b/*",
+    ] {
+        assert!(policy.contains(&format!("\"{part}\"")), "{policy}");
+    }
 }
 
 /// The arguments of each command, as a shell hands them to the program.

@@ -10,6 +10,7 @@
 
 mod alerts;
 mod anomaly;
+mod aws_region;
 mod cluster;
 mod compat;
 mod connectivity;
@@ -55,6 +56,7 @@ mod transactions;
 
 pub use alerts::Alerts;
 pub use anomaly::Anomaly;
+pub use aws_region::{aws_region, is_aws_region};
 pub use cluster::Cluster;
 pub use compat::Compat;
 pub use connectivity::Connectivity;

@@ -39,7 +39,7 @@ closed_enum! {
         CertificateWrongHost = "certificate_wrong_host",
         /// The broker requires a client certificate, or refused the one that it got.
         CertificateRefused = "certificate_refused",
-        /// The user, the password or the mechanism is wrong.
+        /// The user, the password, the token or the mechanism is wrong.
         Authentication = "authentication",
         /// The identity provider did not issue a token. This is no fault of Kafka.
         TokenEndpoint = "token_endpoint",
@@ -147,7 +147,8 @@ impl Fault {
                 "set ssl.certificate.location and ssl.key.location to a certificate the broker trusts"
             }
             Fault::Authentication => {
-                "check sasl.mechanism, sasl.username and sasl.password, or the audience and the owner of the token"
+                "check sasl.mechanism, sasl.username and sasl.password, or the audience and the owner of the token, or with \
+                 MSK IAM the region and the permission kafka-cluster:Connect"
             }
             Fault::TokenEndpoint => {
                 "check sasl.oauthbearer.token.endpoint.url and the identity provider; Kafka was not asked"

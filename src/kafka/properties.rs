@@ -65,6 +65,15 @@ impl<'a> PropertyReader<'a> {
         self.errors.push(PropertyError { key: key.to_owned(), place, message: message.into() });
     }
 
+    /// Adds the same error for each of these properties that is set.
+    pub(in crate::kafka) fn refuse(&mut self, keys: impl IntoIterator<Item = &'static str>, message: &str) {
+        for key in keys {
+            if self.get(key).is_some() {
+                self.error(key, message);
+            }
+        }
+    }
+
     /// The text of `KEY.pem`, or of the file that `KEY.location` names. `None` if neither is set, or if the file cannot
     /// be read, which is added as an error.
     pub(in crate::kafka) fn pem(&mut self, key: &str) -> Option<Vec<u8>> {

@@ -183,6 +183,8 @@ fn usable_token_of_an_identity_provider_with_a_wrong_clock_is_used() {
         let url = provider(Answer::Http { status: "200 OK", clock, body: token.clone() });
         let (succeeded, written) = probe(kafka, &client(&url, AUDIENCE));
         assert!(succeeded, "{clock}: {written}");
+        let warning = "the token for Kafka was renewed, but the clock of the identity provider is";
+        assert!(written.contains(warning), "{clock}: {written}");
     }
 }
 

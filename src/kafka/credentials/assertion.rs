@@ -103,15 +103,13 @@ impl Assertion {
     pub(super) fn read(reader: &mut PropertyReader<'_>) -> Option<Self> {
         let Some(path) = reader.get(FILE) else { return AssertionKey::read(reader).map(Self::Key) };
         let before = reader.error_count();
-        for key in KEYS.into_iter().filter(|key| *key != FILE) {
-            if reader.get(key).is_some() {
-                reader.error(key, format!("remove it: {FILE} names a file with a whole assertion"));
-            }
-        }
+        let others = KEYS.into_iter().filter(|key| *key != FILE);
+        reader.refuse(others, &format!("remove it: {FILE} names a file with a whole assertion"));
         (reader.error_count() == before).then(|| Self::File(TokenFile::new(path.into())))
     }
 
-    /// Whether an assertion that is issued now is valid by another clock. An assertion of a file is believed to be.
+    /// Whether an assertion that is issued now is valid by another clock. It is true for an assertion in a file, whose time of
+    /// issue is not known.
     pub(super) fn is_valid_at(&self, clocks: ClockDifference) -> bool {
         match (self, clocks) {
             (Self::File(_), _) => true,

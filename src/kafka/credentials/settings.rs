@@ -17,9 +17,9 @@ const KEYS: [&str; 14] = [
     METHOD,
     GRANT,
     CLIENT_ID,
-    "sasl.oauthbearer.client.credentials.client.id",
+    CLIENT_ID_ALIAS,
     CLIENT_SECRET,
-    "sasl.oauthbearer.client.credentials.client.secret",
+    CLIENT_SECRET_ALIAS,
     ENDPOINT,
     SCOPE,
     "sasl.oauthbearer.extensions",
@@ -30,10 +30,15 @@ const KEYS: [&str; 14] = [
     "https.ca.pem",
 ];
 
+/// The properties of a client that requests tokens.
+const OF_A_CLIENT: [&str; 6] = [GRANT, SCOPE, CLIENT_ID, CLIENT_ID_ALIAS, CLIENT_SECRET, CLIENT_SECRET_ALIAS];
+
 const METHOD: &str = "sasl.oauthbearer.method";
 const GRANT: &str = "sasl.oauthbearer.grant.type";
 const CLIENT_ID: &str = "sasl.oauthbearer.client.id";
+const CLIENT_ID_ALIAS: &str = "sasl.oauthbearer.client.credentials.client.id";
 const CLIENT_SECRET: &str = "sasl.oauthbearer.client.secret";
+const CLIENT_SECRET_ALIAS: &str = "sasl.oauthbearer.client.credentials.client.secret";
 const ENDPOINT: &str = "sasl.oauthbearer.token.endpoint.url";
 const SCOPE: &str = "sasl.oauthbearer.scope";
 const FILE: &str = "sasl.oauthbearer.token.file";
@@ -106,7 +111,14 @@ impl TokenSettings {
     pub(super) fn read(reader: &mut PropertyReader<'_>) -> Option<Self> {
         let extensions = extensions(reader);
         let origin = match reader.get(FILE) {
-            Some(path) => Some(Origin::File(path.into())),
+            Some(path) => {
+                let before = reader.error_count();
+                let method = reader.get(METHOD).filter(|method| *method != "default").map(|_| METHOD);
+                let unused = method.into_iter().chain([ENDPOINT, MACHINE, CONFIG]);
+                let unused = unused.chain(OF_A_CLIENT).chain(assertion::KEYS);
+                reader.refuse(unused, &format!("remove it: {FILE} names a file with a token"));
+                (reader.error_count() == before).then(|| Origin::File(path.into()))
+            }
             None => token_request(reader).map(|request| Origin::Endpoint(Box::new(request))),
         };
         Some(Self { origin: origin?, extensions: extensions? })
@@ -131,10 +143,20 @@ fn token_request(reader: &mut PropertyReader<'_>) -> Option<TokenRequest> {
     let endpoint = endpoint(reader);
     let proof = match reader.get(GRANT).unwrap_or("client_credentials") {
         "client_credentials" => secret(reader),
-        JWT_BEARER => Assertion::read(reader).map(|assertion| {
+        JWT_BEARER => {
             let (id, secret) = client(reader);
-            Proof::Assertion { assertion, id: id.map(str::to_owned), secret: secret.map(Secret::new) }
-        }),
+            if id.is_none() {
+                reader.refuse(
+                    [CLIENT_SECRET, CLIENT_SECRET_ALIAS],
+                    &format!("needs {CLIENT_ID}: set it, or remove this key"),
+                );
+            }
+            Assertion::read(reader).map(|assertion| Proof::Assertion {
+                assertion,
+                id: id.map(str::to_owned),
+                secret: secret.map(Secret::new),
+            })
+        }
         _ => {
             reader.error(GRANT, format!("expected client_credentials or {JWT_BEARER}"));
             None
@@ -149,12 +171,8 @@ fn token_request(reader: &mut PropertyReader<'_>) -> Option<TokenRequest> {
 
 /// Reads the id and the secret of the client, and reports what is missing.
 fn secret(reader: &mut PropertyReader<'_>) -> Option<Proof> {
-    for key in assertion::KEYS {
-        if reader.get(key).is_some() {
-            reader
-                .error(key, format!("is used with {GRANT} = {JWT_BEARER} alone: set it, or remove this key"));
-        }
-    }
+    let message = format!("is used with {GRANT} = {JWT_BEARER} alone: set it, or remove this key");
+    reader.refuse(assertion::KEYS, &message);
     let (id, secret) = client(reader);
     for (key, value) in [(CLIENT_ID, id), (CLIENT_SECRET, secret)] {
         if value.is_none() {
@@ -166,14 +184,16 @@ fn secret(reader: &mut PropertyReader<'_>) -> Option<Proof> {
 
 /// The id and the secret of the client, each as far as it is set.
 fn client<'a>(reader: &PropertyReader<'a>) -> (Option<&'a str>, Option<&'a str>) {
-    let id = reader.get(CLIENT_ID).or(reader.get("sasl.oauthbearer.client.credentials.client.id"));
-    let secret =
-        reader.get(CLIENT_SECRET).or(reader.get("sasl.oauthbearer.client.credentials.client.secret"));
+    let id = reader.get(CLIENT_ID).or(reader.get(CLIENT_ID_ALIAS));
+    let secret = reader.get(CLIENT_SECRET).or(reader.get(CLIENT_SECRET_ALIAS));
     (id, secret)
 }
 
 /// Reads the request to Azure's Instance Metadata Service (IMDS), whose query is the part `query` of the configuration.
 fn of_azure(reader: &mut PropertyReader<'_>) -> Option<TokenRequest> {
+    let before = reader.error_count();
+    let unused = OF_A_CLIENT.into_iter().chain(assertion::KEYS);
+    reader.refuse(unused, &format!("remove it: {MACHINE} = azure_imds uses the identity of the machine"));
     let parts = reader.get(CONFIG).unwrap_or_default().split(',');
     let query = parts.filter_map(|part| part.trim().strip_prefix("query=")).next();
     if query.is_none() && reader.get(ENDPOINT).is_none() {
@@ -190,7 +210,8 @@ fn of_azure(reader: &mut PropertyReader<'_>) -> Option<TokenRequest> {
         let joined = parts.collect::<Vec<_>>().join("&");
         url.set_query(Some(&joined));
     }
-    Some(TokenRequest { endpoint: url, scope: None, proof: Proof::Machine })
+    let request = TokenRequest { endpoint: url, scope: None, proof: Proof::Machine };
+    (reader.error_count() == before).then_some(request)
 }
 
 /// The URL of the token endpoint. A secret or a token must not travel in clear text, unless it stays on this machine or its
@@ -316,6 +337,35 @@ mod tests {
             errors.concat().contains("sasl.oauthbearer.config: is missing: name the audience"),
             "{errors:?}"
         );
+    }
+
+    #[test]
+    fn property_that_another_one_makes_useless_is_refused() {
+        let azure = [("sasl.oauthbearer.method", "oidc"), (MACHINE, "azure_imds"), (CONFIG, "query=a=b")];
+        let grant = [
+            ("sasl.oauthbearer.method", "oidc"),
+            (ENDPOINT, "https://idp.example/token"),
+            (GRANT, JWT_BEARER),
+            ("sasl.oauthbearer.assertion.file", "/run/assertion"),
+        ];
+        let of_file = "remove it: sasl.oauthbearer.token.file names a file";
+        let of_azure = "azure_imds uses the identity of the machine";
+        let table: [(&[(&str, &str)], _, _, _); 8] = [
+            (&[(FILE, "/run/token")], METHOD, "oidc", of_file),
+            (&[(FILE, "/run/token")], ENDPOINT, "https://idp.example/token", of_file),
+            (&[(FILE, "/run/token")], CLIENT_SECRET, "hush", of_file),
+            (&azure, SCOPE, "kafka", of_azure),
+            (&azure, CLIENT_ID_ALIAS, "me", of_azure),
+            (&azure, GRANT, JWT_BEARER, of_azure),
+            (&grant, CLIENT_SECRET, "hush", "needs sasl.oauthbearer.client.id"),
+            (&grant, CLIENT_SECRET_ALIAS, "hush", "needs sasl.oauthbearer.client.id"),
+        ];
+        for (pairs, key, value, words) in table {
+            assert!(read(pairs).is_ok(), "{pairs:?}");
+            let errors = read(&[pairs, &[(key, value)]].concat()).expect_err(words);
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert!(errors[0].starts_with(key) && errors[0].contains(words), "{errors:?}");
+        }
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! MSK IAM: tokens that are signed with the credentials of AWS.
 //!
-//! - `settings` reads the properties, and `region` finds the region of the cluster.
+//! - `settings` reads the properties, with the region of the cluster.
 //! - `signer` gets credentials and signs tokens; `http` sends the requests of AWS's library for credentials.
 //! - `sign` makes the token of credentials.
 
 mod http;
-mod region;
 mod settings;
 mod sign;
 mod signer;

@@ -1,7 +1,12 @@
 //! The properties of MSK IAM.
 
-use super::region;
-use crate::kafka::properties::PropertyReader;
+use aws_config::{meta::region::ProvideRegion, profile::ProfileFileRegionProvider};
+use futures_util::FutureExt;
+
+use crate::{
+    config::{aws_region, is_aws_region},
+    kafka::properties::PropertyReader,
+};
 
 /// The properties of MSK IAM. librdkafka itself gets none of them.
 pub(in crate::kafka) const KEYS: [&str; 6] =
@@ -41,7 +46,7 @@ impl MskIamSettings {
         let before = reader.error_count();
         let role = role(reader);
         let profile = reader.get("aws.profile").map(str::to_owned);
-        let region = region::find(reader, profile.as_deref());
+        let region = aws_region(|key| reader.get(key)).or_else(|| of_profile(profile.as_deref()));
         if region.is_none() {
             let remedy =
                 "is missing: set it to the region of the cluster, such as eu-west-1, or set AWS_REGION";
@@ -50,7 +55,7 @@ impl MskIamSettings {
         for (key, value) in
             [("aws.region", region.as_deref()), ("aws.sts.region", reader.get("aws.sts.region"))]
         {
-            if value.is_some_and(|value| !region::is_region(value)) {
+            if value.is_some_and(|value| !is_aws_region(value)) {
                 reader.error(key, "expected a region, such as eu-west-1");
             }
         }
@@ -63,14 +68,22 @@ impl MskIamSettings {
     }
 }
 
+/// The region of a profile of the shared configuration files. `None` if the profile or the files do not name one.
+fn of_profile(profile: Option<&str>) -> Option<String> {
+    let provider = ProfileFileRegionProvider::builder();
+    let provider = match profile {
+        Some(name) => provider.profile_name(name),
+        None => provider,
+    };
+    // The provider reads files and waits for nothing.
+    let region = provider.build().region().now_or_never().flatten()?;
+    Some(region.as_ref().to_owned())
+}
+
 /// The role that is assumed. `None` without a role, or if its properties cannot be used, which is left with the reader.
 fn role(reader: &mut PropertyReader<'_>) -> Option<Role> {
     let Some(arn) = reader.get(ROLE) else {
-        for key in [SESSION_NAME, EXTERNAL_ID] {
-            if reader.get(key).is_some() {
-                reader.error(key, format!("needs {ROLE}, the role that is assumed"));
-            }
-        }
+        reader.refuse([SESSION_NAME, EXTERNAL_ID], &format!("needs {ROLE}, the role that is assumed"));
         return None;
     };
     if !arn.starts_with("arn:") || !arn.contains(":role/") {

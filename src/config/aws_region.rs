@@ -2,11 +2,6 @@
 
 use std::env;
 
-use aws_config::{meta::region::ProvideRegion, profile::ProfileFileRegionProvider};
-use futures_util::FutureExt;
-
-use crate::kafka::properties::PropertyReader;
-
 /// The ends of the host names of AWS: the commercial partition with GovCloud, China and the European sovereign cloud, then
 /// the names with IPv6, then the isolated regions.
 const SUFFIXES: [&str; 7] = [
@@ -19,15 +14,14 @@ const SUFFIXES: [&str; 7] = [
     "sc2s.sgov.gov",
 ];
 
-/// The region of the cluster: of `aws.region`, of the name of a bootstrap broker, of the environment, of the profile. The
-/// first that is known wins.
-pub(super) fn find(reader: &PropertyReader<'_>, profile: Option<&str>) -> Option<String> {
-    let configured = reader.get("aws.region").filter(|region| *region != "auto").map(str::to_owned);
-    let brokers = reader.get("bootstrap.servers").or(reader.get("metadata.broker.list"));
+/// The region of a cluster of MSK: of the property `aws.region`, of the name of a bootstrap broker, of the environment. The
+/// first that is known wins. `property` returns the value of a property that is set and not empty.
+pub fn aws_region<'a>(property: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let configured = property("aws.region").filter(|region| *region != "auto").map(str::to_owned);
+    let brokers = property("bootstrap.servers").or(property("metadata.broker.list"));
     configured
         .or_else(|| brokers.unwrap_or_default().split(',').find_map(of_broker).map(str::to_owned))
         .or_else(|| ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(of_environment))
-        .or_else(|| of_profile(profile))
 }
 
 /// The region in the name of a broker of MSK, such as `b-1.demo.x1.c2.kafka.eu-west-1.amazonaws.com:9098`. `None` for the
@@ -47,11 +41,11 @@ fn of_broker(broker: &str) -> Option<&str> {
     let (front, region) = front.rsplit_once('.')?;
     let service = front.rsplit('.').next()?;
     let of_kafka = service.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case("kafka"));
-    (of_kafka && is_region(region)).then_some(region)
+    (of_kafka && is_aws_region(region)).then_some(region)
 }
 
 /// Whether a text has the form of a region: `eu-west-1`, `us-gov-west-1`, `us-isob-east-1`.
-pub(super) fn is_region(text: &str) -> bool {
+pub fn is_aws_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -63,18 +57,6 @@ pub(super) fn is_region(text: &str) -> bool {
 
 fn of_environment(name: &str) -> Option<String> {
     env::var(name).ok().map(|region| region.trim().to_owned()).filter(|region| !region.is_empty())
-}
-
-/// The region of a profile of the shared configuration files. `None` if the profile or the files do not name one.
-fn of_profile(profile: Option<&str>) -> Option<String> {
-    let provider = ProfileFileRegionProvider::builder();
-    let provider = match profile {
-        Some(name) => provider.profile_name(name),
-        None => provider,
-    };
-    // The provider reads files and waits for nothing.
-    let region = provider.build().region().now_or_never().flatten()?;
-    Some(region.as_ref().to_owned())
 }
 
 #[cfg(test)]
@@ -110,12 +92,12 @@ mod tests {
     #[test]
     fn text_in_another_form_is_no_region() {
         for region in ["eu-west-1", "us-gov-east-1", "us-isob-east-1", "ap-southeast-10"] {
-            assert!(is_region(region), "{region}");
+            assert!(is_aws_region(region), "{region}");
         }
         for text in
             ["", "eu", "eu-west", "EU-WEST-1", "eu-west-1a", "eu--1", "eu-west-1.evil.example", "-eu-west-1"]
         {
-            assert!(!is_region(text), "{text}");
+            assert!(!is_aws_region(text), "{text}");
         }
     }
 }
