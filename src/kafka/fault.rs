@@ -50,7 +50,8 @@ closed_enum! {
         /// The token is for another audience, as the identity provider or the broker says. This is no fault of Kafka.
         Audience = "audience",
         /// The clocks of this machine and of the identity provider differ by more than a minute, or by more than Kerberos
-        /// allows, and nobody can log in for that reason. This is no fault of Kafka.
+        /// allows, and nobody can log in for that reason. Or a broker calls a token expired that is valid by the clock of this
+        /// machine. This is no fault of Kafka.
         Clock = "clock",
         /// The keytab cannot be read, or holds no key of the principal. This is no fault of Kafka.
         Keytab = "keytab",
@@ -126,9 +127,9 @@ impl Fault {
     }
 
     /// Whether the fault is that of one broker if other brokers accept the same login: the broker itself names the reason,
-    /// or the KDC refuses a ticket for this broker.
+    /// such as by its own clock, or the KDC refuses a ticket for this broker.
     pub fn is_of_one_broker(self) -> bool {
-        matches!(self, Fault::Audience | Fault::ServicePrincipal)
+        matches!(self, Fault::Audience | Fault::Clock | Fault::ServicePrincipal)
     }
 
     /// What an operator should check first. `None` for a fault without a usual reason.
@@ -166,7 +167,7 @@ impl Fault {
                 "set sasl.oauthbearer.scope to the audience that the brokers expect, or register it with the identity provider"
             }
             Fault::Clock => {
-                "correct the clock of this machine or of the identity provider or KDC, such as with NTP"
+                "correct the clock of this machine, of the identity provider, of the KDC or of the broker, such as with NTP"
             }
             Fault::Keytab => {
                 "check sasl.kerberos.keytab and sasl.kerberos.principal: `klist -k FILE` lists the principals of a keytab"

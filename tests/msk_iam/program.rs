@@ -87,6 +87,20 @@ fn key_that_the_broker_refuses_is_named_with_the_reason() {
 }
 
 #[test]
+fn token_that_is_expired_by_the_clock_of_the_broker_is_a_fault_of_the_clock() {
+    let Some(broker) = broker() else { return };
+    let key = AccessKey::permanent();
+    let (code, words) = probe(&key.environment(REGION), &properties(broker, IamListener::ClockAhead));
+    assert_ne!(code, Some(0), "{words}");
+    for part in
+        ["stage sasl failed: clock", "invalid_token: the token expired", "correct the clock of this machine"]
+    {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert_no_secret(&words, &[key]);
+}
+
+#[test]
 fn service_sends_heartbeats_and_watches_the_cluster_while_short_sessions_end() {
     let Some(broker) = broker() else { return };
     let key = AccessKey::temporary();

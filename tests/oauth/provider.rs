@@ -110,7 +110,7 @@ pub(crate) fn probe(kafka: &SaslKafka, properties: &[String]) -> (bool, String) 
     let mut probe = program();
     probe.args(["probe", "--count", "3", "--bootstrap-servers", &kafka.bootstrap()]);
     properties.iter().for_each(|property| _ = probe.args(["-X", property]));
-    let output = probe.output().expect("the program runs");
+    let output = probe.env("RUST_LOG", "warn").output().expect("the program runs");
     let written = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     (output.status.success(), written.concat())
 }

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
 use super::{clocks::ClockDifference, secret::Secret};
-use crate::clock::from_unix_seconds;
+use crate::{clock::from_unix_seconds, kafka::Fault};
 
 /// The longest token that is accepted, in bytes. Tokens with many groups of a user have some kilobytes.
 pub(super) const LONGEST: usize = 64 * 1024;
@@ -130,6 +130,20 @@ impl Token {
         self.audience.as_deref()
     }
 
+    /// The fault of a broker that refuses the token with these words. A broker that calls a token expired or not yet valid, which
+    /// is valid by the clock of this machine, has another clock. What is said about credentials within the token is no such words.
+    pub(in crate::kafka) fn fault_of_refusal(&self, words: &str, now: SystemTime) -> Fault {
+        let words = words.to_lowercase();
+        let is_about_time = ["expired", "not yet"].iter().any(|word| words.contains(word));
+        if words.contains("audience") {
+            Fault::Audience
+        } else if is_about_time && !words.contains("security token") && self.usable_until() > now {
+            Fault::Clock
+        } else {
+            Fault::Authentication
+        }
+    }
+
     /// When the token expires. `None` if neither the token nor the identity provider says it.
     pub(super) fn expires(&self) -> Option<SystemTime> {
         self.expires
@@ -229,6 +243,22 @@ pub(super) mod tests {
         // A token that was issued in the future shows that the clocks differ. An old one may come from a cache.
         assert_eq!(usable_until(r#"{"iat":1061,"exp":1960}"#, receipt(Some(60), None)), Ok(at(1060)));
         assert_eq!(usable_until(r#"{"iat":400,"exp":460}"#, receipt(None, None)), Err(false));
+    }
+
+    #[test]
+    fn token_that_is_valid_here_and_expired_at_the_broker_shows_that_the_clocks_differ() {
+        let token = Token::read("opaque", &receipt(Some(60), None)).expect("a token");
+        let table = [
+            ("invalid_token: the token expired 700 s ago", 1010, Fault::Clock),
+            ("Signature not yet current", 1010, Fault::Clock),
+            ("the token expired", 1070, Fault::Authentication),
+            ("The security token included in the request is expired", 1010, Fault::Authentication),
+            ("Invalid Audience", 1010, Fault::Audience),
+            ("invalid_token", 1010, Fault::Authentication),
+        ];
+        for (words, now, fault) in table {
+            assert_eq!(token.fault_of_refusal(words, at(now)), fault, "{words}");
+        }
     }
 
     #[test]

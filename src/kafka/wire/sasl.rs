@@ -1,6 +1,10 @@
 //! The SASL login: SaslHandshake, then as many rounds of SaslAuthenticate as the mechanism needs.
 
-use std::{error, sync::Arc, time::Duration};
+use std::{
+    error,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use kafka_protocol::{
@@ -185,11 +189,7 @@ async fn send_token(
         Err(error) => return Err(error),
     };
     source.refused(token);
-    let fault = if reasons.iter().any(|words| names_audience(words)) {
-        Fault::Audience
-    } else {
-        Fault::Authentication
-    };
+    let fault = token.fault_of_refusal(&reasons.join(" "), SystemTime::now());
     // Kafka's own brokers do not say what is wrong with a token, and the audience is often the reason.
     let audience =
         token.audience().map(|audience| format!(" (the audience of the token is {})", plain(audience)));
@@ -237,11 +237,6 @@ pub(super) fn reason(challenge: &[u8]) -> String {
         }
         Err(_) => "without a reason that can be read".to_owned(),
     }
-}
-
-/// Whether a broker says that the audience of a token is the reason.
-fn names_audience(words: &str) -> bool {
-    words.to_lowercase().contains("audience")
 }
 
 /// Asks the broker for a login with this mechanism.
