@@ -76,6 +76,11 @@ impl SecretFiles {
         self.0.get(key).map(PathBuf::as_path)
     }
 
+    /// The paths of all files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.values().map(PathBuf::as_path)
+    }
+
     /// The secret of a key as its file holds it now, which no log line will show. `None` if the secret was not read from a
     /// file.
     ///
