@@ -10,9 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{task::spawn_blocking, time::timeout};
-
-use crate::{closed_enum::closed_enum, config::Config, kafka::wire, sync::lock};
+use crate::{closed_enum::closed_enum, config::Config, files::read_once, kafka::wire, sync::lock};
 
 /// The time between two checks of the clock and of the HTTP server's file.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -134,18 +132,13 @@ impl Certificates {
         loop {
             tokio::time::sleep(interval).await;
             let files = self.files();
-            let mut reading = under_way.take().unwrap_or_else(|| spawn_blocking(move || read(files)));
-            let found = match timeout(patience, &mut reading).await {
-                Ok(found) => found.unwrap_or_default(),
-                Err(_) => {
-                    tracing::warn!(
-                        "the files of our own certificates cannot be read: the file system does not answer"
-                    );
-                    under_way = Some(reading);
-                    Vec::new()
-                }
-            };
-            self.renew(&found, SystemTime::now());
+            let found = read_once(&mut under_way, patience, move || read(files)).await;
+            if found.is_none() {
+                tracing::warn!(
+                    "the files of our own certificates cannot be read: the file system does not answer"
+                );
+            }
+            self.renew(&found.and_then(Result::ok).unwrap_or_default(), SystemTime::now());
         }
     }
 
@@ -279,7 +272,7 @@ mod tests {
         ]));
         let brief = Duration::from_millis(20);
         // The runtime has one worker: if the watch blocked that worker, the timeout would never come.
-        assert!(timeout(25 * brief, ours.watch_every(brief, brief)).await.is_err());
+        assert!(tokio::time::timeout(25 * brief, ours.watch_every(brief, brief)).await.is_err());
         assert_eq!(ours.known().len(), 2, "no lock is held");
         assert_eq!(ours.lock()[1].warned, 3, "the other certificate is watched");
         // One thread reads the pipe; writing to the pipe lets the thread end.

@@ -15,7 +15,7 @@ use std::{
 
 use tokio::{
     sync::{Mutex, watch},
-    task::{JoinHandle, spawn_blocking},
+    task::{JoinError, JoinHandle, spawn_blocking},
     time::timeout,
 };
 
@@ -47,6 +47,19 @@ const BRIEF_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The wait for a check that did not end in time before.
 const SHORT_PATIENCE: Duration = Duration::from_millis(10);
+
+/// The result of the read that has not ended, or else of `read` on a blocking thread. `None` if it takes longer than
+/// `patience`: the next call waits for the same read, so a file system that hangs blocks one thread. May be dropped at any
+/// await.
+pub(crate) async fn read_once<T: Send + 'static>(
+    under_way: &mut Option<JoinHandle<T>>,
+    patience: Duration,
+    read: impl FnOnce() -> T + Send + 'static,
+) -> Option<Result<T, JoinError>> {
+    let ended = timeout(patience, under_way.get_or_insert_with(|| spawn_blocking(read))).await.ok()?;
+    *under_way = None;
+    Some(ended)
+}
 
 /// A set of files that is read again when the contents of a file change.
 pub(crate) struct FileSet<T> {
@@ -100,10 +113,10 @@ impl<T: Send + 'static> FileSet<T> {
     ) -> Checked<T> {
         let patience = if self.checking.is_some() { SHORT_PATIENCE } else { self.patience };
         let (paths, handled) = (self.paths.clone(), self.handled.clone());
-        let checking =
-            self.checking.get_or_insert_with(|| spawn_blocking(move || check(&paths, handled, read)));
-        let Ok(ended) = timeout(patience, checking).await else { return Checked::Hung };
-        self.checking = None;
+        let check = move || check(&paths, handled, read);
+        let Some(ended) = read_once(&mut self.checking, patience, check).await else {
+            return Checked::Hung;
+        };
         let Ok(Check { before, read, after }) = ended else {
             return Checked::Unusable("reading the files panicked".to_owned());
         };

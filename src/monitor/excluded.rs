@@ -7,9 +7,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::task::JoinHandle;
 
-use crate::{config, text::plain};
+use crate::{config, files::read_once, text::plain};
 
 /// The largest file that is read, in bytes: a longer one is a mistake.
 const LONGEST: u64 = 1 << 20;
@@ -65,12 +65,8 @@ impl Excluded {
     /// The names in the file. Absent if the file has not changed since the last call, if it cannot be read, and while the disk
     /// does not answer.
     async fn changed(&mut self) -> Option<Names> {
-        let reading = self.reading.get_or_insert_with(|| {
-            let (path, version) = (self.path.clone(), self.version);
-            tokio::task::spawn_blocking(move || read(&path, version))
-        });
-        let read = timeout(PATIENCE, reading).await.ok()?;
-        self.reading = None;
+        let (path, version) = (self.path.clone(), self.version);
+        let read = read_once(&mut self.reading, PATIENCE, move || read(&path, version)).await?;
         match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(None) => None,
             Ok(Some((names, version))) => {
@@ -176,7 +172,7 @@ mod tests {
                 excluded.apply(&mut cluster).await;
             }
         };
-        timeout(Duration::from_secs(10), applied).await.expect("the names are applied");
+        tokio::time::timeout(Duration::from_secs(10), applied).await.expect("the names are applied");
         assert!(excluded.reading.is_none());
     }
 }

@@ -7,14 +7,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{
-    sync::Mutex,
-    task::{JoinHandle, spawn_blocking},
-    time::timeout,
-};
+use tokio::{sync::Mutex, task::JoinHandle};
 
 use super::token::{LONGEST, Receipt, Token};
-use crate::kafka::{Error, Fault, Stage};
+use crate::{
+    files::read_once,
+    kafka::{Error, Fault, Stage},
+};
 
 /// The longest time for reading the file.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,13 +38,10 @@ impl TokenFile {
     /// cannot be used because the clock of this machine differs from the clock of its issuer. [`Fault::Descriptors`] if this
     /// process has no file descriptor left.
     pub(super) async fn read(&self) -> Result<Token, Error> {
-        let mut reading = self.reading.lock().await;
-        let path = self.path.clone();
-        let read = reading.get_or_insert_with(|| spawn_blocking(move || text(&path)));
-        let Ok(ended) = timeout(TIMEOUT, read).await else {
+        let (path, reading) = (self.path.clone(), &mut *self.reading.lock().await);
+        let Some(ended) = read_once(reading, TIMEOUT, move || text(&path)).await else {
             return Err(self.failed().because("the file system does not answer"));
         };
-        *reading = None;
         let text = ended.map_err(|error| self.failed().because(error))?;
         let text =
             text.map_err(|error| self.no_token(Fault::TokenFile.or_descriptors(&error)).because(error))?;
