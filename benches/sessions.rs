@@ -37,7 +37,7 @@ fn main() {
         HEARTBEAT.password,
     );
     let [open, limited] = [(open, "bench-open"), (limited, "bench-limited")].map(|(kafka, topic)| {
-        format!("[kafka]\nname = k\n{kafka}[heartbeat]\ntopic = {topic}\npartitions = 3\ninterval = 100ms\n")
+        format!("[kafka]\nname = k\n{kafka}[heartbeat]\ntopic = {topic}\ninterval = 100ms\n[topic]\npartitions = 3\n")
     });
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for config in [&open, &limited] {
