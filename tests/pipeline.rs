@@ -4,8 +4,6 @@
 //! The collector is built by `.ci/run`, which puts its path in `OTELCOL`. Without it these tests are skipped, except under
 //! `CI=true`.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 #[expect(dead_code, reason = "every test uses a part of what is shared")]
 #[path = "otlp/collector.rs"]
 mod collector;
@@ -81,34 +79,38 @@ impl Real {
         (collector.http, collector.grpc, collector.prometheus) = (http, grpc, prometheus);
         wait_for("the collector to listen or end", PATIENCE, || {
             let connects = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok();
-            let ended = collector.child.try_wait().unwrap().is_some();
+            let ended = collector.child.try_wait().expect("the state of the collector").is_some();
             (ended || [http, grpc, prometheus].iter().all(connects)).then_some(())
         });
-        collector.child.try_wait().unwrap().is_none().then_some(collector)
+        collector.child.try_wait().expect("the state of the collector").is_none().then_some(collector)
     }
 
     /// Starts the program with a shipped configuration and a second one that overrides parts of it.
     fn spawn(program: &Path, shipped: &str, different: &str, environment: &[(&str, String)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/otel-collector").join(shipped);
         let config = folder.path().join("collector.yaml");
-        fs::write(&config, different).unwrap();
-        let log = File::create(folder.path().join("log")).unwrap();
+        fs::write(&config, different).expect("a file");
+        let log = File::create(folder.path().join("log")).expect("a log");
         let child = Command::new(program)
-            .args(["--config", shipped.to_str().unwrap(), "--config", config.to_str().unwrap()])
+            .arg("--config")
+            .arg(shipped)
+            .arg("--config")
+            .arg(config)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
+            .stdout(log.try_clone().expect("a second handle of the log"))
             .stderr(log)
             .spawn()
-            .unwrap();
+            .expect("the collector starts");
         Self { child, http: 0, grpc: 0, prometheus: 0, folder }
     }
 
     /// The metrics that Prometheus would scrape from the collector.
     fn scraped(&self) -> String {
         let url = format!("http://127.0.0.1:{}/metrics", self.prometheus);
-        ureq::get(&url).call().unwrap().body_mut().with_config().limit(1 << 28).read_to_string().unwrap()
+        let mut answer = ureq::get(&url).call().expect("an answer");
+        answer.body_mut().with_config().limit(1 << 28).read_to_string().expect("metrics")
     }
 }
 
@@ -129,7 +131,7 @@ fn exporter(settings: &[(&'static str, String)]) -> (Exporter, String) {
     let exposed = Exposed::to_push(&readings, &process);
     let mut series = Vec::new();
     render::everything(&exposed, &mut series);
-    let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).unwrap();
+    let text = String::from_utf8(encode(&series, &BTreeMap::new(), Format::Text)).expect("UTF-8");
     drop(series);
     drop(exposed);
     let settings = settings.iter().map(|(key, value)| FlagSetting {
@@ -140,11 +142,12 @@ fn exporter(settings: &[(&'static str, String)]) -> (Exporter, String) {
     });
     let sources =
         Sources { bootstrap: Some("b:1".to_owned()), settings: settings.collect(), ..Sources::default() };
-    let otlp = config::load(&sources).unwrap().otlp.metrics.unwrap();
+    let otlp = config::load(&sources).expect("a configuration").otlp.metrics.expect("metrics are pushed");
     let source =
         move |encoder: &mut Encoder<'_>| render::everything(&Exposed::to_push(&readings, &process), encoder);
     let begun = wall - Duration::from_secs(6000);
-    let exporter = Exporter::new(&otlp, &BTreeMap::new(), "one", Arc::new(source), begun).unwrap();
+    let exporter =
+        Exporter::new(&otlp, &BTreeMap::new(), "one", Arc::new(source), begun).expect("an exporter");
     (exporter, text)
 }
 
@@ -160,7 +163,7 @@ const RECEIVER: [(&str, &str); 6] = [
 
 /// The samples of the collector under the names of `/metrics`, without the labels that the collector adds.
 fn ours(text: &str) -> BTreeMap<Id, f64> {
-    let read = parse(text, Format::Text).unwrap();
+    let read = parse(text, Format::Text).expect("metrics");
     let added = |label: &str| ["job", "instance"].contains(&label) || label.starts_with("otel_scope_");
     let samples = read.samples().iter().filter(|((name, _), _)| name != "target_info");
     samples
@@ -192,8 +195,8 @@ async fn real_collector_shows_every_series_with_its_name_labels_and_value() {
             ("protocol", protocol.to_owned()),
             ("histograms", "explicit".to_owned()),
         ]);
-        exporter.export(Instant::now() + PATIENCE).await.unwrap();
-        let expected = without_empty_labels(parse(&text, Format::Text).unwrap().samples().clone());
+        exporter.export(Instant::now() + PATIENCE).await.expect("an export");
+        let expected = without_empty_labels(parse(&text, Format::Text).expect("metrics").samples().clone());
         // The collector batches points for a short time before it forwards them.
         let found = wait_for("the pushed series", PATIENCE, || {
             Some(without_empty_labels(ours(&collector.scraped())))
@@ -219,7 +222,7 @@ async fn real_collector_forwards_exponential_histograms_unchanged() {
     for (receiver, port) in [(&direct, direct.grpc().await.port()), (&behind, collector.grpc)] {
         let (mut exporter, _) =
             exporter(&[("endpoint", format!("http://127.0.0.1:{port}")), ("protocol", "grpc".to_owned())]);
-        let report = exporter.export(Instant::now() + PATIENCE).await.unwrap();
+        let report = exporter.export(Instant::now() + PATIENCE).await.expect("an export");
         assert_eq!(report.rejected, 0);
         let taken = wait_for("the forwarded metrics", PATIENCE, || {
             Some(receiver.take()).filter(|taken| !taken.is_empty())
@@ -233,8 +236,14 @@ async fn real_collector_forwards_exponential_histograms_unchanged() {
             })
             .map(|(name, points)| {
                 let points = points.into_iter().map(|point| {
-                    let positive = point.positive.unwrap();
-                    (point.count, point.sum.unwrap(), point.scale, positive.offset, positive.bucket_counts)
+                    let positive = point.positive.expect("positive buckets");
+                    (
+                        point.count,
+                        point.sum.expect("a sum"),
+                        point.scale,
+                        positive.offset,
+                        positive.bucket_counts,
+                    )
                 });
                 (name, points.collect::<Vec<_>>())
             })
@@ -261,7 +270,7 @@ async fn real_collector_forwards_traces_unchanged() {
             };
             let exporter = ended::exporter(&[("traces.endpoint", &endpoint), ("traces.protocol", protocol)]);
             let heartbeats: Vec<_> = ended::every_outcome().collect();
-            exporter.export(&heartbeats).await.unwrap();
+            exporter.export(&heartbeats).await.expect("an export");
             let spans = wait_for("the forwarded spans", PATIENCE, || {
                 Some(collector::spans(&receiver.take_spans())).filter(|spans| !spans.is_empty())
             });
@@ -277,8 +286,12 @@ async fn real_collector_scrapes_the_service_and_forwards_its_series() {
     let Some(collector) = tool("OTELCOL") else { return };
     let behind = Collector::default();
     let address = format!("127.0.0.1:{}", free_port());
-    let demo = program().args(["demo", "--listen", &address]).stderr(Stdio::null()).spawn().unwrap();
-    let nowhere = tempfile::tempdir().unwrap();
+    let demo = program()
+        .args(["demo", "--listen", &address])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the demo starts");
+    let nowhere = tempfile::tempdir().expect("a folder");
     let _demo = Real { child: demo, http: 0, grpc: 0, prometheus: 0, folder: nowhere };
     let environment = [
         ("KAFKA_HEARTBEAT", address),

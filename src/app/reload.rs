@@ -55,8 +55,8 @@ impl Service {
         }
     }
 
-    /// Starts the clusters that are new, stops those that are no longer configured, and starts those again whose settings
-    /// have changed. All other clusters go on with their counters, ledgers and connections.
+    /// Starts each cluster that is new, stops each cluster that is no longer configured, and restarts each cluster whose
+    /// settings have changed. All other clusters go on with their counters, ledgers and connections.
     ///
     /// # Errors
     /// Why a new cluster cannot be started. Nothing has changed then.
@@ -72,8 +72,8 @@ impl Service {
             after_restart: self.config.sections_unlike(config),
             ..Changes::default()
         };
-        // A cluster that is started again keeps its board until the new board takes its place: its series do not disappear,
-        // and the label `kafka_cluster` of the other series neither comes nor goes.
+        // A cluster that is restarted keeps its board until the new board takes its place. So its series do not disappear
+        // meanwhile. The number of boards stays the same, and with it the label `kafka_cluster` of all other series.
         let known: Vec<Board> =
             kept.iter().chain(&added).chain(&ended).map(|running| running.board.clone()).collect();
         let board_of = |checked: &Checked| known.iter().find(|board| *board.name == *checked.cluster.name);
@@ -233,8 +233,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// The configuration of these clusters, each with its interval of heartbeats. No broker answers for them. The clusters in
-    /// `broken` pass the check, and cannot be started.
+    /// A configuration with these clusters, given by their names and heartbeat intervals. Their brokers do not exist. The
+    /// clusters in `broken` pass the check and fail at the start.
     fn configured(clusters: &[(&str, &str)], broken: &[&str]) -> Read {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let file = folder.path().join("config.ini");

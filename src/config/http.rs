@@ -115,8 +115,8 @@ impl Http {
         Ok(http)
     }
 
-    /// Whether a server that runs with these settings needs no restart for the other ones. A secret in a file may differ,
-    /// because a running server reads that file again.
+    /// Whether a server with these settings can go on with the settings of `other` without a restart. Secrets in files may
+    /// differ, because a running server reads these files again.
     pub(super) fn needs_no_restart_for(&self, other: &Self) -> bool {
         let without_secrets = |http: &Self| {
             let mut kept = http.clone();

@@ -15,7 +15,7 @@ const METHOD: &str = "aws_msk_iam";
 const JAAS: &str = "sasl.jaas.config";
 const HANDLERS: [&str; 2] = ["sasl.client.callback.handler.class", "sasl.login.callback.handler.class"];
 
-/// The part that the names of these classes share.
+/// The Java package of the login module and of [`HANDLERS`], without its beginning.
 const PACKAGE: &str = "msk.auth.iam";
 
 /// The options of Java's login module, with the properties that stand for them. Those without a property concern the library

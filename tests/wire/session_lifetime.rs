@@ -42,6 +42,15 @@ async fn ask(cluster: &Cluster) -> Result<(), Error> {
     cluster.ask_any(&MetadataRequest::default(), VERSIONS).await.map(|_| ())
 }
 
+/// A broker that limits sessions to [`LIFETIME`], and a cluster with an open session at this broker.
+async fn with_session(timeout: Duration) -> (Fake, Cluster) {
+    let fake = Fake::start().await;
+    accept_logins(&fake, LIFETIME);
+    let cluster = with_login(&fake, timeout);
+    ask(&cluster).await.expect("an answer");
+    (fake, cluster)
+}
+
 /// Sends requests until the broker has had this many logins.
 async fn ask_until_logins(cluster: &Cluster, fake: &Fake, logins: usize) {
     let asked = time::timeout(AMPLE, async {
@@ -111,10 +120,7 @@ async fn broker_that_refuses_a_login_on_an_open_connection_gets_a_fresh_session(
 
 #[tokio::test]
 async fn password_that_is_refused_on_an_open_connection_is_the_fault_of_the_next_request() {
-    let fake = Fake::start().await;
-    accept_logins(&fake, LIFETIME);
-    let cluster = with_login(&fake, AMPLE);
-    ask(&cluster).await.expect("an answer");
+    let (fake, cluster) = with_session(AMPLE).await;
     fake.on(|_: SaslAuthenticateRequest, _| {
         Reply::Answer(SaslAuthenticateResponse::default().with_error_code(58))
     });
@@ -125,10 +131,7 @@ async fn password_that_is_refused_on_an_open_connection_is_the_fault_of_the_next
 
 #[tokio::test]
 async fn login_goes_on_when_its_caller_stops_waiting() {
-    let fake = Fake::start().await;
-    accept_logins(&fake, LIFETIME);
-    let cluster = with_login(&fake, AMPLE);
-    ask(&cluster).await.expect("an answer");
+    let (fake, cluster) = with_session(AMPLE).await;
     fake.on(|_: SaslHandshakeRequest, _| Reply::After(SHORT, SaslHandshakeResponse::default()));
     fake.on(|_: SaslAuthenticateRequest, _| Reply::Answer(session(AMPLE)));
     time::sleep(LIFETIME).await;
@@ -139,10 +142,7 @@ async fn login_goes_on_when_its_caller_stops_waiting() {
 
 #[tokio::test]
 async fn broker_that_never_answers_a_new_login_is_a_timeout() {
-    let fake = Fake::start().await;
-    accept_logins(&fake, LIFETIME);
-    let cluster = with_login(&fake, SHORT);
-    ask(&cluster).await.expect("an answer");
+    let (fake, cluster) = with_session(SHORT).await;
     fake.on(|_: SaslHandshakeRequest, _| Reply::Silence);
     time::sleep(LIFETIME).await;
     let error = ask(&cluster).await.expect_err("no answer");

@@ -127,6 +127,17 @@ async fn next_token(client: &Client) -> String {
     token(client).await.expect("a token")
 }
 
+/// Adopts the credentials of files that have changed. Returns their first token.
+async fn renew(used: &Client, properties: &Properties) -> String {
+    let renewed = used.with(properties).expect("good settings");
+    assert_ne!(renewed.access().properties(), used.access().properties(), "the change is noticed");
+    let fresh = token(&renewed).await.expect("a token");
+    used.adopt(&renewed);
+    drop(renewed);
+    assert_eq!(token(used).await.expect("a token"), fresh);
+    fresh
+}
+
 #[tokio::test]
 async fn renewed_key_and_template_make_the_assertions_that_follow_their_adoption() {
     let provider = Provider::start().await;
@@ -160,12 +171,7 @@ async fn renewed_key_and_template_make_the_assertions_that_follow_their_adoption
     assert_eq!(same.access().properties(), used.access().properties(), "the files hold the same");
 
     let second = write("2");
-    let renewed = used.with(&properties).expect("good settings");
-    assert_ne!(renewed.access().properties(), used.access().properties(), "the change is noticed");
-    let token_of_renewed = token(&renewed).await.expect("a token");
-    used.adopt(&renewed);
-    drop(renewed);
-    assert_eq!(token(&used).await.expect("a token"), token_of_renewed);
+    let token_of_renewed = renew(&used, &properties).await;
     let next = next_token(&used).await;
     assert_ne!(next, token_of_renewed);
     assert!(is_of(&next, "2", &second));
@@ -192,12 +198,7 @@ async fn renewed_ca_of_an_identity_provider_is_trusted_by_the_requests_that_foll
     assert_eq!(error.fault(), Fault::TokenEndpoint);
 
     fs::copy(&fresh, &ca).expect("a copy");
-    let renewed = used.with(&properties).expect("good settings");
-    assert_ne!(renewed.access().properties(), used.access().properties(), "the change is noticed");
-    let second = token(&renewed).await.expect("a token");
-    used.adopt(&renewed);
-    drop(renewed);
-    assert_eq!(token(&used).await.expect("a token"), second);
+    let second = renew(&used, &properties).await;
     let third = next_token(&used).await;
     assert!(third != second && third != first, "{third}");
 }
