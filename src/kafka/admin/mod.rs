@@ -3,9 +3,10 @@
 //! Each function sends one kind of request. If a request concerns several brokers, it goes to all of them in parallel.
 //! Responses are checked and turned into values here, so that no error code and no −1 leaves this folder. An absent value
 //! is `None`. Most requests only read. `creation`, `reassignments` and `configs` also change topics, for topic assurance
-//! alone. No request deletes anything.
+//! alone, and `commits` commits offsets for groups of the service's own. No request deletes anything.
 
 mod batch;
+mod commits;
 mod committed;
 mod configs;
 mod controller;
@@ -29,6 +30,7 @@ mod visible;
 pub use batch::BatchHeader;
 #[cfg(feature = "fuzzing")]
 pub(crate) use batch::batch_headers;
+pub use commits::{Commit, ReadBack, commit_offset, read_commits};
 pub use committed::{CommittedOffsets, group_offsets};
 pub use configs::{Policy, alter_topic_configs, policies, topic_configs};
 pub use coordinators::coordinators;

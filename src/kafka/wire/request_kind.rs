@@ -59,6 +59,7 @@ impl RequestKind {
             Ok(ApiKey::DescribeGroups) => Self::large(MAX_FRAME, 2),
             Ok(ApiKey::ConsumerGroupDescribe) => Self::large(MAX_FRAME, 0),
             Ok(ApiKey::CreateTopics) => Self::change(3),
+            Ok(ApiKey::OffsetCommit) => Self::change(4),
             Ok(ApiKey::CreatePartitions) => Self::change(1),
             Ok(
                 ApiKey::IncrementalAlterConfigs | ApiKey::AlterPartitionReassignments | ApiKey::ElectLeaders,

@@ -6,7 +6,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,6 +32,8 @@ pub struct Cluster {
     /// Whether a broker that timed out gets no more requests until the circuit breakers are closed.
     breaks_circuits: bool,
     state: Mutex<ClusterState>,
+    /// The number of requests that were sent, without those that open a session.
+    requests: AtomicU64,
 }
 
 #[derive(Default)]
@@ -47,7 +52,13 @@ type ConnectionSlot = AsyncMutex<Option<Connection>>;
 impl Cluster {
     /// Does not connect yet. `timeout` is the limit for one request, which includes opening a session.
     pub fn new(client: Arc<Client>, timeout: Duration) -> Self {
-        Self { client, timeout, breaks_circuits: false, state: Mutex::default() }
+        Self {
+            client,
+            timeout,
+            breaks_circuits: false,
+            state: Mutex::default(),
+            requests: AtomicU64::default(),
+        }
     }
 
     /// Turns on circuit breakers: after a timeout a broker gets no more requests until
@@ -91,6 +102,12 @@ impl Cluster {
     /// Whether this process has a credential with which it can log in now, or needs none.
     pub fn can_log_in(&self) -> bool {
         self.client.can_log_in()
+    }
+
+    /// The number of requests that this instance has sent since its start, without those that open a session. A request that
+    /// is sent to several brokers counts for each of them.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// The limit for one request.
@@ -143,12 +160,21 @@ impl Cluster {
         request: &R,
         ours: VersionRange,
     ) -> Result<R::Response, Error> {
+        self.ask_timed(broker, request, ours).await.map(|(response, _)| response)
+    }
+
+    /// As [`Cluster::ask`], with the time from sending the request to the whole response. Opening a session is not included.
+    pub(in crate::kafka) async fn ask_timed<R: Request>(
+        &self,
+        broker: BrokerId,
+        request: &R,
+        ours: VersionRange,
+    ) -> Result<(R::Response, Duration), Error> {
         let endpoint = self.state().brokers.get(&broker).cloned();
         let unknown = || Error::new(Fault::NoLeader, format!("broker {broker} is not in the metadata"));
         let endpoint = endpoint.ok_or_else(unknown)?;
         let limits = RequestLimits { deadline: Instant::now() + self.timeout, logins: None };
-        let asked = self.ask_endpoint(&endpoint, request, ours, limits).await;
-        asked.map(|(response, _)| response)
+        self.ask_endpoint(&endpoint, request, ours, limits).await
     }
 
     /// Sends a request to an endpoint. The result has the time from sending the request to the whole response.
@@ -164,9 +190,11 @@ impl Cluster {
         }
         let asked = async {
             let (connection, fresh) = self.connection(endpoint, limits).await?;
+            self.requests.fetch_add(1, Ordering::Relaxed);
             let asked = connection.ask_timed(request, ours, limits.deadline).await;
             if !fresh && asked.as_ref().is_err_and(|error| error.fault() == Fault::Disconnected) {
                 let (connection, _) = self.connection(endpoint, limits).await?;
+                self.requests.fetch_add(1, Ordering::Relaxed);
                 return connection.ask_timed(request, ours, limits.deadline).await;
             }
             asked
