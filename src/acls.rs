@@ -24,6 +24,8 @@ pub enum Format {
 enum Resource {
     Topic(String),
     Group,
+    /// The groups whose names begin with this text.
+    Groups(String),
     TransactionalId,
     Cluster,
 }
@@ -57,6 +59,10 @@ fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
     need(watches, every(), "Read", "ages where timestamps are not in order; open transactions");
     need(watches, every(), "DescribeConfigs", "min.insync.replicas, compaction, changed settings");
     need(cluster.lag.enabled, Resource::Group, "Describe", "lag");
+    let checks = sends && cluster.coordinators.enabled;
+    let offsets = Resource::Topic("__consumer_offsets".to_owned());
+    need(checks, Resource::Groups(cluster.coordinator_groups()), "Read", "checks of coordinators");
+    need(checks && !watches, offsets, "Describe", "checks of coordinators");
     need(cluster.transactions.enabled, Resource::TransactionalId, "Describe", "whose transaction is open");
     need(true, Resource::Cluster, "Describe", "the quorum, reassignments, sizes of logs");
     need(sends && duty.rebalance, Resource::Cluster, "Alter", "leaders on all brokers");
@@ -116,7 +122,7 @@ fn kafka(grants: &[Grant], user: &str, servers: &str) -> String {
         "# ADMIN, where it is set, names the file with the properties of whoever may allow this.\n"
             .to_owned();
     for Grant { resource, operations, what_for } in grants {
-        let on = option(resource, "--group", "--cluster");
+        let on = option(resource, ["--group", "--resource-pattern-type prefixed", "--cluster"]);
         comment(&mut text, "", what_for);
         _ = write!(
             text,
@@ -135,7 +141,7 @@ fn kafka(grants: &[Grant], user: &str, servers: &str) -> String {
 fn confluent(grants: &[Grant], account: &str) -> String {
     let mut text = "# On the cluster in use: `confluent kafka cluster use` names another.\n".to_owned();
     for Grant { resource, operations, what_for } in grants {
-        let on = option(resource, "--consumer-group", "--cluster-scope");
+        let on = option(resource, ["--consumer-group", "--prefix", "--cluster-scope"]);
         let operations: Vec<_> = operations.iter().map(|operation| kebab(operation)).collect();
         comment(&mut text, "", what_for);
         text += "confluent kafka acl create --allow --service-account ";
@@ -155,6 +161,7 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
         let on = match resource {
             Resource::Topic(name) => format!("type: topic, name: {name:?}"),
             Resource::Group => "type: group, name: \"*\"".to_owned(),
+            Resource::Groups(prefix) => format!("type: group, name: {prefix:?}, patternType: prefix"),
             Resource::TransactionalId => "type: transactionalId, name: \"*\"".to_owned(),
             Resource::Cluster => "type: cluster".to_owned(),
         };
@@ -203,6 +210,7 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
         let on = match &resource {
             Resource::Topic(name) => arn("topic", &format!("/{name}")),
             Resource::Group => arn("group", "/*"),
+            Resource::Groups(prefix) => arn("group", &format!("/{prefix}*")),
             Resource::TransactionalId => arn("transactional-id", "/*"),
             Resource::Cluster => arn("cluster", ""),
         };
@@ -212,6 +220,7 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
                 actions.push("Connect");
                 actions.extend(idempotent.then_some("WriteDataIdempotently"));
             }
+            Resource::Groups(_) => actions.push("DescribeGroup"),
             // MSK lets nobody read or write a topic without this, unlike Kafka's own ACLs.
             Resource::Topic(_) if !operations.contains(&"Describe") => actions.push("DescribeTopic"),
             _ => {}
@@ -234,18 +243,21 @@ fn action(resource: &Resource, operation: &str) -> &'static str {
         (Resource::Topic(_), "DescribeConfigs") => "DescribeTopicDynamicConfiguration",
         (Resource::Topic(_), "AlterConfigs") => "AlterTopicDynamicConfiguration",
         (Resource::Topic(_), _) => "DescribeTopic",
-        (Resource::Group, _) => "DescribeGroup",
+        (Resource::Groups(_), "Read") => "AlterGroup",
+        (Resource::Group | Resource::Groups(_), _) => "DescribeGroup",
         (Resource::TransactionalId, _) => "DescribeTransactionalId",
         (Resource::Cluster, "Alter") => "AlterCluster",
         (Resource::Cluster, _) => "DescribeCluster",
     }
 }
 
-/// The resource as an option of a command line. `group` and `cluster` are the names of the options of this command line.
-fn option(resource: &Resource, group: &str, cluster: &str) -> String {
+/// The resource as an option of a command line. `group`, `prefix` and `cluster` are the names of the options of this command
+/// line.
+fn option(resource: &Resource, [group, prefix, cluster]: [&str; 3]) -> String {
     match resource {
         Resource::Topic(name) => format!("--topic {}", quoted(name)),
         Resource::Group => format!("{group} '*'"),
+        Resource::Groups(begin) => format!("{group} {} {prefix}", quoted(begin)),
         Resource::TransactionalId => "--transactional-id '*'".to_owned(),
         Resource::Cluster => cluster.to_owned(),
     }

@@ -18,7 +18,7 @@ use crate::{
     config,
     kafka::{Capability, Credential, Fault, Request, wire},
     monitor,
-    probe::{connectivity, heartbeat, topic},
+    probe::{connectivity, coordinators, heartbeat, topic},
     task::{Latest, Record},
     verdict::{self, Verdict},
 };
@@ -170,6 +170,10 @@ tasks! {
     Topic = "topic": topic: topic::Snapshot,
         runs if |cluster| cluster.heartbeat.enabled,
         verdict uses [topic];
+    /// Commits an offset at the coordinators of consumer groups and reads it again. The offset is one of the heartbeat topic.
+    Coordinators = "coordinators": coordinators: coordinators::Snapshot,
+        runs if |cluster| cluster.coordinators.enabled && cluster.heartbeat.enabled,
+        verdict uses [];
     /// Asks for offsets, topics and consumer groups.
     Collect = "collect": collect: monitor::Snapshot,
         runs if |cluster| cluster.lag.enabled || cluster.freshness.enabled,
@@ -205,6 +209,9 @@ impl Readings {
         if let Some(topic) = self.topic.fresh() {
             all.push((Request::DescribeConfigs, topic.configs));
             all.push((Request::ListPartitionReassignments, topic.reassignments));
+        }
+        if let Some(coordinators) = self.coordinators.fresh() {
+            all.push((Request::OffsetCommit, coordinators.capability));
         }
         if let Some(collect) = self.collect.fresh() {
             all.push((Request::Metadata, collect.described));

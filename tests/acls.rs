@@ -31,7 +31,8 @@ fn printed(command: &mut Command) -> String {
 #[test]
 fn acls_cover_only_the_enabled_tasks_and_quote_names() {
     let heartbeats = "[kafka]\nbootstrap.servers = a:1\n[topic]\ncreate = false\nexpand = false\n\
-                      [lag]\nenabled = false\n[freshness]\nenabled = false\n[transactions]\nenabled = false\n";
+                      [lag]\nenabled = false\n[freshness]\nenabled = false\n[transactions]\nenabled = false\n\
+                      [coordinators]\nenabled = false\n";
     let commands = |config: &str, arguments: &[&str]| {
         let text = acls(config, arguments);
         text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
@@ -46,6 +47,25 @@ fn acls_cover_only_the_enabled_tasks_and_quote_names() {
             ),
             format!("{add} 'User:kafka-heartbeat' --operation Describe --cluster"),
         ]
+    );
+    let checks = &heartbeats.replace("[coordinators]\nenabled = false", "[coordinators]\nenabled = true");
+    let of_checks = [
+        format!(
+            "{add} 'User:kafka-heartbeat' --operation Read --group 'kafka-heartbeat-coordinator-' \
+             --resource-pattern-type prefixed"
+        ),
+        format!("{add} 'User:kafka-heartbeat' --operation Describe --topic '__consumer_offsets'"),
+    ];
+    assert_eq!(commands(checks, &[])[1..3], of_checks);
+    let confluent = &commands(checks, &["--format", "confluent"])[1];
+    assert!(confluent.ends_with("--consumer-group 'kafka-heartbeat-coordinator-' --prefix"), "{confluent}");
+    let strimzi: Value = serde_norway::from_str(&acls(checks, &["--format", "strimzi"])).expect("YAML");
+    assert_eq!(
+        strimzi["spec"]["authorization"]["acls"][1],
+        json!({
+            "resource": { "type": "group", "name": "kafka-heartbeat-coordinator-", "patternType": "prefix" },
+            "operations": ["Read"]
+        })
     );
     let named = commands(heartbeats, &["--principal", "User:CN=o'neil"]);
     assert!(named[0].contains(r"--allow-principal 'User:CN=o'\''neil' --operation"), "{named:?}");
@@ -123,7 +143,7 @@ fn missing_permissions_are_reported(config: &str) {
         let labels = [format!("api=\"{request}\""), format!("state=\"{state}\"")];
         service.series("heartbeat_capability", &[&labels[0], &labels[1]]) == Some(1.0)
     };
-    for request in ["DescribeQuorum", "Metadata", "ListGroups", "DescribeLogDirs"] {
+    for request in ["DescribeQuorum", "Metadata", "ListGroups", "DescribeLogDirs", "OffsetCommit"] {
         wait_for(request, PATIENCE, || capability(request, "denied").then_some(()));
     }
     let reasons = wait_for("the verdict", PATIENCE, || {
@@ -194,7 +214,8 @@ fn assert_no_refusal(service: &Service) {
 /// A principal that only sends heartbeats needs no permission on any group, and the service asks for no group: a request
 /// for the coordinator of a group of its own would be refused.
 fn heartbeats_alone_need_no_group(kafka: &Kafka) {
-    let extra = "[lag]\nenabled = false\n[freshness]\nenabled = false\n[transactions]\nenabled = false\n";
+    let extra = "[lag]\nenabled = false\n[freshness]\nenabled = false\n[transactions]\nenabled = false\n\
+                 [coordinators]\nenabled = false\n";
     let config = config(kafka, "hb-alone", extra);
     let commands = acls(&config, &[]);
     assert!(!commands.contains("--group"), "{commands}");
@@ -244,6 +265,7 @@ fn principal_with_the_printed_acls_sees_everything() {
         ("kafka_under_min_isr_partitions", "topic=\"allowed\"", 0.0),
         ("heartbeat_quorum_leader_info", "kafka_cluster", 1.0),
         ("heartbeat_alerts_total", "ending=\"ok\"", 1.0),
+        ("heartbeat_coordinator_checks_total", "broker=", 1.0),
     ] {
         wait_for(family, PATIENCE, || service.series(family, &[label]).filter(|value| *value >= least));
     }

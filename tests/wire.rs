@@ -23,6 +23,8 @@ mod admin;
 mod ages;
 #[path = "wire/collect.rs"]
 mod collect;
+#[path = "wire/coordinators.rs"]
+mod coordinators;
 #[path = "support/fake.rs"]
 mod fake;
 #[path = "wire/frames.rs"]

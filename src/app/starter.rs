@@ -15,7 +15,7 @@ use crate::{
     config,
     kafka::{rotation::Rotation, wire},
     monitor::{self, HistoryFile},
-    probe::{connectivity, topic},
+    probe::{connectivity, coordinators, topic},
     task::{self, Cycle, Latest, Schedule},
 };
 
@@ -65,6 +65,7 @@ impl Starter {
         let channels = Channels {
             connectivity: self.connectivity(&metadata),
             topic: self.topic(&metadata, &nudge_metadata),
+            coordinators: self.coordinators(&metadata),
             collect: self.collection(&metadata, history),
             transactions: self.transactions(&metadata),
             log_dirs: self.log_dirs(&metadata),
@@ -111,6 +112,18 @@ impl Starter {
             self.tasks.all.spawn(watch);
         }
         topic
+    }
+
+    /// Starts the task of coordinators.
+    fn coordinators(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+    ) -> Published<coordinators::Snapshot> {
+        let settings = &self.cluster.coordinators;
+        let schedule = self.schedule(Task::Coordinators, settings.interval, settings.timeout);
+        self.start(Task::Coordinators, schedule, |Self { cluster, wire, .. }| {
+            coordinators::Probe::new(cluster.clone(), wire.clone(), metadata.clone())
+        })
     }
 
     /// Starts the collection task.

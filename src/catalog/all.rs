@@ -1,8 +1,8 @@
 //! The one list of families, and of the labels that they carry.
 
 use super::{
-    Description, cluster, collect, compat, credentials, heartbeat, judge, log_dirs, process, requests, tasks,
-    topic, transactions,
+    Description, cluster, collect, compat, coordinators, credentials, heartbeat, judge, log_dirs, process,
+    requests, tasks, topic, transactions,
 };
 
 /// The families of each file, in the order in which they are served.
@@ -10,6 +10,7 @@ const FILES: &[&[&Description]] = &[
     heartbeat::ALL,
     cluster::ALL,
     topic::ALL,
+    coordinators::ALL,
     requests::ALL,
     credentials::ALL,
     tasks::ALL,

@@ -11,6 +11,7 @@ mod all;
 pub mod cluster;
 pub mod collect;
 pub mod compat;
+pub mod coordinators;
 pub mod credentials;
 pub mod heartbeat;
 pub mod judge;

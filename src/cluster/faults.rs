@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::kafka::Fault;
 
-/// A request that the collection tasks send.
+/// A request that the tasks send to read or commit offsets, or to read the state of groups and topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Api {
     /// For the groups of a broker.
@@ -13,6 +13,8 @@ pub enum Api {
     FindCoordinator,
     /// For the committed offsets of a group.
     OffsetFetch,
+    /// To commit an offset of a group.
+    OffsetCommit,
     /// For the start offset of a share group in each partition.
     DescribeShareGroupOffsets,
     /// For the producers with an open transaction on a partition.
@@ -38,6 +40,7 @@ impl Api {
             Api::ListGroups => "ListGroups",
             Api::FindCoordinator => "FindCoordinator",
             Api::OffsetFetch => "OffsetFetch",
+            Api::OffsetCommit => "OffsetCommit",
             Api::DescribeShareGroupOffsets => "DescribeShareGroupOffsets",
             Api::DescribeProducers => "DescribeProducers",
             Api::ListTransactions => "ListTransactions",

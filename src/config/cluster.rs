@@ -3,6 +3,7 @@
 use super::{
     anomaly::Anomaly,
     connectivity::Connectivity,
+    coordinators::Coordinators,
     error::{Errors, Problem},
     freshness::Freshness,
     heartbeat::Heartbeat,
@@ -24,10 +25,11 @@ use super::{
 };
 
 /// Sections that a cluster may set for itself, with the section in front of the key.
-const OWN_SECTIONS: [&str; 11] = [
+const OWN_SECTIONS: [&str; 12] = [
     "heartbeat",
     "topic",
     "connectivity",
+    "coordinators",
     "metadata",
     "lag",
     "freshness",
@@ -61,6 +63,8 @@ pub struct Cluster {
     pub topic: Topic,
     /// `[connectivity]`
     pub connectivity: Connectivity,
+    /// `[coordinators]`
+    pub coordinators: Coordinators,
     /// `[metadata]`
     pub metadata: Metadata,
     /// `[lag]`
@@ -152,7 +156,7 @@ impl Cluster {
     fn read(name: &str, settings: &Settings, errors: &mut Errors) -> Self {
         let mut kafka = Properties::read("kafka", settings);
         msk_iam::complete(&mut kafka);
-        Self {
+        let mut cluster = Self {
             name: name.to_owned(),
             kafka,
             kafka_secrets: SecretFiles::of("kafka", settings),
@@ -161,6 +165,7 @@ impl Cluster {
             heartbeat: Heartbeat::read(Reader::new("heartbeat", settings, errors)),
             topic: Topic::read(Reader::new("topic", settings, errors)),
             connectivity: Connectivity::read(Reader::new("connectivity", settings, errors)),
+            coordinators: Coordinators::read(Reader::new("coordinators", settings, errors)),
             metadata: Metadata::read(Reader::new("metadata", settings, errors)),
             lag: Lag::read(Reader::new("lag", settings, errors)),
             freshness: Freshness::read(Reader::new("freshness", settings, errors)),
@@ -168,13 +173,21 @@ impl Cluster {
             transactions: Transactions::read(Reader::new("transactions", settings, errors)),
             history: History::read(Reader::new("history", settings, errors)),
             anomaly: Anomaly::read(Reader::new("anomaly", settings, errors)),
-        }
+        };
+        cluster.lag.own_groups = cluster.coordinator_groups();
+        cluster
+    }
+
+    /// The begin of the names of the groups for which the checks of coordinators commit offsets. A number follows it.
+    pub fn coordinator_groups(&self) -> String {
+        format!("{}-coordinator-", self.heartbeat.topic)
     }
 
     /// Checks the rules across the keys of a section. `of` names the cluster where there are several.
     fn check(&self, of: &str, settings: &Settings, errors: &mut Errors) {
         let rules = self.heartbeat.broken_rules().into_iter().map(|rule| ("heartbeat", rule));
         let rules = rules.chain(self.topic.broken_rule().map(|rule| ("topic", rule)));
+        let rules = rules.chain(self.coordinators.broken_rule().map(|rule| ("coordinators", rule)));
         for (section, BrokenRule { keys, message }) in rules {
             let set = keys.iter().filter_map(|key| settings.get(section, key));
             let is_own = |Setting { place, .. }: &&Setting| !matches!(place, Place::Default { .. });

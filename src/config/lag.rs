@@ -13,6 +13,9 @@ pub struct Lag {
     pub interval: Duration,
     /// The listed groups that are watched: `groups.include` and `groups.exclude`.
     pub groups_filter: Filter,
+    /// The begin of the names of the groups of the checks of coordinators, which are never watched. A number follows it. No key
+    /// sets it.
+    pub own_groups: String,
     /// The groups that are watched although the principal may not list them.
     pub groups: Vec<String>,
     /// The topics that are watched: `topics.include` and `topics.exclude`.
@@ -67,6 +70,7 @@ impl Lag {
             enabled: lag.switch("enabled"),
             interval: lag.duration("interval"),
             groups_filter: Filter::read(&mut lag, "groups"),
+            own_groups: String::new(),
             groups: lag.text("groups").split_whitespace().map(str::to_owned).collect(),
             topics: Filter::read(&mut lag, "topics"),
             exclude_file: lag.path("exclude.file"),
@@ -94,7 +98,14 @@ impl Lag {
     /// Whether a group is watched, provided that Kafka lists it or that `groups` names it.
     pub fn watches(&self, group: &str) -> bool {
         let named = self.groups.iter().any(|name| name == group);
-        self.groups_filter.covers(group) || (named && !self.groups_filter.excludes(group))
+        let wanted = self.groups_filter.covers(group) || (named && !self.groups_filter.excludes(group));
+        wanted && !self.is_own(group)
+    }
+
+    /// Whether the checks of coordinators commit offsets for a group of this name.
+    pub fn is_own(&self, group: &str) -> bool {
+        let number = group.strip_prefix(&*self.own_groups).filter(|_| !self.own_groups.is_empty());
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
     }
 }
 

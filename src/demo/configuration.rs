@@ -33,6 +33,8 @@ pub fn configuration(
             set("heartbeat", "horizon", "20s"),
             set("consumer", "fetch.wait.max.ms", "5"),
             set("connectivity", "interval", "3s"),
+            // The embedded cluster has no topic of committed offsets.
+            set("coordinators", "enabled", "false"),
             set("metadata", "interval", "3s"),
             set("metadata", "timeout", "2s"),
             set("lag", "interval", "5s"),

@@ -111,6 +111,8 @@ closed_enum! {
         Fetch = "Fetch",
         /// The log directories of brokers.
         DescribeLogDirs = "DescribeLogDirs",
+        /// The committed offsets with which coordinators are checked.
+        OffsetCommit = "OffsetCommit",
     }
 }
 
@@ -122,6 +124,9 @@ impl Request {
             Request::DescribeConfigs => "DescribeConfigs on the topics",
             Request::ListGroups => "Describe on the cluster or on the groups",
             Request::Fetch => "Read on the topics",
+            Request::OffsetCommit => {
+                "Read on the groups named after the heartbeat topic, and Describe on the topic __consumer_offsets"
+            }
             Request::DescribeQuorum | Request::ListPartitionReassignments | Request::DescribeLogDirs => {
                 "Describe on the cluster"
             }

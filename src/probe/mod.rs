@@ -4,5 +4,6 @@
 //! reads the topics or groups of applications belongs in [`crate::collect`].
 
 pub mod connectivity;
+pub mod coordinators;
 pub mod heartbeat;
 pub mod topic;

@@ -35,6 +35,7 @@ use kafka_heartbeat::{
     monitor,
     probe::{
         connectivity::{self, Check},
+        coordinators,
         heartbeat::{self, Beat, BrokerCounts, EndedHeartbeat, Outcome, Partition, Totals},
         topic::{self, Action, Blocked},
     },
@@ -77,6 +78,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             connectivity: latest(connectivity(wall), wall),
             metadata: latest(metadata(), wall),
             topic: failing(latest(topic(), wall), wall),
+            coordinators: latest(coordinators(), wall),
             collect: latest(collected(wall), wall),
             transactions: latest(transactions(), wall),
             log_dirs: latest(log_dirs(), wall),
@@ -99,6 +101,7 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             connectivity: Latest::new(minute),
             metadata: Latest::new(minute),
             topic: Latest::new(minute),
+            coordinators: Latest::new(minute),
             collect: Latest::new(minute),
             transactions: Latest::new(minute),
             log_dirs: Latest::new(minute),
@@ -439,6 +442,38 @@ fn topic() -> topic::Snapshot {
     }
 }
 
+/// Four partitions: a good one, two of a coordinator that does not answer, and one that has not been checked.
+fn coordinators() -> coordinators::Snapshot {
+    let now = Instant::now();
+    let check = |broker, failed: Option<(Api, Fault)>| coordinators::Check {
+        broker: Some(BrokerId(broker)),
+        failure: failed.map(|(request, fault)| coordinators::Failure { request, fault, since: now }),
+        commit: failed.is_none().then(|| ms(4)),
+        fetch: failed.is_none().then(|| ms(2)),
+        at: now,
+    };
+    let counts = |durations: &[Duration], failures: &[((Api, Fault), u64)]| coordinators::Counts {
+        checks: 12,
+        failures: failures.iter().copied().collect(),
+        commits: buckets(durations),
+        fetches: buckets(durations),
+    };
+    let failures = [((Api::OffsetCommit, Fault::Timeout), 3), ((Api::OffsetFetch, Fault::Other), 1)];
+    coordinators::Snapshot {
+        capability: Capability::Ok,
+        total: Some(4),
+        partitions: BTreeMap::from([
+            (0, check(1, None)),
+            (1, check(2, Some((Api::OffsetCommit, Fault::Timeout)))),
+            (2, check(2, Some((Api::FindCoordinator, Fault::NoLeader)))),
+        ]),
+        brokers: BTreeMap::from([
+            (Some(BrokerId(1)), counts(&[ms(4), ms(5)], &[])),
+            (Some(BrokerId(2)), counts(&[ms(9)], &failures)),
+        ]),
+    }
+}
+
 /// A hostile topic that grows and one that was never written; a group that lags and lost records, and one that
 /// cannot be read.
 fn collected(wall: SystemTime) -> monitor::Snapshot {
@@ -661,6 +696,7 @@ pub(crate) fn board(readings: Readings) -> Board {
             connectivity: watch::channel(readings.connectivity).1,
             metadata: watch::channel(readings.metadata).1,
             topic: watch::channel(readings.topic).1,
+            coordinators: watch::channel(readings.coordinators).1,
             collect: watch::channel(readings.collect).1,
             transactions: watch::channel(readings.transactions).1,
             log_dirs: watch::channel(readings.log_dirs).1,

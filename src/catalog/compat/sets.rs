@@ -39,7 +39,7 @@ pub static SETS: [Set; 4] = [
     Set {
         switch: "kminion",
         program: "kminion's end-to-end probe",
-        note: "Buckets have our bounds, and a heartbeat that misses its deadline counts just above the deadline. The service commits no offsets, so the names about commits are absent.",
+        note: "Buckets have our bounds, and a heartbeat that misses its deadline counts just above the deadline. Heartbeats use no group and commit no offsets, so the names about commits are absent.",
         families: kminion::ALL,
     },
 ];

@@ -82,6 +82,9 @@ impl WatchedGroups {
         }
         let mut filtered = 0;
         for (name, listed) in listing.groups {
+            if settings.is_own(&name) {
+                continue;
+            }
             if !settings.watches(&name) {
                 filtered += 1;
                 continue;

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    connectivity, credentials, heartbeats, liveness, log_dirs, metadata, process, requests, tasks, topic,
-    topics_and_groups::topics_and_groups, transactions,
+    connectivity, coordinators, credentials, heartbeats, liveness, log_dirs, metadata, process, requests,
+    tasks, topic, topics_and_groups::topics_and_groups, transactions,
 };
 use crate::{
     board::Readings,
@@ -126,6 +126,7 @@ fn cluster<'a>(readings: &'a Readings, label: ClusterLabel, series: &mut Vec<Ser
     if let Some(snapshot) = readings.topic.fresh() {
         topic::topic(name, snapshot, series);
     }
+    coordinators::coordinators(readings, series);
     requests::requests(readings, series);
     credentials::credentials(readings, series);
     tasks::tasks(readings, series);

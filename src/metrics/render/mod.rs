@@ -6,6 +6,7 @@
 
 mod capped;
 mod connectivity;
+mod coordinators;
 mod credentials;
 mod everything;
 mod freshness;
