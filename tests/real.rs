@@ -30,6 +30,8 @@ use support::{
     wait_for,
 };
 
+#[path = "real/coordinators.rs"]
+mod coordinators;
 #[expect(dead_code, reason = "each test binary uses a part of what was read")]
 mod exposition_parser;
 #[path = "real/slow_broker.rs"]

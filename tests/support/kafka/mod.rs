@@ -133,12 +133,16 @@ impl Kafka {
     ///
     /// One private cluster exists at a time on a machine: the call waits for its turn.
     pub(crate) fn start(brokers: usize) -> Option<Kafka> {
+        Kafka::start_with(brokers, &Extras::default())
+    }
+
+    /// [`Kafka::start`] with more settings of the brokers.
+    pub(crate) fn start_with(brokers: usize, extras: &Extras) -> Option<Kafka> {
         if env::var("KAFKA_BOOTSTRAP_SERVERS").is_ok_and(|servers| !servers.is_empty()) {
             skip("KAFKA_BOOTSTRAP_SERVERS names a cluster, and this test would break it");
             return None;
         }
-        can_run()
-            .then(|| Kafka::launch(brokers, Some(install::lock("private.lock")), None, &Extras::default()))
+        can_run().then(|| Kafka::launch(brokers, Some(install::lock("private.lock")), None, extras))
     }
 
     /// A private cluster with a proxy before the last broker. The metadata of the cluster name the proxy as the address of that
