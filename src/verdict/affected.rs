@@ -129,6 +129,7 @@ mod tests {
             leader,
             rack: None,
             beats: VecDeque::new(),
+            overdue: None,
         }
     }
 

@@ -229,6 +229,7 @@ fn silence(wall: SystemTime) -> heartbeat::Snapshot {
         throttle: BTreeMap::new(),
         prober_healthy: true,
         short_of_descriptors: false,
+        prober_trouble: None,
         produce: Recent::new(Instant::now()),
         end_to_end: Recent::new(Instant::now()),
         acked_mean: RecentMean::over(MINUTE),
@@ -308,6 +309,7 @@ fn partition(
         leader,
         rack: rack.map(str::to_owned),
         beats: (0..60).map(|index| beat(index, wall)).collect(),
+        overdue: None,
     }
 }
 

@@ -44,5 +44,7 @@ pub use self::{
     outcome::{Anomaly, Outcome},
     period::Period,
     renewal::Renewal,
-    snapshot::{Beat, BrokerCounts, EndedHeartbeat, LeaderChange, Partition, ReadFailure, Snapshot, Totals},
+    snapshot::{
+        Beat, BrokerCounts, EndedHeartbeat, LeaderChange, Overdue, Partition, ReadFailure, Snapshot, Totals,
+    },
 };

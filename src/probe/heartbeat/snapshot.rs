@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub prober_healthy: bool,
     /// True for half a minute after the process had no file descriptor left.
     pub short_of_descriptors: bool,
+    /// The instant at which the last long stall, missed slot or shortage of descriptors ended; `None` before the first.
+    pub prober_trouble: Option<Instant>,
     /// Acknowledged minus intended instant, or just above the deadline, of the last five minutes.
     pub produce: Recent,
     /// Received minus intended instant, or just above the deadline, of the last five minutes.
@@ -114,6 +116,19 @@ pub struct Partition {
     pub rack: Option<String>,
     /// The last heartbeats for the bar on the page, newest last, at most [`Snapshot::BEATS_KEPT`].
     pub beats: VecDeque<Beat>,
+    /// The heartbeats that wait for longer than is likely. Nothing is judged by them. `None` if there is none.
+    pub overdue: Option<Overdue>,
+}
+
+/// Heartbeats of one partition that have waited for longer than is likely, and are not beyond their deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overdue {
+    /// The number of these heartbeats.
+    pub heartbeats: usize,
+    /// The leader when the oldest of them was sent; `None` if no leader was known.
+    pub leader: Option<BrokerId>,
+    /// The time at which the oldest of them was due.
+    pub since: SystemTime,
 }
 
 /// The outcomes and latencies of one partition while one broker led it.

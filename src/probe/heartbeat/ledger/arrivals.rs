@@ -127,6 +127,7 @@ impl Ledger {
         }
         if let (None, Some(received)) = (before.received.get(), entry.received.get()) {
             self.sums.received_mean.record(at, received);
+            self.books.entry(partition).or_default().pace.learn(received);
         }
         let times = (before.received.get(), entry.received.get(), entry.sent.get());
         if let (None, Some(received), Some(sent)) = times {

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::entry::Entry;
+use super::{entry::Entry, pace::Pace};
 use crate::{
     kafka::BrokerId,
     probe::heartbeat::{outcome::Anomaly, snapshot::BrokerCounts},
@@ -33,6 +33,8 @@ pub(super) struct PartitionBook {
     pub(super) last_success: Option<Instant>,
     /// The highest sequence that was received; `None` before the first.
     pub(super) highest_received: Option<u64>,
+    /// How long its heartbeats usually take.
+    pub(super) pace: Pace,
 }
 
 impl PartitionBook {

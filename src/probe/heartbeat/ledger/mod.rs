@@ -17,6 +17,7 @@ mod cluster_sums;
 mod entry;
 mod event;
 mod judge;
+mod pace;
 mod stalls;
 mod state;
 #[cfg(test)]

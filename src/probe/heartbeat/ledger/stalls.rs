@@ -86,6 +86,11 @@ impl Stalls {
         !self.short_of_descriptors(now) && !is_recent(self.unhealthy, now)
     }
 
+    /// The end of the last long stall, missed slot or shortage; `None` before the first.
+    pub(super) fn last_trouble(&self) -> Option<Instant> {
+        self.unhealthy.max(self.short)
+    }
+
     /// Whether the process had no descriptor left within the last half minute.
     pub(super) fn short_of_descriptors(&self, now: Instant) -> bool {
         is_recent(self.short, now)

@@ -10,7 +10,8 @@ use super::{
 use crate::probe::heartbeat::{
     id::HeartbeatId,
     outcome::Outcome,
-    snapshot::{Beat, EndedHeartbeat, LeaderChange, Partition, ReadFailure, Snapshot},
+    period::Period,
+    snapshot::{Beat, EndedHeartbeat, LeaderChange, Overdue, Partition, ReadFailure, Snapshot},
     trace::TraceIds,
 };
 
@@ -38,6 +39,7 @@ impl Ledger {
             throttle: sums.throttle.clone(),
             prober_healthy: self.stalls.healthy(now),
             short_of_descriptors: self.stalls.short_of_descriptors(now),
+            prober_trouble: self.stalls.last_trouble(),
             produce: sums.produce.clone(),
             end_to_end: sums.end_to_end.clone(),
             acked_mean: sums.acked_mean.clone(),
@@ -67,7 +69,30 @@ impl Ledger {
             leader: leader.broker,
             rack: leader.rack,
             beats: beats.collect(),
+            overdue: self.overdue(book),
         }
+    }
+
+    /// The heartbeats of a partition that wait for longer than is likely; `None` if there is none, or if a later heartbeat
+    /// was read back. What may have waited for this process itself is left out.
+    fn overdue(&self, book: &PartitionBook) -> Option<Overdue> {
+        let now = self.clock.instant;
+        let mut overdue: Option<Overdue> = None;
+        for entry in book.entries.iter().rev() {
+            let intended = self.instant(entry.intended);
+            if entry.received.get().is_some()
+                || now.saturating_duration_since(intended) > self.settings.deadline
+            {
+                break;
+            }
+            let waited = Period { from: intended, to: now };
+            let waits = entry.outcome.is_none() && entry.handed_over();
+            if waits && book.pace.is_overdue(waited.duration()) && !self.stalls.excuse(waited) {
+                let heartbeats = overdue.map_or(0, |overdue| overdue.heartbeats) + 1;
+                overdue = Some(Overdue { heartbeats, leader: entry.broker, since: self.wall(intended) });
+            }
+        }
+        overdue
     }
 
     /// A heartbeat that ended, with what is known of it. `trace` are the ids of its trace, if it is exported.
