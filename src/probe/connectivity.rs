@@ -63,6 +63,8 @@ pub struct Check {
     pub failure: Option<Failure>,
     /// The time since which the broker has been up, or down.
     pub since: SystemTime,
+    /// The end of the last check.
+    pub at: SystemTime,
     /// The number of checks.
     pub checks: u64,
     /// The number of failed checks, by stage and kind of the failure.
@@ -134,6 +136,7 @@ impl History {
             total: None,
             failure: None,
             since: SystemTime::now(),
+            at: SystemTime::now(),
             checks: 0,
             failures: BTreeMap::new(),
             durations: BTreeMap::new(),
@@ -144,8 +147,9 @@ impl History {
         Self { check, recent: RecentMean::over(MEAN_WINDOW), due: Instant::now() }
     }
 
-    fn add(&mut self, opening: Opening, now: Instant) {
+    fn add(&mut self, opening: Opening, at: SystemTime, now: Instant) {
         let check = &mut self.check;
+        check.at = at;
         let was_up = check.checks == 0 || check.up();
         check.checks += 1;
         check.address = opening.address.or(check.address);
@@ -217,14 +221,15 @@ impl Cycle for Probe {
         let due = metadata.brokers.iter().filter(|(id, _)| is_due(id));
         let checks = due.map(|(id, broker)| async move {
             let _slot = slots.acquire().await;
-            (*id, wire::open(settings, &broker.endpoint(), timeout).await)
+            let opening = wire::open(settings, &broker.endpoint(), timeout).await;
+            (*id, opening, SystemTime::now())
         });
         let openings = join_all(checks).await;
         let now = Instant::now();
         let mut ours = None;
-        let some_work = openings.iter().any(|(_, opening)| opening.result.is_ok());
+        let some_work = openings.iter().any(|(_, opening, _)| opening.result.is_ok());
         let is_ours = |fault: Fault| fault.is_ours() && !(some_work && fault.is_of_one_broker());
-        for (id, opening) in openings {
+        for (id, opening, at) in openings {
             // A check that failed for a reason of this process is no evidence against the broker.
             if opening.result.as_ref().is_err_and(|error| is_ours(error.fault())) {
                 ours = opening.result.err();
@@ -234,7 +239,7 @@ impl Cycle for Probe {
             let history = self.known.entry(id).or_insert_with(|| History::new(broker));
             history.check.rack.clone_from(&broker.rack);
             let was_up = history.check.up();
-            history.add(opening, now);
+            history.add(opening, at, now);
             note(&self.cluster.name, id, was_up, &history.check);
         }
         if let Some(error) = ours {

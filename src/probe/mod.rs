@@ -5,5 +5,6 @@
 
 pub mod connectivity;
 pub mod coordinators;
+pub mod extra_sessions;
 pub mod heartbeat;
 pub mod topic;

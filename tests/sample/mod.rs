@@ -374,6 +374,7 @@ fn connectivity(wall: SystemTime) -> connectivity::Snapshot {
         total: Some(total),
         failure: None,
         since: wall - Duration::from_secs(5000),
+        at: wall,
         checks: 7,
         failures: BTreeMap::from([((Stage::Sasl, Fault::Other), 2)]),
         totals: buckets(&[total]),

@@ -1,0 +1,209 @@
+//! Extra sessions with the brokers that may be to blame, between the checks of the connectivity task.
+//!
+//! When heartbeats are overdue, the next check of their leader may be seconds away, and a silent broker holds it for the whole
+//! timeout. So a session with each broker concerned is opened at once, with a shorter limit. These sessions serve the diagnosis
+//! alone: they are not counted among the checks of the connectivity task.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{connectivity, heartbeat};
+use crate::{
+    cluster::metadata,
+    config,
+    kafka::{BrokerId, Fault, Stage, admin::Broker, wire},
+    task::Latest,
+};
+
+/// The snapshots of the other tasks are looked at this often.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The least time from one extra session with a broker to the next.
+const GAP: Duration = Duration::from_secs(1);
+
+/// The same for a broker with [`MANY`] failures in a row.
+const LONG_GAP: Duration = Duration::from_secs(5);
+
+/// So many failures in a row are no news any more.
+const MANY: u32 = 30;
+
+/// Fresh metadata are asked for after each of the first failures. The other brokers may have learned of the failure by then.
+const ASKING: u32 = 10;
+
+/// The number of brokers with an extra session at the same time.
+const AT_ONCE: usize = 8;
+
+/// The limit of an extra session, unless sessions with the broker usually take longer than a quarter of it.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// The result of an extra session is kept for so long.
+const KEPT: Duration = Duration::from_secs(10);
+
+/// The last extra session with a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraSession {
+    /// The end of the session.
+    pub at: SystemTime,
+    /// The sum of all stages, or the stage that failed and the kind of the failure.
+    pub result: Result<Duration, (Stage, Fault)>,
+    /// The number of extra sessions that failed one after the other.
+    pub failures: u32,
+}
+
+/// The last extra session with each broker that may be to blame.
+pub type Snapshot = BTreeMap<BrokerId, ExtraSession>;
+
+/// What the extra sessions follow.
+pub struct Inputs {
+    /// The settings of the cluster.
+    pub cluster: Arc<config::Cluster>,
+    /// The settings of the wire client.
+    pub client: Arc<wire::Client>,
+    /// What the ledger of heartbeats publishes.
+    pub heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
+    /// Sessions with each broker.
+    pub connectivity: watch::Receiver<Latest<connectivity::Snapshot>>,
+    /// The metadata of the cluster.
+    pub metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    /// Asks for fresh metadata.
+    pub nudge_metadata: Arc<Notify>,
+}
+
+/// Opens extra sessions until `stop`.
+pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Snapshot>>, stop: CancellationToken) {
+    let mut opening = JoinSet::new();
+    let mut began: BTreeMap<BrokerId, Instant> = BTreeMap::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TICK) => {}
+            Some(Ok((broker, result))) = opening.join_next() => {
+                publish(&publisher, broker, result, &inputs.nudge_metadata);
+            }
+        }
+        let concerned = inputs.concerned(&publisher.borrow());
+        forget(&publisher, &concerned);
+        began.retain(|_, began| began.elapsed() < KEPT);
+        let metadata = inputs.metadata.borrow().snapshot.clone();
+        let Some((metadata, _)) = metadata else { continue };
+        for broker in concerned {
+            let Some(address) = metadata.brokers.get(&broker) else { continue };
+            let failures = publisher.borrow().get(&broker).map_or(0, |session| session.failures);
+            let gap = if failures > MANY { LONG_GAP } else { GAP };
+            let rests = began.get(&broker).is_some_and(|began| began.elapsed() < gap);
+            if rests || opening.len() >= AT_ONCE {
+                continue;
+            }
+            began.insert(broker, Instant::now());
+            let (client, endpoint, limit) = (inputs.client.clone(), address.endpoint(), inputs.limit(broker));
+            opening.spawn(async move {
+                let opening = wire::open(&client, &endpoint, limit).await;
+                let took = opening.stages.iter().map(|(_, took)| *took).sum::<Duration>();
+                let failed =
+                    |error: crate::kafka::Error| (error.stage().unwrap_or(Stage::Dns), error.fault());
+                (broker, opening.result.map(|_| took).map_err(failed))
+            });
+        }
+    }
+}
+
+impl Inputs {
+    /// The brokers that may be to blame: the leaders of overdue heartbeats, their replicas if there is more than one leader, and
+    /// the brokers whose last session failed or took far longer than the ones before.
+    fn concerned(&self, known: &Snapshot) -> BTreeSet<BrokerId> {
+        let heartbeat = self.heartbeat.borrow().clone();
+        let overdue = || heartbeat.partitions.iter().filter(|(_, partition)| partition.overdue.is_some());
+        let mut brokers: BTreeSet<BrokerId> =
+            overdue().filter_map(|(_, partition)| partition.overdue?.leader).collect();
+        if brokers.len() > 1
+            && let Some(Ok(topic)) =
+                self.metadata.borrow().fresh().map(|metadata| metadata.heartbeat_topic.clone())
+        {
+            let replicas = overdue().filter_map(|(number, _)| topic.partitions.get(number));
+            brokers.extend(replicas.flat_map(|partition| partition.replicas.iter().copied()));
+        }
+        if let Some(connectivity) = self.connectivity.borrow().fresh() {
+            let strange = connectivity.brokers.iter().filter(|(_, check)| !check.up() || is_slow(check));
+            brokers.extend(strange.map(|(broker, _)| *broker));
+        }
+        brokers
+            .extend(known.iter().filter(|(_, session)| session.result.is_err()).map(|(broker, _)| *broker));
+        if !brokers.is_empty() && known.values().all(|session| session.failures <= ASKING) {
+            let others = self.others(&brokers);
+            brokers.extend(others);
+        }
+        brokers
+    }
+
+    /// Brokers beside these, first those of the same racks: one broker is to blame only if the others work at the same time.
+    fn others(&self, brokers: &BTreeSet<BrokerId>) -> Vec<BrokerId> {
+        let metadata = self.metadata.borrow();
+        let Some(metadata) = metadata.fresh() else { return Vec::new() };
+        let racks = brokers.iter().filter_map(|id| metadata.brokers.get(id)?.rack.as_deref());
+        let racks: BTreeSet<&str> = racks.collect();
+        let near = |broker: &Broker| broker.rack.as_deref().is_some_and(|rack| racks.contains(rack));
+        let others = metadata.brokers.iter().filter(|(id, _)| !brokers.contains(id));
+        let mut others: Vec<_> = others.map(|(id, broker)| (!near(broker), *id)).collect();
+        others.sort();
+        others.into_iter().map(|(_, id)| id).take(AT_ONCE.saturating_sub(brokers.len())).collect()
+    }
+
+    /// The limit of a session with this broker.
+    fn limit(&self, broker: BrokerId) -> Duration {
+        let connectivity = self.connectivity.borrow();
+        let usual = connectivity.fresh().and_then(|snapshot| snapshot.brokers.get(&broker)?.mean_total);
+        (4 * usual.unwrap_or_default()).max(LIMIT).min(self.cluster.connectivity.timeout)
+    }
+}
+
+/// Whether the last check took far longer than the checks of the last minute.
+fn is_slow(check: &connectivity::Check) -> bool {
+    let times = check.total.zip(check.mean_total);
+    times.is_some_and(|(total, mean)| total > mean * 3 / 2 && total > mean + Duration::from_millis(15))
+}
+
+/// Publishes how a session ended, unless it failed for a reason of this process.
+fn publish(
+    publisher: &watch::Sender<Arc<Snapshot>>,
+    broker: BrokerId,
+    result: Result<Duration, (Stage, Fault)>,
+    nudge_metadata: &Notify,
+) {
+    if result.is_err_and(|(_, fault)| fault.is_ours()) {
+        return;
+    }
+    publisher.send_modify(|sessions| {
+        let before = sessions.get(&broker).map_or(0, |session| session.failures);
+        let failures = if result.is_err() { before + 1 } else { 0 };
+        if (1..=ASKING).contains(&failures) {
+            nudge_metadata.notify_one();
+        }
+        let session = ExtraSession { at: SystemTime::now(), result, failures };
+        Arc::make_mut(sessions).insert(broker, session);
+    });
+}
+
+/// Forgets the brokers that are not concerned any more.
+fn forget(publisher: &watch::Sender<Arc<Snapshot>>, concerned: &BTreeSet<BrokerId>) {
+    let now = SystemTime::now();
+    let stays = |broker: &BrokerId, session: &ExtraSession| {
+        concerned.contains(broker) || now.duration_since(session.at).is_ok_and(|age| age < KEPT)
+    };
+    publisher.send_if_modified(|sessions| {
+        if sessions.iter().all(|(broker, session)| stays(broker, session)) {
+            return false;
+        }
+        Arc::make_mut(sessions).retain(|broker, session| stays(broker, session));
+        true
+    });
+}
