@@ -16,9 +16,10 @@ use crate::{
     cluster::metadata,
     collect::{log_dirs, transactions},
     config,
+    evaluate::events::Event,
     kafka::{Capability, Credential, Fault, Request, wire},
     monitor,
-    probe::{connectivity, coordinators, heartbeat, topic},
+    probe::{connectivity, coordinators, extra_sessions, heartbeat, topic},
     task::{Latest, Record},
     verdict::{self, Verdict},
 };
@@ -67,11 +68,14 @@ macro_rules! tasks {
                 &self,
                 settings: &config::Cluster,
                 heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
+                extra: watch::Receiver<Arc<extra_sessions::Snapshot>>,
             ) -> verdict::Inputs {
                 verdict::Inputs {
+                    cluster: settings.name.clone(),
                     settings: settings.heartbeat.clone(),
                     expected_brokers: settings.metadata.expected_brokers,
                     heartbeat,
+                    extra,
                     $($($input: self.$input.clone(),)?)+
                 }
             }
@@ -173,7 +177,7 @@ tasks! {
     /// Commits an offset at the coordinators of consumer groups and reads it again. The offset is one of the heartbeat topic.
     Coordinators = "coordinators": coordinators: coordinators::Snapshot,
         runs if |cluster| cluster.coordinators.enabled && cluster.heartbeat.enabled,
-        verdict uses [];
+        verdict uses [coordinators];
     /// Asks for offsets, topics and consumer groups.
     Collect = "collect": collect: monitor::Snapshot,
         runs if |cluster| cluster.lag.enabled || cluster.freshness.enabled,
@@ -237,6 +241,14 @@ impl Readings {
             Capability::Ok | Capability::Unsupported => false,
         };
         self.capabilities().into_iter().filter(is_refused).collect()
+    }
+
+    /// Every event that is kept, the oldest first. Events stay true when later cycles fail: the snapshot may be stale.
+    pub fn events(&self) -> Vec<Arc<Event>> {
+        let collected = self.collect.snapshot.iter().flat_map(|(snapshot, _)| snapshot.events.iter());
+        let mut events: Vec<_> = collected.chain(self.verdict.events.iter()).cloned().collect();
+        events.sort_by_key(|event| event.at);
+        events
     }
 
     /// How long ago the ledger last published. It publishes at least once a second while its thread works.

@@ -38,6 +38,7 @@ pub mod timelag;
 pub mod evaluate;
 pub mod store;
 
+pub mod diagnosis;
 pub mod monitor;
 pub mod verdict;
 

@@ -1,4 +1,4 @@
-//! Texts for the log: errors with their causes, and the words of others made harmless.
+//! Texts: errors with their causes, the words of others made harmless, durations and lists.
 //!
 //! Text that another program sent may hold anything. Nothing here decides what is logged; it only shapes it.
 
@@ -50,9 +50,38 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// So many partitions or brokers are named in one list. The others are counted.
+pub const NAMED: usize = 5;
+
+/// The first [`NAMED`] of these things and how many more there are; absent if there is none: `partitions 3 and 7`.
+pub fn list<T: ToString>(thing: &str, items: &[T]) -> Option<String> {
+    let mut named: Vec<String> = items.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = items.len().saturating_sub(NAMED);
+    let last = if more > 0 { format!("{more} more") } else { named.pop()? };
+    if named.is_empty() {
+        return Some(format!("{thing} {last}"));
+    }
+    Some(format!("{thing}s {} and {last}", named.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn list_names_five_things_and_counts_the_others() {
+        let list = |count: i32| list("partition", &Vec::from_iter(0..count));
+        assert_eq!(list(0), None);
+        for (count, words) in [
+            (1, "partition 0"),
+            (2, "partitions 0 and 1"),
+            (5, "partitions 0, 1, 2, 3 and 4"),
+            (6, "partitions 0, 1, 2, 3, 4 and 1 more"),
+            (8, "partitions 0, 1, 2, 3, 4 and 3 more"),
+        ] {
+            assert_eq!(list(count).as_deref(), Some(words));
+        }
+    }
 
     #[test]
     fn duration_has_the_unit_that_fits() {

@@ -30,13 +30,14 @@ const TOKEN: &str = "t0ken-of-the-scraper";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Every path with content, and one that does not exist.
-const GUARDED: [&str; 20] = [
+const GUARDED: [&str; 21] = [
     "/",
     "/metrics",
     "/leader",
     "/topics",
     "/groups",
     "/api/v1/status",
+    "/api/v1/diagnosis",
     "/api/v1/heartbeats",
     "/api/v1/brokers",
     "/api/v1/groups",

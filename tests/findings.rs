@@ -11,7 +11,7 @@ use kafka_heartbeat::{
     cluster::{Ends, metadata},
     collect::topology::Health,
     config::Alerts,
-    evaluate::{groups::Group, lag::lag},
+    evaluate::{events::Events, groups::Group, lag::lag},
     export::alerts::Findings,
     kafka::{
         Fault,
@@ -45,7 +45,13 @@ fn at(second: u64) -> SystemTime {
 /// A cluster on which nothing is found: one topic, one group, nothing else.
 fn calm() -> Readings {
     let mut readings = sample(&config(), at(0)).remove(0);
-    readings.verdict = Arc::new(Verdict { state: State::Ok, reasons: Vec::new(), since: at(0) });
+    readings.verdict = Arc::new(Verdict {
+        state: State::Ok,
+        reasons: Vec::new(),
+        since: at(0),
+        diagnosis: None,
+        events: Events::default(),
+    });
     readings.connectivity = Latest::new(Duration::from_secs(5));
     change(&mut readings.metadata, |metadata: &mut metadata::Snapshot| {
         let topics = Arc::make_mut(&mut metadata.topics);
@@ -154,6 +160,8 @@ fn data_that_are_not_known_end_no_finding() {
         state: State::Down,
         reasons: vec!["no heartbeat gets through".to_owned()],
         since: at(0),
+        diagnosis: None,
+        events: Events::default(),
     });
     let kinds: Vec<_> = publish(&mut findings, &readings, 0).into_iter().map(|(kind, ..)| kind).collect();
     // Reassignments are not known, so it is not known whether replicas are missing.
@@ -161,7 +169,13 @@ fn data_that_are_not_known_end_no_finding() {
     let before = readings.clone();
     readings.collect = Latest::new(Duration::from_secs(30));
     for state in [State::Unknown, State::ProberFault] {
-        readings.verdict = Arc::new(Verdict { state, reasons: Vec::new(), since: at(0) });
+        readings.verdict = Arc::new(Verdict {
+            state,
+            reasons: Vec::new(),
+            since: at(0),
+            diagnosis: None,
+            events: Events::default(),
+        });
         assert_eq!(publish(&mut findings, &readings, 30), [], "no collection is fresh");
     }
     readings.collect = before.collect.clone();
@@ -181,7 +195,13 @@ fn data_that_are_not_known_end_no_finding() {
     let mut over = record("offline_partitions", "critical", "resolved");
     over.extend(record("consumer_lag", "warning", "resolved"));
     assert_eq!(publish(&mut findings, &readings, 90), over);
-    readings.verdict = Arc::new(Verdict { state: State::Ok, reasons: Vec::new(), since: at(0) });
+    readings.verdict = Arc::new(Verdict {
+        state: State::Ok,
+        reasons: Vec::new(),
+        since: at(0),
+        diagnosis: None,
+        events: Events::default(),
+    });
     assert_eq!(publish(&mut findings, &readings, 120), record("cluster_unwell", "critical", "resolved"));
 }
 

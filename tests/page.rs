@@ -29,7 +29,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use ureq::{Agent, Body, http::Response};
 
-const PATHS: [&str; 23] = [
+const PATHS: [&str; 24] = [
     "/",
     "/metrics",
     "/livez",
@@ -39,6 +39,7 @@ const PATHS: [&str; 23] = [
     "/leader",
     "/topics",
     "/api/v1/status",
+    "/api/v1/diagnosis",
     "/api/v1/heartbeats",
     "/api/v1/heartbeats?outcome=bad",
     "/api/v1/brokers",

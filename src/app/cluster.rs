@@ -15,9 +15,12 @@ use crate::{
     board::Board,
     kafka::{Error, native, wire},
     monitor::HistoryFile,
-    probe::heartbeat::{
-        threads::{Heartbeats, Inputs},
-        trace_queue::TraceSender,
+    probe::{
+        extra_sessions,
+        heartbeat::{
+            threads::{Heartbeats, Inputs},
+            trace_queue::TraceSender,
+        },
     },
     verdict::{self, Verdict},
 };
@@ -46,13 +49,26 @@ impl Running {
         let starter = Starter::new(cluster.clone(), client.clone(), wire.clone());
         let Started { channels, nudge_metadata, mut running } = starter.start_all(history);
 
-        let metadata = channels.metadata.clone();
-        let inputs = Inputs { cluster: cluster.clone(), wire, metadata, nudge: nudge_metadata, traces };
+        let (metadata, nudge) = (channels.metadata.clone(), nudge_metadata.clone());
+        let inputs = Inputs { cluster: cluster.clone(), wire, metadata, nudge, traces };
         let heartbeats = Heartbeats::start(inputs)?;
         let heartbeat = heartbeats.snapshot();
 
+        let (publish, extra) = watch::channel(Arc::default());
+        if cluster.connectivity.enabled {
+            let inputs = extra_sessions::Inputs {
+                cluster: cluster.clone(),
+                client: client.clone(),
+                heartbeat: heartbeat.clone(),
+                connectivity: channels.connectivity.clone(),
+                metadata: channels.metadata.clone(),
+                nudge_metadata,
+            };
+            running.all.spawn(extra_sessions::run(inputs, publish, running.stop.clone()));
+        }
+
         let (publish, verdict) = watch::channel(Arc::new(Verdict::unknown()));
-        let inputs = channels.verdict_inputs(cluster, heartbeat.clone());
+        let inputs = channels.verdict_inputs(cluster, heartbeat.clone(), extra);
         running.all.spawn(verdict::run(inputs, publish, running.stop.clone()));
 
         let board = Board {

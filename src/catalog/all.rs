@@ -1,13 +1,14 @@
 //! The one list of families, and of the labels that they carry.
 
 use super::{
-    Description, cluster, collect, compat, coordinators, credentials, heartbeat, judge, log_dirs, process,
-    requests, tasks, topic, transactions,
+    Description, cluster, collect, compat, coordinators, credentials, diagnosis, heartbeat, judge, log_dirs,
+    process, requests, tasks, topic, transactions,
 };
 
 /// The families of each file, in the order in which they are served.
 const FILES: &[&[&Description]] = &[
     heartbeat::ALL,
+    diagnosis::ALL,
     cluster::ALL,
     topic::ALL,
     coordinators::ALL,

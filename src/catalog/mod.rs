@@ -13,6 +13,7 @@ pub mod collect;
 pub mod compat;
 pub mod coordinators;
 pub mod credentials;
+pub mod diagnosis;
 pub mod heartbeat;
 pub mod judge;
 pub mod log_dirs;

@@ -32,6 +32,7 @@ pub fn router(state: Shared) -> Router {
         .route("/topics", get(topics))
         .route("/groups", get(page::groups))
         .route("/api/v1/status", view(api::status))
+        .route("/api/v1/diagnosis", view(api::diagnosis))
         .route("/api/v1/heartbeats", view(api::heartbeats))
         .route("/api/v1/brokers", view(api::brokers))
         .route("/api/v1/groups", view(api::groups))
@@ -97,7 +98,7 @@ fn is_browser(headers: &HeaderMap) -> bool {
 
 /// Lists the paths.
 async fn not_found() -> Response {
-    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events or /api/v1/report\n";
+    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/diagnosis, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events or /api/v1/report\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 

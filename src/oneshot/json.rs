@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::report::Report;
-use crate::{board::Readings, latency::Recent, probe::heartbeat::Outcome};
+use crate::{board::Readings, diagnosis::Suspect, latency::Recent, probe::heartbeat::Outcome};
 
 /// The reports of all clusters, and whether all is well.
 pub(super) fn write(reports: &[Report], good: bool) -> Value {
@@ -27,11 +27,24 @@ fn cluster(report: &Report) -> Value {
         "stalled_ratio": report.stalled(),
         "cluster_id": readings.metadata.fresh().and_then(|metadata| metadata.cluster_id.clone()),
         "metadata_failure": readings.metadata.failure.as_ref().map(|failure| failure.message.clone()),
+        "suspects": readings.verdict.diagnosis.as_ref().map(|diagnosis| {
+            diagnosis.suspects.iter().map(suspect).collect::<Vec<_>>()
+        }),
         "brokers": brokers(readings),
         "scheduled": heartbeat.totals.scheduled,
         "outcomes": outcomes,
         "produce": summary(&heartbeat.produce),
         "end_to_end": summary(&heartbeat.end_to_end),
+    })
+}
+
+fn suspect(suspect: &Suspect) -> Value {
+    json!({
+        "kind": suspect.kind.as_str(),
+        "subject": suspect.subject,
+        "confidence": suspect.confidence.as_str(),
+        "headline": suspect.headline,
+        "evidence": suspect.evidence,
     })
 }
 

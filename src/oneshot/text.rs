@@ -30,6 +30,7 @@ pub(super) fn write(report: &Report) -> String {
 fn write_report(report: &Report, out: &mut String) -> Result {
     let readings = &report.readings;
     write_metadata(readings, out)?;
+    write_suspects(readings, out)?;
     write_brokers(readings, out)?;
     write_outcomes(report, out)?;
     if report.sent() > 0 {
@@ -59,6 +60,16 @@ fn write_metadata(readings: &Readings, out: &mut String) -> Result {
     let closed = failure.fault == Fault::Disconnected && readings.metadata.snapshot.is_none();
     let hint = if closed { Some(CLOSED) } else { failure.fault.hint() };
     hint.map_or(Ok(()), |hint| writeln!(out, "  hint: {hint}"))
+}
+
+fn write_suspects(readings: &Readings, out: &mut String) -> Result {
+    for suspect in readings.verdict.diagnosis.iter().flat_map(|diagnosis| &diagnosis.suspects) {
+        writeln!(out, "  {}: {}", suspect.confidence, plain(&suspect.headline))?;
+        for evidence in &suspect.evidence {
+            writeln!(out, "    {}", plain(evidence))?;
+        }
+    }
+    Ok(())
 }
 
 fn write_brokers(readings: &Readings, out: &mut String) -> Result {

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::names::{NAMED, list};
 use crate::{
     closed_enum::closed_enum,
     kafka::BrokerId,
     probe::heartbeat::{BrokerCounts, Outcome, Partition},
+    text::{NAMED, list},
 };
 
 closed_enum! {

@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::names::list;
-use crate::kafka::BrokerId;
+use crate::{kafka::BrokerId, text::list};
 
 /// Brokers are remembered for so long.
 const MEMORY: Duration = Duration::from_secs(24 * 3600);

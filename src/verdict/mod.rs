@@ -2,8 +2,10 @@
 
 mod affected;
 mod brokers;
+mod changes;
 mod evidence;
-mod names;
+mod history;
+mod observer;
 mod replicas;
 mod state;
 mod task;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::{NAMED, list};
 use crate::{
     cluster::metadata,
     kafka::{BrokerId, admin::Topic},
+    text::{NAMED, list},
 };
 
 /// The partitions of the heartbeat topic that have no leader, and the brokers whose replicas are not in sync.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::closed_enum::closed_enum;
+use crate::{closed_enum::closed_enum, diagnosis::Diagnosis, evaluate::events::Events};
 
 closed_enum! {
     /// The state of a cluster as its clients see it.
@@ -32,6 +32,10 @@ pub struct Verdict {
     pub reasons: Vec<String>,
     /// Since when the state has held.
     pub since: SystemTime,
+    /// Who is to blame. Absent before the first diagnosis.
+    pub diagnosis: Option<Diagnosis>,
+    /// When a suspect became likely, and when it was cleared, the oldest first.
+    pub events: Events,
 }
 
 impl Verdict {
@@ -41,6 +45,8 @@ impl Verdict {
             state: State::Unknown,
             reasons: vec!["nothing judged yet".to_owned()],
             since: SystemTime::now(),
+            diagnosis: None,
+            events: Events::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ const LEAST_WINDOW: Duration = Duration::from_secs(30);
 /// The counts of the last half minute, or of three heartbeats where heartbeats are rare.
 pub(super) struct Window {
     length: Duration,
-    /// The counts once a second, the oldest first. The oldest is at least as old as the window, if there is one that old.
+    /// The counts of each judgement, the oldest first. The oldest is at least as old as the window, if there is one that old.
     marks: VecDeque<(Instant, Change)>,
 }
 

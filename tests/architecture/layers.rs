@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// From the bottom up.
-const LAYERS: [&str; 35] = [
+const LAYERS: [&str; 36] = [
     "backoff",
     "clock",
     "closed_enum",
@@ -32,6 +32,7 @@ const LAYERS: [&str; 35] = [
     "timelag",
     "evaluate",
     "store",
+    "diagnosis",
     "monitor",
     "verdict",
     "board",

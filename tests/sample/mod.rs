@@ -19,8 +19,9 @@ use kafka_heartbeat::{
         transactions,
     },
     config::{self, Config, Sources},
+    diagnosis::{Confidence, Diagnosis, Kind, Suspect},
     evaluate::{
-        events::Event,
+        events::{Event, Events},
         groups::Group,
         judge::{self, Judgement, Rate, Status},
         lag::{Lag, lag},
@@ -86,6 +87,8 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
                 state: State::Degraded,
                 reasons: vec!["2 of 60 heartbeats were bad".to_owned(), format!("broker 2: {HOSTILE}")],
                 since: wall - 5 * minute,
+                diagnosis: Some(diagnosis(wall)),
+                events: Events::default(),
             }),
         },
         Readings {
@@ -109,9 +112,29 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
                 state: State::Unknown,
                 reasons: vec!["nothing judged yet".to_owned()],
                 since: wall - 100 * minute,
+                diagnosis: None,
+                events: Events::default(),
             }),
         },
     ]
+}
+
+/// A broker with a hostile rack that is likely to blame, and a symptom that nobody explains.
+fn diagnosis(wall: SystemTime) -> Diagnosis {
+    let suspect = Suspect {
+        kind: Kind::Rack,
+        subject: HOSTILE.to_owned(),
+        confidence: Confidence::Likely,
+        since: wall - Duration::from_secs(12),
+        headline: format!("No broker of the rack {HOSTILE} can be reached"),
+        evidence: vec!["no session with broker 2 could be opened: stage tcp failed: refused".to_owned()],
+        against: vec![format!("the rack {HOSTILE} has one broker")],
+        confirm: "Look at the network and the power of the rack or of the availability zone.",
+    };
+    Diagnosis {
+        suspects: vec![suspect],
+        unexplained: vec![format!("the metadata cannot be read: {HOSTILE}")],
+    }
 }
 
 /// A process whose facts are all known except the number of open files.

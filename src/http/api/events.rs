@@ -16,10 +16,8 @@ pub(in crate::http) fn events(state: &State, query: &EventsQuery) -> Response {
     let mut found: Vec<(u64, Value)> = Vec::new();
     for board in state.boards.list().iter().filter(|board| is_wanted(&query.cluster, &board.name)) {
         let readings = board.read();
-        // Events stay true when later collection cycles fail: the snapshot may be stale.
-        let Some((snapshot, _)) = &readings.collect.snapshot else { continue };
-        let events = snapshot.events.iter().filter(|event| is_wanted(&query.kind, &event.kind));
-        for event in events {
+        let events = readings.events();
+        for event in events.iter().filter(|event| is_wanted(&query.kind, &event.kind)) {
             let at = unix_ms(event.at).unsigned_abs();
             if within(at) {
                 found.push((at, annotation(&board.name, at, event)));

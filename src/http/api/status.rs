@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answer::{each, time},
+    diagnosis::diagnosis_json,
     query::ClusterQuery,
 };
 use crate::{
@@ -33,6 +34,7 @@ pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
             "verdict": readings.verdict.state.as_str(),
             "reasons": readings.verdict.reasons,
             "since": time(readings.verdict.since),
+            "diagnosis": diagnosis_json(readings.verdict.diagnosis.as_ref()),
             "cluster_id": metadata.and_then(|metadata| metadata.cluster_id.clone()),
             "brokers": metadata.map(|metadata| metadata.brokers.len()),
             "quorum_leader": metadata.and_then(|metadata| metadata.quorum).map(|quorum| quorum.leader.0),

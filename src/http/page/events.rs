@@ -19,7 +19,5 @@ pub(super) fn events(readings: &Readings) -> Vec<EventRow> {
         kind: event.kind.replace('_', " "),
         text: event.text().into_owned(),
     };
-    let snapshot = readings.collect.snapshot.as_ref();
-    snapshot
-        .map_or_else(Vec::new, |(snapshot, _)| snapshot.events.iter().rev().take(WORST).map(row).collect())
+    readings.events().iter().rev().take(WORST).map(row).collect()
 }

@@ -14,6 +14,7 @@ mod list;
 mod notices;
 mod overview;
 mod rows;
+mod suspects;
 mod tasks;
 mod topics;
 mod verdict;

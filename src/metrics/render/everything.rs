@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    connectivity, coordinators, credentials, heartbeats, liveness, log_dirs, metadata, process, requests,
-    tasks, topic, topics_and_groups::topics_and_groups, transactions,
+    connectivity, coordinators, credentials, diagnosis, heartbeats, liveness, log_dirs, metadata, process,
+    requests, tasks, topic, topics_and_groups::topics_and_groups, transactions,
 };
 use crate::{
     board::Readings,
@@ -113,6 +113,7 @@ fn cluster<'a>(readings: &'a Readings, label: ClusterLabel, series: &mut Vec<Ser
     if readings.settings.heartbeat.enabled {
         heartbeats::heartbeats(name, &readings.heartbeat, series);
     }
+    diagnosis::diagnosis(readings, series);
     if readings.metadata.fresh().is_some() {
         heartbeats::leaders(name, &readings.heartbeat, series);
     }

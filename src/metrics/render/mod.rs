@@ -8,6 +8,7 @@ mod capped;
 mod connectivity;
 mod coordinators;
 mod credentials;
+mod diagnosis;
 mod everything;
 mod freshness;
 mod groups;

@@ -1,0 +1,263 @@
+//! Rules about the way to the brokers: this process, names, the network, logins, certificates, permissions and quotas.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    finding::{Finding, Weight},
+    open::Open,
+    scene::Session,
+    suspect::Kind,
+};
+use crate::{
+    kafka::{BrokerId, Fault, Stage},
+    text,
+};
+
+/// Sessions that end within this time say something of the same moment.
+const SAME_TIME: Duration = Duration::from_millis(1100);
+
+/// A request that is throttled for so long on average is slow because of its quota.
+const THROTTLED: Duration = Duration::from_millis(50);
+
+/// This process cannot measure: nothing else is blamed.
+pub(super) fn prober(open: &mut Open<'_>) {
+    let Some(reason) = &open.scene.prober else { return };
+    let finding = Finding::new(Kind::Prober, "", Weight::Proof, "This process cannot measure");
+    open.explain_all(finding.because([reason.clone()]));
+}
+
+/// Nobody can log in, and Kafka is not the reason.
+pub(super) fn login(open: &mut Open<'_>) {
+    let Some(login) = &open.scene.login else { return };
+    let (kind, headline) = match login.fault {
+        Fault::TokenEndpoint | Fault::Kdc => {
+            (Kind::IdentityProvider, "The identity provider does not answer")
+        }
+        Fault::Clock => (Kind::Prober, "The clocks of this machine and of the identity provider differ"),
+        Fault::Descriptors => (Kind::Prober, "This process has no file descriptor left"),
+        _ => (Kind::Credentials, "The credentials of this service cannot be used"),
+    };
+    let hint = login.fault.hint().map(str::to_owned);
+    let finding = Finding::new(kind, "", Weight::Two, headline);
+    open.explain_all(finding.because([login.message.clone()]).because(hint));
+}
+
+/// No bootstrap server could be used so far: the brokers are not known.
+pub(super) fn bootstrap(open: &mut Open<'_>) {
+    let Some(failure) = open.metadata.filter(|_| open.scene.brokers.is_empty()) else { return };
+    let (kind, weight, headline) = match (failure.stage, failure.fault) {
+        (Some(Stage::Dns), _) => (Kind::Dns, Weight::Two, "No name of a bootstrap server can be looked up"),
+        (Some(Stage::Sasl), Fault::Authentication) => {
+            (Kind::Credentials, Weight::Two, "The bootstrap servers refuse the login")
+        }
+        (_, Fault::CertificateRefused) => {
+            (Kind::Credentials, Weight::Two, "The bootstrap servers refuse the client certificate")
+        }
+        (Some(Stage::Tls), _) => {
+            (Kind::Certificate, Weight::Two, "No TLS connection to a bootstrap server can be opened")
+        }
+        _ => (Kind::Cluster, Weight::One, "No bootstrap server can be used"),
+    };
+    let hint = failure.fault.hint().map(str::to_owned);
+    open.explain_all(
+        Finding::new(kind, "", weight, headline).because([failure.message.clone()]).because(hint),
+    );
+}
+
+/// Names of brokers that do not resolve.
+pub(super) fn names(open: &mut Open<'_>) {
+    let failed = open.failed(|stage, _| stage == Stage::Dns);
+    if open.are_all(&failed) {
+        let finding = Finding::new(Kind::Dns, "", Weight::Two, "No name of a broker can be looked up");
+        return open.explain_brokers(&failed, finding.because(sessions(open, &failed)));
+    }
+    for broker in failed {
+        let Some(host) = open.scene.brokers.get(&broker).map(|broker| broker.host.clone()) else { continue };
+        let headline = format!("The name of broker {broker} cannot be looked up");
+        let one = BTreeSet::from([broker]);
+        let finding = Finding::new(Kind::Dns, &host, weight(open, broker, &one), headline);
+        let finding = finding.because(sessions(open, &one));
+        open.explain_brokers(&one, finding.although(others(open)));
+    }
+}
+
+/// No broker can be connected to, and none refuses the connection: the way to all of them is cut.
+pub(super) fn network(open: &mut Open<'_>) {
+    let cut = |stage, fault| stage == Stage::Tcp && matches!(fault, Fault::Timeout | Fault::Unreachable);
+    let failed = open.failed(cut);
+    if !open.are_all(&failed) || failed.len() < 2 {
+        return;
+    }
+    let headline = "No broker can be reached over the network";
+    let finding = Finding::new(Kind::ClientNetwork, "", Weight::Two, headline);
+    let finding = finding.because(sessions(open, &failed));
+    open.explain_brokers(&failed, finding);
+}
+
+/// Every broker refuses the login. One broker that refuses it alone is a matter of that broker.
+pub(super) fn credentials(open: &mut Open<'_>) {
+    let refused = open.failed(|stage, fault| stage == Stage::Sasl && fault == Fault::Authentication);
+    if !open.are_all(&refused) {
+        return;
+    }
+    let finding = Finding::new(Kind::Credentials, "", Weight::Two, "Every broker refuses the login");
+    let hint = Fault::Authentication.hint().map(str::to_owned);
+    let finding = finding.because(sessions(open, &refused)).because(hint);
+    open.explain_brokers(&refused, finding);
+}
+
+/// Certificates that are expired, for another name or of an unknown CA, and client certificates that are refused.
+pub(super) fn certificates(open: &mut Open<'_>) {
+    let faults = [
+        (Fault::CertificateExpired, "has expired or is not valid yet"),
+        (Fault::CertificateUnknownCa, "was signed by a CA that is not trusted"),
+        (Fault::CertificateWrongHost, "names another host"),
+    ];
+    for (fault, what) in faults {
+        let failed = open.failed(|_, found| found == fault);
+        if open.are_all(&failed) && failed.len() > 1 {
+            let headline = format!("The certificate of every broker {what}");
+            let finding = Finding::new(Kind::Certificate, "", Weight::Two, headline);
+            let finding = finding.because(sessions(open, &failed)).because(fault.hint().map(str::to_owned));
+            open.explain_brokers(&failed, finding);
+            continue;
+        }
+        for broker in failed {
+            let one = BTreeSet::from([broker]);
+            let headline = format!("The certificate of broker {broker} {what}");
+            let finding = Finding::new(Kind::Certificate, broker, Weight::Two, headline);
+            let finding = finding.because(sessions(open, &one)).because(fault.hint().map(str::to_owned));
+            open.explain_brokers(&one, finding);
+        }
+    }
+    let refused = open.failed(|_, fault| fault == Fault::CertificateRefused);
+    if open.are_all(&refused) {
+        let headline = "Every broker refuses the client certificate";
+        let finding = Finding::new(Kind::Credentials, "", Weight::Two, headline);
+        let finding = finding.because(sessions(open, &refused));
+        open.explain_brokers(&refused, finding);
+    }
+}
+
+/// The principal lacks a permission for the heartbeat topic.
+pub(super) fn authorization(open: &mut Open<'_>) {
+    let denied = of_fault(open, Fault::Authorization);
+    let topic = text::plain(&open.scene.topic);
+    let headline = if !denied.is_empty() {
+        format!("The principal may not write to the topic {topic}")
+    } else if open.scene.topic_denied {
+        format!("The principal may not describe or create the topic {topic}")
+    } else {
+        return;
+    };
+    let all = if denied.is_empty() { open.partitions.keys().copied().collect() } else { denied };
+    let finding = Finding::new(Kind::Authorization, topic, Weight::Proof, headline);
+    let finding = finding.because(["a broker answered with an authorization error".to_owned()]);
+    open.explain_partitions(&all, finding);
+}
+
+/// The heartbeat topic does not exist.
+pub(super) fn topic(open: &mut Open<'_>) {
+    let unknown = of_fault(open, Fault::UnknownTopic);
+    if !open.scene.topic_missing {
+        return;
+    }
+    let topic = text::plain(&open.scene.topic);
+    let headline = format!("The heartbeat topic {topic} does not exist");
+    let finding = Finding::new(Kind::TopicConfig, topic, Weight::One, headline);
+    let all = if unknown.is_empty() { open.partitions.keys().copied().collect() } else { unknown };
+    open.explain_partitions(&all, finding.because(["the metadata do not list the topic".to_owned()]));
+}
+
+/// Brokers throttle a request for so long that it is slow.
+pub(super) fn quotas(open: &mut Open<'_>) {
+    let throttled = open.scene.throttled.iter().filter(|(_, time)| **time >= THROTTLED);
+    let throttled: BTreeMap<_, _> = throttled.map(|(request, time)| (*request, *time)).collect();
+    for (request, time) in throttled {
+        let is_slow = |fault: &Option<Fault>| matches!(fault, None | Some(Fault::Throttled | Fault::Timeout));
+        let slow = open.partitions.iter().filter(|(_, trouble)| is_slow(&trouble.fault));
+        let slow: BTreeSet<i32> = slow.map(|(number, _)| *number).collect();
+        let weight = if slow.is_empty() { Weight::One } else { Weight::Two };
+        let headline = format!("A quota throttles the {request} requests of this service");
+        let finding = Finding::new(Kind::Quota, request, weight, headline);
+        let time = text::duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+        let evidence =
+            format!("brokers throttled {request} requests for {time} on average within the last 10 s");
+        open.explain_partitions(&slow, finding.because([evidence]));
+    }
+}
+
+/// The quorum has no leader, while brokers answer.
+pub(super) fn controller(open: &mut Open<'_>) {
+    if !open.scene.quorum_lost || open.found.iter().any(|found| found.kind == Kind::Prober) {
+        return;
+    }
+    let headline = "The cluster has no active controller";
+    let finding = Finding::new(Kind::Controller, "", Weight::One, headline);
+    let evidence = "brokers answer, and say that the quorum of controllers has no leader".to_owned();
+    open.explain_partitions(&BTreeSet::new(), finding.because([evidence]));
+}
+
+/// The partitions in trouble whose last heartbeat failed for this reason.
+pub(super) fn of_fault(open: &Open<'_>, fault: Fault) -> BTreeSet<i32> {
+    let partitions = open.partitions.iter().filter(|(_, trouble)| trouble.fault == Some(fault));
+    partitions.map(|(number, _)| *number).collect()
+}
+
+/// One sentence for each way in which sessions with these brokers failed.
+pub(super) fn sessions(open: &Open<'_>, brokers: &BTreeSet<BrokerId>) -> Vec<String> {
+    let mut ways: BTreeMap<(Stage, Fault), Vec<BrokerId>> = BTreeMap::new();
+    for (id, broker) in open.scene.brokers.iter().filter(|(id, _)| brokers.contains(id)) {
+        if let Session::Failed { stage, fault, .. } = broker.session {
+            ways.entry((stage, fault)).or_default().push(*id);
+        }
+    }
+    let sentence = |((stage, fault), ids): (&(Stage, Fault), &Vec<BrokerId>)| {
+        let brokers = text::list("broker", ids)?;
+        Some(format!("no session with {brokers} could be opened: {}", stage.failed(*fault)))
+    };
+    ways.iter().filter_map(sentence).collect()
+}
+
+/// That other brokers can be reached, if any can.
+pub(super) fn others(open: &Open<'_>) -> Option<String> {
+    let is_open = |session: &Session| matches!(session, Session::Open { .. });
+    let fine = open.scene.brokers.iter().filter(|(_, broker)| is_open(&broker.session));
+    let fine: Vec<BrokerId> = fine.map(|(id, _)| *id).collect();
+    text::list("broker", &fine).map(|brokers| format!("sessions with {brokers} can be opened"))
+}
+
+/// Whether the sessions with these brokers failed while those with all other brokers worked. Sessions with the others that
+/// ended long before the first failure, or that work since after the last failure, say nothing.
+fn alone(open: &Open<'_>, brokers: &BTreeSet<BrokerId>, since: SystemTime, last: SystemTime) -> bool {
+    let mut others = open.scene.brokers.iter().filter(|(id, _)| !brokers.contains(id));
+    others.all(|(_, other)| match other.session {
+        Session::Open { at, since: opened, .. } => at + SAME_TIME >= since && opened <= last + SAME_TIME,
+        Session::Failed { .. } | Session::Unknown => true,
+    })
+}
+
+/// How much the failed session with one of these brokers proves, together with the heartbeats that it leads.
+pub(super) fn weight(open: &Open<'_>, broker: BrokerId, brokers: &BTreeSet<BrokerId>) -> Weight {
+    let Some(Session::Failed { fault, times, listed, since, last, .. }) =
+        open.scene.brokers.get(&broker).map(|broker| &broker.session)
+    else {
+        return Weight::One;
+    };
+    if !alone(open, brokers, *since, *last) {
+        return Weight::Hint;
+    }
+    let leads = open.partitions.iter().any(|(number, trouble)| {
+        let leader = open.scene.partitions.get(number).and_then(|partition| partition.leader);
+        trouble.leader == Some(broker) && leader.is_none_or(|leader| leader == broker)
+    });
+    let planned = matches!(fault, Fault::Refused | Fault::Disconnected);
+    match (leads || *listed, planned) {
+        (true, _) => Weight::Two,
+        (false, false) if *times > 1 => Weight::One,
+        (false, _) => Weight::Hint,
+    }
+}

@@ -1,0 +1,83 @@
+//! What a rule found.
+
+use super::suspect::Kind;
+
+/// How much the evidence of one moment proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// One piece of evidence that a planned change explains as well. It never makes a suspect likely.
+    Hint,
+    /// One piece of evidence. A suspect becomes likely if it lasts.
+    One,
+    /// Two independent pieces of evidence: the suspect is likely at once, and certain if they last.
+    Two,
+    /// Evidence that cannot mean anything else.
+    Proof,
+}
+
+/// A suspect of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) kind: Kind,
+    pub(super) subject: String,
+    pub(super) weight: Weight,
+    /// A sentence without a full stop.
+    pub(super) headline: String,
+    /// Sentences without a capital letter and a full stop.
+    pub(super) evidence: Vec<String>,
+    pub(super) against: Vec<String>,
+    pub(super) confirm: &'static str,
+}
+
+impl Finding {
+    /// A finding without evidence yet.
+    pub(super) fn new(kind: Kind, subject: impl ToString, weight: Weight, headline: impl ToString) -> Self {
+        Self {
+            kind,
+            subject: subject.to_string(),
+            weight,
+            headline: headline.to_string(),
+            evidence: Vec::new(),
+            against: Vec::new(),
+            confirm: confirm(kind),
+        }
+    }
+
+    /// Adds a piece of evidence, if there is one.
+    pub(super) fn because(mut self, evidence: impl IntoIterator<Item = String>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+
+    /// Adds what speaks against it.
+    pub(super) fn although(mut self, against: impl IntoIterator<Item = String>) -> Self {
+        self.against.extend(against);
+        self
+    }
+}
+
+/// What would confirm a suspect of this kind.
+fn confirm(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Prober => "Look at the processor time, the descriptors and the clock of this machine.",
+        Kind::ClientNetwork => "Connect to another host over the same network.",
+        Kind::Dns => "Look up the name on this machine and on another one.",
+        Kind::IdentityProvider => "Ask the identity provider for a token by hand.",
+        Kind::Credentials => "Log in with the same credentials and another client.",
+        Kind::Certificate => "Read the certificate with `openssl s_client -connect HOST:PORT`.",
+        Kind::Listener => {
+            "Connect to the advertised address from another machine, and compare advertised.listeners."
+        }
+        Kind::Broker => "Look at the process, the disk and the network of the broker.",
+        Kind::Replica => "Look at the log of the broker for its replica fetchers, and at its disk.",
+        Kind::Rack => "Look at the network and the power of the rack or of the availability zone.",
+        Kind::Controller => "Run kafka-metadata-quorum.sh, and look at the log of the controllers.",
+        Kind::Metadata => "Ask each broker for the metadata of the topic, and compare.",
+        Kind::GroupCoordinator => "Run kafka-consumer-groups.sh for a group of this coordinator.",
+        Kind::TransactionCoordinator => "Run kafka-transactions.sh with --describe.",
+        Kind::TopicConfig => "Run kafka-configs.sh and kafka-topics.sh with --describe for the topic.",
+        Kind::Quota => "Run kafka-configs.sh with --describe for the user and the client id.",
+        Kind::Authorization => "Compare the ACLs of the principal with those of `kafka-heartbeat acls`.",
+        Kind::Cluster => "Connect with another client from another machine.",
+    }
+}

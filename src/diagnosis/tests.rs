@@ -1,0 +1,397 @@
+//! Scenes and the suspects that they must give: nobody else may be suspected.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    Broker, Confidence, Coordinators, Diagnosis, Diagnostician, Failure, Kind, Partition, Scene, Session,
+    Trouble,
+};
+use crate::kafka::{BrokerId, Fault, Stage};
+
+fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+/// Three brokers in three racks, six partitions with three replicas each, everything fine at second 100.
+fn fine() -> Scene {
+    let ids = [1, 2, 3].map(BrokerId);
+    let broker = |id: BrokerId| Broker {
+        host: format!("b{id}.example"),
+        port: 9092,
+        rack: Some(format!("r{id}")),
+        session: Session::Open { at: at(100), since: at(0), slow: None },
+    };
+    let partition = |number: i32| Partition {
+        leader: Some(BrokerId(number % 3 + 1)),
+        replicas: ids.to_vec(),
+        isr: ids.to_vec(),
+        trouble: None,
+    };
+    Scene {
+        at: at(100),
+        prober: None,
+        login: None,
+        topic: "hb".to_owned(),
+        topic_missing: false,
+        topic_denied: false,
+        partitions: (0..6).map(|number| (number, partition(number))).collect(),
+        brokers: ids.into_iter().map(|id| (id, broker(id))).collect(),
+        metadata: None,
+        quorum_lost: false,
+        throttled: BTreeMap::new(),
+        coordinators: BTreeMap::new(),
+    }
+}
+
+fn failed(stage: Stage, fault: Fault, listed: bool) -> Session {
+    Session::Failed { stage, fault, times: 2, since: at(97), last: at(99), listed, in_sync: false }
+}
+
+fn failure(stage: Option<Stage>, fault: Fault) -> Failure {
+    Failure { stage, fault, message: "b1.example:9092 did not answer".to_owned() }
+}
+
+fn fail(scene: &mut Scene, brokers: &[i32], session: &Session) {
+    for id in brokers {
+        scene.brokers.get_mut(&BrokerId(*id)).expect("a broker").session = session.clone();
+    }
+}
+
+/// Heartbeats to the partitions for which this holds are in trouble.
+fn trouble(scene: &mut Scene, fault: Option<Fault>, takes: impl Fn(i32, &Partition) -> bool) {
+    for (number, partition) in &mut scene.partitions {
+        if takes(*number, partition) {
+            let (overdue, bad) = if fault.is_some() { (0, 3) } else { (2, 0) };
+            partition.trouble =
+                Some(Trouble { leader: partition.leader, overdue, bad, fault, since: at(96) });
+        }
+    }
+}
+
+fn led_by(broker: i32) -> impl Fn(i32, &Partition) -> bool {
+    move |_, partition| partition.leader == Some(BrokerId(broker))
+}
+
+/// The diagnosis at once, and the one of the same scene so many seconds later.
+fn after(scene: &Scene, seconds: u64) -> Diagnosis {
+    let mut diagnostician = Diagnostician::default();
+    let first = diagnostician.diagnose(scene);
+    if seconds == 0 {
+        return first;
+    }
+    let later = Scene { at: scene.at + Duration::from_secs(seconds), ..scene.clone() };
+    diagnostician.diagnose(&later)
+}
+
+fn blamed(diagnosis: &Diagnosis) -> Vec<(Kind, &str, Confidence)> {
+    assert_eq!(diagnosis.unexplained, Vec::<String>::new());
+    let suspects = diagnosis.suspects.iter();
+    suspects.map(|suspect| (suspect.kind, suspect.subject.as_str(), suspect.confidence)).collect()
+}
+
+/// The suspects at once and after three seconds.
+fn suspects(change: impl Fn(&mut Scene)) -> [Vec<(Kind, String, Confidence)>; 2] {
+    let mut scene = fine();
+    change(&mut scene);
+    [0, 3].map(|seconds| {
+        let diagnosis = after(&scene, seconds);
+        blamed(&diagnosis).into_iter().map(|(kind, subject, sure)| (kind, subject.to_owned(), sure)).collect()
+    })
+}
+
+/// Nobody but this one is suspected, at once and after three seconds with these confidences.
+fn only(change: impl Fn(&mut Scene), kind: Kind, subject: &str, sure: [Confidence; 2]) {
+    let found = suspects(change);
+    assert_eq!(found, sure.map(|sure| vec![(kind, subject.to_owned(), sure)]));
+}
+
+use Confidence::{Certain, Likely, Suspected};
+
+#[test]
+fn nobody_is_suspected_while_everything_is_fine() {
+    assert_eq!(suspects(|_| {}), [vec![], vec![]]);
+}
+
+#[test]
+fn fault_of_this_process_hides_every_other_suspect() {
+    let change = |scene: &mut Scene| {
+        fail(scene, &[1, 2, 3], &failed(Stage::Tcp, Fault::Timeout, true));
+        trouble(scene, None, |_, _| true);
+        scene.prober = Some("this process did not run".to_owned());
+    };
+    only(change, Kind::Prober, "", [Certain, Certain]);
+}
+
+#[test]
+fn login_that_fails_before_kafka_is_asked_is_no_fault_of_kafka() {
+    let login = |fault| {
+        move |scene: &mut Scene| {
+            trouble(scene, None, |_, _| true);
+            scene.login = Some(failure(None, fault));
+        }
+    };
+    only(login(Fault::TokenEndpoint), Kind::IdentityProvider, "", [Likely, Likely]);
+    only(login(Fault::InvalidClient), Kind::Credentials, "", [Likely, Likely]);
+    only(login(Fault::Clock), Kind::Prober, "", [Likely, Likely]);
+}
+
+#[test]
+fn names_the_network_and_logins_are_told_apart_by_the_stage_that_fails() {
+    let all = |stage, fault| {
+        move |scene: &mut Scene| {
+            fail(scene, &[1, 2, 3], &failed(stage, fault, true));
+            trouble(scene, None, |_, _| true);
+        }
+    };
+    only(all(Stage::Dns, Fault::Dns), Kind::Dns, "", [Likely, Likely]);
+    only(all(Stage::Tcp, Fault::Timeout), Kind::ClientNetwork, "", [Likely, Likely]);
+    only(all(Stage::Tcp, Fault::Refused), Kind::Cluster, "", [Suspected, Likely]);
+    only(all(Stage::Sasl, Fault::Authentication), Kind::Credentials, "", [Likely, Likely]);
+    only(all(Stage::Tls, Fault::CertificateUnknownCa), Kind::Certificate, "", [Likely, Likely]);
+}
+
+#[test]
+fn before_the_first_metadata_the_failure_of_the_bootstrap_servers_is_judged() {
+    let first = |stage, fault| {
+        move |scene: &mut Scene| {
+            scene.brokers.clear();
+            scene.partitions.clear();
+            scene.metadata = Some(failure(stage, fault));
+        }
+    };
+    only(first(Some(Stage::Dns), Fault::Dns), Kind::Dns, "", [Likely, Likely]);
+    only(first(Some(Stage::Sasl), Fault::Authentication), Kind::Credentials, "", [Likely, Likely]);
+    only(first(Some(Stage::Tls), Fault::CertificateUnknownCa), Kind::Certificate, "", [Likely, Likely]);
+    only(first(Some(Stage::Tcp), Fault::Refused), Kind::Cluster, "", [Suspected, Likely]);
+}
+
+#[test]
+fn one_broker_of_three_is_blamed_for_what_it_alone_does() {
+    let one = |stage, fault| {
+        move |scene: &mut Scene| {
+            fail(scene, &[2], &failed(stage, fault, true));
+            trouble(scene, None, led_by(2));
+        }
+    };
+    only(one(Stage::ApiVersions, Fault::Timeout), Kind::Broker, "2", [Likely, Likely]);
+    only(one(Stage::Sasl, Fault::Authentication), Kind::Broker, "2", [Likely, Likely]);
+    only(one(Stage::Dns, Fault::Dns), Kind::Dns, "b2.example", [Likely, Likely]);
+    only(one(Stage::Tls, Fault::CertificateExpired), Kind::Certificate, "2", [Likely, Likely]);
+}
+
+#[test]
+fn broker_is_suspected_before_its_session_fails_and_certain_after_ten_seconds() {
+    only(|scene| trouble(scene, None, led_by(3)), Kind::Broker, "3", [Suspected, Likely]);
+    let mut scene = fine();
+    fail(&mut scene, &[3], &failed(Stage::ApiVersions, Fault::Timeout, true));
+    trouble(&mut scene, None, led_by(3));
+    assert_eq!(blamed(&after(&scene, 10)), [(Kind::Broker, "3", Certain)]);
+    let suspect = &after(&scene, 10).suspects[0];
+    assert_eq!(suspect.headline, "Broker 3 does not answer");
+    assert_eq!(
+        suspect.evidence,
+        [
+            "no session with broker 3 could be opened: stage api_versions failed: timeout",
+            "2 sessions failed one after the other",
+            "0 heartbeats to partitions 2 and 5, which broker 3 led, were bad, and 4 are overdue",
+            "sessions with brokers 1 and 2 can be opened",
+        ]
+    );
+}
+
+#[test]
+fn broker_that_hangs_is_blamed_for_the_partitions_that_wait_for_its_replicas() {
+    let change = |scene: &mut Scene| {
+        fail(scene, &[2], &failed(Stage::ApiVersions, Fault::Timeout, true));
+        trouble(scene, None, |_, _| true);
+    };
+    only(change, Kind::Broker, "2", [Likely, Likely]);
+}
+
+#[test]
+fn cluster_is_not_blamed_before_the_sessions_with_all_brokers_were_looked_at() {
+    let early = |scene: &mut Scene| {
+        trouble(scene, None, |_, _| true);
+        fail(scene, &[1, 2, 3], &Session::Open { at: at(95), since: at(0), slow: None });
+    };
+    assert_eq!(suspects(early), [vec![], vec![]]);
+    only(|scene| trouble(scene, None, |_, _| true), Kind::Cluster, "", [Suspected, Likely]);
+}
+
+#[test]
+fn planned_restart_of_a_broker_is_never_more_than_a_suspicion() {
+    let restart = |scene: &mut Scene| {
+        fail(scene, &[2], &failed(Stage::Tcp, Fault::Refused, false));
+        for partition in scene.partitions.values_mut().filter(|p| p.leader == Some(BrokerId(2))) {
+            partition.leader = Some(BrokerId(1));
+        }
+    };
+    let mut scene = fine();
+    restart(&mut scene);
+    for session in
+        [failed(Stage::Tcp, Fault::Refused, false), failed(Stage::ApiVersions, Fault::Disconnected, false)]
+    {
+        fail(&mut scene, &[2], &session);
+        let Session::Failed { stage, fault, since, last, .. } = session else { panic!("it failed") };
+        let once = Session::Failed { stage, fault, times: 1, since, last, listed: false, in_sync: false };
+        fail(&mut scene, &[2], &once);
+        assert_eq!(blamed(&after(&scene, 30)), [(Kind::Broker, "2", Suspected)]);
+    }
+}
+
+#[test]
+fn killed_broker_stays_a_suspect_after_it_left_the_metadata_and_until_it_is_back() {
+    let mut diagnostician = Diagnostician::default();
+    let mut scene = fine();
+    fail(&mut scene, &[2], &failed(Stage::Tcp, Fault::Refused, true));
+    assert_eq!(blamed(&diagnostician.diagnose(&scene)), [(Kind::Broker, "2", Likely)]);
+    let gone = |seconds: u64| {
+        let mut scene = Scene { at: at(100 + seconds), ..fine() };
+        scene.brokers.remove(&BrokerId(2));
+        scene
+    };
+    assert_eq!(blamed(&diagnostician.diagnose(&gone(9))), [(Kind::Broker, "2", Likely)]);
+    assert_eq!(blamed(&diagnostician.diagnose(&gone(10))), [(Kind::Broker, "2", Certain)]);
+    assert_eq!(blamed(&diagnostician.diagnose(&Scene { at: at(200), ..fine() })), []);
+}
+
+#[test]
+fn one_broker_is_not_blamed_before_the_others_were_looked_at_and_not_while_they_come_back() {
+    let blame = |others: Session| {
+        move |scene: &mut Scene| {
+            fail(scene, &[1, 3], &others);
+            fail(scene, &[2], &failed(Stage::Sasl, Fault::Authentication, true));
+        }
+    };
+    let stale = Session::Open { at: at(95), since: at(0), slow: None };
+    only(blame(stale), Kind::Broker, "2", [Suspected, Suspected]);
+    let back = Session::Open { at: at(101), since: at(101), slow: None };
+    only(blame(back), Kind::Broker, "2", [Suspected, Suspected]);
+}
+
+#[test]
+fn partitions_that_wait_for_a_broker_outside_the_metadata_are_no_fault_of_the_cluster() {
+    let change = |scene: &mut Scene| {
+        scene.brokers.remove(&BrokerId(3));
+        trouble(scene, Some(Fault::Timeout), |_, _| true);
+        scene.partitions.values_mut().for_each(|partition| partition.isr = vec![BrokerId(1), BrokerId(2)]);
+    };
+    only(change, Kind::Broker, "3", [Suspected, Likely]);
+}
+
+#[test]
+fn rack_is_blamed_if_all_its_brokers_fail_and_no_other() {
+    let change = |scene: &mut Scene| {
+        for id in [1, 2] {
+            scene.brokers.get_mut(&BrokerId(id)).expect("a broker").rack = Some("a".to_owned());
+        }
+        fail(scene, &[1, 2], &failed(Stage::Tcp, Fault::Timeout, true));
+        trouble(scene, None, |_, _| true);
+    };
+    only(change, Kind::Rack, "a", [Likely, Likely]);
+}
+
+#[test]
+fn two_brokers_in_different_racks_are_two_suspects() {
+    let found = suspects(|scene| {
+        fail(scene, &[1], &failed(Stage::Tcp, Fault::Refused, true));
+        fail(scene, &[3], &failed(Stage::ApiVersions, Fault::Timeout, true));
+        trouble(scene, None, |_, _| true);
+    });
+    let both = ["1", "3"].map(|id| (Kind::Broker, id.to_owned(), Likely)).to_vec();
+    assert_eq!(found, [both.clone(), both]);
+}
+
+#[test]
+fn broker_that_the_others_reach_has_a_wrong_address() {
+    let change = |scene: &mut Scene| {
+        let session = Session::Failed {
+            stage: Stage::Tcp,
+            fault: Fault::Refused,
+            times: 30,
+            since: at(60),
+            last: at(99),
+            listed: true,
+            in_sync: true,
+        };
+        fail(scene, &[2], &session);
+        trouble(scene, Some(Fault::Timeout), led_by(2));
+    };
+    only(change, Kind::Listener, "b2.example:9092", [Likely, Likely]);
+}
+
+#[test]
+fn slow_broker_is_blamed_and_slowness_of_all_is_only_a_hint() {
+    let slow = Session::Open {
+        at: at(100),
+        since: at(0),
+        slow: Some((Duration::from_millis(210), Duration::from_millis(3))),
+    };
+    only(|scene| fail(scene, &[2], &slow), Kind::Broker, "2", [Suspected, Likely]);
+    only(|scene| fail(scene, &[1, 2, 3], &slow), Kind::Cluster, "", [Suspected, Suspected]);
+}
+
+#[test]
+fn too_few_in_sync_replicas_point_at_the_missing_one_or_at_the_setting() {
+    let missing = |scene: &mut Scene| {
+        trouble(scene, Some(Fault::NotEnoughReplicas), |_, _| true);
+        scene.partitions.values_mut().for_each(|partition| partition.isr = vec![BrokerId(1), BrokerId(3)]);
+    };
+    only(missing, Kind::Replica, "2", [Likely, Likely]);
+    let setting = |scene: &mut Scene| trouble(scene, Some(Fault::NotEnoughReplicas), |_, _| true);
+    only(setting, Kind::TopicConfig, "hb", [Likely, Likely]);
+}
+
+#[test]
+fn permissions_the_topic_quotas_and_the_controller_are_named() {
+    let denied = |scene: &mut Scene| trouble(scene, Some(Fault::Authorization), |_, _| true);
+    only(denied, Kind::Authorization, "hb", [Certain, Certain]);
+    let missing = |scene: &mut Scene| {
+        scene.topic_missing = true;
+        trouble(scene, Some(Fault::UnknownTopic), |_, _| true);
+    };
+    only(missing, Kind::TopicConfig, "hb", [Suspected, Likely]);
+    let throttled = |scene: &mut Scene| {
+        scene.throttled.insert("produce", Duration::from_millis(900));
+        trouble(scene, None, |_, _| true);
+    };
+    only(throttled, Kind::Quota, "produce", [Likely, Likely]);
+    only(|scene| scene.quorum_lost = true, Kind::Controller, "", [Suspected, Likely]);
+}
+
+#[test]
+fn coordinator_that_fails_is_a_suspect_unless_its_broker_is_one() {
+    let failing = |scene: &mut Scene| {
+        let coordinators = Coordinators { partitions: vec![2, 5, 8], fault: Fault::Timeout };
+        scene.coordinators.insert(Some(BrokerId(3)), coordinators);
+    };
+    only(failing, Kind::GroupCoordinator, "3", [Suspected, Likely]);
+    let mut scene = fine();
+    failing(&mut scene);
+    fail(&mut scene, &[3], &failed(Stage::ApiVersions, Fault::Timeout, true));
+    let diagnosis = after(&scene, 0);
+    assert_eq!(blamed(&diagnosis), [(Kind::Broker, "3", Likely)]);
+    let sentence =
+        "consumer groups of partitions 2, 5 and 8 of __consumer_offsets cannot commit offsets: timeout";
+    assert_eq!(diagnosis.suspects[0].evidence.last().map(String::as_str), Some(sentence));
+    scene.brokers.remove(&BrokerId(3));
+    let mut diagnostician = Diagnostician::default();
+    let mut before = fine();
+    fail(&mut before, &[3], &failed(Stage::Tcp, Fault::Refused, true));
+    diagnostician.diagnose(&before);
+    let diagnosis = diagnostician.diagnose(&scene);
+    assert_eq!(blamed(&diagnosis), [(Kind::Broker, "3", Likely)]);
+    assert_eq!(diagnosis.suspects[0].evidence.last().map(String::as_str), Some(sentence));
+}
+
+#[test]
+fn symptom_that_nothing_explains_is_reported_after_five_seconds() {
+    let mut scene = fine();
+    scene.metadata = Some(failure(None, Fault::Timeout));
+    assert_eq!(after(&scene, 4).unexplained, Vec::<String>::new());
+    assert_eq!(after(&scene, 5).unexplained, ["the metadata cannot be read: b1.example:9092 did not answer"]);
+    assert_eq!(after(&scene, 5).suspects, []);
+}

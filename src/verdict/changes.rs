@@ -1,0 +1,103 @@
+//! Suspects that appear and disappear, as log lines and as events.
+
+use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+
+use crate::{
+    diagnosis::{Confidence, Diagnosis, Suspect},
+    evaluate::events::{Event, Events},
+    text,
+};
+
+/// So many events are kept: the newest.
+const MOST: usize = 200;
+
+/// The suspects that are or were likely to blame.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    likely: Vec<Suspect>,
+    events: Events,
+}
+
+impl Changes {
+    /// Logs the suspects that have become likely and those that are no suspects any more. Returns all events so far.
+    pub(super) fn note(&mut self, cluster: &str, diagnosis: &Diagnosis, at: SystemTime) -> Events {
+        let same = |a: &Suspect, b: &Suspect| a.kind == b.kind && a.subject == b.subject;
+        let gone: Vec<Suspect> = self
+            .likely
+            .extract_if(.., |known| !diagnosis.suspects.iter().any(|suspect| same(known, suspect)))
+            .collect();
+        for suspect in gone {
+            let lasted = at.duration_since(suspect.since).unwrap_or_default().as_secs();
+            let headline = text::plain(&suspect.headline);
+            tracing::info!(
+                cluster,
+                kind = suspect.kind.as_str(),
+                "no longer suspected after {lasted} s: {headline}"
+            );
+            self.add(at, "suspect_cleared", &suspect, format!("This ended after {lasted} s: {headline}."));
+        }
+        for suspect in diagnosis.suspects.iter().filter(|suspect| suspect.confidence >= Confidence::Likely) {
+            if let Some(known) = self.likely.iter_mut().find(|known| same(known, suspect)) {
+                known.clone_from(suspect);
+                continue;
+            }
+            let (kind, headline) = (suspect.kind.as_str(), text::plain(&suspect.headline));
+            let evidence = text::plain(&suspect.evidence.join("; "));
+            tracing::warn!(cluster, kind, confidence = suspect.confidence.as_str(), evidence, "{headline}");
+            self.add(at, "suspect_found", suspect, format!("{headline}: {evidence}."));
+            self.likely.push(suspect.clone());
+        }
+        self.events.clone()
+    }
+
+    fn add(&mut self, at: SystemTime, kind: &'static str, suspect: &Suspect, words: String) {
+        let subject = format!("{} {}", suspect.kind.as_str(), suspect.subject).trim_end().to_owned();
+        let events: &mut VecDeque<_> = Arc::make_mut(&mut self.events);
+        events.push_back(Arc::new(Event { at, kind: kind.into(), subject, words }));
+        while events.len() > MOST {
+            events.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::diagnosis::Kind;
+
+    #[test]
+    fn suspect_is_an_event_when_it_becomes_likely_and_when_it_is_cleared() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let suspect = |confidence| Suspect {
+            kind: Kind::Broker,
+            subject: "3".to_owned(),
+            confidence,
+            since: at(100),
+            headline: "Broker 3 does not answer".to_owned(),
+            evidence: vec!["2 sessions failed one after the other".to_owned()],
+            against: Vec::new(),
+            confirm: "",
+        };
+        let of = |suspects| Diagnosis { suspects, unexplained: Vec::new() };
+        let mut changes = Changes::default();
+        assert!(changes.note("a", &of(vec![suspect(Confidence::Suspected)]), at(100)).is_empty());
+        assert_eq!(changes.note("a", &of(vec![suspect(Confidence::Likely)]), at(103)).len(), 1);
+        assert_eq!(changes.note("a", &of(vec![suspect(Confidence::Certain)]), at(110)).len(), 1);
+        let events = changes.note("a", &of(Vec::new()), at(112));
+        let told: Vec<_> =
+            events.iter().map(|event| (&*event.kind, &*event.subject, &*event.words)).collect();
+        assert_eq!(
+            told,
+            [
+                (
+                    "suspect_found",
+                    "broker 3",
+                    "Broker 3 does not answer: 2 sessions failed one after the other."
+                ),
+                ("suspect_cleared", "broker 3", "This ended after 12 s: Broker 3 does not answer."),
+            ]
+        );
+    }
+}
