@@ -27,7 +27,7 @@ fn main() {
     let (pairs, time) = (number(&arguments, 0, 2), Duration::from_secs(number(&arguments, 1, 90)));
     let lifetime: u64 = number(&arguments, 2, 60);
     let properties = format!("connections.max.reauth.ms={}\n", lifetime * 1000);
-    let Some(kafka) = Kafka::start_single(&Extras { properties, flags: Vec::new() }) else { return };
+    let Some(kafka) = Kafka::start_single(&Extras { properties, ..Extras::default() }) else { return };
     let open = format!("bootstrap.servers = {}\n", kafka.bootstrap(Listener::Plaintext));
     let limited = format!(
         "bootstrap.servers = {}\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = SCRAM-SHA-256\n\

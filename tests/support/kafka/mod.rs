@@ -30,9 +30,9 @@ use super::{
 mod broker;
 pub(super) mod install;
 pub(super) mod process;
-mod proxy;
+pub(crate) mod proxy;
 mod sasl_broker;
-mod settings;
+pub(crate) mod settings;
 pub(super) mod tools;
 
 pub(crate) use broker::Broker;
@@ -40,7 +40,7 @@ use process::Restartable;
 pub(crate) use proxy::Proxy;
 pub(crate) use sasl_broker::SaslKafka;
 pub(crate) use settings::free_port;
-use settings::{Ports, copy_format, server_properties};
+use settings::{FurtherListener, Ports, copy_format, server_properties};
 use tools::{format_storage, java, views};
 
 /// A name and a password that PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 accept.
@@ -92,6 +92,10 @@ pub(crate) struct Extras {
     pub(crate) properties: String,
     /// Arguments for the Java virtual machine of each broker.
     pub(crate) flags: Vec<String>,
+    /// Further listeners of each broker.
+    pub(crate) listeners: Vec<FurtherListener>,
+    /// The rack of each broker in the order of their ids; without it the racks are a, b, c.
+    pub(crate) racks: &'static [&'static str],
 }
 
 /// How long a cluster may take to start on a busy machine; 10 to 20 s are usual.
@@ -338,7 +342,7 @@ impl Kafka {
             let advertised = proxy.filter(|_| id == count).map(Proxy::port);
             let home = folder.join(format!("broker-{id}"));
             fs::create_dir_all(&home).unwrap();
-            let properties = server_properties(id, &ports, &home, advertised) + &extras.properties;
+            let properties = server_properties(id, &ports, &home, advertised, extras) + &extras.properties;
             fs::write(home.join("server.properties"), properties).unwrap();
             if id == 1 {
                 format_storage(&home.join("server.properties"));

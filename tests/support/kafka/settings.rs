@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{HEARTBEAT, Listener, NOBODY};
+use super::{Extras, HEARTBEAT, Listener, NOBODY};
 
 /// The ports of one broker.
 #[derive(Debug, Clone)]
@@ -30,6 +30,19 @@ impl Ports {
     }
 }
 
+/// A listener of every broker beside those of every cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct FurtherListener {
+    /// The name of the listener, in capital letters.
+    pub(crate) name: String,
+    /// The security protocol of the listener, such as `SASL_PLAINTEXT`.
+    pub(crate) protocol: &'static str,
+    /// The port at each broker.
+    pub(crate) ports: Vec<u16>,
+    /// `HOST:PORT` of each broker in the metadata that this listener answers with.
+    pub(crate) advertised: Vec<String>,
+}
+
 /// A loopback port without a listener, given out once.
 ///
 /// It lies below the range from which systems take the local ports of outgoing connections: a broker
@@ -48,17 +61,29 @@ pub(crate) fn free_port() -> u16 {
 
 /// `server.properties` of node `id`, counted from 1. `advertised` is the port that the metadata name for the plaintext
 /// listener, if it is another than the listener's own.
-pub(crate) fn server_properties(id: usize, all: &[Ports], folder: &Path, advertised: Option<u16>) -> String {
+pub(crate) fn server_properties(
+    id: usize,
+    all: &[Ports],
+    folder: &Path,
+    advertised: Option<u16>,
+    extras: &Extras,
+) -> String {
     let ports = &all[id - 1];
     let replicas = all.len().min(3);
-    let rack = (b'a' + (id - 1) as u8) as char;
+    let rack = extras.racks.get(id - 1).copied().unwrap_or(["a", "b", "c"][(id - 1) % 3]);
     let voters: Vec<_> =
         (1..).zip(all).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
     let at = |listener: Listener, port: u16| format!("{}://127.0.0.1:{port}", listener.name());
     let clients = Listener::ALL.map(|listener| at(listener, ports.of(listener)));
     let own = at(Listener::Plaintext, ports.of(Listener::Plaintext));
     let named = advertised.map_or_else(|| own.clone(), |port| at(Listener::Plaintext, port));
-    let advertised = clients.join(",").replace(&own, &named);
+    let mut advertised = clients.join(",").replace(&own, &named);
+    let (mut listeners, mut protocols) = (clients.join(","), String::new());
+    for FurtherListener { name, protocol, ports, advertised: addresses } in &extras.listeners {
+        write!(listeners, ",{name}://127.0.0.1:{}", ports[id - 1]).unwrap();
+        write!(advertised, ",{name}://{}", addresses[id - 1]).unwrap();
+        write!(protocols, ",{name}:{protocol}").unwrap();
+    }
     let mut text = format!(
         "process.roles=broker,controller
 node.id={id}
@@ -66,10 +91,10 @@ broker.rack={rack}
 controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listeners={clients},CONTROLLER://127.0.0.1:{controller}
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners={advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,\
-MUTUAL_TLS:SSL,CONTROLLER:PLAINTEXT
+MUTUAL_TLS:SSL,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={data}
 default.replication.factor={replicas}
 offsets.topic.replication.factor={replicas}
@@ -79,7 +104,6 @@ share.coordinator.state.topic.replication.factor={replicas}
 share.coordinator.state.topic.min.isr=1
 ",
         voters = voters.join(","),
-        clients = clients.join(","),
         controller = ports.controller,
         data = folder.join("data").display(),
     );

@@ -15,7 +15,7 @@ pub(crate) fn start(kdc: &Kdc, session_lifetime: Duration) -> Option<SaslKafka> 
         format!("-Djava.security.krb5.conf={}", kdc.client_configuration().display()),
         "-Dsun.security.krb5.disableReferrals=true".to_owned(),
     ];
-    SaslKafka::start(&Extras { properties: properties(kdc, session_lifetime), flags })
+    SaslKafka::start(&Extras { properties: properties(kdc, session_lifetime), flags, ..Extras::default() })
 }
 
 /// The lines of `server.properties` that GSSAPI needs on both SASL listeners.

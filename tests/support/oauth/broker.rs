@@ -16,7 +16,11 @@ use crate::support::kafka::{Extras, SaslKafka};
 pub(crate) fn start(oidc: &OidcServer, session_lifetime: Duration) -> Option<SaslKafka> {
     // Since 4.0 Kafka asks only those addresses that its command line allows.
     let flag = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}", oidc.jwks_url());
-    SaslKafka::start(&Extras { properties: properties(oidc, session_lifetime), flags: vec![flag] })
+    SaslKafka::start(&Extras {
+        properties: properties(oidc, session_lifetime),
+        flags: vec![flag],
+        ..Extras::default()
+    })
 }
 
 /// The lines of `server.properties` that OAUTHBEARER needs on both SASL listeners.
