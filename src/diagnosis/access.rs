@@ -192,7 +192,7 @@ pub(super) fn quotas(open: &mut Open<'_>) {
 
 /// The quorum has no leader, while brokers answer.
 pub(super) fn controller(open: &mut Open<'_>) {
-    if !open.scene.quorum_lost || open.found.iter().any(|found| found.kind == Kind::Prober) {
+    if !open.scene.quorum_lost {
         return;
     }
     let headline = "The cluster has no active controller";
@@ -222,9 +222,9 @@ pub(super) fn sessions(open: &Open<'_>, brokers: &BTreeSet<BrokerId>) -> Vec<Str
     ways.iter().filter_map(sentence).collect()
 }
 
-/// That other brokers can be reached, if any can.
+/// That other brokers can be reached and are not slow, if there are any.
 pub(super) fn others(open: &Open<'_>) -> Option<String> {
-    let is_open = |session: &Session| matches!(session, Session::Open { .. });
+    let is_open = |session: &Session| matches!(session, Session::Open { slow: None, .. });
     let fine = open.scene.brokers.iter().filter(|(_, broker)| is_open(&broker.session));
     let fine: Vec<BrokerId> = fine.map(|(id, _)| *id).collect();
     text::list("broker", &fine).map(|brokers| format!("sessions with {brokers} can be opened"))

@@ -237,8 +237,7 @@ pub(super) fn replicas(open: &mut Open<'_>) {
 pub(super) fn coordinators(open: &mut Open<'_>) {
     let scene = open.scene;
     let is_hidden = |found: &Finding| {
-        let hides =
-            [Kind::Prober, Kind::IdentityProvider, Kind::Credentials, Kind::Cluster, Kind::ClientNetwork];
+        let hides = [Kind::Credentials, Kind::Cluster, Kind::ClientNetwork];
         hides.contains(&found.kind) && found.weight > Weight::Hint
     };
     if open.found.iter().any(is_hidden) {

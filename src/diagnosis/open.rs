@@ -23,6 +23,8 @@ pub(super) struct Open<'a> {
     pub(super) found: Vec<Finding>,
     /// The place in `found` of the finding that explains a broker's failed sessions.
     explained: BTreeMap<BrokerId, usize>,
+    /// Whether a finding explains everything.
+    closed: bool,
 }
 
 impl<'a> Open<'a> {
@@ -38,15 +40,19 @@ impl<'a> Open<'a> {
             metadata: scene.metadata.as_ref(),
             found: Vec::new(),
             explained: BTreeMap::new(),
+            closed: false,
         }
     }
 
-    /// Adds a finding that explains everything.
+    /// Adds a finding that explains everything: no further rule is applied.
     pub(super) fn explain_all(&mut self, finding: Finding) {
-        self.partitions.clear();
-        self.sessions.clear();
-        self.metadata = None;
+        self.closed = true;
         self.found.push(finding);
+    }
+
+    /// Whether a finding explains everything.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Adds a finding that explains the failed sessions with these brokers, and the trouble of the partitions that they lead or

@@ -5,7 +5,7 @@ use super::{access, brokers, finding::Finding, open::Open, scene::Scene};
 /// What the rules found in one scene, and the symptoms that are left over.
 pub(super) fn apply(scene: &Scene) -> (Vec<Finding>, Vec<String>) {
     let mut open = Open::new(scene);
-    let rules: [fn(&mut Open<'_>); 16] = [
+    let rules: [fn(&mut Open<'_>); 18] = [
         access::prober,
         access::login,
         access::bootstrap,
@@ -22,12 +22,15 @@ pub(super) fn apply(scene: &Scene) -> (Vec<Finding>, Vec<String>) {
         brokers::absent,
         brokers::replicas,
         brokers::everything,
+        access::controller,
+        brokers::coordinators,
     ];
     for rule in rules {
         rule(&mut open);
+        if open.is_closed() {
+            return (open.found, Vec::new());
+        }
     }
-    access::controller(&mut open);
-    brokers::coordinators(&mut open);
     let unexplained = open.unexplained();
     (open.found, unexplained)
 }

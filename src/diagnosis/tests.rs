@@ -121,8 +121,17 @@ fn fault_of_this_process_hides_every_other_suspect() {
         fail(scene, &[1, 2, 3], &failed(Stage::Tcp, Fault::Timeout, true));
         trouble(scene, None, |_, _| true);
         scene.prober = Some("this process did not run".to_owned());
+        scene.throttled.insert("produce", Duration::from_millis(900));
+        scene.quorum_lost = true;
     };
     only(change, Kind::Prober, "", [Certain, Certain]);
+    let slow =
+        Session::Open { at: at(100), since: at(0), slow: Some((Duration::from_secs(1), Duration::ZERO)) };
+    let slow = |scene: &mut Scene| {
+        fail(scene, &[1, 2], &slow);
+        scene.prober = Some("this process did not run".to_owned());
+    };
+    only(slow, Kind::Prober, "", [Certain, Certain]);
 }
 
 #[test]
