@@ -1,4 +1,4 @@
-//! Families of the diagnosis: who is to blame.
+//! Families of the diagnosis: which component is to blame.
 
 use super::{Family, Kind, family::family};
 
@@ -14,6 +14,6 @@ families! {
         "heartbeat_diagnosis_unexplained",
         Kind::Gauge,
         &["kafka_cluster"],
-        "Number of symptoms that no suspect explains. Absent before the first diagnosis.",
+        "Number of kinds of symptoms (partitions, sessions, metadata) that no suspect has explained for five seconds. Absent before the first diagnosis.",
     );
 }

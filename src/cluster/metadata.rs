@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub controller: Option<BrokerId>,
     /// The leader and the epoch of the quorum; absent if DescribeQuorum is not supported, denied or failed.
     pub quorum: Option<Quorum>,
+    /// Why the quorum is not known: [`Fault::NoLeader`] if a broker answers that it has no leader. Absent if it is known, and if
+    /// DescribeQuorum was not sent.
+    pub quorum_fault: Option<Fault>,
     /// Whether the principal may send DescribeQuorum.
     pub quorum_capability: Capability,
     /// The heartbeat topic, or why it is not known: it does not exist, or the principal may not see it.
@@ -112,6 +115,7 @@ impl Cycle for Probe {
         let before = self.quorum_permission.state();
         let quorum = self.quorum_permission.ask(admin::describe_quorum(&self.quorum));
         let (metadata, quorum) = tokio::join!(admin::metadata(&self.wire, self.topics), quorum);
+        let quorum_fault = quorum.as_ref().err().map(Error::fault);
         let quorum = quorum.ok().flatten();
         let capability = self.quorum_permission.state();
         if capability != before && quorum.is_none() {
@@ -135,6 +139,7 @@ impl Cycle for Probe {
             brokers: metadata.brokers,
             controller: metadata.controller,
             quorum,
+            quorum_fault,
             quorum_capability: capability,
             heartbeat_topic,
             duration: metadata.duration,

@@ -42,7 +42,7 @@ pub(super) fn login(open: &mut Open<'_>) {
     };
     let hint = login.fault.hint().map(str::to_owned);
     let finding = Finding::new(kind, "", Weight::Two, headline);
-    open.explain_all(finding.because([login.message.clone()]).because(hint));
+    open.explain_all(finding.because([text::plain(&login.message)]).because(hint));
 }
 
 /// No bootstrap server could be used so far: the brokers are not known.
@@ -56,14 +56,18 @@ pub(super) fn bootstrap(open: &mut Open<'_>) {
         (_, Fault::CertificateRefused) => {
             (Kind::Credentials, Weight::Two, "The bootstrap servers refuse the client certificate")
         }
-        (Some(Stage::Tls), _) => {
-            (Kind::Certificate, Weight::Two, "No TLS connection to a bootstrap server can be opened")
-        }
+        (
+            _,
+            Fault::Tls
+            | Fault::CertificateExpired
+            | Fault::CertificateUnknownCa
+            | Fault::CertificateWrongHost,
+        ) => (Kind::Certificate, Weight::Two, "No TLS connection to a bootstrap server can be opened"),
         _ => (Kind::Cluster, Weight::One, "No bootstrap server can be used"),
     };
     let hint = failure.fault.hint().map(str::to_owned);
     open.explain_all(
-        Finding::new(kind, "", weight, headline).because([failure.message.clone()]).because(hint),
+        Finding::new(kind, "", weight, headline).because([text::plain(&failure.message)]).because(hint),
     );
 }
 
@@ -78,7 +82,7 @@ pub(super) fn names(open: &mut Open<'_>) {
         let Some(host) = open.scene.brokers.get(&broker).map(|broker| broker.host.clone()) else { continue };
         let headline = format!("The name of broker {broker} cannot be looked up");
         let one = BTreeSet::from([broker]);
-        let finding = Finding::new(Kind::Dns, &host, weight(open, broker, &one), headline);
+        let finding = Finding::new(Kind::Dns, text::plain(&host), weight(open, broker, &one), headline);
         let finding = finding.because(sessions(open, &one));
         open.explain_brokers(&one, finding.although(others(open)));
     }
@@ -92,7 +96,7 @@ pub(super) fn network(open: &mut Open<'_>) {
         return;
     }
     let headline = "No broker can be reached over the network";
-    let finding = Finding::new(Kind::ClientNetwork, "", Weight::Two, headline);
+    let finding = Finding::new(Kind::ClientNetwork, "", Weight::One, headline);
     let finding = finding.because(sessions(open, &failed));
     open.explain_brokers(&failed, finding);
 }
@@ -154,7 +158,10 @@ pub(super) fn authorization(open: &mut Open<'_>) {
         return;
     };
     let all = if denied.is_empty() { open.partitions.keys().copied().collect() } else { denied };
-    let finding = Finding::new(Kind::Authorization, topic, Weight::Proof, headline);
+    // One broker may have an outdated list of permissions.
+    let everywhere = all.len() == open.scene.partitions.len();
+    let weight = if everywhere { Weight::Proof } else { Weight::One };
+    let finding = Finding::new(Kind::Authorization, topic, weight, headline);
     let finding = finding.because(["a broker answered with an authorization error".to_owned()]);
     open.explain_partitions(&all, finding);
 }
@@ -184,8 +191,9 @@ pub(super) fn quotas(open: &mut Open<'_>) {
         let headline = format!("A quota throttles the {request} requests of this service");
         let finding = Finding::new(Kind::Quota, request, weight, headline);
         let time = text::duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
-        let evidence =
-            format!("brokers throttled {request} requests for {time} on average within the last 10 s");
+        let evidence = format!(
+            "brokers throttled {request} requests for {time}, on average of the longest times of the last reports"
+        );
         open.explain_partitions(&slow, finding.because([evidence]));
     }
 }
@@ -197,7 +205,7 @@ pub(super) fn controller(open: &mut Open<'_>) {
     }
     let headline = "The cluster has no active controller";
     let finding = Finding::new(Kind::Controller, "", Weight::One, headline);
-    let evidence = "brokers answer, and say that the quorum of controllers has no leader".to_owned();
+    let evidence = "brokers answer that the quorum of controllers has no leader".to_owned();
     open.explain_partitions(&BTreeSet::new(), finding.because([evidence]));
 }
 
@@ -231,7 +239,7 @@ pub(super) fn others(open: &Open<'_>) -> Option<String> {
 }
 
 /// Whether the sessions with these brokers failed while those with all other brokers worked. Sessions with the others that
-/// ended long before the first failure, or that work since after the last failure, say nothing.
+/// ended long before the first failure, or that work only since the last failure, prove nothing.
 fn alone(open: &Open<'_>, brokers: &BTreeSet<BrokerId>, since: SystemTime, last: SystemTime) -> bool {
     let mut others = open.scene.brokers.iter().filter(|(id, _)| !brokers.contains(id));
     others.all(|(_, other)| match other.session {

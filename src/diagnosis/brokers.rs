@@ -108,32 +108,44 @@ fn led(open: &Open<'_>, broker: BrokerId) -> Option<String> {
     let overdue: usize = led.iter().map(|(_, trouble)| trouble.overdue).sum();
     let partitions = text::list("partition", &numbers)?;
     Some(format!(
-        "{bad} heartbeats to {partitions}, which broker {broker} led, were bad, and {overdue} are overdue"
+        "broker {broker} leads {partitions}, where {bad} of the last heartbeats were bad and {overdue} are overdue"
     ))
 }
 
-/// All partitions in trouble have one leader, whose sessions work, and partitions of other leaders are fine. Or a broker takes
-/// far longer than it usually does, and others do not.
+/// Heartbeats fail where one broker leads and nowhere else, although its sessions work. Or they fail on all partitions that one
+/// broker follows, and on no other.
 pub(super) fn leaders(open: &mut Open<'_>) {
     let scene = open.scene;
-    let blamed = |leader: BrokerId, open: &Open<'_>| {
-        let mut own = scene.partitions.iter().filter(|(_, partition)| partition.leader == Some(leader));
-        own.all(|(number, _)| open.partitions.contains_key(number))
+    // A fault of the topic or of its replicas is no fault of the leader that reports it.
+    let is_of_topic = |fault: Option<Fault>| {
+        matches!(fault, Some(Fault::NotEnoughReplicas | Fault::UnknownTopic | Fault::Authorization))
     };
-    let is_fine = |(number, _): &(&i32, _)| !open.partitions.contains_key(*number);
-    let some_fine = scene.partitions.iter().any(|entry| is_fine(&entry));
+    if open.partitions.is_empty() || open.partitions.values().any(|trouble| is_of_topic(trouble.fault)) {
+        return;
+    }
     let troubled: BTreeSet<BrokerId> =
         open.partitions.values().filter_map(|trouble| trouble.leader).collect();
-    for leader in troubled.into_iter().filter(|_| some_fine) {
-        // A fault of the topic or of its replicas is no fault of the leader that reports it.
-        let own = open.partitions.values().filter(|trouble| trouble.leader == Some(leader));
-        let replicas = own.clone().any(|trouble| trouble.fault == Some(Fault::NotEnoughReplicas));
-        if replicas || !blamed(leader, open) {
-            continue;
-        }
+    if let Some(follower) = follower(open, &troubled) {
+        let headline = format!("Broker {follower} does not keep up as a replica");
+        let shared =
+            format!("heartbeats fail or are overdue on every partition that broker {follower} follows");
+        let fine = format!("partitions that broker {follower} leads are fine");
+        let finding = Finding::new(Kind::Replica, follower, Weight::One, headline).because([shared, fine]);
+        let all = open.partitions.keys().copied().collect();
+        return open.explain_partitions(&all, finding);
+    }
+    let troubled = troubled.into_iter().filter(|leader| {
+        let mut own = scene.partitions.iter().filter(|(_, partition)| partition.leader == Some(*leader));
+        own.all(|(number, _)| open.partitions.contains_key(number))
+    });
+    let troubled: Vec<BrokerId> = troubled.collect();
+    if scene.partitions.values().all(|partition| partition.trouble.is_some()) {
+        return;
+    }
+    for leader in troubled {
         let headline = format!("Broker {leader} does not handle heartbeats in time");
         let finding = Finding::new(Kind::Broker, leader, Weight::One, headline);
-        let fine = format!("partitions that broker {leader} does not lead are fine");
+        let fine = "partitions of other leaders are fine".to_owned();
         let opens = match scene.brokers.get(&leader).map(|broker| &broker.session) {
             Some(Session::Open { .. }) => Some(format!("a session with broker {leader} could be opened")),
             _ => None,
@@ -143,20 +155,41 @@ pub(super) fn leaders(open: &mut Open<'_>) {
         let partitions = partitions.map(|(number, _)| *number).collect();
         open.explain_partitions(&partitions, finding);
     }
-    slow(open);
+}
+
+/// The only broker that follows every partition in trouble and no other, if there is more than one leader.
+fn follower(open: &Open<'_>, leaders: &BTreeSet<BrokerId>) -> Option<BrokerId> {
+    if leaders.len() < 2 {
+        return None;
+    }
+    let follows = |number: &i32, broker: &BrokerId| {
+        let partition = open.scene.partitions.get(number);
+        partition
+            .is_some_and(|partition| partition.leader != Some(*broker) && partition.replicas.contains(broker))
+    };
+    let fits = |broker: &&BrokerId| {
+        open.scene
+            .partitions
+            .keys()
+            .all(|number| follows(number, broker) == open.partitions.contains_key(number))
+    };
+    let mut fitting = open.scene.brokers.keys().filter(fits);
+    let only = fitting.next().copied();
+    only.filter(|_| fitting.next().is_none())
 }
 
 /// Brokers whose sessions take far longer than usual, while others do not.
-fn slow(open: &mut Open<'_>) {
+pub(super) fn slow(open: &mut Open<'_>) {
     let slow = open.scene.brokers.iter().filter_map(|(id, broker)| match broker.session {
         Session::Open { slow: Some(times), .. } => Some((*id, times)),
         _ => None,
     });
     let slow: BTreeMap<BrokerId, (Duration, Duration)> = slow.collect();
-    if slow.len() == open.scene.brokers.len() && slow.len() > 1 {
-        let headline = "Every broker answers later than usual";
+    if slow.len() > 1 && 2 * slow.len() >= open.scene.brokers.len() {
+        let headline = "Most brokers answer later than usual";
         let finding = Finding::new(Kind::Cluster, "", Weight::Hint, headline);
-        let finding = finding.because(["sessions with every broker take far longer than usual".to_owned()]);
+        let finding = finding
+            .because(["sessions with half of the brokers or more take far longer than usual".to_owned()]);
         return open.explain_partitions(&BTreeSet::new(), finding);
     }
     for (broker, (took, usual)) in slow {
@@ -203,7 +236,11 @@ pub(super) fn absent(open: &mut Open<'_>) {
             "heartbeats to {partitions} fail or are overdue, and all of these lack a replica on broker {broker}"
         ),
     ];
-    let finding = Finding::new(Kind::Broker, broker, Weight::One, headline).because(evidence);
+    let refused = !of_fault(open, Fault::NotEnoughReplicas).is_empty();
+    // Without that error, heartbeats may be late for another reason, unless the broker has just failed.
+    let weight = if refused { Weight::One } else { Weight::Hint };
+    let mut finding = Finding::new(Kind::Broker, broker, weight, headline).because(evidence);
+    finding.brokers.insert(broker);
     let all = open.partitions.keys().copied().collect();
     open.explain_partitions(&all, finding);
 }
@@ -224,16 +261,21 @@ pub(super) fn replicas(open: &mut Open<'_>) {
         let shared = format!("broker {broker} is not an in-sync replica of any of these partitions");
         return open.explain_partitions(&short, finding.because([evidence, shared]));
     }
+    let is_whole = |partition: &super::Partition| {
+        !partition.replicas.is_empty() && partition.replicas.len() == partition.isr.len()
+    };
+    if !short.iter().all(|number| of(number).is_some_and(is_whole)) {
+        return;
+    }
     let topic = text::plain(&open.scene.topic);
     let headline = format!("The setting min.insync.replicas of the topic {topic} cannot be met");
-    let finding = Finding::new(Kind::TopicConfig, topic, Weight::Two, headline);
-    let all =
-        "every replica of these partitions is in sync, or no replica is missing in all of them".to_owned();
+    let finding = Finding::new(Kind::TopicConfig, topic, Weight::One, headline);
+    let all = "every replica of these partitions is in sync".to_owned();
     open.explain_partitions(&short, finding.because([evidence, all]));
 }
 
-/// Coordinators of consumer groups that fail although nothing else explains it. What fails with a broker that is to blame
-/// already is evidence against that broker.
+/// Coordinators of consumer groups that fail although nothing else explains it. If the broker
+/// itself is blamed, the failure is evidence against the broker.
 pub(super) fn coordinators(open: &mut Open<'_>) {
     let scene = open.scene;
     let is_hidden = |found: &Finding| {
@@ -245,8 +287,8 @@ pub(super) fn coordinators(open: &mut Open<'_>) {
     }
     for (broker, failing) in &scene.coordinators {
         let sentence = failing.sentence();
-        let is_gone = |broker: &BrokerId| !scene.brokers.contains_key(broker);
-        if broker.is_some_and(|broker| is_gone(&broker) || open.add_evidence(broker, &sentence)) {
+        let is_missing = |broker: &BrokerId| !scene.brokers.contains_key(broker);
+        if broker.is_some_and(|broker| is_missing(&broker) || open.add_evidence(broker, &sentence)) {
             continue;
         }
         let (subject, headline) = match broker {
@@ -268,7 +310,7 @@ pub(super) fn everything(open: &mut Open<'_>) {
     let everywhere = !open.partitions.is_empty()
         && scene.partitions.values().all(|partition| partition.trouble.is_some())
         && open.partitions.len() == scene.partitions.len();
-    // A broker that hangs holds up the partitions that it follows as well. Its session tells.
+    // A broker that hangs holds up the partitions that it follows as well. Then its sessions fail.
     let since = open.partitions.values().map(|trouble| trouble.since).min();
     let looked = |session: &Session| match session {
         Session::Open { at, .. } => since.is_some_and(|since| *at >= since + SESSIONS_FOLLOW),

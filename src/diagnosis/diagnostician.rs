@@ -1,7 +1,7 @@
 //! Since when a suspect has been suspected, and how sure the diagnosis is of it by now.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime},
 };
 
@@ -11,7 +11,7 @@ use super::{
     scene::{Coordinators, Scene},
     suspect::{Confidence, Diagnosis, Kind, Suspect},
 };
-use crate::kafka::BrokerId;
+use crate::{kafka::BrokerId, text};
 
 /// One piece of evidence makes a suspect likely after this time.
 const LASTS: Duration = Duration::from_secs(2);
@@ -22,8 +22,11 @@ const CERTAIN: Duration = Duration::from_secs(10);
 /// A symptom without explanation is reported after this time: its evidence may still come.
 const UNEXPLAINED: Duration = Duration::from_secs(5);
 
-/// A broker that failed and left the metadata is suspected for at most this long.
-const GONE: Duration = Duration::from_secs(24 * 3600);
+/// A broker that failed and left the metadata is suspected for at most this long. So is a rack.
+const DEPARTED: Duration = Duration::from_secs(24 * 3600);
+
+/// So many suspects are remembered whose brokers left the metadata.
+const MOST: usize = 1000;
 
 /// Remembers the suspects of the last diagnosis.
 #[derive(Debug, Default)]
@@ -34,7 +37,7 @@ pub struct Diagnostician {
 }
 
 /// What is remembered of one suspect.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     since: SystemTime,
     /// Since when there has been more than a hint.
@@ -43,6 +46,10 @@ struct Known {
     two: Option<SystemTime>,
     /// The suspect, as it was last found.
     last: Suspect,
+    /// The brokers whose failed sessions made it a suspect.
+    brokers: BTreeSet<BrokerId>,
+    /// The evidence from before its brokers left the metadata. `None` while they are there.
+    found: Option<Vec<String>>,
 }
 
 impl Diagnostician {
@@ -50,18 +57,28 @@ impl Diagnostician {
     pub fn diagnose(&mut self, scene: &Scene) -> Diagnosis {
         let (found, unexplained) = rules::apply(scene);
         let mut known = std::mem::take(&mut self.known);
+        // Nothing else can be known while this process cannot measure: what was suspected before is remembered.
+        let closed = found.iter().any(|found| found.kind == Kind::Prober);
+        let mut hidden = Vec::new();
         for finding in found {
             let key = (finding.kind, finding.subject.clone());
-            let entry = Known::found(known.remove(&key), finding, scene.at);
+            let before = known.remove(&key);
+            let entry = match before.clone().and_then(|before| before.departed(scene)) {
+                Some(departed) if finding.weight == Weight::Hint => departed.with(&finding.evidence),
+                _ => Known::found(before, finding, scene.at),
+            };
             self.known.insert(key, entry);
         }
-        for (key, gone) in known {
-            if let Some(gone) = gone.left(scene) {
-                self.known.insert(key, gone);
+        for (key, before) in known {
+            if closed {
+                hidden.push((key, before));
+            } else if let Some(departed) = before.departed(scene).filter(|_| self.known.len() < MOST) {
+                self.known.insert(key, departed);
             }
         }
         let mut suspects: Vec<Suspect> = self.known.values().map(|known| known.last.clone()).collect();
         suspects.sort_by_key(|suspect| std::cmp::Reverse(suspect.confidence));
+        self.known.extend(hidden);
         if unexplained.is_empty() {
             self.unexplained = None;
             return Diagnosis { suspects, unexplained };
@@ -88,31 +105,39 @@ impl Known {
             Weight::One if lasted(one) >= LASTS => Confidence::Likely,
             Weight::One | Weight::Hint => Confidence::Suspected,
         };
-        let Finding { kind, subject, headline, evidence, against, confirm, .. } = finding;
+        let Finding { kind, subject, headline, evidence, against, confirm, brokers, .. } = finding;
         let last = Suspect { kind, subject, confidence, since, headline, evidence, against, confirm };
-        Self { since, one, two, last }
+        Self { since, one, two, last, brokers, found: None }
     }
 
-    /// A broker that was likely to blame and is not in the metadata any more is still to blame: nothing can be asked of it.
-    fn left(mut self, scene: &Scene) -> Option<Self> {
-        let broker =
-            self.last.subject.parse().map(BrokerId).ok().filter(|_| self.last.kind == Kind::Broker)?;
-        let is_gone = !scene.brokers.is_empty() && !scene.brokers.contains_key(&broker);
+    /// Brokers that were likely to blame and are not in the metadata any more are still to blame: nothing can be asked of them.
+    fn departed(mut self, scene: &Scene) -> Option<Self> {
+        let mut brokers = self.brokers.iter();
+        let are_missing = !scene.brokers.is_empty()
+            && !self.brokers.is_empty()
+            && brokers.all(|broker| !scene.brokers.contains_key(broker));
         let was_likely = self.last.confidence >= Confidence::Likely;
-        if !is_gone || !was_likely || elapsed(scene.at, self.since) > GONE {
+        if !are_missing || !was_likely || elapsed(scene.at, self.since) > DEPARTED {
             return None;
         }
-        let left = format!("the metadata do not list broker {broker} any more");
-        let coordinators = scene.coordinators.get(&Some(broker)).map(Coordinators::sentence);
-        for evidence in [left].into_iter().chain(coordinators) {
-            if !self.last.evidence.contains(&evidence) {
-                self.last.evidence.push(evidence);
-            }
-        }
+        let coordinators = self.brokers.iter().filter_map(|broker| scene.coordinators.get(&Some(*broker)));
+        let coordinators: Vec<String> = coordinators.map(Coordinators::sentence).collect();
+        let brokers: Vec<BrokerId> = self.brokers.iter().copied().collect();
+        let brokers = text::list("broker", &brokers).unwrap_or_default();
+        let mut departed = vec![format!("the metadata do not list {brokers} any more")];
+        departed.extend(coordinators);
         if elapsed(scene.at, self.since) >= CERTAIN {
             self.last.confidence = Confidence::Certain;
         }
+        let found = self.found.get_or_insert_with(|| self.last.evidence.clone());
+        self.last.evidence = found.iter().cloned().chain(departed).collect();
         Some(self)
+    }
+
+    /// The same with more evidence of this moment.
+    fn with(mut self, evidence: &[String]) -> Self {
+        self.last.evidence.extend(evidence.iter().cloned());
+        self
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a rule found.
 
+use std::collections::BTreeSet;
+
 use super::suspect::Kind;
+use crate::kafka::BrokerId;
 
 /// How much the evidence of one moment proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +30,8 @@ pub(super) struct Finding {
     pub(super) evidence: Vec<String>,
     pub(super) against: Vec<String>,
     pub(super) confirm: &'static str,
+    /// The brokers whose failed sessions it explains.
+    pub(super) brokers: BTreeSet<BrokerId>,
 }
 
 impl Finding {
@@ -40,6 +45,7 @@ impl Finding {
             evidence: Vec::new(),
             against: Vec::new(),
             confirm: confirm(kind),
+            brokers: BTreeSet::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     finding::Finding,
     scene::{Broker, Failure, Scene, Session, Trouble},
+    suspect::Kind,
 };
 use crate::{
     kafka::{BrokerId, Fault, Stage},
@@ -21,8 +22,7 @@ pub(super) struct Open<'a> {
     /// Why the metadata failed.
     pub(super) metadata: Option<&'a Failure>,
     pub(super) found: Vec<Finding>,
-    /// The place in `found` of the finding that explains a broker's failed sessions.
-    explained: BTreeMap<BrokerId, usize>,
+
     /// Whether a finding explains everything.
     closed: bool,
 }
@@ -39,7 +39,7 @@ impl<'a> Open<'a> {
             sessions: failed.map(|(id, broker)| (*id, broker)).collect(),
             metadata: scene.metadata.as_ref(),
             found: Vec::new(),
-            explained: BTreeMap::new(),
+
             closed: false,
         }
     }
@@ -57,9 +57,10 @@ impl<'a> Open<'a> {
 
     /// Adds a finding that explains the failed sessions with these brokers, and the trouble of the partitions that they lead or
     /// have to confirm.
-    pub(super) fn explain_brokers(&mut self, brokers: &BTreeSet<BrokerId>, finding: Finding) {
+    pub(super) fn explain_brokers(&mut self, brokers: &BTreeSet<BrokerId>, mut finding: Finding) {
+        finding.brokers.clone_from(brokers);
         self.sessions.retain(|id, _| !brokers.contains(id));
-        self.explained.extend(brokers.iter().map(|broker| (*broker, self.found.len())));
+
         let scene = self.scene;
         self.partitions.retain(|number, trouble| !involves(scene, *number, trouble, brokers));
         if self.sessions.is_empty() {
@@ -68,9 +69,13 @@ impl<'a> Open<'a> {
         self.found.push(finding);
     }
 
-    /// Adds to the evidence of the finding that explains a broker's failed sessions. False if there is none.
+    /// Adds to the evidence of the finding that blames a broker or explains its failed sessions. False if there is none.
     pub(super) fn add_evidence(&mut self, broker: BrokerId, evidence: &str) -> bool {
-        let found = self.explained.get(&broker).and_then(|place| self.found.get_mut(*place));
+        let id = broker.to_string();
+        let blames = |found: &&mut Finding| {
+            found.brokers.contains(&broker) || (found.kind == Kind::Broker && found.subject == id)
+        };
+        let found = self.found.iter_mut().find(blames);
         found.map(|found| found.evidence.push(evidence.to_owned())).is_some()
     }
 
@@ -102,8 +107,9 @@ impl<'a> Open<'a> {
             partitions.map(|partitions| format!("heartbeats to {partitions} fail or are overdue"));
         let ids: Vec<BrokerId> = self.sessions.keys().copied().collect();
         let sessions = text::list("broker", &ids).map(|brokers| format!("sessions with {brokers} fail"));
-        let metadata =
-            self.metadata.map(|failure| format!("the metadata cannot be read: {}", failure.message));
+        let metadata = self
+            .metadata
+            .map(|failure| format!("the metadata cannot be read: {}", text::plain(&failure.message)));
         partitions.into_iter().chain(sessions).chain(metadata).collect()
     }
 }

@@ -5,7 +5,7 @@ use super::{access, brokers, finding::Finding, open::Open, scene::Scene};
 /// What the rules found in one scene, and the symptoms that are left over.
 pub(super) fn apply(scene: &Scene) -> (Vec<Finding>, Vec<String>) {
     let mut open = Open::new(scene);
-    let rules: [fn(&mut Open<'_>); 18] = [
+    let rules: [fn(&mut Open<'_>); 19] = [
         access::prober,
         access::login,
         access::bootstrap,
@@ -15,10 +15,11 @@ pub(super) fn apply(scene: &Scene) -> (Vec<Finding>, Vec<String>) {
         access::certificates,
         access::authorization,
         access::topic,
-        access::quotas,
         brokers::racks,
         brokers::failed_sessions,
+        access::quotas,
         brokers::leaders,
+        brokers::slow,
         brokers::absent,
         brokers::replicas,
         brokers::everything,

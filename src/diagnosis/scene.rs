@@ -52,7 +52,10 @@ impl Coordinators {
     /// What fails, as a sentence without a capital letter and a full stop.
     pub(super) fn sentence(&self) -> String {
         let partitions = text::list("partition", &self.partitions).unwrap_or_default();
-        format!("consumer groups of {partitions} of __consumer_offsets cannot commit offsets: {}", self.fault)
+        format!(
+            "consumer groups of {partitions} of __consumer_offsets cannot commit or read offsets: {}",
+            self.fault
+        )
     }
 }
 

@@ -20,7 +20,7 @@ closed_enum! {
         Credentials = "credentials",
         /// The certificate of a broker, or the CA that signed it.
         Certificate = "certificate",
-        /// The address at which clients reach a broker that works for the other brokers.
+        /// The address at which clients should reach a broker.
         Listener = "listener",
         /// A broker.
         Broker = "broker",

@@ -156,7 +156,7 @@ fn names_the_network_and_logins_are_told_apart_by_the_stage_that_fails() {
         }
     };
     only(all(Stage::Dns, Fault::Dns), Kind::Dns, "", [Likely, Likely]);
-    only(all(Stage::Tcp, Fault::Timeout), Kind::ClientNetwork, "", [Likely, Likely]);
+    only(all(Stage::Tcp, Fault::Timeout), Kind::ClientNetwork, "", [Suspected, Likely]);
     only(all(Stage::Tcp, Fault::Refused), Kind::Cluster, "", [Suspected, Likely]);
     only(all(Stage::Sasl, Fault::Authentication), Kind::Credentials, "", [Likely, Likely]);
     only(all(Stage::Tls, Fault::CertificateUnknownCa), Kind::Certificate, "", [Likely, Likely]);
@@ -193,7 +193,9 @@ fn one_broker_of_three_is_blamed_for_what_it_alone_does() {
 
 #[test]
 fn broker_is_suspected_before_its_session_fails_and_certain_after_ten_seconds() {
-    only(|scene| trouble(scene, None, led_by(3)), Kind::Broker, "3", [Suspected, Likely]);
+    for fault in [None, Some(Fault::Timeout), Some(Fault::Disconnected)] {
+        only(|scene| trouble(scene, fault, led_by(3)), Kind::Broker, "3", [Suspected, Likely]);
+    }
     let mut scene = fine();
     fail(&mut scene, &[3], &failed(Stage::ApiVersions, Fault::Timeout, true));
     trouble(&mut scene, None, led_by(3));
@@ -205,7 +207,7 @@ fn broker_is_suspected_before_its_session_fails_and_certain_after_ten_seconds() 
         [
             "no session with broker 3 could be opened: stage api_versions failed: timeout",
             "2 sessions failed one after the other",
-            "0 heartbeats to partitions 2 and 5, which broker 3 led, were bad, and 4 are overdue",
+            "broker 3 leads partitions 2 and 5, where 0 of the last heartbeats were bad and 4 are overdue",
             "sessions with brokers 1 and 2 can be opened",
         ]
     );
@@ -285,10 +287,43 @@ fn one_broker_is_not_blamed_before_the_others_were_looked_at_and_not_while_they_
 fn partitions_that_wait_for_a_broker_outside_the_metadata_are_no_fault_of_the_cluster() {
     let change = |scene: &mut Scene| {
         scene.brokers.remove(&BrokerId(3));
-        trouble(scene, Some(Fault::Timeout), |_, _| true);
+        trouble(scene, Some(Fault::NotEnoughReplicas), |_, _| true);
         scene.partitions.values_mut().for_each(|partition| partition.isr = vec![BrokerId(1), BrokerId(2)]);
     };
     only(change, Kind::Broker, "3", [Suspected, Likely]);
+}
+
+#[test]
+fn follower_that_holds_up_two_leaders_is_blamed_and_not_the_leaders() {
+    let change =
+        |scene: &mut Scene| trouble(scene, None, |_, partition| partition.leader != Some(BrokerId(3)));
+    only(change, Kind::Replica, "3", [Suspected, Likely]);
+}
+
+#[test]
+fn stall_of_this_process_does_not_end_a_suspicion() {
+    let mut diagnostician = Diagnostician::default();
+    let mut scene = fine();
+    fail(&mut scene, &[2], &failed(Stage::ApiVersions, Fault::Timeout, true));
+    diagnostician.diagnose(&scene);
+    let stalled = Scene { at: at(105), prober: Some("this process did not run".to_owned()), ..scene.clone() };
+    assert_eq!(blamed(&diagnostician.diagnose(&stalled)), [(Kind::Prober, "", Certain)]);
+    let later = Scene { at: at(110), ..scene };
+    assert_eq!(blamed(&diagnostician.diagnose(&later)), [(Kind::Broker, "2", Certain)]);
+}
+
+#[test]
+fn rack_stays_a_suspect_after_its_brokers_left_the_metadata() {
+    let mut diagnostician = Diagnostician::default();
+    let mut scene = fine();
+    for id in [1, 2] {
+        scene.brokers.get_mut(&BrokerId(id)).expect("a broker").rack = Some("a".to_owned());
+    }
+    fail(&mut scene, &[1, 2], &failed(Stage::Tcp, Fault::Timeout, true));
+    assert_eq!(blamed(&diagnostician.diagnose(&scene)), [(Kind::Rack, "a", Likely)]);
+    scene.at = at(111);
+    scene.brokers.retain(|id, _| *id == BrokerId(3));
+    assert_eq!(blamed(&diagnostician.diagnose(&scene)), [(Kind::Rack, "a", Certain)]);
 }
 
 #[test]
@@ -351,7 +386,7 @@ fn too_few_in_sync_replicas_point_at_the_missing_one_or_at_the_setting() {
     };
     only(missing, Kind::Replica, "2", [Likely, Likely]);
     let setting = |scene: &mut Scene| trouble(scene, Some(Fault::NotEnoughReplicas), |_, _| true);
-    only(setting, Kind::TopicConfig, "hb", [Likely, Likely]);
+    only(setting, Kind::TopicConfig, "hb", [Suspected, Likely]);
 }
 
 #[test]
@@ -383,8 +418,7 @@ fn coordinator_that_fails_is_a_suspect_unless_its_broker_is_one() {
     fail(&mut scene, &[3], &failed(Stage::ApiVersions, Fault::Timeout, true));
     let diagnosis = after(&scene, 0);
     assert_eq!(blamed(&diagnosis), [(Kind::Broker, "3", Likely)]);
-    let sentence =
-        "consumer groups of partitions 2, 5 and 8 of __consumer_offsets cannot commit offsets: timeout";
+    let sentence = "consumer groups of partitions 2, 5 and 8 of __consumer_offsets cannot commit or read offsets: timeout";
     assert_eq!(diagnosis.suspects[0].evidence.last().map(String::as_str), Some(sentence));
     scene.brokers.remove(&BrokerId(3));
     let mut diagnostician = Diagnostician::default();

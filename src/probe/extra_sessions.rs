@@ -60,6 +60,13 @@ pub struct ExtraSession {
     pub failures: u32,
 }
 
+impl ExtraSession {
+    /// Whether the broker refused the login.
+    fn is_refused_login(&self) -> bool {
+        self.result.is_err_and(|(_, fault)| fault == Fault::Authentication)
+    }
+}
+
 /// The last extra session with each broker that may be to blame.
 pub type Snapshot = BTreeMap<BrokerId, ExtraSession>;
 
@@ -96,10 +103,18 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Snapshot>>, stop: 
         began.retain(|_, began| began.elapsed() < KEPT);
         let metadata = inputs.metadata.borrow().snapshot.clone();
         let Some((metadata, _)) = metadata else { continue };
-        for broker in concerned {
+        let mut waiting: Vec<BrokerId> = concerned.into_iter().collect();
+        waiting.sort_by_key(|broker| began.get(broker).copied());
+        for broker in waiting {
             let Some(address) = metadata.brokers.get(&broker) else { continue };
             let failures = publisher.borrow().get(&broker).map_or(0, |session| session.failures);
-            let gap = if failures > MANY { LONG_GAP } else { GAP };
+            let refused = publisher.borrow().get(&broker).is_some_and(ExtraSession::is_refused_login);
+            let gap = match failures {
+                // Some systems lock an account after refused logins.
+                _ if refused => inputs.cluster.connectivity.interval.max(LONG_GAP),
+                0..=MANY => GAP,
+                _ => LONG_GAP,
+            };
             let rests = began.get(&broker).is_some_and(|began| began.elapsed() < gap);
             if rests || opening.len() >= AT_ONCE {
                 continue;
@@ -132,16 +147,16 @@ impl Inputs {
             let replicas = overdue().filter_map(|(number, _)| topic.partitions.get(number));
             brokers.extend(replicas.flat_map(|partition| partition.replicas.iter().copied()));
         }
-        if let Some(connectivity) = self.connectivity.borrow().fresh() {
-            let strange = connectivity.brokers.iter().filter(|(_, check)| !check.up() || is_slow(check));
-            brokers.extend(strange.map(|(broker, _)| *broker));
-        }
-        brokers
-            .extend(known.iter().filter(|(_, session)| session.result.is_err()).map(|(broker, _)| *broker));
+        let failed = |session: &ExtraSession| session.result.is_err();
+        brokers.extend(known.iter().filter(|(_, session)| failed(session)).map(|(broker, _)| *broker));
+        let connectivity = self.connectivity.borrow();
+        let checks = || connectivity.fresh().into_iter().flat_map(|snapshot| &snapshot.brokers);
+        brokers.extend(checks().filter(|(_, check)| !check.up()).map(|(broker, _)| *broker));
         if !brokers.is_empty() && known.values().all(|session| session.failures <= ASKING) {
             let others = self.others(&brokers);
             brokers.extend(others);
         }
+        brokers.extend(checks().filter(|(_, check)| is_slow(check)).map(|(broker, _)| *broker));
         brokers
     }
 
@@ -161,8 +176,12 @@ impl Inputs {
     /// The limit of a session with this broker.
     fn limit(&self, broker: BrokerId) -> Duration {
         let connectivity = self.connectivity.borrow();
-        let usual = connectivity.fresh().and_then(|snapshot| snapshot.brokers.get(&broker)?.mean_total);
-        (4 * usual.unwrap_or_default()).max(LIMIT).min(self.cluster.connectivity.timeout)
+        let check = connectivity.fresh().and_then(|snapshot| snapshot.brokers.get(&broker));
+        let (usual, last) = (check.and_then(|check| check.mean_total), check.and_then(|check| check.total));
+        (4 * usual.unwrap_or_default())
+            .max(2 * last.unwrap_or_default())
+            .max(LIMIT)
+            .min(self.cluster.connectivity.timeout)
     }
 }
 

@@ -1,9 +1,13 @@
 //! Suspects that appear and disappear, as log lines and as events.
 
-use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
-    diagnosis::{Confidence, Diagnosis, Suspect},
+    diagnosis::{Confidence, Diagnosis, Kind, Suspect},
     evaluate::events::{Event, Events},
     text,
 };
@@ -11,29 +15,39 @@ use crate::{
 /// So many events are kept: the newest.
 const MOST: usize = 200;
 
+/// So many lines are logged in a minute. The events have all changes.
+const LINES: u32 = 20;
+
 /// The suspects that are or were likely to blame.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     likely: Vec<Suspect>,
     events: Events,
+    /// The beginning of the last minute in which lines were logged, and their number.
+    logged: (Option<SystemTime>, u32),
 }
 
 impl Changes {
     /// Logs the suspects that have become likely and those that are no suspects any more. Returns all events so far.
     pub(super) fn note(&mut self, cluster: &str, diagnosis: &Diagnosis, at: SystemTime) -> Events {
         let same = |a: &Suspect, b: &Suspect| a.kind == b.kind && a.subject == b.subject;
-        let gone: Vec<Suspect> = self
+        // While this process cannot measure, nothing is known to have ended.
+        let is_blind = diagnosis.suspects.iter().any(|suspect| suspect.kind == Kind::Prober);
+        let is_cleared = |known: &Suspect| !diagnosis.suspects.iter().any(|suspect| same(known, suspect));
+        let cleared: Vec<Suspect> = self
             .likely
-            .extract_if(.., |known| !diagnosis.suspects.iter().any(|suspect| same(known, suspect)))
+            .extract_if(.., |known| (!is_blind || known.kind == Kind::Prober) && is_cleared(known))
             .collect();
-        for suspect in gone {
+        for suspect in cleared {
             let lasted = at.duration_since(suspect.since).unwrap_or_default().as_secs();
             let headline = text::plain(&suspect.headline);
-            tracing::info!(
-                cluster,
-                kind = suspect.kind.as_str(),
-                "no longer suspected after {lasted} s: {headline}"
-            );
+            if self.may_log(at) {
+                tracing::info!(
+                    cluster,
+                    kind = suspect.kind.as_str(),
+                    "no longer suspected after {lasted} s: {headline}"
+                );
+            }
             self.add(at, "suspect_cleared", &suspect, format!("This ended after {lasted} s: {headline}."));
         }
         for suspect in diagnosis.suspects.iter().filter(|suspect| suspect.confidence >= Confidence::Likely) {
@@ -43,11 +57,30 @@ impl Changes {
             }
             let (kind, headline) = (suspect.kind.as_str(), text::plain(&suspect.headline));
             let evidence = text::plain(&suspect.evidence.join("; "));
-            tracing::warn!(cluster, kind, confidence = suspect.confidence.as_str(), evidence, "{headline}");
+            if self.may_log(at) {
+                tracing::warn!(
+                    cluster,
+                    kind,
+                    confidence = suspect.confidence.as_str(),
+                    evidence,
+                    "{headline}"
+                );
+            }
             self.add(at, "suspect_found", suspect, format!("{headline}: {evidence}."));
             self.likely.push(suspect.clone());
         }
         self.events.clone()
+    }
+
+    /// Whether one more line may be logged in this minute.
+    fn may_log(&mut self, at: SystemTime) -> bool {
+        let (begun, lines) = self.logged;
+        let lasts = begun.and_then(|begun| at.duration_since(begun).ok());
+        self.logged = match begun.filter(|_| lasts.is_some_and(|lasts| lasts < Duration::from_secs(60))) {
+            Some(begun) => (Some(begun), lines.saturating_add(1)),
+            None => (Some(at), 1),
+        };
+        self.logged.1 <= LINES
     }
 
     fn add(&mut self, at: SystemTime, kind: &'static str, suspect: &Suspect, words: String) {
@@ -62,10 +95,7 @@ impl Changes {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::diagnosis::Kind;
 
     #[test]
     fn suspect_is_an_event_when_it_becomes_likely_and_when_it_is_cleared() {

@@ -76,8 +76,8 @@ impl History {
         let mean = Duration::from_secs_f64(usual);
         let is_slow = count >= LEAST && took > SLOW_FACTOR * mean && took > mean + SLOW_MARGIN;
         self.slow = if is_slow { (self.slow.0 + 1, took) } else { (0, took) };
-        // A lasting change becomes usual after about a thousand sessions.
-        let weight = if is_slow { 1.0 / 512.0 } else { 1.0 / f64::from((count + 1).min(32)) };
+        // A lasting change becomes usual after about a hundred sessions.
+        let weight = if is_slow { 1.0 / 64.0 } else { 1.0 / f64::from((count + 1).min(32)) };
         self.usual = (usual + weight * (took.as_secs_f64() - usual), (count + 1).min(32));
     }
 

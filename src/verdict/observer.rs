@@ -27,11 +27,14 @@ const RECOVERS: Duration = Duration::from_secs(10);
 /// The checks of a coordinator have failed for so long if it is not just being moved.
 const MOVES: Duration = Duration::from_secs(5);
 
+/// The wall clock was set if it moves by more than this against the monotonic clock.
+const STEP: Duration = Duration::from_secs(1);
+
 /// So many brokers are remembered, those that left the metadata included.
 const REMEMBERED: usize = 10_000;
 
-/// The throttle times of this window are looked at.
-const THROTTLE_WINDOW: Duration = Duration::from_secs(10);
+/// The throttle times of this window are looked at. librdkafka reports them every 15 s.
+const THROTTLE_WINDOW: Duration = Duration::from_secs(16);
 
 /// The snapshots of one moment.
 pub(super) struct Snapshots<'a> {
@@ -52,26 +55,41 @@ pub(super) struct Observer {
     histories: BTreeMap<BrokerId, History>,
     throttle: VecDeque<(Instant, Throttle)>,
     had_quorum: bool,
+    had_topic: bool,
+    /// The last moment by both clocks, and when the wall clock was last found to be set.
+    clocks: Option<(Instant, SystemTime)>,
+    stepped: Option<Instant>,
 }
 
 impl Observer {
     pub(super) fn new(topic: String) -> Self {
-        Self { topic, histories: BTreeMap::new(), throttle: VecDeque::new(), had_quorum: false }
+        Self {
+            topic,
+            histories: BTreeMap::new(),
+            throttle: VecDeque::new(),
+            had_quorum: false,
+            had_topic: false,
+            clocks: None,
+            stepped: None,
+        }
     }
 
     /// The scene of this moment.
     pub(super) fn observe(&mut self, snapshots: &Snapshots<'_>, at: SystemTime) -> Scene {
+        let now = Instant::now();
+        self.notice_step(now, at);
         let metadata = snapshots.metadata.snapshot.as_ref().map(|(snapshot, _)| snapshot.clone());
+        self.had_topic |= metadata.as_ref().is_some_and(|metadata| metadata.heartbeat_topic.is_ok());
         self.learn_sessions(snapshots, metadata.as_deref(), at);
         let brokers = self.brokers(snapshots, metadata.as_deref(), at);
         let partitions = partitions(snapshots, metadata.as_deref(), &brokers);
         let (topic_missing, topic_denied) = topic(snapshots, metadata.as_deref());
         Scene {
             at,
-            prober: prober(snapshots),
+            prober: prober(snapshots).or_else(|| self.step(now)),
             login: login(snapshots),
             topic: self.topic.clone(),
-            topic_missing,
+            topic_missing: topic_missing && (self.had_topic || !creates(snapshots)),
             topic_denied,
             partitions,
             brokers,
@@ -80,6 +98,24 @@ impl Observer {
             throttled: self.throttled(snapshots.heartbeat),
             coordinators: coordinators(snapshots.coordinators),
         }
+    }
+
+    /// Notices that the wall clock was set. Then all instants of before are wrong, and the sessions are forgotten.
+    fn notice_step(&mut self, now: Instant, at: SystemTime) {
+        if let Some((instant, wall)) = self.clocks.replace((now, at)) {
+            let expected = wall + now.saturating_duration_since(instant);
+            let ahead = at.duration_since(expected).unwrap_or_else(|behind| behind.duration());
+            if ahead > STEP {
+                self.stepped = Some(now);
+                self.histories.clear();
+            }
+        }
+    }
+
+    /// That the wall clock was set a moment ago.
+    fn step(&self, now: Instant) -> Option<String> {
+        let recent = self.stepped.is_some_and(|at| now.saturating_duration_since(at) < RECOVERS);
+        recent.then(|| "the clock of this machine was set a moment ago".to_owned())
     }
 
     /// Adds the last check of each broker, and its last extra session.
@@ -141,7 +177,7 @@ impl Observer {
     fn quorum_lost(&mut self, metadata: Option<Arc<metadata::Snapshot>>, answered: bool) -> bool {
         let Some(metadata) = metadata.filter(|_| answered) else { return false };
         self.had_quorum |= metadata.quorum.is_some();
-        self.had_quorum && metadata.quorum.is_none()
+        self.had_quorum && metadata.quorum_fault == Some(Fault::NoLeader)
     }
 
     /// The mean throttle time of each request within the window.
@@ -165,17 +201,19 @@ impl Observer {
     }
 }
 
-/// The partitions of `__consumer_offsets` whose coordinators have failed for longer than a move takes.
+/// The partitions of `__consumer_offsets` whose coordinators have failed for longer than a move takes, by their checks.
 fn coordinators(latest: &Latest<coordinators::Snapshot>) -> BTreeMap<Option<BrokerId>, Coordinators> {
-    let failing = latest.fresh().and_then(|snapshot| snapshot.failing()).unwrap_or_default();
-    let lasting = |(broker, partitions): (Option<BrokerId>, BTreeMap<i32, coordinators::Failure>)| {
-        let lasts = |failure: &coordinators::Failure| failure.since.elapsed() >= MOVES;
-        let partitions = partitions.into_iter().filter(|(_, failure)| lasts(failure));
-        let (partitions, faults): (Vec<i32>, Vec<Fault>) =
-            partitions.map(|(number, failure)| (number, failure.fault)).unzip();
-        Some((broker, Coordinators { fault: *faults.first()?, partitions }))
-    };
-    failing.into_iter().filter_map(lasting).collect()
+    let mut failing: BTreeMap<Option<BrokerId>, Coordinators> = BTreeMap::new();
+    let checks = latest.fresh().into_iter().flat_map(|snapshot| &snapshot.partitions);
+    for (partition, check) in checks {
+        let failure =
+            check.failure.filter(|failure| check.at.saturating_duration_since(failure.since) >= MOVES);
+        if let Some(failure) = failure {
+            let none = Coordinators { partitions: Vec::new(), fault: failure.fault };
+            failing.entry(check.broker).or_insert(none).partitions.push(*partition);
+        }
+    }
+    failing
 }
 
 /// Why this process cannot measure.
@@ -192,11 +230,19 @@ fn prober(snapshots: &Snapshots<'_>) -> Option<String> {
 /// Why nobody can log in, if Kafka is not the reason.
 fn login(snapshots: &Snapshots<'_>) -> Option<diagnosis::Failure> {
     let failures = [&snapshots.metadata.failure, &snapshots.connectivity.failure];
-    failures.into_iter().flatten().find(|failure| failure.fault.is_ours()).map(failed)
+    let works = snapshots.metadata.failure.is_none() && snapshots.metadata.snapshot.is_some();
+    let is_ours = |fault: Fault| fault.is_ours() && !(works && fault.is_of_one_broker());
+    failures.into_iter().flatten().find(|failure| is_ours(failure.fault)).map(failed)
 }
 
 fn failed(failure: &Failure) -> diagnosis::Failure {
     diagnosis::Failure { stage: failure.stage, fault: failure.fault, message: failure.message.clone() }
+}
+
+/// Whether the service is about to create the heartbeat topic.
+fn creates(snapshots: &Snapshots<'_>) -> bool {
+    let topic = snapshots.topic.fresh();
+    topic.is_some_and(|topic| topic.blocked.is_empty() && snapshots.topic.failure.is_none())
 }
 
 /// Whether the heartbeat topic does not exist, and whether the principal may not describe or create it.

@@ -32,7 +32,7 @@ pub struct Verdict {
     pub reasons: Vec<String>,
     /// Since when the state has held.
     pub since: SystemTime,
-    /// Who is to blame. Absent before the first diagnosis.
+    /// Which component is to blame. Absent before the first diagnosis.
     pub diagnosis: Option<Diagnosis>,
     /// When a suspect became likely, and when it was cleared, the oldest first.
     pub events: Events,

@@ -449,6 +449,7 @@ fn metadata() -> metadata::Snapshot {
         ),
         controller: Some(BrokerId(2)),
         quorum: Some(Quorum { leader: BrokerId(1), epoch: 17 }),
+        quorum_fault: None,
         quorum_capability: Capability::Ok,
         heartbeat_topic: Ok(topic),
         duration: ms(4),

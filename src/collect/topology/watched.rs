@@ -383,6 +383,7 @@ mod tests {
             ),
             controller: None,
             quorum: None,
+            quorum_fault: None,
             quorum_capability: Capability::Unknown,
             heartbeat_topic: Err(Fault::UnknownTopic),
             duration: Duration::ZERO,

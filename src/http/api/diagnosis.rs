@@ -1,4 +1,4 @@
-//! `/api/v1/diagnosis`: who is to blame, with the evidence.
+//! `/api/v1/diagnosis`: which component is to blame, with the evidence.
 
 use axum::response::Response;
 use serde_json::{Value, json};

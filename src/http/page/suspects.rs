@@ -1,4 +1,4 @@
-//! Who is to blame: the headline of each suspect, with its evidence.
+//! Which component is to blame: the headline of each suspect, with its evidence.
 
 use std::time::SystemTime;
 

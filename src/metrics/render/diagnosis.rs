@@ -9,7 +9,7 @@ use crate::{
 /// So many suspects are exposed, the surest first: a cluster with hundreds of brokers may fail as a whole.
 const MOST: usize = 20;
 
-/// Who is to blame, by kind and subject.
+/// Which component is to blame, by kind and subject.
 pub(super) fn diagnosis<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     let Some(diagnosis) = &readings.verdict.diagnosis else { return };
     for suspect in diagnosis.suspects.iter().take(MOST) {
