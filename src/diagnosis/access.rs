@@ -40,9 +40,8 @@ pub(super) fn login(open: &mut Open<'_>) {
         Fault::Descriptors => (Kind::Prober, "This process has no file descriptor left"),
         _ => (Kind::Credentials, "The credentials of this service cannot be used"),
     };
-    let hint = login.fault.hint().map(str::to_owned);
     let finding = Finding::new(kind, "", Weight::Two, headline);
-    open.explain_all(finding.because([text::plain(&login.message)]).because(hint));
+    open.explain_all(finding.because([text::plain(&login.message)]).mended_by(login.fault.hint()));
 }
 
 /// No bootstrap server could be used so far: the brokers are not known.
@@ -65,9 +64,10 @@ pub(super) fn bootstrap(open: &mut Open<'_>) {
         ) => (Kind::Certificate, Weight::Two, "No TLS connection to a bootstrap server can be opened"),
         _ => (Kind::Cluster, Weight::One, "No bootstrap server can be used"),
     };
-    let hint = failure.fault.hint().map(str::to_owned);
     open.explain_all(
-        Finding::new(kind, "", weight, headline).because([text::plain(&failure.message)]).because(hint),
+        Finding::new(kind, "", weight, headline)
+            .because([text::plain(&failure.message)])
+            .mended_by(failure.fault.hint()),
     );
 }
 
@@ -108,8 +108,7 @@ pub(super) fn credentials(open: &mut Open<'_>) {
         return;
     }
     let finding = Finding::new(Kind::Credentials, "", Weight::Two, "Every broker refuses the login");
-    let hint = Fault::Authentication.hint().map(str::to_owned);
-    let finding = finding.because(sessions(open, &refused)).because(hint);
+    let finding = finding.because(sessions(open, &refused)).mended_by(Fault::Authentication.hint());
     open.explain_brokers(&refused, finding);
 }
 
@@ -125,7 +124,7 @@ pub(super) fn certificates(open: &mut Open<'_>) {
         if open.are_all(&failed) && failed.len() > 1 {
             let headline = format!("The certificate of every broker {what}");
             let finding = Finding::new(Kind::Certificate, "", Weight::Two, headline);
-            let finding = finding.because(sessions(open, &failed)).because(fault.hint().map(str::to_owned));
+            let finding = finding.because(sessions(open, &failed)).mended_by(fault.hint());
             open.explain_brokers(&failed, finding);
             continue;
         }
@@ -133,7 +132,7 @@ pub(super) fn certificates(open: &mut Open<'_>) {
             let one = BTreeSet::from([broker]);
             let headline = format!("The certificate of broker {broker} {what}");
             let finding = Finding::new(Kind::Certificate, broker, Weight::Two, headline);
-            let finding = finding.because(sessions(open, &one)).because(fault.hint().map(str::to_owned));
+            let finding = finding.because(sessions(open, &one)).mended_by(fault.hint());
             open.explain_brokers(&one, finding);
         }
     }

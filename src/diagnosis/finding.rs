@@ -55,6 +55,12 @@ impl Finding {
         self
     }
 
+    /// Replaces what would confirm it by what would mend it, if that is known.
+    pub(super) fn mended_by(mut self, hint: Option<&'static str>) -> Self {
+        self.confirm = hint.unwrap_or(self.confirm);
+        self
+    }
+
     /// Adds what speaks against it.
     pub(super) fn although(mut self, against: impl IntoIterator<Item = String>) -> Self {
         self.against.extend(against);
@@ -65,25 +71,25 @@ impl Finding {
 /// What would confirm a suspect of this kind.
 fn confirm(kind: Kind) -> &'static str {
     match kind {
-        Kind::Prober => "Look at the processor time, the descriptors and the clock of this machine.",
-        Kind::ClientNetwork => "Connect to another host over the same network.",
-        Kind::Dns => "Look up the name on this machine and on another one.",
-        Kind::IdentityProvider => "Ask the identity provider for a token by hand.",
-        Kind::Credentials => "Log in with the same credentials and another client.",
-        Kind::Certificate => "Read the certificate with `openssl s_client -connect HOST:PORT`.",
+        Kind::Prober => "look at the processor time, the descriptors and the clock of this machine",
+        Kind::ClientNetwork => "connect to another host over the same network",
+        Kind::Dns => "look up the name on this machine and on another one",
+        Kind::IdentityProvider => "ask the identity provider for a token by hand",
+        Kind::Credentials => "log in with the same credentials and another client",
+        Kind::Certificate => "read the certificate with `openssl s_client -connect HOST:PORT`",
         Kind::Listener => {
-            "Connect to the advertised address from another machine, and compare advertised.listeners."
+            "connect to the advertised address from another machine, and compare advertised.listeners"
         }
-        Kind::Broker => "Look at the process, the disk and the network of the broker.",
-        Kind::Replica => "Look at the log of the broker for its replica fetchers, and at its disk.",
-        Kind::Rack => "Look at the network and the power of the rack or of the availability zone.",
-        Kind::Controller => "Run kafka-metadata-quorum.sh, and look at the log of the controllers.",
-        Kind::Metadata => "Ask each broker for the metadata of the topic, and compare.",
-        Kind::GroupCoordinator => "Run kafka-consumer-groups.sh for a group of this coordinator.",
-        Kind::TransactionCoordinator => "Run kafka-transactions.sh with --describe.",
-        Kind::TopicConfig => "Run kafka-configs.sh and kafka-topics.sh with --describe for the topic.",
-        Kind::Quota => "Run kafka-configs.sh with --describe for the user and the client id.",
-        Kind::Authorization => "Compare the ACLs of the principal with those of `kafka-heartbeat acls`.",
-        Kind::Cluster => "Connect with another client from another machine.",
+        Kind::Broker => "look at the process, the disk and the network of the broker",
+        Kind::Replica => "look at the log of the broker for its replica fetchers, and at its disk",
+        Kind::Rack => "look at the network and the power of the rack or of the availability zone",
+        Kind::Controller => "run kafka-metadata-quorum.sh, and look at the log of the controllers",
+        Kind::Metadata => "ask each broker for the metadata of the topic, and compare",
+        Kind::GroupCoordinator => "run kafka-consumer-groups.sh for a group of this coordinator",
+        Kind::TransactionCoordinator => "run kafka-transactions.sh with --describe",
+        Kind::TopicConfig => "run kafka-configs.sh and kafka-topics.sh with --describe for the topic",
+        Kind::Quota => "run kafka-configs.sh with --describe for the user and the client id",
+        Kind::Authorization => "compare the ACLs of the principal with those of `kafka-heartbeat acls`",
+        Kind::Cluster => "connect with another client from another machine",
     }
 }

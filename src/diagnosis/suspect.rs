@@ -91,7 +91,7 @@ pub struct Suspect {
     pub evidence: Vec<String>,
     /// What speaks against it, as the evidence.
     pub against: Vec<String>,
-    /// What would confirm it, as a request to the reader.
+    /// What would confirm or mend it, as a request to the reader without a capital letter and a full stop.
     pub confirm: &'static str,
 }
 

@@ -129,7 +129,7 @@ fn diagnosis(wall: SystemTime) -> Diagnosis {
         headline: format!("No broker of the rack {HOSTILE} can be reached"),
         evidence: vec!["no session with broker 2 could be opened: stage tcp failed: refused".to_owned()],
         against: vec![format!("the rack {HOSTILE} has one broker")],
-        confirm: "Look at the network and the power of the rack or of the availability zone.",
+        confirm: "look at the network and the power of the rack or of the availability zone",
     };
     Diagnosis {
         suspects: vec![suspect],

@@ -17,7 +17,7 @@ pub(super) struct SuspectRow {
     /// Sentences.
     pub(super) against: Vec<String>,
     /// A sentence.
-    pub(super) confirm: &'static str,
+    pub(super) confirm: String,
 }
 
 /// The suspects of a cluster, the surest first.
@@ -38,6 +38,6 @@ fn row(suspect: &Suspect, wall: SystemTime) -> SuspectRow {
         headline: format!("{} ({}, for {}).", suspect.headline, suspect.confidence, ago(suspect.since, wall)),
         evidence: sentences(&suspect.evidence),
         against: sentences(&suspect.against),
-        confirm: suspect.confirm,
+        confirm: sentence(suspect.confirm),
     }
 }
