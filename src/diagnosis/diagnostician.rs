@@ -64,8 +64,8 @@ impl Diagnostician {
             let key = (finding.kind, finding.subject.clone());
             let before = known.remove(&key);
             let entry = match before.clone().and_then(|before| before.departed(scene)) {
-                Some(departed) if finding.weight == Weight::Hint => departed.with(&finding.evidence),
-                _ => Known::found(before, finding, scene.at),
+                Some(departed) => departed.with(&finding.evidence),
+                None => Known::found(before, finding, scene.at),
             };
             self.known.insert(key, entry);
         }
@@ -105,7 +105,10 @@ impl Known {
             Weight::One if lasted(one) >= LASTS => Confidence::Likely,
             Weight::One | Weight::Hint => Confidence::Suspected,
         };
-        let Finding { kind, subject, headline, evidence, against, confirm, brokers, .. } = finding;
+        let Finding { kind, subject, headline, evidence, against, confirm, mut brokers, .. } = finding;
+        if let Some(before) = before.filter(|_| brokers.is_empty()) {
+            brokers = before.brokers;
+        }
         let last = Suspect { kind, subject, confidence, since, headline, evidence, against, confirm };
         Self { since, one, two, last, brokers, found: None }
     }

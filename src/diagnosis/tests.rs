@@ -265,6 +265,13 @@ fn killed_broker_stays_a_suspect_after_it_left_the_metadata_and_until_it_is_back
         scene
     };
     assert_eq!(blamed(&diagnostician.diagnose(&gone(9))), [(Kind::Broker, "2", Likely)]);
+    let mut waiting = gone(9);
+    trouble(&mut waiting, None, led_by(2));
+    assert_eq!(
+        blamed(&diagnostician.diagnose(&waiting)),
+        [(Kind::Broker, "2", Likely)],
+        "its heartbeats wait"
+    );
     assert_eq!(blamed(&diagnostician.diagnose(&gone(10))), [(Kind::Broker, "2", Certain)]);
     assert_eq!(blamed(&diagnostician.diagnose(&Scene { at: at(200), ..fine() })), []);
 }
