@@ -3,8 +3,6 @@
 //!
 //! `PROMETHEUS` and `PROMETHEUS3` name the programs; without one of them its tests are skipped, except under `CI=true`.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
@@ -73,9 +71,12 @@ impl Drop for Running {
 
 impl Running {
     fn start(mut command: Command, address: String, folder: tempfile::TempDir) -> Self {
-        let log = File::create(folder.path().join("log")).unwrap();
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let running = Self { child: command.spawn().unwrap(), address, folder };
+        let log = File::create(folder.path().join("log")).expect("the log can be created");
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the log has a second handle"))
+            .stderr(log);
+        let running = Self { child: command.spawn().expect("the program starts"), address, folder };
         wait_for("an answer", PATIENCE, || std::net::TcpStream::connect(&running.address).ok());
         running
     }
@@ -93,7 +94,7 @@ impl Running {
         for switch in switches {
             command.env(format!("KAFKA_HEARTBEAT__COMPAT__{switch}"), "true");
         }
-        Self::start(command, address, tempfile::tempdir().unwrap())
+        Self::start(command, address, tempfile::tempdir().expect("a temporary folder can be created"))
     }
 
     /// A Prometheus that scrapes this with these features; `None` where there is none to start.
@@ -104,13 +105,13 @@ impl Running {
             eprintln!("no {}: it is not tried", version.variable());
             return None;
         };
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
         let config = folder.path().join("prometheus.yml");
         let text = format!(
             "global: {{ scrape_interval: 1s{global} }}\nscrape_configs:\n  - job_name: kafka-heartbeat\n    \
              static_configs: [ {{ targets: ['{target}'] }} ]\n"
         );
-        fs::write(&config, text).unwrap();
+        fs::write(&config, text).expect("the configuration can be written");
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(program);
         command
@@ -140,7 +141,7 @@ impl Running {
 
     fn scraped(&self) {
         wait_for("a few scrapes", PATIENCE, || (self.number("sum_over_time(up[1m])")? >= 4.0).then_some(()));
-        let targets = self.api("targets", &[]).unwrap();
+        let targets = self.api("targets", &[]).expect("Prometheus lists its targets");
         let target = &targets["activeTargets"][0];
         assert_eq!((&target["health"], &target["lastError"]), (&"up".into(), &"".into()), "{target}");
     }
@@ -157,23 +158,24 @@ fn slow_bucket_has_the_exemplar_of_its_heartbeat() {
 
 fn exemplars(prometheus: &Running) {
     prometheus.scraped();
-    let exposed = prometheus.number("heartbeat_exposed_series").unwrap();
+    let exposed = prometheus.number("heartbeat_exposed_series").expect("the number of series was scraped");
     // Of a histogram one is exposed, and many are stored.
-    assert!(prometheus.number("scrape_samples_scraped").unwrap() > exposed && exposed > 100.0);
-    assert!(prometheus.number("sum(heartbeat_outcomes_total{outcome=\"ok\"})").unwrap() > 0.0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let scraped = prometheus.number("scrape_samples_scraped").expect("Prometheus counts the samples");
+    assert!(scraped > exposed && exposed > 100.0);
+    let good = prometheus.number("sum(heartbeat_outcomes_total{outcome=\"ok\"})");
+    assert!(good.expect("outcomes were scraped") > 0.0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
     let (start, end) = ((now - 600).to_string(), (now + 60).to_string());
     let query = [
         ("query", "heartbeat_end_to_end_duration_seconds_bucket"),
         ("start", start.as_str()),
         ("end", end.as_str()),
     ];
-    let found = prometheus.api("query_exemplars", &query).unwrap();
-    let found: Vec<&Value> =
-        found.as_array().unwrap().iter().flat_map(|series| series["exemplars"].as_array().unwrap()).collect();
+    let found = prometheus.api("query_exemplars", &query).expect("Prometheus answers with exemplars");
+    let found: Vec<&Value> = array(&found).iter().flat_map(|series| array(&series["exemplars"])).collect();
     assert!(!found.is_empty());
     for exemplar in found {
-        let id = exemplar["labels"]["heartbeat_id"].as_str().unwrap();
+        let id = exemplar["labels"]["heartbeat_id"].as_str().expect("an exemplar names its heartbeat");
         assert_eq!(id.split('-').count(), 4, "instance, run, partition and number: {id}");
     }
 }
@@ -193,8 +195,9 @@ fn native(prometheus: &Running) {
     let native = wait_for("a quantile", PATIENCE, || {
         prometheus.number("histogram_quantile(0.5, sum(heartbeat_end_to_end_duration_seconds))")
     });
-    let count = prometheus.number("histogram_count(sum(heartbeat_end_to_end_duration_seconds))").unwrap();
-    assert!(count >= prometheus.number("min_over_time(sum(heartbeat_slo_events_total)[1m:1s])").unwrap());
+    let count = prometheus.number("histogram_count(sum(heartbeat_end_to_end_duration_seconds))");
+    let events = prometheus.number("min_over_time(sum(heartbeat_slo_events_total)[1m:1s])");
+    assert!(count.expect("a native histogram was scraped") >= events.expect("events were scraped"));
     assert_eq!(
         prometheus.number("count(heartbeat_end_to_end_duration_seconds_bucket)"),
         None,
@@ -205,7 +208,7 @@ fn native(prometheus: &Running) {
     let average = prometheus.number(
         "histogram_sum(sum(heartbeat_end_to_end_duration_seconds)) / histogram_count(sum(heartbeat_end_to_end_duration_seconds))",
     );
-    assert!(average.unwrap() > 0.0);
+    assert!(average.expect("a native histogram has a mean") > 0.0);
     // The panels query both kinds, too. Here no client is throttled, and no identity provider is asked.
     let panels: Vec<_> = dashboards().iter().flat_map(|(_, dashboard)| queries(dashboard)).collect();
     let panels: Vec<_> = panels
@@ -223,6 +226,11 @@ fn native(prometheus: &Running) {
     }
 }
 
+/// The elements of an array. Anything else fails the test.
+fn array(value: &Value) -> &[Value] {
+    value.as_array().expect("Prometheus and its rules have an array here")
+}
+
 /// The values of a result by labels, without the labels that only one of the two names has.
 fn values(answer: &Value) -> BTreeMap<BTreeMap<String, String>, f64> {
     let left_out = ["__name__", "cluster_name", "kafka_cluster", "broker_ip"];
@@ -233,7 +241,7 @@ fn values(answer: &Value) -> BTreeMap<BTreeMap<String, String>, f64> {
         let labels = labels.filter(|(name, _)| !left_out.contains(&name.as_str())).collect();
         Some((labels, one["value"][1].as_str()?.parse().ok()?))
     };
-    answer["result"].as_array().unwrap().iter().filter_map(of).collect()
+    array(&answer["result"]).iter().filter_map(of).collect()
 }
 
 #[test]
@@ -243,15 +251,17 @@ fn rules_for_older_names_compute_the_exposed_values() {
         return;
     };
     prometheus.scraped();
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/prometheus/compat.yml")).unwrap();
-    let rules: Value = serde_norway::from_str(&text).unwrap();
-    let rules =
-        rules["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/prometheus/compat.yml"));
+    let text = text.expect("the rules can be read");
+    let rules: Value = serde_norway::from_str(&text).expect("the rules are YAML");
+    let rules = array(&rules["groups"]).iter().flat_map(|group| array(&group["rules"]));
     for rule in rules {
-        let (record, expr) = (rule["record"].as_str().unwrap(), rule["expr"].as_str().unwrap());
+        let word = |key: &str| rule[key].as_str().expect("a rule has a name and an expression");
+        let (record, expr) = (word("record"), word("expr"));
         wait_for(record, PATIENCE, || {
             // Both queries ask for the same moment, because heartbeats are counted all the time.
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64().to_string();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+            let now = now.as_secs_f64().to_string();
             let ask = |query: &str| prometheus.api("query", &[("query", query), ("time", &now)]);
             let (served, computed) = (values(&ask(record)?), values(&ask(expr)?));
             let labels =

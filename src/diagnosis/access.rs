@@ -29,7 +29,7 @@ pub(super) fn prober(open: &mut Open<'_>) {
     open.explain_all(finding.because([reason.clone()]));
 }
 
-/// Nobody can log in, and Kafka is not the reason.
+/// There is no usable credential to log in with, and Kafka is not the reason.
 pub(super) fn login(open: &mut Open<'_>) {
     let Some(login) = &open.scene.login else { return };
     let (kind, headline) = match login.fault {
@@ -237,8 +237,9 @@ pub(super) fn others(open: &Open<'_>) -> Option<String> {
     text::list("broker", &fine).map(|brokers| format!("sessions with {brokers} can be opened"))
 }
 
-/// Whether the sessions with these brokers failed while those with all other brokers worked. Sessions with the others that
-/// ended long before the first failure, or that work only since the last failure, prove nothing.
+/// True if sessions with these brokers failed while sessions with all other brokers were opened. A session with another broker
+/// is no evidence if it ended long before the first failure, or if sessions with that broker failed until after the last one.
+/// A broker whose session failed, too, or is not known, is not considered.
 fn alone(open: &Open<'_>, brokers: &BTreeSet<BrokerId>, since: SystemTime, last: SystemTime) -> bool {
     let mut others = open.scene.brokers.iter().filter(|(id, _)| !brokers.contains(id));
     others.all(|(_, other)| match other.session {
@@ -247,7 +248,8 @@ fn alone(open: &Open<'_>, brokers: &BTreeSet<BrokerId>, since: SystemTime, last:
     })
 }
 
-/// How much the failed session with one of these brokers proves, together with the heartbeats that it leads.
+/// The weight of the failed session with a broker as evidence. It is higher if heartbeats fail where the broker leads. The
+/// session weighs little unless only sessions with `brokers` failed.
 pub(super) fn weight(open: &Open<'_>, broker: BrokerId, brokers: &BTreeSet<BrokerId>) -> Weight {
     let Some(Session::Failed { fault, times, listed, since, last, .. }) =
         open.scene.brokers.get(&broker).map(|broker| &broker.session)

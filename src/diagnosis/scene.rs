@@ -17,7 +17,7 @@ pub struct Scene {
     pub at: SystemTime,
     /// Why this process cannot measure, as a sentence without a capital letter; `None` if it can.
     pub prober: Option<String>,
-    /// Why nobody can log in, for a reason that is not Kafka's; `None` if there is no such reason.
+    /// Why there is no usable credential to log in with, if Kafka is not the reason; `None` otherwise.
     pub login: Option<Failure>,
     /// The name of the heartbeat topic.
     pub topic: String,

@@ -107,13 +107,11 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Snapshot>>, stop: 
         waiting.sort_by_key(|broker| began.get(broker).copied());
         for broker in waiting {
             let Some(address) = metadata.brokers.get(&broker) else { continue };
-            let failures = publisher.borrow().get(&broker).map_or(0, |session| session.failures);
-            let refused = publisher.borrow().get(&broker).is_some_and(ExtraSession::is_refused_login);
-            let gap = match failures {
+            let gap = match publisher.borrow().get(&broker) {
                 // Some systems lock an account after refused logins.
-                _ if refused => inputs.cluster.connectivity.interval.max(LONG_GAP),
-                0..=MANY => GAP,
-                _ => LONG_GAP,
+                Some(last) if last.is_refused_login() => inputs.cluster.connectivity.interval.max(LONG_GAP),
+                Some(last) if last.failures > MANY => LONG_GAP,
+                _ => GAP,
             };
             let rests = began.get(&broker).is_some_and(|began| began.elapsed() < gap);
             if rests || opening.len() >= AT_ONCE {

@@ -227,7 +227,7 @@ fn prober(snapshots: &Snapshots<'_>) -> Option<String> {
     (heartbeat.at.saturating_duration_since(ended) < RECOVERS).then(|| reason.to_owned())
 }
 
-/// Why nobody can log in, if Kafka is not the reason.
+/// Why there is no usable credential to log in with, if Kafka is not the reason.
 fn login(snapshots: &Snapshots<'_>) -> Option<diagnosis::Failure> {
     let failures = [&snapshots.metadata.failure, &snapshots.connectivity.failure];
     let works = snapshots.metadata.failure.is_none() && snapshots.metadata.snapshot.is_some();

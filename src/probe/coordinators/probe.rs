@@ -131,8 +131,8 @@ impl Probe {
         Snapshot { capability, total, ..Snapshot::default() }
     }
 
-    /// The log end offset of the partition for which offsets are committed: with it, other programs see hardly any lag of the
-    /// groups.
+    /// The log end offset of the partition for which offsets are committed. Programs that measure lag find almost none for
+    /// groups that commit it.
     async fn log_end(&self, metadata: &metadata::Snapshot, at: &TopicPartition) -> Option<i64> {
         let topic = metadata.heartbeat_topic.as_ref().ok()?;
         let leader = topic.partitions.get(&at.partition)?.leader?;
