@@ -373,7 +373,8 @@ async fn fill(wire: &Cluster, bootstrap: &str, topics: usize, groups: usize) {
     let names: Vec<String> = (0..groups).map(|group| format!("group-{group:05}")).collect();
     let coordinators = loop {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let found = admin::coordinators(wire, &names).await.expect("coordinators");
+        let found =
+            admin::coordinators(wire, admin::Coordinated::Groups, &names).await.expect("coordinators");
         // The first one makes the topic of commits, which takes a moment.
         if found.values().all(Result::is_ok) {
             break found;

@@ -1,5 +1,5 @@
-//! What a diagnosis costs with 100 brokers and 300 partitions: while all is well, while one broker hangs, and while every
-//! broker fails. The floor copies the scene, which the service does as well, and diagnoses nothing.
+//! What a diagnosis costs with 100 brokers and 300 partitions: while all is well, while one broker hangs, while every broker
+//! hangs, and while every probe finds something at every broker. The floor copies the scene, which the service does as well, and diagnoses nothing.
 //!
 //! `cargo bench --bench diagnosis -- [ROUNDS]`
 
@@ -12,8 +12,11 @@ use std::{
 };
 
 use kafka_heartbeat::{
-    diagnosis::{Broker, Diagnostician, Partition, Scene, Session, Trouble},
-    kafka::{BrokerId, Fault, Stage},
+    diagnosis::{
+        Broker, Controller, Coordinators, Diagnostician, Difference, Partition, Replicas, Scene, Session,
+        Trouble,
+    },
+    kafka::{BrokerId, Fault, Stage, admin::Coordinated},
 };
 use measure::{median, number};
 
@@ -50,24 +53,51 @@ fn scene(fails: Fails) -> Scene {
     let partition = |number: i32| {
         let replicas = [0, 1, 2].map(|replica| BrokerId((number + replica) % BROKERS)).to_vec();
         let leader = Some(replicas[0]);
-        let trouble = Trouble { leader, overdue: 2, bad: 0, fault: None, since: at };
+        let trouble = Trouble { leader, overdue: 2, bad: 0, fault: None, acknowledged: false, since: at };
         let trouble = replicas.iter().any(|id| fails(id.0)).then_some(trouble);
         Partition { leader, isr: replicas.clone(), replicas, trouble }
     };
     Scene {
         at,
         prober: None,
+        stalled: None,
         login: None,
         topic: "hb".to_owned(),
         topic_missing: false,
         topic_denied: false,
+        min_isr: Some(2),
         partitions: (0..PARTITIONS).map(|number| (number, partition(number))).collect(),
         brokers: (0..BROKERS).map(|id| (BrokerId(id), broker(id))).collect(),
+        elsewhere: BTreeMap::new(),
+        other_clusters: BTreeMap::new(),
         metadata: None,
-        quorum_lost: false,
+        controller: None,
         throttled: BTreeMap::new(),
+        differing: BTreeMap::new(),
+        compared: BROKERS as usize,
+        replicas: BTreeMap::new(),
         coordinators: BTreeMap::new(),
+        transactions: None,
+        registry: None,
+        connect: None,
+        mirrors: BTreeMap::new(),
     }
+}
+
+/// Every probe finds something at every broker.
+fn found(scene: &mut Scene) {
+    for id in (0..BROKERS).map(BrokerId) {
+        let sentence = format!("broker {id} names other brokers as the brokers of the cluster");
+        scene.differing.insert(id, Difference { sentence, is_other_broker: false });
+        scene.replicas.insert(id, Replicas { damaged: vec![0, 1, 2], late: vec![3, 4, 5] });
+        for of in [Coordinated::Groups, Coordinated::Transactions] {
+            let failing =
+                Coordinators { partitions: vec![id.0], fault: Fault::Timeout, since: SystemTime::now() };
+            scene.coordinators.insert((of, Some(id)), failing);
+        }
+    }
+    scene.throttled.insert("produce", Duration::from_millis(900));
+    scene.controller = Some(Controller::Lost);
 }
 
 /// The time of one call, as the median of the rounds.
@@ -86,10 +116,15 @@ fn main() {
     println!(
         "{BROKERS} brokers, {PARTITIONS} partitions, {A_SECOND} diagnoses a second, median of {rounds} rounds"
     );
-    let cases: [(&str, Fails); 3] =
-        [("all is well", |_| false), ("one broker hangs", |id| id == 7), ("every broker hangs", |_| true)];
-    for (name, fails) in cases {
-        let scene = scene(fails);
+    let mut everything = scene(|_| false);
+    found(&mut everything);
+    let cases = [
+        ("all is well", scene(|_| false)),
+        ("one broker hangs", scene(|id| id == 7)),
+        ("every broker hangs", scene(|_| true)),
+        ("every probe finds something", everything),
+    ];
+    for (name, scene) in cases {
         let mut diagnostician = Diagnostician::default();
         let floor = time_of(rounds, || drop(black_box(scene.clone())));
         let took = time_of(rounds, || drop(black_box(diagnostician.diagnose(black_box(&scene)))));

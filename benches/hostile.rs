@@ -36,6 +36,9 @@ use tokio::sync::watch;
 mod fake;
 #[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;
+#[expect(dead_code, reason = "a fake keeps the listener of its port")]
+#[path = "../tests/support/port.rs"]
+mod port;
 
 const BROKERS: usize = 100;
 const SILENT: [usize; 5] = [0, 1, 5, 50, 99];

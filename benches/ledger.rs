@@ -19,7 +19,7 @@ use kafka_heartbeat::{
     latency::Bounds,
     probe::heartbeat::{
         HeartbeatId, Moment, Outcome,
-        ledger::{Event, Leader, Ledger, Settings},
+        ledger::{Event, Leader, Ledger, Settings, Stored},
         record::{Identity, NotAHeartbeat, Record},
     },
 };
@@ -60,7 +60,7 @@ impl Stream {
             queue.push_back(if rare(partition, sequence, 1) {
                 Event::Failed { id, at, fault: Fault::Timeout, definite: sequence.is_multiple_of(2) }
             } else {
-                Event::Acked { id, at }
+                Event::Acked { id, at, stored: Some(Stored { offset: 0, checksum: 0 }) }
             });
         }
         for partition in 0..PARTITIONS {

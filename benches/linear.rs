@@ -43,6 +43,9 @@ use tokio::sync::watch;
 mod fake;
 #[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;
+#[expect(dead_code, reason = "a fake keeps the listener of its port")]
+#[path = "../tests/support/port.rs"]
+mod port;
 
 /// Partitions of a topic, and commits of a group.
 const EACH: usize = 10;

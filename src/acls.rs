@@ -27,6 +27,10 @@ enum Resource {
     /// The groups whose names begin with this text.
     Groups(String),
     TransactionalId,
+    /// The transactional id of this name.
+    OwnTransactionalId(String),
+    /// The transactional ids that begin with this text.
+    TransactionalIds(String),
     Cluster,
 }
 
@@ -61,8 +65,29 @@ fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
     need(cluster.lag.enabled, Resource::Group, "Describe", "lag");
     let checks = sends && cluster.coordinators.enabled;
     let offsets = Resource::Topic("__consumer_offsets".to_owned());
-    need(checks, Resource::Groups(cluster.coordinator_groups()), "Read", "checks of coordinators");
+    need(checks, Resource::Groups(cluster.coordinator_names()), "Read", "checks of coordinators");
     need(checks && !watches, offsets, "Describe", "checks of coordinators");
+    let transacts = sends && cluster.transaction_probe.enabled;
+    let of_transactions = || Resource::Topic(cluster.transaction_topic());
+    let own_id = || Resource::OwnTransactionalId(cluster.transactional_id());
+    need(transacts, own_id(), "Write", "transactions of the service");
+    need(transacts, own_id(), "Describe", "a transaction that an earlier run left open");
+    need(transacts, of_transactions(), "Write", "transactions of the service");
+    need(transacts, of_transactions(), "Read", "what consumers of committed records see");
+    need(transacts && duty.create, of_transactions(), "Create", "the topic, where it is missing");
+    for mirror in &cluster.mirrors.0 {
+        for topic in &mirror.topics {
+            let mirrored = || Resource::Topic(topic.clone());
+            let is_own = sends && *topic == cluster.heartbeat.topic;
+            need(!is_own, mirrored(), "Read", "heartbeats of another cluster that a mirror copies");
+            need(!is_own && !watches, mirrored(), "Describe", "whether the mirrored topic exists");
+        }
+    }
+    let checks = sends && cluster.transaction_coordinators.enabled;
+    let transactions = Resource::Topic("__transaction_state".to_owned());
+    let ids = Resource::TransactionalIds(cluster.coordinator_names());
+    need(checks, ids, "Write", "checks of coordinators of transactions");
+    need(checks && !watches, transactions, "Describe", "checks of coordinators of transactions");
     need(cluster.transactions.enabled, Resource::TransactionalId, "Describe", "whose transaction is open");
     need(true, Resource::Cluster, "Describe", "the quorum, reassignments, sizes of logs");
     need(sends && duty.rebalance, Resource::Cluster, "Alter", "leaders on all brokers");
@@ -163,6 +188,10 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
             Resource::Group => "type: group, name: \"*\"".to_owned(),
             Resource::Groups(prefix) => format!("type: group, name: {prefix:?}, patternType: prefix"),
             Resource::TransactionalId => "type: transactionalId, name: \"*\"".to_owned(),
+            Resource::OwnTransactionalId(id) => format!("type: transactionalId, name: {id:?}"),
+            Resource::TransactionalIds(prefix) => {
+                format!("type: transactionalId, name: {prefix:?}, patternType: prefix")
+            }
             Resource::Cluster => "type: cluster".to_owned(),
         };
         comment(&mut text, "      ", what_for);
@@ -204,7 +233,8 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
     let idempotent = [&cluster.producer, &cluster.kafka]
         .into_iter()
         .find_map(|properties| properties.get("enable.idempotence"))
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || (cluster.heartbeat.enabled && cluster.transaction_probe.enabled);
     let mut statements = Vec::new();
     for Grant { resource, operations, .. } in grants(config, cluster) {
         let on = match &resource {
@@ -212,6 +242,8 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
             Resource::Group => arn("group", "/*"),
             Resource::Groups(prefix) => arn("group", &format!("/{prefix}*")),
             Resource::TransactionalId => arn("transactional-id", "/*"),
+            Resource::OwnTransactionalId(id) => arn("transactional-id", &format!("/{id}")),
+            Resource::TransactionalIds(prefix) => arn("transactional-id", &format!("/{prefix}*")),
             Resource::Cluster => arn("cluster", ""),
         };
         let mut actions = Vec::new();
@@ -221,6 +253,7 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
                 actions.extend(idempotent.then_some("WriteDataIdempotently"));
             }
             Resource::Groups(_) => actions.push("DescribeGroup"),
+            Resource::TransactionalIds(_) => actions.push("DescribeTransactionalId"),
             // MSK lets nobody read or write a topic without this, unlike Kafka's own ACLs.
             Resource::Topic(_) if !operations.contains(&"Describe") => actions.push("DescribeTopic"),
             _ => {}
@@ -245,7 +278,10 @@ fn action(resource: &Resource, operation: &str) -> &'static str {
         (Resource::Topic(_), _) => "DescribeTopic",
         (Resource::Groups(_), "Read") => "AlterGroup",
         (Resource::Group | Resource::Groups(_), _) => "DescribeGroup",
-        (Resource::TransactionalId, _) => "DescribeTransactionalId",
+        (Resource::OwnTransactionalId(_) | Resource::TransactionalIds(_), "Write") => "AlterTransactionalId",
+        (Resource::TransactionalId | Resource::OwnTransactionalId(_) | Resource::TransactionalIds(_), _) => {
+            "DescribeTransactionalId"
+        }
         (Resource::Cluster, "Alter") => "AlterCluster",
         (Resource::Cluster, _) => "DescribeCluster",
     }
@@ -259,6 +295,8 @@ fn option(resource: &Resource, [group, prefix, cluster]: [&str; 3]) -> String {
         Resource::Group => format!("{group} '*'"),
         Resource::Groups(begin) => format!("{group} {} {prefix}", quoted(begin)),
         Resource::TransactionalId => "--transactional-id '*'".to_owned(),
+        Resource::OwnTransactionalId(id) => format!("--transactional-id {}", quoted(id)),
+        Resource::TransactionalIds(begin) => format!("--transactional-id {} {prefix}", quoted(begin)),
         Resource::Cluster => cluster.to_owned(),
     }
 }

@@ -1,10 +1,10 @@
 //! The latest snapshot of every task of one cluster: the only state that tasks and readers share.
 //!
 //! Each field is a watch channel: the task owns the sender, and readers hold a receiver. No lock is held across an await.
-//! Nothing is shared between clusters.
+//! Clusters share nothing but [`Sections`] and [`mirrors::Peers`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,14 +12,19 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
+    availability::{self, Archive, Timeline},
     closed_enum::closed_enum,
-    cluster::metadata,
+    cluster::{metadata, sections::Sections},
     collect::{log_dirs, transactions},
     config,
     evaluate::events::Event,
+    gate::{self, Gate},
     kafka::{Capability, Credential, Fault, Request, wire},
-    monitor,
-    probe::{connectivity, coordinators, extra_sessions, heartbeat, topic},
+    monitor::{self, HistoryFile},
+    probe::{
+        connect, connectivity, coordinators, durability, extra_sessions, heartbeat, mirrors, negative_checks,
+        remote_reads, replicas, schema_registry, topic, transaction_probe,
+    },
     task::{Latest, Record},
     verdict::{self, Verdict},
 };
@@ -69,6 +74,7 @@ macro_rules! tasks {
                 settings: &config::Cluster,
                 heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
                 extra: watch::Receiver<Arc<extra_sessions::Snapshot>>,
+                sections: Sections,
             ) -> verdict::Inputs {
                 verdict::Inputs {
                     cluster: settings.name.clone(),
@@ -76,6 +82,7 @@ macro_rules! tasks {
                     expected_brokers: settings.metadata.expected_brokers,
                     heartbeat,
                     extra,
+                    sections,
                     $($($input: self.$input.clone(),)?)+
                 }
             }
@@ -98,6 +105,12 @@ macro_rules! tasks {
             pub tasks: Channels,
             /// The verdict on the cluster.
             pub verdict: watch::Receiver<Arc<Verdict>>,
+            /// The gate for upgrades of the cluster.
+            pub gate: Gate,
+            /// What was measured of the heartbeats by minute, quarter of an hour and day.
+            pub availability: watch::Receiver<Arc<Timeline>>,
+            /// The file that keeps what was measured.
+            pub history_file: HistoryFile,
         }
 
         /// Everything that is known of a cluster at one moment. Holds no lock.
@@ -124,6 +137,9 @@ macro_rules! tasks {
             $($(#[$doc])* pub $field: Latest<$snapshot>,)+
             /// The verdict on the cluster.
             pub verdict: Arc<Verdict>,
+            /// What was measured of the heartbeats by minute, quarter of an hour and day, until the last minute that is over, and
+            /// the incidents.
+            pub availability: Archive,
         }
 
         impl Board {
@@ -146,6 +162,11 @@ macro_rules! tasks {
                     heartbeat: self.heartbeat.borrow().clone(),
                     $($field: self.tasks.$field.borrow().clone(),)+
                     verdict: self.verdict.borrow().clone(),
+                    availability: Archive {
+                        cluster: self.name.clone(),
+                        timeline: self.availability.borrow().clone(),
+                        file: self.history_file.clone(),
+                    },
                 }
             }
         }
@@ -178,6 +199,26 @@ tasks! {
     Coordinators = "coordinators": coordinators: coordinators::Snapshot,
         runs if |cluster| cluster.coordinators.enabled && cluster.heartbeat.enabled,
         verdict uses [coordinators];
+    /// Asks the coordinators of transactions for producer ids.
+    TransactionCoordinators = "transaction_coordinators": transaction_coordinators: coordinators::Snapshot,
+        runs if |cluster| cluster.transaction_coordinators.enabled && cluster.heartbeat.enabled,
+        verdict uses [transaction_coordinators];
+    /// Runs transactions, and reads their records as a consumer of committed records does.
+    TransactionProbe = "transaction_probe": transaction_probe: transaction_probe::Snapshot,
+        runs if |cluster| cluster.transaction_probe.enabled && cluster.heartbeat.enabled,
+        verdict uses [transaction_probe];
+    /// Reads heartbeats from every replica.
+    Replicas = "replicas": replicas: replicas::Snapshot,
+        runs if |cluster| cluster.replicas.enabled && cluster.heartbeat.enabled,
+        verdict uses [replicas];
+    /// Reads heartbeats that are in remote storage alone.
+    RemoteReads = "remote_reads": remote_reads: remote_reads::Snapshot,
+        runs if |cluster| cluster.remote_reads.enabled && cluster.heartbeat.enabled,
+        verdict uses [];
+    /// Reads a sample of acknowledged heartbeats again.
+    Durability = "durability": durability: durability::Snapshot,
+        runs if |cluster| cluster.durability.enabled && cluster.heartbeat.enabled,
+        verdict uses [durability];
     /// Asks for offsets, topics and consumer groups.
     Collect = "collect": collect: monitor::Snapshot,
         runs if |cluster| cluster.lag.enabled || cluster.freshness.enabled,
@@ -190,6 +231,55 @@ tasks! {
     LogDirs = "log_dirs": log_dirs: log_dirs::Snapshot,
         runs if |cluster| cluster.log_dirs.enabled,
         verdict uses [];
+    /// Asks the nodes of the Schema Registry beside the cluster.
+    SchemaRegistry = "schema_registry": schema_registry: schema_registry::Snapshot,
+        runs if |cluster| cluster.schema_registry.is_checked(),
+        verdict uses [schema_registry];
+    /// Tries at each broker what the broker should refuse.
+    NegativeChecks = "negative_checks": negative_checks: negative_checks::Snapshot,
+        runs if |cluster| cluster.negative_checks.enabled,
+        verdict uses [negative_checks];
+    /// Asks the Kafka Connect clusters beside the cluster.
+    Connect = "connect": connect: connect::Snapshot,
+        runs if |cluster| cluster.connect.is_checked(),
+        verdict uses [connect];
+    /// Looks for heartbeats of other clusters that a mirror copies to the cluster.
+    Mirrors = "mirrors": mirrors: mirrors::Snapshot,
+        runs if |cluster| !cluster.mirrors.0.is_empty(),
+        verdict uses [mirrors];
+}
+
+impl Channels {
+    /// The inputs of the task that records what was measured of the cluster.
+    pub fn availability_inputs(
+        &self,
+        settings: &config::Cluster,
+        heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
+        verdict: watch::Receiver<Arc<Verdict>>,
+        file: HistoryFile,
+    ) -> availability::Inputs {
+        let (cluster, durability) = (settings.name.clone(), self.durability.clone());
+        availability::Inputs { cluster, heartbeat, durability, verdict, file }
+    }
+
+    /// The inputs of the gate for upgrades of the cluster.
+    pub fn gate_inputs(
+        &self,
+        settings: &Arc<config::Cluster>,
+        heartbeat: watch::Receiver<Arc<heartbeat::Snapshot>>,
+        verdict: watch::Receiver<Arc<Verdict>>,
+    ) -> gate::Inputs {
+        gate::Inputs {
+            settings: settings.clone(),
+            heartbeat,
+            metadata: self.metadata.clone(),
+            connectivity: self.connectivity.clone(),
+            coordinators: self.coordinators.clone(),
+            transaction_coordinators: self.transaction_coordinators.clone(),
+            collect: self.collect.clone(),
+            verdict,
+        }
+    }
 }
 
 /// The ledger writes a snapshot at least once a second. A ledger whose last snapshot is older than this has stopped.
@@ -217,6 +307,24 @@ impl Readings {
         if let Some(coordinators) = self.coordinators.fresh() {
             all.push((Request::OffsetCommit, coordinators.capability));
         }
+        if let Some(coordinators) = self.transaction_coordinators.fresh() {
+            all.push((Request::InitProducerId, coordinators.capability));
+        }
+        if let Some(probe) = self.transaction_probe.fresh() {
+            all.push((Request::AddPartitionsToTxn, probe.capability));
+        }
+        if let Some(replicas) = self.replicas.fresh() {
+            all.push((Request::ReplicaFetch, replicas.capability));
+        }
+        if let Some(reads) = self.remote_reads.fresh() {
+            all.push((Request::RemoteFetch, reads.capability));
+        }
+        if let Some(registry) = self.schema_registry.fresh().filter(|_| self.settings.schema_registry.write) {
+            all.push((Request::SchemaRegistryWrite, registry.capability));
+        }
+        if let Some(mirrors) = self.mirrors.fresh() {
+            all.push((Request::MirrorFetch, mirrors.capability()));
+        }
         if let Some(collect) = self.collect.fresh() {
             all.push((Request::Metadata, collect.described));
             if self.settings.lag.enabled {
@@ -243,10 +351,16 @@ impl Readings {
         self.capabilities().into_iter().filter(is_refused).collect()
     }
 
-    /// Every event that is kept, the oldest first. Events stay true when later cycles fail: the snapshot may be stale.
+    /// Every event that is kept, the oldest first. Events stay true when later cycles fail: the snapshot may be stale. The
+    /// collection task takes over the events of the verdict with its next cycle.
     pub fn events(&self) -> Vec<Arc<Event>> {
-        let collected = self.collect.snapshot.iter().flat_map(|(snapshot, _)| snapshot.events.iter());
-        let mut events: Vec<_> = collected.chain(self.verdict.events.iter()).cloned().collect();
+        let mut events: Vec<Arc<Event>> = Vec::new();
+        if let Some((snapshot, _)) = &self.collect.snapshot {
+            events.extend(snapshot.events.iter().cloned());
+        }
+        let taken: BTreeSet<*const Event> = events.iter().map(Arc::as_ptr).collect();
+        let verdict = self.verdict.events.iter().filter(|event| !taken.contains(&Arc::as_ptr(event)));
+        events.extend(verdict.cloned());
         events.sort_by_key(|event| event.at);
         events
     }

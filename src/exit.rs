@@ -7,8 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All is well.
     Ok = 0,
-    /// The command found something that is not well: a bad heartbeat, a failed health check, a topic that cannot be
-    /// created or changed.
+    /// The command found something that is not well: a bad heartbeat, a failed health check, a closed gate, a source of a report
+    /// that cannot be read, a topic that cannot be created or changed.
     Unavailable = 69,
     /// This program has a bug, or the machine refuses what every program needs.
     Internal = 70,

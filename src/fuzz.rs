@@ -9,13 +9,16 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use clap::ValueEnum;
 
 use crate::{
+    availability::{Interval, Resolution},
     config,
     kafka::{admin, wire},
     monitor,
     probe::heartbeat::record::{NotAHeartbeat, Record, SMALLEST},
-    store,
+    report::{ClusterMonth, Format, Report},
+    store::{self, IntervalRow},
     sync::lock,
     timelag,
 };
@@ -103,4 +106,29 @@ pub fn names(bytes: &[u8]) {
 /// The rows of a history file, in the current schema or an older schema.
 pub fn history(bytes: &[u8]) {
     store::fuzz::rows(bytes);
+}
+
+/// An interval of what was measured of the heartbeats, as a history file keeps it.
+pub fn intervals(bytes: &[u8]) {
+    let row = |bytes: &[u8]| IntervalRow { resolution: String::new(), begin: 0, bytes: bytes.into() };
+    let Some(interval) = Interval::from_row(&row(bytes)) else { return };
+    let again = interval.row(Resolution::Day, 0);
+    assert_eq!(
+        Interval::from_row(&again),
+        Some(interval),
+        "an interval that was read can be written and read again"
+    );
+}
+
+/// The months that another service answers for a report, as JSON: those that can be true become a report in each format.
+pub fn months(bytes: &[u8]) {
+    let Ok(months) = serde_json::from_slice::<Vec<ClusterMonth>>(bytes) else { return };
+    let Some(month) = months.first().map(|first| first.month) else { return };
+    if months.iter().any(|answered| answered.check(month).is_err()) {
+        return;
+    }
+    let Ok(report) = Report::new(month, month.end(), months) else { return };
+    for format in Format::value_variants() {
+        format.write(&report).expect("a report can be written");
+    }
 }

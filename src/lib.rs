@@ -9,6 +9,7 @@ pub mod clock;
 mod closed_enum;
 pub mod exit;
 mod files;
+mod newest;
 mod sync;
 pub mod text;
 mod tls;
@@ -24,6 +25,7 @@ pub mod latency;
 pub mod kafka;
 
 pub mod healthcheck;
+pub mod rest;
 pub mod task;
 
 pub mod certificates;
@@ -40,7 +42,14 @@ pub mod store;
 
 pub mod diagnosis;
 pub mod monitor;
+
 pub mod verdict;
+
+pub mod availability;
+
+pub mod report;
+
+pub mod gate;
 
 pub mod board;
 pub mod boards;

@@ -7,7 +7,7 @@
 
 use std::{
     any::Any,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -230,6 +230,20 @@ pub async fn run<C: Cycle>(
     work.end().await;
 }
 
+/// The result of a request, if it comes before the deadline of a cycle. `cycle` names the cycle in the error.
+///
+/// # Errors
+/// [`Fault::Timeout`] at the deadline, or the error of the request.
+pub async fn within<T>(
+    deadline: std::time::Instant,
+    cycle: &'static str,
+    request: impl Future<Output = Result<T, kafka::Error>>,
+) -> Result<T, kafka::Error> {
+    let result = time::timeout_at(deadline.into(), request).await;
+    result
+        .unwrap_or_else(|_| Err(kafka::Error::new(Fault::Timeout, format!("the cycle of the {cycle} ends"))))
+}
+
 async fn cycles<C: Cycle>(
     work: &mut C,
     schedule: Schedule,
@@ -238,7 +252,7 @@ async fn cycles<C: Cycle>(
 ) {
     let mut ticks = time::interval_at(Instant::now() + schedule.delay, schedule.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut log = Log { name: &schedule.name, failures: 0 };
+    let mut log = Log { name: &schedule.name, failures: 0, faults: BTreeSet::new() };
     let mut login_refused = false;
     let monitor = TaskMonitor::new();
     loop {
@@ -316,10 +330,12 @@ impl<T> Latest<T> {
     }
 }
 
-/// Logs the first failure of a run of them, every hundredth, and the recovery.
+/// Logs the first failure of a run of them, the first of each other fault, every hundredth, and the recovery.
 struct Log<'a> {
     name: &'a str,
     failures: u64,
+    /// The faults of this run of failures.
+    faults: BTreeSet<Fault>,
 }
 
 impl Log<'_> {
@@ -328,6 +344,7 @@ impl Log<'_> {
             Ok(_) if self.failures > 0 => {
                 tracing::info!(task = self.name, failures = self.failures, "works again");
                 self.failures = 0;
+                self.faults.clear();
             }
             Ok(_) => {}
             Err(error) => {
@@ -336,8 +353,7 @@ impl Log<'_> {
                     tracing::debug!(task = self.name, "waits for another task: {}", Chain(error));
                     return;
                 }
-                self.failures += 1;
-                if self.failures % LOG_EVERY == 1 {
+                if self.is_due(error.fault()) {
                     let cluster = self.name.rsplit_once('/').map_or(self.name, |(cluster, _)| cluster);
                     let hint = error.fault().hint_once(cluster);
                     let (task, fault, failures) = (self.name, error.fault().as_str(), self.failures);
@@ -345,6 +361,12 @@ impl Log<'_> {
                 }
             }
         }
+    }
+
+    /// Counts a failure. Returns whether it is logged.
+    fn is_due(&mut self, fault: Fault) -> bool {
+        self.failures += 1;
+        self.faults.insert(fault) || self.failures % LOG_EVERY == 1
     }
 }
 
@@ -360,6 +382,18 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
     use super::*;
+
+    #[test]
+    fn failure_is_logged_first_with_each_other_fault_and_every_hundredth_time() {
+        let mut log = Log { name: "k/metadata", failures: 0, faults: BTreeSet::new() };
+        let mut is_due = |fault| log.is_due(fault);
+        let first = [Fault::Timeout, Fault::Timeout, Fault::CertificateUnknownCa, Fault::Timeout];
+        assert_eq!(first.map(&mut is_due), [true, false, true, false]);
+        let due = (5..=300).filter(|_| is_due(Fault::Timeout)).collect::<Vec<_>>();
+        assert_eq!(due, [101, 201]);
+        log.note(&Ok(()));
+        assert!(log.is_due(Fault::Timeout), "a new run of failures");
+    }
 
     /// Runs one step of a script in each cycle. A cycle after the last step never ends.
     struct Script(Vec<Step>);

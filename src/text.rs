@@ -29,16 +29,23 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Hostile text made fit for a line of a log: at most 200 characters, with control characters and the marks that turn
-/// the direction of writing escaped.
+/// Hostile text made fit for a line of a log: at most 200 characters of [`escaped`] text.
 pub fn plain(text: &str) -> String {
-    let escaped = text.chars().flat_map(|c| {
+    escape(text).take(LONGEST).collect()
+}
+
+/// Hostile text made fit for a terminal: control characters and the marks that turn the direction of writing are escaped.
+pub fn escaped(text: &str) -> String {
+    escape(text).collect()
+}
+
+fn escape(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(|c| {
         let control = c.is_control()
             || ('\u{202a}'..='\u{202e}').contains(&c)
             || ('\u{2066}'..='\u{2069}').contains(&c);
         if control { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
-    });
-    escaped.take(LONGEST).collect()
+    })
 }
 
 /// A duration in the unit that fits: `1.5 s`, `10 min`.
@@ -47,6 +54,31 @@ pub fn duration(time: Duration) -> String {
         0..60 => format!("{} s", time.as_secs_f64()),
         seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         seconds => format!("{seconds} s"),
+    }
+}
+
+/// A short duration with three digits, in milliseconds or seconds: `1.23 ms`, `250 ms`, `10.37 s`.
+pub fn three_digits(time: Duration) -> String {
+    match time.as_secs_f64() * 1e3 {
+        ms if ms < 10.0 => format!("{ms:.2} ms"),
+        ms if ms < 100.0 => format!("{ms:.1} ms"),
+        ms if ms < 1000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.2} s", ms / 1e3),
+    }
+}
+
+/// A duration in the two largest units that fit, rounded down: `5 min`, `1 h 1 min`.
+pub fn two_units(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (large, unit, small, small_unit) = match seconds {
+        0..60 => (seconds, "s", 0, ""),
+        60..3600 => (seconds / 60, "min", seconds % 60, "s"),
+        3600..=86_400 => (seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => (seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    };
+    match small {
+        0 => format!("{large} {unit}"),
+        small => format!("{large} {unit} {small} {small_unit}"),
     }
 }
 
@@ -67,6 +99,15 @@ pub fn list<T: ToString>(thing: &str, items: &[T]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_have_their_units_and_long_ones_are_rounded_down() {
+        let short = [1_234, 12_345, 123_456, 1_234_567].map(Duration::from_micros);
+        assert_eq!(short.map(three_digits), ["1.23 ms", "12.3 ms", "123 ms", "1.23 s"]);
+        let long = [5, 59, 65, 300, 3700, 86_400, 90_000, 90_061].map(Duration::from_secs);
+        let words = ["5 s", "59 s", "1 min 5 s", "5 min", "1 h 1 min", "24 h", "1 d 1 h", "1 d 1 h"];
+        assert_eq!(long.map(two_units), words);
+    }
 
     #[test]
     fn list_names_five_things_and_counts_the_others() {

@@ -1,11 +1,12 @@
 //! Certificates in PEM, the CA certificates that are trusted, and the TLS of HTTP clients.
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
 use tokio_rustls::rustls::{
-    self, ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 
 /// The text of the error for a PEM text with a certificate that cannot be read.
@@ -13,6 +14,67 @@ const UNREADABLE: &str = "holds a certificate that cannot be read";
 
 /// The certificate that a client presents, with its chain and its key.
 pub(crate) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// Which certificates of servers are accepted.
+pub(crate) trait Accept: Debug + Send + Sync {
+    /// Judges a certificate with its chain, for a server of this name.
+    ///
+    /// # Errors
+    /// Why the certificate is not accepted.
+    fn accept(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error>;
+}
+
+/// A verifier of servers with its own rule for certificates. The server must have the key of its certificate, as with any other
+/// verifier.
+#[derive(Debug)]
+pub(crate) struct Verifier<A> {
+    /// The rule.
+    pub(crate) accept: A,
+    /// The signatures that are understood.
+    pub(crate) provider: Arc<CryptoProvider>,
+}
+
+impl<A: Accept> ServerCertVerifier for Verifier<A> {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.accept.accept(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
 
 /// The certificates of a PEM text, of which there must be one at least.
 ///

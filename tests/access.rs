@@ -30,7 +30,7 @@ const TOKEN: &str = "t0ken-of-the-scraper";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Every path with content, and one that does not exist.
-const GUARDED: [&str; 21] = [
+const GUARDED: [&str; 26] = [
     "/",
     "/metrics",
     "/leader",
@@ -38,13 +38,18 @@ const GUARDED: [&str; 21] = [
     "/groups",
     "/api/v1/status",
     "/api/v1/diagnosis",
+    "/api/v1/gate",
     "/api/v1/heartbeats",
     "/api/v1/brokers",
+    "/api/v1/durability",
     "/api/v1/groups",
     "/api/v1/topics",
     "/api/v1/cluster",
     "/api/v1/events",
+    "/api/v1/history",
     "/api/v1/report",
+    "/api/v1/slo",
+    "/probe",
     "/consumer-groups",
     "/events",
     "/assets/page.css",
@@ -169,7 +174,7 @@ fn client_certificate_and_token_are_needed_on_every_path_but_the_health_checks()
 #[test]
 fn client_certificate_alone_is_enough_where_no_login_is_configured() {
     let clients = Authority::new("clients");
-    let Guarded { service, client, .. } = start(&clients, "tls.client.ca = CLIENTS\n");
+    let Guarded { service, client, _folder, .. } = start(&clients, "tls.client.ca = CLIENTS\n");
     assert_eq!(client.ask("/metrics", Some(&clients.client("prometheus")), None).expect("an answer"), 200);
     assert_eq!(client.ask("/metrics", None, None).expect("an answer"), 403);
     service.stop();
@@ -178,7 +183,7 @@ fn client_certificate_alone_is_enough_where_no_login_is_configured() {
 #[test]
 fn token_or_password_is_enough_where_both_are_configured_and_the_answer_names_both() {
     let settings = format!("basic.username = ann\nbasic.password = hush hush\nbearer.token = {TOKEN}\n");
-    let Guarded { service, client, .. } = start(&Authority::new("clients"), &settings);
+    let Guarded { service, client, _folder, .. } = start(&Authority::new("clients"), &settings);
     let basic = format!("Basic {}", BASE64_STANDARD.encode("ann:hush hush"));
     for authorization in [basic, format!("Bearer {TOKEN}")] {
         assert_eq!(client.ask("/metrics", None, Some(&authorization)).expect("an answer"), 200);

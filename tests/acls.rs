@@ -98,6 +98,27 @@ fn acls_cover_only_the_enabled_tasks_and_quote_names() {
 }
 
 #[test]
+fn acls_of_the_transaction_probe_name_its_id_and_its_topic() {
+    let config = "[kafka]\nbootstrap.servers = a:1\n[heartbeat]\ntopic = hb\ninstance = one\n[transaction_probe]\nenabled = true\n";
+    let text = acls(config, &[]);
+    for part in [
+        "--operation Write --operation Describe --transactional-id 'hb-transactions-one'\n",
+        "--operation Write --operation Read --operation Create --topic 'hb-transactions'\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(acls(config, &["--format", "confluent"]).contains("--transactional-id 'hb-transactions-one'\n"));
+    let strimzi = acls(config, &["--format", "strimzi"]);
+    assert!(strimzi.contains("type: transactionalId, name: \"hb-transactions-one\" }"), "{strimzi}");
+    let policy = acls(config, &["--format", "msk-iam"]);
+    for part in
+        ["transactional-id/default/*/hb-transactions-one", "AlterTransactionalId", "WriteDataIdempotently"]
+    {
+        assert!(policy.contains(part), "{part}: {policy}");
+    }
+}
+
+#[test]
 fn policy_of_msk_iam_has_an_action_for_every_permission() {
     let config = "[kafka]\nname = orders\nbootstrap.servers = b:9098\nsasl.mechanism = AWS_MSK_IAM\naws.region = cn-north-1\n\
                   [topic]\nrebalance = true\n[alerts]\ntopic = findings\n[producer]\nenable.idempotence = true\n";
@@ -143,7 +164,9 @@ fn missing_permissions_are_reported(config: &str) {
         let labels = [format!("api=\"{request}\""), format!("state=\"{state}\"")];
         service.series("heartbeat_capability", &[&labels[0], &labels[1]]) == Some(1.0)
     };
-    for request in ["DescribeQuorum", "Metadata", "ListGroups", "DescribeLogDirs", "OffsetCommit"] {
+    for request in
+        ["DescribeQuorum", "Metadata", "ListGroups", "DescribeLogDirs", "OffsetCommit", "AddPartitionsToTxn"]
+    {
         wait_for(request, PATIENCE, || capability(request, "denied").then_some(()));
     }
     let reasons = wait_for("the verdict", PATIENCE, || {
@@ -174,7 +197,7 @@ fn config(kafka: &Kafka, topic: &str, extra: &str) -> String {
     format!(
         "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\n\
          sasl.username = {}\nsasl.password = {}\n[heartbeat]\ntopic = {topic}\ninterval = 250ms\n[metadata]\ninterval = 1s\n\
-         [topic]\ninterval = 1s\n{extra}",
+         [replicas]\ninterval = 1s\n[topic]\ninterval = 1s\n{extra}",
         kafka.bootstrap(Listener::SaslPlaintext),
         NOBODY.user,
         NOBODY.password,
@@ -238,7 +261,8 @@ fn principal_with_the_printed_acls_sees_everything() {
         kafka,
         "hb-allowed",
         "rebalance = true\n[freshness]\ninterval = 1s\n[lag]\ninterval = 1s\n[log_dirs]\nenabled = true\ninterval = 1s\n\
-         [transactions]\ninterval = 1s\nmin.age = 1s\n[alerts]\ntopic = findings\nmetrics.topic = findings\ninterval = 1s\n",
+         [transactions]\ninterval = 1s\nmin.age = 1s\n[transaction_probe]\nenabled = true\ninterval = 2s\nabort.every = 2\n\
+         [alerts]\ntopic = findings\nmetrics.topic = findings\ninterval = 1s\n",
     );
     missing_permissions_are_reported(&config);
     heartbeats_alone_need_no_group(kafka);
@@ -266,6 +290,8 @@ fn principal_with_the_printed_acls_sees_everything() {
         ("heartbeat_quorum_leader_info", "kafka_cluster", 1.0),
         ("heartbeat_alerts_total", "ending=\"ok\"", 1.0),
         ("heartbeat_coordinator_checks_total", "broker=", 1.0),
+        ("heartbeat_transaction_outcomes_total", "outcome=\"committed\"", 1.0),
+        ("heartbeat_transaction_outcomes_total", "outcome=\"aborted\"", 1.0),
     ] {
         wait_for(family, PATIENCE, || service.series(family, &[label]).filter(|value| *value >= least));
     }

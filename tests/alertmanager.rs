@@ -104,6 +104,106 @@ const CASES: &[(Alert, Alert, Alert)] = &[
         "KafkaTopicFreshnessBudgetBurn severity=critical topic=u",
     ),
     (
+        "KafkaSuspectBroker severity=warning kafka_cluster=a broker=3 kind=broker subject=3 job=j instance=i",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=3 job=j instance=i",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=2 job=j instance=i",
+    ),
+    (
+        "KafkaSuspectRack severity=critical kafka_cluster=a kind=rack subject=r job=j instance=i",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=3 job=j instance=i",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=b broker=3 job=j instance=i",
+    ),
+    (
+        "KafkaSuspectCertificate severity=critical kafka_cluster=a broker=3 kind=certificate subject=3",
+        "KafkaCertificateExpiring severity=critical kafka_cluster=a broker=3",
+        "KafkaCertificateExpiring severity=critical kafka_cluster=a broker=2",
+    ),
+    (
+        "KafkaSuspectBroker severity=critical kafka_cluster=a broker=3 kind=broker subject=3",
+        "KafkaSuspectCoordinator severity=critical kafka_cluster=a broker=3 kind=group_coordinator subject=3",
+        "KafkaSuspectCoordinator severity=critical kafka_cluster=a broker=2 kind=group_coordinator subject=2",
+    ),
+    (
+        "KafkaSuspectBroker severity=critical kafka_cluster=a broker=3 kind=broker subject=3",
+        "KafkaTransactionsOftenFailing severity=warning kafka_cluster=a",
+        "KafkaTransactionsFailing severity=critical kafka_cluster=b job=j instance=i",
+    ),
+    (
+        "KafkaSuspectBroker severity=warning kafka_cluster=a broker=3 kind=broker subject=3 job=j instance=i",
+        "KafkaBrokerMissing severity=warning kafka_cluster=a job=j instance=i",
+        "KafkaBrokerMissing severity=warning kafka_cluster=b job=j instance=i",
+    ),
+    (
+        "KafkaSuspectRack severity=critical kafka_cluster=a kind=rack subject=r job=j instance=i",
+        "KafkaUnderReplicatedPartitions severity=warning kafka_cluster=a topic=t job=j instance=i",
+        "KafkaUnderMinIsrPartitions severity=critical kafka_cluster=a topic=t job=j instance=i",
+    ),
+    (
+        "KafkaSuspectBroker severity=warning kafka_cluster=a broker=3 kind=broker subject=3 job=j instance=i",
+        "KafkaUnderReplicatedPartitions severity=warning topic=t job=j instance=i",
+        "KafkaUnderReplicatedPartitions severity=warning kafka_cluster=b topic=t job=j instance=i",
+    ),
+    (
+        "KafkaSuspectBroker severity=critical kafka_cluster=a broker=3 kind=broker subject=3",
+        "KafkaHeartbeatAvailabilityBudgetBurn severity=critical kafka_cluster=a",
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a",
+    ),
+    (
+        "KafkaSuspectAddress severity=warning kafka_cluster=a kind=listener subject=kafka-3:9092",
+        "KafkaHeartbeatLatencyHigh severity=warning kafka_cluster=a",
+        "KafkaHeartbeatAvailabilityBudgetBurn severity=critical kafka_cluster=a",
+    ),
+    (
+        "KafkaSuspectCluster severity=critical kafka_cluster=a kind=cluster job=j instance=i",
+        "KafkaSchemaRegistryFailing severity=critical kafka_cluster=a",
+        "KafkaSchemaRegistryFailing severity=critical kafka_cluster=b",
+    ),
+    (
+        "KafkaSuspectBroker severity=critical kafka_cluster=a broker=3 kind=broker subject=3",
+        "KafkaConnectFailing severity=critical kafka_cluster=a connect=payments",
+        "KafkaConnectFailing severity=critical kafka_cluster=b connect=payments",
+    ),
+    (
+        "KafkaSuspectCluster severity=critical kafka_cluster=a kind=cluster job=j instance=i",
+        "KafkaMirrorLosingHeartbeats severity=critical kafka_cluster=a mirror=dr source=b",
+        "KafkaMirrorLosingHeartbeats severity=critical kafka_cluster=b mirror=back source=a",
+    ),
+    (
+        "KafkaSuspectQuota severity=warning kafka_cluster=a kind=quota subject=produce",
+        "KafkaHeartbeatLatencyBudgetBurn severity=warning kafka_cluster=a",
+        "KafkaHeartbeatAvailabilityBudgetBurn severity=warning kafka_cluster=a",
+    ),
+    (
+        "KafkaSuspectCluster severity=critical kafka_cluster=a kind=cluster job=j instance=i",
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a job=j instance=i",
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a job=j instance=of-another-network",
+    ),
+    (
+        "KafkaSuspectAddress severity=critical kafka_cluster=a kind=dns job=j instance=i",
+        "KafkaAllBrokersUnreachable severity=critical kafka_cluster=a",
+        "KafkaAllBrokersUnreachable severity=critical kafka_cluster=b",
+    ),
+    (
+        "KafkaSuspectTopicConfig severity=critical kafka_cluster=a kind=topic_config subject=t job=j instance=i",
+        "KafkaHeartbeatAllFailing severity=critical kafka_cluster=a cluster_name=a job=j instance=i",
+        "KafkaAllBrokersUnreachable severity=critical kafka_cluster=a",
+    ),
+    (
+        "KafkaSuspectIdentityProvider severity=critical kafka_cluster=a kind=identity_provider job=j instance=i",
+        "KafkaHeartbeatCredentialRenewalFailing severity=warning kafka_cluster=a kind=token job=j instance=i",
+        "KafkaHeartbeatCredentialRenewalFailing severity=warning kafka_cluster=b kind=token job=j instance=i",
+    ),
+    (
+        "KafkaSuspectProber severity=warning kafka_cluster=a kind=prober job=j instance=i",
+        "KafkaHeartbeatProberUnhealthy severity=warning kafka_cluster=a job=j instance=i",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=3 job=j instance=i",
+    ),
+    (
+        "KafkaSuspectProber severity=warning kafka_cluster=a kind=client_network job=j instance=i",
+        "KafkaBrokerUnreachable severity=warning kafka_cluster=a broker=3 job=j instance=i",
+        "KafkaAllBrokersUnreachable severity=critical kafka_cluster=a",
+    ),
+    (
         "KafkaHeartbeatAvailabilityBudgetBurn severity=critical kafka_cluster=a",
         "KafkaHeartbeatProduceBudgetBurn severity=critical kafka_cluster=a",
         "KafkaHeartbeatProduceBudgetBurn severity=critical kafka_cluster=b",

@@ -27,8 +27,12 @@ use support::{
     wait_for,
 };
 
+#[path = "collect/rebalances.rs"]
+mod rebalances;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
+#[path = "collect/tiers.rs"]
+mod tiers;
 
 #[test]
 fn lags_are_those_of_kafkas_own_program() {

@@ -8,11 +8,14 @@ use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 use kafka_heartbeat::{
     catalog::{self, Kind},
     config::{self, FlagSetting, Sources},
+    diagnosis,
     evaluate::judge::{Kind as Odd, Progress, Status},
     kafka::{CredentialKind, Fault},
     probe::{
+        durability::{Loss, Unchecked},
         heartbeat::{Anomaly, Outcome},
         topic::Blocked,
+        transaction_probe,
     },
     slo,
 };
@@ -27,6 +30,8 @@ mod language;
 mod operations;
 #[path = "contract/places.rs"]
 mod places;
+#[path = "contract/suspects.rs"]
+mod suspects;
 
 #[test]
 fn dashboards_name_only_known_metrics() {
@@ -44,6 +49,7 @@ fn alerts_name_only_known_metrics() {
     let rules = rules();
     let mut families = known_families();
     families.insert("up".into()); // Prometheus adds it to every target
+    families.insert("ALERTS".into()); // Prometheus adds it for every alert that is pending or firing
     families.extend(rules.iter().filter_map(|rule| rule["record"].as_str()).map(str::to_owned));
     // The families of the JMX exporter of brokers.
     let jvm = ["jvm_memory_used_bytes", "jvm_memory_max_bytes", "jvm_gc_collection_seconds_sum"];
@@ -57,19 +63,35 @@ fn alerts_name_only_known_metrics() {
 #[test]
 fn label_with_known_values_is_compared_with_one_of_them() {
     let known = [
-        ("outcome", Outcome::ALL.map(Outcome::as_str).to_vec()),
+        (
+            "outcome",
+            [
+                Outcome::ALL.map(Outcome::as_str).as_slice(),
+                &transaction_probe::Outcome::ALL.map(transaction_probe::Outcome::as_str),
+            ]
+            .concat(),
+        ),
         (
             "kind",
             [
                 Anomaly::ALL.map(Anomaly::as_str).as_slice(),
                 &Odd::ALL.map(Odd::as_str),
                 &CredentialKind::ALL.map(CredentialKind::as_str),
+                &diagnosis::Kind::ALL.map(diagnosis::Kind::as_str),
             ]
             .concat(),
         ),
         ("verdict", Progress::ALL.map(Progress::as_str).to_vec()),
         ("status", Status::ALL.map(Status::as_str).to_vec()),
-        ("reason", Blocked::ALL.map(Blocked::as_str).to_vec()),
+        (
+            "reason",
+            [
+                Blocked::ALL.map(Blocked::as_str).as_slice(),
+                &Loss::ALL.map(Loss::as_str),
+                &Unchecked::ALL.map(Unchecked::as_str),
+            ]
+            .concat(),
+        ),
         ("result", [["ok"].as_slice(), &Fault::ALL.map(Fault::as_str)].concat()),
     ];
     let files = SUBJECTS.iter().flat_map(|subject| {

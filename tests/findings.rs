@@ -11,7 +11,8 @@ use kafka_heartbeat::{
     cluster::{Ends, metadata},
     collect::topology::Health,
     config::Alerts,
-    evaluate::{events::Events, groups::Group, lag::lag},
+    diagnosis::{Confidence, Diagnosis, Kind, Suspect},
+    evaluate::{events::Events, groups::Group, lag::lag, rebalances::Rebalances},
     export::alerts::Findings,
     kafka::{
         Fault,
@@ -48,6 +49,7 @@ fn calm() -> Readings {
     readings.verdict = Arc::new(Verdict {
         state: State::Ok,
         reasons: Vec::new(),
+        missing: None,
         since: at(0),
         diagnosis: None,
         events: Events::default(),
@@ -73,10 +75,12 @@ fn group() -> Group {
         state: GroupState::Stable,
         kind: GroupKind::Consumer,
         members: None,
+        epoch: None,
         topics: BTreeMap::new(),
         lost: BTreeMap::new(),
         unread: BTreeMap::new(),
         fault: None,
+        rebalances: Rebalances::default(),
     }
 }
 
@@ -159,6 +163,7 @@ fn data_that_are_not_known_end_no_finding() {
     readings.verdict = Arc::new(Verdict {
         state: State::Down,
         reasons: vec!["no heartbeat gets through".to_owned()],
+        missing: None,
         since: at(0),
         diagnosis: None,
         events: Events::default(),
@@ -172,6 +177,7 @@ fn data_that_are_not_known_end_no_finding() {
         readings.verdict = Arc::new(Verdict {
             state,
             reasons: Vec::new(),
+            missing: None,
             since: at(0),
             diagnosis: None,
             events: Events::default(),
@@ -198,6 +204,7 @@ fn data_that_are_not_known_end_no_finding() {
     readings.verdict = Arc::new(Verdict {
         state: State::Ok,
         reasons: Vec::new(),
+        missing: None,
         since: at(0),
         diagnosis: None,
         events: Events::default(),
@@ -229,4 +236,64 @@ fn finding_of_a_dead_broker_ends_only_when_no_partition_lacks_it() {
     let mut over = record("broker_unreachable", "warning", "resolved");
     over.extend(record("under_replicated_partitions", "warning", "resolved"));
     assert_eq!(publish(&mut findings, &readings, 60), over);
+}
+
+/// A suspect of this kind and confidence.
+fn suspect(kind: Kind, subject: &str, confidence: Confidence) -> Suspect {
+    Suspect {
+        kind,
+        subject: subject.to_owned(),
+        confidence,
+        since: at(0),
+        headline: format!("The {} does not answer", kind.as_str()),
+        evidence: vec!["2 sessions\nfailed".to_owned()],
+        against: Vec::new(),
+        confirm: "",
+    }
+}
+
+fn suspects(readings: &mut Readings, suspects: Vec<Suspect>) {
+    Arc::make_mut(&mut readings.verdict).diagnosis = Some(Diagnosis { suspects, unexplained: Vec::new() });
+}
+
+#[test]
+fn suspect_is_a_finding_when_it_is_likely_when_it_is_certain_and_when_it_is_cleared() {
+    let (mut readings, mut findings) = (calm(), Findings::default());
+    suspects(&mut readings, vec![suspect(Kind::Broker, "3", Confidence::Suspected)]);
+    assert_eq!(publish(&mut findings, &readings, 0), []);
+    suspects(&mut readings, vec![suspect(Kind::Broker, "3", Confidence::Likely)]);
+    let news = findings.news(&readings, &settings(), at(30));
+    let value: Value = serde_json::from_str(&news[0].value).expect("JSON");
+    assert_eq!((&value["id"], &value["severity"]), (&"eu/suspect/broker/3".into(), &"warning".into()));
+    assert_eq!(value["message"], "The broker does not answer");
+    let metadata = serde_json::json!({
+        "kind": "broker",
+        "subject": "3",
+        "confidence": "likely",
+        "evidence": [r"2 sessions\nfailed"],
+    });
+    assert_eq!(value["metadata"], metadata);
+    assert_eq!(publish(&mut findings, &readings, 30), record("suspect", "warning", "firing"));
+    assert_eq!(publish(&mut findings, &readings, 60), []);
+    suspects(&mut readings, vec![suspect(Kind::Broker, "3", Confidence::Certain)]);
+    assert_eq!(publish(&mut findings, &readings, 90), record("suspect", "warning", "firing"));
+    assert_eq!(publish(&mut findings, &readings, 120), []);
+    // While the process cannot measure, nothing is known to have ended.
+    suspects(&mut readings, vec![suspect(Kind::Prober, "", Confidence::Certain)]);
+    assert_eq!(publish(&mut findings, &readings, 150), record("suspect", "warning", "firing"));
+    suspects(&mut readings, Vec::new());
+    let over = publish(&mut findings, &readings, 180);
+    assert_eq!(
+        over,
+        [record("suspect", "warning", "resolved"), record("suspect", "warning", "resolved")].concat()
+    );
+}
+
+#[test]
+fn suspect_is_critical_while_no_heartbeat_gets_through() {
+    let (mut readings, mut findings) = (calm(), Findings::default());
+    suspects(&mut readings, vec![suspect(Kind::Cluster, "", Confidence::Likely)]);
+    Arc::make_mut(&mut readings.verdict).state = State::Down;
+    let news = publish(&mut findings, &readings, 0);
+    assert!(news.contains(&("suspect".to_owned(), "critical".to_owned(), "firing".to_owned())), "{news:?}");
 }

@@ -7,6 +7,7 @@ use kafka_protocol::messages::MetadataRequest;
 use support::{
     certs::IdentityPaths,
     kafka::{Kafka, Listener},
+    port,
     service::Service,
     wait_for,
 };

@@ -29,7 +29,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use ureq::{Agent, Body, http::Response};
 
-const PATHS: [&str; 24] = [
+const PATHS: [&str; 29] = [
     "/",
     "/metrics",
     "/livez",
@@ -40,9 +40,11 @@ const PATHS: [&str; 24] = [
     "/topics",
     "/api/v1/status",
     "/api/v1/diagnosis",
+    "/api/v1/gate",
     "/api/v1/heartbeats",
     "/api/v1/heartbeats?outcome=bad",
     "/api/v1/brokers",
+    "/api/v1/durability",
     "/assets/page.css",
     "/assets/page.js",
     "/livez?verbose",
@@ -53,7 +55,10 @@ const PATHS: [&str; 24] = [
     "/api/v1/topics",
     "/api/v1/cluster",
     "/api/v1/events",
+    "/api/v1/history",
     "/api/v1/report",
+    "/api/v1/slo",
+    "/probe",
 ];
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const PROMETHEUS: &str =
@@ -367,7 +372,12 @@ fn api_answers_null_where_a_value_is_not_known() {
 fn page_and_api_show_every_task_that_runs() {
     let server = Server::of(|readings| {
         readings.truncate(1);
-        Arc::make_mut(&mut readings[0].settings).log_dirs.enabled = true;
+        let settings = Arc::make_mut(&mut readings[0].settings);
+        settings.log_dirs.enabled = true;
+        settings.transaction_coordinators.enabled = true;
+        settings.transaction_probe.enabled = true;
+        settings.negative_checks.enabled = true;
+        settings.remote_reads.enabled = true;
     });
     let page = server.text("/", BROWSER);
     let (_, table) = page.split_once("Tasks of this service</caption>").expect("the table of tasks");
@@ -436,6 +446,10 @@ fn health_checks_depend_on_this_service_and_never_on_kafka() {
             readings.truncate(1);
             let mut settings = (*readings[0].settings).clone();
             settings.log_dirs.enabled = log_dirs;
+            settings.transaction_coordinators.enabled = true;
+            settings.transaction_probe.enabled = true;
+            settings.negative_checks.enabled = true;
+            settings.remote_reads.enabled = true;
             readings[0].settings = Arc::new(settings);
         });
         let words = server.text("/readyz?verbose", "*/*");
@@ -444,7 +458,8 @@ fn health_checks_depend_on_this_service_and_never_on_kafka() {
     };
     let every = Task::ALL.map(Task::as_str);
     assert_eq!(listed(true), every);
-    assert_eq!(listed(false), every[..6], "no check waits for a task that does not run");
+    let running: Vec<_> = every.into_iter().filter(|task| *task != "log_dirs").collect();
+    assert_eq!(listed(false), running, "no check waits for a task that does not run");
     tried.stop.cancel();
 
     let stopped = Server::of(|readings| {
@@ -455,6 +470,55 @@ fn health_checks_depend_on_this_service_and_never_on_kafka() {
     let mut dead = stopped.get("/health", &[]);
     assert_eq!(dead.status(), 500);
     assert!(dead.body_mut().read_to_string().expect("text").contains("[-] eu/ledger"));
+}
+
+#[test]
+fn page_shows_the_transactions_of_the_service_only_if_they_are_run() {
+    let page = Server::start().text("/", BROWSER);
+    let (_, section) = page.split_once("Transactions of this service").expect("the section");
+    let (section, _) = section.split_once("</section>").expect("its end");
+    for words in [
+        "29 committed, 6 aborted on purpose, 4 failed",
+        "timed out in the step commit, ",
+        " ago; coordinator 2, leader of the partition 1",
+        "2 in a row, the first ",
+        "1 so far; the newest in partition 1 at offset 17, read 10 min ",
+    ] {
+        assert!(section.contains(words), "{words}: {section}");
+    }
+    assert!(!section.contains("<script"), "the name of the id is hostile");
+    assert_eq!(page.matches("Transactions of this service").count(), 2, "the second cluster runs none");
+}
+
+#[test]
+fn page_shows_what_brokers_accept_although_they_should_refuse_it_only_if_it_is_tried() {
+    let page = Server::start().text("/", BROWSER);
+    let (_, section) = page.split_once("What the brokers should refuse").expect("the section");
+    let (section, _) = section.split_once("</section>").expect("its end");
+    for words in [
+        "1 attempt accepted",
+        "Broker 1 has accepted a session without a login and without a client certificate for 10 min",
+        "refused by 0 of 2 brokers, accepted by 1, not known of 1",
+        "refused by 2 of 2 brokers",
+    ] {
+        assert!(section.contains(words), "{words}: {section}");
+    }
+    assert_eq!(page.matches("What the brokers should refuse").count(), 2, "the second cluster tries nothing");
+}
+
+#[test]
+fn page_shows_the_reads_from_remote_storage_only_if_there_are_any() {
+    let page = Server::start().text("/", BROWSER);
+    let (_, section) = page.split_once("Remote storage").expect("the section");
+    let (section, _) = section.split_once("</section>").expect("its end");
+    for words in [
+        "2 partitions; the last read took 130 ms",
+        "1 partition; 2 reads in a row failed for 2 min",
+        "the last one of partition 1 at offset 17: timeout",
+    ] {
+        assert!(section.contains(words), "{words}: {section}");
+    }
+    assert_eq!(page.matches("Remote storage").count(), 1, "the second cluster reads nothing from it");
 }
 
 #[test]

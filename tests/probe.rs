@@ -13,6 +13,7 @@ use rdkafka::mocking::MockCluster;
 use serde_json::Value;
 use support::{
     certs::{Authority, Identity},
+    port,
     service::{program, signal},
     try_wait,
 };

@@ -19,12 +19,13 @@ use kafka_heartbeat::{
 };
 
 /// The pages that are written by hand and describe the program.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "docs/outcomes.md",
     "docs/lag.md",
     "docs/commands.md",
     "docs/configuration.md",
     "docs/endpoints.md",
+    "docs/multi-target.md",
     "docs/permissions.md",
     "docs/failures.md",
     "docs/deployment.md",
@@ -153,6 +154,8 @@ fn configuration_is_valid_and_its_keys_exist() {
         let (_, rest) = example
             .split_once(&format!("[{section}]\n"))
             .or_else(|| example.split_once(&format!("; [{}", section.replace("NAME", "eu"))))
+            .or_else(|| example.split_once(&format!("; [{}", section.replace("NAME", "internal"))))
+            .or_else(|| example.split_once(&format!("; [{}", section.replace("NAME", "dr"))))
             .unwrap_or_else(|| panic!("no section [{section}]"));
         let keys = rest.split("\n[").next().expect("a split has a first part");
         let key = key.trim();

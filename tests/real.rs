@@ -25,19 +25,43 @@ use kafka_heartbeat::{
     },
 };
 use support::{
-    kafka::{HEARTBEAT, Kafka, Listener, NOBODY},
+    kafka::{Extras, HEARTBEAT, Kafka, Listener, NOBODY},
     service::{Service, Totals, free_port, program},
     wait_for,
 };
 
+#[path = "real/connect.rs"]
+mod connect;
 #[path = "real/coordinators.rs"]
 mod coordinators;
+#[path = "real/durability.rs"]
+mod durability;
 #[expect(dead_code, reason = "each test binary uses a part of what was read")]
 mod exposition_parser;
+#[path = "real/history.rs"]
+mod history;
+#[path = "real/mirrors.rs"]
+mod mirrors;
+#[path = "real/multi_target.rs"]
+mod multi_target;
+#[path = "real/negative_checks.rs"]
+mod negative_checks;
+#[path = "real/remote_reads.rs"]
+mod remote_reads;
+#[path = "real/replicas.rs"]
+mod replicas;
+#[path = "real/rolling_restart.rs"]
+mod rolling_restart;
+#[path = "real/schema_registry.rs"]
+mod schema_registry;
 #[path = "real/slow_broker.rs"]
 mod slow_broker;
+#[path = "real/stale_metadata.rs"]
+mod stale_metadata;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
+#[path = "real/transactions.rs"]
+mod transactions;
 
 /// Short intervals, so that a test sees many heartbeats, and a short horizon, so that lost heartbeats end soon.
 const FAST: &str = "[heartbeat]\ninterval = 200ms\ndeadline = 4s\nhorizon = 10s\n\
@@ -567,7 +591,8 @@ fn topic_with_one_replica_on_one_broker_is_corrected_if_that_is_allowed() {
         admin::create_topic(&wire, topic, 3, 1, &configs).await.expect("created");
         // All three partitions on one broker: no other broker leads one.
         admin::reassign(&wire, topic, &lonely).await.expect("moved");
-        let found = admin::coordinators(&wire, &["some-group"]).await.expect("an answer");
+        let found =
+            admin::coordinators(&wire, admin::Coordinated::Groups, &["some-group"]).await.expect("an answer");
         let coordinator = found["some-group"].as_ref().map_err(|error| error.fault());
         assert!(
             coordinator.is_ok_and(|broker| (1..=3).contains(&broker.0))

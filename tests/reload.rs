@@ -205,6 +205,40 @@ fn reload_is_refused_while_the_service_stops() {
 }
 
 #[test]
+fn changed_modules_of_probe_are_used_from_the_reload_on_and_mistakes_in_them_change_nothing() {
+    let module =
+        |name: &str, keys: &str| format!("{}[module:{name}]\ntargets = 127.0.0.1:1\n{keys}", dead("one"));
+    let service = Service::start(&module("before", ""));
+    let probe = |module: &str| {
+        let answer = service.request(&format!("/probe?target=127.0.0.1:1&module={module}"), "*/*");
+        let (status, _, body) = answer.expect("an answer");
+        (status, body)
+    };
+    let (status, body) = probe("before");
+    assert!(status == 200 && body.contains("probe_success 0\n"), "{body}");
+    assert!(body.contains("probe_failed_stage{stage=\"tcp\",fault=\"refused\"} 1\n"), "{body}");
+
+    write(&service, &module("after", "sasl.usrname = me\nsecurity.protocol = sasl_ssl\ntimeout = 2m\n"));
+    let (status, words) = post(&service, &[]);
+    assert_eq!(status, 500, "{words}");
+    for part in [
+        "[module:after] timeout: expected a duration of at most 60s",
+        "[module:after] sasl.usrname: librdkafka knows no such property: did you mean sasl.username?",
+        "[module:after] sasl.mechanism: is missing",
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert_eq!(probe("before").0, 200, "the modules before stay in use");
+
+    write(&service, &module("after", ""));
+    let (status, words) = post(&service, &[]);
+    assert_eq!((status, words.as_str()), (200, "unchanged: one; changed: the modules of /probe\n"));
+    assert_eq!((probe("before").0, probe("after").0), (400, 200));
+    assert_eq!(post(&service, &[]), (200, "unchanged: one\n".to_owned()));
+    service.stop();
+}
+
+#[test]
 fn section_that_needs_a_restart_is_named() {
     let service = Service::start(&dead("one"));
     write(&service, &format!("{}[log]\nlevel = debug\n[http]\nconnections = 77\n", dead("one")));

@@ -10,7 +10,10 @@ use std::{net::TcpListener, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use collector::{Answer, Collector};
-use support::{service::Service, wait_for};
+use support::{
+    service::{Service, free_port},
+    wait_for,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -68,8 +71,8 @@ async fn log_contains_no_secret_at_any_level_and_for_any_refusing_peer() {
     let over_grpc = Collector::default();
     over_grpc.answer((0..9999).map(|_| Answer::Refuse(16, None)));
     // A peer that accepts each connection and closes it at once.
-    let closing = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = closing.local_addr().unwrap();
+    let closing = TcpListener::bind(("127.0.0.1", free_port())).expect("a listener");
+    let closed = closing.local_addr().expect("an address");
     std::thread::spawn(move || closing.incoming().for_each(drop));
     let filter = "trace,hyper=trace,hyper_util=trace,reqwest=trace,tonic=trace,h2=trace,tower=trace,\
                   opentelemetry=trace,rustls=trace,rsasl=trace,kafka_protocol=trace,kafka_heartbeat=trace";

@@ -45,6 +45,13 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
         Value::StringValue(text) => text.clone(),
         Value::IntValue(number) => number.to_string(),
         Value::DoubleValue(number) => number.to_string(),
+        Value::ArrayValue(array) => {
+            let texts = array.values.iter().map(|value| match value.value.as_ref() {
+                Some(Value::StringValue(text)) => text.as_str(),
+                other => panic!("{other:?}"),
+            });
+            texts.collect::<Vec<_>>().join(" ")
+        }
         other => panic!("{other:?}"),
     })
 }
@@ -155,6 +162,10 @@ async fn heartbeat_of_each_outcome_is_exported_with_its_spans_and_events() {
         let ids: BTreeSet<_> = spans.iter().map(|span| &span.span_id).collect();
         assert_eq!(ids.len(), spans.len());
         assert_eq!(text(&root.attributes, "heartbeat.outcome").as_deref(), Some(outcome.as_str()));
+        // Suspects are those of bad heartbeats, and on the root span alone.
+        let suspects = outcome.is_bad().then_some("broker:3 cluster");
+        assert_eq!(text(&root.attributes, "heartbeat.suspects").as_deref(), suspects, "{outcome:?}");
+        assert!(parts.iter().all(|span| text(&span.attributes, "heartbeat.suspects").is_none()));
         assert_eq!(root.events.last().map(|event| after(event.time_unix_nano)), Some(6));
         let names: Vec<_> = root.events.iter().map(|event| event.name.as_str()).collect();
         match outcome {

@@ -25,6 +25,8 @@ mod ages;
 mod collect;
 #[path = "wire/coordinators.rs"]
 mod coordinators;
+#[path = "wire/durability.rs"]
+mod durability;
 #[path = "support/fake.rs"]
 mod fake;
 #[path = "wire/frames.rs"]
@@ -37,18 +39,31 @@ mod hedging;
 mod held;
 #[path = "wire/hostile.rs"]
 mod hostile;
+#[path = "wire/mirrors.rs"]
+mod mirrors;
+#[path = "wire/negative_checks.rs"]
+mod negative_checks;
+#[expect(dead_code, reason = "a fake keeps the listener of its port")]
+#[path = "support/port.rs"]
+mod port;
 #[path = "wire/probes.rs"]
 mod probes;
+#[path = "wire/replicas.rs"]
+mod replicas;
 #[path = "wire/routing.rs"]
 mod routing;
 #[path = "wire/session_lifetime.rs"]
 mod session_lifetime;
 #[path = "wire/sessions.rs"]
 mod sessions;
+#[path = "wire/stored.rs"]
+mod stored;
 #[path = "wire/tls.rs"]
 mod tls;
 #[path = "wire/topics.rs"]
 mod topics;
+#[path = "wire/transaction_coordinators.rs"]
+mod transaction_coordinators;
 
 use fake::Fake;
 

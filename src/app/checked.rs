@@ -9,6 +9,7 @@ use crate::{
     export::otlp,
     http,
     kafka::{PropertyError, native, wire},
+    probe::{connect, schema_registry, target::Modules},
 };
 
 /// A configured cluster that was checked as far as that is possible without connecting.
@@ -50,12 +51,15 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
         if refused.is_empty() {
             refused = native::check_together(cluster);
         }
+        refused.extend(schema_registry::check(cluster).err().unwrap_or_default());
+        refused.extend(connect::check(cluster).err().unwrap_or_default());
         let of =
             if config.clusters.len() > 1 { format!("cluster {}: ", cluster.name) } else { String::new() };
         for PropertyError { key, place, message } in refused {
             errors.add(Problem { place, message: format!("{of}{key}: {message}") });
         }
     }
+    check_modules(&config.modules, &mut errors);
     if let Some(Err(message)) = config.http.tls.as_ref().map(http::listen::check) {
         errors.add(Problem { place: String::new(), message });
     }
@@ -63,6 +67,30 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
         errors.add(Problem { place: String::new(), message });
     }
     errors.or(checked)
+}
+
+/// Checks the client properties of every module of `GET /probe`, with both clients.
+fn check_modules(modules: &[config::Module], errors: &mut Errors) {
+    let refused: Vec<_> = modules
+        .iter()
+        .flat_map(|module| native::check_module(module).into_iter().map(|error| (module.name.clone(), error)))
+        .collect();
+    // Both clients may refuse a property. The message of librdkafka has the better advice.
+    let known = |(module, error): &(String, PropertyError)| {
+        refused.iter().any(|(other, refused)| other == module && refused.key == error.key)
+    };
+    let found = Modules::default().replace(modules).err().unwrap_or_default();
+    let fresh: Vec<_> = found.into_iter().filter(|error| !known(error)).collect();
+    errors.join(of_modules(refused.into_iter().chain(fresh).collect()));
+}
+
+/// Words the properties of modules that cannot be used, each with the name of its module.
+pub(super) fn of_modules(refused: Vec<(String, PropertyError)>) -> Errors {
+    let mut errors = Errors::default();
+    for (module, PropertyError { key, place, message }) in refused {
+        errors.add(Problem { place, message: format!("[module:{module}] {key}: {message}") });
+    }
+    errors
 }
 
 /// The clients of all clusters, each with the name of its cluster.

@@ -5,22 +5,27 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{
     checked::Checked,
     starter::{Started, Starter, Tasks},
 };
 use crate::{
-    board::Board,
+    availability::{self, Timeline},
+    board::{Board, Channels},
+    cluster::sections::Sections,
+    gate::Gate,
     kafka::{Error, native, wire},
-    monitor::HistoryFile,
+    monitor::{EventSource, HistoryFile},
     probe::{
         extra_sessions,
         heartbeat::{
+            self,
             threads::{Heartbeats, Inputs},
-            trace_queue::TraceSender,
+            trace_queue::{Suspects, TraceSender},
         },
+        mirrors::{Peers, Suspected},
     },
     verdict::{self, Verdict},
 };
@@ -33,8 +38,53 @@ pub struct Running {
     tasks: Tasks,
 }
 
+/// The heartbeats and the tasks that are started, and the notification that requests new metadata.
+type Parts<'a> = (&'a watch::Receiver<Arc<heartbeat::Snapshot>>, &'a Channels, &'a Arc<Notify>);
+
+/// Starts the extra sessions with the brokers that may be to blame, unless sessions are switched off.
+fn start_extra_sessions(
+    Checked { cluster, wire: client }: &Checked,
+    (heartbeat, channels, nudge_metadata): Parts<'_>,
+    sections: &Sections,
+    running: &mut Tasks,
+) -> watch::Receiver<Arc<extra_sessions::Snapshot>> {
+    let (publish, snapshot) = watch::channel(Arc::default());
+    if cluster.connectivity.enabled {
+        let inputs = extra_sessions::Inputs {
+            cluster: cluster.clone(),
+            client: client.clone(),
+            heartbeat: heartbeat.clone(),
+            connectivity: channels.connectivity.clone(),
+            metadata: channels.metadata.clone(),
+            sections: sections.clone(),
+            nudge_metadata: nudge_metadata.clone(),
+        };
+        running.all.spawn(extra_sessions::run(inputs, publish, running.stop.clone()));
+    }
+    snapshot
+}
+
+/// A mirror has copied what it could not copy within this time after its source has recovered.
+const MIRROR_RECOVERS: Duration = Duration::from_secs(60);
+
+/// Lets mirrors of other clusters know what is suspected in this cluster.
+fn publish_suspects(cluster: &str, verdict: &watch::Receiver<Arc<Verdict>>, peers: &Peers) {
+    let read = verdict.clone();
+    peers.publish(
+        cluster,
+        Suspected::new(move || read.borrow().suspects_of_kafka_since(SystemTime::now() - MIRROR_RECOVERS)),
+    );
+}
+
+/// Starts the task that records what is measured.
+fn start_recording(inputs: availability::Inputs, running: &mut Tasks) -> watch::Receiver<Arc<Timeline>> {
+    let (publish, timeline) = watch::channel(Arc::default());
+    running.all.spawn(availability::run(inputs, publish, running.stop.clone()));
+    timeline
+}
+
 impl Running {
-    /// Starts the tasks of a cluster. Connections are opened in the background.
+    /// Starts the tasks of a cluster. Connections are opened in the background. `sections` and `peers` are shared by all clusters.
     ///
     /// # Errors
     /// What [`Heartbeats::start`] refuses.
@@ -42,34 +92,47 @@ impl Running {
         checked: &Checked,
         history: HistoryFile,
         traces: Option<TraceSender>,
+        sections: &Sections,
+        peers: &Peers,
     ) -> Result<Self, Error> {
         let Checked { cluster, wire: client } = checked;
         native::warnings(cluster).iter().for_each(|words| tracing::warn!(cluster = cluster.name, "{words}"));
         let wire = Arc::new(wire::Cluster::new(client.clone(), cluster.metadata.timeout));
-        let starter = Starter::new(cluster.clone(), client.clone(), wire.clone());
-        let Started { channels, nudge_metadata, mut running } = starter.start_all(history);
-
-        let (metadata, nudge) = (channels.metadata.clone(), nudge_metadata.clone());
-        let inputs = Inputs { cluster: cluster.clone(), wire, metadata, nudge, traces };
+        let (publish_verdict, verdict) = watch::channel(Arc::new(Verdict::unknown()));
+        let read = verdict.clone();
+        let events = EventSource::new(move || read.borrow().events.clone());
+        let read = verdict.clone();
+        let traces =
+            traces.map(|traces| traces.with(Suspects::new(move |from| read.borrow().suspects_since(from))));
+        publish_suspects(&cluster.name, &verdict, peers);
+        let mut starter = Starter::new(cluster.clone(), client.clone(), wire.clone(), peers.clone());
+        let (metadata, nudge) = starter.metadata();
+        let inputs = Inputs {
+            cluster: cluster.clone(),
+            wire,
+            metadata: metadata.clone(),
+            nudge: nudge.clone(),
+            traces,
+            feed: peers.feeds.of(&cluster.name),
+            runs: peers.runs.clone(),
+        };
         let heartbeats = Heartbeats::start(inputs)?;
         let heartbeat = heartbeats.snapshot();
+        let Started { channels, nudge_metadata, mut running } =
+            starter.start_all((metadata, nudge), &heartbeat, history.clone(), events);
 
-        let (publish, extra) = watch::channel(Arc::default());
-        if cluster.connectivity.enabled {
-            let inputs = extra_sessions::Inputs {
-                cluster: cluster.clone(),
-                client: client.clone(),
-                heartbeat: heartbeat.clone(),
-                connectivity: channels.connectivity.clone(),
-                metadata: channels.metadata.clone(),
-                nudge_metadata,
-            };
-            running.all.spawn(extra_sessions::run(inputs, publish, running.stop.clone()));
-        }
+        let started = (&heartbeat, &channels, &nudge_metadata);
+        let extra = start_extra_sessions(checked, started, sections, &mut running);
+        let inputs = channels.verdict_inputs(cluster, heartbeat.clone(), extra, sections.clone());
+        running.all.spawn(verdict::run(inputs, publish_verdict, running.stop.clone()));
 
-        let (publish, verdict) = watch::channel(Arc::new(Verdict::unknown()));
-        let inputs = channels.verdict_inputs(cluster, heartbeat.clone(), extra);
-        running.all.spawn(verdict::run(inputs, publish, running.stop.clone()));
+        let inputs = channels.gate_inputs(cluster, heartbeat.clone(), verdict.clone());
+        let (gate, memory) = Gate::new(inputs, nudge_metadata);
+        running.all.spawn(memory.run(running.stop.clone()));
+
+        let inputs =
+            channels.availability_inputs(cluster, heartbeat.clone(), verdict.clone(), history.clone());
+        let availability = start_recording(inputs, &mut running);
 
         let board = Board {
             name: cluster.name.as_str().into(),
@@ -79,6 +142,9 @@ impl Running {
             heartbeat,
             tasks: channels,
             verdict,
+            gate,
+            availability,
+            history_file: history,
         };
         Ok(Self { board, heartbeats, tasks: running })
     }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    checked::{Checked, Read, ReadConfig, Reading, kafka_clients},
+    checked::{Checked, Read, ReadConfig, Reading, kafka_clients, of_modules},
     cluster::Running,
     service::Service,
 };
@@ -25,6 +25,8 @@ struct Changes {
     removed: Vec<String>,
     restarted: Vec<String>,
     unchanged: Vec<String>,
+    /// Whether the modules of `GET /probe` are other ones now.
+    modules: bool,
     after_restart: Vec<&'static str>,
     /// What could not be applied, each with the reason.
     failed: Vec<String>,
@@ -88,6 +90,10 @@ impl Service {
                 None => changes.removed.push(before.cluster.name.clone()),
             }
         }
+        match self.modules.replace(&config.modules) {
+            Ok(changed) => changes.modules = changed,
+            Err(refused) => changes.failed.push(of_modules(refused).to_string()),
+        }
         let clients: Vec<_> = self.clusters.iter().map(Running::checked).collect();
         self.monitor.certificates.follow(kafka_clients(&clients));
         changes.failed.extend(self.push.follow(&self.boards).err());
@@ -141,7 +147,7 @@ impl Service {
 
     /// Starts a cluster.
     fn start_cluster(&self, checked: &Checked) -> Result<Running, String> {
-        Running::start(checked, self.history.clone(), self.traces.clone())
+        Running::start(checked, self.history.clone(), self.traces.clone(), &self.sections, &self.peers)
             .map_err(|error| format!("cluster {}: {}", checked.cluster.name, Chain(&error)))
     }
 }
@@ -203,6 +209,9 @@ impl Changes {
         ];
         let named = lists.into_iter().filter(|(_, names)| !names.is_empty());
         let mut parts: Vec<_> = named.map(|(what, names)| format!("{what}: {}", names.join(", "))).collect();
+        if self.modules {
+            parts.push("changed: the modules of /probe".to_owned());
+        }
         if !self.after_restart.is_empty() {
             parts.push(format!("used after a restart of the service: {}", self.after_restart.join(", ")));
         }

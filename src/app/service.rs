@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    checked::{Checked, ReadConfig, Reading, kafka_clients},
+    checked::{Checked, ReadConfig, Reading, kafka_clients, of_modules},
     cluster::Running,
     history,
     server::{self, Server},
@@ -16,11 +16,16 @@ use super::{
 use crate::{
     boards::{Boards, BoardsSender},
     certificates::Certificates,
+    cluster::sections::Sections,
     config::Config,
     exit::Exit,
     http::{self, Reloads},
     monitor::HistoryFile,
-    probe::heartbeat::trace_queue::TraceSender,
+    probe::{
+        heartbeat::trace_queue::TraceSender,
+        mirrors::Peers,
+        target::{Modules, renew_files},
+    },
     process::{Monitor, Process, keep_giving_memory_back},
     push::Push,
     refusals, supervisor,
@@ -81,9 +86,15 @@ pub(super) struct Service {
     pub(super) boards: Boards,
     pub(super) history: HistoryFile,
     pub(super) traces: Option<TraceSender>,
+    /// What the clusters know of each other's brokers.
+    pub(super) sections: Sections,
+    /// What the clusters know of each other for mirrors.
+    pub(super) peers: Peers,
     pub(super) monitor: Arc<Monitor>,
     pub(super) push: Push,
     pub(super) reading: Reading,
+    /// The modules of `GET /probe`.
+    pub(super) modules: Arc<Modules>,
     server: Server,
     /// Cancelled when the service begins to stop: it is not ready any more.
     stopping: CancellationToken,
@@ -104,9 +115,9 @@ impl Service {
         config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
         let traces = config.otlp.traces.as_ref();
         let (outlet, inlet) = traces.map(|traces| TraceSender::new(traces.share)).unzip();
-        let mut clusters = Vec::new();
+        let (mut clusters, sections, peers) = (Vec::new(), Sections::default(), Peers::default());
         for checked in checked {
-            let running = Running::start(checked, history.clone(), outlet.clone());
+            let running = Running::start(checked, history.clone(), outlet.clone(), &sections, &peers);
             let failed = |error| format!("cluster {}: {}", checked.cluster.name, Chain(&error));
             clusters.push(running.map_err(failed)?);
         }
@@ -125,7 +136,11 @@ impl Service {
         tokio::spawn(supervisor::watch(boards.clone(), stopping.clone()));
         tokio::spawn(refusals::watch(boards.clone(), stopping.clone()));
         let state = http::State::new(boards.clone(), &config, Box::new(process), scrapes, stopping.clone());
-        let server = Server::start(&config, state.with_reloads(reloads), listener);
+        let modules = Arc::new(Modules::default());
+        modules.replace(&config.modules).map_err(|refused| of_modules(refused).to_string())?;
+        tokio::spawn(renew_files(modules.clone(), stopping.clone()));
+        let state = state.with_reloads(reloads).with_modules(modules.clone());
+        let server = Server::start(&config, state, listener);
         Ok(Self {
             config,
             clusters,
@@ -133,9 +148,12 @@ impl Service {
             boards,
             history,
             traces: outlet,
+            sections,
+            peers,
             monitor,
             push,
             reading: None,
+            modules,
             server,
             stopping,
         })

@@ -13,9 +13,13 @@ use crate::{
     cluster::metadata,
     collect::{log_dirs, transactions},
     config,
-    kafka::{rotation::Rotation, wire},
-    monitor::{self, HistoryFile},
-    probe::{connectivity, coordinators, topic},
+    kafka::{admin::Coordinated, rotation::Rotation, wire},
+    monitor::{self, EventSource, HistoryFile},
+    probe::{
+        connect, connectivity, coordinators, durability, heartbeat, mirrors, negative_checks, remote_reads,
+        replicas, schema_registry, topic, transaction_probe,
+    },
+    store::KeptSamples,
     task::{self, Cycle, Latest, Schedule},
 };
 
@@ -44,6 +48,8 @@ pub(super) struct Starter {
     client: Arc<wire::Client>,
     /// The wire client that the tasks share.
     wire: Arc<wire::Cluster>,
+    /// What the clusters of the process know of each other for mirrors.
+    peers: mirrors::Peers,
     tasks: Tasks,
 }
 
@@ -52,30 +58,50 @@ impl Starter {
         cluster: Arc<config::Cluster>,
         client: Arc<wire::Client>,
         wire: Arc<wire::Cluster>,
+        peers: mirrors::Peers,
     ) -> Self {
-        Self { cluster, client, wire, tasks: Tasks::default() }
+        Self { cluster, client, wire, peers, tasks: Tasks::default() }
     }
 
-    /// Starts every task that runs for the cluster.
-    pub(super) fn start_all(mut self, history: HistoryFile) -> Started {
+    /// Starts every other task that runs for the cluster. The metadata task was started before, and the heartbeats follow it.
+    pub(super) fn start_all(
+        mut self,
+        (metadata, nudge_metadata): (Published<metadata::Snapshot>, Arc<Notify>),
+        heartbeat: &watch::Receiver<Arc<heartbeat::Snapshot>>,
+        history: HistoryFile,
+        verdict: EventSource,
+    ) -> Started {
         if let Some(rotation) = Rotation::new(self.cluster.clone(), self.wire.clone()) {
             self.tasks.all.spawn(rotation.run(self.tasks.stop.clone()));
         }
-        let (metadata, nudge_metadata) = self.metadata();
+        let topic = self.topic(&metadata, &nudge_metadata);
         let channels = Channels {
             connectivity: self.connectivity(&metadata),
-            topic: self.topic(&metadata, &nudge_metadata),
-            coordinators: self.coordinators(&metadata),
-            collect: self.collection(&metadata, history),
+            durability: self.durability(&metadata, &topic, heartbeat, &history),
+            topic,
+            coordinators: self.coordinators(Task::Coordinators, Coordinated::Groups, &metadata),
+            transaction_coordinators: self.coordinators(
+                Task::TransactionCoordinators,
+                Coordinated::Transactions,
+                &metadata,
+            ),
+            transaction_probe: self.transaction_probe(&metadata, heartbeat),
+            replicas: self.replicas(&metadata),
+            remote_reads: self.remote_reads(&metadata),
+            collect: self.collection(&metadata, history, verdict),
             transactions: self.transactions(&metadata),
             log_dirs: self.log_dirs(&metadata),
+            schema_registry: self.schema_registry(),
+            negative_checks: self.negative_checks(&metadata),
+            connect: self.connect(&metadata),
+            mirrors: self.mirrors(&metadata),
             metadata,
         };
         Started { channels, nudge_metadata, running: self.tasks }
     }
 
     /// Starts the metadata task. Returns what it publishes, and what asks for a cycle now.
-    fn metadata(&mut self) -> (Published<metadata::Snapshot>, Arc<Notify>) {
+    pub(super) fn metadata(&mut self) -> (Published<metadata::Snapshot>, Arc<Notify>) {
         let settings = &self.cluster.metadata;
         let schedule = self.schedule(Task::Metadata, settings.interval, settings.timeout);
         let nudge = schedule.nudge.clone();
@@ -114,15 +140,89 @@ impl Starter {
         topic
     }
 
-    /// Starts the task of coordinators.
-    fn coordinators(
+    /// Starts the task that reads from every replica.
+    fn replicas(&mut self, metadata: &Published<metadata::Snapshot>) -> Published<replicas::Snapshot> {
+        let settings = &self.cluster.replicas;
+        let schedule = self.schedule(Task::Replicas, settings.interval, settings.timeout);
+        self.start(Task::Replicas, schedule, |Self { cluster, wire, .. }| {
+            replicas::Probe::new(cluster.clone(), wire.clone(), metadata.clone())
+        })
+    }
+
+    /// Starts the task that reads from remote storage.
+    fn remote_reads(
         &mut self,
         metadata: &Published<metadata::Snapshot>,
+    ) -> Published<remote_reads::Snapshot> {
+        let settings = &self.cluster.remote_reads;
+        let schedule = self.schedule(Task::RemoteReads, settings.interval, settings.timeout);
+        self.start(Task::RemoteReads, schedule, |Self { cluster, wire, .. }| {
+            remote_reads::Probe::new(cluster.clone(), wire.clone(), metadata.clone())
+        })
+    }
+
+    /// Starts the durability audit. It continues with the samples of the history file.
+    fn durability(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+        topic: &Published<topic::Snapshot>,
+        heartbeat: &watch::Receiver<Arc<heartbeat::Snapshot>>,
+        history: &HistoryFile,
+    ) -> Published<durability::Snapshot> {
+        let settings = &self.cluster.durability;
+        let schedule = self.schedule(Task::Durability, settings.interval, settings.timeout);
+        let keeper = match history {
+            HistoryFile::Open(store) => Some(KeptSamples::new(store.clone(), &self.cluster.name)),
+            HistoryFile::NotConfigured | HistoryFile::NotOpened => None,
+        };
+        self.start(Task::Durability, schedule, |Self { cluster, wire, .. }| {
+            let inputs = durability::Inputs {
+                cluster: cluster.clone(),
+                known: wire.clone(),
+                metadata: metadata.clone(),
+                topic: topic.clone(),
+                heartbeat: heartbeat.clone(),
+            };
+            let probe = durability::Probe::new(inputs);
+            match keeper {
+                Some(keeper) => probe.with(Arc::new(keeper)),
+                None => probe,
+            }
+        })
+    }
+
+    /// Starts a task that checks coordinators.
+    fn coordinators(
+        &mut self,
+        task: Task,
+        of: Coordinated,
+        metadata: &Published<metadata::Snapshot>,
     ) -> Published<coordinators::Snapshot> {
-        let settings = &self.cluster.coordinators;
-        let schedule = self.schedule(Task::Coordinators, settings.interval, settings.timeout);
-        self.start(Task::Coordinators, schedule, |Self { cluster, wire, .. }| {
-            coordinators::Probe::new(cluster.clone(), wire.clone(), metadata.clone())
+        let settings = match of {
+            Coordinated::Groups => self.cluster.coordinators,
+            Coordinated::Transactions => self.cluster.transaction_coordinators,
+        };
+        let schedule = self.schedule(task, settings.interval, settings.timeout);
+        self.start(task, schedule, |Self { cluster, wire, .. }| {
+            coordinators::Probe::new(cluster.clone(), of, settings, wire.clone(), metadata.clone())
+        })
+    }
+
+    /// Starts the task that runs transactions.
+    fn transaction_probe(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+        heartbeat: &watch::Receiver<Arc<heartbeat::Snapshot>>,
+    ) -> Published<transaction_probe::Snapshot> {
+        let settings = &self.cluster.transaction_probe;
+        let schedule = self.schedule(Task::TransactionProbe, settings.interval, settings.timeout);
+        self.start(Task::TransactionProbe, schedule, |Self { cluster, wire, .. }| {
+            transaction_probe::Probe::new(transaction_probe::Inputs {
+                cluster: cluster.clone(),
+                known: wire.clone(),
+                metadata: metadata.clone(),
+                heartbeat: heartbeat.clone(),
+            })
         })
     }
 
@@ -131,11 +231,14 @@ impl Starter {
         &mut self,
         metadata: &Published<metadata::Snapshot>,
         history: HistoryFile,
+        verdict: EventSource,
     ) -> Published<monitor::Snapshot> {
         let interval = monitor::interval(&self.cluster);
         let schedule = self.schedule(Task::Collect, interval, interval);
         self.start(Task::Collect, schedule, |Self { cluster, wire, .. }| {
-            monitor::Probe::new(cluster.clone(), wire.clone(), metadata.clone()).with(history)
+            monitor::Probe::new(cluster.clone(), wire.clone(), metadata.clone())
+                .with(history)
+                .with_events_of(verdict)
         })
     }
 
@@ -157,6 +260,50 @@ impl Starter {
         let schedule = self.schedule(Task::LogDirs, settings.interval, settings.timeout);
         self.start(Task::LogDirs, schedule, |Self { cluster, wire, .. }| {
             log_dirs::Probe::new(cluster.clone(), wire.clone(), metadata.clone())
+        })
+    }
+
+    /// Starts the task of the Schema Registry.
+    fn schema_registry(&mut self) -> Published<schema_registry::Snapshot> {
+        let settings = &self.cluster.schema_registry;
+        let schedule = self.schedule(Task::SchemaRegistry, settings.interval, settings.timeout);
+        self.start(Task::SchemaRegistry, schedule, |Self { cluster, .. }| {
+            schema_registry::Probe::new(cluster.clone())
+        })
+    }
+
+    /// Starts the task that tries what the cluster should refuse.
+    fn negative_checks(
+        &mut self,
+        metadata: &Published<metadata::Snapshot>,
+    ) -> Published<negative_checks::Snapshot> {
+        let settings = &self.cluster.negative_checks;
+        let schedule = self.schedule(Task::NegativeChecks, settings.interval, settings.timeout);
+        self.start(Task::NegativeChecks, schedule, |Self { cluster, client, .. }| {
+            negative_checks::Probe::new(cluster.clone(), client.clone(), metadata.clone())
+        })
+    }
+
+    /// Starts the task of the Connect clusters.
+    fn connect(&mut self, metadata: &Published<metadata::Snapshot>) -> Published<connect::Snapshot> {
+        let settings = &self.cluster.connect;
+        let schedule = self.schedule(Task::Connect, settings.interval, settings.timeout);
+        self.start(Task::Connect, schedule, |Self { cluster, .. }| {
+            connect::Probe::new(cluster.clone(), metadata.clone())
+        })
+    }
+
+    /// Starts the task of the mirrors whose target is the cluster.
+    fn mirrors(&mut self, metadata: &Published<metadata::Snapshot>) -> Published<mirrors::Snapshot> {
+        let settings = &self.cluster.mirrors;
+        let schedule = self.schedule(Task::Mirrors, settings.interval(), settings.timeout());
+        self.start(Task::Mirrors, schedule, |Self { cluster, wire, peers, .. }| {
+            mirrors::Probe::new(mirrors::Inputs {
+                cluster: cluster.clone(),
+                known: wire.clone(),
+                metadata: metadata.clone(),
+                peers: peers.clone(),
+            })
         })
     }
 

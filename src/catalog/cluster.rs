@@ -38,6 +38,13 @@ families! {
         "Unix time of the earliest expiry in the certificate chain that the broker presents. Absent without TLS.",
     );
 
+    pub static METADATA_DIFFERS: Family<2> = family(
+        "heartbeat_broker_metadata_differs",
+        Kind::Gauge,
+        &["kafka_cluster", "broker"],
+        "1 if the metadata of the broker differ from those of the other brokers, or if another broker answers at its address, 0 if not. Absent if the broker, or every other broker, does not answer.",
+    );
+
     pub static BROKER_INFO: Family<5> = family(
         "heartbeat_broker_info",
         Kind::Info,

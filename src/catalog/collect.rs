@@ -17,6 +17,20 @@ families! {
         "Last stable offset: first offset of an open transaction, else the high watermark. Lag is counted up to it with [lag] isolation = read_committed. Absent with read_uncommitted.",
     );
 
+    pub static EARLIEST_LOCAL_OFFSET: Family<3> = family(
+        "kafka_partition_earliest_local_offset",
+        Kind::Gauge,
+        &["cluster_name", "topic", "partition"],
+        "First offset that the leader has on its own disk; earlier records are in remote storage alone. Absent before Kafka 3.6, and unless remote.storage.enable is true for the topic.",
+    );
+
+    pub static LATEST_TIERED_OFFSET: Family<3> = family(
+        "kafka_partition_latest_tiered_offset",
+        Kind::Gauge,
+        &["cluster_name", "topic", "partition"],
+        "Last offset that was copied to remote storage. Absent while none was, before Kafka 3.9, and unless remote.storage.enable is true for the topic.",
+    );
+
     pub static EARLIEST_OFFSET: Family<3> = family(
         "kafka_partition_earliest_offset",
         Kind::Gauge,
@@ -127,6 +141,34 @@ families! {
         Kind::Gauge,
         &["cluster_name", "group", "state", "type"],
         "1 for the group's current state: stable, rebalancing, empty, dead, missing (named in [lag] groups, but unknown to Kafka) or unknown.",
+    );
+
+    pub static GROUP_REBALANCES: Family<2> = family(
+        "kafka_consumergroup_rebalances_total",
+        Kind::Counter,
+        &["cluster_name", "group"],
+        "Rebalances of the group that were seen. With [lag] members = true none is missed, except of a classic group whose members stay the same.",
+    );
+
+    pub static GROUP_REBALANCING: Family<2> = family(
+        "kafka_consumergroup_rebalancing_seconds_total",
+        Kind::Counter,
+        &["cluster_name", "group"],
+        "Time for which the group was rebalancing: the times between two collection cycles that both met a rebalance.",
+    );
+
+    pub static GROUP_REBALANCE_AGE: Family<2> = family(
+        "kafka_consumergroup_rebalance_age_seconds",
+        Kind::Gauge,
+        &["cluster_name", "group"],
+        "For how long the group has been rebalancing; 0 if it is not rebalancing. Absent while the state of the group is not known.",
+    );
+
+    pub static GROUP_MEMBER_CHANGES: Family<3> = family(
+        "kafka_consumergroup_member_changes_total",
+        Kind::Counter,
+        &["cluster_name", "group", "change"],
+        "Members that joined or left the group between two collection cycles. Exposed only with [lag] members = true.",
     );
 
     pub static MEMBER_INFO: Family<7> = family(

@@ -133,6 +133,6 @@ families! {
         "heartbeat_throttle_seconds",
         Kind::Histogram,
         &["kafka_cluster", "api"],
-        "Longest throttle time that a broker imposed on the heartbeat clients within 15 s, by api. Intervals of 15 s without throttling are not counted.",
+        "Longest throttle time that a broker imposed on the heartbeat clients within 5 s, by api. Intervals of 5 s without throttling are not counted.",
     );
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{acls, config::Sources, oneshot, slo};
+use crate::{acls, config::Sources, oneshot, report, slo};
 
 /// Measures, as a client, whether a Kafka cluster works for the people who depend on it.
 #[derive(Debug, Parser)]
@@ -103,6 +103,10 @@ pub enum Command {
         #[command(subcommand)]
         action: TopicAction,
     },
+    /// Ask a running service whether the next broker may be stopped, and wait until it may: for upgrades
+    Gate(Gate),
+    /// Write the report on a month: availability and latency against the objectives, incidents, coverage, method
+    Report(Report),
     /// Ask a running service whether it lives: for container health checks
     Healthcheck {
         /// Where to ask; by default /livez at the address and by the scheme of the service's own configuration
@@ -112,6 +116,61 @@ pub enum Command {
         #[arg(long, value_name = "FILE", conflicts_with = "url")]
         config: Option<PathBuf>,
     },
+}
+
+/// The question whether the next broker may be stopped.
+#[derive(Debug, Clone, Args)]
+pub struct Gate {
+    /// How long everything must have been good
+    #[arg(long = "for", value_name = "DURATION", default_value = "5m", value_parser = wanted)]
+    pub wanted: Duration,
+    /// How long to wait; with 0s the service is asked once
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = timeout)]
+    pub timeout: Duration,
+    /// The cluster's name in the configuration of the service; by default all its clusters must be good
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Where to ask: http://HOST:PORT or https://HOST:PORT; by default the address in the service's own configuration
+    #[arg(long)]
+    pub url: Option<String>,
+    /// CA certificates in PEM that are trusted beside those of the system, for https with --url
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub ca: Option<PathBuf>,
+    /// The service's configuration file, which has the password or the token that it asks for
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// For people or for scripts
+    #[arg(long, value_enum, default_value_t = oneshot::Format::Text)]
+    pub format: oneshot::Format,
+}
+
+/// The report on a month.
+#[derive(Debug, Clone, Args)]
+pub struct Report {
+    /// The month in UTC, such as 2026-11; one that has not ended is reported until now
+    #[arg(long, value_name = "YYYY-MM", value_parser = report::Month::parse)]
+    pub month: report::Month,
+    /// html for browsers and paper, md for tickets, csv for spreadsheets, json for programs
+    #[arg(long, value_enum, default_value_t = report::Format::Md)]
+    pub format: report::Format,
+    /// A history file of a service that does not run, or a copy; several instances: repeat it
+    #[arg(long, value_name = "FILE")]
+    pub file: Vec<PathBuf>,
+    /// A running service: http://HOST:PORT or https://HOST:PORT; several instances: repeat it
+    #[arg(long)]
+    pub url: Vec<String>,
+    /// CA certificates in PEM that are trusted beside those of the system, for https with --url
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub ca: Option<PathBuf>,
+    /// One cluster; by default all of them
+    #[arg(long, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// The configuration: the objectives for files, the password or the token for services and, without --file and --url, what to read
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to write; by default to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// What to do about the heartbeat topic.
@@ -159,6 +218,20 @@ fn deadline(text: &str) -> Result<Duration, String> {
     let range = Duration::from_millis(1)..=Duration::from_secs(30 * 60);
     let deadline = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     range.contains(&deadline).then_some(deadline).ok_or_else(|| "must be from 1ms to 30m".to_owned())
+}
+
+/// Reads how long everything must have been good.
+fn wanted(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+    let wanted = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    range.contains(&wanted).then_some(wanted).ok_or_else(|| "must be from 1s to 24h".to_owned())
+}
+
+/// Reads how long to wait.
+fn timeout(text: &str) -> Result<Duration, String> {
+    let timeout = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let longest = Duration::from_secs(7 * 24 * 3600);
+    (timeout <= longest).then_some(timeout).ok_or_else(|| "must be at most 7days".to_owned())
 }
 
 /// Reads a property. The value never appears in an error, because it may be a secret.

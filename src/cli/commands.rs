@@ -3,8 +3,9 @@
 use super::{
     arguments::{Cli, Command, TopicAction},
     configuration::Environment,
-    demo, documents, health,
+    demo, documents, gate, health,
     import::import_history,
+    month,
     report::report,
     service,
 };
@@ -41,6 +42,8 @@ pub fn execute(cli: Cli, environment: Environment) -> Exit {
         }
         Command::ImportHistory { cluster, from, into } => import_history(&from, &cluster, &into),
         Command::CheckConfig { file } => documents::check_configuration(file, environment),
+        Command::Report(arguments) => month::report(arguments, environment),
+        Command::Gate(arguments) => gate::wait(arguments, environment),
         Command::Healthcheck { url, config } => health::check(url, config, environment),
     }
 }

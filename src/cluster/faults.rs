@@ -15,6 +15,8 @@ pub enum Api {
     OffsetFetch,
     /// To commit an offset of a group.
     OffsetCommit,
+    /// For the producer id of a transactional id.
+    InitProducerId,
     /// For the start offset of a share group in each partition.
     DescribeShareGroupOffsets,
     /// For the producers with an open transaction on a partition.
@@ -41,6 +43,7 @@ impl Api {
             Api::FindCoordinator => "FindCoordinator",
             Api::OffsetFetch => "OffsetFetch",
             Api::OffsetCommit => "OffsetCommit",
+            Api::InitProducerId => "InitProducerId",
             Api::DescribeShareGroupOffsets => "DescribeShareGroupOffsets",
             Api::DescribeProducers => "DescribeProducers",
             Api::ListTransactions => "ListTransactions",

@@ -3,19 +3,16 @@
 //! Under KRaft the `controller_id` of a Metadata answer is a random live broker. The true leader of the quorum comes from
 //! DescribeQuorum, if the broker knows that request and the principal may send it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
+use super::AskedBrokers;
 use crate::{
     config,
     kafka::{
         BrokerId, Capability, Error, Fault, Permission,
-        admin::{self, Broker, PARTITIONS_PER_PAGE, Quorum, Topic, Topics},
+        admin::{self, Broker, PARTITIONS_PER_PAGE, Quorum, Topic, Topics, Voters},
         wire,
     },
     latency::{Bounds, Buckets},
@@ -35,6 +32,8 @@ pub struct Snapshot {
     pub controller: Option<BrokerId>,
     /// The leader and the epoch of the quorum; absent if DescribeQuorum is not supported, denied or failed.
     pub quorum: Option<Quorum>,
+    /// How long before the leader of the quorum each voter was last caught up. Empty if the quorum is not known.
+    pub voters: Voters,
     /// Why the quorum is not known: [`Fault::NoLeader`] if a broker answers that it has no leader. Absent if it is known, and if
     /// DescribeQuorum was not sent.
     pub quorum_fault: Option<Fault>,
@@ -67,7 +66,7 @@ pub struct Probe {
     durations: Buckets,
     /// Whether DescribeQuorum may be asked.
     quorum_permission: Permission,
-    brokers: BTreeSet<BrokerId>,
+    brokers: AskedBrokers,
     /// Whether all topics are asked for in one request or in pages.
     topics: Topics<'static>,
 }
@@ -77,7 +76,7 @@ impl Probe {
     pub fn new(cluster: Arc<config::Cluster>, wire: Arc<wire::Cluster>) -> Self {
         let quorum = wire.with_own_connections(QUORUM_PATIENCE.min(cluster.metadata.timeout / 2));
         let durations = Buckets::new(&Bounds::default());
-        let (quorum_permission, brokers) = (Permission::default(), BTreeSet::new());
+        let (quorum_permission, brokers) = (Permission::default(), AskedBrokers::default());
         let topics = Topics::All;
         Self { cluster, wire, quorum, durations, quorum_permission, brokers, topics }
     }
@@ -95,17 +94,6 @@ impl Probe {
             Err(error) => error.fault(),
         }
     }
-
-    /// Forgets a refusal once the cluster has other brokers: these may allow the request.
-    fn forget_refusals(&mut self, brokers: &BTreeMap<BrokerId, Broker>) {
-        if self.brokers.iter().eq(brokers.keys()) {
-            return;
-        }
-        if !self.brokers.is_empty() {
-            self.quorum_permission.forget();
-        }
-        self.brokers = brokers.keys().copied().collect();
-    }
 }
 
 impl Cycle for Probe {
@@ -116,7 +104,7 @@ impl Cycle for Probe {
         let quorum = self.quorum_permission.ask(admin::describe_quorum(&self.quorum));
         let (metadata, quorum) = tokio::join!(admin::metadata(&self.wire, self.topics), quorum);
         let quorum_fault = quorum.as_ref().err().map(Error::fault);
-        let quorum = quorum.ok().flatten();
+        let (quorum, voters) = quorum.ok().flatten().unzip();
         let capability = self.quorum_permission.state();
         if capability != before && quorum.is_none() {
             let cluster = &self.cluster.name;
@@ -124,7 +112,9 @@ impl Cycle for Probe {
         }
         let metadata = metadata?;
         self.durations.record(metadata.duration);
-        self.forget_refusals(&metadata.brokers);
+        if self.brokers.change(&metadata.brokers) {
+            self.quorum_permission.forget();
+        }
         self.quorum.learn_from(&self.wire);
         let partitions =
             metadata.topics.values().flatten().map(|topic| topic.partitions.len()).sum::<usize>();
@@ -139,6 +129,7 @@ impl Cycle for Probe {
             brokers: metadata.brokers,
             controller: metadata.controller,
             quorum,
+            voters: voters.unwrap_or_default(),
             quorum_fault,
             quorum_capability: capability,
             heartbeat_topic,

@@ -23,6 +23,15 @@ pub struct Ends {
     pub end: Option<i64>,
 }
 
+/// Where the log of a tiered topic lies, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tiers {
+    /// The first offset that the leader has on its own disk. Earlier ones are in remote storage alone.
+    pub earliest_local: Option<i64>,
+    /// The last offset that was copied to remote storage. Absent if none was.
+    pub latest_tiered: Option<i64>,
+}
+
 /// The newest credible timestamp, in milliseconds since 1970: later ones come from a wrong clock.
 pub(crate) fn latest_ms() -> i64 {
     now_ms() + i64::try_from(MAX_SKEW.as_millis()).unwrap_or(0)

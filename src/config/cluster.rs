@@ -2,8 +2,10 @@
 
 use super::{
     anomaly::Anomaly,
+    connect::{self, Connect},
     connectivity::Connectivity,
     coordinators::Coordinators,
+    durability::Durability,
     error::{Errors, Problem},
     freshness::Freshness,
     heartbeat::Heartbeat,
@@ -13,29 +15,43 @@ use super::{
     lag::Lag,
     log_dirs::LogDirs,
     metadata::Metadata,
+    mirror::Mirrors,
     msk_iam,
+    negative_checks::NegativeChecks,
     place::Place,
     reader::Reader,
+    remote_reads::RemoteReads,
+    replicas::Replicas,
     rule::BrokenRule,
+    schema_registry::SchemaRegistry,
     secret_file::SecretFiles,
     settings::{Setting, Settings},
     sources::BOOTSTRAP_FLAG,
     topic::Topic,
+    transaction_probe::TransactionProbe,
     transactions::Transactions,
 };
 
 /// Sections that a cluster may set for itself, with the section in front of the key.
-const OWN_SECTIONS: [&str; 12] = [
+const OWN_SECTIONS: [&str; 20] = [
     "heartbeat",
     "topic",
     "connectivity",
     "coordinators",
+    "transaction_coordinators",
+    "transaction_probe",
+    "replicas",
+    "remote_reads",
+    "durability",
     "metadata",
     "lag",
     "freshness",
     "anomaly",
     "log_dirs",
     "transactions",
+    "schema_registry",
+    "negative_checks",
+    "connect",
     "producer",
     "consumer",
 ];
@@ -65,6 +81,16 @@ pub struct Cluster {
     pub connectivity: Connectivity,
     /// `[coordinators]`
     pub coordinators: Coordinators,
+    /// `[transaction_coordinators]`
+    pub transaction_coordinators: Coordinators,
+    /// `[transaction_probe]`
+    pub transaction_probe: TransactionProbe,
+    /// `[replicas]`
+    pub replicas: Replicas,
+    /// `[remote_reads]`
+    pub remote_reads: RemoteReads,
+    /// `[durability]`
+    pub durability: Durability,
     /// `[metadata]`
     pub metadata: Metadata,
     /// `[lag]`
@@ -75,6 +101,14 @@ pub struct Cluster {
     pub log_dirs: LogDirs,
     /// `[transactions]`
     pub transactions: Transactions,
+    /// `[schema_registry]`
+    pub schema_registry: SchemaRegistry,
+    /// `[negative_checks]`
+    pub negative_checks: NegativeChecks,
+    /// `[connect]` and each `[connect:NAME]` of the cluster.
+    pub connect: Connect,
+    /// Each `[mirror:NAME]` whose target is this cluster.
+    pub mirrors: Mirrors,
     /// `[history]`, which is the same for all clusters.
     pub history: History,
     /// `[anomaly]`
@@ -87,6 +121,8 @@ impl Cluster {
     pub fn needs_no_restart_for(&self, other: &Self) -> bool {
         let without_secrets = |cluster: &Self| {
             let mut kept = cluster.clone();
+            kept.schema_registry.service = kept.schema_registry.service.without_file_secrets();
+            kept.connect = kept.connect.without_file_secrets();
             kept.kafka.0.retain(|key, _| cluster.kafka_secrets.get(key).is_none());
             kept
         };
@@ -102,6 +138,7 @@ pub(super) fn clusters(settings: &Settings, known: &Known, errors: &mut Errors) 
         let name = settings.get("kafka", "name").map_or("", |setting| &setting.value);
         let cluster = Cluster::read(name, settings, errors);
         cluster.check("", settings, errors);
+        connect::check(&[name], true, settings, errors);
         return vec![cluster];
     }
     let bootstrap = settings.get("kafka", "bootstrap.servers").map(|setting| &setting.place);
@@ -110,6 +147,7 @@ pub(super) fn clusters(settings: &Settings, known: &Known, errors: &mut Errors) 
             "cannot be used with [cluster:NAME]: each cluster names its own bootstrap.servers".to_owned();
         errors.add(Problem { place: BOOTSTRAP_FLAG.to_owned(), message });
     }
+    connect::check(&names, false, settings, errors);
     let mut clusters = Vec::new();
     for name in names {
         check_name(name, settings, errors);
@@ -166,28 +204,66 @@ impl Cluster {
             topic: Topic::read(Reader::new("topic", settings, errors)),
             connectivity: Connectivity::read(Reader::new("connectivity", settings, errors)),
             coordinators: Coordinators::read(Reader::new("coordinators", settings, errors)),
+            transaction_coordinators: Coordinators::read(Reader::new(
+                "transaction_coordinators",
+                settings,
+                errors,
+            )),
+            transaction_probe: TransactionProbe::read(Reader::new("transaction_probe", settings, errors)),
+            replicas: Replicas::read(Reader::new("replicas", settings, errors)),
+            remote_reads: RemoteReads::read(Reader::new("remote_reads", settings, errors)),
+            durability: Durability::read(Reader::new("durability", settings, errors)),
             metadata: Metadata::read(Reader::new("metadata", settings, errors)),
             lag: Lag::read(Reader::new("lag", settings, errors)),
             freshness: Freshness::read(Reader::new("freshness", settings, errors)),
             log_dirs: LogDirs::read(Reader::new("log_dirs", settings, errors)),
             transactions: Transactions::read(Reader::new("transactions", settings, errors)),
+            schema_registry: SchemaRegistry::read(Reader::new("schema_registry", settings, errors)),
+            negative_checks: NegativeChecks::read(Reader::new("negative_checks", settings, errors)),
+            connect: Connect::read(name, settings, errors),
+            // They are assigned when all clusters are known.
+            mirrors: Mirrors::default(),
             history: History::read(Reader::new("history", settings, errors)),
             anomaly: Anomaly::read(Reader::new("anomaly", settings, errors)),
         };
-        cluster.lag.own_groups = cluster.coordinator_groups();
+        cluster.lag.own_groups = cluster.coordinator_names();
         cluster
     }
 
-    /// The begin of the names of the groups for which the checks of coordinators commit offsets. A number follows it.
-    pub fn coordinator_groups(&self) -> String {
+    /// The begin of the names of the groups and of the transactional ids with which coordinators are checked. A number follows it.
+    pub fn coordinator_names(&self) -> String {
         format!("{}-coordinator-", self.heartbeat.topic)
+    }
+
+    /// The topic of the records that are written in transactions.
+    pub fn transaction_topic(&self) -> String {
+        format!("{}-transactions", self.heartbeat.topic)
+    }
+
+    /// The transactional id of the producer that runs transactions. Each instance has its own.
+    pub fn transactional_id(&self) -> String {
+        let chosen = self.transaction_probe.transactional_id.clone();
+        chosen.unwrap_or_else(|| format!("{}-{}", self.transaction_topic(), self.heartbeat.instance))
     }
 
     /// Checks the rules across the keys of a section. `of` names the cluster where there are several.
     fn check(&self, of: &str, settings: &Settings, errors: &mut Errors) {
         let rules = self.heartbeat.broken_rules().into_iter().map(|rule| ("heartbeat", rule));
         let rules = rules.chain(self.topic.broken_rule().map(|rule| ("topic", rule)));
-        let rules = rules.chain(self.coordinators.broken_rule().map(|rule| ("coordinators", rule)));
+        let intervals = [
+            ("coordinators", self.coordinators.interval),
+            ("transaction_coordinators", self.transaction_coordinators.interval),
+            ("transaction_probe", self.transaction_probe.interval),
+            ("replicas", self.replicas.interval),
+            ("remote_reads", self.remote_reads.interval),
+            ("durability", self.durability.interval),
+            ("schema_registry", self.schema_registry.interval),
+            ("negative_checks", self.negative_checks.interval),
+            ("connect", self.connect.interval),
+        ];
+        let of_interval = |(section, interval)| Some((section, BrokenRule::of_interval(interval)?));
+        let rules = rules.chain(intervals.into_iter().filter_map(of_interval));
+        let rules = rules.chain(self.transaction_probe.broken_rule().map(|rule| ("transaction_probe", rule)));
         for (section, BrokenRule { keys, message }) in rules {
             let set = keys.iter().filter_map(|key| settings.get(section, key));
             let is_own = |Setting { place, .. }: &&Setting| !matches!(place, Place::Default { .. });

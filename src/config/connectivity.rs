@@ -13,6 +13,8 @@ pub struct Connectivity {
     pub interval: Duration,
     /// The longest time for the check of one broker, at most `interval`.
     pub timeout: Duration,
+    /// Whether each broker is also asked for the heartbeat topic in its session, to compare what the brokers answer.
+    pub agreement: bool,
 }
 
 impl Connectivity {
@@ -21,6 +23,7 @@ impl Connectivity {
             enabled: connectivity.switch("enabled"),
             interval: connectivity.duration("interval"),
             timeout: connectivity.timeout(),
+            agreement: connectivity.switch("agreement"),
         }
     }
 }

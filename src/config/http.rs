@@ -45,6 +45,10 @@ pub struct ServerTls {
 pub struct Token(String);
 
 impl Token {
+    pub(super) fn new(token: &str) -> Self {
+        Self(token.to_owned())
+    }
+
     /// The token as a request carries it.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -31,7 +31,7 @@ impl Properties {
     }
 
     /// The properties of a section. The key `name` of `[kafka]` is the name of the cluster and no property.
-    pub(super) fn read(section: &'static str, settings: &Settings) -> Self {
+    pub(super) fn read(section: &str, settings: &Settings) -> Self {
         let properties = settings.section(section).filter(|(key, _)| section != "kafka" || *key != "name");
         let property = |(key, setting): (&String, &Setting)| {
             let place = setting.place.to_string();

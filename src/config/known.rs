@@ -30,7 +30,8 @@ impl Known {
     /// Whether a section takes keys that are not in the example file: client properties and constant labels have any
     /// name.
     fn is_open(section: &str) -> bool {
-        CLIENT_SECTIONS.contains(&section) || section == "labels" || section.starts_with("cluster:")
+        let has_properties = section.starts_with("cluster:") || section.starts_with("module:");
+        CLIENT_SECTIONS.contains(&section) || section == "labels" || has_properties
     }
 
     /// The names of the sections in the order of the example file.
@@ -38,8 +39,11 @@ impl Known {
         self.0.iter().map(|section| section.name.as_str())
     }
 
-    /// The keys of a section in the order of the example file; none for an unknown section.
+    /// The keys of a section in the order of the example file; none for an unknown section. A section of one Connect cluster or of
+    /// one mirror has the keys of the section for all.
     pub(super) fn keys(&self, section: &str) -> &[String] {
+        let of_all = |all: &&str| section.strip_prefix(all).is_some_and(|rest| rest.starts_with(':'));
+        let section = ["connect", "mirror"].into_iter().find(of_all).unwrap_or(section);
         self.0.iter().find(|known| known.name == section).map_or(&[], |known| &known.keys)
     }
 
@@ -57,7 +61,7 @@ impl Known {
         if Self::is_open(section) {
             return None;
         }
-        if !self.sections().any(|known| known == section) {
+        if self.keys(section).is_empty() && !self.sections().any(|known| known == section) {
             return Some(format!("unknown section{}", did_you_mean(section, self.sections())));
         }
         let keys: Vec<String> = self.keys_and_files(section).collect();

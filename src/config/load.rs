@@ -17,6 +17,8 @@ use super::{
     layers::lay_over,
     legacy,
     log::{self, Log},
+    mirror,
+    module::{self, Module},
     otel,
     otlp::Otlp,
     print::Listing,
@@ -35,6 +37,8 @@ use crate::files;
 pub struct Config {
     /// The clusters, at least one. `[kafka]` alone gives one.
     pub clusters: Vec<Cluster>,
+    /// Each `[module:NAME]`: the modules of `GET /probe`.
+    pub modules: Vec<Module>,
     /// `[history]`
     pub history: History,
     /// `[report]`; `None` if no report is written.
@@ -87,12 +91,19 @@ impl Config {
     fn read(settings: &Settings, known: &Known, errors: &mut Errors) -> Self {
         let labels = labels::labels(settings, errors);
         let mut clusters = cluster::clusters(settings, known, errors);
+        let named: Vec<_> =
+            clusters.iter().map(|cluster| (cluster.name.clone(), cluster.heartbeat.clone())).collect();
+        for (target, mirror) in mirror::mirrors(settings, &named, errors) {
+            let target = clusters.iter_mut().find(|cluster| cluster.name == target);
+            target.into_iter().for_each(|cluster| cluster.mirrors.0.push(mirror.clone()));
+        }
         let compat = Compat::read(Reader::new("compat", settings, errors));
         for cluster in &mut clusters {
             cluster.lag.members |= compat.needs_members();
         }
         Self {
             clusters,
+            modules: module::modules(settings, errors),
             history: History::read(Reader::new("history", settings, errors)),
             report: Report::read(Reader::new("report", settings, errors)),
             alerts: Alerts::read(Reader::new("alerts", settings, errors)),

@@ -4,6 +4,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use super::{
     error::{Errors, Problem},
+    kafka::Properties,
     secret,
     secret_file::SecretFiles,
     settings::{Setting, Settings},
@@ -14,14 +15,19 @@ use super::{
 /// Each method returns a value even if the text is wrong, so that every error of a configuration is found at once. Such
 /// a value is never used, because a configuration with an error is refused.
 pub(super) struct Reader<'a> {
-    section: &'static str,
+    section: &'a str,
     settings: &'a Settings,
     errors: &'a mut Errors,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(section: &'static str, settings: &'a Settings, errors: &'a mut Errors) -> Self {
+    pub(super) fn new(section: &'a str, settings: &'a Settings, errors: &'a mut Errors) -> Self {
         Self { section, settings, errors }
+    }
+
+    /// The name of the section.
+    pub(super) fn name(&self) -> &'a str {
+        self.section
     }
 
     /// The setting of a key; `None` if the key is set nowhere.
@@ -42,6 +48,11 @@ impl<'a> Reader<'a> {
     /// A path; `None` if the key is empty.
     pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
         self.optional(key).map(PathBuf::from)
+    }
+
+    /// The keys of the section as they are written.
+    pub(super) fn properties(&self) -> Properties {
+        Properties::read(self.section, self.settings)
     }
 
     /// The files of the secrets of the section.

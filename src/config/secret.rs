@@ -29,6 +29,7 @@ pub fn is_secret(key: &str) -> bool {
         "sasl.oauthbearer.config",
         "jaas",
         "headers",
+        "user.info",
     ];
     words.iter().any(|word| key.contains(word)) && !key.ends_with(".file") && !key.ends_with(".url")
 }

@@ -38,6 +38,18 @@ impl Settings {
         self.0.get(section)?.get(key)
     }
 
+    /// The same settings, in which a named section also has the keys of the section for all of its kind, such as those of `[module]` in
+    /// `[module:NAME]`. Its own keys win, and the keys in `except` are not taken over.
+    pub(super) fn with_common(&self, section: &str, common: &str, except: &[&str]) -> Self {
+        let mut settings = self.clone();
+        for (key, setting) in self.section(common).filter(|(key, _)| !except.contains(&key.as_str())) {
+            if self.get(section, key).is_none() {
+                settings.set(section, &**key, setting.clone());
+            }
+        }
+        settings
+    }
+
     /// Removes a key and returns its setting; `None` if the key is set nowhere.
     pub(super) fn remove(&mut self, section: &str, key: &str) -> Option<Setting> {
         self.0.get_mut(section)?.remove(key)

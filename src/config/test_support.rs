@@ -2,7 +2,7 @@
 
 use super::{Cluster, Config, FlagSetting, Sources, load};
 
-fn sources(settings: &[(&'static str, &str, &str)]) -> Sources {
+fn sources(bootstrap: Option<&str>, settings: &[(&'static str, &str, &str)]) -> Sources {
     let set = |(section, key, value): &(&'static str, &str, &str)| FlagSetting {
         section,
         key: (*key).to_owned(),
@@ -10,12 +10,12 @@ fn sources(settings: &[(&'static str, &str, &str)]) -> Sources {
         flag: "test",
     };
     let settings = settings.iter().map(set).collect();
-    Sources { bootstrap: Some("b:1".to_owned()), settings, ..Sources::default() }
+    Sources { bootstrap: bootstrap.map(str::to_owned), settings, ..Sources::default() }
 }
 
 /// The configuration with these settings: section, key, value.
 pub(super) fn config(settings: &[(&'static str, &str, &str)]) -> Config {
-    load(&sources(settings)).expect("valid settings")
+    load(&sources(Some("b:1"), settings)).expect("valid settings")
 }
 
 /// The only cluster of the configuration with these settings.
@@ -25,5 +25,15 @@ pub(super) fn cluster(settings: &[(&'static str, &str, &str)]) -> Cluster {
 
 /// The errors of these settings; empty if there are none.
 pub(super) fn errors(settings: &[(&'static str, &str, &str)]) -> String {
-    load(&sources(settings)).err().map(|errors| errors.to_string()).unwrap_or_default()
+    load(&sources(Some("b:1"), settings)).err().map(|errors| errors.to_string()).unwrap_or_default()
+}
+
+/// The configuration with these settings, which name each cluster.
+pub(super) fn several(settings: &[(&'static str, &str, &str)]) -> Config {
+    load(&sources(None, settings)).expect("valid settings")
+}
+
+/// The errors of these settings, which name each cluster; empty if there are none.
+pub(super) fn several_errors(settings: &[(&'static str, &str, &str)]) -> String {
+    load(&sources(None, settings)).err().map(|errors| errors.to_string()).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use std::{
 use super::{
     finding::{Finding, Weight},
     open::Open,
-    scene::Session,
+    scene::{Controller, Session},
     suspect::Kind,
 };
 use crate::{
@@ -19,14 +19,30 @@ use crate::{
 /// Sessions that end within this time say something of the same moment.
 const SAME_TIME: Duration = Duration::from_millis(1100);
 
+/// A session that failed began at most so long before its end.
+pub(super) const TAKES: Duration = Duration::from_secs(1);
+
 /// A request that is throttled for so long on average is slow because of its quota.
 const THROTTLED: Duration = Duration::from_millis(50);
 
 /// This process cannot measure: nothing else is blamed.
 pub(super) fn prober(open: &mut Open<'_>) {
     let Some(reason) = &open.scene.prober else { return };
+    open.explain_all(cannot_measure(reason));
+}
+
+/// This process did not run, and something seems to be wrong since: nothing else is blamed. Without a symptom, nobody is.
+pub(super) fn stall(open: &mut Open<'_>) {
+    let Some(reason) = &open.scene.stalled else { return };
+    if !open.found.is_empty() || !open.unexplained().is_empty() {
+        open.found.clear();
+        open.explain_all(cannot_measure(reason));
+    }
+}
+
+fn cannot_measure(reason: &str) -> Finding {
     let finding = Finding::new(Kind::Prober, "", Weight::Proof, "This process cannot measure");
-    open.explain_all(finding.because([reason.clone()]));
+    finding.because([reason.to_owned()])
 }
 
 /// There is no usable credential to log in with, and Kafka is not the reason.
@@ -88,26 +104,68 @@ pub(super) fn names(open: &mut Open<'_>) {
     }
 }
 
-/// No broker can be connected to, and none refuses the connection: the way to all of them is cut.
+/// No broker can be connected to, and none refuses the connection: the way to all of them is cut. It is the way of this machine
+/// unless another cluster can be reached.
 pub(super) fn network(open: &mut Open<'_>) {
     let cut = |stage, fault| stage == Stage::Tcp && matches!(fault, Fault::Timeout | Fault::Unreachable);
     let failed = open.failed(cut);
     if !open.are_all(&failed) || failed.len() < 2 {
         return;
     }
+    let is_pending = failed.iter().any(|broker| open.is_pending(*broker));
+    let (reached, cut_off) = other_clusters(open, &failed);
+    if let Some(clusters) = text::list("cluster", &reached) {
+        let headline = "No broker of the cluster can be reached over the network";
+        let weight = if is_pending { Weight::Hint } else { Weight::Two };
+        let finding = Finding::new(Kind::Cluster, "", weight, headline).because(sessions(open, &failed));
+        let finding = finding.because([format!("{clusters} can be reached at the same time")]);
+        return open.explain_brokers(&failed, finding);
+    }
     let headline = "No broker can be reached over the network";
-    let finding = Finding::new(Kind::ClientNetwork, "", Weight::One, headline);
-    let finding = finding.because(sessions(open, &failed));
+    let others = text::list("cluster", &cut_off);
+    let weight = match (is_pending, &others) {
+        (true, _) => Weight::Hint,
+        (false, None) => Weight::One,
+        (false, Some(_)) => Weight::Two,
+    };
+    let finding = Finding::new(Kind::ClientNetwork, "", weight, headline);
+    let others = others.map(|clusters| format!("no broker of {clusters} can be reached either"));
+    let finding = finding.because(sessions(open, &failed)).because(others);
     open.explain_brokers(&failed, finding);
 }
 
-/// Every broker refuses the login. One broker that refuses it alone is a matter of that broker.
+/// The names of the other clusters of the configuration that were reached while sessions with these brokers failed, and of those
+/// that were not reached either.
+fn other_clusters(open: &Open<'_>, failed: &BTreeSet<BrokerId>) -> (Vec<String>, Vec<String>) {
+    let failures: Vec<_> = failed.iter().filter_map(|broker| open.failures(*broker)).collect();
+    let since = failures.iter().map(|(_, since, _)| *since).min();
+    let last = failures.iter().map(|(_, _, last)| *last).max();
+    let (Some(since), Some(last)) = (since, last) else { return Default::default() };
+    let (mut reached, mut cut_off) = (Vec::new(), Vec::new());
+    for (name, other) in open.scene.other_clusters.iter().filter(|(_, other)| other.at >= since) {
+        match other.opened {
+            Some(opened) if opened + TAKES <= last => reached.push(name.clone()),
+            Some(_) => {}
+            None => cut_off.push(name.clone()),
+        }
+    }
+    (reached, cut_off)
+}
+
+/// Every broker refuses the login, or closes the connection during it, which is how brokers before Kafka 1.0 refuse. One broker that
+/// does so alone is a matter of that broker.
 pub(super) fn credentials(open: &mut Open<'_>) {
-    let refused = open.failed(|stage, fault| stage == Stage::Sasl && fault == Fault::Authentication);
+    let is_refused = |fault| matches!(fault, Fault::Authentication | Fault::Disconnected);
+    let refused = open.failed(|stage, fault| stage == Stage::Sasl && is_refused(fault));
     if !open.are_all(&refused) {
         return;
     }
-    let finding = Finding::new(Kind::Credentials, "", Weight::Two, "Every broker refuses the login");
+    let (weight, headline) = if open.failed(|_, fault| fault == Fault::Authentication).is_empty() {
+        (Weight::One, "Every broker closes the connection during the login")
+    } else {
+        (Weight::Two, "Every broker refuses the login")
+    };
+    let finding = Finding::new(Kind::Credentials, "", weight, headline);
     let finding = finding.because(sessions(open, &refused)).mended_by(Fault::Authentication.hint());
     open.explain_brokers(&refused, finding);
 }
@@ -149,8 +207,10 @@ pub(super) fn certificates(open: &mut Open<'_>) {
 pub(super) fn authorization(open: &mut Open<'_>) {
     let denied = of_fault(open, Fault::Authorization);
     let topic = text::plain(&open.scene.topic);
+    let is_read = |number: &i32| open.partitions.get(number).is_some_and(|trouble| trouble.acknowledged);
     let headline = if !denied.is_empty() {
-        format!("The principal may not write to the topic {topic}")
+        let operation = if denied.iter().all(is_read) { "read from" } else { "write to" };
+        format!("The principal may not {operation} the topic {topic}")
     } else if open.scene.topic_denied {
         format!("The principal may not describe or create the topic {topic}")
     } else {
@@ -163,19 +223,6 @@ pub(super) fn authorization(open: &mut Open<'_>) {
     let finding = Finding::new(Kind::Authorization, topic, weight, headline);
     let finding = finding.because(["a broker answered with an authorization error".to_owned()]);
     open.explain_partitions(&all, finding);
-}
-
-/// The heartbeat topic does not exist.
-pub(super) fn topic(open: &mut Open<'_>) {
-    let unknown = of_fault(open, Fault::UnknownTopic);
-    if !open.scene.topic_missing {
-        return;
-    }
-    let topic = text::plain(&open.scene.topic);
-    let headline = format!("The heartbeat topic {topic} does not exist");
-    let finding = Finding::new(Kind::TopicConfig, topic, Weight::One, headline);
-    let all = if unknown.is_empty() { open.partitions.keys().copied().collect() } else { unknown };
-    open.explain_partitions(&all, finding.because(["the metadata do not list the topic".to_owned()]));
 }
 
 /// Brokers throttle a request for so long that it is slow.
@@ -191,20 +238,29 @@ pub(super) fn quotas(open: &mut Open<'_>) {
         let finding = Finding::new(Kind::Quota, request, weight, headline);
         let time = text::duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
         let evidence = format!(
-            "brokers throttled {request} requests for {time}, on average of the longest times of the last reports"
+            "brokers throttled {request} requests for {time}, on average of the longest times of the last report"
         );
         open.explain_partitions(&slow, finding.because([evidence]));
     }
 }
 
-/// The quorum has no leader, while brokers answer.
+/// The quorum has no leader, or keeps electing another one, while brokers answer.
 pub(super) fn controller(open: &mut Open<'_>) {
-    if !open.scene.quorum_lost {
-        return;
-    }
-    let headline = "The cluster has no active controller";
+    let Some(controller) = open.scene.controller else { return };
+    let (headline, evidence) = match controller {
+        Controller::Lost => (
+            "The cluster has no active controller",
+            "brokers answer, and they know no leader of the quorum of controllers".to_owned(),
+        ),
+        Controller::KeepsChanging { times, within } => (
+            "The active controller of the cluster keeps changing",
+            format!(
+                "brokers answer, and the epoch of the quorum of controllers changed {times} times within {}",
+                text::duration(Duration::from_secs(within.as_secs()))
+            ),
+        ),
+    };
     let finding = Finding::new(Kind::Controller, "", Weight::One, headline);
-    let evidence = "brokers answer that the quorum of controllers has no leader".to_owned();
     open.explain_partitions(&BTreeSet::new(), finding.because([evidence]));
 }
 
@@ -249,14 +305,14 @@ fn alone(open: &Open<'_>, brokers: &BTreeSet<BrokerId>, since: SystemTime, last:
 }
 
 /// The weight of the failed session with a broker as evidence. It is higher if heartbeats fail where the broker leads. The
-/// session weighs little unless only sessions with `brokers` failed.
+/// session weighs little unless only sessions with `brokers` failed, and while another section may still reach the broker.
 pub(super) fn weight(open: &Open<'_>, broker: BrokerId, brokers: &BTreeSet<BrokerId>) -> Weight {
     let Some(Session::Failed { fault, times, listed, since, last, .. }) =
         open.scene.brokers.get(&broker).map(|broker| &broker.session)
     else {
         return Weight::One;
     };
-    if !alone(open, brokers, *since, *last) {
+    if !alone(open, brokers, *since, *last) || open.is_pending(broker) {
         return Weight::Hint;
     }
     let leads = open.partitions.iter().any(|(number, trouble)| {

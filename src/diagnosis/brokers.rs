@@ -8,9 +8,10 @@ use std::{
 use super::{
     access::{of_fault, others, sessions, weight},
     finding::{Finding, Weight},
-    open::Open,
+    open::{FailedSession, Open},
     scene::Session,
     suspect::Kind,
+    topic,
 };
 use crate::{
     kafka::{BrokerId, Fault, Stage},
@@ -19,6 +20,9 @@ use crate::{
 
 /// The sessions of a broker are looked at for so long before the trouble of all partitions is blamed on the cluster.
 const SESSIONS_FOLLOW: Duration = Duration::from_secs(2);
+
+/// Throttling is reported within this time. Until then it may be the reason why heartbeats are overdue everywhere.
+const THROTTLING_FOLLOWS: Duration = Duration::from_secs(6);
 
 /// All brokers of one rack fail, and no broker of another rack does.
 pub(super) fn racks(open: &mut Open<'_>) {
@@ -44,45 +48,43 @@ pub(super) fn failed_sessions(open: &mut Open<'_>) {
     let failed: BTreeSet<BrokerId> = open.sessions.keys().copied().collect();
     if open.are_all(&failed) && failed.len() > 1 {
         let headline = "No broker of the cluster can be used";
-        let finding = Finding::new(Kind::Cluster, "", Weight::One, headline);
+        let is_pending = failed.iter().any(|broker| open.is_pending(*broker));
+        let weight = if is_pending { Weight::Hint } else { Weight::One };
+        let finding = Finding::new(Kind::Cluster, "", weight, headline);
         let finding = finding.because(sessions(open, &failed));
         return open.explain_brokers(&failed, finding);
     }
-    for broker in failed {
-        let finding = failed_session(open, broker);
+    for (broker, session) in open.sessions.clone() {
+        let finding = failed_session(open, broker, session);
         open.explain_brokers(&BTreeSet::from([broker]), finding);
     }
 }
 
-fn failed_session(open: &Open<'_>, broker: BrokerId) -> Finding {
+fn failed_session(open: &Open<'_>, broker: BrokerId, session: FailedSession<'_>) -> Finding {
+    let FailedSession { stage, fault, times, in_sync, .. } = session;
     let one = BTreeSet::from([broker]);
-    let known = open.scene.brokers.get(&broker);
-    let session = known.map(|broker| &broker.session);
-    let Some(Session::Failed { stage, fault, times, in_sync, .. }) = session else {
-        return Finding::new(
-            Kind::Broker,
-            broker,
-            Weight::Hint,
-            format!("Broker {broker} cannot be reached"),
-        );
-    };
     let mut evidence = sessions(open, &one);
-    if *times > 1 {
+    if times > 1 {
         evidence.push(format!("{times} sessions failed one after the other"));
     }
     evidence.extend(led(open, broker));
-    let address =
-        known.map(|broker| format!("{}:{}", text::plain(&broker.host), broker.port)).unwrap_or_default();
-    if *in_sync && *stage == Stage::Tcp {
-        let headline = format!("The address {address} does not lead to broker {broker}");
-        let finding = Finding::new(Kind::Listener, address, weight(open, broker, &one), headline);
+    if in_sync && stage == Stage::Tcp {
+        let headline = format!("The address {} does not lead to broker {broker}", session.broker.address());
+        let finding = Finding::new(Kind::Listener, broker, weight(open, broker, &one), headline);
         let alive =
             format!("the other brokers list broker {broker} as an in-sync replica, so they can reach it");
         return finding.because(evidence).because([alive]);
     }
-    let headline = format!("Broker {broker} {}", verb(*stage, *fault));
+    let headline = format!("Broker {broker} {}", verb(stage, fault));
     let finding = Finding::new(Kind::Broker, broker, weight(open, broker, &one), headline);
-    finding.because(evidence).because(others(open))
+    finding.because(evidence).because(others(open)).although(network(open, stage, fault))
+}
+
+/// That the network of this machine may be cut, if nothing excludes it: the cluster has no other broker to compare with.
+fn network(open: &Open<'_>, stage: Stage, fault: Fault) -> Option<String> {
+    let is_cut = stage == Stage::Tcp && matches!(fault, Fault::Timeout | Fault::Unreachable);
+    let words = "the cluster has no other broker, so the network of this machine may be cut as well";
+    (is_cut && open.scene.brokers.len() == 1).then(|| words.to_owned())
 }
 
 /// What a broker does whose session fails in this way.
@@ -120,7 +122,10 @@ pub(super) fn leaders(open: &mut Open<'_>) {
     let is_of_topic = |fault: Option<Fault>| {
         matches!(fault, Some(Fault::NotEnoughReplicas | Fault::UnknownTopic | Fault::Authorization))
     };
-    if open.partitions.is_empty() || open.partitions.values().any(|trouble| is_of_topic(trouble.fault)) {
+    let concerns_topic = |(number, trouble): (&i32, &&super::Trouble)| {
+        is_of_topic(trouble.fault) || topic::is_short(scene, *number)
+    };
+    if open.partitions.is_empty() || open.partitions.iter().any(concerns_topic) {
         return;
     }
     let troubled: BTreeSet<BrokerId> =
@@ -178,7 +183,8 @@ fn follower(open: &Open<'_>, leaders: &BTreeSet<BrokerId>) -> Option<BrokerId> {
     only.filter(|_| fitting.next().is_none())
 }
 
-/// Brokers whose sessions take far longer than usual, while others do not.
+/// Brokers whose sessions take far longer than usual, while others do not. After another failure, brokers have more work for a
+/// while: then that is no fault of theirs.
 pub(super) fn slow(open: &mut Open<'_>) {
     let slow = open.scene.brokers.iter().filter_map(|(id, broker)| match broker.session {
         Session::Open { slow: Some(times), .. } => Some((*id, times)),
@@ -192,6 +198,7 @@ pub(super) fn slow(open: &mut Open<'_>) {
             .because(["sessions with half of the brokers or more take far longer than usual".to_owned()]);
         return open.explain_partitions(&BTreeSet::new(), finding);
     }
+    let weight = if open.has_failure() { Weight::Hint } else { Weight::One };
     for (broker, (took, usual)) in slow {
         if open.found.iter().any(|found| found.kind == Kind::Broker && found.subject == broker.to_string()) {
             continue;
@@ -200,7 +207,7 @@ pub(super) fn slow(open: &mut Open<'_>) {
         let evidence =
             format!("the last sessions with broker {broker} took {took}, and usually they take {usual}");
         let headline = format!("Broker {broker} answers later than usual");
-        let finding = Finding::new(Kind::Broker, broker, Weight::One, headline);
+        let finding = Finding::new(Kind::Broker, broker, weight, headline);
         let led = open.partitions.iter().filter(|(_, trouble)| trouble.leader == Some(broker));
         let led = led.map(|(number, _)| *number).collect();
         let finding = finding.because([evidence]).because(others(open));
@@ -212,7 +219,7 @@ fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-/// Partitions wait for a broker that is not in the metadata any more, and all of them lack its replica.
+/// Partitions wait for brokers that are not in the metadata any more, and all of them lack the replicas of these brokers.
 pub(super) fn absent(open: &mut Open<'_>) {
     let scene = open.scene;
     let lacks = |number: &i32| {
@@ -226,81 +233,24 @@ pub(super) fn absent(open: &mut Open<'_>) {
         missing.copied().collect::<BTreeSet<_>>()
     };
     let common = open.partitions.keys().map(lacks).reduce(|common, missing| &common & &missing);
-    let Some(broker) = common.and_then(|common| common.first().copied()) else { return };
-    let headline = format!("Broker {broker} has left the cluster, and heartbeats wait for its replicas");
     let numbers: Vec<i32> = open.partitions.keys().copied().collect();
     let partitions = text::list("partition", &numbers).unwrap_or_default();
-    let evidence = [
-        format!("the metadata do not list broker {broker}"),
-        format!(
-            "heartbeats to {partitions} fail or are overdue, and all of these lack a replica on broker {broker}"
-        ),
-    ];
     let refused = !of_fault(open, Fault::NotEnoughReplicas).is_empty();
-    // Without that error, heartbeats may be late for another reason, unless the broker has just failed.
-    let weight = if refused { Weight::One } else { Weight::Hint };
-    let mut finding = Finding::new(Kind::Broker, broker, weight, headline).because(evidence);
-    finding.brokers.insert(broker);
-    let all = open.partitions.keys().copied().collect();
-    open.explain_partitions(&all, finding);
-}
-
-/// Leaders have too few in-sync replicas: a follower that does not keep up, or a setting that cannot be met.
-pub(super) fn replicas(open: &mut Open<'_>) {
-    let short = of_fault(open, Fault::NotEnoughReplicas);
-    let of = |number: &i32| open.scene.partitions.get(number);
-    let missing = short.iter().filter_map(of).map(|partition| {
-        let missing = partition.replicas.iter().filter(|id| !partition.isr.contains(id));
-        missing.copied().collect::<BTreeSet<_>>()
-    });
-    let Some(common) = missing.reduce(|common, missing| &common & &missing) else { return };
-    let evidence = "leaders refuse heartbeats, because the partition has too few in-sync replicas".to_owned();
-    if let Some(broker) = common.first() {
-        let headline = format!("Broker {broker} does not keep up as a replica");
-        let finding = Finding::new(Kind::Replica, broker, Weight::Two, headline);
-        let shared = format!("broker {broker} is not an in-sync replica of any of these partitions");
-        return open.explain_partitions(&short, finding.because([evidence, shared]));
-    }
-    let is_whole = |partition: &super::Partition| {
-        !partition.replicas.is_empty() && partition.replicas.len() == partition.isr.len()
-    };
-    if !short.iter().all(|number| of(number).is_some_and(is_whole)) {
-        return;
-    }
-    let topic = text::plain(&open.scene.topic);
-    let headline = format!("The setting min.insync.replicas of the topic {topic} cannot be met");
-    let finding = Finding::new(Kind::TopicConfig, topic, Weight::One, headline);
-    let all = "every replica of these partitions is in sync".to_owned();
-    open.explain_partitions(&short, finding.because([evidence, all]));
-}
-
-/// Coordinators of consumer groups that fail although nothing else explains it. If the broker
-/// itself is blamed, the failure is evidence against the broker.
-pub(super) fn coordinators(open: &mut Open<'_>) {
-    let scene = open.scene;
-    let is_hidden = |found: &Finding| {
-        let hides = [Kind::Credentials, Kind::Cluster, Kind::ClientNetwork];
-        hides.contains(&found.kind) && found.weight > Weight::Hint
-    };
-    if open.found.iter().any(is_hidden) {
-        return;
-    }
-    for (broker, failing) in &scene.coordinators {
-        let sentence = failing.sentence();
-        let is_missing = |broker: &BrokerId| !scene.brokers.contains_key(broker);
-        if broker.is_some_and(|broker| is_missing(&broker) || open.add_evidence(broker, &sentence)) {
-            continue;
-        }
-        let (subject, headline) = match broker {
-            Some(broker) => (
-                broker.to_string(),
-                format!("Coordinators of consumer groups on broker {broker} do not work"),
+    // Heartbeats may be late for another reason, unless the partitions have too few replicas or the broker has just failed.
+    let is_short = refused || numbers.iter().all(|number| topic::is_short(scene, *number));
+    let weight = if is_short { Weight::One } else { Weight::Hint };
+    let all: BTreeSet<i32> = numbers.into_iter().collect();
+    for broker in common.unwrap_or_default() {
+        let headline = format!("Broker {broker} has left the cluster, and heartbeats wait for its replicas");
+        let evidence = [
+            format!("the metadata do not list broker {broker}"),
+            format!(
+                "heartbeats to {partitions} fail or are overdue, and all of these lack a replica on broker {broker}"
             ),
-            None => (String::new(), "Consumer groups have no coordinator".to_owned()),
-        };
-        let finding = Finding::new(Kind::GroupCoordinator, subject, Weight::One, headline);
-        let finding = finding.because([sentence]).although(others(open).filter(|_| broker.is_some()));
-        open.explain_partitions(&BTreeSet::new(), finding);
+        ];
+        let mut finding = Finding::new(Kind::Broker, broker, weight, headline).because(evidence);
+        finding.brokers.insert(broker);
+        open.explain_partitions(&all, finding);
     }
 }
 
@@ -320,7 +270,10 @@ pub(super) fn everything(open: &mut Open<'_>) {
     if !everywhere || !scene.brokers.values().all(|broker| looked(&broker.session)) {
         return;
     }
-    let finding = Finding::new(Kind::Cluster, "", Weight::One, "Heartbeats fail on every partition");
+    let may_be_throttled = open.partitions.values().all(|trouble| trouble.bad == 0)
+        && since.is_some_and(|since| scene.at < since + THROTTLING_FOLLOWS);
+    let weight = if may_be_throttled { Weight::Hint } else { Weight::One };
+    let finding = Finding::new(Kind::Cluster, "", weight, "Heartbeats fail on every partition");
     let evidence =
         "heartbeats to every partition fail or are overdue, and sessions with every broker can be opened";
     let all = open.partitions.keys().copied().collect();

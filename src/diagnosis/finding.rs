@@ -90,6 +90,13 @@ fn confirm(kind: Kind) -> &'static str {
         Kind::TopicConfig => "run kafka-configs.sh and kafka-topics.sh with --describe for the topic",
         Kind::Quota => "run kafka-configs.sh with --describe for the user and the client id",
         Kind::Authorization => "compare the ACLs of the principal with those of `kafka-heartbeat acls`",
+        Kind::SchemaRegistry => {
+            "read the log of the registry, and change the level of a subject with `curl -X PUT URL/config/SUBJECT`"
+        }
+        Kind::Connect => "read the logs of the workers, and run `curl URL/connectors?expand=status`",
+        Kind::Mirror => {
+            "read the log of the mirror, and compare the log end of the mirrored topic with that of the source"
+        }
         Kind::Cluster => "connect with another client from another machine",
     }
 }

@@ -6,17 +6,29 @@
 
 mod access;
 mod brokers;
+mod connect;
+mod coordinators;
 mod diagnostician;
 mod finding;
+mod listeners;
+mod metadata;
+mod mirrors;
 mod open;
+mod registry;
+mod replicas;
 mod rules;
 mod scene;
 mod suspect;
 #[cfg(test)]
 mod tests;
+mod topic;
+mod transactions;
 
 pub use self::{
     diagnostician::Diagnostician,
-    scene::{Broker, Coordinators, Failure, Partition, Scene, Session, Trouble},
+    scene::{
+        Broker, Connect, ConnectCluster, Controller, Coordinators, Difference, Elsewhere, Failure, Mirror,
+        OtherCluster, Partition, Registry, Replicas, Scene, Session, Transactions, Trouble,
+    },
     suspect::{Confidence, Diagnosis, Kind, Suspect},
 };

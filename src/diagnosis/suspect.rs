@@ -42,8 +42,26 @@ closed_enum! {
         Quota = "quota",
         /// The permissions of this service.
         Authorization = "authorization",
+        /// The Schema Registry beside the cluster, or a node of it.
+        SchemaRegistry = "schema_registry",
+        /// A Kafka Connect cluster beside the cluster, or a worker of it.
+        Connect = "connect",
+        /// A mirror that copies the heartbeats of another cluster to the cluster.
+        Mirror = "mirror",
         /// The cluster as a whole.
         Cluster = "cluster",
+    }
+}
+
+impl Kind {
+    /// Whether nothing else can be known of the cluster while this is a suspect: the service cannot measure, or cannot log in.
+    pub fn hides_others(self) -> bool {
+        matches!(self, Kind::Prober | Kind::IdentityProvider | Kind::Credentials)
+    }
+
+    /// Whether this is a service beside Kafka, which explains no symptom of Kafka.
+    pub fn is_beside_kafka(self) -> bool {
+        matches!(self, Kind::SchemaRegistry | Kind::Connect | Kind::Mirror)
     }
 }
 

@@ -10,10 +10,13 @@ use std::{
     time::SystemTime,
 };
 
-use super::judge::{Changes, Kind, Status, Transition};
+use super::{
+    judge::{Changes, Kind, Status, Transition},
+    rebalances::Endless,
+};
 use crate::{
     collect::topology::{Change, Changed},
-    text::plain,
+    text::{plain, two_units},
 };
 
 /// Number of events that are kept: the newest.
@@ -85,9 +88,13 @@ impl Log {
         self.unsaved.drain(..self.unsaved.len().saturating_sub(MOST));
     }
 
-    /// Adds an event, and forgets the oldest one if there are too many.
+    /// Adds an event.
     fn note(&mut self, at: SystemTime, kind: &'static str, subject: String, words: String) {
-        let event = Arc::new(Event { at, kind: kind.into(), subject, words });
+        self.add(Arc::new(Event { at, kind: kind.into(), subject, words }));
+    }
+
+    /// Adds an event that another task found, and forgets the oldest one if there are too many.
+    pub(crate) fn add(&mut self, event: Arc<Event>) {
         let kept = Arc::make_mut(&mut self.kept);
         kept.push_back(event.clone());
         while kept.len() > MOST {
@@ -143,6 +150,21 @@ impl Log {
         };
         let Changes { statuses, traffic: odd } = changes;
         self.record(at, cluster, statuses.into_iter().map(status).chain(odd.into_iter().map(traffic)))
+    }
+
+    /// Adds groups that began or ceased to rebalance without end. Returns the lines that were logged.
+    pub(crate) fn rebalances(&mut self, at: SystemTime, cluster: &str, changes: Vec<Endless>) -> Vec<Line> {
+        let happened = changes.into_iter().map(|Endless { group, lasting }| {
+            let (kind, sentence) = match lasting {
+                Some(lasting) => (
+                    "group_rebalancing",
+                    format!("Consumer group {group} has been rebalancing for {}.", two_units(lasting)),
+                ),
+                None => ("group_rebalanced", format!("Consumer group {group} does not rebalance any more.")),
+            };
+            Happening { kind, area: Area::Groups, subject: group.to_string(), sentence }
+        });
+        self.record(at, cluster, happened)
     }
 
     /// Makes the events and the log lines of one cycle; no other function does. Changes of many topics or brokers at once are

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::lag::{Lag, LossOffsets, Sums, is_beyond_end, lag};
+use super::{
+    lag::{Lag, LossOffsets, Sums, is_beyond_end, lag},
+    rebalances::Rebalances,
+};
 use crate::{
     cluster::{Api, Faults},
     collect::{
@@ -15,7 +18,7 @@ use crate::{
     config::{self, SumOver},
     kafka::{
         Fault,
-        admin::{CommittedOffsets, GroupKind, GroupState, Member},
+        admin::{CommittedOffsets, Described, GroupKind, GroupState, Member},
     },
     timelag::best::{Sources, TopicAges},
 };
@@ -29,6 +32,8 @@ pub struct Group {
     pub kind: GroupKind,
     /// The members of the group. Absent if members are not read, or could not be read.
     pub members: Option<Vec<Member>>,
+    /// The epoch of the group. Absent for a classic group, and if members are not read, or could not be read.
+    pub epoch: Option<i32>,
     /// The lag by topic and partition. A partition without a committed offset is not included.
     pub topics: BTreeMap<Arc<str>, BTreeMap<i32, Lag>>,
     /// Number of records that were deleted before the group read them, since the service first saw the group, by topic.
@@ -38,9 +43,26 @@ pub struct Group {
     /// Why the committed offsets could not be read. No member can commit while the group has no coordinator: then `topics`
     /// holds the offsets that were read last. Otherwise `topics` is empty.
     pub fault: Option<Fault>,
+    /// How often the group rebalanced, and for how long.
+    pub rebalances: Rebalances,
 }
 
 impl Group {
+    /// A group of whose offsets nothing is known yet.
+    fn new(known: &Known, described: Option<Described>, fault: Option<Fault>) -> Self {
+        Self {
+            state: known.state,
+            kind: known.kind,
+            epoch: described.as_ref().and_then(|described| described.epoch),
+            members: described.map(|described| described.members),
+            topics: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            fault,
+            rebalances: Rebalances::default(),
+        }
+    }
+
     /// Sums of the lags of the group, over the partitions that `over` names.
     pub fn sums(&self, over: SumOver) -> Sums {
         let lags = self.topics.values().flat_map(|lags| lags.values());
@@ -130,7 +152,7 @@ impl Lags {
     ) -> BTreeMap<Arc<str>, Group> {
         let before = std::mem::take(&mut self.beyond_end);
         let mut groups = BTreeMap::new();
-        let Commits { mut offsets, mut last, mut members } = commits;
+        let Commits { mut offsets, mut last, mut described } = commits;
         self.losses.retain(|name, _| known.contains_key(name));
         for (name, known) in known {
             let (read, fault) = match offsets.remove(name) {
@@ -143,15 +165,7 @@ impl Lags {
             if fault.is_none() {
                 forget_expired(losses, &read);
             }
-            let mut group = Group {
-                state: known.state,
-                kind: known.kind,
-                members: members.remove(name),
-                topics: BTreeMap::new(),
-                lost: BTreeMap::new(),
-                unread: BTreeMap::new(),
-                fault,
-            };
+            let mut group = Group::new(known, described.remove(name), fault);
             for (topic, partitions) in read.into_iter().filter(|(topic, _)| settings.topics.covers(topic)) {
                 if sources.topics.of(&topic).is_none() {
                     // A committed offset outlives its topic.

@@ -4,3 +4,4 @@ pub mod events;
 pub mod groups;
 pub mod judge;
 pub mod lag;
+pub mod rebalances;

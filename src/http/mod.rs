@@ -1,13 +1,14 @@
 //! HTTP: `/metrics`, the page, the health checks and the API.
 //!
-//! Every answer is made from the latest snapshots on the boards: no HTTP request causes a request to Kafka, and only
-//! `POST /-/reload` changes anything. Work that takes processor time is done off the async workers, so that a scrape does not delay the
+//! Answers are made from the latest snapshots on the boards. Only `/api/v1/gate` and `/probe` cause requests to Kafka, each under
+//! limits of its own, and only `POST /-/reload` changes anything. Work that takes processor time is done off the async workers, so that a scrape does not delay the
 //! heartbeats.
 
 mod access;
 mod api;
 mod certificate;
 mod connections;
+mod drawings;
 mod events;
 mod form;
 mod health;
@@ -16,6 +17,7 @@ mod metrics;
 mod offload;
 mod page;
 mod paths;
+mod probe;
 mod reload;
 mod renewal;
 mod router;

@@ -14,7 +14,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 use super::{
     access, api, events, health, metrics,
     offload::render,
-    page, reload,
+    page, probe, reload,
     state::{Shared, State},
 };
 
@@ -33,15 +33,20 @@ pub fn router(state: Shared) -> Router {
         .route("/groups", get(page::groups))
         .route("/api/v1/status", view(api::status))
         .route("/api/v1/diagnosis", view(api::diagnosis))
+        .route("/api/v1/gate", get(api::gate))
         .route("/api/v1/heartbeats", view(api::heartbeats))
+        .route("/api/v1/durability", view(api::durability))
         .route("/api/v1/brokers", view(api::brokers))
         .route("/api/v1/groups", view(api::groups))
         .route("/api/v1/topics", view(api::topics))
         .route("/api/v1/cluster", view(api::cluster))
         .route("/api/v1/events", view(api::events))
+        .route("/api/v1/history", get(api::history))
         .route("/api/v1/report", view(api::last_report))
+        .route("/api/v1/slo", get(api::slo))
         .route("/consumer-groups", view(api::consumer_groups))
         .route("/events", get(events::events))
+        .route("/probe", get(probe::probe))
         .route("/-/reload", post(reload::reload).fallback(reload::post_only))
         .route("/assets/page.css", get(page::style))
         .route("/assets/page.js", get(page::script))
@@ -98,7 +103,7 @@ fn is_browser(headers: &HeaderMap) -> bool {
 
 /// Lists the paths.
 async fn not_found() -> Response {
-    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/diagnosis, /api/v1/heartbeats, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events or /api/v1/report\n";
+    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/diagnosis, /api/v1/gate, /api/v1/heartbeats, /api/v1/durability, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events, /api/v1/history, /api/v1/report, /api/v1/slo or /probe\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 

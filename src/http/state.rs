@@ -7,13 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     access::Access,
+    drawings::Drawings,
     written::{Writer, Written},
 };
 use crate::{
     boards::Boards,
-    config::{Compat, Config},
+    config::{Compat, Config, Slo},
     latency,
     metrics::ClusterLabel,
+    probe::target::Modules,
     process::Process,
 };
 
@@ -28,6 +30,8 @@ pub struct State {
     pub labels: BTreeMap<String, String>,
     /// `[compat]`: which metrics are exposed under the names of other exporters.
     pub compat: Compat,
+    /// `[slo]`: the objectives, of which the page and the answer about a month show the error budget.
+    pub slo: Slo,
     /// When the counters of the process began to count; absent unless `[http] created_timestamps` asks for it to be exposed.
     pub created: Option<SystemTime>,
     /// Reads what the process knows of itself.
@@ -38,10 +42,14 @@ pub struct State {
     pub stop: CancellationToken,
     /// Where requests for reading the configuration again go. `None` if it cannot be read again.
     pub(super) reloads: Option<Reloads>,
+    /// The modules of `/probe`.
+    pub(super) modules: Arc<Modules>,
     /// A permit for each page that may be watched at the same time.
     pub(super) watchers: Arc<Semaphore>,
     /// The series of the collectors as they were last written.
     pub(super) written: Written,
+    /// The drawings of the page, as they were last made.
+    pub(super) drawings: Drawings,
     /// The credentials that requests must have; absent if every request is answered.
     pub(super) access: Option<Arc<Access>>,
 }
@@ -67,8 +75,11 @@ impl State {
         Self {
             boards: boards.into(),
             reloads: None,
+            modules: Arc::default(),
             labels: config.labels.clone(),
             compat: config.compat,
+            slo: config.slo.clone(),
+            drawings: Drawings::default(),
             created: config.http.created_timestamps.then(SystemTime::now),
             process,
             scrapes,
@@ -77,6 +88,12 @@ impl State {
             written: Written::default(),
             access: Access::new(&config.http),
         }
+    }
+
+    /// Lets `GET /probe` check brokers with these modules.
+    #[must_use]
+    pub fn with_modules(self, modules: Arc<Modules>) -> Self {
+        Self { modules, ..self }
     }
 
     /// Lets `POST /-/reload` ask for the configuration to be read again.

@@ -113,6 +113,18 @@ closed_enum! {
         DescribeLogDirs = "DescribeLogDirs",
         /// The committed offsets with which coordinators are checked.
         OffsetCommit = "OffsetCommit",
+        /// Records of the heartbeat topic from replicas that do not lead.
+        ReplicaFetch = "ReplicaFetch",
+        /// The producer ids with which coordinators of transactions are checked.
+        InitProducerId = "InitProducerId",
+        /// The transactions that the service runs itself.
+        AddPartitionsToTxn = "AddPartitionsToTxn",
+        /// Records that are in remote storage alone.
+        RemoteFetch = "RemoteFetch",
+        /// The compatibility level of a subject in the Schema Registry, which is no request to Kafka.
+        SchemaRegistryWrite = "SchemaRegistryWrite",
+        /// The heartbeats of another cluster that a mirror copies to the cluster.
+        MirrorFetch = "MirrorFetch",
     }
 }
 
@@ -124,8 +136,19 @@ impl Request {
             Request::DescribeConfigs => "DescribeConfigs on the topics",
             Request::ListGroups => "Describe on the cluster or on the groups",
             Request::Fetch => "Read on the topics",
+            Request::ReplicaFetch | Request::RemoteFetch => "Read on the heartbeat topic",
+            Request::MirrorFetch => "Read and Describe on the mirrored heartbeat topic of [mirror:NAME]",
             Request::OffsetCommit => {
                 "Read on the groups named after the heartbeat topic, and Describe on the topic __consumer_offsets"
+            }
+            Request::InitProducerId => {
+                "Write on the transactional ids named after the heartbeat topic, and Describe on the topic __transaction_state"
+            }
+            Request::AddPartitionsToTxn => {
+                "Write and Describe on the transactional id of [transaction_probe], and Write, Read and Describe on its topic"
+            }
+            Request::SchemaRegistryWrite => {
+                "the permission to write the compatibility level of the subject in the Schema Registry"
             }
             Request::DescribeQuorum | Request::ListPartitionReassignments | Request::DescribeLogDirs => {
                 "Describe on the cluster"

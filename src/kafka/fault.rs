@@ -132,6 +132,12 @@ impl Fault {
         matches!(self, Fault::Audience | Fault::Clock | Fault::ServicePrincipal)
     }
 
+    /// Whether a failure with this fault says nothing of any broker, because this process or its credentials are the reason.
+    /// `others_work` is whether another broker answers at the same time.
+    pub fn is_no_evidence(self, others_work: bool) -> bool {
+        self.is_ours() && !(others_work && self.is_of_one_broker())
+    }
+
     /// What an operator should check first. `None` for a fault without a usual reason.
     pub fn hint(self) -> Option<&'static str> {
         Some(match self {

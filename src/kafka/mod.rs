@@ -9,7 +9,7 @@
 //! `private_key` reads keys in PEM. `rotation` watches the files of certificates, keys and passwords, and `access` hands
 //! the newest to librdkafka's clients.
 //!
-//! `fault` is the list of what can go wrong, and `classify` finds the fault of an error. `ids` are the ids of brokers and
+//! `stranger` is a client that a cluster should refuse. `fault` is the list of what can go wrong, and `classify` finds the fault of an error. `ids` are the ids of brokers and
 //! topics, `topic_partition` names a partition. `descriptors` finds out whether this process can open a connection at all.
 
 mod access;
@@ -24,6 +24,7 @@ pub mod native;
 mod private_key;
 mod properties;
 pub mod rotation;
+mod stranger;
 mod topic_partition;
 pub mod wire;
 
@@ -35,4 +36,5 @@ pub use credentials::{Credential, CredentialKind, RenewalFailure, TokenSource};
 pub use fault::{Error, Fault, Stage};
 pub use ids::{BrokerId, TopicId};
 pub use properties::PropertyError;
+pub use stranger::{Reception, StrangeClient, Stranger};
 pub use topic_partition::TopicPartition;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     backoff,
-    config::{self, Problem, Properties, Property},
+    config::{self, Problem, Properties, Property, SecretFiles},
     files::{Checked, FileSet},
     text::Chain,
 };
@@ -72,7 +72,8 @@ enum Attempt {
 impl Rotation {
     /// The renewal for a cluster. `None` if the properties of the cluster name no file.
     pub fn new(cluster: Arc<config::Cluster>, wire: Arc<Cluster>) -> Option<Self> {
-        let (kinds, paths): (Vec<_>, _) = files(&cluster).map(|(key, path)| (kind(key), path)).unzip();
+        let (kinds, paths): (Vec<_>, _) =
+            files(&cluster.kafka, &cluster.kafka_secrets).map(|(key, path)| (kind(key), path)).unzip();
         let files = FileSet::new(paths);
         if files.is_empty() {
             return None;
@@ -230,12 +231,15 @@ fn kind(key: &str) -> CredentialKind {
     if is_certificate { CredentialKind::Certificate } else { CredentialKind::Password }
 }
 
-/// The properties of a cluster whose values are in files, each with its file or folder.
-fn files(cluster: &config::Cluster) -> impl Iterator<Item = (&str, PathBuf)> {
-    cluster.kafka.0.iter().filter_map(|(key, Property { value, .. })| {
+/// The properties whose values are in files, each with its file or folder.
+pub(crate) fn files<'a>(
+    kafka: &'a Properties,
+    secrets: &'a SecretFiles,
+) -> impl Iterator<Item = (&'a str, PathBuf)> {
+    kafka.0.iter().filter_map(|(key, Property { value, .. })| {
         let is_path = key.ends_with(".location") || ASSERTION_FILES.contains(&key.as_str());
         let named = (is_path && !["", "probe"].contains(&value.as_str())).then_some(Path::new(value));
-        Some((key.as_str(), cluster.kafka_secrets.get(key).or(named)?.to_owned()))
+        Some((key.as_str(), secrets.get(key).or(named)?.to_owned()))
     })
 }
 

@@ -14,6 +14,10 @@ const PER_DOUBLING: usize = 1 << SCALE;
 /// A value that is not above this threshold counts as 0: 2^-128, the threshold of Prometheus' own clients.
 pub const ZERO_THRESHOLD: f64 = 1.0 / (1u128 << 64) as f64 / (1u128 << 64) as f64;
 
+/// More buckets than any duration needs, and an index that the bucket of no duration has.
+const MOST_BUCKETS: u64 = 4096;
+const FARTHEST_BUCKET: u32 = 4096;
+
 /// The lower bounds of the buckets of the doubling from 0.5 to 1.
 static BOUNDS: LazyLock<[f64; PER_DOUBLING]> =
     LazyLock::new(|| std::array::from_fn(|step| 0.5 * (step as f64 / PER_DOUBLING as f64).exp2()));
@@ -29,6 +33,16 @@ pub struct Exponential {
 }
 
 impl Exponential {
+    /// The counts of these buckets: of values that are 0, and of the buckets from the one with this index on.
+    pub fn new(zeros: u64, first: i32, counts: Vec<u64>) -> Self {
+        Self { zeros, first, counts }
+    }
+
+    /// Whether the buckets of durations can be so many and begin with this index. Asked of numbers from outside before they are used.
+    pub fn can_be(first: i32, buckets: u64) -> bool {
+        buckets <= MOST_BUCKETS && first.unsigned_abs() <= FARTHEST_BUCKET
+    }
+
     /// Counts one value. A negative value counts as 0.
     pub(super) fn record(&mut self, value: f64) {
         if value <= ZERO_THRESHOLD {
@@ -39,10 +53,11 @@ impl Exponential {
     }
 
     /// Adds the counts of another histogram.
-    pub(super) fn add(&mut self, other: &Exponential) {
-        self.zeros += other.zeros;
+    pub fn add(&mut self, other: &Exponential) {
+        self.zeros = self.zeros.saturating_add(other.zeros);
         for (index, count) in (other.first..).zip(&other.counts).filter(|(_, count)| **count > 0) {
-            *self.bucket(index) += count;
+            let bucket = self.bucket(index);
+            *bucket = bucket.saturating_add(*count);
         }
     }
 
@@ -64,7 +79,7 @@ impl Exponential {
     }
 
     /// The counts since an earlier state. `None` if a count is lower than before.
-    pub(super) fn since(&self, before: &Exponential) -> Option<Exponential> {
+    pub fn since(&self, before: &Exponential) -> Option<Exponential> {
         let mut since = self.clone();
         since.zeros = self.zeros.checked_sub(before.zeros)?;
         for (index, count) in (before.first..).zip(&before.counts).filter(|(_, count)| **count > 0) {
@@ -73,6 +88,41 @@ impl Exponential {
             *left = left.checked_sub(*count)?;
         }
         Some(since)
+    }
+
+    /// The number of all values.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().fold(self.zeros, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// The upper bound of the bucket that holds this quantile, from 0 to 1. `None` without values.
+    pub fn quantile(&self, quantile: f64) -> Option<f64> {
+        let rank = ((self.count() as f64 * quantile).ceil() as u64).max(1);
+        let mut below = self.zeros;
+        if below >= rank {
+            return Some(0.0);
+        }
+        let buckets = (self.first..).zip(&self.counts);
+        let mut reached = buckets.filter(|(_, count)| {
+            below = below.saturating_add(**count);
+            below >= rank
+        });
+        reached.next().map(|(index, _)| (f64::from(index) / PER_DOUBLING as f64).exp2())
+    }
+
+    /// The number of values that are certainly at or below this limit, and the number of those in the bucket that holds the limit,
+    /// which may be below or above.
+    pub fn within(&self, limit: f64) -> (u64, u64) {
+        let bound = |index: i32| (f64::from(index) / PER_DOUBLING as f64).exp2();
+        let (mut within, mut uncertain) = (if limit >= 0.0 { self.zeros } else { 0 }, 0_u64);
+        for (index, count) in (self.first..).zip(&self.counts) {
+            if bound(index) <= limit {
+                within = within.saturating_add(*count);
+            } else if bound(index - 1) < limit {
+                uncertain = uncertain.saturating_add(*count);
+            }
+        }
+        (within, uncertain)
     }
 
     /// The number of values that are 0.
@@ -138,6 +188,17 @@ mod tests {
         let (first, buckets) = counts.buckets();
         assert_eq!((first, buckets.len(), counts.zeros()), (-32, 65, 1));
         assert_eq!((buckets[0], buckets[32], buckets[64], buckets.iter().sum::<u64>()), (1, 2, 1, 4));
+    }
+
+    #[test]
+    fn values_within_a_limit_are_certain_but_for_the_bucket_that_holds_the_limit() {
+        let mut counts = Exponential::default();
+        [0.0, 0.5, 0.99, 1.0, 1.01, 2.0].into_iter().for_each(|value| counts.record(value));
+        assert_eq!(counts.within(1.0), (4, 0), "1 s is the bound of a bucket");
+        assert_eq!(counts.within(1.02), (4, 1));
+        assert_eq!(counts.within(1.1), (5, 0));
+        assert_eq!(counts.within(0.0), (1, 0));
+        assert_eq!(counts.within(9.0), (6, 0));
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use crate::{
     cluster::{Faults, metadata},
     collect::{groups, topics, topology, visibility::Visibility},
     config,
-    evaluate::{events, groups::Lags, judge::Judge},
+    evaluate::{events, groups::Lags, judge::Judge, rebalances},
     timelag::{batches::RecordBatches, search::Searches},
 };
 
@@ -22,6 +22,7 @@ pub(super) struct Memory {
     pub(super) topics: topics::WatchedTopics,
     pub(super) groups: groups::WatchedGroups,
     pub(super) lags: Lags,
+    pub(super) rebalances: rebalances::Watch,
     pub(super) topology: topology::WatchedTopology,
     pub(super) visibility: Visibility,
     pub(super) batches: RecordBatches,

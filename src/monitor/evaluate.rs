@@ -11,7 +11,7 @@ use crate::{
     cluster::{latest_ms, metadata},
     collect::{topics, visibility},
     config,
-    evaluate::{groups::Group, judge},
+    evaluate::{groups::Group, judge, rebalances::Seen},
     timelag::best::Sources,
 };
 
@@ -70,16 +70,26 @@ type Views = (BTreeMap<Arc<str>, Group>, BTreeMap<Arc<str>, topics::Topic>);
 /// The lag of every watched group, and the logs and freshness of every watched topic.
 fn views(context: &mut Context<'_>, dated: Dated) -> Views {
     let Context { cluster, memory, .. } = context;
+    let now = dated.now();
     let sources = Sources {
         topics: &memory.topics,
         batches: &memory.batches,
         searches: &memory.searches,
-        now: dated.now(),
+        now,
         now_ms: dated.now_ms(),
     };
     let commits = dated.into_asked().into_commits();
     let known = memory.groups.known();
-    let groups = memory.lags.evaluate(known, commits, &sources, &cluster.lag, &mut memory.faults);
+    let mut groups = memory.lags.evaluate(known, commits, &sources, &cluster.lag, &mut memory.faults);
+    let mut endless = Vec::new();
+    for (name, group) in &mut groups {
+        let seen = Seen { state: group.state, members: group.members.as_deref(), epoch: group.epoch };
+        let (rebalances, change) = memory.rebalances.observe(name, &seen, now);
+        group.rebalances = rebalances;
+        endless.extend(change);
+    }
+    memory.rebalances.retain(|name| groups.contains_key(name));
+    memory.events.rebalances(SystemTime::now(), &cluster.name, endless);
     (groups, memory.topics.views(&cluster.freshness, latest_ms()))
 }
 

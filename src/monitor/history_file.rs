@@ -273,10 +273,19 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{collect::topology::Change, config, kafka::wire, monitor::Probe, task::Latest};
+    use crate::{
+        collect::topology::Change,
+        config,
+        evaluate::events::Event,
+        kafka::wire,
+        monitor::{EventSource, Probe},
+        task::{Cycle, Latest},
+    };
 
     fn probe(store: &Arc<Store>) -> Probe {
         let sources = config::Sources { bootstrap: Some("b:1".to_owned()), ..config::Sources::default() };
@@ -304,6 +313,29 @@ mod tests {
         assert_eq!(opened(&again), Some((false, false)));
         again.history.written = None;
         assert_eq!(opened(&again.with(HistoryFile::NotConfigured)), None, "no file is configured");
+    }
+
+    #[tokio::test]
+    async fn event_of_the_verdict_is_in_the_history_file_although_no_cycle_succeeds() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.db");
+        let store = Arc::new(Store::open(&path).expect("a new file"));
+        let event = |kind: &'static str| Event {
+            at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+            kind: kind.into(),
+            subject: "broker 3".to_owned(),
+            words: "This ended after 12 s: Broker 3 does not answer.".to_owned(),
+        };
+        let events = Arc::new(VecDeque::from(["suspect_found", "suspect_cleared"].map(event).map(Arc::new)));
+        let mut first = probe(&store).with_events_of(EventSource::new(move || events.clone()));
+        first.cycle().await.expect_err("no metadata is ever published");
+        first.history.finish(&mut first.memory, &first.cluster).await;
+        let second = probe(&store);
+        let kept = second.memory.events.view();
+        let kept: Vec<_> = kept.iter().map(|event| Event::clone(event)).collect();
+        assert_eq!(kept, ["suspect_found", "suspect_cleared"].map(event));
+        first.end().await;
+        assert_eq!(probe(&store).memory.events.view().len(), 2, "each event is written once");
     }
 
     #[tokio::test]

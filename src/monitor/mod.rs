@@ -14,6 +14,7 @@ mod history_file;
 mod probe;
 mod record;
 mod snapshot;
+mod verdict_events;
 
 pub use connections::interval;
 #[cfg(feature = "fuzzing")]
@@ -21,3 +22,4 @@ pub(crate) use excluded::fuzz as names;
 pub use history_file::{HistoryFile, Written};
 pub use probe::Probe;
 pub use snapshot::Snapshot;
+pub use verdict_events::EventSource;

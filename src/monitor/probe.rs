@@ -14,6 +14,7 @@ use super::{
     history_file::{HistoryFile, Writer},
     record::Recorded,
     snapshot::Snapshot,
+    verdict_events::{EventSource, VerdictEvents},
 };
 use crate::{
     cluster::metadata,
@@ -31,6 +32,7 @@ pub struct Probe {
     pub(super) clock: OwnClock,
     pub(super) memory: Memory,
     pub(super) history: Writer,
+    verdict: VerdictEvents,
 }
 
 impl Probe {
@@ -49,6 +51,7 @@ impl Probe {
             clock: OwnClock::new(),
             memory,
             history: Writer::new(),
+            verdict: VerdictEvents::default(),
             cluster,
         }
     }
@@ -58,6 +61,20 @@ impl Probe {
     pub fn with(mut self, history: HistoryFile) -> Self {
         self.history.open(history, &self.cluster.name, &mut self.memory, &mut self.clock);
         self
+    }
+
+    /// Keeps the events of the verdict with its own.
+    #[must_use]
+    pub fn with_events_of(mut self, verdict: EventSource) -> Self {
+        self.verdict = VerdictEvents::new(verdict);
+        self
+    }
+
+    /// Takes over the new events of the verdict.
+    fn take_events(&mut self) {
+        for event in self.verdict.news() {
+            self.memory.events.add(event);
+        }
     }
 
     /// Begins to write what has changed; does not wait for the disk.
@@ -78,7 +95,15 @@ impl Cycle for Probe {
         if let Some(excluded) = &mut self.excluded {
             excluded.apply(Arc::make_mut(&mut self.cluster)).await;
         }
-        let metadata = metadata::fresh(&mut self.metadata, request_timeout(&self.cluster)).await?;
+        self.take_events();
+        let metadata = match metadata::fresh(&mut self.metadata, request_timeout(&self.cluster)).await {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                // A suspect that keeps the cycles from succeeding is in the history as well.
+                self.save().await;
+                return Err(error);
+            }
+        };
         self.connections.begin_cycle();
         let mut context = Context {
             cluster: &self.cluster,
@@ -95,6 +120,7 @@ impl Cycle for Probe {
     }
 
     async fn end(&mut self) {
+        self.take_events();
         self.save_all().await;
     }
 }

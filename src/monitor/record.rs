@@ -1,6 +1,6 @@
 //! The second step of a cycle: both ends of every watched log, and the newest timestamps.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{ask::Asked, context::Context};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     collect::topics::{Leaderless, LogOffsets},
     config::{self, Isolation},
     kafka::{
-        Fault, TopicPartition,
+        BrokerId, Fault, TopicPartition,
         admin::{ByLeader, FoundOffsets, OffsetSpec, offsets},
     },
 };
@@ -34,16 +34,20 @@ impl Recorded {
                 Isolation::ReadUncommitted => FoundOffsets::default(),
             }
         };
-        let (latest, earliest, last_stable) = tokio::join!(
+        let tiered = tiered(&wanted, |name| memory.topology.is_tiered(name));
+        let (latest, earliest, last_stable, local, remote) = tokio::join!(
             offsets(wire, &wanted, OffsetSpec::Latest),
             offsets(wire, &wanted, OffsetSpec::Earliest),
-            last_stable
+            last_stable,
+            offsets(wire, &tiered, OffsetSpec::EarliestLocal),
+            offsets(wire, &tiered, OffsetSpec::LatestTiered)
         );
         let found = LogOffsets { latest, earliest, last_stable };
         let mut observed = memory.topics.observe(asked.metadata(), &found, sampled, &mut memory.faults);
         let moved = observed.moved(|name| wants_freshness(cluster, name));
         let newest = offsets(wire, moved, OffsetSpec::MaxTimestamp).await;
         memory.topics.date(observed, &newest, latest_ms(), &mut memory.faults);
+        memory.topics.tiers(&local, &remote, &mut memory.faults);
         memory.topics.compacted(|name| memory.topology.is_compacted(name));
         Self { asked }
     }
@@ -63,6 +67,16 @@ fn wants_lag(cluster: &config::Cluster, topic: &str) -> bool {
 
 fn wants_freshness(cluster: &config::Cluster, topic: &str) -> bool {
     cluster.freshness.enabled && cluster.freshness.topics.covers(topic)
+}
+
+/// The partitions of tiered topics, by leader.
+fn tiered(wanted: &ByLeader, is_tiered: impl Fn(&str) -> bool) -> ByLeader {
+    let of_leader = |(leader, topics): (&BrokerId, &BTreeMap<Arc<str>, Vec<i32>>)| {
+        let topics = topics.iter().filter(|(name, _)| is_tiered(name));
+        let topics: BTreeMap<_, _> = topics.map(|(name, numbers)| (name.clone(), numbers.clone())).collect();
+        (!topics.is_empty()).then_some((*leader, topics))
+    };
+    wanted.iter().filter_map(of_leader).collect()
 }
 
 /// The watched partitions by leader, and those without a leader, each of which is counted as a failure.

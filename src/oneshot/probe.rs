@@ -9,10 +9,12 @@ use super::{json, report::Report, text};
 use crate::{
     app::{self, Running},
     board::{Board, Readings},
+    cluster::sections::Sections,
     config::Config,
     exit::Exit,
     kafka::Fault,
     monitor::HistoryFile,
+    probe::mirrors::Peers,
     text::Chain,
 };
 
@@ -58,13 +60,20 @@ pub async fn probe(mut config: Config, order: ProbeOrder) -> Result<(String, Exi
         cluster.connectivity.enabled = true;
         cluster.lag.enabled = false;
         cluster.freshness.enabled = false;
+        cluster.mirrors.0.clear();
     }
     let checked = app::check(&config).map_err(|errors| errors.to_string())?;
     let mut reports = Vec::new();
     for checked in &checked {
         let begun = Instant::now();
-        let running = Running::start(checked, HistoryFile::NotConfigured, None)
-            .map_err(|error| Chain(&error).to_string())?;
+        let running = Running::start(
+            checked,
+            HistoryFile::NotConfigured,
+            None,
+            &Sections::default(),
+            &Peers::default(),
+        )
+        .map_err(|error| Chain(&error).to_string())?;
         wait(&running.board, order).await;
         let board = running.stop(Duration::from_secs(1)).await;
         reports.push(Report { readings: board.read(), lasted: begun.elapsed() });

@@ -13,13 +13,17 @@ use std::{
 use futures_util::future::join_all;
 use tokio::sync::{Semaphore, watch};
 
+use super::{
+    agreement::{self, Agreement, View},
+    usual::Usual,
+};
 use crate::{
     cluster::metadata,
     config,
     kafka::{
         BrokerId, Error, Fault, Stage,
         admin::Broker,
-        wire::{self, Opening},
+        wire::{self, Endpoint, Opening},
     },
     latency::{Bounds, Buckets, RecentMean},
     task::{Cycle, Latest},
@@ -37,11 +41,16 @@ const MOST_AT_ONCE: usize = 256;
 /// services limit the rate of new connections in this way, and checks must not use up what the applications need.
 const REST_PER_WAIT: u32 = 4;
 
+/// The longest time for a session with a broker that has left the metadata: it may be gone.
+const LEFT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The last check of every broker of the metadata.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// By broker. A broker that left the metadata is removed.
     pub brokers: BTreeMap<BrokerId, Check>,
+    /// Whether the brokers agree in their metadata.
+    pub agreement: agreement::Snapshot,
 }
 
 /// The checks of one broker.
@@ -77,6 +86,8 @@ pub struct Check {
     pub certificate_expiry: Option<SystemTime>,
     /// The mean of `total` over the last 60 s; `None` if no check succeeded within them.
     pub mean_total: Option<Duration>,
+    /// Whether the last check succeeded and took far longer than usual.
+    pub slow: bool,
 }
 
 impl Check {
@@ -103,12 +114,14 @@ pub struct Probe {
     settings: Arc<wire::Client>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     known: BTreeMap<BrokerId, History>,
+    agreement: Agreement,
 }
 
 /// The checks of one broker, with the durations of the last minute.
 struct History {
     check: Check,
     recent: RecentMean,
+    usual: Usual,
     /// When the next check may begin.
     due: Instant,
 }
@@ -120,7 +133,7 @@ impl Probe {
         settings: Arc<wire::Client>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
-        Self { cluster, settings, metadata, known: BTreeMap::new() }
+        Self { cluster, settings, metadata, known: BTreeMap::new(), agreement: Agreement::default() }
     }
 }
 
@@ -143,8 +156,9 @@ impl History {
             totals: empty,
             certificate_expiry: None,
             mean_total: None,
+            slow: false,
         };
-        Self { check, recent: RecentMean::over(MEAN_WINDOW), due: Instant::now() }
+        Self { check, recent: RecentMean::over(MEAN_WINDOW), usual: Usual::default(), due: Instant::now() }
     }
 
     fn add(&mut self, opening: Opening, at: SystemTime, now: Instant) {
@@ -163,6 +177,7 @@ impl History {
                 let total = opening.stages.iter().map(|(_, took)| *took).sum();
                 check.totals.record(total);
                 self.recent.record(now, total);
+                check.slow = self.usual.learn(total);
                 check.total = Some(total);
                 check.failure = None;
             }
@@ -171,6 +186,7 @@ impl History {
                 let fault = error.fault();
                 *check.failures.entry((stage, fault)).or_default() += 1;
                 check.total = None;
+                check.slow = false;
                 check.failure = Some(Failure { stage, fault, message: Chain(error).to_string() });
             }
         }
@@ -203,6 +219,52 @@ fn note(cluster: &str, broker: BrokerId, was_up: bool, check: &Check) {
     }
 }
 
+/// A fresh session with one broker.
+struct Checked {
+    broker: BrokerId,
+    opening: Opening,
+    /// The end of the last stage.
+    at: SystemTime,
+    /// What the broker says of the heartbeat topic. `None` if it did not answer, or is not asked.
+    view: Option<View>,
+}
+
+impl Probe {
+    /// Opens a fresh session with each broker that is due, and asks it for the heartbeat topic. The second list has the brokers
+    /// that have left the metadata.
+    async fn check(
+        &mut self,
+        brokers: &BTreeMap<BrokerId, Broker>,
+        begun: Instant,
+    ) -> (Vec<Checked>, Vec<Checked>) {
+        let left = self.agreement.left(brokers, begun.into());
+        let connectivity = &self.cluster.connectivity;
+        let (settings, topic) = (&self.settings, &self.cluster.heartbeat.topic);
+        let slots = &Semaphore::new(MOST_AT_ONCE);
+        let check = |broker: BrokerId, endpoint: Endpoint, timeout: Duration| async move {
+            let _slot = slots.acquire().await;
+            // The rest of the time is for publishing: a late answer must not cost the results of all other brokers.
+            let deadline = Instant::now() + timeout * 3 / 4;
+            let opening = wire::open(settings, &endpoint, timeout).await;
+            let at = SystemTime::now();
+            let view = match &opening.result {
+                Ok(session) if connectivity.agreement => {
+                    agreement::ask(session, broker, topic, deadline.into()).await
+                }
+                _ => None,
+            };
+            Checked { broker, opening, at, view }
+        };
+        let is_due = |id: &BrokerId| self.known.get(id).is_none_or(|history| history.due <= begun);
+        let due = brokers.iter().filter(|(id, _)| is_due(id));
+        let due = due.map(|(id, broker)| check(*id, broker.endpoint(), connectivity.timeout));
+        let left = left.iter().filter(|_| connectivity.agreement);
+        let limit = LEFT_TIMEOUT.min(connectivity.timeout);
+        let left = left.map(|(id, broker)| check(*id, broker.endpoint(), limit));
+        tokio::join!(join_all(due), join_all(left))
+    }
+}
+
 impl Cycle for Probe {
     type Snapshot = Snapshot;
 
@@ -213,25 +275,16 @@ impl Cycle for Probe {
         };
         self.known
             .retain(|id, history| metadata.brokers.get(id).is_some_and(|broker| !moved(history, broker)));
-        let settings = &self.settings;
-        let timeout = self.cluster.connectivity.timeout;
-        let slots = &Semaphore::new(MOST_AT_ONCE);
-        let (known, begun) = (&self.known, Instant::now());
-        let is_due = |id: &BrokerId| known.get(id).is_none_or(|history| history.due <= begun);
-        let due = metadata.brokers.iter().filter(|(id, _)| is_due(id));
-        let checks = due.map(|(id, broker)| async move {
-            let _slot = slots.acquire().await;
-            let opening = wire::open(settings, &broker.endpoint(), timeout).await;
-            (*id, opening, SystemTime::now())
-        });
-        let openings = join_all(checks).await;
+        let begun = Instant::now();
+        let (checked, left) = self.check(&metadata.brokers, begun).await;
         let now = Instant::now();
         let mut ours = None;
-        let some_work = openings.iter().any(|(_, opening, _)| opening.result.is_ok());
-        let is_ours = |fault: Fault| fault.is_ours() && !(some_work && fault.is_of_one_broker());
-        for (id, opening, at) in openings {
+        let some_work = checked.iter().any(|checked| checked.opening.result.is_ok());
+        left.into_iter().for_each(|checked| self.agreement.add(checked.broker, checked.view));
+        for Checked { broker: id, opening, at, view } in checked {
+            self.agreement.add(id, view);
             // A check that failed for a reason of this process is no evidence against the broker.
-            if opening.result.as_ref().is_err_and(|error| is_ours(error.fault())) {
+            if opening.result.as_ref().is_err_and(|error| error.fault().is_no_evidence(some_work)) {
                 ours = opening.result.err();
                 continue;
             }
@@ -247,6 +300,7 @@ impl Cycle for Probe {
         }
         Ok(Snapshot {
             brokers: self.known.iter().map(|(id, history)| (*id, history.check.clone())).collect(),
+            agreement: self.agreement.compare(begun.into()),
         })
     }
 }

@@ -17,11 +17,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{connectivity, heartbeat};
+use super::{agreement, connectivity, heartbeat};
 use crate::{
-    cluster::metadata,
+    cluster::{metadata, sections::Sections},
     config,
-    kafka::{BrokerId, Fault, Stage, admin::Broker, wire},
+    kafka::{
+        BrokerId, Fault, Stage,
+        admin::Broker,
+        wire::{self, Endpoint},
+    },
     task::Latest,
 };
 
@@ -34,7 +38,7 @@ const GAP: Duration = Duration::from_secs(1);
 /// The same for a broker with [`MANY`] failures in a row.
 const LONG_GAP: Duration = Duration::from_secs(5);
 
-/// So many failures in a row are no news any more.
+/// After so many failures in a row, a broker is asked less often.
 const MANY: u32 = 30;
 
 /// Fresh metadata are asked for after each of the first failures. The other brokers may have learned of the failure by then.
@@ -58,6 +62,11 @@ pub struct ExtraSession {
     pub result: Result<Duration, (Stage, Fault)>,
     /// The number of extra sessions that failed one after the other.
     pub failures: u32,
+    /// A partition of the heartbeat topic that the broker refused to lead in the last two sessions, although it names itself:
+    /// another broker answers at its address. `None` if it leads what it names, and if it was not asked.
+    pub refused: Option<i32>,
+    /// The same for the last session alone. A broker that has just become a leader may name itself a moment before it leads.
+    pub refused_once: Option<i32>,
 }
 
 impl ExtraSession {
@@ -82,6 +91,8 @@ pub struct Inputs {
     pub connectivity: watch::Receiver<Latest<connectivity::Snapshot>>,
     /// The metadata of the cluster.
     pub metadata: watch::Receiver<Latest<metadata::Snapshot>>,
+    /// What the sections for all clusters know of their brokers.
+    pub sections: Sections,
     /// Asks for fresh metadata.
     pub nudge_metadata: Arc<Notify>,
 }
@@ -90,19 +101,23 @@ pub struct Inputs {
 pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Snapshot>>, stop: CancellationToken) {
     let mut opening = JoinSet::new();
     let mut began: BTreeMap<BrokerId, Instant> = BTreeMap::new();
+    let mut quorum = Quorum::default();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TICK) => {}
-            Some(Ok((broker, result))) = opening.join_next() => {
-                publish(&publisher, broker, result, &inputs.nudge_metadata);
+            Some(Ok((broker, opened))) = opening.join_next() => {
+                publish(&publisher, broker, opened, &inputs.nudge_metadata);
             }
         }
         let concerned = inputs.concerned(&publisher.borrow());
         forget(&publisher, &concerned);
         began.retain(|_, began| began.elapsed() < KEPT);
         let metadata = inputs.metadata.borrow().snapshot.clone();
-        let Some((metadata, _)) = metadata else { continue };
+        let Some((metadata, taken)) = metadata else { continue };
+        if quorum.is_in_doubt(metadata.quorum_fault, taken) {
+            inputs.nudge_metadata.notify_one();
+        }
         let mut waiting: Vec<BrokerId> = concerned.into_iter().collect();
         waiting.sort_by_key(|broker| began.get(broker).copied());
         for broker in waiting {
@@ -118,16 +133,70 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Snapshot>>, stop: 
                 continue;
             }
             began.insert(broker, Instant::now());
-            let (client, endpoint, limit) = (inputs.client.clone(), address.endpoint(), inputs.limit(broker));
-            opening.spawn(async move {
-                let opening = wire::open(&client, &endpoint, limit).await;
-                let took = opening.stages.iter().map(|(_, took)| *took).sum::<Duration>();
-                let failed =
-                    |error: crate::kafka::Error| (error.stage().unwrap_or(Stage::Dns), error.fault());
-                (broker, opening.result.map(|_| took).map_err(failed))
-            });
+            opening.spawn(open(
+                inputs.client.clone(),
+                inputs.cluster.clone(),
+                broker,
+                address.endpoint(),
+                inputs.limit(broker),
+            ));
         }
     }
+}
+
+/// The metadata in which the leader of the quorum was not known.
+#[derive(Debug, Default)]
+struct Quorum {
+    /// When the last of them were taken.
+    taken: Option<Instant>,
+    /// Their number, one after the other.
+    count: u32,
+}
+
+impl Quorum {
+    /// Whether fresh metadata should be asked for. Only the first few times, so that a cluster that never answers requests about
+    /// the quorum is not asked more often for ever.
+    fn is_in_doubt(&mut self, fault: Option<Fault>, taken: Instant) -> bool {
+        if self.taken == Some(taken) {
+            return false;
+        }
+        self.taken = Some(taken);
+        let is_silent = matches!(fault, Some(Fault::Timeout | Fault::NoLeader));
+        self.count = if is_silent { self.count.saturating_add(1) } else { 0 };
+        (1..=ASKING).contains(&self.count)
+    }
+}
+
+/// How a session with a broker ended.
+struct Opened {
+    at: SystemTime,
+    result: Result<Duration, (Stage, Fault)>,
+    /// A partition that the broker refuses to lead, although it names itself.
+    refused: Option<i32>,
+}
+
+async fn open(
+    client: Arc<wire::Client>,
+    cluster: Arc<config::Cluster>,
+    broker: BrokerId,
+    endpoint: Endpoint,
+    limit: Duration,
+) -> (BrokerId, Opened) {
+    let opening = wire::open(&client, &endpoint, limit).await;
+    let at = SystemTime::now();
+    let took = opening.stages.iter().map(|(_, took)| *took).sum::<Duration>();
+    let session = match opening.result {
+        Ok(session) => session,
+        Err(error) => {
+            let result = Err((error.stage().unwrap_or(Stage::Dns), error.fault()));
+            return (broker, Opened { at, result, refused: None });
+        }
+    };
+    let view = match cluster.connectivity.agreement {
+        true => agreement::ask(&session, broker, &cluster.heartbeat.topic, Instant::now() + limit).await,
+        false => None,
+    };
+    (broker, Opened { at, result: Ok(took), refused: view.and_then(|view| view.refused) })
 }
 
 impl Inputs {
@@ -154,8 +223,18 @@ impl Inputs {
             let others = self.others(&brokers);
             brokers.extend(others);
         }
-        brokers.extend(checks().filter(|(_, check)| is_slow(check)).map(|(broker, _)| *broker));
+        brokers.extend(checks().filter(|(_, check)| check.slow).map(|(broker, _)| *broker));
+        brokers.extend(self.failing_elsewhere());
         brokers
+    }
+
+    /// The brokers that another section for the same cluster has just found to fail. A session over the listener of this section
+    /// shows whether only the other listener has the fault.
+    fn failing_elsewhere(&self) -> BTreeSet<BrokerId> {
+        let others = self.sections.others(&self.cluster.name);
+        let sessions = others.iter().flat_map(|(_, section)| &section.brokers);
+        let failing = sessions.filter(|(_, session)| (1..=ASKING).contains(&session.failures));
+        failing.map(|(broker, _)| *broker).collect()
     }
 
     /// Brokers beside these, first those of the same racks: one broker is to blame only if the others work at the same time.
@@ -183,29 +262,25 @@ impl Inputs {
     }
 }
 
-/// Whether the last check took far longer than the checks of the last minute.
-fn is_slow(check: &connectivity::Check) -> bool {
-    let times = check.total.zip(check.mean_total);
-    times.is_some_and(|(total, mean)| total > mean * 3 / 2 && total > mean + Duration::from_millis(15))
-}
-
 /// Publishes how a session ended, unless it failed for a reason of this process.
 fn publish(
     publisher: &watch::Sender<Arc<Snapshot>>,
     broker: BrokerId,
-    result: Result<Duration, (Stage, Fault)>,
+    opened: Opened,
     nudge_metadata: &Notify,
 ) {
+    let Opened { at, result, refused } = opened;
     if result.is_err_and(|(_, fault)| fault.is_ours()) {
         return;
     }
     publisher.send_modify(|sessions| {
-        let before = sessions.get(&broker).map_or(0, |session| session.failures);
-        let failures = if result.is_err() { before + 1 } else { 0 };
+        let before = sessions.get(&broker);
+        let failures = if result.is_err() { before.map_or(0, |session| session.failures) + 1 } else { 0 };
+        let again = refused.filter(|_| before.is_some_and(|session| session.refused_once.is_some()));
         if (1..=ASKING).contains(&failures) {
             nudge_metadata.notify_one();
         }
-        let session = ExtraSession { at: SystemTime::now(), result, failures };
+        let session = ExtraSession { at, result, failures, refused: again, refused_once: refused };
         Arc::make_mut(sessions).insert(broker, session);
     });
 }

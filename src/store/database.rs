@@ -128,7 +128,7 @@ impl Store {
         let file = file.connection()?;
         let transaction = file.transaction()?;
         if let Some(age) = complete {
-            for table in tables::ALL {
+            for table in tables::OF_COLLECTION {
                 transaction.execute(&format!("DELETE FROM {table} WHERE cluster = ?1"), [cluster])?;
             }
             let began_ms = now_ms() - i64::try_from(age.as_millis()).unwrap_or(0);
@@ -157,8 +157,10 @@ impl Store {
             .collect::<rusqlite::Result<_>>()?;
         let change = file.transaction()?;
         let absent: Vec<_> = names.iter().filter(|name| !clusters.contains(&name.as_str())).collect();
-        for (name, table) in absent.iter().flat_map(|name| tables::ALL.map(|table| (*name, table))) {
-            change.execute(&format!("DELETE FROM {table} WHERE cluster = ?1"), [name])?;
+        for name in &absent {
+            for table in tables::OF_COLLECTION.into_iter().chain(tables::OF_OTHERS) {
+                change.execute(&format!("DELETE FROM {table} WHERE cluster = ?1"), [name])?;
+            }
         }
         change.commit()?;
         Ok(absent.len())
@@ -228,7 +230,7 @@ mod tests {
             judge::{Baseline, Kept, Life, Moment, Progress, Status},
         },
         kafka::TopicId,
-        store::tables::VERSION,
+        store::{self, IntervalRow, tables::VERSION},
     };
 
     fn history(ends: &[i64]) -> History {
@@ -524,6 +526,10 @@ mod tests {
             let rows = (0..20).map(|_| row("a", 7, Some(history(&[end, end + 1])))).collect();
             let lives = vec![life_row("a", Some(life(number)))];
             store.save("eu", &Changes { histories: rows, lives, ..Changes::default() }).expect("saved");
+            let minute =
+                IntervalRow { resolution: "minute".to_owned(), begin: 60 * end, bytes: Arc::default() };
+            let kept = store::Kept { intervals: vec![minute], incidents: Vec::new() };
+            store.write_availability("eu", &kept, &[], 1, 0).expect("saved");
             std::io::stdout().write_all(format!("wrote {number}\n").as_bytes()).expect("printed");
         }
     }
@@ -559,6 +565,9 @@ mod tests {
             let written = saved.lives[0].kept.as_ref().expect("a life").life.still;
             assert!((last..=last + 1).contains(&written), "round {round}: printed {last}, found {written}");
             assert_eq!(saved.rows.len(), 1, "both tables are written in one transaction");
+            let minutes = store.availability("eu", &[("minute", 1)]).expect("a cluster").intervals;
+            let newest = minutes.iter().map(|minute| minute.begin / 60).max().expect("a minute");
+            assert!(newest >= i64::from(last) - 1, "round {round}: only the last minute may be missing");
             last = written;
         }
         let left = fs::read_dir(folder.path()).expect("a folder").flatten();

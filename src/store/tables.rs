@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// The version of the schema that this program writes. In version 1, samples did not hold the epoch of their times; version
-/// 2 had no judgements.
-pub(crate) const VERSION: i64 = 3;
+/// 2 had no judgements, and version 3 had no samples of the durability audit, no intervals and no incidents.
+pub(crate) const VERSION: i64 = 4;
 
 /// Migrates samples from version 1 of the schema: inserts an epoch of 0.
 pub(crate) const FROM_FIRST: &str = "UPDATE history
@@ -59,11 +59,29 @@ pub(crate) const SCHEMA: &str = "
         cluster TEXT NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, words TEXT NOT NULL
     );
     CREATE INDEX IF NOT EXISTS event_by_time ON event (cluster, at_ms);
+    CREATE TABLE IF NOT EXISTS sample (
+        cluster TEXT NOT NULL, topic TEXT NOT NULL, topic_id BLOB, partition INTEGER NOT NULL, log_offset INTEGER NOT NULL,
+        run INTEGER NOT NULL, sequence INTEGER NOT NULL, checksum INTEGER NOT NULL,
+        acknowledged_ms INTEGER NOT NULL, leader INTEGER, leader_epoch INTEGER, checked_ms INTEGER NOT NULL,
+        PRIMARY KEY (cluster, partition, run, sequence)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS availability (
+        cluster TEXT NOT NULL, resolution TEXT NOT NULL, begin INTEGER NOT NULL, counts BLOB NOT NULL,
+        PRIMARY KEY (cluster, resolution, begin)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS incident (
+        cluster TEXT NOT NULL, begin_ms INTEGER NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (cluster, begin_ms)
+    ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS written (cluster TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
-/// The names of all tables. Each table has a column `cluster`.
-pub(crate) const ALL: [&str; 7] = ["history", "life", "topic", "baseline", "event", "written", "epoch"];
+/// The tables of the collection task, which writes all of their rows again into a new file. Each table has a column `cluster`.
+pub(crate) const OF_COLLECTION: [&str; 7] =
+    ["history", "life", "topic", "baseline", "event", "written", "epoch"];
+
+/// The tables that other tasks write. Each of them has a column `cluster`, too.
+pub(crate) const OF_OTHERS: [&str; 3] = ["availability", "incident", "sample"];
 
 /// Deletes all events of a cluster but the newest; the second parameter is the number of events that stay.
 const FORGET_EVENTS: &str = "DELETE FROM event WHERE cluster = ?1 AND rowid NOT IN
@@ -216,8 +234,17 @@ pub(crate) fn topics(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<T
     Ok(rows.filter_map(Result::ok).collect())
 }
 
+/// The rows that can be decoded. A row with a value of another type is left out.
+///
+/// # Errors
+/// The file cannot be read. Rows that are missing for this reason are not to be taken for deleted.
+pub(crate) fn decoded<T>(rows: impl Iterator<Item = rusqlite::Result<T>>) -> rusqlite::Result<Vec<T>> {
+    let is_unreadable = |row: &rusqlite::Result<T>| matches!(row, Err(rusqlite::Error::SqliteFailure(..)));
+    rows.filter(|row| row.is_ok() || is_unreadable(row)).collect()
+}
+
 /// A topic id from its 16 bytes, big-endian. Absent for any other length.
-fn id(bytes: Option<Vec<u8>>) -> Option<TopicId> {
+pub(super) fn id(bytes: Option<Vec<u8>>) -> Option<TopicId> {
     Some(TopicId(u128::from_be_bytes(bytes?.try_into().ok()?)))
 }
 
@@ -276,7 +303,7 @@ pub(crate) fn events(file: &Connection, cluster: &str) -> rusqlite::Result<Vec<E
 }
 
 /// The time of these milliseconds since 1970; 1970 for a negative or unrepresentable number.
-fn moment(ms: i64) -> SystemTime {
+pub(super) fn moment(ms: i64) -> SystemTime {
     from_unix_ms(ms).unwrap_or(UNIX_EPOCH)
 }
 

@@ -130,6 +130,7 @@ mod tests {
             rack: None,
             beats: VecDeque::new(),
             overdue: None,
+            acknowledged: None,
         }
     }
 

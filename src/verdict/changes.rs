@@ -1,19 +1,23 @@
 //! Suspects that appear and disappear, as log lines and as events.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use crate::{
-    diagnosis::{Confidence, Diagnosis, Kind, Suspect},
+    diagnosis::{Confidence, Diagnosis, Suspect},
     evaluate::events::{Event, Events},
+    newest::Newest,
     text,
 };
 
 /// So many events are kept: the newest.
 const MOST: usize = 200;
+
+/// The kind of the event that a suspect was cleared.
+pub(super) const CLEARED: &str = "suspect_cleared";
 
 /// So many lines are logged in a minute. The events have all changes.
 const LINES: u32 = 20;
@@ -25,18 +29,20 @@ pub(super) struct Changes {
     events: Events,
     /// The beginning of the last minute in which lines were logged, and their number.
     logged: (Option<SystemTime>, u32),
+    /// How many of what the probes found are events, by the kind of the events.
+    found: BTreeMap<&'static str, u64>,
 }
 
 impl Changes {
     /// Logs the suspects that have become likely and those that are no suspects any more. Returns all events so far.
     pub(super) fn note(&mut self, cluster: &str, diagnosis: &Diagnosis, at: SystemTime) -> Events {
         let same = |a: &Suspect, b: &Suspect| a.kind == b.kind && a.subject == b.subject;
-        // While this process cannot measure, nothing is known to have ended.
-        let is_blind = diagnosis.suspects.iter().any(|suspect| suspect.kind == Kind::Prober);
+        // While this process cannot measure or log in, nothing else is known to have ended.
+        let is_blind = diagnosis.suspects.iter().any(|suspect| suspect.kind.hides_others());
         let is_cleared = |known: &Suspect| !diagnosis.suspects.iter().any(|suspect| same(known, suspect));
         let cleared: Vec<Suspect> = self
             .likely
-            .extract_if(.., |known| (!is_blind || known.kind == Kind::Prober) && is_cleared(known))
+            .extract_if(.., |known| (!is_blind || known.kind.hides_others()) && is_cleared(known))
             .collect();
         for suspect in cleared {
             let lasted = at.duration_since(suspect.since).unwrap_or_default().as_secs();
@@ -48,7 +54,7 @@ impl Changes {
                     "no longer suspected after {lasted} s: {headline}"
                 );
             }
-            self.add(at, "suspect_cleared", &suspect, format!("This ended after {lasted} s: {headline}."));
+            self.add(at, CLEARED, &suspect, format!("This ended after {lasted} s: {headline}."));
         }
         for suspect in diagnosis.suspects.iter().filter(|suspect| suspect.confidence >= Confidence::Likely) {
             if let Some(known) = self.likely.iter_mut().find(|known| same(known, suspect)) {
@@ -72,6 +78,21 @@ impl Changes {
         self.events.clone()
     }
 
+    /// Adds what a probe has found since the last call with this kind of events. The probe has logged it. `event` is the time, the
+    /// subject and the words of the event.
+    pub(super) fn note_found<T, const MOST: usize>(
+        &mut self,
+        kind: &'static str,
+        found: &Newest<T, MOST>,
+        event: impl Fn(&T) -> (SystemTime, String, String),
+    ) {
+        let known = self.found.insert(kind, found.total()).unwrap_or_default();
+        for one in found.since(known) {
+            let (at, subject, words) = event(one);
+            self.push(at, kind, subject, words);
+        }
+    }
+
     /// Whether one more line may be logged in this minute.
     fn may_log(&mut self, at: SystemTime) -> bool {
         let (begun, lines) = self.logged;
@@ -85,6 +106,10 @@ impl Changes {
 
     fn add(&mut self, at: SystemTime, kind: &'static str, suspect: &Suspect, words: String) {
         let subject = format!("{} {}", suspect.kind.as_str(), suspect.subject).trim_end().to_owned();
+        self.push(at, kind, subject, words);
+    }
+
+    fn push(&mut self, at: SystemTime, kind: &'static str, subject: String, words: String) {
         let events: &mut VecDeque<_> = Arc::make_mut(&mut self.events);
         events.push_back(Arc::new(Event { at, kind: kind.into(), subject, words }));
         while events.len() > MOST {
@@ -96,6 +121,7 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::Kind;
 
     #[test]
     fn suspect_is_an_event_when_it_becomes_likely_and_when_it_is_cleared() {

@@ -5,19 +5,11 @@ use std::time::{Duration, SystemTime};
 use crate::{
     diagnosis::Session,
     kafka::{Fault, Stage},
+    probe::usual::Usual,
 };
 
-/// So many sessions are needed before a session can be slow.
-const LEAST: u32 = 3;
-
 /// So many slow sessions in a row mean that the broker is slow.
-const SLOW_RUN: u32 = 2;
-
-/// A slow session takes this many times as long as usual.
-const SLOW_FACTOR: u32 = 4;
-
-/// A slow session takes at least so much longer than usual.
-const SLOW_MARGIN: Duration = Duration::from_millis(30);
+const SLOW_RUN: u32 = 3;
 
 /// A broker that fails and is planned to leave is not in the metadata any more after this time.
 const LEAVES: Duration = Duration::from_millis(1500);
@@ -38,15 +30,16 @@ pub(super) struct History {
     opened: Option<SystemTime>,
     /// The stage and the kind of the last failure, the number of failures in a row, and the end of the first of them.
     failed: Option<(Stage, Fault, u32, SystemTime)>,
-    /// How long a session usually takes, in seconds, and the number of sessions behind it, up to [`LEAST`].
-    usual: (f64, u32),
+    /// How long a session usually takes.
+    usual: Usual,
     /// The number of slow sessions in a row, and the duration of the last of them.
     slow: (u32, Duration),
 }
 
 impl History {
-    /// Adds a session, if it is newer than the last one.
-    pub(super) fn add(&mut self, at: SystemTime, ended: Ended) {
+    /// Adds a session, if it is newer than the last one. Only regular checks show how long a session usually takes: extra sessions
+    /// with a slow broker would soon make its slowness usual.
+    pub(super) fn add(&mut self, at: SystemTime, ended: Ended, is_check: bool) {
         if self.at.is_some_and(|last| last >= at) {
             return;
         }
@@ -55,7 +48,8 @@ impl History {
             Ok(took) => {
                 self.failed = None;
                 self.opened.get_or_insert(at);
-                self.learn(took);
+                let is_slow = if is_check { self.usual.learn(took) } else { self.usual.is_slow(took) };
+                self.slow = if is_slow { (self.slow.0 + 1, took) } else { (0, took) };
             }
             Err((stage, fault)) => {
                 let (times, since) = self.failed.map_or((0, at), |(_, _, times, since)| (times, since));
@@ -68,17 +62,14 @@ impl History {
 
     /// Forgets what ended before `at`, because the broker is not in the metadata. How long a session usually takes stays.
     pub(super) fn left(&mut self, at: SystemTime) {
-        *self = Self { at: Some(at), usual: self.usual, ..Self::default() };
+        let usual = std::mem::take(&mut self.usual);
+        *self = Self { at: Some(at), usual, ..Self::default() };
     }
 
-    fn learn(&mut self, took: Duration) {
-        let (usual, count) = self.usual;
-        let mean = Duration::from_secs_f64(usual);
-        let is_slow = count >= LEAST && took > SLOW_FACTOR * mean && took > mean + SLOW_MARGIN;
-        self.slow = if is_slow { (self.slow.0 + 1, took) } else { (0, took) };
-        // A lasting change becomes usual after about a hundred sessions.
-        let weight = if is_slow { 1.0 / 64.0 } else { 1.0 / f64::from((count + 1).min(32)) };
-        self.usual = (usual + weight * (took.as_secs_f64() - usual), (count + 1).min(32));
+    /// The end of the last session, since when sessions have been opened, and the number of sessions that failed one after the
+    /// other. `None` before the first one.
+    pub(super) fn last(&self) -> Option<(SystemTime, Option<SystemTime>, u32)> {
+        self.at.map(|at| (at, self.opened, self.failed.map_or(0, |(_, _, times, _)| times)))
     }
 
     /// The sessions for the diagnosis. `listed` is when the metadata last listed the broker, and `in_sync` when they last listed
@@ -92,7 +83,7 @@ impl History {
         let Some(at) = self.at.filter(|at| *at >= oldest) else { return Session::Unknown };
         let Some((stage, fault, times, since)) = self.failed else {
             let (slow, took) = self.slow;
-            let slow = (slow >= SLOW_RUN).then(|| (took, Duration::from_secs_f64(self.usual.0)));
+            let slow = (slow >= SLOW_RUN).then(|| (took, self.usual.median()));
             return match self.opened {
                 Some(since) => Session::Open { at, since, slow },
                 None => Session::Unknown,
@@ -124,29 +115,31 @@ mod tests {
     }
 
     #[test]
-    fn broker_is_slow_after_two_sessions_that_take_far_longer_than_usual() {
+    fn broker_is_slow_after_three_sessions_that_take_far_longer_than_usual() {
         let mut history = History::default();
         let session = |history: &History| history.session(None, None, at(0));
-        (0..5).for_each(|second| history.add(at(second), Ok(TOOK)));
+        (0..5).for_each(|second| history.add(at(second), Ok(TOOK), true));
         let slow = Duration::from_millis(105);
-        history.add(at(5), Ok(slow));
-        assert_eq!(
-            session(&history),
-            Session::Open { at: at(5), since: at(0), slow: None },
-            "one slow session is no evidence"
-        );
-        history.add(at(6), Ok(slow));
+        for second in [5, 6] {
+            history.add(at(second), Ok(slow), true);
+            assert_eq!(
+                session(&history),
+                Session::Open { at: at(second), since: at(0), slow: None },
+                "two slow sessions are no evidence"
+            );
+        }
+        history.add(at(7), Ok(slow), true);
         assert!(matches!(session(&history), Session::Open { slow: Some((took, _)), .. } if took == slow));
-        history.add(at(7), Ok(TOOK));
-        assert_eq!(session(&history), Session::Open { at: at(7), since: at(0), slow: None });
+        history.add(at(8), Ok(TOOK), true);
+        assert_eq!(session(&history), Session::Open { at: at(8), since: at(0), slow: None });
     }
 
     #[test]
     fn failed_broker_is_not_planned_to_leave_if_the_metadata_list_it_long_after() {
         let mut history = History::default();
-        history.add(at(10), Err((Stage::Tcp, Fault::Refused)));
-        history.add(at(30), Err((Stage::Tcp, Fault::Refused)));
-        history.add(at(9), Ok(TOOK));
+        history.add(at(10), Err((Stage::Tcp, Fault::Refused)), true);
+        history.add(at(30), Err((Stage::Tcp, Fault::Refused)), true);
+        history.add(at(9), Ok(TOOK), true);
         let of = |history: &History, listed: u64, synced: u64| match history.session(
             Some(at(listed)),
             Some(at(synced)),
@@ -161,18 +154,18 @@ mod tests {
         assert_eq!(failed(40, 40), (true, true));
         assert_eq!(history.session(None, None, at(31)), Session::Unknown, "the sessions are too old");
         let mut once = History::default();
-        once.add(at(10), Err((Stage::Tcp, Fault::Refused)));
+        once.add(at(10), Err((Stage::Tcp, Fault::Refused)), true);
         assert_eq!(of(&once, 40, 40), (false, false), "it failed once, and may have been back since");
     }
 
     #[test]
     fn sessions_from_before_a_broker_left_the_metadata_say_nothing_of_it_after_its_return() {
         let mut history = History::default();
-        history.add(at(10), Err((Stage::Tcp, Fault::Refused)));
+        history.add(at(10), Err((Stage::Tcp, Fault::Refused)), true);
         history.left(at(12));
-        history.add(at(11), Err((Stage::Tcp, Fault::Refused)));
+        history.add(at(11), Err((Stage::Tcp, Fault::Refused)), true);
         assert_eq!(history.session(Some(at(20)), None, at(0)), Session::Unknown);
-        history.add(at(21), Ok(TOOK));
+        history.add(at(21), Ok(TOOK), true);
         assert_eq!(
             history.session(None, None, at(0)),
             Session::Open { at: at(21), since: at(21), slow: None }

@@ -3,9 +3,15 @@
 mod affected;
 mod brokers;
 mod changes;
+mod comparisons;
+mod connect;
+mod controller;
+mod elsewhere;
 mod evidence;
 mod history;
+mod mirrors;
 mod observer;
+mod registry;
 mod replicas;
 mod state;
 mod task;

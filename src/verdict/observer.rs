@@ -1,17 +1,27 @@
 //! Turns the snapshots of the tasks into the scene that the diagnosis goes by.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    collections::BTreeMap,
     time::{Duration, Instant, SystemTime},
 };
 
-use super::history::History;
+use super::{
+    comparisons::{coordinators, differing, replicas, transactions},
+    connect::connect,
+    controller,
+    elsewhere::{elsewhere, other_clusters, section},
+    history::History,
+    mirrors::mirrors,
+    registry::registry,
+};
 use crate::{
-    cluster::metadata,
-    diagnosis::{self, Broker, Coordinators, Partition, Scene, Session, Trouble},
-    kafka::{BrokerId, Fault},
-    probe::{connectivity, coordinators, extra_sessions, heartbeat, heartbeat::Outcome, topic},
+    cluster::{metadata, sections::Sections},
+    diagnosis::{self, Broker, Partition, Scene, Session, Trouble},
+    kafka::{BrokerId, Fault, admin::Coordinated},
+    probe::{
+        self, connectivity, coordinators, extra_sessions, heartbeat, heartbeat::Outcome, replicas,
+        schema_registry, topic, transaction_probe,
+    },
     task::{Failure, Latest},
 };
 
@@ -24,17 +34,18 @@ const BAD: usize = 2;
 /// After a stall of this process, its heartbeats in flight and its connections need so long to recover.
 const RECOVERS: Duration = Duration::from_secs(10);
 
-/// The checks of a coordinator have failed for so long if it is not just being moved.
-const MOVES: Duration = Duration::from_secs(5);
-
 /// The wall clock was set if it moves by more than this against the monotonic clock.
 const STEP: Duration = Duration::from_secs(1);
 
 /// So many brokers are remembered, those that left the metadata included.
 const REMEMBERED: usize = 10_000;
 
-/// The throttle times of this window are looked at. librdkafka reports them every 15 s.
-const THROTTLE_WINDOW: Duration = Duration::from_secs(16);
+/// librdkafka reports throttle times in its statistics every five seconds. After the time for which a broker throttled the client,
+/// the next report may be so far away.
+const NEXT_REPORT: Duration = Duration::from_secs(6);
+
+/// A longer throttle time is not believed.
+const LONGEST_THROTTLE: Duration = Duration::from_secs(120);
 
 /// The snapshots of one moment.
 pub(super) struct Snapshots<'a> {
@@ -43,18 +54,33 @@ pub(super) struct Snapshots<'a> {
     pub(super) connectivity: &'a Latest<connectivity::Snapshot>,
     pub(super) extra: &'a extra_sessions::Snapshot,
     pub(super) coordinators: &'a Latest<coordinators::Snapshot>,
+    pub(super) transaction_coordinators: &'a Latest<coordinators::Snapshot>,
+    pub(super) transaction_probe: &'a Latest<transaction_probe::Snapshot>,
+    pub(super) replicas: &'a Latest<replicas::Snapshot>,
     pub(super) topic: &'a Latest<topic::Snapshot>,
+    pub(super) schema_registry: &'a Latest<schema_registry::Snapshot>,
+    pub(super) connect: &'a Latest<probe::connect::Snapshot>,
+    pub(super) mirrors: &'a Latest<probe::mirrors::Snapshot>,
 }
 
-/// The throttle times of all requests since the start: by request, their number and their sum in seconds.
-type Throttle = BTreeMap<&'static str, (u64, f64)>;
+/// What was reported of the throttling of one request.
+#[derive(Debug, Clone, Copy)]
+struct Throttle {
+    /// The number of throttle times since the start, and their sum in seconds.
+    totals: (u64, f64),
+    /// The time of the last report, and the mean of its throttle times. `None` before the first report.
+    last: Option<(Instant, Duration)>,
+}
 
 /// What has to be remembered from one moment to the next.
 pub(super) struct Observer {
+    /// The name of the section of the configuration.
+    name: String,
     topic: String,
+    sections: Sections,
     histories: BTreeMap<BrokerId, History>,
-    throttle: VecDeque<(Instant, Throttle)>,
-    had_quorum: bool,
+    throttle: BTreeMap<&'static str, Throttle>,
+    controller: controller::Watch,
     had_topic: bool,
     /// The last moment by both clocks, and when the wall clock was last found to be set.
     clocks: Option<(Instant, SystemTime)>,
@@ -62,12 +88,14 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    pub(super) fn new(topic: String) -> Self {
+    pub(super) fn new(name: String, topic: String, sections: Sections) -> Self {
         Self {
+            name,
             topic,
+            sections,
             histories: BTreeMap::new(),
-            throttle: VecDeque::new(),
-            had_quorum: false,
+            throttle: BTreeMap::new(),
+            controller: controller::Watch::default(),
             had_topic: false,
             clocks: None,
             stepped: None,
@@ -81,22 +109,36 @@ impl Observer {
         let metadata = snapshots.metadata.snapshot.as_ref().map(|(snapshot, _)| snapshot.clone());
         self.had_topic |= metadata.as_ref().is_some_and(|metadata| metadata.heartbeat_topic.is_ok());
         self.learn_sessions(snapshots, metadata.as_deref(), at);
+        self.sections.publish(&self.name, section(metadata.as_deref(), &self.histories));
         let brokers = self.brokers(snapshots, metadata.as_deref(), at);
         let partitions = partitions(snapshots, metadata.as_deref(), &brokers);
         let (topic_missing, topic_denied) = topic(snapshots, metadata.as_deref());
         Scene {
             at,
-            prober: prober(snapshots).or_else(|| self.step(now)),
+            prober: prober(snapshots, at).or_else(|| self.step(now)),
+            stalled: stall(snapshots),
             login: login(snapshots),
             topic: self.topic.clone(),
             topic_missing: topic_missing && (self.had_topic || !creates(snapshots)),
             topic_denied,
+            min_isr: snapshots.topic.fresh().and_then(|topic| topic.min_isr),
             partitions,
             brokers,
+            elsewhere: elsewhere(metadata.as_deref(), &self.sections.others(&self.name)),
+            other_clusters: other_clusters(self.sections.other_clusters(&self.name)),
             metadata: snapshots.metadata.failure.as_ref().map(failed),
-            quorum_lost: self.quorum_lost(metadata, snapshots.metadata.failure.is_none()),
+            differing: differing(snapshots.connectivity, snapshots.extra),
+            compared: snapshots.connectivity.fresh().map_or(0, |connectivity| connectivity.agreement.len()),
+            controller: self.controller.observe(snapshots.metadata),
             throttled: self.throttled(snapshots.heartbeat),
-            coordinators: coordinators(snapshots.coordinators),
+            replicas: replicas(snapshots.replicas),
+            coordinators: coordinators(Coordinated::Groups, snapshots.coordinators)
+                .chain(coordinators(Coordinated::Transactions, snapshots.transaction_coordinators))
+                .collect(),
+            transactions: transactions(snapshots.transaction_probe),
+            registry: registry(snapshots.schema_registry),
+            connect: connect(snapshots.connect),
+            mirrors: mirrors(snapshots.mirrors),
         }
     }
 
@@ -139,12 +181,12 @@ impl Observer {
             let history = self.histories.entry(*broker).or_default();
             let check = checks.and_then(|checks| checks.brokers.get(broker)).and_then(|check| {
                 let failed = check.failure.as_ref().map(|failure| Err((failure.stage, failure.fault)));
-                Some((check.at, failed.or(check.total.map(Ok))?))
+                Some((check.at, failed.or(check.total.map(Ok))?, true))
             });
-            let extra = snapshots.extra.get(broker).map(|session| (session.at, session.result));
+            let extra = snapshots.extra.get(broker).map(|session| (session.at, session.result, false));
             let mut sessions: Vec<_> = check.into_iter().chain(extra).collect();
-            sessions.sort_by_key(|(at, _)| *at);
-            sessions.into_iter().for_each(|(at, ended)| history.add(at, ended));
+            sessions.sort_by_key(|(at, ..)| *at);
+            sessions.into_iter().for_each(|(at, ended, is_check)| history.add(at, ended, is_check));
         }
     }
 
@@ -173,66 +215,59 @@ impl Observer {
         metadata.brokers.iter().map(broker).collect()
     }
 
-    /// Whether the quorum had a leader, and has none now.
-    fn quorum_lost(&mut self, metadata: Option<Arc<metadata::Snapshot>>, answered: bool) -> bool {
-        let Some(metadata) = metadata.filter(|_| answered) else { return false };
-        self.had_quorum |= metadata.quorum.is_some();
-        self.had_quorum && metadata.quorum_fault == Some(Fault::NoLeader)
-    }
-
-    /// The mean throttle time of each request within the window.
+    /// The mean throttle time of each request by its last report, as long as it may hold the request up.
     fn throttled(&mut self, heartbeat: &heartbeat::Snapshot) -> BTreeMap<&'static str, Duration> {
-        let totals = heartbeat.throttle.iter();
-        let totals: Throttle =
-            totals.map(|(request, times)| (*request, (times.count(), times.sum_seconds()))).collect();
-        self.throttle.push_back((heartbeat.at, totals.clone()));
-        let is_old =
-            |(at, _): &(Instant, Throttle)| heartbeat.at.saturating_duration_since(*at) > THROTTLE_WINDOW;
-        while self.throttle.len() > 1 && self.throttle.front().is_some_and(is_old) {
-            self.throttle.pop_front();
+        for (request, times) in &heartbeat.throttle {
+            let totals = (times.count(), times.sum_seconds());
+            let known = self.throttle.entry(request).or_insert(Throttle { totals, last: None });
+            let count = totals.0.saturating_sub(known.totals.0);
+            if count > 0 {
+                let mean = Duration::try_from_secs_f64((totals.1 - known.totals.1) / count as f64);
+                let mean = mean.unwrap_or_default().min(LONGEST_THROTTLE);
+                *known = Throttle { totals, last: Some((heartbeat.at, mean)) };
+            }
         }
-        let before = self.throttle.front().map(|(_, totals)| totals.clone()).unwrap_or_default();
-        let mean = |(request, (count, sum)): (&'static str, (u64, f64))| {
-            let (count_before, sum_before) = before.get(request).copied().unwrap_or_default();
-            let count = count.checked_sub(count_before).filter(|count| *count > 0)?;
-            Some((request, Duration::try_from_secs_f64((sum - sum_before) / count as f64).ok()?))
+        let holds = |(request, throttle): (&&'static str, &Throttle)| {
+            let (at, mean) = throttle.last?;
+            (heartbeat.at.saturating_duration_since(at) < mean + NEXT_REPORT).then_some((*request, mean))
         };
-        totals.into_iter().filter_map(mean).collect()
+        self.throttle.iter().filter_map(holds).collect()
     }
 }
 
-/// The partitions of `__consumer_offsets` whose coordinators have failed for longer than a move takes, by their checks.
-fn coordinators(latest: &Latest<coordinators::Snapshot>) -> BTreeMap<Option<BrokerId>, Coordinators> {
-    let mut failing: BTreeMap<Option<BrokerId>, Coordinators> = BTreeMap::new();
-    let checks = latest.fresh().into_iter().flat_map(|snapshot| &snapshot.partitions);
-    for (partition, check) in checks {
-        let failure =
-            check.failure.filter(|failure| check.at.saturating_duration_since(failure.since) >= MOVES);
-        if let Some(failure) = failure {
-            let none = Coordinators { partitions: Vec::new(), fault: failure.fault };
-            failing.entry(check.broker).or_insert(none).partitions.push(*partition);
-        }
-    }
-    failing
+/// Whether this process was not able to measure a moment ago.
+fn was_blind(heartbeat: &heartbeat::Snapshot) -> bool {
+    let ended = heartbeat.prober_trouble;
+    ended.is_some_and(|ended| heartbeat.at.saturating_duration_since(ended) < RECOVERS)
 }
 
-/// Why this process cannot measure.
-fn prober(snapshots: &Snapshots<'_>) -> Option<String> {
+/// Why this process cannot measure: it had no file descriptor left, or did not send heartbeats that were due.
+fn prober(snapshots: &Snapshots<'_>, at: SystemTime) -> Option<String> {
     let heartbeat = snapshots.heartbeat;
-    let ended = heartbeat.prober_trouble?;
-    let reason = match heartbeat.short_of_descriptors {
-        true => "this process had no file descriptor left a moment ago",
-        false => "this process did not run for a moment, or too late",
+    let oldest = at.checked_sub(RECOVERS).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut beats =
+        heartbeat.partitions.values().flat_map(|partition| partition.beats.iter().rev().take(LOOKED_AT));
+    let words = if heartbeat.short_of_descriptors {
+        "this process had no file descriptor left a moment ago"
+    } else if beats.any(|beat| beat.outcome == Some(Outcome::Skipped) && beat.intended >= oldest) {
+        "this process did not run for a moment, and sent no heartbeats meanwhile"
+    } else {
+        return None;
     };
-    (heartbeat.at.saturating_duration_since(ended) < RECOVERS).then(|| reason.to_owned())
+    was_blind(heartbeat).then(|| words.to_owned())
+}
+
+/// That this process did not run.
+fn stall(snapshots: &Snapshots<'_>) -> Option<String> {
+    let words = "this process did not run for a moment, or too late";
+    was_blind(snapshots.heartbeat).then(|| words.to_owned())
 }
 
 /// Why there is no usable credential to log in with, if Kafka is not the reason.
 fn login(snapshots: &Snapshots<'_>) -> Option<diagnosis::Failure> {
     let failures = [&snapshots.metadata.failure, &snapshots.connectivity.failure];
     let works = snapshots.metadata.failure.is_none() && snapshots.metadata.snapshot.is_some();
-    let is_ours = |fault: Fault| fault.is_ours() && !(works && fault.is_of_one_broker());
-    failures.into_iter().flatten().find(|failure| is_ours(failure.fault)).map(failed)
+    failures.into_iter().flatten().find(|failure| failure.fault.is_no_evidence(works)).map(failed)
 }
 
 fn failed(failure: &Failure) -> diagnosis::Failure {
@@ -308,6 +343,7 @@ fn trouble(
         overdue: overdue.map_or(0, |overdue| overdue.heartbeats),
         bad,
         fault: ended.filter(|_| bad > 0).and_then(|ended| ended.fault),
+        acknowledged: ended.is_some_and(|ended| ended.produce.is_some()),
         since: since.unwrap_or(snapshot.written),
     })
 }

@@ -47,6 +47,7 @@ mod tests {
     fn heartbeat_partitions_without_leader_or_replica_are_named_with_their_brokers() {
         let partition = |leader: Option<i32>, isr: &[i32]| Partition {
             leader: leader.map(BrokerId),
+            leader_epoch: None,
             replicas: [1, 2, 3].map(BrokerId).to_vec(),
             isr: isr.iter().copied().map(BrokerId).collect(),
         };

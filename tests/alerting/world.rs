@@ -5,17 +5,15 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     process::Command,
-    sync::{Arc, Mutex},
-    thread,
     time::{Duration, Instant, SystemTime},
 };
 
-use axum::{Json, Router, extract, routing::post};
 use serde_json::{Value, json};
 
+use super::notifications::{self, Inhibitions, Received, Traces, notified, receiver};
 use crate::support::{
     kafka::{HEARTBEAT, Kafka, Listener},
-    operations::{SUBJECTS, list, read, text, yaml},
+    operations::{SUBJECTS, list, read, text},
     program::{Running, tool},
     service::{Service, free_port, program},
     try_wait, wait_for,
@@ -71,58 +69,6 @@ pub(crate) fn in_short(rules: &str) -> String {
     text
 }
 
-/// The notifications that were received, in order.
-type Received = Arc<Mutex<Vec<Message>>>;
-
-/// One alert of what Alertmanager sent to a receiver.
-struct Message {
-    at: Instant,
-    receiver: String,
-    alert: Value,
-}
-
-impl Message {
-    fn name(&self) -> &str {
-        text(&self.alert["labels"]["alertname"])
-    }
-}
-
-/// The receiver of notifications and of pushed metrics, on a thread of its own until the process ends.
-fn receiver() -> (String, Received) {
-    let received = Received::default();
-    let (listener, sink) = (
-        std::net::TcpListener::bind("127.0.0.1:0").expect("a free port for the receiver of alerts"),
-        received.clone(),
-    );
-    let address = listener.local_addr().expect("the address of the webhook").to_string();
-    listener.set_nonblocking(true).expect("a socket that does not block");
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("a runtime for the receiver of alerts");
-        runtime.block_on(async {
-            let receive = move |extract::Path(receiver): extract::Path<String>,
-                                Json(message): Json<Value>| {
-                for alert in list(&message["alerts"]) {
-                    let (receiver, alert) = (receiver.clone(), alert.clone());
-                    sink.lock().expect("no listener panicked").push(Message {
-                        at: Instant::now(),
-                        receiver,
-                        alert,
-                    });
-                }
-                async {}
-            };
-            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener of the runtime");
-            let routes =
-                Router::new().route("/{receiver}", post(receive)).route("/v1/{signal}", post(async || ()));
-            axum::serve(listener, routes)
-                .await
-                .expect("the receiver of alerts serves until the process ends");
-        });
-    });
-    (address, received)
-}
-
 /// The SLO rules that the program writes for the configuration of this service.
 fn slo_rules(service: &Service) -> String {
     let config = service.folder().join("config.ini");
@@ -132,40 +78,19 @@ fn slo_rules(service: &Service) -> String {
     String::from_utf8(written.stdout).expect("the rules of `slo` are text")
 }
 
-/// The routes and inhibitions of the repository, with short waits and all receivers at this address.
-fn alertmanager_config(address: &str) -> String {
-    let mut config = yaml("alertmanager/alertmanager.yml");
-    let wait = |route: &mut Value| {
-        for key in ["group_wait", "group_interval"] {
-            route[key] = json!("1s");
-        }
-    };
-    wait(&mut config["route"]);
-    config["route"]["routes"]
-        .as_array_mut()
-        .expect("alertmanager.yml has a list of routes")
-        .iter_mut()
-        .for_each(wait);
-    for receiver in config["receivers"].as_array_mut().expect("alertmanager.yml has a list of receivers") {
-        let name =
-            receiver["name"].as_str().expect("each receiver of alertmanager.yml has a name").to_owned();
-        let url = format!("http://{address}/{name}");
-        *receiver = json!({ "name": name, "webhook_configs": [{ "url": url, "send_resolved": true }] });
-    }
-    config["global"] = json!({});
-    config["templates"] = json!([]);
-    config.to_string()
-}
-
 pub(crate) struct World {
     pub(crate) kafka: Kafka,
     pub(crate) service: Service,
     received: Received,
+    /// What an Alertmanager without the inhibitions of suspects sends.
+    uninhibited: Received,
+    /// What was exported as traces.
+    traces: Traces,
     /// Where Prometheus listens.
     prometheus: String,
-    /// Prometheus and Alertmanager; dropping them ends them.
-    _running: [Running; 2],
-    _folder: tempfile::TempDir,
+    /// Prometheus and both Alertmanagers; dropping them ends them.
+    _running: [Running; 3],
+    folder: tempfile::TempDir,
 }
 
 /// Every task has a short interval, and what is off by default is on. The path of the history file is appended.
@@ -196,6 +121,9 @@ interval = 1s
 topics.include = orders|paid
 members = true
 isolation = read_committed
+[alerts]
+topic = findings
+interval = 1s
 [history]
 sample_interval_seconds = 1
 recovering_minimum_duration_seconds = 3
@@ -204,7 +132,7 @@ path = ";
 /// Whether an alert is about the machine that runs this test: its processors are busy, or its disk, on which the
 /// brokers keep their logs, is full.
 fn of_the_machine(alert: &str) -> bool {
-    let starved = ["KafkaHeartbeatProberStalled", "KafkaHeartbeatProberUnhealthy"];
+    let starved = ["KafkaHeartbeatProberStalled", "KafkaHeartbeatProberUnhealthy", "KafkaSuspectProber"];
     starved.contains(&alert) || alert.starts_with("KafkaDisk")
 }
 
@@ -217,6 +145,11 @@ pub(crate) struct Fault {
 impl Fault {
     pub(crate) fn now() -> Self {
         Self { at: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// The moment on the wall clock.
+    pub(crate) fn wall(&self) -> SystemTime {
+        self.wall
     }
 
     /// Seconds from the fault to a moment that another program reported.
@@ -234,11 +167,12 @@ impl World {
         let kafka = Kafka::start(3)?;
         kafka.create_topic("orders", 3);
         kafka.create_topic("paid", 1);
+        kafka.create_topic("findings", 1);
         let folder = tempfile::tempdir().expect("a folder");
-        let (webhook, received) = receiver();
+        let (webhook, received, traces) = receiver();
         let service = Service::start(&format!(
             "[kafka]\nname = k\nbootstrap.servers = {}\nsecurity.protocol = SASL_SSL\nsasl.mechanism = PLAIN\nsasl.username = {}\n\
-             sasl.password = {}\nssl.ca.location = {}\n[otlp]\nendpoint = http://{webhook}\n{SETTINGS}{}\n",
+             sasl.password = {}\nssl.ca.location = {}\n[otlp]\nendpoint = http://{webhook}\ncompression = none\n{SETTINGS}{}\n",
             kafka.bootstrap(Listener::SaslSsl),
             HEARTBEAT.user,
             HEARTBEAT.password,
@@ -250,14 +184,15 @@ impl World {
             fs::write(&path, text).unwrap_or_else(|error| panic!("{name} cannot be written: {error}"));
             path.display().to_string()
         };
-        let address = format!("127.0.0.1:{}", free_port());
-        let config = file("alertmanager.yml", &alertmanager_config(&webhook));
-        let mut command = Command::new(alertmanager);
-        command
-            .args([format!("--config.file={config}"), format!("--web.listen-address={address}")])
-            .args([format!("--storage.path={}", folder.path().join("am").display())])
-            .arg("--cluster.listen-address=");
-        let first = Running::start(&mut command, folder.path(), "alertmanager", &address);
+        let (address, first) =
+            notifications::alertmanager(&alertmanager, folder.path(), &webhook, Inhibitions::All);
+        let (other_webhook, uninhibited, _) = receiver();
+        let (other_address, second) = notifications::alertmanager(
+            &alertmanager,
+            folder.path(),
+            &other_webhook,
+            Inhibitions::WithoutSuspects,
+        );
         for subject in SUBJECTS {
             let rules = match subject {
                 "slo" => slo_rules(&service),
@@ -269,7 +204,7 @@ impl World {
         let config = json!({
             "global": { "scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s" },
             "rule_files": [rules],
-            "alerting": { "alertmanagers": [{ "static_configs": [{ "targets": [address] }] }] },
+            "alerting": { "alertmanagers": [{ "static_configs": [{ "targets": [address, other_address] }] }] },
             "scrape_configs": [{ "job_name": "kafka-heartbeat", "static_configs": [{ "targets": [target] }] }],
         });
         let (config, address) =
@@ -278,7 +213,7 @@ impl World {
         command
             .args([format!("--config.file={config}"), format!("--web.listen-address={address}")])
             .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
-        let second = Running::start(&mut command, folder.path(), "prometheus", &address);
+        let third = Running::start(&mut command, folder.path(), "prometheus", &address);
         wait_for("Prometheus to be ready", PATIENCE, || {
             ureq::get(format!("http://{address}/-/ready")).call().ok().map(drop)
         });
@@ -286,10 +221,22 @@ impl World {
             kafka,
             service,
             received,
+            uninhibited,
+            traces,
             prometheus: address,
-            _running: [first, second],
-            _folder: folder,
+            _running: [first, second, third],
+            folder,
         })
+    }
+
+    /// The path of the history file.
+    pub(crate) fn history(&self) -> std::path::PathBuf {
+        self.folder.path().join("history.db")
+    }
+
+    /// The bodies of the requests that exported traces.
+    pub(crate) fn traces(&self) -> Vec<Vec<u8>> {
+        self.traces.lock().expect("no listener panicked").clone()
     }
 
     /// The answer of Prometheus to a request of its API, which has to be valid.
@@ -311,10 +258,7 @@ impl World {
 
     /// The notifications since a moment, as receiver and alert name.
     pub(crate) fn notified(&self, since: Instant, status: &str) -> BTreeSet<(String, String)> {
-        let received = self.received.lock().expect("no listener panicked");
-        let notified =
-            received.iter().filter(|message| message.at >= since && message.alert["status"] == status);
-        notified.map(|message| (message.receiver.clone(), message.name().to_owned())).collect()
+        notified(&self.received, since, status)
     }
 
     /// Waits until a receiver was notified that an alert is firing or resolved.
@@ -325,6 +269,24 @@ impl World {
             PATIENCE,
             || self.notified(since, status).contains(&wanted).then_some(()),
         );
+    }
+
+    /// Waits until an Alertmanager without the inhibitions of suspects has notified a receiver of an alert.
+    pub(crate) fn wait_for_uninhibited(&self, since: Instant, receiver: &str, alert: &str) {
+        let wanted = (receiver.to_owned(), alert.to_owned());
+        wait_for(&format!("{alert} to be notified without inhibitions of suspects"), PATIENCE, || {
+            notified(&self.uninhibited, since, "firing").contains(&wanted).then_some(())
+        });
+    }
+
+    /// The alerts that were notified since a moment: with the inhibitions of suspects and without them. Alerts about the machine
+    /// are left out.
+    pub(crate) fn notified_with_and_without(&self, since: Instant) -> [BTreeSet<(String, String)>; 2] {
+        [&self.received, &self.uninhibited].map(|received| {
+            let mut all = notified(received, since, "firing");
+            all.retain(|(_, name)| !of_the_machine(name));
+            all
+        })
     }
 
     /// Waits until no alert is active. Alerts of the severity info end by themselves and a budget stays spent for days, so
@@ -371,22 +333,24 @@ impl World {
         assert!(others.is_empty(), "{others:?}");
     }
 
+    /// What followed a fault: the notifications with the inhibitions of suspects and without them.
+    pub(crate) fn timeline(&self, fault: &Fault, what: &str) -> String {
+        let with = self.timeline_of(&self.received, fault, what);
+        let without = format!("{what}, without the inhibitions of suspects");
+        format!("{with}\n{}", self.timeline_of(&self.uninhibited, fault, &without))
+    }
+
     /// What followed a fault, with seconds since the fault: the first bad heartbeat, and the notifications with the start of
     /// each alert.
-    pub(crate) fn timeline(&self, fault: &Fault, what: &str) -> String {
+    fn timeline_of(&self, received: &Received, fault: &Fault, what: &str) -> String {
         let mut lines = vec![(0.0, what.to_owned())];
         let bad = self.service.api("/api/v1/heartbeats?outcome=bad", "k");
         let due = list(&bad["bad"]).iter().map(|bad| fault.until(text(&bad["intended"])));
         if let Some(first) = due.filter(|due| *due > 0.0).min_by(f64::total_cmp) {
             lines.push((first, "the first heartbeat that turned out bad was due".to_owned()));
         }
-        for message in self
-            .received
-            .lock()
-            .expect("no listener panicked")
-            .iter()
-            .filter(|message| message.at >= fault.at)
-        {
+        let received = received.lock().expect("no listener panicked");
+        for message in received.iter().filter(|message| message.at >= fault.at) {
             let (after, alert) = ((message.at - fault.at).as_secs_f64(), &message.alert);
             let (receiver, name, status) = (&message.receiver, message.name(), text(&alert["status"]));
             let since = match status {

@@ -6,12 +6,13 @@ use crate::{
 };
 
 /// From the bottom up.
-const LAYERS: [&str; 36] = [
+const LAYERS: [&str; 41] = [
     "backoff",
     "clock",
     "closed_enum",
     "exit",
     "files",
+    "newest",
     "sync",
     "text",
     "tls",
@@ -23,6 +24,7 @@ const LAYERS: [&str; 36] = [
     "latency",
     "kafka",
     "healthcheck",
+    "rest",
     "task",
     "certificates",
     "process",
@@ -35,6 +37,9 @@ const LAYERS: [&str; 36] = [
     "diagnosis",
     "monitor",
     "verdict",
+    "availability",
+    "report",
+    "gate",
     "board",
     "boards",
     "refusals",

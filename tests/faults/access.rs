@@ -1,10 +1,10 @@
-//! Faults of logins, certificates, permissions and quotas, and of the service itself.
+//! Faults of logins, certificates and permissions, and the limits that a cluster sets.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::{
     case::{
-        Case,
+        Case, Confidence,
         Subject::{Any, Named, Victim},
         Way,
     },
@@ -72,7 +72,7 @@ fn quota(scene: &Scene, change: &str, quota: &str) -> Instant {
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    [logins(), certificates(), permissions(), quotas(), ourselves()].into_iter().flatten().collect()
+    [logins(), certificates(), permissions(), quotas(), limits()].into_iter().flatten().collect()
 }
 
 fn logins() -> Vec<Case> {
@@ -129,20 +129,39 @@ fn quotas() -> Vec<Case> {
             |s| quota(s, "--add-config", "request_percentage=0.01"),
             |s| quota(s, "--delete-config", "request_percentage"),
         ),
+        // A service that needs less than its quota is not throttled. On a busy machine it may need more.
+        Case::new(
+            "quota: 1 % of the time of a thread",
+            Way::Proxies,
+            |s| quota(s, "--add-config", "request_percentage=1"),
+            |s| quota(s, "--delete-config", "request_percentage"),
+        )
+        .beside(&[("quota", Any)]),
     ]
 }
 
-fn ourselves() -> Vec<Case> {
-    let prober =
-        |name, inject, heal| Case::new(name, Way::Proxies, inject, heal).wants(&[&[("prober", Any)]]);
+/// Limits the connections from the address of the case at one broker, or no longer.
+fn limit_connections(scene: &Scene, change: &str, limit: &str) -> Instant {
+    let broker = scene.victim.to_string();
+    let arguments = ["--alter", "--entity-type", "brokers", "--entity-name", &broker, change, limit];
+    scene.world.kafka.admin("kafka.admin.ConfigCommand", &arguments);
+    Instant::now()
+}
+
+fn limits() -> Vec<Case> {
     vec![
-        // The diagnosis is asked for again when the service runs again.
-        prober(
-            "the service: stopped for 5 s",
-            |s| s.pause_service(Duration::from_secs(5)),
-            |_| Instant::now(),
+        // The connections that are open stay open. A connectivity check finds the fault, every five seconds.
+        Case::new(
+            "one broker: no more connections from the address of the service",
+            Way::Proxies,
+            |s| {
+                let limit = format!("max.connections.per.ip.overrides=[{}:1]", s.source());
+                limit_connections(s, "--add-config", &limit)
+            },
+            |s| limit_connections(s, "--delete-config", "max.connections.per.ip.overrides"),
         )
-        .hold(0),
-        prober("the service: no file descriptors", Scene::limit_descriptors, Scene::allow_descriptors),
+        .wants(&[&[("broker", Victim)]])
+        .least(Confidence::Suspected)
+        .within(8, 8),
     ]
 }

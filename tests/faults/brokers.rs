@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Creates the heartbeat topic so that the victim leads no partition and follows on each.
-fn create_topic_that_the_victim_follows(scene: &Scene, min_isr: &str) {
+pub(crate) fn create_topic_that_the_victim_follows(scene: &Scene, min_isr: &str) {
     let leaders: Vec<_> = (1..=3).filter(|id| *id != scene.victim).collect();
     let [x, y, victim] = [leaders[0], leaders[1], scene.victim];
     scene.world.create_topic(&scene.topic, &[[x, y, victim], [y, x, victim], [x, victim, y]], min_isr);
@@ -38,26 +38,26 @@ fn set_min_isr(scene: &Scene, count: &str) {
     scene.world.administer(async |wire| admin::alter_topic_configs(wire, &scene.topic, &configs).await);
 }
 
-fn pause(scene: &Scene) -> Instant {
+pub(crate) fn pause(scene: &Scene) -> Instant {
     let now = Instant::now();
     scene.broker().pause();
     now
 }
 
-fn resume(scene: &Scene) -> Instant {
+pub(crate) fn resume(scene: &Scene) -> Instant {
     scene.broker().resume();
     let now = Instant::now();
     scene.broker().wait_until_known();
     now
 }
 
-fn kill(scene: &Scene) -> Instant {
+pub(crate) fn kill(scene: &Scene) -> Instant {
     let now = Instant::now();
     scene.broker().kill();
     now
 }
 
-fn restart(scene: &Scene) -> Instant {
+pub(crate) fn restart(scene: &Scene) -> Instant {
     scene.broker().restart();
     Instant::now()
 }
@@ -72,6 +72,11 @@ fn restart_each(scene: &Scene) -> Instant {
     now
 }
 
+fn set_clock(scene: &Scene, seconds: i64) -> Instant {
+    scene.broker().set_clock(seconds);
+    Instant::now()
+}
+
 pub(crate) fn cases() -> Vec<Case> {
     let one = |name, inject, heal| Case::new(name, Way::Direct, inject, heal).wants(&[&[("broker", Victim)]]);
     let follower = |name| {
@@ -80,12 +85,21 @@ pub(crate) fn cases() -> Vec<Case> {
             .hold(12)
     };
     vec![
-        one("one broker: frozen", pause, resume).hold(10),
+        one("one broker: frozen for 10 s", pause, resume).hold(10),
+        one("one broker: frozen for 60 s", pause, resume).hold(60),
+        Case::new(
+            "one broker: its clock is one hour ahead",
+            Way::Direct,
+            |s| set_clock(s, 3600),
+            |s| set_clock(s, 0),
+        ),
         one("one broker: killed", kill, restart),
         follower("one follower: frozen, min.insync.replicas 2")
             .prepare(|s| create_topic_that_the_victim_follows(s, "2")),
         follower("one follower: frozen, min.insync.replicas 3")
-            .prepare(|s| create_topic_that_the_victim_follows(s, "3")),
+            .prepare(|s| create_topic_that_the_victim_follows(s, "3"))
+            // The setting allows no replica to fail.
+            .beside(&[("topic_config", Any)]),
         Case::new("topic: min.insync.replicas above the ISR", Way::Direct, raise_min_isr, lower_min_isr)
             .prepare(|s| create_topic_that_the_victim_follows(s, "2"))
             .wants(&[&[("topic_config", Any)]])

@@ -61,6 +61,12 @@ pub(crate) struct Case {
     pub(crate) way: Way,
     /// Lines of the configuration behind the section `[kafka]`.
     pub(crate) settings: fn(&Scene) -> String,
+    /// Why this machine cannot run the case, if it cannot.
+    pub(crate) needs: fn() -> Result<(), String>,
+    /// Whether the service has a wall clock of its own, which the case sets.
+    pub(crate) has_own_clock: bool,
+    /// Whether the broker that has the fault is the active controller. Otherwise it is another broker.
+    pub(crate) is_on_the_controller: bool,
     /// Runs before the service starts.
     pub(crate) prepare: fn(&Scene),
     /// Begins the fault and returns when it began.
@@ -92,6 +98,9 @@ impl Case {
             name,
             way,
             settings: |_| String::new(),
+            needs: || Ok(()),
+            has_own_clock: false,
+            is_on_the_controller: false,
             prepare: Scene::create_topic,
             inject,
             heal,
@@ -126,6 +135,24 @@ impl Case {
     /// Other limits in seconds than those of the contract, for a fault that cannot show itself earlier.
     pub(crate) fn within(mut self, suspicion: u64, likely: u64) -> Self {
         self.within = (Duration::from_secs(suspicion), Duration::from_secs(likely));
+        self
+    }
+
+    /// The machine must be able to do this.
+    pub(crate) fn needs(mut self, needs: fn() -> Result<(), String>) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    /// The service gets a wall clock of its own.
+    pub(crate) fn own_clock(mut self) -> Self {
+        self.has_own_clock = true;
+        self
+    }
+
+    /// The broker that has the fault is the active controller.
+    pub(crate) fn on_the_controller(mut self) -> Self {
+        self.is_on_the_controller = true;
         self
     }
 

@@ -18,12 +18,7 @@ pub(crate) struct Names {
 impl Names {
     /// Compiles the library into a folder. Every name of the domain resolves.
     pub(crate) fn new(folder: &Path) -> Self {
-        let names = Self { library: folder.join("resolver.so"), failing: folder.join("failing-names") };
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/resolver.c");
-        let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-        let mut compile = Command::new(compiler);
-        compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&names.library).arg(source).arg("-ldl");
-        assert!(compile.status().expect("a C compiler").success(), "the library is compiled");
+        let names = Self { library: library(folder, "resolver"), failing: folder.join("failing-names") };
         names.fail(&[]);
         names
     }
@@ -46,4 +41,15 @@ impl Names {
         fs::write(&fresh, lines).expect("a file");
         fs::rename(fresh, &self.failing).expect("a renamed file");
     }
+}
+
+/// Compiles a library for `LD_PRELOAD` into a folder. `name` is the name of its source without the ending.
+pub(crate) fn library(folder: &Path, name: &str) -> PathBuf {
+    let library = folder.join(format!("{name}.so"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/faults/{name}.c"));
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let mut compile = Command::new(compiler);
+    compile.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    assert!(compile.status().expect("a C compiler").success(), "the library is compiled");
+    library
 }

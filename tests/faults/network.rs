@@ -26,7 +26,7 @@ fn with_a_second_listener(scene: &Scene) -> String {
 }
 
 pub(crate) fn cases() -> Vec<Case> {
-    [one_broker(), many_brokers(), addresses()].into_iter().flatten().collect()
+    [one_broker(), slow(), many_brokers(), addresses(), names()].into_iter().flatten().collect()
 }
 
 fn one_broker() -> Vec<Case> {
@@ -49,6 +49,21 @@ fn one_broker() -> Vec<Case> {
             |s| s.set(&[s.victim], NetworkFault::Silent),
             Scene::restore,
         ),
+        // The connections that are open stay good. A connectivity check finds the fault, every five seconds.
+        one(
+            "one broker: new connections are closed",
+            |s| s.set(&[s.victim], NetworkFault::Closing),
+            Scene::restore,
+        )
+        .least(Confidence::Suspected)
+        .within(8, 8),
+    ]
+}
+
+fn slow() -> Vec<Case> {
+    let one =
+        |name, inject, heal| Case::new(name, Way::Proxies, inject, heal).wants(&[&[("broker", Victim)]]);
+    vec![
         one(
             "one broker: responses are 2 s late",
             |s| s.set(&[s.victim], NetworkFault::Delay(Duration::from_secs(2))),
@@ -62,14 +77,29 @@ fn one_broker() -> Vec<Case> {
         .least(Confidence::Suspected)
         // Heartbeats are still good. The connectivity check of every five seconds shows it, and one more session right after.
         .within(6, 6),
-        // The connections that are open stay good. A connectivity check finds the fault, every five seconds.
         one(
-            "one broker: new connections are closed",
-            |s| s.set(&[s.victim], NetworkFault::Closing),
+            "one broker: responses are 50 ms late",
+            |s| s.set(&[s.victim], NetworkFault::Delay(Duration::from_millis(50))),
             Scene::restore,
         )
         .least(Confidence::Suspected)
         .within(8, 8),
+        // Records of 16 KB a second are written and read.
+        one(
+            "one broker: 10 KB/s in each direction",
+            |s| s.set(&[s.victim], NetworkFault::Bandwidth(10_000)),
+            Scene::restore,
+        )
+        .settings(|_| "heartbeat.payload.bytes = 16384\n".to_owned()),
+        // Most sessions lose a packet and some do not.
+        one(
+            "one broker: every fifth packet is lost",
+            |s| s.set(&[s.victim], NetworkFault::Loss),
+            Scene::restore,
+        )
+        .least(Confidence::Suspected)
+        .within(12, 12)
+        .hold(12),
     ]
 }
 
@@ -144,6 +174,11 @@ fn addresses() -> Vec<Case> {
             Scene::reconnect,
         )
         .wants(&[&[("listener", Any), ("metadata", Any)]]),
+    ]
+}
+
+fn names() -> Vec<Case> {
+    vec![
         Case::new(
             "one broker: its name does not resolve",
             Way::Names,

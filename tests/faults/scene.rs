@@ -2,6 +2,9 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
     process::Command,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -26,6 +29,8 @@ pub(crate) struct Scene {
     lane: Option<usize>,
     /// The heartbeat topic, and the client id of the service.
     pub(crate) topic: String,
+    /// The file with the seconds by which the wall clock of the service is set, if it has one of its own.
+    clock: PathBuf,
     /// The broker that has the fault.
     pub(crate) victim: i32,
     /// The second broker that has the fault.
@@ -39,15 +44,24 @@ impl Scene {
         let controller = if lane.is_some() { 1 } else { world.controller() };
         let others: Vec<_> = (1..=3).filter(|id| *id != controller).collect();
         let (topic, service) = (case.topic(), OnceLock::new());
-        Self { world, lane, topic, victim: others[0], second: others[1], service }
+        let victim = if case.is_on_the_controller { controller } else { others[0] };
+        let clock = world.folder().join(format!("{topic}.clock"));
+        fs::write(&clock, 0_i64.to_ne_bytes()).expect("a file");
+        Self { world, lane, topic, victim, second: others[1], clock, service }
     }
 
     /// Starts the service of the case.
     pub(crate) fn start_service(&self, case: &Case) -> &Service {
-        let environment = self.world.names.environment();
+        let text = |path: &Path| path.display().to_string();
+        let environment = match (case.way, case.has_own_clock) {
+            (Way::Names, _) => self.world.names.environment().to_vec(),
+            (_, true) => {
+                vec![("LD_PRELOAD", text(&self.world.clock)), ("CLOCK_OFFSET", text(&self.clock))]
+            }
+            _ => Vec::new(),
+        };
         let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let environment = if case.way == Way::Names { &environment[..] } else { &[] };
-        let service = Service::start_in(environment, &self.config(case));
+        let service = Service::start_in(&environment, &self.config(case));
         self.service.get_or_init(|| service)
     }
 
@@ -79,6 +93,11 @@ impl Scene {
 
     pub(crate) fn lane(&self) -> &Lane {
         &self.world.lanes[self.lane.expect("the case has proxies")]
+    }
+
+    /// The address from which the proxies of the case connect to the brokers.
+    pub(crate) fn source(&self) -> Ipv4Addr {
+        Lane::source(self.lane.expect("the case has proxies") as u8)
     }
 
     pub(crate) fn broker(&self) -> &Broker {
@@ -127,6 +146,14 @@ impl Scene {
         let stopped = Instant::now();
         wait_for("the pause to be over", pause * 2, || (stopped.elapsed() >= pause).then_some(()));
         signal(self.service().pid(), "CONT");
+        Instant::now()
+    }
+
+    /// Sets the wall clock of the service, and of nothing else.
+    pub(crate) fn set_own_clock(&self, seconds: i64) -> Instant {
+        // The service has mapped the file, so it must not be replaced.
+        let file = fs::OpenOptions::new().write(true).open(&self.clock).expect("the file of the clock");
+        file.write_all_at(&seconds.to_ne_bytes(), 0).expect("a clock that is set");
         Instant::now()
     }
 

@@ -1,6 +1,6 @@
 //! Faults and planned changes of the heartbeat topic.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use kafka_heartbeat::kafka::admin;
 
@@ -11,7 +11,7 @@ use crate::{
 
 /// Prefers broker 2 as the leader of partition 0, which broker 1 leads.
 fn prefer_another_leader(scene: &Scene) {
-    scene.world.reassign(&scene.topic, &[(0, [2, 1, 3])]);
+    scene.world.reassign(&scene.topic, &[(0, &[2, 1, 3])]);
 }
 
 fn elect(scene: &Scene) -> Instant {
@@ -26,6 +26,18 @@ fn delete(scene: &Scene) -> Instant {
 
 fn create(scene: &Scene) -> Instant {
     scene.create_topic();
+    Instant::now()
+}
+
+fn recreate(scene: &Scene) -> Instant {
+    let now = delete(scene);
+    create(scene);
+    now
+}
+
+fn shorten_retention(scene: &Scene) -> Instant {
+    let configs = BTreeMap::from([("retention.bytes", "1".to_owned()), ("segment.ms", "1000".to_owned())]);
+    scene.world.administer(async |wire| admin::alter_topic_configs(wire, &scene.topic, &configs).await);
     Instant::now()
 }
 
@@ -56,6 +68,11 @@ pub(crate) fn cases() -> Vec<Case> {
             },
             nothing,
         ),
+        topic("topic: deleted, and created again by an administrator", recreate, nothing)
+            .settings(|_| "topic.create = false\n".to_owned())
+            .beside(&[("topic_config", Any)]),
+        // Records are deleted within seconds after they were read.
+        topic("topic: retention.bytes=1, and segments of one second", shorten_retention, nothing).hold(12),
         topic("topic: deleted and created by the service", delete, nothing).beside(&[("topic_config", Any)]),
         topic("topic: deleted, and the service may not create it", delete, create)
             .settings(|_| "topic.create = false\n".to_owned())

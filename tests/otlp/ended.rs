@@ -88,5 +88,7 @@ pub(crate) fn traced(outcome: Outcome) -> TracedHeartbeat {
         trace: None,
     };
     let ids = TraceIds::of(identity, id);
-    TracedHeartbeat { cluster: "eu".into(), topic: "beats".into(), ended: Arc::new(ended), ids }
+    let suspects =
+        if outcome.is_bad() { vec!["broker:3".to_owned(), "cluster".to_owned()] } else { Vec::new() };
+    TracedHeartbeat { cluster: "eu".into(), topic: "beats".into(), ended: Arc::new(ended), ids, suspects }
 }

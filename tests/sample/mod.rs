@@ -7,9 +7,10 @@ use std::{
 };
 
 use kafka_heartbeat::{
+    availability::Archive,
     board::{Board, Channels, Readings},
     certificates::{OwnCertificate, Purpose},
-    cluster::{Api, Ends, metadata},
+    cluster::{Api, Ends, Tiers, metadata},
     collect::{
         freshness::{self, Freshness},
         log_dirs::{self, LogDir},
@@ -25,7 +26,9 @@ use kafka_heartbeat::{
         groups::Group,
         judge::{self, Judgement, Rate, Status},
         lag::{Lag, lag},
+        rebalances::{Moves, Rebalances},
     },
+    gate::Gate,
     kafka::{
         BrokerId, Capability, Credential, CredentialKind, Fault, RenewalFailure, Request, Stage,
         TopicPartition,
@@ -33,29 +36,46 @@ use kafka_heartbeat::{
         wire,
     },
     latency::{Bounds, Buckets, Recent, RecentMean, SpanContext},
-    monitor,
+    monitor::{self, HistoryFile},
     probe::{
+        agreement::Disagreement,
         connectivity::{self, Check},
-        coordinators,
+        coordinators, durability,
         heartbeat::{self, Beat, BrokerCounts, EndedHeartbeat, Outcome, Partition, Totals},
+        replicas, schema_registry,
         topic::{self, Action, Blocked},
     },
     process::{ConfigFacts, Exports, Process, Published, Traces},
+    rest,
     task::{Failure, Latest, Polls},
     verdict::{State, Verdict},
 };
 use tokio::sync::watch;
+
+mod connect;
+mod mirrors;
+mod negative_checks;
+mod remote_reads;
+mod transaction_probe;
 
 /// A hostile name, as a host, a rack or a cluster id may be.
 pub(crate) const HOSTILE: &str = "a\"b\\c\nd<script>alert('é')</script>";
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// An archive in which nothing is kept.
+fn archive(cluster: &str) -> Archive {
+    Archive { cluster: cluster.into(), timeline: Arc::default(), file: HistoryFile::NotConfigured }
+}
+
 /// The configuration that the sample belongs to.
 pub(crate) fn config() -> Config {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.ini");
-    let text = "[cluster:eu]\nbootstrap.servers = b1:9092\n[cluster:us]\nbootstrap.servers = b2:9092\n\
+    let text = "[cluster:eu]\nbootstrap.servers = b1:9092\nschema_registry.schema.registry.url = http://r1:8081,http://r2:8081\n\
+                schema_registry.write = true\nnegative_checks.enabled = true\nremote_reads.enabled = true\ntransaction_probe.enabled = true\n[cluster:us]\nbootstrap.servers = b2:9092\n\
+                [connect:payments]\ncluster = eu\nurl = http://c1:8083,http://c2:8083\n\
+                [mirror:dr]\nsource = us\ntarget = eu\n\
                 [labels]\nenvironment = pro\"d\\uct<i>on\n";
     std::fs::write(&file, text).expect("a file");
     config::load(&Sources { file: Some(file), ..Sources::default() }).expect("a valid configuration")
@@ -80,12 +100,23 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             metadata: latest(metadata(), wall),
             topic: failing(latest(topic(), wall), wall),
             coordinators: latest(coordinators(), wall),
+            transaction_coordinators: latest(transaction_coordinators(), wall),
+            transaction_probe: latest(transaction_probe::transaction_probe(wall), wall),
+            replicas: latest(replicas(), wall),
+            remote_reads: latest(remote_reads::remote_reads(wall), wall),
+            durability: latest(durability(wall), wall),
             collect: latest(collected(wall), wall),
             transactions: latest(transactions(), wall),
             log_dirs: latest(log_dirs(), wall),
+            schema_registry: latest(schema_registry(wall), wall),
+            negative_checks: latest(negative_checks::negative_checks(wall), wall),
+            connect: latest(connect::connect(wall), wall),
+            mirrors: latest(mirrors::mirrors(wall), wall),
+            availability: archive("eu"),
             verdict: Arc::new(Verdict {
                 state: State::Degraded,
                 reasons: vec!["2 of 60 heartbeats were bad".to_owned(), format!("broker 2: {HOSTILE}")],
+                missing: None,
                 since: wall - 5 * minute,
                 diagnosis: Some(diagnosis(wall)),
                 events: Events::default(),
@@ -105,12 +136,23 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             metadata: Latest::new(minute),
             topic: Latest::new(minute),
             coordinators: Latest::new(minute),
+            transaction_coordinators: Latest::new(minute),
+            transaction_probe: Latest::new(minute),
+            replicas: Latest::new(minute),
+            remote_reads: Latest::new(minute),
+            durability: Latest::new(minute),
             collect: Latest::new(minute),
             transactions: Latest::new(minute),
             log_dirs: Latest::new(minute),
+            schema_registry: Latest::new(minute),
+            negative_checks: Latest::new(minute),
+            connect: Latest::new(minute),
+            mirrors: Latest::new(minute),
+            availability: archive("us"),
             verdict: Arc::new(Verdict {
                 state: State::Unknown,
                 reasons: vec!["nothing judged yet".to_owned()],
+                missing: None,
                 since: wall - 100 * minute,
                 diagnosis: None,
                 events: Events::default(),
@@ -333,6 +375,7 @@ fn partition(
         rack: rack.map(str::to_owned),
         beats: (0..60).map(|index| beat(index, wall)).collect(),
         overdue: None,
+        acknowledged: None,
     }
 }
 
@@ -403,6 +446,7 @@ fn connectivity(wall: SystemTime) -> connectivity::Snapshot {
         totals: buckets(&[total]),
         certificate_expiry: Some(wall + Duration::from_secs(40 * 86_400)),
         mean_total: Some(total),
+        slow: false,
     };
     let never = Check {
         host: "broker-2.example".to_owned(),
@@ -421,15 +465,21 @@ fn connectivity(wall: SystemTime) -> connectivity::Snapshot {
         totals: buckets(&[]),
         certificate_expiry: None,
         mean_total: None,
+        slow: false,
         ..good.clone()
     };
-    connectivity::Snapshot { brokers: BTreeMap::from([(BrokerId(1), good), (BrokerId(2), never)]) }
+    let old = Disagreement::OtherBroker(0);
+    connectivity::Snapshot {
+        brokers: BTreeMap::from([(BrokerId(1), good), (BrokerId(2), never)]),
+        agreement: BTreeMap::from([(BrokerId(1), None), (BrokerId(2), Some(old))]),
+    }
 }
 
 fn metadata() -> metadata::Snapshot {
     let broker = |host: &str| Broker { host: host.to_owned(), port: 9092, rack: None };
     let partition = |leader| admin::Partition {
         leader,
+        leader_epoch: Some(3),
         replicas: vec![BrokerId(1), BrokerId(2)],
         isr: vec![BrokerId(1)],
     };
@@ -449,6 +499,7 @@ fn metadata() -> metadata::Snapshot {
         ),
         controller: Some(BrokerId(2)),
         quorum: Some(Quorum { leader: BrokerId(1), epoch: 17 }),
+        voters: BTreeMap::from([(BrokerId(1), Some(ms(0)))]),
         quorum_fault: None,
         quorum_capability: Capability::Ok,
         heartbeat_topic: Ok(topic),
@@ -464,6 +515,9 @@ fn topic() -> topic::Snapshot {
         pending: vec![Action::Expand { from: 2, to: 3 }],
         blocked: vec![Blocked::UnderReplicated],
         uncovered: vec![BrokerId(2)],
+        min_isr: Some(2),
+        retention: Some(60 * MINUTE),
+        only_deletes: Some(true),
         configs: Capability::Ok,
         reassignments: Capability::Ok,
     }
@@ -475,15 +529,12 @@ fn coordinators() -> coordinators::Snapshot {
     let check = |broker, failed: Option<(Api, Fault)>| coordinators::Check {
         broker: Some(BrokerId(broker)),
         failure: failed.map(|(request, fault)| coordinators::Failure { request, fault, since: now }),
-        commit: failed.is_none().then(|| ms(4)),
-        fetch: failed.is_none().then(|| ms(2)),
         at: now,
     };
     let counts = |durations: &[Duration], failures: &[((Api, Fault), u64)]| coordinators::Counts {
         checks: 12,
         failures: failures.iter().copied().collect(),
-        commits: buckets(durations),
-        fetches: buckets(durations),
+        durations: [Api::OffsetCommit, Api::OffsetFetch].map(|api| (api, buckets(durations))).into(),
     };
     let failures = [((Api::OffsetCommit, Fault::Timeout), 3), ((Api::OffsetFetch, Fault::Other), 1)];
     coordinators::Snapshot {
@@ -501,16 +552,121 @@ fn coordinators() -> coordinators::Snapshot {
     }
 }
 
+/// One partition, whose coordinator does not answer.
+fn transaction_coordinators() -> coordinators::Snapshot {
+    let now = Instant::now();
+    let failure = coordinators::Failure { request: Api::InitProducerId, fault: Fault::Timeout, since: now };
+    let check = coordinators::Check { broker: Some(BrokerId(2)), failure: Some(failure), at: now };
+    let counts = coordinators::Counts {
+        checks: 5,
+        failures: BTreeMap::from([((Api::InitProducerId, Fault::Timeout), 2)]),
+        durations: BTreeMap::from([(Api::InitProducerId, buckets(&[ms(7)]))]),
+    };
+    coordinators::Snapshot {
+        capability: Capability::Ok,
+        total: Some(1),
+        partitions: BTreeMap::from([(0, check)]),
+        brokers: BTreeMap::from([(Some(BrokerId(2)), counts)]),
+    }
+}
+
+/// A replica with a damaged record and a late partition.
+fn replicas() -> replicas::Snapshot {
+    let replica = replicas::Replica {
+        reads: 9,
+        failures: BTreeMap::from([(Fault::Timeout, 2)]),
+        visible: buckets(&[ms(1), ms(40)]),
+        damaged_total: 3,
+        damaged: [replicas::Damage { partition: 0, offset: 17 }].into(),
+        late: [1].into(),
+    };
+    replicas::Snapshot { capability: Capability::Ok, brokers: BTreeMap::from([(BrokerId(2), replica)]) }
+}
+
+/// An audit with a lost record.
+fn durability(wall: SystemTime) -> durability::Snapshot {
+    let sample = durability::Sample {
+        topic_id: None,
+        partition: 0,
+        offset: 17,
+        run: 1,
+        sequence: 41,
+        checksum: 5,
+        acknowledged: wall - 11 * MINUTE,
+        leader: Some(BrokerId(2)),
+        leader_epoch: Some(3),
+        checked: MINUTE,
+    };
+    let mut lost = durability::LostRecords::default();
+    lost.add(durability::LostRecord {
+        topic: HOSTILE.into(),
+        sample,
+        loss: durability::Loss::Truncated,
+        now: "the log ends at offset 12".to_owned(),
+        found: wall - MINUTE,
+    });
+    durability::Snapshot {
+        checked: [("1m", 120), ("10m", 90), ("1h", 0), ("retention", 30)]
+            .map(|(age, count)| (age.into(), count))
+            .into(),
+        lost_by: [0, 0, 1],
+        lost,
+        unchecked: [1, 2, 0, 3, 0, 0],
+        samples: 150,
+        overdue: 2,
+    }
+}
+
+/// A registry with a node that answers reads and fails writes, and one that lacks a subject.
+fn schema_registry(wall: SystemTime) -> schema_registry::Snapshot {
+    let failing = rest::Failing {
+        fault: rest::Fault::Status5xx,
+        message: format!("r1:8081: the answer is 500: {HOSTILE}"),
+        since: wall - 2 * MINUTE,
+        times: 4,
+    };
+    let node = |missing, write: Option<rest::Failing>| {
+        let mut measured = [(); 3].map(|()| rest::Measured::none());
+        for measured in &mut measured[..2] {
+            measured.ended = 40;
+            measured.durations = buckets(&[ms(3), ms(70)]);
+            measured.last = Some(ms(3));
+        }
+        if write.is_some() {
+            measured[1].failures = BTreeMap::from([(rest::Fault::Status5xx, 4)]);
+            measured[1].last = None;
+        }
+        measured[1].failing = write;
+        let mode = Some(schema_registry::Mode::ReadWrite);
+        schema_registry::Node { measured, mode, subjects: Some(17), missing }
+    };
+    schema_registry::Snapshot {
+        nodes: BTreeMap::from([
+            ("r1:8081".into(), node(0, Some(failing.clone()))),
+            ("r2:8081".into(), node(1, None)),
+        ]),
+        capability: Capability::Ok,
+        writes: Some(failing),
+        begun: wall,
+    }
+}
+
 /// A hostile topic that grows and one that was never written; a group that lags and lost records, and one that
 /// cannot be read.
 fn collected(wall: SystemTime) -> monitor::Snapshot {
     let ms_since_1970 = wall.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
     let newest_ms = i64::try_from(ms_since_1970).expect("small") - 2_500;
     let ends = |start, end| Ends { start: Some(start), end: Some(end) };
-    let partition = |ends, newest_ms| topics::Partition { ends, stable: None, newest_ms };
+    let partition = |ends, newest_ms| topics::Partition { ends, stable: None, tiers: None, newest_ms };
     let busy = topics::Topic {
         partitions: BTreeMap::from([
-            (0, partition(ends(10, 110), Some(newest_ms))),
+            (
+                0,
+                topics::Partition {
+                    tiers: Some(Tiers { earliest_local: Some(60), latest_tiered: Some(59) }),
+                    ..partition(ends(10, 110), Some(newest_ms))
+                },
+            ),
             (1, partition(Ends { start: Some(7), end: None }, None)),
         ]),
         freshness: Some(Freshness {
@@ -563,11 +719,18 @@ fn collected(wall: SystemTime) -> monitor::Snapshot {
     let group = |topics: BTreeMap<Arc<str>, _>, fault: Option<Fault>| Group {
         state: GroupState::Stable,
         kind: GroupKind::Consumer,
+        epoch: Some(9),
         members: fault.is_none().then(|| vec![member.clone()]),
         lost: topics.keys().map(|topic| (topic.clone(), 15)).collect(),
         topics,
         unread: BTreeMap::new(),
         fault,
+        rebalances: Rebalances {
+            count: 4,
+            members: fault.is_none().then_some(Moves { joined: 3, left: 2 }),
+            time: Duration::from_secs(42),
+            lasting: Some(Duration::ZERO),
+        },
     };
     monitor::Snapshot {
         topics: BTreeMap::from([(HOSTILE.into(), busy), ("never-written".into(), silent)]),
@@ -713,21 +876,37 @@ fn ms(ms: u64) -> Duration {
 pub(crate) fn board(readings: Readings) -> Board {
     let settings =
         wire::Client::from_properties(&readings.name, &readings.settings.kafka).expect("good settings");
+    let tasks = Channels {
+        connectivity: watch::channel(readings.connectivity).1,
+        metadata: watch::channel(readings.metadata).1,
+        topic: watch::channel(readings.topic).1,
+        coordinators: watch::channel(readings.coordinators).1,
+        transaction_coordinators: watch::channel(readings.transaction_coordinators).1,
+        transaction_probe: watch::channel(readings.transaction_probe).1,
+        replicas: watch::channel(readings.replicas).1,
+        remote_reads: watch::channel(readings.remote_reads).1,
+        durability: watch::channel(readings.durability).1,
+        collect: watch::channel(readings.collect).1,
+        transactions: watch::channel(readings.transactions).1,
+        log_dirs: watch::channel(readings.log_dirs).1,
+        schema_registry: watch::channel(readings.schema_registry).1,
+        negative_checks: watch::channel(readings.negative_checks).1,
+        connect: watch::channel(readings.connect).1,
+        mirrors: watch::channel(readings.mirrors).1,
+    };
+    let heartbeat = watch::channel(readings.heartbeat).1;
+    let verdict = watch::channel(readings.verdict).1;
+    let inputs = tasks.gate_inputs(&readings.settings, heartbeat.clone(), verdict.clone());
     Board {
         name: readings.name,
         settings: readings.settings,
         started: readings.started,
         wire: Arc::new(settings),
-        heartbeat: watch::channel(readings.heartbeat).1,
-        tasks: Channels {
-            connectivity: watch::channel(readings.connectivity).1,
-            metadata: watch::channel(readings.metadata).1,
-            topic: watch::channel(readings.topic).1,
-            coordinators: watch::channel(readings.coordinators).1,
-            collect: watch::channel(readings.collect).1,
-            transactions: watch::channel(readings.transactions).1,
-            log_dirs: watch::channel(readings.log_dirs).1,
-        },
-        verdict: watch::channel(readings.verdict).1,
+        heartbeat,
+        tasks,
+        verdict,
+        gate: Gate::new(inputs, Arc::default()).0,
+        availability: watch::channel(readings.availability.timeline).1,
+        history_file: readings.availability.file,
     }
 }

@@ -39,12 +39,12 @@ pub(crate) struct IdentityPaths {
 impl Authority {
     /// An authority with a fresh key.
     pub(crate) fn new(name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
+        let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let pem = params.self_signed(&key).unwrap().pem();
+        let pem = params.self_signed(&key).expect("a certificate").pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
 
@@ -70,7 +70,7 @@ impl Authority {
     pub(crate) fn server_elsewhere(&self) -> Identity {
         let now = SystemTime::now();
         let mut params = server_params("broker");
-        params.subject_alt_names = vec![SanType::DnsName("elsewhere.example".try_into().unwrap())];
+        params.subject_alt_names = vec![SanType::DnsName("elsewhere.example".try_into().expect("a name"))];
         self.sign(params, now - Duration::from_secs(3600), now + Duration::from_secs(3600))
     }
 
@@ -92,8 +92,8 @@ impl Authority {
         params.not_before = from.into();
         params.not_after = to.into();
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
         Identity { certificate, key: key.serialize_pem() }
     }
 }
@@ -105,8 +105,8 @@ impl Identity {
             certificate: folder.join(format!("{name}.pem")),
             key: folder.join(format!("{name}.key")),
         };
-        fs::write(&paths.certificate, &self.certificate).unwrap();
-        fs::write(&paths.key, &self.key).unwrap();
+        fs::write(&paths.certificate, &self.certificate).expect("a written file");
+        fs::write(&paths.key, &self.key).expect("a written file");
         paths
     }
 }
@@ -116,7 +116,9 @@ fn server_params(name: &str) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages =
         vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    params.subject_alt_names =
-        vec![SanType::DnsName("localhost".try_into().unwrap()), SanType::IpAddress([127, 0, 0, 1].into())];
+    params.subject_alt_names = vec![
+        SanType::DnsName("localhost".try_into().expect("a name")),
+        SanType::IpAddress([127, 0, 0, 1].into()),
+    ];
     params
 }

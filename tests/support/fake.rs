@@ -6,10 +6,10 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -34,6 +34,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::port;
 
 /// The reply of a fake to one request.
 pub(crate) enum Reply<T> {
@@ -108,6 +110,11 @@ struct Script {
     delay_ms: AtomicU64,
 }
 
+/// The value of a mutex.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it holds the script")
+}
+
 impl Fake {
     /// A polite plaintext broker that knows every request of the protocol, and answers metadata
     /// with itself as broker 1.
@@ -117,12 +124,14 @@ impl Fake {
 
     /// A broker with other manners, or with TLS.
     pub(crate) async fn with(manners: Manners, tls: Option<ServerConfig>) -> Self {
-        let listener = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = port::listen();
+        let address = listener.local_addr().expect("a listener has an address");
+        listener.set_nonblocking(true).expect("a listener need not block");
+        let listener = TcpListener::from_std(listener).expect("a runtime is running");
         let script = Arc::new(Script::default());
         for key in (0..128).filter_map(|key| ApiKey::try_from(key).ok()) {
             let range = key.valid_versions();
-            script.versions.lock().unwrap().insert(key as i16, (range.min, range.max));
+            held(&script.versions).insert(key as i16, (range.min, range.max));
         }
         let stop = CancellationToken::new();
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
@@ -143,17 +152,17 @@ impl Fake {
             assert!(!body.has_remaining(), "a request has {} bytes too many", body.remaining());
             deed::<R>(handler(request, call), call.version, id)
         };
-        self.script.handlers.lock().unwrap().insert(R::KEY, Arc::new(handler));
+        held(&self.script.handlers).insert(R::KEY, Arc::new(handler));
     }
 
     /// Sets which versions of a request are understood.
     pub(crate) fn versions<R: Request>(&self, range: RangeInclusive<i16>) {
-        self.script.versions.lock().unwrap().insert(R::KEY, (*range.start(), *range.end()));
+        held(&self.script.versions).insert(R::KEY, (*range.start(), *range.end()));
     }
 
     /// Makes a request unsupported.
     pub(crate) fn without<R: Request>(&self) {
-        self.script.versions.lock().unwrap().remove(&R::KEY);
+        held(&self.script.versions).remove(&R::KEY);
     }
 
     /// Accepts SASL/PLAIN with these credentials only.
@@ -177,12 +186,12 @@ impl Fake {
 
     /// The number of requests of this kind.
     pub(crate) fn count<R: Request>(&self) -> usize {
-        self.script.counts.lock().unwrap().get(&R::KEY).copied().unwrap_or(0)
+        held(&self.script.counts).get(&R::KEY).copied().unwrap_or(0)
     }
 
     /// The number of requests of all kinds except ApiVersions.
     pub(crate) fn total(&self) -> usize {
-        let counts = self.script.counts.lock().unwrap();
+        let counts = held(&self.script.counts);
         counts.iter().filter(|(key, _)| **key != ApiVersionsRequest::KEY).map(|(_, count)| count).sum()
     }
 
@@ -299,17 +308,17 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: &Script)
 impl Script {
     fn decide(&self, mut frame: Bytes) -> Deed {
         let (key, version) = (frame.slice(..2).get_i16(), frame.slice(2..4).get_i16());
-        let known = self.versions.lock().unwrap().get(&key).copied();
+        let known = held(&self.versions).get(&key).copied();
         let header = ApiKey::try_from(key).expect("a key of the protocol").request_header_version(version);
         let header = RequestHeader::decode(&mut frame, header).expect("our own headers are well-formed");
         let number = {
-            let mut counts = self.counts.lock().unwrap();
+            let mut counts = held(&self.counts);
             let count = counts.entry(key).or_default();
             *count += 1;
             *count - 1
         };
         let call = Call { number, version };
-        let handler = self.handlers.lock().unwrap().get(&key).cloned();
+        let handler = held(&self.handlers).get(&key).cloned();
         let fits = known.is_some_and(|(low, high)| (low..=high).contains(&version));
         match handler {
             Some(handler) if fits => handler(&call, header.correlation_id, frame),
@@ -321,7 +330,7 @@ impl Script {
 
     /// A request in a version that is not supported is answered in version 0 with UNSUPPORTED_VERSION.
     fn api_versions(&self, fits: bool, version: i16, id: i32) -> Deed {
-        let versions = self.versions.lock().unwrap();
+        let versions = held(&self.versions);
         let keys = versions.iter().filter(|(key, _)| fits || **key == ApiKey::ApiVersions as i16);
         let keys = keys.map(|(key, (low, high))| {
             ApiVersion::default().with_api_key(*key).with_min_version(*low).with_max_version(*high)

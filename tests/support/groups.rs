@@ -45,7 +45,7 @@ pub(crate) fn write(kafka: &Kafka, topic: &str, partition: i32, timestamps: impl
     producer.flush(PATIENCE).expect("written");
 }
 
-/// Commits offsets for a group that has no members; its coordinator may just be moving.
+/// Commits offsets for a group that has no members; its coordinator may just be moving, or its broker may just stop.
 pub(crate) fn commit(kafka: &Kafka, group: &str, topic: &str, offsets: &[(i32, i64)]) {
     let consumer: BaseConsumer = client(kafka).set("group.id", group).create().expect("a consumer");
     let mut list = TopicPartitionList::new();
@@ -57,7 +57,11 @@ pub(crate) fn commit(kafka: &Kafka, group: &str, topic: &str, offsets: &[(i32, i
         Err(KafkaError::ConsumerCommit(
             RDKafkaErrorCode::NotCoordinator
             | RDKafkaErrorCode::CoordinatorNotAvailable
-            | RDKafkaErrorCode::CoordinatorLoadInProgress,
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::WaitingForCoordinator,
         )) => None,
         Err(error) => panic!("{group} on {topic}: {error}"),
     });

@@ -11,6 +11,7 @@ use std::{
 };
 
 pub(crate) mod certs;
+pub(crate) mod connect;
 pub(crate) mod groups;
 pub(crate) mod kafka;
 #[cfg(feature = "gssapi")]
@@ -18,7 +19,9 @@ pub(crate) mod kerberos;
 pub(crate) mod msk_iam;
 pub(crate) mod oauth;
 pub(crate) mod operations;
+pub(crate) mod port;
 pub(crate) mod program;
+pub(crate) mod registry;
 pub(crate) mod sasl_client;
 pub(crate) mod service;
 

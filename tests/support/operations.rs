@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf};
 use serde_json::{Value, json};
 
 /// Files of rules, by subject.
-pub(crate) const SUBJECTS: [&str; 8] =
-    ["brokers", "cluster", "groups", "heartbeat", "jvm", "prober", "slo", "topics"];
+pub(crate) const SUBJECTS: [&str; 9] =
+    ["brokers", "cluster", "diagnosis", "groups", "heartbeat", "jvm", "prober", "slo", "topics"];
 
 /// Every rule of every subject.
 pub(crate) fn rules() -> Vec<Value> {

@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use kafka_heartbeat::{
     cluster::{Api, metadata},
     config::{self, FlagSetting, Sources},
-    kafka::{BrokerId, Capability, Fault},
-    probe::coordinators::{Probe, Snapshot, partition_of},
+    kafka::{BrokerId, Capability, Fault, admin::Coordinated},
+    latency::Buckets,
+    probe::coordinators::{Counts, Probe, Snapshot, partition_of},
     task::{Cycle, Latest},
 };
 use kafka_protocol::{
@@ -31,13 +32,14 @@ use super::{
 use crate::fake::{Reply, metadata as described};
 
 const OFFSETS: &str = "__consumer_offsets";
+const TRANSACTIONS: &str = "__transaction_state";
 
 /// The committed offset of each group, and the text beside it.
 type Store = Arc<Mutex<BTreeMap<String, (i64, String)>>>;
 
 /// Three brokers, which coordinate the groups of the partitions of `__consumer_offsets` in turn.
-struct World {
-    fakes: [Fake; 3],
+pub(super) struct World {
+    pub(super) fakes: [Fake; 3],
     partitions: i32,
     store: Store,
 }
@@ -48,7 +50,7 @@ fn coordinator(group: &str, partitions: i32) -> i32 {
 }
 
 impl World {
-    async fn start(partitions: i32) -> Self {
+    pub(super) async fn start(partitions: i32) -> Self {
         let fakes = [Fake::start().await, Fake::start().await, Fake::start().await];
         let world = Self { fakes, partitions, store: Store::default() };
         let answer = world.metadata(true);
@@ -69,7 +71,8 @@ impl World {
         let leaders: Vec<i32> = (0..self.partitions).map(|partition| 1 + partition % 3).collect();
         let mut answer = described(&brokers, "hb", &[1]);
         if is_visible {
-            answer.topics.extend(described(&brokers, OFFSETS, &leaders).topics);
+            let internal = [OFFSETS, TRANSACTIONS].into_iter();
+            answer.topics.extend(internal.flat_map(|name| described(&brokers, name, &leaders).topics));
         }
         answer
     }
@@ -147,6 +150,10 @@ impl World {
     }
 
     async fn probe(&self) -> Probe {
+        self.probe_of(Coordinated::Groups).await
+    }
+
+    pub(super) async fn probe_of(&self, of: Coordinated) -> Probe {
         let set = |section, key: &str, value: &str| FlagSetting {
             section,
             key: key.to_owned(),
@@ -163,7 +170,8 @@ impl World {
         let snapshot = metadata::Probe::new(config.clone(), wire.clone()).cycle().await.unwrap();
         let mut latest = Latest::new(AMPLE);
         latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
-        Probe::new(config, wire, watch::channel(latest).1)
+        let settings = config.coordinators;
+        Probe::new(config, of, settings, wire, watch::channel(latest).1)
     }
 
     /// The number of requests of all kinds to all brokers.
@@ -173,10 +181,10 @@ impl World {
 }
 
 /// Requests that failed, and how.
-type Kinds = Vec<(Api, Fault)>;
+pub(super) type Kinds = Vec<(Api, Fault)>;
 
 /// Runs cycles until this many partitions have been checked.
-async fn checked(probe: &mut Probe, partitions: usize) -> Snapshot {
+pub(super) async fn checked(probe: &mut Probe, partitions: usize) -> Snapshot {
     for _ in 0..100 {
         let snapshot = probe.cycle().await.unwrap();
         if snapshot.partitions.len() == partitions {
@@ -187,7 +195,7 @@ async fn checked(probe: &mut Probe, partitions: usize) -> Snapshot {
 }
 
 /// The failing partitions of each broker, and the requests and faults of all of them.
-fn failing(snapshot: &Snapshot) -> BTreeMap<Option<i32>, (Vec<i32>, Kinds)> {
+pub(super) fn failing(snapshot: &Snapshot) -> BTreeMap<Option<i32>, (Vec<i32>, Kinds)> {
     let failing = snapshot.failing().expect("checked partitions");
     let by_broker = failing.into_iter().map(|(broker, failures)| {
         let mut kinds: Vec<_> = failures.values().map(|failure| (failure.request, failure.fault)).collect();
@@ -200,6 +208,11 @@ fn failing(snapshot: &Snapshot) -> BTreeMap<Option<i32>, (Vec<i32>, Kinds)> {
 /// The partitions that a broker coordinates.
 fn of_broker(broker: i32, partitions: i32) -> Vec<i32> {
     (0..partitions).filter(|partition| 1 + partition % 3 == broker).collect()
+}
+
+/// The number of good requests of one kind.
+pub(super) fn count(counts: &Counts, request: Api) -> u64 {
+    counts.durations.get(&request).map_or(0, Buckets::count)
 }
 
 #[tokio::test]
@@ -218,11 +231,14 @@ async fn every_coordinator_is_checked_at_six_requests_a_second_whatever_the_numb
         assert_eq!(last.partitions.len(), partitions as usize, "all partitions within {cycles} cycles");
         for (partition, check) in &last.partitions {
             assert_eq!(check.broker, Some(BrokerId(1 + partition % 3)));
-            assert!(check.failure.is_none() && check.commit.is_some() && check.fetch.is_some(), "{check:?}");
+            assert!(check.failure.is_none(), "{check:?}");
         }
         assert_eq!(failing(&last).len(), 0);
         let counts = &last.brokers[&Some(BrokerId(1))];
-        assert_eq!((counts.commits.count(), counts.fetches.count()), (counts.checks, counts.checks));
+        assert_eq!(
+            (count(counts, Api::OffsetCommit), count(counts, Api::OffsetFetch)),
+            (counts.checks, counts.checks)
+        );
         let store = world.store.lock().unwrap();
         assert_eq!(store.len(), partitions as usize);
         assert!(store.keys().all(|group| group.starts_with("hb-coordinator-")));
@@ -307,7 +323,9 @@ async fn committed_offset_that_was_lost_fails_and_the_commit_of_another_instance
         world.fetches(&world.fakes[0], move |_| Some(text.clone()));
         let snapshot = probe.cycle().await.unwrap();
         assert_eq!(failing(&snapshot), BTreeMap::from([(Some(1), (vec![0, 3], lost.clone()))]));
-        assert!(snapshot.partitions[&0].commit.is_some() && snapshot.partitions[&0].fetch.is_none());
+        let counts = &snapshot.brokers[&Some(BrokerId(1))];
+        assert_eq!(count(counts, Api::OffsetCommit), counts.checks);
+        assert_eq!(count(counts, Api::OffsetFetch), counts.checks - counts.failures[&lost[0]]);
     }
     let mut words: Vec<&str> = stale.split(' ').collect();
     words[1] = "0000000000000007";

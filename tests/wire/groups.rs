@@ -12,11 +12,12 @@ use kafka_heartbeat::{
 use kafka_protocol::messages::{
     self, DescribeGroupsRequest, DescribeGroupsResponse, DescribeShareGroupOffsetsRequest,
     FindCoordinatorRequest, FindCoordinatorResponse, ListGroupsRequest, ListGroupsResponse, MetadataRequest,
-    OffsetFetchRequest, describe_groups_response::DescribedGroup, find_coordinator_response::Coordinator,
-    metadata_response::MetadataResponseTopic,
+    OffsetFetchRequest, ShareGroupDescribeRequest, ShareGroupDescribeResponse,
+    describe_groups_response::DescribedGroup, find_coordinator_response::Coordinator,
+    metadata_response::MetadataResponseTopic, share_group_describe_response,
 };
 
-use super::collect::{brokers, commits, coordinates, lag_of, lists_a_share_group, probe};
+use super::collect::{brokers, commits, coordinates, lag_of, lists_a_share_group, probe, text};
 use crate::fake::{Fake, Reply, metadata as described};
 
 #[tokio::test]
@@ -62,14 +63,45 @@ async fn group_that_its_coordinator_refuses_costs_few_requests_and_leaves_other_
 async fn share_groups_are_listed_without_requests_for_committed_offsets() {
     let fakes = brokers(1, 3).await;
     lists_a_share_group(&fakes[1]);
-    // Brokers before Kafka 4.1 lack this request.
+    // Brokers before Kafka 4.1 lack these requests.
     fakes.iter().for_each(Fake::without::<DescribeShareGroupOffsetsRequest>);
+    fakes.iter().for_each(Fake::without::<ShareGroupDescribeRequest>);
     let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.unwrap();
     let group = &snapshot.groups["shared"];
     assert_eq!((group.state, group.kind, group.fault), (GroupState::Stable, GroupKind::Share, None));
     assert_eq!((group.topics.len(), group.sums(SumOver::KnownPartitions).records), (0, None));
     assert_eq!(snapshot.faults.len(), 0, "{:?}", snapshot.faults);
     assert!(fakes.iter().all(|fake| fake.count::<OffsetFetchRequest>() == 0));
+    assert_eq!((group.members.as_ref(), group.epoch), (None, None), "unknown members are absent, not empty");
+}
+
+#[tokio::test]
+async fn rebalances_of_a_share_group_are_counted_by_its_epoch() {
+    let fakes = brokers(1, 3).await;
+    lists_a_share_group(&fakes[1]);
+    fakes.iter().for_each(Fake::without::<DescribeShareGroupOffsetsRequest>);
+    let mut probe = probe(&fakes, &[("lag", "members", "true")]).await;
+    let mut counts = Vec::new();
+    for (epoch, members) in [(4, 1), (7, 3), (7, 3)] {
+        fakes[1].on(move |request: ShareGroupDescribeRequest, _| {
+            let member = |number| {
+                share_group_describe_response::Member::default()
+                    .with_member_id(text(format!("member-{number}")))
+            };
+            let described = share_group_describe_response::DescribedGroup::default()
+                .with_group_id(request.group_ids[0].clone())
+                .with_group_epoch(epoch)
+                .with_members((0..members).map(member).collect());
+            Reply::Answer(ShareGroupDescribeResponse::default().with_groups(vec![described]))
+        });
+        let snapshot = probe.cycle().await.unwrap();
+        assert_eq!(snapshot.faults.len(), 0, "{:?}", snapshot.faults);
+        let group = &snapshot.groups["shared"];
+        assert_eq!((group.epoch, group.members.as_ref().map(Vec::len)), (Some(epoch), Some(members)));
+        let moves = group.rebalances.members.expect("the members are known");
+        counts.push((group.rebalances.count, moves.joined, moves.left));
+    }
+    assert_eq!(counts, [(0, 0, 0), (3, 2, 0), (3, 2, 0)]);
 }
 
 /// Every broker responds to FindCoordinator with broker `node` for each group, or with an error for all groups.

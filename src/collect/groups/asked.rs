@@ -8,7 +8,7 @@ use crate::{
     config,
     kafka::{
         BrokerId, Capability, Fault,
-        admin::{self, CommittedOffsets, GroupKind, GroupState, Member},
+        admin::{self, CommittedOffsets, Described, GroupKind, GroupState},
         wire,
     },
 };
@@ -19,7 +19,8 @@ pub(crate) struct Commits {
     pub(crate) offsets: BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>>,
     /// The committed offsets that were read last, of groups without a coordinator: no member can commit meanwhile.
     pub(crate) last: BTreeMap<Arc<str>, CommittedOffsets>,
-    pub(crate) members: BTreeMap<Arc<str>, Vec<Member>>,
+    /// The groups as their coordinators describe them. Empty without `[lag] members`.
+    pub(crate) described: BTreeMap<Arc<str>, Described>,
 }
 
 impl Commits {
@@ -62,8 +63,8 @@ impl WatchedGroups {
         self.take_in_failures(&offsets, Api::OffsetFetch, faults);
         self.take_in_failures(&share_offsets, Api::DescribeShareGroupOffsets, faults);
         offsets.append(&mut share_offsets);
-        let members = if settings.members { self.describe(wire, faults).await } else { BTreeMap::new() };
-        Commits { offsets, last: BTreeMap::new(), members }
+        let described = if settings.members { self.describe(wire, faults).await } else { BTreeMap::new() };
+        Commits { offsets, last: BTreeMap::new(), described }
     }
 
     /// The groups of these kinds by the broker that coordinates them; without those whose coordinator is not known.
@@ -93,16 +94,20 @@ impl WatchedGroups {
         }
     }
 
+    fn kind(&self, name: &str) -> Option<GroupKind> {
+        self.known.get(name).map(|known| known.kind)
+    }
+
     /// Asks for the members of the groups that have any.
-    async fn describe(&self, wire: &wire::Cluster, faults: &mut Faults) -> BTreeMap<Arc<str>, Vec<Member>> {
+    async fn describe(&self, wire: &wire::Cluster, faults: &mut Faults) -> BTreeMap<Arc<str>, Described> {
         let mut wanted = admin::GroupsByCoordinator::new();
-        let mut members = BTreeMap::new();
+        let mut described = BTreeMap::new();
         for (name, known) in &self.known {
             match (known.kind, known.state, known.coordinator) {
                 (_, GroupState::Empty | GroupState::Dead | GroupState::Missing, _) => {
-                    members.insert(name.clone(), Vec::new());
+                    described.insert(name.clone(), Described { members: Vec::new(), epoch: None });
                 }
-                (GroupKind::Classic | GroupKind::Consumer, _, Some(broker)) => {
+                (GroupKind::Classic | GroupKind::Consumer | GroupKind::Share, _, Some(broker)) => {
                     wanted.entry((broker, known.kind)).or_default().push(name.clone());
                 }
                 _ => {}
@@ -110,11 +115,13 @@ impl WatchedGroups {
         }
         for (name, found) in admin::members(wire, &wanted).await {
             match found {
-                Ok(found) => _ = members.insert(name, found),
+                Ok(found) => _ = described.insert(name, found),
+                // Brokers before Kafka 4.1 do not describe share groups: this is not counted as a failed request.
+                Err(Fault::Unsupported) if self.kind(&name) == Some(GroupKind::Share) => {}
                 Err(fault) => faults.count(Api::DescribeGroups, fault),
             }
         }
-        members
+        described
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     config,
     kafka::{
         Capability, Fault,
-        admin::{self, GroupListing, GroupState},
+        admin::{self, Coordinated, GroupListing, GroupState},
         capability::hidden,
         wire,
     },
@@ -113,7 +113,7 @@ impl WatchedGroups {
             return;
         }
         let names: Vec<&str> = lost.iter().map(|name| &**name).collect();
-        let found = admin::coordinators(wire, &names).await;
+        let found = admin::coordinators(wire, Coordinated::Groups, &names).await;
         if let Err(error) = &found {
             faults.count(Api::FindCoordinator, error.fault());
         }

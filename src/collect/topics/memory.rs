@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    cluster::{Api, Ends, Faults},
+    cluster::{Api, Ends, Faults, Tiers},
     collect::{freshness::Newest, history::History},
     kafka::{Fault, TopicId, admin::FoundOffset},
 };
@@ -46,6 +46,8 @@ pub(super) struct PartitionMemory {
     pub(super) ends: Ends,
     /// The last stable offset; absent unless lag counts to it.
     pub(super) stable: Option<i64>,
+    /// Where the log lies; absent unless the topic is tiered.
+    pub(super) tiers: Option<Tiers>,
     /// The last high watermark that was known.
     pub(super) last: Option<i64>,
     pub(super) history: History,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{cluster::Ends, collect::freshness::Freshness};
+use crate::{
+    cluster::{Ends, Tiers},
+    collect::freshness::Freshness,
+};
 
 /// A topic as the last cycle found it.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub struct Partition {
     /// The last stable offset: records from there on belong to an open transaction. Absent unless lag is counted up to
     /// the last stable offset.
     pub stable: Option<i64>,
+    /// Where the log lies: on the disk of the leader, and in remote storage. Absent unless the topic is tiered.
+    pub tiers: Option<Tiers>,
     /// The newest timestamp of a record that does not lie in the future, in milliseconds since 1970; absent if none is known.
     pub newest_ms: Option<i64>,
 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     log::Logs,
-    memory::{Answers, TopicMemory},
+    memory::{Answers, PartitionMemory, TopicMemory},
     row::HistoryRow,
     snapshot::{Partition, Topic},
 };
@@ -106,6 +106,31 @@ impl WatchedTopics {
     /// Learns which topics are compacted.
     pub(crate) fn compacted(&mut self, is_compacted: impl Fn(&str) -> bool) {
         self.topics.iter_mut().for_each(|(name, memory)| memory.compacted = is_compacted(name));
+    }
+
+    /// Takes in where the logs of tiered topics lie. Nothing is known of the other topics.
+    pub(crate) fn tiers(&mut self, local: &FoundOffsets, tiered: &FoundOffsets, faults: &mut Faults) {
+        let all = self.topics.values_mut().flat_map(|memory| memory.partitions.values_mut());
+        all.for_each(|partition| partition.tiers = None);
+        let answers =
+            local.iter().map(|found| (found, false)).chain(tiered.iter().map(|found| (found, true)));
+        for ((name, partitions), is_remote) in answers {
+            let Some(memory) = self.topics.get_mut(name) else { continue };
+            for (number, found) in partitions {
+                let Some(partition) = memory.partitions.get_mut(number) else { continue };
+                match found {
+                    Ok(found) => {
+                        let tiers = partition.tiers.get_or_insert_default();
+                        let offset =
+                            if is_remote { &mut tiers.latest_tiered } else { &mut tiers.earliest_local };
+                        *offset = found.map(|found| found.offset);
+                    }
+                    // Brokers before 3.6 and 3.9 do not know these requests: that is no failure.
+                    Err(Fault::Unsupported) => {}
+                    Err(fault) => faults.count(Api::ListOffsets, *fault),
+                }
+            }
+        }
     }
 
     /// Learns which topics exist. `is_new` says that no cycle before has worked with these metadata. A topic counts as deleted if two
@@ -281,7 +306,8 @@ impl WatchedTopics {
             let watched = settings.enabled && settings.topics.covers(name);
             let partitions = memory.partitions.iter().map(|(number, partition)| {
                 let newest_ms = partition.newest.credible_ms(partition.ends.end, latest_ms);
-                (*number, Partition { ends: partition.ends, stable: partition.stable, newest_ms })
+                let PartitionMemory { ends, stable, tiers, .. } = *partition;
+                (*number, Partition { ends, stable, tiers, newest_ms })
             });
             let topic = Topic {
                 partitions: partitions.collect(),

@@ -8,7 +8,7 @@ use std::{
 
 use super::change::{Change, Changed};
 use crate::{
-    cluster::{Api, metadata},
+    cluster::{Api, AskedBrokers, metadata},
     kafka::{
         BrokerId, Error, Fault, Permission, TopicId,
         admin::{self, Topic},
@@ -112,8 +112,7 @@ pub(crate) struct WatchedTopology {
     /// Topics whose settings the principal may not describe.
     refused: BTreeSet<Arc<str>>,
     asked: Option<Instant>,
-    /// The brokers of the cluster when requests were last refused.
-    asked_of: Vec<BrokerId>,
+    asked_of: AskedBrokers,
     configs: Permission,
     /// Partitions that are being moved, by topic; absent if that is not known.
     moving: Option<BTreeMap<Arc<str>, Vec<i32>>>,
@@ -252,8 +251,7 @@ impl WatchedTopology {
 
     /// Forgets refusals once the cluster has other brokers: these may allow the requests.
     fn forget_refusals(&mut self, metadata: &metadata::Snapshot) {
-        if !self.asked_of.iter().eq(metadata.brokers.keys()) {
-            self.asked_of = metadata.brokers.keys().copied().collect();
+        if self.asked_of.change(&metadata.brokers) {
             self.configs.forget();
             self.reassignments.forget();
         }
@@ -316,6 +314,11 @@ impl WatchedTopology {
         self.policies.get(topic).is_some_and(admin::Policy::is_compacted)
     }
 
+    /// Whether segments of a topic are copied to remote storage. False if the setting is not known.
+    pub(crate) fn is_tiered(&self, topic: &str) -> bool {
+        self.policies.get(topic).is_some_and(admin::Policy::is_tiered)
+    }
+
     pub(crate) fn view(&self, metadata: &metadata::Snapshot) -> Topology {
         let known = |topic: &(&String, &Result<Topic, Fault>)| topic.1.is_ok();
         let health = metadata.topics.iter().filter(known).filter_map(|(name, topic)| {
@@ -367,6 +370,7 @@ mod tests {
         let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
         let partition = |(leader, replicas, isr): &(Option<i32>, &[i32], &[i32])| admin::Partition {
             leader: leader.map(BrokerId),
+            leader_epoch: None,
             replicas: ids(replicas),
             isr: ids(isr),
         };
@@ -383,6 +387,7 @@ mod tests {
             ),
             controller: None,
             quorum: None,
+            voters: BTreeMap::new(),
             quorum_fault: None,
             quorum_capability: Capability::Unknown,
             heartbeat_topic: Err(Fault::UnknownTopic),

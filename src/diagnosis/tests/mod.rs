@@ -1,5 +1,15 @@
 //! Scenes and the suspects that they must give: nobody else may be suspected.
 
+mod connect;
+mod coordinators;
+mod listeners;
+mod metadata;
+mod mirrors;
+mod recovery;
+mod registry;
+mod replicas;
+mod topic;
+mod transactions;
 mod world;
 
 use std::time::Duration;
@@ -8,7 +18,7 @@ use world::{after, at, blamed, fail, failed, failure, fine, led_by, only, suspec
 
 use super::{
     Confidence::{Certain, Likely, Suspected},
-    Coordinators, Diagnostician, Kind, Scene, Session,
+    Controller, Diagnostician, Kind, Scene, Session,
 };
 use crate::kafka::{BrokerId, Fault, Stage};
 
@@ -24,7 +34,7 @@ fn fault_of_this_process_hides_every_other_suspect() {
         trouble(scene, None, |_, _| true);
         scene.prober = Some("this process did not run".to_owned());
         scene.throttled.insert("produce", Duration::from_millis(900));
-        scene.quorum_lost = true;
+        scene.controller = Some(Controller::Lost);
     };
     only(change, Kind::Prober, "", [Certain, Certain]);
     let slow =
@@ -34,6 +44,38 @@ fn fault_of_this_process_hides_every_other_suspect() {
         scene.prober = Some("this process did not run".to_owned());
     };
     only(slow, Kind::Prober, "", [Certain, Certain]);
+}
+
+#[test]
+fn stall_of_this_process_is_blamed_only_if_something_seems_to_be_wrong() {
+    let stalled = |scene: &mut Scene| scene.stalled = Some("this process did not run".to_owned());
+    assert_eq!(suspects(stalled), [vec![], vec![]]);
+    let change = |scene: &mut Scene| {
+        stalled(scene);
+        trouble(scene, None, led_by(2));
+        fail(scene, &[2], &failed(Stage::Tcp, Fault::Timeout, true));
+    };
+    only(change, Kind::Prober, "", [Certain, Certain]);
+    let unexplained = |scene: &mut Scene| {
+        stalled(scene);
+        scene.metadata = Some(failure(None, Fault::Timeout));
+    };
+    only(unexplained, Kind::Prober, "", [Certain, Certain]);
+}
+
+#[test]
+fn brokers_that_left_together_are_all_blamed_if_too_few_replicas_are_in_sync() {
+    let change = |scene: &mut Scene| {
+        for id in [2, 3] {
+            scene.brokers.remove(&BrokerId(id));
+        }
+        trouble(scene, None, |_, _| true);
+        for partition in scene.partitions.values_mut() {
+            (partition.leader, partition.isr) = (Some(BrokerId(1)), vec![BrokerId(1)]);
+        }
+    };
+    let both = |sure| ["2", "3"].map(|id| (Kind::Broker, id.to_owned(), sure)).to_vec();
+    assert_eq!(suspects(change), [both(Suspected), both(Likely)]);
 }
 
 #[test]
@@ -61,6 +103,7 @@ fn names_the_network_and_logins_are_told_apart_by_the_stage_that_fails() {
     only(all(Stage::Tcp, Fault::Timeout), Kind::ClientNetwork, "", [Suspected, Likely]);
     only(all(Stage::Tcp, Fault::Refused), Kind::Cluster, "", [Suspected, Likely]);
     only(all(Stage::Sasl, Fault::Authentication), Kind::Credentials, "", [Likely, Likely]);
+    only(all(Stage::Sasl, Fault::Disconnected), Kind::Credentials, "", [Suspected, Likely]);
     only(all(Stage::Tls, Fault::CertificateUnknownCa), Kind::Certificate, "", [Likely, Likely]);
 }
 
@@ -131,7 +174,15 @@ fn cluster_is_not_blamed_before_the_sessions_with_all_brokers_were_looked_at() {
         fail(scene, &[1, 2, 3], &Session::Open { at: at(95), since: at(0), slow: None });
     };
     assert_eq!(suspects(early), [vec![], vec![]]);
-    only(|scene| trouble(scene, None, |_, _| true), Kind::Cluster, "", [Suspected, Likely]);
+    let overdue = |scene: &mut Scene| trouble(scene, None, |_, _| true);
+    only(overdue, Kind::Cluster, "", [Suspected, Suspected]);
+    let long = |scene: &mut Scene| {
+        overdue(scene);
+        let troubles = scene.partitions.values_mut().filter_map(|partition| partition.trouble.as_mut());
+        troubles.for_each(|trouble| trouble.since = at(90));
+    };
+    only(long, Kind::Cluster, "", [Suspected, Likely]);
+    only(|scene| trouble(scene, Some(Fault::Timeout), |_, _| true), Kind::Cluster, "", [Suspected, Likely]);
 }
 
 #[test]
@@ -259,24 +310,6 @@ fn two_brokers_in_different_racks_are_two_suspects() {
 }
 
 #[test]
-fn broker_that_the_others_reach_has_a_wrong_address() {
-    let change = |scene: &mut Scene| {
-        let session = Session::Failed {
-            stage: Stage::Tcp,
-            fault: Fault::Refused,
-            times: 30,
-            since: at(60),
-            last: at(99),
-            listed: true,
-            in_sync: true,
-        };
-        fail(scene, &[2], &session);
-        trouble(scene, Some(Fault::Timeout), led_by(2));
-    };
-    only(change, Kind::Listener, "b2.example:9092", [Likely, Likely]);
-}
-
-#[test]
 fn slow_broker_is_blamed_and_slowness_of_all_is_only_a_hint() {
     let slow = Session::Open {
         at: at(100),
@@ -285,58 +318,28 @@ fn slow_broker_is_blamed_and_slowness_of_all_is_only_a_hint() {
     };
     only(|scene| fail(scene, &[2], &slow), Kind::Broker, "2", [Suspected, Likely]);
     only(|scene| fail(scene, &[1, 2, 3], &slow), Kind::Cluster, "", [Suspected, Suspected]);
+    let beside = suspects(|scene| {
+        fail(scene, &[2], &slow);
+        fail(scene, &[3], &failed(Stage::Tcp, Fault::Refused, true));
+    });
+    let both = [(Kind::Broker, "3".to_owned(), Likely), (Kind::Broker, "2".to_owned(), Suspected)];
+    assert_eq!(beside, [both.to_vec(), both.to_vec()], "a broker has more work after another one failed");
 }
 
 #[test]
-fn too_few_in_sync_replicas_point_at_the_missing_one_or_at_the_setting() {
-    let missing = |scene: &mut Scene| {
-        trouble(scene, Some(Fault::NotEnoughReplicas), |_, _| true);
-        scene.partitions.values_mut().for_each(|partition| partition.isr = vec![BrokerId(1), BrokerId(3)]);
-    };
-    only(missing, Kind::Replica, "2", [Likely, Likely]);
-    let setting = |scene: &mut Scene| trouble(scene, Some(Fault::NotEnoughReplicas), |_, _| true);
-    only(setting, Kind::TopicConfig, "hb", [Suspected, Likely]);
-}
-
-#[test]
-fn permissions_the_topic_quotas_and_the_controller_are_named() {
+fn permissions_quotas_and_the_controller_are_named() {
     let denied = |scene: &mut Scene| trouble(scene, Some(Fault::Authorization), |_, _| true);
     only(denied, Kind::Authorization, "hb", [Certain, Certain]);
-    let missing = |scene: &mut Scene| {
-        scene.topic_missing = true;
-        trouble(scene, Some(Fault::UnknownTopic), |_, _| true);
-    };
-    only(missing, Kind::TopicConfig, "hb", [Suspected, Likely]);
     let throttled = |scene: &mut Scene| {
         scene.throttled.insert("produce", Duration::from_millis(900));
         trouble(scene, None, |_, _| true);
     };
     only(throttled, Kind::Quota, "produce", [Likely, Likely]);
-    only(|scene| scene.quorum_lost = true, Kind::Controller, "", [Suspected, Likely]);
-}
-
-#[test]
-fn coordinator_that_fails_is_a_suspect_unless_its_broker_is_one() {
-    let failing = |scene: &mut Scene| {
-        let coordinators = Coordinators { partitions: vec![2, 5, 8], fault: Fault::Timeout };
-        scene.coordinators.insert(Some(BrokerId(3)), coordinators);
-    };
-    only(failing, Kind::GroupCoordinator, "3", [Suspected, Likely]);
-    let mut scene = fine();
-    failing(&mut scene);
-    fail(&mut scene, &[3], &failed(Stage::ApiVersions, Fault::Timeout, true));
-    let diagnosis = after(&scene, 0);
-    assert_eq!(blamed(&diagnosis), [(Kind::Broker, "3", Likely)]);
-    let sentence = "consumer groups of partitions 2, 5 and 8 of __consumer_offsets cannot commit or read offsets: timeout";
-    assert_eq!(diagnosis.suspects[0].evidence.last().map(String::as_str), Some(sentence));
-    scene.brokers.remove(&BrokerId(3));
-    let mut diagnostician = Diagnostician::default();
-    let mut before = fine();
-    fail(&mut before, &[3], &failed(Stage::Tcp, Fault::Refused, true));
-    diagnostician.diagnose(&before);
-    let diagnosis = diagnostician.diagnose(&scene);
-    assert_eq!(blamed(&diagnosis), [(Kind::Broker, "3", Likely)]);
-    assert_eq!(diagnosis.suspects[0].evidence.last().map(String::as_str), Some(sentence));
+    for controller in
+        [Controller::Lost, Controller::KeepsChanging { times: 4, within: Duration::from_secs(12) }]
+    {
+        only(|scene| scene.controller = Some(controller), Kind::Controller, "", [Suspected, Likely]);
+    }
 }
 
 #[test]
@@ -346,4 +349,17 @@ fn symptom_that_nothing_explains_is_reported_after_five_seconds() {
     assert_eq!(after(&scene, 4).unexplained, Vec::<String>::new());
     assert_eq!(after(&scene, 5).unexplained, ["the metadata cannot be read: b1.example:9092 did not answer"]);
     assert_eq!(after(&scene, 5).suspects, []);
+}
+
+#[test]
+fn network_of_this_machine_is_not_excluded_if_the_cluster_has_one_broker() {
+    let against = |count: i32| {
+        let mut scene = fine();
+        scene.brokers.retain(|id, _| id.0 <= count);
+        fail(&mut scene, &[1], &failed(Stage::Tcp, Fault::Timeout, true));
+        after(&scene, 0).suspects[0].against.clone()
+    };
+    let words = "the cluster has no other broker, so the network of this machine may be cut as well";
+    assert_eq!(against(1), [words]);
+    assert_eq!(against(2), Vec::<String>::new());
 }

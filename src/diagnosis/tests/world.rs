@@ -34,16 +34,27 @@ pub(super) fn fine() -> Scene {
     Scene {
         at: at(100),
         prober: None,
+        stalled: None,
         login: None,
         topic: "hb".to_owned(),
         topic_missing: false,
         topic_denied: false,
+        min_isr: Some(2),
         partitions: (0..6).map(|number| (number, partition(number))).collect(),
         brokers: ids.into_iter().map(|id| (id, broker(id))).collect(),
+        elsewhere: BTreeMap::new(),
+        other_clusters: BTreeMap::new(),
         metadata: None,
-        quorum_lost: false,
+        differing: BTreeMap::new(),
+        compared: 3,
+        controller: None,
         throttled: BTreeMap::new(),
+        replicas: BTreeMap::new(),
         coordinators: BTreeMap::new(),
+        transactions: None,
+        registry: None,
+        connect: None,
+        mirrors: BTreeMap::new(),
     }
 }
 
@@ -66,8 +77,14 @@ pub(super) fn trouble(scene: &mut Scene, fault: Option<Fault>, takes: impl Fn(i3
     for (number, partition) in &mut scene.partitions {
         if takes(*number, partition) {
             let (overdue, bad) = if fault.is_some() { (0, 3) } else { (2, 0) };
-            partition.trouble =
-                Some(Trouble { leader: partition.leader, overdue, bad, fault, since: at(96) });
+            partition.trouble = Some(Trouble {
+                leader: partition.leader,
+                overdue,
+                bad,
+                fault,
+                acknowledged: false,
+                since: at(96),
+            });
         }
     }
 }

@@ -3,12 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::finding::{Finding, Key, Severity, fields};
-use crate::{board::Readings, collect::topology::Health, config::Alerts, monitor, verdict::State};
+use crate::{
+    board::Readings,
+    collect::topology::Health,
+    config::Alerts,
+    diagnosis::{Confidence, Suspect},
+    monitor,
+    text::plain,
+    verdict::State,
+};
 
 /// Everything that is wrong now, as far as it is known.
 pub(super) fn find(readings: &Readings, settings: &Alerts) -> BTreeMap<Key, Finding> {
     let mut found = BTreeMap::new();
     verdict(readings, &mut found);
+    suspects(readings, &mut found);
     brokers(readings, &mut found);
     if let Some(snapshot) = readings.collect.fresh() {
         for (topic, health) in &snapshot.topology.health {
@@ -30,6 +39,24 @@ fn verdict(readings: &Readings, found: &mut BTreeMap<Key, Finding>) {
     let message = format!("{} is {}: {}", readings.name, verdict.state.as_str(), verdict.reasons.join("; "));
     let metadata = fields([("reasons", verdict.reasons.clone().into())]);
     found.insert(Key::Heartbeats, Finding { severity, message, metadata });
+}
+
+/// The components that are likely or certain to blame. While no heartbeat gets through, they are critical.
+fn suspects(readings: &Readings, found: &mut BTreeMap<Key, Finding>) {
+    let Some(diagnosis) = &readings.verdict.diagnosis else { return };
+    let severity = if readings.verdict.state == State::Down { Severity::Critical } else { Severity::Warning };
+    let is_likely = |suspect: &&Suspect| suspect.confidence >= Confidence::Likely;
+    for suspect in diagnosis.suspects.iter().filter(is_likely) {
+        let evidence: Vec<String> = suspect.evidence.iter().map(|sentence| plain(sentence)).collect();
+        let metadata = fields([
+            ("kind", suspect.kind.as_str().into()),
+            ("subject", suspect.subject.as_str().into()),
+            ("confidence", suspect.confidence.as_str().into()),
+            ("evidence", evidence.into()),
+        ]);
+        let key = Key::Suspect { kind: suspect.kind, subject: suspect.subject.clone() };
+        found.insert(key, Finding { severity, message: plain(&suspect.headline), metadata });
+    }
 }
 
 fn brokers(readings: &Readings, found: &mut BTreeMap<Key, Finding>) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::closed_enum::closed_enum;
+use crate::{closed_enum::closed_enum, diagnosis::Kind};
 
 closed_enum! {
     /// How urgent a finding is.
@@ -20,6 +20,13 @@ closed_enum! {
 pub enum Key {
     /// The verdict on the cluster is down or degraded.
     Heartbeats,
+    /// The diagnosis blames a component.
+    Suspect {
+        /// The kind of the component.
+        kind: Kind,
+        /// Which one; empty for a kind of which there is only one.
+        subject: String,
+    },
     /// No session can be opened with this broker.
     Broker(String),
     /// Partitions of this topic have no leader.
@@ -46,6 +53,7 @@ impl Key {
     pub fn kind(&self) -> &'static str {
         match self {
             Key::Heartbeats => "cluster_unwell",
+            Key::Suspect { .. } => "suspect",
             Key::Broker(_) => "broker_unreachable",
             Key::Offline(_) => "offline_partitions",
             Key::UnderMinIsr(_) => "under_min_isr_partitions",
@@ -59,6 +67,8 @@ impl Key {
     pub(super) fn subject(&self) -> String {
         match self {
             Key::Heartbeats => String::new(),
+            Key::Suspect { kind, subject } if subject.is_empty() => kind.as_str().to_owned(),
+            Key::Suspect { kind, subject } => format!("{}/{subject}", kind.as_str()),
             Key::Broker(name)
             | Key::Offline(name)
             | Key::UnderMinIsr(name)
@@ -77,6 +87,15 @@ pub(super) struct Finding {
     pub(super) message: String,
     /// What depends on the type of the finding.
     pub(super) metadata: Map<String, Value>,
+}
+
+impl Finding {
+    /// Whether this has to be published although the same problem was published before: its severity differs, or the confidence
+    /// in a suspect.
+    pub(super) fn differs(&self, before: &Self) -> bool {
+        let confidence = |finding: &Self| finding.metadata.get("confidence").cloned();
+        self.severity != before.severity || confidence(self) != confidence(before)
+    }
 }
 
 /// Fields of a JSON object.

@@ -63,7 +63,7 @@ impl Findings {
         let mut news = Vec::new();
         for (key, finding) in &found {
             let before = self.open.get(key);
-            if before.is_some_and(|before| before.last.severity == finding.severity) {
+            if before.is_some_and(|before| !finding.differs(&before.last)) {
                 continue;
             }
             let since = before.map_or(now, |before| before.since);

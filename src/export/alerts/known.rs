@@ -15,6 +15,10 @@ pub(super) fn is_known(readings: &Readings, key: &Key) -> bool {
     };
     match key {
         Key::Heartbeats => readings.verdict.state == State::Ok,
+        // While this process cannot measure or log in, nothing else is known to have ended.
+        Key::Suspect { kind, .. } => readings.verdict.diagnosis.as_ref().is_some_and(|diagnosis| {
+            kind.hides_others() || !diagnosis.suspects.iter().any(|suspect| suspect.kind.hides_others())
+        }),
         // A broker that dies leaves the metadata, and no session with it is tried any more. It was removed in good order
         // if no partition lacks a replica.
         Key::Broker(id) => readings.connectivity.fresh().is_some_and(|snapshot| {

@@ -10,6 +10,6 @@ mod protobuf;
 mod text;
 
 pub use blocks::{Block, Blocks, Storage};
-pub use encode::encode;
+pub use encode::{encode, encode_probe};
 pub use format::Format;
 pub use parts::{Parts, count, pack};

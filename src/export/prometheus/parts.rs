@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{blocks::Block, format::Format, protobuf, text};
 use crate::{
-    catalog,
+    catalog::{self, Description},
     export::gzip::{self, Piece},
 };
 
@@ -27,12 +27,21 @@ enum Part<'a> {
 impl<'a> Parts<'a> {
     /// Puts blocks in the order of the catalog.
     pub fn of(parts: &[&'a [Block]], format: Format) -> Self {
+        Self::in_order(catalog::all(), parts, format)
+    }
+
+    /// Puts blocks in the order of these families. Blocks of other families are left out.
+    pub(super) fn in_order(
+        order: impl Iterator<Item = &'static Description>,
+        parts: &[&'a [Block]],
+        format: Format,
+    ) -> Self {
         let mut families = BTreeMap::<&str, Vec<&Block>>::new();
         for block in parts.iter().flat_map(|part| part.iter()) {
             families.entry(block.family.name).or_default().push(block);
         }
         let mut all = Vec::with_capacity(2 * families.len() + 1);
-        for family in catalog::all() {
+        for family in order {
             if let Some(blocks) = families.get(family.name) {
                 let mut head = Vec::with_capacity(300);
                 let length = blocks.iter().map(|block| block.length).sum();

@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::{
-    InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId, Value,
+    Array, InstrumentationScope, KeyValue, SpanId, StringValue, TraceFlags, TraceId, Value,
     trace::{Event, Link, SpanContext, SpanKind, Status, TraceState},
 };
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
@@ -43,6 +43,10 @@ impl Spans<'_> {
         span.attributes.push(KeyValue::new("heartbeat.outcome", ended.outcome.as_str()));
         if let Some(delay) = ended.schedule_delay {
             span.attributes.push(KeyValue::new("heartbeat.schedule_delay", delay.as_secs_f64()));
+        }
+        if !self.heartbeat.suspects.is_empty() {
+            let suspects = self.heartbeat.suspects.iter().cloned().map(StringValue::from).collect();
+            span.attributes.push(KeyValue::new("heartbeat.suspects", Value::Array(Array::String(suspects))));
         }
         if ended.outcome.is_bad() {
             let fault = ended.fault.map_or(ended.outcome.as_str(), |fault| fault.as_str());

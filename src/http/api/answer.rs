@@ -11,31 +11,50 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::query::ClusterQuery;
-use crate::{board::Readings, http::state::State};
+use crate::{
+    board::{Board, Readings},
+    http::state::State,
+};
 
 /// Answers with one object for each cluster that the query asks for, and the name of the cluster in each; 400 if there is
 /// no such cluster.
 pub(super) fn each(state: &State, query: &ClusterQuery, view: impl Fn(&Readings) -> Value) -> Response {
-    let wanted = |name: &str| query.cluster.as_deref().is_none_or(|wanted| wanted == name);
-    let boards = state.boards.list();
-    let clusters: Vec<Value> = boards
-        .iter()
-        .filter(|board| wanted(&board.name))
-        .map(|board| {
-            let mut object = view(&board.read());
-            object["cluster"] = board.name.as_ref().into();
-            object
-        })
-        .collect();
-    if clusters.is_empty() {
-        return bad_request("cluster: no cluster of this name is configured");
+    match readings(state, query.cluster.as_deref()) {
+        Ok(readings) => listed(readings.iter().map(|readings| (&*readings.name, view(readings)))),
+        Err(refused) => *refused,
     }
+}
+
+/// The readings of the clusters that are asked for: all of them without a name.
+///
+/// # Errors
+/// The answer 400 if there is no such cluster.
+pub(super) fn readings(state: &State, cluster: Option<&str>) -> Result<Vec<Readings>, Box<Response>> {
+    let boards = state.boards.list();
+    let wanted = boards.iter().filter(|board| cluster.is_none_or(|wanted| wanted == &*board.name));
+    let readings: Vec<_> = wanted.map(Board::read).collect();
+    let refused = || Box::new(bad_request("cluster: no cluster of this name is configured"));
+    if readings.is_empty() { Err(refused()) } else { Ok(readings) }
+}
+
+/// One object for each cluster, with the name of the cluster in it.
+pub(super) fn listed<'a>(clusters: impl Iterator<Item = (&'a str, Value)>) -> Response {
     #[derive(Serialize)]
     struct Answer {
         generated_at: String,
         clusters: Vec<Value>,
     }
+    let named = |(name, mut object): (&str, Value)| {
+        object["cluster"] = name.into();
+        object
+    };
+    let clusters = clusters.map(named).collect();
     Json(Answer { generated_at: time(SystemTime::now()), clusters }).into_response()
+}
+
+/// The answer 503 with its reason: the history file cannot be read.
+pub(super) fn unavailable(text: &str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": text }))).into_response()
 }
 
 /// The answer 400 with its reason.

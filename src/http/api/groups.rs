@@ -15,6 +15,7 @@ use crate::{
         groups::Group,
         judge::{self, Progress},
         lag::{Lag, Sums},
+        rebalances::Rebalances,
     },
     http::state::State,
     kafka::admin::Member,
@@ -58,6 +59,18 @@ fn group_json(name: &str, group: &Group, sums: Sums) -> Value {
         "worst": worst.map(|(topic, partition)| json!({ "topic": topic, "partition": partition })),
         "partitions_unknown": group.unknown(),
         "fault": group.fault.map(|fault| fault.as_str()),
+        "rebalances": rebalances_json(group.rebalances),
+    })
+}
+
+/// How often a group rebalanced since the service first saw it, and for how long.
+fn rebalances_json(seen: Rebalances) -> Value {
+    json!({
+        "count": seen.count,
+        "seconds": seen.time.as_secs_f64(),
+        "lasting_seconds": seen.lasting.map(|lasting| lasting.as_secs_f64()),
+        "members_joined": seen.members.map(|moves| moves.joined),
+        "members_left": seen.members.map(|moves| moves.left),
     })
 }
 

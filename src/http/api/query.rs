@@ -41,3 +41,16 @@ pub(in crate::http) struct EventsQuery {
     /// The latest instant in milliseconds since 1970, as in Grafana's `$__to`; absent without a limit.
     pub(super) to: Option<u64>,
 }
+
+/// `?cluster=NAME&from=MS&to=MS&step=DURATION`
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::http) struct HistoryQuery {
+    /// The name of one cluster; absent for all of them.
+    pub(super) cluster: Option<String>,
+    /// The earliest instant in milliseconds since 1970; absent for 24 hours before `to`.
+    pub(super) from: Option<i64>,
+    /// The latest instant in milliseconds since 1970; absent for now.
+    pub(super) to: Option<i64>,
+    /// The length of one interval, as `1m`, `15m`, `6h` or `1d`; absent for the shortest that is kept for this time.
+    pub(super) step: Option<String>,
+}

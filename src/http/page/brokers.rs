@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::words::{UNKNOWN, ago, expires, millis, short};
+use super::words::{UNKNOWN, ago, expires, short, three_digits};
 use crate::{board::Readings, kafka::Stage, probe::connectivity::Check};
 
 /// The width of all stages of the slowest broker, in the units of the drawing.
@@ -56,17 +56,18 @@ pub(super) fn brokers(readings: &Readings, wall: SystemTime) -> Vec<Broker> {
                 class: stage.as_str(),
                 x: x - width,
                 width,
-                title: format!("{stage} {}", millis(*took)),
+                title: format!("{stage} {}", three_digits(*took)),
             }
         });
-        let words = check.stages.iter().map(|(stage, took)| format!("{} {}", short(*stage), millis(*took)));
+        let words =
+            check.stages.iter().map(|(stage, took)| format!("{} {}", short(*stage), three_digits(*took)));
         Broker {
             id: id.0,
             address: format!("{}:{}", check.host, check.port),
             rack: check.rack.clone().unwrap_or_else(|| "none".to_owned()),
             up: check.up(),
             since: ago(check.since, wall),
-            total: check.total.map_or_else(|| "not completed".to_owned(), millis),
+            total: check.total.map_or_else(|| "not completed".to_owned(), three_digits),
             stages: stages.collect(),
             words: words.collect::<Vec<_>>().join(" · "),
             failure: check.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default(),

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::words::{UNKNOWN, count, millis, two_units};
+use super::words::{UNKNOWN, count, three_digits, two_units};
 use crate::{
     board::{Readings, Task},
     collect::topology::{Health, Topology},
@@ -54,7 +54,7 @@ pub(super) fn facts(readings: &Readings, wall: SystemTime) -> Vec<(&'static str,
         ("partitions", value(known.map(|metadata| metadata.partitions()), metadata)),
         ("partitions with a problem", problems),
         ("below min.insync.replicas", below_min_isr),
-        ("the metadata request took", value(known.map(|metadata| millis(metadata.duration)), metadata)),
+        ("the metadata request took", value(known.map(|metadata| three_digits(metadata.duration)), metadata)),
     ];
     let credentials = readings.credential.iter().chain(&readings.file_credentials);
     facts.extend(credentials.map(|credential| credential_fact(credential, wall)));

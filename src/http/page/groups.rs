@@ -65,7 +65,7 @@ impl<'a> Summed<'a> {
     }
 
     fn is_bad(&self) -> bool {
-        self.lost > 0 || self.resets > 0 || self.group.fault.is_some()
+        self.lost > 0 || self.resets > 0 || self.group.fault.is_some() || self.group.rebalances.is_endless()
     }
 
     /// What is wrong with the group; empty if nothing is.
@@ -77,6 +77,9 @@ impl<'a> Summed<'a> {
         }
         if self.resets > 0 {
             remarks.push(format!("{} beyond the log end", count(self.resets as u64, "committed offset")));
+        }
+        if let Some(lasting) = self.group.rebalances.lasting.filter(|lasting| !lasting.is_zero()) {
+            remarks.push(format!("it has been rebalancing for {}", two_units(lasting)));
         }
         match self.group.fault {
             Some(fault) if self.group.topics.is_empty() => {
@@ -106,7 +109,11 @@ pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usiz
     let named = snapshot.groups.iter().filter(|(name, _)| name.contains(search));
     let mut found: Vec<_> = named.map(|(name, group)| Summed::new(name, group, over)).collect();
     found.sort_by_key(|Summed { name, group, sums, lost, resets }| {
-        let trouble = *lost > 0 || *resets > 0 || group.fault.is_some() || group.unknown() > 0;
+        let trouble = *lost > 0
+            || *resets > 0
+            || group.fault.is_some()
+            || group.unknown() > 0
+            || group.rebalances.is_endless();
         (
             Reverse(trouble),
             Reverse(sums.oldest.map(|oldest| oldest.age)),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::words::{UNKNOWN, before, clock, millis};
+use super::words::{UNKNOWN, before, clock, three_digits};
 use crate::{
     board::Readings,
     probe::heartbeat::{Beat, EndedHeartbeat, Outcome, Partition},
@@ -91,7 +91,7 @@ pub(super) fn bars(number: i32, partition: &Partition, readings: &Readings, wall
     let latest = partition.beats.iter().rev().find_map(|beat| beat.end_to_end);
     let last = match (latest, partition.last_success) {
         (Some(latest), Some(success)) => {
-            format!("{} · last success {}", millis(latest), before(success, wall))
+            format!("{} · last success {}", three_digits(latest), before(success, wall))
         }
         _ => "no success yet".to_owned(),
     };
@@ -118,14 +118,14 @@ fn bar(index: usize, beat: &Beat, deadline: Duration) -> Bar {
     let state = beat
         .outcome
         .map_or(if beat.bad { "bad, outcome not known yet" } else { "in flight" }, Outcome::as_str);
-    let time = beat.end_to_end.map(|time| format!(", {}", millis(time))).unwrap_or_default();
+    let time = beat.end_to_end.map(|time| format!(", {}", three_digits(time))).unwrap_or_default();
     let title = format!("{} heartbeat {}: {state}{time}", clock(beat.intended), beat.sequence);
     Bar { class: look.class(), x: index * BEAT_WIDTH, y: BAR_HEIGHT - height, height, title }
 }
 
 /// A bad heartbeat in words.
 pub(super) fn bad_row(bad: &EndedHeartbeat) -> BadRow {
-    let or = |time: Option<Duration>, absent: &str| time.map_or_else(|| absent.to_owned(), millis);
+    let or = |time: Option<Duration>, absent: &str| time.map_or_else(|| absent.to_owned(), three_digits);
     BadRow {
         when: clock(bad.intended),
         partition: bad.partition,

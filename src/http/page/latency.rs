@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::words::millis;
+use super::words::three_digits;
 use crate::{
     latency::{Recent, Summary},
     text,
@@ -44,6 +44,6 @@ pub(super) fn windows(name: &'static str, recent: &Recent, deadline: Duration, n
 fn words(time: Duration, deadline: Duration) -> String {
     match time > deadline {
         true => format!("over {}", text::duration(deadline)),
-        false => millis(time),
+        false => three_digits(time),
     }
 }

@@ -53,6 +53,6 @@ fn frame(state: &State) -> String {
 /// The page's content as HTML.
 pub(in crate::http) fn content(state: &State) -> String {
     let readings: Vec<_> = state.boards.list().iter().map(|board| board.read()).collect();
-    let view = View::new(&readings, Instant::now(), SystemTime::now());
+    let view = View::new(&readings, (&state.drawings, &state.slo), Instant::now(), SystemTime::now());
     Content { view }.render().unwrap_or_else(|error| error.to_string())
 }

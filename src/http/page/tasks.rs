@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::words::{UNKNOWN, ago, before, millis, sentence};
+use super::words::{UNKNOWN, ago, before, sentence, three_digits};
 use crate::{
     board::{Readings, Task},
     task::{Ending, Failure, Record},
@@ -38,7 +38,7 @@ fn row(task: Task, record: Record<'_>, wall: SystemTime) -> TaskRow {
         name: task.as_str().replace('_', " "),
         interval: text::duration(record.interval),
         succeeded: record.succeeded.map_or_else(unknown, |succeeded| before(succeeded, wall)),
-        took: record.last_duration.map_or_else(unknown, millis),
+        took: record.last_duration.map_or_else(unknown, three_digits),
         cycles,
         failed: cycles - record.cycles[Ending::Ok as usize],
         failure: record.failure.map(|failure| words(failure, wall)).unwrap_or_default(),

@@ -1,23 +1,34 @@
 //! Everything that the page shows, in words and shapes.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use super::{
     brokers::{Broker, brokers},
+    connect::{ConnectCluster, connect},
+    durability::{Durability, durability},
     events::{EventRow, events},
     facts::{HeartbeatTopic, facts, heartbeat_topic},
     groups::{GroupRow, groups},
     heartbeats::{BadRow, Bars, bad_row, bars},
     latency::{Latency, windows},
+    mirrors::{Mirrors, mirrors},
+    negative_checks::{NegativeChecks, negative_checks},
     notices,
+    over_time::over_time,
+    remote_reads::{RemoteReads, remote_reads},
     rows::{Rows, WORST},
+    schema_registry::{Registry, registry},
     suspects::{SuspectRow, suspects, unexplained},
     tasks::{TaskRow, tasks},
     topics::{TopicRow, topics},
+    transactions::{Transactions, transactions},
     verdict::{mark, title},
-    words::{UNKNOWN, ago, clock, sentence},
+    words::{UNKNOWN, ago, clock, sentence, share},
 };
-use crate::{board::Readings, probe::heartbeat::Outcome, text};
+use crate::{board::Readings, config::Slo, http::drawings::Drawings, probe::heartbeat::Outcome, text};
 
 /// The most bad heartbeats that are shown; the API has more.
 const BAD_SHOWN: usize = 12;
@@ -46,6 +57,8 @@ pub(super) struct Cluster {
     pub(super) latencies: Vec<Latency>,
     pub(super) outcomes: Vec<Count>,
     pub(super) partitions: Vec<Bars>,
+    /// What was measured over time, as HTML.
+    pub(super) over_time: Arc<str>,
     pub(super) brokers: Vec<Broker>,
     pub(super) topic: HeartbeatTopic,
     /// What is wrong with this service itself.
@@ -53,6 +66,20 @@ pub(super) struct Cluster {
     /// Requests that are refused for lack of a permission.
     pub(super) refused: Vec<String>,
     pub(super) bad: Vec<BadRow>,
+    /// Acknowledged records that were read again. `None` before the first of them was due, and if none is read.
+    pub(super) durability: Option<Durability>,
+    /// The transactions of the service. `None` before the first of them, and if none is run.
+    pub(super) transactions: Option<Transactions>,
+    /// The Schema Registry. `None` if none is checked.
+    pub(super) registry: Option<Registry>,
+    /// The reads from remote storage. `None` if nothing is read from it.
+    pub(super) remote_reads: Option<RemoteReads>,
+    /// What the brokers should refuse. `None` if it is not tried.
+    pub(super) negative_checks: Option<NegativeChecks>,
+    /// The Connect clusters. Empty if none is asked.
+    pub(super) connect: Vec<ConnectCluster>,
+    /// The mirrors to the cluster. `None` if none is configured.
+    pub(super) mirrors: Option<Mirrors>,
     pub(super) deadline: String,
     pub(super) groups: Rows<GroupRow>,
     pub(super) topics: Rows<TopicRow>,
@@ -69,10 +96,19 @@ pub(super) struct Count {
 
 impl View {
     /// The page of these clusters at one moment, which is given by both clocks.
-    pub(super) fn new(readings: &[Readings], now: Instant, wall: SystemTime) -> Self {
+    pub(super) fn new(
+        readings: &[Readings],
+        (drawings, slo): (&Drawings, &Slo),
+        now: Instant,
+        wall: SystemTime,
+    ) -> Self {
+        drawings.retain(|name| readings.iter().any(|readings| &*readings.name == name));
         let started = readings.first().map(|readings| readings.started);
         Self {
-            clusters: readings.iter().map(|readings| Cluster::new(readings, now, wall)).collect(),
+            clusters: readings
+                .iter()
+                .map(|readings| Cluster::new(readings, over_time(readings, drawings, slo, wall), now, wall))
+                .collect(),
             version: env!("CARGO_PKG_VERSION"),
             uptime: started.map_or_else(|| UNKNOWN.to_owned(), |started| ago(started, wall)),
             now: clock(wall),
@@ -81,7 +117,7 @@ impl View {
 }
 
 impl Cluster {
-    fn new(readings: &Readings, now: Instant, wall: SystemTime) -> Self {
+    fn new(readings: &Readings, over_time: Arc<str>, now: Instant, wall: SystemTime) -> Self {
         let verdict = &readings.verdict;
         let heartbeat = &readings.heartbeat;
         let judged = heartbeat.events;
@@ -119,45 +155,24 @@ impl Cluster {
                 .iter()
                 .map(|(number, partition)| bars(*number, partition, readings, wall))
                 .collect(),
+            over_time,
             brokers: brokers(readings, wall),
             topic: heartbeat_topic(readings),
             notices: notices::of(readings, wall),
             refused: refused.map(|(request, state)| sentence(&request.refusal(state))).collect(),
             bad: heartbeat.bad.iter().rev().take(BAD_SHOWN).map(|bad| bad_row(bad)).collect(),
+            durability: durability(readings),
+            transactions: transactions(readings, wall),
+            registry: registry(readings, wall),
+            remote_reads: remote_reads(readings, wall),
+            negative_checks: negative_checks(readings, wall),
+            connect: connect(readings, wall),
+            mirrors: mirrors(readings, wall),
             deadline: text::duration(deadline),
             groups: groups(readings, "", 0, WORST),
             topics: topics(readings, "", 0, WORST, wall),
             events: events(readings),
             tasks: tasks(readings, wall),
-        }
-    }
-}
-
-/// The share of good heartbeats. It is rounded down, so that it is 100 % only if no heartbeat was bad.
-fn share(good: u64, events: u64) -> String {
-    match (u128::from(good) * 100_000).checked_div(u128::from(events)) {
-        Some(thousandths) => format!("{}.{:03} %", thousandths / 1000, thousandths % 1000),
-        None => "no heartbeat yet".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn share_of_good_heartbeats_is_100_percent_only_if_none_was_bad() {
-        let table = [
-            ((7, 7), "100.000 %"),
-            ((999_999, 1_000_000), "99.999 %"),
-            ((1999, 2000), "99.950 %"),
-            ((1, 3), "33.333 %"),
-            ((0, 9), "0.000 %"),
-            ((u64::MAX - 1, u64::MAX), "99.999 %"),
-            ((0, 0), "no heartbeat yet"),
-        ];
-        for ((good, events), words) in table {
-            assert_eq!(share(good, events), words, "{good} of {events}");
         }
     }
 }

@@ -1,37 +1,16 @@
 //! Durations, instants and numbers in words: short, each with its unit. Instants are in UTC.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use crate::kafka::Stage;
+pub(super) use crate::text::{three_digits, two_units};
+use crate::{clock::from_unix_seconds, kafka::Stage};
 
 /// The words for a value that is not known.
 pub(super) const UNKNOWN: &str = "not known";
 
-/// A short duration with three digits, in milliseconds or seconds.
-pub(super) fn millis(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1e3;
-    match ms {
-        ms if ms < 10.0 => format!("{ms:.2} ms"),
-        ms if ms < 100.0 => format!("{ms:.1} ms"),
-        ms if ms < 1000.0 => format!("{ms:.0} ms"),
-        ms => format!("{:.2} s", ms / 1e3),
-    }
-}
-
 /// The time from `since` to `now`, in the two largest units that fit.
 pub(super) fn ago(since: SystemTime, now: SystemTime) -> String {
     two_units(now.duration_since(since).unwrap_or_default())
-}
-
-/// A duration in the two largest units that fit.
-pub(super) fn two_units(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
-    }
 }
 
 /// How long before `now` an instant was.
@@ -54,6 +33,29 @@ pub(super) fn expires(at: SystemTime, now: SystemTime) -> String {
 pub(super) fn clock(at: SystemTime) -> String {
     let text = humantime::format_rfc3339_seconds(at).to_string();
     text.split_once('T').map_or_else(|| text.clone(), |(_, time)| time.trim_end_matches('Z').to_owned())
+}
+
+/// The share of good heartbeats. It is rounded down, so that it is 100 % only if no heartbeat was bad.
+pub(super) fn share(good: u64, events: u64) -> String {
+    match (u128::from(good) * 100_000).checked_div(u128::from(events)) {
+        Some(thousandths) => format!("{}.{:03} %", thousandths / 1000, thousandths % 1000),
+        None => "no heartbeat yet".to_owned(),
+    }
+}
+
+/// The day and the minute of a time in seconds since 1970, in UTC.
+pub(super) fn minute(at: i64) -> String {
+    written(at).get(..16).unwrap_or(UNKNOWN).to_owned()
+}
+
+/// The day of a time in seconds since 1970, in UTC.
+pub(super) fn date(at: i64) -> String {
+    written(at).get(..10).unwrap_or(UNKNOWN).to_owned()
+}
+
+fn written(at: i64) -> String {
+    let written = from_unix_seconds(at).map(|at| humantime::format_rfc3339_seconds(at).to_string());
+    written.unwrap_or_default().replace('T', " ")
 }
 
 /// A number and what it counts: `1 record`, `2 records`.
@@ -82,6 +84,8 @@ pub(super) fn short(stage: Stage) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -91,16 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_their_unit_and_are_rounded_down() {
-        let ms = |micros| millis(Duration::from_micros(micros));
-        assert_eq!(
-            [ms(1234), ms(12_345), ms(123_456), ms(1_234_567)],
-            ["1.23 ms", "12.3 ms", "123 ms", "1.23 s"]
-        );
+    fn times_are_told_from_the_present_on() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         assert_eq!(ago(at(0), at(59)), "59 s");
-        assert_eq!(ago(at(0), at(3_700)), "1 h 1 min");
-        assert_eq!(ago(at(0), at(90_061)), "1 d 1 h");
         assert_eq!(
             (before(at(5), at(5)), before(at(0), at(61))),
             ("just now".to_owned(), "1 min 1 s ago".to_owned())
@@ -111,5 +108,21 @@ mod tests {
         );
         assert_eq!(clock(at(3_661)), "01:01:01");
         assert_eq!([count(0, "record"), count(1, "record")], ["0 records", "1 record"]);
+    }
+
+    #[test]
+    fn share_of_good_heartbeats_is_100_percent_only_if_none_was_bad() {
+        let table = [
+            ((7, 7), "100.000 %"),
+            ((999_999, 1_000_000), "99.999 %"),
+            ((1999, 2000), "99.950 %"),
+            ((1, 3), "33.333 %"),
+            ((0, 9), "0.000 %"),
+            ((u64::MAX - 1, u64::MAX), "99.999 %"),
+            ((0, 0), "no heartbeat yet"),
+        ];
+        for ((good, events), words) in table {
+            assert_eq!(share(good, events), words, "{good} of {events}");
+        }
     }
 }

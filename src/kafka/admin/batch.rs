@@ -1,4 +1,4 @@
-//! The headers of record batches, which show the kind and the timestamps of the records without reading them.
+//! Record batches: their headers, which show the kind and the timestamps of the records without reading them, and their checksums.
 
 use bytes::{Buf, Bytes};
 
@@ -6,6 +6,8 @@ use bytes::{Buf, Bytes};
 const HEADER_BYTES: usize = 61;
 /// The bytes of a record batch that its length does not count: the first offset and the length itself.
 const UNCOUNTED_BYTES: usize = 12;
+/// The bytes of a record batch that its checksum does not cover: those before the attributes.
+const UNCHECKED_BYTES: usize = 21;
 /// The version of the format. Older formats are not read.
 const MAGIC: u8 = 2;
 /// The bits of the attributes for the kind of compression.
@@ -35,52 +37,175 @@ pub struct BatchHeader {
     pub asked_ms: Option<i64>,
 }
 
+/// A record batch as a replica has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredBatch {
+    /// The offset of the first record.
+    pub first: i64,
+    /// The offset of the last record.
+    pub last: i64,
+    /// The checksum that the header names.
+    pub checksum: u32,
+    /// Whether the bytes have this checksum.
+    pub intact: bool,
+}
+
 /// The headers of fetched record batches. Reading ends at the first incomplete header and at the first batch in another
 /// format. `asked` is the requested offset.
 pub(crate) fn batch_headers(mut records: Bytes, asked: i64) -> Vec<BatchHeader> {
     let mut batches = Vec::new();
-    while records.len() >= HEADER_BYTES {
-        let Some((header, size)) = read_header(&records, asked) else { break };
-        batches.push(header);
-        let Some(size) = size.filter(|size| *size <= records.len()) else { break };
+    while let Some(fields) = Fields::read(&records) {
+        batches.push(fields.header(&records, asked));
+        let Some(size) = fields.size.filter(|size| *size <= records.len()) else { break };
         records.advance(size);
     }
     batches
 }
 
-/// The header of the first batch, and the size of the batch in bytes, which is absent if it is implausible. `None` if the
-/// batch has another format.
-fn read_header(records: &Bytes, asked: i64) -> Option<(BatchHeader, Option<usize>)> {
-    let mut header = records.slice(..HEADER_BYTES);
-    let first = header.get_i64();
-    let length = usize::try_from(header.get_i32()).unwrap_or(0);
-    let _leader_epoch = header.get_i32();
-    let magic = header.get_u8();
-    let _crc = header.get_u32();
-    let attributes = header.get_i16();
-    let last = first.saturating_add(i64::from(header.get_i32()));
-    let base_ms = header.get_i64();
-    let newest_ms = present(header.get_i64());
-    if magic != MAGIC || last < first {
-        return None;
+/// The complete batches among these bytes. Reading ends at the first incomplete batch and at the first batch in another format.
+pub(crate) fn stored_batches(mut records: Bytes) -> Vec<StoredBatch> {
+    let mut batches = Vec::new();
+    while let Some(Fields { size: Some(size), first, last, checksum, .. }) = Fields::read(&records)
+        && size <= records.len()
+    {
+        let intact = crc32c::crc32c(&records[UNCHECKED_BYTES..size]) == checksum;
+        batches.push(StoredBatch { first, last, checksum, intact });
+        records.advance(size);
     }
-    let size = length.checked_add(UNCOUNTED_BYTES).filter(|size| *size >= HEADER_BYTES);
-    let has = |bits: i16| attributes & bits != 0;
-    let first_ms;
-    let mut asked_ms = None;
-    if has(APPEND_TIME) {
-        // The broker sets the same time for all records of a batch.
-        first_ms = newest_ms;
-        asked_ms = newest_ms;
-    } else {
-        first_ms = if has(DELETE_HORIZON) { None } else { present(base_ms) };
-        if !has(COMPRESSION) && last >= asked {
-            let body = records.slice(HEADER_BYTES..size.unwrap_or(HEADER_BYTES).min(records.len()));
-            let delta = delta_at(body, asked.saturating_sub(first));
-            asked_ms = delta.and_then(|delta| present(base_ms.saturating_add(delta)));
+    batches
+}
+
+/// What a record batch has at an offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordAt {
+    /// A record with this value, which is empty if the record has none.
+    Value(Bytes),
+    /// No record: the batch has records before and after the offset, or all of its records are after it.
+    Absent,
+    /// The bytes of the batch do not have the checksum that the header names.
+    Damaged,
+    /// The batch is compressed, and its records are not read.
+    Compressed,
+}
+
+/// What the first batch with records at or after an offset has at that offset, and the leader epoch in which the batch was written.
+/// `None` if these bytes do not hold this batch as a whole.
+pub(crate) fn record_at(mut records: Bytes, offset: i64) -> Option<(i32, RecordAt)> {
+    loop {
+        let fields = Fields::read(&records)?;
+        let size = fields.size.filter(|size| *size <= records.len())?;
+        if fields.last < offset {
+            records.advance(size);
+            continue;
+        }
+        let batch = records.slice(..size);
+        let record = if crc32c::crc32c(&batch[UNCHECKED_BYTES..]) != fields.checksum {
+            RecordAt::Damaged
+        } else if fields.first > offset {
+            RecordAt::Absent
+        } else if fields.attributes & COMPRESSION != 0 {
+            RecordAt::Compressed
+        } else {
+            let value = value_at(batch.slice(HEADER_BYTES..), offset - fields.first);
+            value.map_or(RecordAt::Absent, RecordAt::Value)
+        };
+        return Some((fields.epoch, record));
+    }
+}
+
+/// The id of the producer that wrote the first batch with records at or after an offset. `None` if these bytes do not hold this
+/// batch as a whole, or if the producer has no id.
+pub(crate) fn producer_at(mut records: Bytes, offset: i64) -> Option<i64> {
+    loop {
+        let fields = Fields::read(&records)?;
+        let size = fields.size.filter(|size| *size <= records.len())?;
+        if fields.last >= offset {
+            return Some(fields.producer).filter(|producer| *producer >= 0);
+        }
+        records.advance(size);
+    }
+}
+
+/// The value of the record with this difference between its offset and that of the batch. `None` if there is no such record.
+fn value_at(mut records: Bytes, delta: i64) -> Option<Bytes> {
+    loop {
+        let length = usize::try_from(varint(&mut records)?).ok().filter(|length| *length <= records.len())?;
+        let mut record = records.split_to(length);
+        record.try_get_i8().ok()?;
+        let (_, at) = (varint(&mut record)?, varint(&mut record)?);
+        if at == delta {
+            let key = field(&mut record)?;
+            drop(key);
+            return field(&mut record);
         }
     }
-    Some((BatchHeader { first, last, control: has(CONTROL), first_ms, newest_ms, asked_ms }, size))
+}
+
+/// A key or a value with its length before it. A field that is null is empty. `None` if it is not complete.
+fn field(record: &mut Bytes) -> Option<Bytes> {
+    let length = varint(record)?;
+    if length < 0 {
+        return Some(Bytes::new());
+    }
+    let length = usize::try_from(length).ok().filter(|length| *length <= record.len())?;
+    Some(record.split_to(length))
+}
+
+/// The fields of the header of a batch.
+struct Fields {
+    /// The size of the batch in bytes. `None` if it is implausible.
+    size: Option<usize>,
+    first: i64,
+    last: i64,
+    /// The epoch of the leader that wrote the batch.
+    epoch: i32,
+    checksum: u32,
+    attributes: i16,
+    base_ms: i64,
+    newest_ms: Option<i64>,
+    /// The id of the producer; −1 if it is not idempotent.
+    producer: i64,
+}
+
+impl Fields {
+    /// The header of the first batch. `None` if it is incomplete, or the batch has another format.
+    fn read(records: &Bytes) -> Option<Self> {
+        let mut header = records.get(..HEADER_BYTES)?;
+        let first = header.get_i64();
+        let length = usize::try_from(header.get_i32()).unwrap_or(0);
+        let epoch = header.get_i32();
+        let magic = header.get_u8();
+        let checksum = header.get_u32();
+        let attributes = header.get_i16();
+        let last = first.saturating_add(i64::from(header.get_i32()));
+        let base_ms = header.get_i64();
+        let newest_ms = present(header.get_i64());
+        let producer = header.get_i64();
+        let size = length.checked_add(UNCOUNTED_BYTES).filter(|size| *size >= HEADER_BYTES);
+        let fields = Self { size, first, last, epoch, checksum, attributes, base_ms, newest_ms, producer };
+        (magic == MAGIC && last >= first).then_some(fields)
+    }
+
+    /// The header with the times of the records, which are read from `records`.
+    fn header(&self, records: &Bytes, asked: i64) -> BatchHeader {
+        let Self { size, first, last, base_ms, newest_ms, .. } = *self;
+        let has = |bits: i16| self.attributes & bits != 0;
+        let first_ms;
+        let mut asked_ms = None;
+        if has(APPEND_TIME) {
+            // The broker sets the same time for all records of a batch.
+            first_ms = newest_ms;
+            asked_ms = newest_ms;
+        } else {
+            first_ms = if has(DELETE_HORIZON) { None } else { present(base_ms) };
+            if !has(COMPRESSION) && last >= asked {
+                let body = records.slice(HEADER_BYTES..size.unwrap_or(HEADER_BYTES).min(records.len()));
+                let delta = delta_at(body, asked.saturating_sub(first));
+                asked_ms = delta.and_then(|delta| present(base_ms.saturating_add(delta)));
+            }
+        }
+        BatchHeader { first, last, control: has(CONTROL), first_ms, newest_ms, asked_ms }
+    }
 }
 
 /// A timestamp in milliseconds. `None` for −1, with which Kafka says that there is none.
@@ -213,6 +338,38 @@ mod tests {
         fn batch_headers_of_garbage_are_not_more_than_its_bytes_allow(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
             let count = bytes.len() / HEADER_BYTES + 1;
             prop_assert!(batch_headers(Bytes::from(bytes), 3).len() <= count);
+        }
+    }
+
+    /// The batch with its checksum.
+    fn sealed(mut batch: BytesMut) -> Vec<u8> {
+        let checksum = crc32c::crc32c(&batch[UNCHECKED_BYTES..]);
+        batch[UNCHECKED_BYTES - 4..UNCHECKED_BYTES].copy_from_slice(&checksum.to_be_bytes());
+        batch.to_vec()
+    }
+
+    #[test]
+    fn flipped_bit_is_found_in_its_batch_alone_and_an_incomplete_batch_is_left_out() {
+        let [one, two, three] = [7, 8, 9].map(|first| sealed(batch(first, 0, &[first])));
+        let second = one.len();
+        let mut bytes = [one, two, three].concat();
+        let whole = stored_batches(bytes.clone().into());
+        let state = |batches: &[StoredBatch]| {
+            batches.iter().map(|batch| (batch.first, batch.last, batch.intact)).collect::<Vec<_>>()
+        };
+        assert_eq!(state(&whole), [(7, 7, true), (8, 8, true), (9, 9, true)]);
+        bytes[second + HEADER_BYTES] ^= 1;
+        let damaged = stored_batches(bytes.clone().into());
+        assert_eq!(state(&damaged), [(7, 7, true), (8, 8, false), (9, 9, true)]);
+        assert_eq!(damaged[1].checksum, whole[1].checksum);
+        bytes.pop();
+        assert_eq!(state(&stored_batches(bytes.into())), [(7, 7, true), (8, 8, false)]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(stored_batches(bytes.into()).len() <= 4);
         }
     }
 }

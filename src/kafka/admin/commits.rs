@@ -11,7 +11,7 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::protocol::{check, group_id, text, topic_name};
+use super::protocol::{fault_of, group_id, text, topic_name};
 use crate::kafka::{BrokerId, Error, Fault, TopicPartition, wire};
 
 const COMMIT: wire::VersionRange = wire::VersionRange { lowest: 2, highest: 9 };
@@ -181,8 +181,4 @@ fn committed(
     fault_of(row.code)?;
     let metadata = row.metadata.map(|metadata| metadata.to_string()).unwrap_or_default();
     Ok((row.offset >= 0).then_some(Commit { offset: row.offset, metadata }))
-}
-
-fn fault_of(code: i16) -> Result<(), Fault> {
-    check(code, "", None).map_err(|error| error.fault())
 }

@@ -29,6 +29,8 @@ const ALTER_CONFIGS: wire::VersionRange = wire::VersionRange { lowest: 0, highes
 /// The number of in-sync replicas below which brokers refuse records with `acks=all`.
 const MIN_INSYNC: &str = "min.insync.replicas";
 const CLEANUP: &str = "cleanup.policy";
+/// Whether closed segments are copied to remote storage (KIP-405).
+const REMOTE_STORAGE: &str = "remote.storage.enable";
 /// The number of topics that one request describes.
 const TOPICS_PER_REQUEST: usize = 1000;
 
@@ -95,12 +97,13 @@ pub async fn alter_topic_configs(
 
 /// The settings of a topic that are watched for changes: those that decide which records are kept, for how long, and
 /// which records are accepted.
-const WATCHED: [&str; 8] = [
+const WATCHED: [&str; 9] = [
     CLEANUP,
     "compression.type",
     "max.message.bytes",
     "message.timestamp.type",
     MIN_INSYNC,
+    REMOTE_STORAGE,
     "retention.bytes",
     "retention.ms",
     "unclean.leader.election.enable",
@@ -130,6 +133,11 @@ impl Policy {
     /// Whether the topic is compacted: `cleanup.policy` contains `compact`, so some offsets have no record.
     pub fn is_compacted(&self) -> bool {
         self.0.get(CLEANUP).is_some_and(|value| value.split(',').any(|word| word.trim() == "compact"))
+    }
+
+    /// Whether the topic is tiered: `remote.storage.enable` is true, so segments are copied to remote storage.
+    pub fn is_tiered(&self) -> bool {
+        self.0.get(REMOTE_STORAGE).is_some_and(|value| value == "true")
     }
 
     /// The settings that have changed since an earlier policy, as text. `None` if none has. A setting that is absent in

@@ -41,22 +41,8 @@ async fn ask_leader(
     leader: BrokerId,
     topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>,
 ) -> BTreeMap<TopicPartition, Result<Vec<BatchHeader>, Fault>> {
-    let wanted = topics.iter().map(|(name, partitions)| {
-        let partitions = partitions.iter().map(|(partition, offset)| {
-            FetchPartition::default()
-                .with_partition(*partition)
-                .with_fetch_offset(*offset)
-                .with_partition_max_bytes(BYTES_PER_PARTITION)
-        });
-        FetchTopic::default().with_topic(topic_name(name)).with_partitions(partitions.collect())
-    });
-    let request = FetchRequest::default()
-        .with_replica_id(messages::BrokerId(-1))
-        .with_max_wait_ms(0)
-        .with_min_bytes(0)
-        .with_max_bytes(BYTES_PER_RESPONSE)
-        .with_session_epoch(-1)
-        .with_topics(wanted.collect());
+    let wanted = topics.iter().map(|(name, partitions)| fetch_topic(name, partitions.iter().copied()));
+    let request = fetch_request(wanted.collect());
     let topic_partitions = || {
         let each = |(name, list): (&Arc<str>, &Vec<(i32, i64)>)| {
             list.iter()
@@ -92,4 +78,26 @@ async fn ask_leader(
         }
     }
     found
+}
+
+/// The partitions of one topic that a consumer fetches, each from an offset.
+pub(super) fn fetch_topic(name: &str, partitions: impl Iterator<Item = (i32, i64)>) -> FetchTopic {
+    let partitions = partitions.map(|(partition, offset)| {
+        FetchPartition::default()
+            .with_partition(partition)
+            .with_fetch_offset(offset)
+            .with_partition_max_bytes(BYTES_PER_PARTITION)
+    });
+    FetchTopic::default().with_topic(topic_name(name)).with_partitions(partitions.collect())
+}
+
+/// A request of a consumer for a few kilobytes of each partition, which is answered at once.
+pub(super) fn fetch_request(topics: Vec<FetchTopic>) -> FetchRequest {
+    FetchRequest::default()
+        .with_replica_id(messages::BrokerId(-1))
+        .with_max_wait_ms(0)
+        .with_min_bytes(0)
+        .with_max_bytes(BYTES_PER_RESPONSE)
+        .with_session_epoch(-1)
+        .with_topics(topics)
 }

@@ -1,10 +1,13 @@
-//! The members of groups and the partitions assigned to each, from DescribeGroups and ConsumerGroupDescribe requests.
+//! The members of groups and the partitions assigned to each, from DescribeGroups, ConsumerGroupDescribe and
+//! ShareGroupDescribe requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{Buf, Bytes};
 use futures_util::future::join_all;
-use kafka_protocol::messages::{ConsumerGroupDescribeRequest, DescribeGroupsRequest};
+use kafka_protocol::messages::{
+    ConsumerGroupDescribeRequest, DescribeGroupsRequest, GroupId, ShareGroupDescribeRequest,
+};
 
 use super::{
     committed::GROUPS_PER_REQUEST,
@@ -16,6 +19,9 @@ use crate::kafka::{BrokerId, Error, Fault, wire};
 const DESCRIBE: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 5 };
 /// For groups that speak KIP-848 (Kafka 4.0).
 const DESCRIBE_CONSUMER: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 1 };
+
+/// For share groups (Kafka 4.1).
+const DESCRIBE_SHARE: wire::VersionRange = wire::VersionRange { lowest: 1, highest: 1 };
 
 /// A member of a group. All its texts are hostile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,20 +36,32 @@ pub struct Member {
     pub partitions: BTreeMap<Arc<str>, Vec<i32>>,
 }
 
+/// A group as its coordinator describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The members of the group.
+    pub members: Vec<Member>,
+    /// The number of times that the group had to share out its partitions, since it exists. `None` for a classic group: its
+    /// generation is not in the answer.
+    pub epoch: Option<i32>,
+}
+
 /// Groups by coordinator and protocol.
 pub type GroupsByCoordinator = BTreeMap<(BrokerId, GroupKind), Vec<Arc<str>>>;
 
-/// The members of groups, from all coordinators at the same time. A group that cannot be described has the fault.
-pub async fn members(
-    cluster: &wire::Cluster,
-    wanted: &GroupsByCoordinator,
-) -> BTreeMap<Arc<str>, Result<Vec<Member>, Fault>> {
+/// Groups by name. A group that cannot be described has the fault.
+type Descriptions = BTreeMap<Arc<str>, Result<Described, Fault>>;
+
+/// The members of groups, from all coordinators at the same time. A group that cannot be described has the fault:
+/// [`Fault::Unsupported`] for a share group before Kafka 4.1.
+pub async fn members(cluster: &wire::Cluster, wanted: &GroupsByCoordinator) -> Descriptions {
     let asked = wanted.iter().map(async |((broker, kind), groups)| {
         let mut found = BTreeMap::new();
         for chunk in groups.chunks(GROUPS_PER_REQUEST) {
             let described = match kind {
-                GroupKind::Consumer => consumer_members(cluster, *broker, chunk).await,
-                _ => classic_members(cluster, *broker, chunk).await,
+                GroupKind::Consumer => consumer_groups(cluster, *broker, chunk).await,
+                GroupKind::Share => share_groups(cluster, *broker, chunk).await,
+                GroupKind::Classic | GroupKind::Other => classic_groups(cluster, *broker, chunk).await,
             };
             let failed = |fault| chunk.iter().map(|group| (group.clone(), Err(fault))).collect();
             let mut described: BTreeMap<_, _> = described.unwrap_or_else(|error| failed(error.fault()));
@@ -57,54 +75,75 @@ pub async fn members(
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-/// Members by group. A group that cannot be described has the fault.
-type GroupMembers = BTreeMap<Arc<str>, Result<Vec<Member>, Fault>>;
-
-async fn classic_members(
+async fn classic_groups(
     cluster: &wire::Cluster,
     broker: BrokerId,
     groups: &[Arc<str>],
-) -> Result<GroupMembers, Error> {
-    let names = groups.iter().map(|group| group_id(group)).collect();
-    let request = DescribeGroupsRequest::default().with_groups(names);
+) -> Result<Descriptions, Error> {
+    let request = DescribeGroupsRequest::default().with_groups(names(groups));
     let answer = cluster.ask(broker, &request, DESCRIBE).await?;
-    let members = answer.groups.into_iter().map(|group| {
-        let members = group.members.into_iter().map(|member| Member {
-            id: member.member_id.to_string(),
-            client: member.client_id.to_string(),
-            host: host(&member.client_host),
-            partitions: assignment(member.member_assignment).unwrap_or_default(),
+    let described = answer.groups.into_iter().map(|group| {
+        let members = group.members.into_iter().map(|member| {
+            let partitions = assignment(member.member_assignment).unwrap_or_default();
+            member_of(&member.member_id, &member.client_id, &member.client_host, partitions)
         });
-        let checked = check(group.error_code, "", None).map_err(|error| error.fault());
-        (Arc::from(group.group_id.0.as_str()), checked.map(|()| members.collect()))
+        described(&group.group_id, group.error_code, None, members)
     });
-    Ok(members.collect())
+    Ok(described.collect())
 }
 
-async fn consumer_members(
+async fn consumer_groups(
     cluster: &wire::Cluster,
     broker: BrokerId,
     groups: &[Arc<str>],
-) -> Result<GroupMembers, Error> {
-    let names = groups.iter().map(|group| group_id(group)).collect();
-    let request = ConsumerGroupDescribeRequest::default().with_group_ids(names);
+) -> Result<Descriptions, Error> {
+    let request = ConsumerGroupDescribeRequest::default().with_group_ids(names(groups));
     let answer = cluster.ask(broker, &request, DESCRIBE_CONSUMER).await?;
-    let members = answer.groups.into_iter().map(|group| {
-        let members = group.members.into_iter().map(|member| Member {
-            id: member.member_id.to_string(),
-            client: member.client_id.to_string(),
-            host: host(&member.client_host),
-            partitions: member
-                .assignment
-                .topic_partitions
-                .into_iter()
-                .map(|topic| (Arc::from(topic.topic_name.0.as_str()), topic.partitions))
-                .collect(),
+    let described = answer.groups.into_iter().map(|group| {
+        let members = group.members.into_iter().map(|member| {
+            let topics = member.assignment.topic_partitions.into_iter();
+            let partitions = topics.map(|topic| (Arc::from(topic.topic_name.0.as_str()), topic.partitions));
+            member_of(&member.member_id, &member.client_id, &member.client_host, partitions.collect())
         });
-        let checked = check(group.error_code, "", None).map_err(|error| error.fault());
-        (Arc::from(group.group_id.0.as_str()), checked.map(|()| members.collect()))
+        described(&group.group_id, group.error_code, Some(group.group_epoch), members)
     });
-    Ok(members.collect())
+    Ok(described.collect())
+}
+
+async fn share_groups(
+    cluster: &wire::Cluster,
+    broker: BrokerId,
+    groups: &[Arc<str>],
+) -> Result<Descriptions, Error> {
+    let request = ShareGroupDescribeRequest::default().with_group_ids(names(groups));
+    let answer = cluster.ask(broker, &request, DESCRIBE_SHARE).await?;
+    let described = answer.groups.into_iter().map(|group| {
+        let members = group.members.into_iter().map(|member| {
+            let topics = member.assignment.topic_partitions.into_iter();
+            let partitions = topics.map(|topic| (Arc::from(topic.topic_name.0.as_str()), topic.partitions));
+            member_of(&member.member_id, &member.client_id, &member.client_host, partitions.collect())
+        });
+        described(&group.group_id, group.error_code, Some(group.group_epoch), members)
+    });
+    Ok(described.collect())
+}
+
+fn names(groups: &[Arc<str>]) -> Vec<GroupId> {
+    groups.iter().map(|group| group_id(group)).collect()
+}
+
+fn described(
+    name: &GroupId,
+    error_code: i16,
+    epoch: Option<i32>,
+    members: impl Iterator<Item = Member>,
+) -> (Arc<str>, Result<Described, Fault>) {
+    let checked = check(error_code, "", None).map_err(|error| error.fault());
+    (Arc::from(name.0.as_str()), checked.map(|()| Described { members: members.collect(), epoch }))
+}
+
+fn member_of(id: &str, client: &str, address: &str, partitions: BTreeMap<Arc<str>, Vec<i32>>) -> Member {
+    Member { id: id.to_owned(), client: client.to_owned(), host: host(address), partitions }
 }
 
 /// The address of a member. Java writes a slash before an address that has no host name.

@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use kafka_protocol::{
     error::ParseResponseErrorCode,
     messages::{
-        MetadataRequest,
+        MetadataRequest, MetadataResponse,
         metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
     },
 };
+
+use tokio::time::Instant;
 
 use super::{
     pages::pages,
@@ -88,28 +90,58 @@ pub async fn metadata(cluster: &wire::Cluster, topics: Topics<'_>) -> Result<Met
     };
     let request = MetadataRequest::default().with_topics(named).with_allow_auto_topic_creation(false);
     let (answer, duration) = cluster.ask_any_timed(&request, METADATA).await?;
-    let brokers: BTreeMap<_, _> = answer
-        .brokers
-        .into_iter()
-        .filter_map(|broker| {
-            let port = u16::try_from(broker.port).ok()?;
-            let rack = broker.rack.map(|rack| rack.to_string());
-            Some((BrokerId(broker.node_id.0), Broker { host: broker.host.to_string(), port, rack }))
-        })
-        .collect();
-    let controller = known(answer.controller_id);
-    let endpoints = brokers.iter().map(|(id, broker)| (*id, broker.endpoint())).collect();
-    cluster.learn(endpoints, controller);
-    Ok(Metadata {
+    let mut metadata = decoded(answer, duration);
+    let endpoints = metadata.brokers.iter().map(|(id, broker)| (*id, broker.endpoint())).collect();
+    cluster.learn(endpoints, metadata.controller);
+    if let Some((topics, duration)) = pages.take() {
+        metadata.topics = topics;
+        metadata.duration += duration;
+    }
+    Ok(metadata)
+}
+
+/// The cluster with one topic, as the broker of this session describes it.
+///
+/// # Errors
+/// When the broker did not answer before the deadline.
+pub async fn metadata_of_broker(
+    session: &wire::Connection,
+    topic: &str,
+    deadline: Instant,
+) -> Result<Metadata, Error> {
+    let request = MetadataRequest::default()
+        .with_topics(Some(vec![named(topic)]))
+        .with_allow_auto_topic_creation(false);
+    let begun = Instant::now();
+    let answer = session.ask(&request, METADATA, deadline).await?;
+    Ok(decoded(answer, begun.elapsed()))
+}
+
+/// The cluster without topics, as the broker of this session describes it.
+///
+/// # Errors
+/// When the broker did not answer before the deadline.
+pub async fn brokers_of_broker(session: &wire::Connection, deadline: Instant) -> Result<Metadata, Error> {
+    let request =
+        MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false);
+    let begun = Instant::now();
+    let answer = session.ask(&request, METADATA, deadline).await?;
+    Ok(decoded(answer, begun.elapsed()))
+}
+
+fn decoded(answer: MetadataResponse, duration: Duration) -> Metadata {
+    let brokers = answer.brokers.into_iter().filter_map(|broker| {
+        let port = u16::try_from(broker.port).ok()?;
+        let rack = broker.rack.map(|rack| rack.to_string());
+        Some((BrokerId(broker.node_id.0), Broker { host: broker.host.to_string(), port, rack }))
+    });
+    Metadata {
         cluster_id: answer.cluster_id.map(|id| id.to_string()),
-        controller,
-        brokers,
-        duration: duration + pages.as_ref().map_or(Duration::ZERO, |(_, duration)| *duration),
-        topics: match pages.take() {
-            Some((topics, _)) => topics,
-            None => answer.topics.into_iter().filter_map(described).collect(),
-        },
-    })
+        controller: known(answer.controller_id),
+        brokers: brokers.collect(),
+        topics: answer.topics.into_iter().filter_map(described).collect(),
+        duration,
+    }
 }
 
 fn described(topic: MetadataResponseTopic) -> Option<(String, Result<Topic, Fault>)> {
@@ -128,6 +160,7 @@ fn described(topic: MetadataResponseTopic) -> Option<(String, Result<Topic, Faul
 fn partition(partition: &MetadataResponsePartition) -> Partition {
     Partition {
         leader: known(partition.leader_id),
+        leader_epoch: Some(partition.leader_epoch).filter(|epoch| *epoch >= 0),
         replicas: ids(&partition.replica_nodes),
         isr: ids(&partition.isr_nodes),
     }

@@ -6,10 +6,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::join_all;
-use kafka_protocol::messages::{
-    self, ListOffsetsRequest,
-    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        self, ListOffsetsRequest,
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    },
 };
+use tokio::time::Instant;
 
 use super::{
     metadata::{Topics, metadata},
@@ -31,6 +35,10 @@ pub enum OffsetSpec {
     LastStable,
     /// The offset of the record with the newest timestamp (Kafka 3.0, KIP-734).
     MaxTimestamp,
+    /// The first offset that the leader has on its own disk (Kafka 3.6, KIP-405). Earlier ones are in remote storage alone.
+    EarliestLocal,
+    /// The last offset that was copied to remote storage (Kafka 3.9, KIP-1005).
+    LatestTiered,
 }
 
 impl OffsetSpec {
@@ -40,6 +48,8 @@ impl OffsetSpec {
             OffsetSpec::Latest | OffsetSpec::LastStable => -1,
             OffsetSpec::Earliest => -2,
             OffsetSpec::MaxTimestamp => -3,
+            OffsetSpec::EarliestLocal => -4,
+            OffsetSpec::LatestTiered => -5,
         }
     }
 
@@ -47,9 +57,11 @@ impl OffsetSpec {
     fn isolation(self) -> IsolationLevel {
         match self {
             OffsetSpec::LastStable => IsolationLevel::ReadCommitted,
-            OffsetSpec::Earliest | OffsetSpec::Latest | OffsetSpec::MaxTimestamp => {
-                IsolationLevel::ReadUncommitted
-            }
+            OffsetSpec::Earliest
+            | OffsetSpec::Latest
+            | OffsetSpec::MaxTimestamp
+            | OffsetSpec::EarliestLocal
+            | OffsetSpec::LatestTiered => IsolationLevel::ReadUncommitted,
         }
     }
 
@@ -59,8 +71,10 @@ impl OffsetSpec {
             OffsetSpec::Earliest | OffsetSpec::Latest => 1,
             OffsetSpec::LastStable => 2,
             OffsetSpec::MaxTimestamp => 7,
+            OffsetSpec::EarliestLocal => 8,
+            OffsetSpec::LatestTiered => 9,
         };
-        wire::VersionRange { lowest, highest: 7 }
+        wire::VersionRange { lowest, highest: lowest.max(7) }
     }
 }
 
@@ -130,20 +144,7 @@ async fn ask_leader(
     ours: wire::VersionRange,
     isolation: IsolationLevel,
 ) -> FoundOffsets {
-    let wanted = topics.iter().map(|(name, partitions)| {
-        let partitions = partitions.iter().map(|(partition, time)| {
-            ListOffsetsPartition::default()
-                .with_partition_index(*partition)
-                .with_current_leader_epoch(-1)
-                .with_timestamp(*time)
-        });
-        ListOffsetsTopic::default().with_name(topic_name(name)).with_partitions(partitions.collect())
-    });
-    let request = ListOffsetsRequest::default()
-        .with_replica_id(messages::BrokerId(-1))
-        .with_isolation_level(isolation as i8)
-        .with_topics(wanted.collect());
-    let answer = match cluster.ask(leader, &request, ours).await {
+    let answer = match cluster.ask(leader, &request(topics, isolation), ours).await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::debug!(%leader, "offsets: {}", Chain(&error));
@@ -167,6 +168,44 @@ async fn ask_leader(
         }
     }
     found
+}
+
+/// Whether the broker of this session leads a partition, by its answer to ListOffsets: false if it says that it does not.
+///
+/// # Errors
+/// When the broker did not answer before the deadline, or with another error.
+pub async fn is_leader(
+    session: &wire::Connection,
+    topic: &Arc<str>,
+    partition: i32,
+    deadline: Instant,
+) -> Result<bool, Error> {
+    let spec = OffsetSpec::Latest;
+    let wanted = BTreeMap::from([(topic.clone(), vec![(partition, spec.timestamp())])]);
+    let answer = session.ask(&request(&wanted, spec.isolation()), spec.range(), deadline).await?;
+    let what = format!("offsets of {}-{partition}", plain(topic));
+    let mut listed = answer.topics.iter().flat_map(|topic| &topic.partitions);
+    let listed = listed.next().ok_or_else(|| Error::new(Fault::Protocol, what.clone()))?;
+    if listed.error_code == ResponseError::NotLeaderOrFollower.code() {
+        return Ok(false);
+    }
+    check(listed.error_code, &what, None).map(|()| true)
+}
+
+fn request(topics: &BTreeMap<Arc<str>, Vec<(i32, i64)>>, isolation: IsolationLevel) -> ListOffsetsRequest {
+    let wanted = topics.iter().map(|(name, partitions)| {
+        let partitions = partitions.iter().map(|(partition, time)| {
+            ListOffsetsPartition::default()
+                .with_partition_index(*partition)
+                .with_current_leader_epoch(-1)
+                .with_timestamp(*time)
+        });
+        ListOffsetsTopic::default().with_name(topic_name(name)).with_partitions(partitions.collect())
+    });
+    ListOffsetsRequest::default()
+        .with_replica_id(messages::BrokerId(-1))
+        .with_isolation_level(isolation as i8)
+        .with_topics(wanted.collect())
 }
 
 fn all(

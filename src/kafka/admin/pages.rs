@@ -72,6 +72,7 @@ fn add_topic(topics: &mut DescribedTopics, topic: DescribeTopicPartitionsRespons
         known_topic.partitions.extend(topic.partitions.iter().map(|partition| {
             let described = Partition {
                 leader: known(partition.leader_id),
+                leader_epoch: Some(partition.leader_epoch).filter(|epoch| *epoch >= 0),
                 replicas: ids(&partition.replica_nodes),
                 isr: ids(&partition.isr_nodes),
             };

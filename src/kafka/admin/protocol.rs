@@ -37,6 +37,14 @@ pub(super) fn known(id: messages::BrokerId) -> Option<BrokerId> {
     (id.0 >= 0).then_some(BrokerId(id.0))
 }
 
+/// Turns the error code of a response into a result.
+///
+/// # Errors
+/// The fault of every error code except 0.
+pub(super) fn fault_of(code: i16) -> Result<(), Fault> {
+    check(code, "", None).map_err(|error| error.fault())
+}
+
 /// Turns the error code of a response into a result. `what` names the request, and `message` is the broker's own text.
 ///
 /// # Errors

@@ -18,6 +18,8 @@ pub struct Topic {
 pub struct Partition {
     /// The leader of the partition. `None` while the partition is offline.
     pub leader: Option<BrokerId>,
+    /// The epoch of the leader, which grows with each new leader. Absent before Kafka 2.1.
+    pub leader_epoch: Option<i32>,
     /// The brokers of all replicas, with the preferred leader first.
     pub replicas: Vec<BrokerId>,
     /// The brokers of the in-sync replicas.

@@ -3,23 +3,30 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::join_all;
-use kafka_protocol::messages::{
-    self, DescribeProducersRequest, DescribeTransactionsRequest, ListTransactionsRequest, TransactionalId,
-    describe_producers_request::TopicRequest, describe_transactions_response::TransactionState,
+use kafka_protocol::{
+    ResponseError,
+    messages::{
+        self, DescribeProducersRequest, DescribeTransactionsRequest, ListTransactionsRequest,
+        TransactionalId, describe_producers_request::TopicRequest,
+        describe_transactions_response::TransactionState,
+    },
 };
 
 use super::{
     offsets::ByLeader,
-    protocol::{check, topic_name},
+    protocol::{check, text, topic_name},
 };
 use crate::{
-    kafka::{BrokerId, Fault, wire},
+    kafka::{BrokerId, Error, Fault, wire},
     text::Chain,
 };
 
 const PRODUCERS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0 };
 const LIST: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 1 };
 const DESCRIBE: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0 };
+
+/// The states of a transaction whose end is not in the log yet, in Kafka's words.
+const UNFINISHED: [&str; 4] = ["Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence"];
 
 /// A transaction that is open on a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +130,38 @@ async fn describe(
 ) -> Result<Vec<Transaction>, Fault> {
     let request = DescribeTransactionsRequest::default().with_transactional_ids(ids);
     let answer = cluster.ask(broker, &request, DESCRIBE).await.map_err(|error| error.fault())?;
-    let transaction = |state: TransactionState| Transaction {
+    // A transaction that cannot be described might be the one that the caller looks for.
+    let checked = |state: TransactionState| match check(state.error_code, "", None) {
+        Ok(()) => Ok(transaction(state)),
+        Err(error) => Err(error.fault()),
+    };
+    answer.transaction_states.into_iter().map(checked).collect()
+}
+
+/// The transaction that a producer with this transactional id has left open, as the coordinator of the id describes it. `None` if
+/// the producer has none open, or if the coordinator does not know the id.
+///
+/// # Errors
+/// Why the coordinator did not describe it.
+pub async fn left_open(
+    cluster: &wire::Cluster,
+    coordinator: BrokerId,
+    transactional_id: &str,
+) -> Result<Option<Transaction>, Error> {
+    let ids = vec![TransactionalId(text(transactional_id))];
+    let request = DescribeTransactionsRequest::default().with_transactional_ids(ids);
+    let answer = cluster.ask(coordinator, &request, DESCRIBE).await?;
+    let Some(state) = answer.transaction_states.into_iter().next() else { return Ok(None) };
+    if state.error_code == ResponseError::TransactionalIdNotFound.code() {
+        return Ok(None);
+    }
+    check(state.error_code, "the own transactional id", None)?;
+    let is_open = UNFINISHED.contains(&state.transaction_state.as_str());
+    Ok(is_open.then(|| transaction(state)))
+}
+
+fn transaction(state: TransactionState) -> Transaction {
+    Transaction {
         id: state.transactional_id.0.to_string(),
         producer: state.producer_id.0,
         since_ms: (state.transaction_start_time_ms >= 0).then_some(state.transaction_start_time_ms),
@@ -132,11 +170,5 @@ async fn describe(
             .into_iter()
             .map(|topic| (topic.topic.0.as_str().into(), topic.partitions))
             .collect(),
-    };
-    // A transaction that cannot be described might be the one that the caller looks for.
-    let checked = |state: TransactionState| match check(state.error_code, "", None) {
-        Ok(()) => Ok(transaction(state)),
-        Err(error) => Err(error.fault()),
-    };
-    answer.transaction_states.into_iter().map(checked).collect()
+    }
 }

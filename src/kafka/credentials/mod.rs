@@ -39,6 +39,7 @@ pub(super) use kerberos::Negotiation;
 pub(super) use kerberos::{MECHANISM as GSSAPI, is_kerberos};
 pub(super) use login::{Credentials, Mechanism};
 pub use record::{Credential, CredentialKind, RenewalFailure};
+pub(super) use secret::Secret;
 pub(super) use settings::{concerns_tokens, token_keys};
 pub(super) use source::Latest;
 pub use source::TokenSource;

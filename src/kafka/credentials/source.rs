@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     backoff,
-    config::secret,
-    kafka::{Error, Fault, Stage, properties::PropertyReader},
+    config::{Properties, secret},
+    kafka::{Error, Fault, PropertyError, Stage, properties::PropertyReader},
     sync::{lock, read, write},
     text::Chain,
 };
@@ -92,6 +92,26 @@ impl TokenSource {
             renewal: Renewal::default(),
             refusal: Mutex::default(),
         }))
+    }
+
+    /// The source of the tokens for a service beside Kafka, from the properties of OAUTHBEARER. `name` is its name for the log.
+    ///
+    /// # Errors
+    /// Every property that cannot be used.
+    pub fn of_service(name: &str, properties: &Properties) -> Result<Arc<Self>, Vec<PropertyError>> {
+        let mut reader = PropertyReader::new(properties);
+        let settings = TokenSettings::read(&mut reader);
+        let source = settings.and_then(|settings| Self::new(name, settings, &mut reader));
+        source.ok_or_else(|| reader.into_errors())
+    }
+
+    /// The text of the newest token that has not expired, for a service beside Kafka. Waits for the first token until the
+    /// deadline. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Why there is no token.
+    pub async fn bearer(self: &Arc<Self>, deadline: Instant) -> Result<String, Error> {
+        Ok(self.token(deadline).await?.reveal().to_owned())
     }
 
     /// Gets the following tokens from where another source gets its tokens, such as with another secret of the client. The
@@ -299,7 +319,7 @@ mod tests {
     };
 
     use super::{super::token::Receipt, *};
-    use crate::config::{Properties, Property};
+    use crate::config::Property;
 
     const LIMIT: Duration = Duration::from_secs(10);
 

@@ -4,7 +4,7 @@ use rdkafka::{ClientConfig, consumer::BaseConsumer, error::KafkaError, producer:
 
 use super::settings::{consumer_config, producer_config};
 use crate::{
-    config::{self, did_you_mean},
+    config::{self, Property, did_you_mean},
     kafka::{
         PropertyError,
         credentials::{concerns_tokens, token_keys},
@@ -66,32 +66,39 @@ pub fn check(cluster: &config::Cluster) -> Vec<PropertyError> {
     let properties = sections
         .into_iter()
         .flat_map(|(properties, shared)| properties.0.iter().map(move |property| (property, shared)));
-    // Each property is checked alone, because librdkafka stops at the first that it refuses.
-    let refused = properties.filter_map(|((key, property), shared)| {
-        if concerns_tokens(key) {
-            let message = "set it in [kafka]: both clients use the tokens of one source".to_owned();
-            let place = property.place.clone();
-            return (!shared).then(|| PropertyError { key: key.clone(), place, message });
-        }
-        if key == TRANSACTIONAL_ID {
-            let message = "heartbeats are not transactional: remove the property".to_owned();
-            return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
-        }
-        if let Some(remedy) = remedy_for_java(key, &property.value) {
-            let message = format!("is a property of Java clients: {remedy}");
-            return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
-        }
-        let refusal = ClientConfig::new().set(key, &property.value).create_native_config().err()?;
-        // The message does not hold the value, which may be a secret.
-        let message = match refusal {
-            KafkaError::ClientConfig(_, reason, ..) => reworded(key, &reason),
-            _ => None,
-        };
-        let message =
-            message.unwrap_or_else(|| format!("librdkafka refuses the value{}", allowed_values(key)));
-        Some(PropertyError { key: key.clone(), place: property.place.clone(), message })
-    });
-    refused.collect()
+    properties.filter_map(|((key, property), shared)| check_property(key, property, shared)).collect()
+}
+
+/// Checks each property of a module of `GET /probe` with librdkafka itself, so that a misspelt name is noticed. Returns the
+/// errors of those that librdkafka refuses.
+pub fn check_module(module: &config::Module) -> Vec<PropertyError> {
+    module.kafka.0.iter().filter_map(|(key, property)| check_property(key, property, true)).collect()
+}
+
+/// Checks one property alone, because librdkafka stops at the first that it refuses. `shared` is whether both clients use the
+/// property. `None` if librdkafka accepts the property.
+fn check_property(key: &String, property: &Property, shared: bool) -> Option<PropertyError> {
+    if concerns_tokens(key) {
+        let message = "set it in [kafka]: both clients use the tokens of one source".to_owned();
+        let place = property.place.clone();
+        return (!shared).then(|| PropertyError { key: key.clone(), place, message });
+    }
+    if key == TRANSACTIONAL_ID {
+        let message = "heartbeats are not transactional: remove the property".to_owned();
+        return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
+    }
+    if let Some(remedy) = remedy_for_java(key, &property.value) {
+        let message = format!("is a property of Java clients: {remedy}");
+        return Some(PropertyError { key: key.clone(), place: property.place.clone(), message });
+    }
+    let refusal = ClientConfig::new().set(key, &property.value).create_native_config().err()?;
+    // The message does not hold the value, which may be a secret.
+    let message = match refusal {
+        KafkaError::ClientConfig(_, reason, ..) => reworded(key, &reason),
+        _ => None,
+    };
+    let message = message.unwrap_or_else(|| format!("librdkafka refuses the value{}", allowed_values(key)));
+    Some(PropertyError { key: key.clone(), place: property.place.clone(), message })
 }
 
 /// What stands for a property of Java clients that signs in. `None` for other properties.

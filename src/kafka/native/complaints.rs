@@ -61,17 +61,17 @@ impl ComplaintLog {
 
 /// An error as it is logged.
 #[derive(Debug, PartialEq, Eq)]
-struct Complaint<'a> {
-    fault: Fault,
+pub(super) struct Complaint<'a> {
+    pub(super) fault: Fault,
     /// Whether the hint of the fault fits the error.
     has_hint: bool,
-    text: Cow<'a, str>,
+    pub(super) text: Cow<'a, str>,
 }
 
 impl<'a> Complaint<'a> {
     /// librdkafka reports every failed TLS handshake with the same code. If this client refuses a certificate, librdkafka
     /// adds advice that fits only some of the reasons. The wire client knows the reason, and logs the hint that fits.
-    fn translate(fault: Fault, text: &'a str) -> Self {
+    pub(super) fn translate(fault: Fault, text: &'a str) -> Self {
         const REFUSED: &str = "certificate verify failed";
         if fault == Fault::Authentication && text.contains("GSSAPI Error") {
             let fault = KERBEROS

@@ -31,8 +31,8 @@ use super::{
     settings::consumer_config,
 };
 use crate::{
-    config,
-    kafka::{Access, Error, Fault},
+    config::{self, Properties},
+    kafka::{Access, Error, Fault, access::is_same_tls},
 };
 
 /// The heartbeat consumer.
@@ -40,6 +40,8 @@ pub struct Consumer<L: Listener> {
     native: Arc<BaseConsumer<Context<L>>>,
     login: LoginFeed,
     topic: String,
+    /// The properties of `[kafka]` with which the client was made.
+    properties: Arc<Properties>,
     /// The partitions that are read, each with the offset before the first record to return. `None` once there was an event
     /// of the partition.
     skipped_offsets: BTreeMap<i32, Option<i64>>,
@@ -80,6 +82,19 @@ impl<L: Listener> Consumer<L> {
     /// # Errors
     /// Settings that librdkafka refuses. [`check`](fn@super::check) has checked them at the start.
     pub fn new(cluster: &config::Cluster, access: &Access, listener: Arc<L>) -> Result<Self, Error> {
+        Self::of_topic(&cluster.heartbeat.topic, cluster, access, listener)
+    }
+
+    /// The same for another topic of the cluster.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn of_topic(
+        topic: &str,
+        cluster: &config::Cluster,
+        access: &Access,
+        listener: Arc<L>,
+    ) -> Result<Self, Error> {
         let context = Context::new(cluster, "fetch", listener);
         let login = LoginFeed::new(cluster, access, &cluster.consumer);
         let config = consumer_config(&access.newest(cluster));
@@ -89,9 +104,15 @@ impl<L: Listener> Consumer<L> {
         Ok(Self {
             native: Arc::new(native),
             login,
-            topic: cluster.heartbeat.topic.clone(),
+            topic: topic.to_owned(),
+            properties: access.properties(),
             skipped_offsets: BTreeMap::new(),
         })
+    }
+
+    /// Whether the certificates and keys of the client are the newest. If not, another client is needed for new connections.
+    pub fn has_newest_certificates(&self, access: &Access) -> bool {
+        is_same_tls(&self.properties, &access.properties())
     }
 
     /// A closure that makes the client request the leaders of the topic now. It blocks at most for `limit`, so it is for

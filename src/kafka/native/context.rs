@@ -93,18 +93,19 @@ impl<L: Listener> ProducerContext for Context<L> {
 
     fn delivery(&self, result: &DeliveryResult<'_>, token: Self::DeliveryOpaque) {
         let at = Instant::now();
-        let (partition, result) = match result {
-            Ok(message) => (message.partition(), Ok(())),
+        let (message, result) = match result {
+            Ok(message) => (message, Ok(Some(message.offset()).filter(|offset| *offset >= 0))),
             Err((error, message)) => {
                 // A client that failed drops the records in its queue. A record that timed out and waits in the queue to
                 // be sent again may be written already.
                 let purged = error.rdkafka_error_code() == Some(Code::PurgeQueue);
                 let definite = !maybe_written(message);
                 let fault = if purged { self.fatal.cause() } else { fault(error) };
-                (message.partition(), Err(DeliveryFailure { fault, sent: !(purged && definite), definite }))
+                (message, Err(DeliveryFailure { fault, sent: !(purged && definite), definite }))
             }
         };
-        self.listener.delivered(Delivery { partition, token: *token, at, result });
+        let (partition, payload) = (message.partition(), message.payload().unwrap_or_default());
+        self.listener.delivered(Delivery { partition, token: *token, at, payload, result });
     }
 }
 

@@ -38,7 +38,12 @@ pub(super) fn fault(error: &KafkaError) -> Fault {
         | Code::UnknownTopicOrPartition
         | Code::UnknownPartition
         | Code::UnknownTopicId => Fault::UnknownTopic,
-        Code::LeaderNotAvailable | Code::NotLeaderForPartition | Code::FencedLeaderEpoch => Fault::NoLeader,
+        Code::LeaderNotAvailable
+        | Code::NotLeaderForPartition
+        | Code::FencedLeaderEpoch
+        | Code::CoordinatorNotAvailable
+        | Code::CoordinatorLoadInProgress
+        | Code::NotCoordinator => Fault::NoLeader,
         Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => Fault::NotEnoughReplicas,
         Code::PolicyViolation | Code::ThrottlingQuotaExceeded => Fault::Policy,
         Code::QueueFull => Fault::QueueFull,

@@ -6,15 +6,18 @@ use crate::kafka::Fault;
 
 /// The outcome of a record that was handed to the producer.
 #[derive(Debug)]
-pub struct Delivery {
+pub struct Delivery<'a> {
     /// The partition of the record.
     pub partition: i32,
     /// The token with which the record was sent.
     pub token: u64,
     /// When the client reported the outcome.
     pub at: Instant,
-    /// `Ok` if the broker acknowledged the record.
-    pub result: Result<(), DeliveryFailure>,
+    /// The value of the record.
+    pub payload: &'a [u8],
+    /// `Ok` if the broker acknowledged the record, with the offset of the record. The offset is `None` if the broker did not report
+    /// it, as with `acks=0`.
+    pub result: Result<Option<i64>, DeliveryFailure>,
 }
 
 /// Why a record was not acknowledged.
@@ -31,7 +34,7 @@ pub struct DeliveryFailure {
 /// Receives the reports of a client. The methods run on librdkafka's polling thread and must not block.
 pub trait Listener: Send + Sync + 'static {
     /// A record was acknowledged, or its delivery failed.
-    fn delivered(&self, delivery: Delivery);
+    fn delivered(&self, delivery: Delivery<'_>);
     /// librdkafka reported a fatal error: the client does nothing any more.
     fn failed(&self);
     /// A broker throttled the client within the last statistics interval. `time` is the longest throttling.

@@ -26,7 +26,8 @@ const BOTH_DEFAULTS: [(&str, &str); 10] = [
     // New leaders and brokers are noticed within 30 seconds even without an error.
     ("topic.metadata.refresh.interval.ms", "30000"),
     ("enable.metrics.push", "false"),
-    ("statistics.interval.ms", "15000"),
+    // The diagnosis learns of throttling from the statistics.
+    ("statistics.interval.ms", "5000"),
     ("log.connection.close", "false"),
     ("allow.auto.create.topics", "false"),
 ];
@@ -107,6 +108,31 @@ pub(super) fn producer_config(cluster: &config::Cluster) -> ClientConfig {
     lay_over(&mut config, &cluster.kafka);
     lay_over(&mut config, &cluster.producer);
     forbid_kinit(&mut config);
+    config
+}
+
+/// The settings of the producer of the transaction probe. Each of its requests takes at most `limit`. What the user has set for
+/// the heartbeat producer holds as well, except where it would forbid transactions or hide what a record holds.
+pub(super) fn transactional_config(cluster: &config::Cluster, id: &str, limit: Duration) -> ClientConfig {
+    let mut config = producer_config(cluster);
+    for key in ["enable.idempotence", "retries", "max.in.flight.requests.per.connection"] {
+        // librdkafka chooses what transactions need.
+        config.remove(key);
+    }
+    let ms = |limit: Duration| limit.as_millis().max(1000).to_string();
+    for (key, value) in [
+        ("transactional.id", id.to_owned()),
+        // A transaction that this process leaves open holds back consumers for this time at most.
+        ("transaction.timeout.ms", ms(limit * 2)),
+        ("message.timeout.ms", ms(limit)),
+        ("socket.timeout.ms", ms(limit)),
+        ("acks", "all".to_owned()),
+        // The probe compares what consumers read with what it has written.
+        ("compression.type", "none".to_owned()),
+        ("statistics.interval.ms", "0".to_owned()),
+    ] {
+        config.set(key, value);
+    }
     config
 }
 

@@ -21,6 +21,9 @@ use crate::{
 /// threads for blocking work, and with a resolver that hangs it blocks the thread for a long time.
 const MAX_LOOKUPS: usize = 16;
 
+/// The largest answer in a session with a broker that somebody else names, in bytes: a list of ten thousand brokers.
+const SMALL_ANSWER: usize = 1 << 20;
+
 /// The wire client of one cluster: its settings, and the state that all its connections share.
 #[derive(Debug)]
 pub struct Client {
@@ -36,6 +39,8 @@ pub struct Client {
     /// One permit for each name lookup that may run at the same time.
     pub(super) lookups: Arc<Semaphore>,
     pub(super) counters: Arc<Counters>,
+    /// The limit of each answer, in bytes, where it is below the limit of the kind of request. `None` for no further limit.
+    pub(super) largest_answer: Option<usize>,
     records: FileRecords,
 }
 
@@ -50,6 +55,17 @@ impl Client {
         Ok(Self::new(cluster, settings, Arc::new(Semaphore::new(MAX_LOOKUPS)), Arc::default()))
     }
 
+    /// As [`Client::from_properties`] for a client without bootstrap servers: every session names its broker. `name` stands for
+    /// the client in the log. Its sessions take no answer of more than 1 MiB.
+    ///
+    /// # Errors
+    /// Every property that cannot be used.
+    pub fn without_bootstrap(name: &str, properties: &Properties) -> Result<Self, Vec<PropertyError>> {
+        let settings = Settings::without_bootstrap(name, properties)?;
+        let client = Self::new(name, settings, Arc::new(Semaphore::new(MAX_LOOKUPS)), Arc::default());
+        Ok(Self { largest_answer: Some(SMALL_ANSWER), ..client })
+    }
+
     fn new(cluster: &str, settings: Settings, lookups: Arc<Semaphore>, counters: Arc<Counters>) -> Self {
         Self {
             cluster: cluster.to_owned(),
@@ -59,6 +75,7 @@ impl Client {
             settings: watch::Sender::new(Arc::new(settings)),
             lookups,
             counters,
+            largest_answer: None,
             records: FileRecords::default(),
         }
     }
@@ -71,6 +88,11 @@ impl Client {
     pub(in crate::kafka) fn with(&self, properties: &Properties) -> Result<Self, Vec<PropertyError>> {
         let settings = Settings::parse(&self.cluster, properties)?;
         Ok(Self::new(&self.cluster, settings, self.lookups.clone(), self.counters.clone()))
+    }
+
+    /// A client of the same cluster with these settings, for sessions that brokers should refuse. They count nowhere.
+    pub(super) fn variant(&self, settings: Settings) -> Self {
+        Self::new(&self.cluster, settings, self.lookups.clone(), Arc::default())
     }
 
     /// Uses the credentials of another client of the same cluster for the next session. Open sessions go on.
@@ -96,6 +118,11 @@ impl Client {
     /// What librdkafka's clients log in with.
     pub fn access(&self) -> Access {
         Access::new(self.properties.subscribe(), self.tokens.clone())
+    }
+
+    /// Whether another client has the same properties, and the files of both held the same texts when they were read.
+    pub fn is_configured_as(&self, other: &Self) -> bool {
+        *self.properties.borrow() == *other.properties.borrow()
     }
 
     /// The bootstrap servers, in the order of the configuration.

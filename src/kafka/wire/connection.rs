@@ -50,6 +50,8 @@ pub struct Connection(Arc<Handle>);
 struct Handle {
     peer: String,
     client_id: StrBytes,
+    /// The limit of each answer, in bytes, beside the limits of its kind.
+    largest_answer: Option<usize>,
     /// Empty until the broker has answered ApiVersions.
     versions: OnceLock<BrokerVersions>,
     /// The end of the session. `None` if the broker does not limit it.
@@ -83,6 +85,7 @@ impl Connection {
         Self(Arc::new(Handle {
             peer,
             client_id: StrBytes::from_string(client.settings().client_id.clone()),
+            largest_answer: client.largest_answer,
             versions: OnceLock::new(),
             lifetime: Mutex::default(),
             login: RwLock::default(),
@@ -221,9 +224,8 @@ impl Connection {
             if let Some(closed) = &state.closed {
                 return Err(self.error::<Q>(closed));
             }
-            state
-                .waiting
-                .insert(id, Waiter { response, deadline, max_frame: RequestKind::of(Q::KEY).max_frame });
+            let max_frame = self.limits(Q::KEY).max_frame;
+            state.waiting.insert(id, Waiter { response, deadline, max_frame });
             // The send fails only if the task of the socket has ended. Then the task has failed the waiter as well.
             let _ = self.0.outgoing.send(frame);
         }
@@ -266,7 +268,7 @@ impl Connection {
         let encoding = Encoding::of::<Q>(version);
         let decoded = guard::decode_header::<ResponseHeader>(&mut frame, header).and_then(|_| {
             let throttle = RequestKind::of(Q::KEY).throttle(&frame, version);
-            guard::decode(frame, version, encoding, RequestKind::of(Q::KEY).memory)
+            guard::decode(frame, version, encoding, self.limits(Q::KEY).memory)
                 .map(|response| (response, throttle))
         });
         match decoded {
@@ -292,6 +294,12 @@ impl Connection {
             state.throttled_until = state.throttled_until.max(until);
         }
         self.0.pending.counters.add_throttling(Q::KEY, time);
+    }
+
+    /// The limits of the requests with this API key.
+    fn limits(&self, key: i16) -> RequestKind {
+        let kind = RequestKind::of(key);
+        self.0.largest_answer.map_or(kind, |largest| kind.with_answers_up_to(largest))
     }
 
     /// Names a request for errors.

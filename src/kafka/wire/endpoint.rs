@@ -18,7 +18,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Reads `host:port`, `[v6]:port`, or `host` with librdkafka's default port. `None` for any other text.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest.split_once(']')?;

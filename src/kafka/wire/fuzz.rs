@@ -76,6 +76,7 @@ pub(crate) fn answers(bytes: &[u8]) {
         answer::<AlterPartitionReassignmentsRequest>,
         answer::<ListPartitionReassignmentsRequest>,
         answer::<ElectLeadersRequest>,
+        answer::<ShareGroupDescribeRequest>,
     ];
     decoders[usize::from(*request) % decoders.len()](*version, frame);
 }

@@ -10,6 +10,7 @@
 //! - `connection` is an open session, `pending` its requests without a response, and `socket` reads and writes its
 //!   frames.
 //! - `guard` protects the decoder against hostile bytes, and `request_kind` knows what each kind of request may cost.
+//! - `variants` are clients that come to the same brokers in another way.
 //! - `cluster` keeps one connection to each broker and chooses the broker for a request.
 
 mod client;
@@ -28,12 +29,13 @@ mod settings;
 mod socket;
 mod stages;
 mod tls;
+mod variants;
 mod version_range;
 
 pub use client::Client;
 pub use cluster::Cluster;
 pub use connection::Connection;
 pub use endpoint::Endpoint;
-pub use stages::{Opening, open};
-pub use tls::{earliest_expiry, unverified};
+pub use stages::{Opening, open, open_until};
+pub use tls::{earliest_expiry, of_service, unverified};
 pub use version_range::VersionRange;

@@ -57,15 +57,21 @@ impl RequestKind {
             Ok(ApiKey::Fetch) => Self::large(MAX_FRAME, 8),
             // The subscriptions and assignments of members are bytes that the members chose.
             Ok(ApiKey::DescribeGroups) => Self::large(MAX_FRAME, 2),
-            Ok(ApiKey::ConsumerGroupDescribe) => Self::large(MAX_FRAME, 0),
+            Ok(ApiKey::ConsumerGroupDescribe | ApiKey::ShareGroupDescribe) => Self::large(MAX_FRAME, 0),
             Ok(ApiKey::CreateTopics) => Self::change(3),
             Ok(ApiKey::OffsetCommit) => Self::change(4),
-            Ok(ApiKey::CreatePartitions) => Self::change(1),
+            Ok(ApiKey::CreatePartitions | ApiKey::InitProducerId) => Self::change(1),
             Ok(
                 ApiKey::IncrementalAlterConfigs | ApiKey::AlterPartitionReassignments | ApiKey::ElectLeaders,
             ) => Self::change(0),
             _ => Self::read(16 * MIB, Some(0)),
         }
+    }
+
+    /// The same limits for answers of at most so many bytes. The decoded answer may need three times as much memory beside the
+    /// frame, as with [`ApiKey::Metadata`].
+    pub(super) fn with_answers_up_to(self, largest: usize) -> Self {
+        Self { max_frame: self.max_frame.min(largest), memory: self.memory.min(4 * largest), ..self }
     }
 
     /// The time for which the broker that sent this response stops reading from the connection. `None` if the broker

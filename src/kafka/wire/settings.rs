@@ -66,6 +66,22 @@ impl Settings {
     pub(super) fn parse(cluster: &str, properties: &Properties) -> Result<Self, Vec<PropertyError>> {
         let mut reader = PropertyReader::new(properties);
         let bootstrap = bootstrap(&mut reader);
+        Self::read(cluster, bootstrap, reader)
+    }
+
+    /// As [`Settings::parse`] for a client without bootstrap servers.
+    ///
+    /// # Errors
+    /// Every property that cannot be used.
+    pub(super) fn without_bootstrap(name: &str, properties: &Properties) -> Result<Self, Vec<PropertyError>> {
+        Self::read(name, Vec::new(), PropertyReader::new(properties))
+    }
+
+    fn read(
+        cluster: &str,
+        bootstrap: Vec<Endpoint>,
+        mut reader: PropertyReader<'_>,
+    ) -> Result<Self, Vec<PropertyError>> {
         let protocol = SecurityProtocol::read(&mut reader);
         refuse_unknown_security(&mut reader);
         let family = family(&mut reader);

@@ -57,12 +57,23 @@ pub async fn open(client: &Client, endpoint: &Endpoint, timeout: Duration) -> Op
     open_within(client, endpoint, RequestLimits { deadline: Instant::now() + timeout, logins: None }).await
 }
 
+/// Opens a fresh session until a deadline, which also holds for the wait for a token or a ticket.
+pub async fn open_until(client: &Client, endpoint: &Endpoint, deadline: Instant) -> Opening {
+    run(client, endpoint, RequestLimits { deadline, logins: None }, false).await
+}
+
 /// Opens a fresh session within the limits of one request.
 pub(super) async fn open_within(client: &Client, endpoint: &Endpoint, limits: RequestLimits<'_>) -> Opening {
+    run(client, endpoint, limits, true).await
+}
+
+/// Opens a fresh session. `extends` is whether the wait for a token or a ticket extends the deadline.
+async fn run(client: &Client, endpoint: &Endpoint, limits: RequestLimits<'_>, extends: bool) -> Opening {
     let mut opening = SessionOpener {
         client,
         endpoint,
         deadline: limits.deadline,
+        extends,
         logins: limits.logins,
         stages: Vec::with_capacity(Stage::ALL.len()),
         address: None,
@@ -103,6 +114,8 @@ struct SessionOpener<'a> {
     client: &'a Client,
     endpoint: &'a Endpoint,
     deadline: Instant,
+    /// Whether the wait for a token or a ticket extends the deadline.
+    extends: bool,
     /// One permit for each login that may begin. `None` if the number of logins has no limit.
     logins: Option<&'a Semaphore>,
     stages: Vec<(Stage, Duration)>,
@@ -122,7 +135,9 @@ impl SessionOpener<'_> {
             }
         };
         // A slow identity provider takes no time from the broker.
-        self.deadline += begun.elapsed();
+        if self.extends {
+            self.deadline += begun.elapsed();
+        }
         let deadline = self.deadline;
         let addresses = self.stage(Stage::Dns, resolve(client, endpoint)).await?;
         let stream = self.stage(Stage::Tcp, connect(endpoint, &addresses, deadline)).await?;

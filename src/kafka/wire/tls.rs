@@ -16,12 +16,12 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+        self, ClientConfig, RootCertStore,
         client::{
             WebPkiServerVerifier,
-            danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+            danger::{ServerCertVerified, ServerCertVerifier},
         },
-        crypto::{CryptoProvider, ring},
+        crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     },
 };
@@ -33,14 +33,15 @@ use x509_cert::{
 use super::Endpoint;
 use crate::{
     clock::from_unix_seconds,
+    config::Properties,
     kafka::{
-        Error, Fault,
+        Error, Fault, PropertyError,
         private_key::{KeyProblem, private_key},
         properties::PropertyReader,
     },
     sync::lock,
     text::plain,
-    tls,
+    tls::{self, Accept, Verifier},
 };
 
 /// How the certificates of brokers are verified, and the client's own certificate.
@@ -100,6 +101,11 @@ impl Tls {
         self.own.as_ref()?.chain.iter().filter_map(expiry).min()
     }
 
+    /// Drops the client's own certificate. Whether there was one.
+    pub(super) fn drop_own(&mut self) -> bool {
+        self.own.take().is_some()
+    }
+
     /// Reads the `ssl.*` properties and the files that they name. `None` if one of them cannot be used; its error is left
     /// with the reader.
     pub(super) fn read(reader: &mut PropertyReader<'_>) -> Option<Self> {
@@ -149,8 +155,10 @@ impl Tls {
         } else {
             None
         };
-        let verifier =
-            Verifier { provider: provider.clone(), inner: verifier, verify_host: self.verify_host, seen };
+        let verifier = Verifier {
+            accept: Rule { inner: verifier, verify_host: self.verify_host, seen },
+            provider: provider.clone(),
+        };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -183,6 +191,23 @@ pub fn unverified() -> Result<Arc<ClientConfig>, rustls::Error> {
     let roots = Arc::new(RootCertStore::empty());
     let tls = Tls { roots, own: None, verify: false, verify_host: false };
     tls.config(SeenExpiry::default()).map(Arc::new)
+}
+
+/// The TLS of a client of a service beside Kafka, by the same properties `ssl.*`.
+///
+/// # Errors
+/// Every property that cannot be used.
+pub fn of_service(properties: &Properties) -> Result<ClientConfig, Vec<PropertyError>> {
+    let mut reader = PropertyReader::new(properties);
+    let tls = Tls::read(&mut reader);
+    match tls.map(|tls| tls.config(SeenExpiry::default())) {
+        Some(Ok(config)) => Ok(config),
+        Some(Err(error)) => {
+            reader.error("ssl.key.location", format!("does not fit the certificate: {error}"));
+            Err(reader.into_errors())
+        }
+        None => Err(reader.into_errors()),
+    }
 }
 
 /// Reads a property with two values. Without the property the value is on.
@@ -267,18 +292,17 @@ fn own_certificate(reader: &mut PropertyReader<'_>) -> Option<Option<Arc<OwnCert
     }
 }
 
-/// rustls's verifier with librdkafka's two properties for turning it off. It also notes the expiry of the certificates.
+/// The rule of rustls's verifier with librdkafka's two properties for turning it off. It also notes the expiry of the certificates.
 #[derive(Debug)]
-struct Verifier {
-    provider: Arc<CryptoProvider>,
+struct Rule {
     /// `None` if any certificate is accepted.
     inner: Option<Arc<WebPkiServerVerifier>>,
     verify_host: bool,
     seen: SeenExpiry,
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
+impl Accept for Rule {
+    fn accept(
         &self,
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
@@ -296,37 +320,5 @@ impl ServerCertVerifier for Verifier {
             )) if !self.verify_host => Ok(ServerCertVerified::assertion()),
             other => other,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

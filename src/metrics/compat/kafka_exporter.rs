@@ -61,7 +61,7 @@ pub fn kafka_exporter<'a>(
 }
 
 fn replicas<'a>(at: [Label<'a>; 3], partition: &admin::Partition, series: &mut impl Sink<'a>) {
-    let admin::Partition { leader, replicas, isr } = partition;
+    let admin::Partition { leader, replicas, isr, .. } = partition;
     let count = |all: &[_]| Value::Count(all.len() as u64);
     let values = [
         (&c::KE_LEADER, leader.map(|leader| Value::Number(f64::from(leader.0)))),

@@ -37,6 +37,10 @@ pub(super) fn connectivity<'a>(
     snapshot: &'a connectivity::Snapshot,
     series: &mut Vec<Series<'a>>,
 ) {
+    for (id, difference) in &snapshot.agreement {
+        let differs = flag(difference.is_some());
+        series.push(c::METADATA_DIFFERS.series([text(name), broker(Some(*id))], differs));
+    }
     for (id, check) in &snapshot.brokers {
         let labels = || [text(name), broker(Some(*id))];
         series.push(c::BROKER_UP.series(labels(), flag(check.up())));

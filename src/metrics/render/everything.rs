@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::{
-    connectivity, coordinators, credentials, diagnosis, heartbeats, liveness, log_dirs, metadata, process,
-    requests, tasks, topic, topics_and_groups::topics_and_groups, transactions,
+    connect, connectivity, coordinators, credentials, diagnosis, durability, heartbeats, liveness, log_dirs,
+    metadata, mirrors, negative_checks, process, remote_reads, replicas, requests, schema_registry, tasks,
+    topic, topics_and_groups::topics_and_groups, transaction_probe, transactions,
 };
 use crate::{
     board::Readings,
@@ -128,11 +129,19 @@ fn cluster<'a>(readings: &'a Readings, label: ClusterLabel, series: &mut Vec<Ser
         topic::topic(name, snapshot, series);
     }
     coordinators::coordinators(readings, series);
+    transaction_probe::transaction_probe(readings, series);
+    replicas::replicas(readings, series);
+    remote_reads::remote_reads(readings, series);
+    durability::durability(readings, series);
     requests::requests(readings, series);
     credentials::credentials(readings, series);
     tasks::tasks(readings, series);
     transactions::transactions(readings, series);
     log_dirs::log_dirs(readings, label, series);
+    schema_registry::schema_registry(readings, series);
+    negative_checks::negative_checks(readings, series);
+    connect::connect(readings, series);
+    mirrors::mirrors(readings, series);
 }
 
 /// Counts the series that it passes on.

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use super::{capped::Capped, judge, lag};
 use crate::{
     catalog::collect as c,
+    cluster::Tiers,
     collect::topics::Topic,
     config::{self, Granularity, SumOver},
-    evaluate::groups::Group,
+    evaluate::{
+        groups::Group,
+        rebalances::{Moves, Rebalances},
+    },
     kafka::admin::Member,
     metrics::{Sink, Value, values::text},
     monitor::Snapshot,
@@ -46,6 +50,7 @@ fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, over: SumOver, se
     let at = || [text(name), text(group)];
     let state = [text(name), text(group), text(seen.state.as_str()), text(seen.kind.as_str())];
     series.push(c::GROUP_STATE.series(state, Value::Count(1)));
+    rebalances(name, group, seen.rebalances, series);
     if seen.fault.is_some() && seen.topics.is_empty() {
         return;
     }
@@ -56,6 +61,21 @@ fn summary<'a>(name: &'a str, group: &'a str, seen: &'a Group, over: SumOver, se
     series.take(
         sums.oldest.map(|oldest| c::GROUP_MAX_SECONDS.series(at(), Value::Number(oldest.age.as_secs_f64()))),
     );
+}
+
+/// How often a group rebalanced, and for how long.
+fn rebalances<'a>(name: &'a str, group: &'a str, seen: Rebalances, series: &mut impl Sink<'a>) {
+    let at = || [text(name), text(group)];
+    series.push(c::GROUP_REBALANCES.series(at(), Value::Count(seen.count)));
+    series.push(c::GROUP_REBALANCING.series(at(), Value::Number(seen.time.as_secs_f64())));
+    let lasting = seen.lasting.map(|lasting| Value::Number(lasting.as_secs_f64()));
+    series.take(lasting.map(|lasting| c::GROUP_REBALANCE_AGE.series(at(), lasting)));
+    let Some(Moves { joined, left }) = seen.members else { return };
+    for (change, count) in [("joined", joined), ("left", left)] {
+        series.push(
+            c::GROUP_MEMBER_CHANGES.series([text(name), text(group), text(change)], Value::Count(count)),
+        );
+    }
 }
 
 /// Records that expired before the group read them, by topic.
@@ -122,6 +142,9 @@ fn offsets<'a>(name: &'a str, topic: &'a str, seen: &Topic, series: &mut impl Si
         series.take(partition.ends.end.map(|end| c::LATEST_OFFSET.series(at(), number(end))));
         series.take(partition.stable.map(|stable| c::STABLE_OFFSET.series(at(), number(stable))));
         series.take(partition.ends.start.map(|start| c::EARLIEST_OFFSET.series(at(), number(start))));
+        let Some(Tiers { earliest_local, latest_tiered }) = partition.tiers else { continue };
+        series.take(earliest_local.map(|offset| c::EARLIEST_LOCAL_OFFSET.series(at(), number(offset))));
+        series.take(latest_tiered.map(|offset| c::LATEST_TIERED_OFFSET.series(at(), number(offset))));
     }
 }
 

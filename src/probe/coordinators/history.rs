@@ -24,14 +24,15 @@ pub(super) struct History {
 
 impl Counts {
     fn new() -> Self {
-        let empty = Buckets::new(&Bounds::default());
-        Self { checks: 0, failures: BTreeMap::new(), commits: empty.clone(), fetches: empty }
+        Self { checks: 0, failures: BTreeMap::new(), durations: BTreeMap::new() }
     }
 
     fn add(&mut self, checked: &Checked) {
         self.checks += 1;
-        checked.commit.into_iter().for_each(|took| self.commits.record(took));
-        checked.fetch.into_iter().for_each(|took| self.fetches.record(took));
+        for (request, took) in &checked.durations {
+            let buckets = self.durations.entry(*request);
+            buckets.or_insert_with(|| Buckets::new(&Bounds::default())).record(*took);
+        }
         if let Some(failed) = checked.failed {
             *self.failures.entry(failed).or_default() += 1;
         }
@@ -50,8 +51,7 @@ impl History {
         let broker = checked.broker.or(before.and_then(|before| before.broker));
         let since = before.and_then(|before| before.failure).map_or(now, |failure| failure.since);
         let failure = checked.failed.map(|(request, fault)| Failure { request, fault, since });
-        let Checked { commit, fetch, .. } = *checked;
-        self.partitions.insert(partition, Check { broker, failure, commit, fetch, at: now });
+        self.partitions.insert(partition, Check { broker, failure, at: now });
         self.brokers.entry(broker).or_insert_with(Counts::new).add(checked);
     }
 
@@ -84,14 +84,12 @@ mod tests {
         let (begun, second) = (Instant::now(), Duration::from_secs(1));
         let good = Checked {
             broker: Some(BrokerId(3)),
-            commit: Some(second / 100),
-            fetch: Some(second / 200),
+            durations: vec![(Api::OffsetCommit, second / 100), (Api::OffsetFetch, second / 200)],
             failed: None,
         };
         let failed = |broker, request, fault| Checked {
             broker,
-            commit: None,
-            fetch: None,
+            durations: Vec::new(),
             failed: Some((request, fault)),
         };
         history.add(7, &good, begun);
@@ -101,11 +99,14 @@ mod tests {
         let check = history.partitions[&7];
         let failure =
             Failure { request: Api::FindCoordinator, fault: Fault::NoLeader, since: begun + second };
-        assert_eq!((check.broker, check.failure, check.commit), (good.broker, Some(failure), None));
+        assert_eq!((check.broker, check.failure), (good.broker, Some(failure)));
         history.add(8, &failed(None, Api::FindCoordinator, Fault::NoLeader), begun);
         assert_eq!(history.partitions[&8].broker, None, "no coordinator was ever named");
         let counts = &history.brokers[&good.broker];
-        assert_eq!((counts.checks, counts.commits.count(), counts.failures.len()), (3, 1, 2));
+        assert_eq!(
+            (counts.checks, counts.durations[&Api::OffsetCommit].count(), counts.failures.len()),
+            (3, 1, 2)
+        );
         assert_eq!(history.failing()[&good.broker], (1, Api::FindCoordinator, Fault::NoLeader));
         history.retain(|_| false);
         assert_eq!(history.brokers.len(), 2, "a broker that left the metadata is kept while it fails");

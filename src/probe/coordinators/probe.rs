@@ -1,7 +1,7 @@
 //! The task.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -9,48 +9,46 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    check::{Checked, Round},
-    groups::groups,
+    check::{Checked, Round, Work},
     history::History,
     identity::Identity,
+    names::names,
     snapshot::Snapshot,
     turns::Turns,
 };
 use crate::{
-    cluster::{Api, metadata},
+    cluster::{Api, AskedBrokers, metadata},
     config,
     kafka::{
         BrokerId, Capability, Error, Fault, Permission, TopicPartition,
-        admin::{self, ByLeader, OffsetSpec, Topic, Topics},
+        admin::{self, ByLeader, Coordinated, OffsetSpec, Topic, Topics},
         wire,
     },
     task::{Cycle, Latest},
 };
 
-/// The topic in which Kafka keeps committed offsets: the leader of a partition coordinates the groups in it.
-const OFFSETS_TOPIC: &str = "__consumer_offsets";
-
-/// The largest number of partitions of `__consumer_offsets` that is believed. Clusters have 50 unless configured otherwise.
+/// The largest number of partitions of the topic that is believed. Clusters have 50 unless configured otherwise.
 const MOST_PARTITIONS: usize = 10_000;
 
-/// The task that checks the coordinators.
+/// The task that checks the coordinators of groups, or those of transactions.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
+    of: Coordinated,
+    settings: config::Coordinators,
     /// Connections of its own, so that a broker that hangs delays no other task.
     wire: wire::Cluster,
     known: Arc<wire::Cluster>,
     metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     identity: Identity,
-    /// Whether the principal may describe the topic `__consumer_offsets`.
+    /// Whether the principal may describe the topic that the coordinators lead.
     topic: Permission,
-    /// Whether the principal may commit offsets for the groups.
+    /// Whether the principal may commit offsets for the groups, or take producer ids for the transactional ids.
     permission: Permission,
-    /// The brokers of the last metadata.
-    brokers: BTreeSet<BrokerId>,
-    /// The number of partitions of `__consumer_offsets` for which the groups were found; 0 before the first cycle.
+    brokers: AskedBrokers,
+    /// The number of partitions for which the names were found; 0 before the first cycle.
     partitions: i32,
-    /// The group of each partition.
-    groups: BTreeMap<i32, Arc<str>>,
+    /// The group or the transactional id of each partition.
+    names: BTreeMap<i32, Arc<str>>,
     turns: Turns,
     history: History,
     /// The log end offset of the partition for which offsets are committed. Absent before the first answer.
@@ -61,39 +59,42 @@ impl Probe {
     /// A task that has checked nothing yet.
     pub fn new(
         cluster: Arc<config::Cluster>,
+        of: Coordinated,
+        settings: config::Coordinators,
         known: Arc<wire::Cluster>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
-        let wire = known.with_own_connections(cluster.coordinators.timeout / 2).with_circuit_breakers();
+        let wire = known.with_own_connections(settings.timeout / 2).with_circuit_breakers();
         let identity = Identity::new(&cluster.heartbeat.instance, SystemTime::now());
         Self {
             cluster,
+            of,
+            settings,
             wire,
             known,
             metadata,
             identity,
             topic: Permission::default(),
             permission: Permission::default(),
-            brokers: BTreeSet::new(),
+            brokers: AskedBrokers::default(),
             partitions: 0,
-            groups: BTreeMap::new(),
+            names: BTreeMap::new(),
             turns: Turns::new([]),
             history: History::default(),
             offset: None,
         }
     }
 
-    /// Forgets refusals once the cluster has other brokers: these may allow the requests.
-    fn forget_refusals(&mut self, metadata: &metadata::Snapshot) {
-        if self.brokers.iter().eq(metadata.brokers.keys()) {
-            return;
+    /// The topic in which Kafka keeps committed offsets, or transactions: the leader of a partition is the coordinator of what is
+    /// in it.
+    fn internal_topic(&self) -> &'static str {
+        match self.of {
+            Coordinated::Groups => "__consumer_offsets",
+            Coordinated::Transactions => "__transaction_state",
         }
-        self.topic.forget();
-        self.permission.forget();
-        self.brokers = metadata.brokers.keys().copied().collect();
     }
 
-    /// The number of partitions of `__consumer_offsets`, or why it is not known.
+    /// The number of partitions of the topic, or why it is not known.
     ///
     /// # Errors
     /// When the metadata lack the topic, and no broker answered the question for it.
@@ -101,14 +102,15 @@ impl Probe {
         &mut self,
         metadata: &metadata::Snapshot,
     ) -> Result<Result<i32, Capability>, Error> {
-        if let Some(topic) = metadata.topics.get(OFFSETS_TOPIC) {
+        let name = self.internal_topic();
+        if let Some(topic) = metadata.topics.get(name) {
             return Ok(count(topic));
         }
         if self.topic.is_refused() {
             return Ok(Err(self.topic.state()));
         }
-        let named = admin::metadata(&self.wire, Topics::Named(&[OFFSETS_TOPIC])).await?;
-        let topic = named.topics.get(OFFSETS_TOPIC);
+        let named = admin::metadata(&self.wire, Topics::Named(&[name])).await?;
+        let topic = named.topics.get(name);
         let found = topic.map_or(Err(Capability::Unsupported), count);
         // A topic that is missing may be created at any time, and only a denial is believed for a while.
         if found == Err(Capability::Denied) {
@@ -120,8 +122,8 @@ impl Probe {
     /// Forgets all checks, because the topic has another number of partitions now, or coordinators cannot be checked.
     fn begin_again(&mut self, partitions: i32) {
         self.partitions = partitions;
-        self.groups = groups(&self.cluster.coordinator_groups(), partitions);
-        self.turns = Turns::new(self.groups.keys().copied());
+        self.names = names(&self.cluster.coordinator_names(), partitions);
+        self.turns = Turns::new(self.names.keys().copied());
         self.history = History::default();
     }
 
@@ -147,29 +149,34 @@ impl Probe {
         metadata: &metadata::Snapshot,
         begun: Instant,
     ) -> Result<BTreeMap<i32, Checked>, Error> {
-        let limit = self.cluster.coordinators.timeout;
-        let at = TopicPartition { topic: self.cluster.heartbeat.topic.as_str().into(), partition: 0 };
+        let limit = self.settings.timeout;
         let sent = self.wire.requests();
-        if self.offset.is_none() {
+        let chosen = self.turns.next(self.settings.interval, |partition| self.history.is_failing(partition));
+        let names = self.names.iter().filter(|(partition, _)| chosen.contains(partition));
+        let names: BTreeMap<_, _> = names.map(|(partition, name)| (*partition, name.clone())).collect();
+        let at = TopicPartition { topic: self.cluster.heartbeat.topic.as_str().into(), partition: 0 };
+        let commits = self.of == Coordinated::Groups;
+        if commits && self.offset.is_none() {
             let found = tokio::time::timeout(limit / 4, self.log_end(metadata, &at)).await;
             self.offset = found.ok().flatten();
         }
-        let chosen = self
-            .turns
-            .next(self.cluster.coordinators.interval, |partition| self.history.is_failing(partition));
-        let groups = self.groups.iter().filter(|(partition, _)| chosen.contains(partition));
-        let groups: BTreeMap<_, _> = groups.map(|(partition, group)| (*partition, group.clone())).collect();
         self.identity = self.identity.next();
+        let work = match self.of {
+            Coordinated::Transactions => Work::InitProducerId,
+            Coordinated::Groups => {
+                let (offset, identity) = (self.offset.unwrap_or(0), self.identity);
+                Work::Commit { at: at.clone(), offset, identity }
+            }
+        };
         let round = Round {
             wire: &self.wire,
-            at: at.clone(),
-            offset: self.offset.unwrap_or(0),
-            identity: self.identity,
+            work,
             last_begin: begun + limit / 2,
             // The rest of the time is for publishing.
             deadline: begun + limit * 9 / 10,
         };
-        let (checked, offset) = tokio::join!(round.check(&groups), self.log_end(metadata, &at));
+        let log_end = async { if commits { self.log_end(metadata, &at).await } else { None } };
+        let (checked, offset) = tokio::join!(round.check(&names), log_end);
         self.offset = offset.or(self.offset);
         let checked = checked?;
         let all_good = checked.values().all(|one| one.failed.is_none());
@@ -207,7 +214,8 @@ impl Probe {
                 request,
                 fault,
                 partitions = count,
-                "the broker does not work as the coordinator of consumer groups"
+                "the broker does not work as the coordinator of {}",
+                self.of.many()
             );
         }
         for broker in before.keys().filter(|broker| !now.contains_key(*broker)) {
@@ -216,7 +224,7 @@ impl Probe {
     }
 }
 
-/// The number of partitions of the topic `__consumer_offsets`, or what the fault of the topic means. A topic whose
+/// The number of partitions of the topic, or what the fault of the topic means. A topic whose
 /// partitions are not numbered from 0 without a gap, or that has more than Kafka could serve, is not known.
 fn count(topic: &Result<Topic, Fault>) -> Result<i32, Capability> {
     match topic {
@@ -244,7 +252,7 @@ fn says_nothing(fault: Fault) -> bool {
 fn own_fault(checked: &BTreeMap<i32, Checked>) -> Option<Fault> {
     let some_good = checked.values().any(|one| one.failed.is_none());
     let faults = checked.values().filter_map(|one| one.failed);
-    let mut own = faults.filter(|(_, fault)| fault.is_ours() && !(some_good && fault.is_of_one_broker()));
+    let mut own = faults.filter(|(_, fault)| fault.is_no_evidence(some_good));
     own.next().map(|(_, fault)| fault)
 }
 
@@ -257,7 +265,10 @@ impl Cycle for Probe {
         let begun = Instant::now();
         self.wire.close_circuit_breakers();
         self.wire.learn_from(&self.known);
-        self.forget_refusals(&metadata);
+        if self.brokers.change(&metadata.brokers) {
+            self.topic.forget();
+            self.permission.forget();
+        }
         let partitions = match self.count_partitions(&metadata).await? {
             Ok(partitions) => partitions,
             Err(capability) => return Ok(self.without_checks(capability, None)),
@@ -266,7 +277,7 @@ impl Cycle for Probe {
         if self.permission.is_refused() {
             return Ok(self.without_checks(self.permission.state(), total));
         }
-        if metadata.heartbeat_topic.is_err() {
+        if self.of == Coordinated::Groups && metadata.heartbeat_topic.is_err() {
             return Ok(self.without_checks(Capability::Unknown, total));
         }
         if partitions != self.partitions {

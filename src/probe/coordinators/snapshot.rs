@@ -1,9 +1,6 @@
 //! What the task publishes.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use crate::{
     cluster::Api,
@@ -11,17 +8,17 @@ use crate::{
     latency::Buckets,
 };
 
-/// The checks of all coordinators.
+/// The checks of all coordinators of groups, or of transactions.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Whether coordinators can be checked. [`Capability::Denied`] if the principal lacks a permission for the groups, for the
-    /// heartbeat topic or for the topic `__consumer_offsets`. [`Capability::Unsupported`] if no topic has that name.
+    /// heartbeat topic or for the topic that the coordinators lead. [`Capability::Unsupported`] if no topic has that name.
     /// In both cases no partition is in the snapshot, and nothing counts as failing. [`Capability::Unknown`] before the first
     /// good check, and while the heartbeat topic is missing.
     pub capability: Capability,
-    /// The number of partitions of `__consumer_offsets`. Absent if the topic is not visible.
+    /// The number of partitions of `__consumer_offsets` or `__transaction_state`. Absent if the topic is not visible.
     pub total: Option<usize>,
-    /// The last check of each partition of `__consumer_offsets`, by its number. A partition is absent before its first check,
+    /// The last check of each of these partitions, by its number. A partition is absent before its first check,
     /// and if no check of it had a result that says something about its coordinator.
     pub partitions: BTreeMap<i32, Check>,
     /// The counts of each coordinator since the start. `None` stands for checks without a known coordinator. A broker is absent
@@ -51,18 +48,14 @@ impl Snapshot {
     }
 }
 
-/// The last check of one partition of `__consumer_offsets`.
+/// The last check of one partition of `__consumer_offsets` or `__transaction_state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Check {
-    /// The broker that coordinates the groups of the partition. If the cluster names no coordinator, the broker that it named
+    /// The broker that coordinates the groups or transactions of the partition. If the cluster names no coordinator, the broker that it named
     /// last. `None` if it has named none since the start.
     pub broker: Option<BrokerId>,
     /// The failure of the last check. `None` if the check was good.
     pub failure: Option<Failure>,
-    /// The time from sending the last OffsetCommit to its whole response. Absent if the last check got no good response.
-    pub commit: Option<Duration>,
-    /// The same for OffsetFetch. One request reads the offsets of several groups of a coordinator.
-    pub fetch: Option<Duration>,
     /// When the check ended.
     pub at: Instant,
 }
@@ -70,7 +63,7 @@ pub struct Check {
 /// The failure of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    /// The request that failed: FindCoordinator, OffsetCommit or OffsetFetch.
+    /// The request that failed: FindCoordinator, OffsetCommit, OffsetFetch or InitProducerId.
     pub request: Api,
     /// The kind of the failure. An OffsetFetch that returns another offset than the one that was committed and acknowledged
     /// has [`Fault::Other`].
@@ -86,10 +79,8 @@ pub struct Counts {
     pub checks: u64,
     /// The number of failed checks, by the request that failed and the kind of the failure.
     pub failures: BTreeMap<(Api, Fault), u64>,
-    /// The durations of good OffsetCommit requests.
-    pub commits: Buckets,
-    /// The durations of good OffsetFetch requests, once for each partition that the request was for.
-    pub fetches: Buckets,
+    /// The durations of good requests, by request. An OffsetFetch counts once for each partition that it was for.
+    pub durations: BTreeMap<Api, Buckets>,
 }
 
 #[cfg(test)]
@@ -103,8 +94,6 @@ mod tests {
         let check = |broker: Option<i32>, fault: Option<Fault>| Check {
             broker: broker.map(BrokerId),
             failure: fault.map(|fault| Failure { request: Api::OffsetCommit, fault, since: now }),
-            commit: None,
-            fetch: None,
             at: now,
         };
         let mut snapshot =

@@ -7,7 +7,11 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{id::HeartbeatId, ledger::Event};
+use super::{
+    id::HeartbeatId,
+    ledger::{Event, Stored},
+    record,
+};
 use crate::kafka::native;
 
 /// Forwards the callbacks of both clients to the ledger.
@@ -25,11 +29,14 @@ impl ClientCallbacks {
 }
 
 impl native::Listener for ClientCallbacks {
-    fn delivered(&self, report: native::Delivery) {
-        let native::Delivery { partition, token: sequence, at, result } = report;
+    fn delivered(&self, report: native::Delivery<'_>) {
+        let native::Delivery { partition, token: sequence, at, payload, result } = report;
         let id = HeartbeatId { partition, sequence };
         self.report(match result {
-            Ok(()) => Event::Acked { id, at },
+            Ok(offset) => {
+                let stored = offset.zip(record::checksum(payload));
+                Event::Acked { id, at, stored: stored.map(|(offset, checksum)| Stored { offset, checksum }) }
+            }
             Err(native::DeliveryFailure { fault, sent: false, .. }) => Event::Refused { id, at, fault },
             Err(native::DeliveryFailure { fault, definite, .. }) => Event::Failed { id, at, fault, definite },
         });

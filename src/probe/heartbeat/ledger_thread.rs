@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 use super::{
     bad_log::BadLog,
     descriptors::Descriptors,
+    feed::{Confirmed, Feed},
     ledger::{Event, Ledger},
     lockout::Lockout,
     moment::Moment,
@@ -61,6 +62,8 @@ pub(super) struct LedgerThread {
     pub(super) traces: Option<TraceSender>,
     /// The heartbeat topic.
     pub(super) topic: Arc<str>,
+    /// Takes the heartbeats that are acknowledged.
+    pub(super) feed: Feed,
 }
 
 impl LedgerThread {
@@ -79,10 +82,10 @@ impl LedgerThread {
             let closed = matches!(first, Err(RecvTimeoutError::Disconnected));
             if let Ok(event) = first {
                 changed = true;
-                self.ledger.apply(event);
+                self.book(event);
                 while let Ok(event) = self.events.try_recv() {
                     self.notice_stall();
-                    self.ledger.apply(event);
+                    self.book(event);
                 }
             }
             let now = Instant::now();
@@ -112,6 +115,17 @@ impl LedgerThread {
                 changed = false;
                 self.publisher.send_replace(Arc::new(self.ledger.snapshot(now)));
             }
+        }
+    }
+
+    /// Books an event, and hands a heartbeat that was acknowledged to other tasks.
+    fn book(&mut self, event: Event) {
+        let acked = if let Event::Acked { id, .. } = &event { Some(*id) } else { None };
+        self.ledger.apply(event);
+        if let Some(id) = acked
+            && let Some(produced) = self.ledger.sent_at(id)
+        {
+            self.feed.send(Confirmed { identity: self.ledger.identity(), id, produced });
         }
     }
 
@@ -178,6 +192,7 @@ impl LedgerThread {
                     topic: self.topic.clone(),
                     ended: ended.clone(),
                     ids,
+                    suspects: traces.suspects_of(ended),
                 });
             }
         }
@@ -223,6 +238,7 @@ mod tests {
             log: BadLog::new("k".into(), "one".to_owned()),
             traces: None,
             topic: "hb".into(),
+            feed: Feed::default(),
         };
         (thread, report, snapshot)
     }
@@ -246,7 +262,7 @@ mod tests {
             let at = Instant::now();
             let book = |event| report.send(event).expect("the ledger's thread runs");
             book(Event::Sent { id, intended: at, at, broker: None });
-            book(Event::Acked { id, at: Instant::now() });
+            book(Event::Acked { id, at: Instant::now(), stored: None });
             let record = Record { identity: IDENTITY, id, intended: 0, sent: 0 };
             let at = Instant::now();
             book(Event::Received { partition: id.partition, offset: 0, at, record: Ok(record) });

@@ -6,6 +6,7 @@
 //! - `follower` decides which partitions get heartbeats, `readiness` decides when they begin, and `replacement` replaces a
 //!   failed producer. `handover` replaces both clients when their certificates are renewed, and `read_offsets` knows which
 //!   records two consumers have read. `attempts` is the schedule of replacements.
+//! - [`Feed`] hands acknowledged heartbeats to other tasks.
 //! - [`threads`] starts and stops all of them, and `snapshot` is what they publish.
 
 mod assignment;
@@ -13,6 +14,7 @@ mod attempts;
 mod bad_log;
 mod callbacks;
 mod descriptors;
+mod feed;
 mod follower;
 mod handover;
 mod id;
@@ -38,13 +40,16 @@ mod topic_progress;
 pub mod trace;
 pub mod trace_queue;
 
+pub(in crate::probe) use self::stall_watch::StallWatch;
 pub use self::{
+    feed::{Confirmed, Feed, Feeds, Runs, Subscription},
     id::HeartbeatId,
     moment::Moment,
     outcome::{Anomaly, Outcome},
     period::Period,
     renewal::Renewal,
     snapshot::{
-        Beat, BrokerCounts, EndedHeartbeat, LeaderChange, Overdue, Partition, ReadFailure, Snapshot, Totals,
+        Acknowledged, Beat, BrokerCounts, EndedHeartbeat, LeaderChange, Overdue, Partition, ReadFailure,
+        Snapshot, Totals,
     },
 };

@@ -108,8 +108,8 @@ impl Record {
         if bytes.len() < SMALLEST {
             return Err(NotAHeartbeat::Corrupt);
         }
-        let (body, mut checksum) = bytes.split_at(bytes.len() - CHECKSUM);
-        if crc32c::crc32c(body) != checksum.get_u32() {
+        let body = &bytes[..bytes.len() - CHECKSUM];
+        if checksum(bytes) != Some(crc32c::crc32c(body)) {
             return Err(NotAHeartbeat::Corrupt);
         }
         let mut fields = &body[8..];
@@ -120,6 +120,11 @@ impl Record {
             sent: fields.get_u64(),
         })
     }
+}
+
+/// The checksum at the end of a heartbeat's value, which is not compared with the other bytes. `None` if there are too few bytes.
+pub fn checksum(value: &[u8]) -> Option<u32> {
+    value.last_chunk::<CHECKSUM>().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
 /// The FNV-1a hash, 64 bits. The same name gives the same instance on every machine and in every build.

@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
+    id::HeartbeatId,
     outcome::{Anomaly, Outcome},
+    record::Identity,
     renewal::Renewal,
     trace::TraceIds,
 };
@@ -118,6 +120,27 @@ pub struct Partition {
     pub beats: VecDeque<Beat>,
     /// The heartbeats that wait for longer than is likely. Nothing is judged by them. `None` if there is none.
     pub overdue: Option<Overdue>,
+    /// The newest acknowledged heartbeat; `None` before the first.
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// A heartbeat that a broker acknowledged, and where the broker stored its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The sender.
+    pub identity: Identity,
+    /// The heartbeat.
+    pub id: HeartbeatId,
+    /// The offset of the record.
+    pub offset: i64,
+    /// The checksum at the end of the record's value.
+    pub checksum: u32,
+    /// The leader of the partition when the heartbeat was sent; `None` if no leader was known.
+    pub broker: Option<BrokerId>,
+    /// The instant of the acknowledgement.
+    pub at: Instant,
+    /// The time of the acknowledgement.
+    pub written: SystemTime,
 }
 
 /// Heartbeats of one partition that have waited for longer than is likely, and are not beyond their deadline.

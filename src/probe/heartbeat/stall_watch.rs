@@ -36,7 +36,7 @@ static WATCH: LazyLock<Arc<StallWatch>> = LazyLock::new(|| {
 
 /// The last run of the watching thread, and its pauses.
 #[derive(Debug)]
-pub(super) struct StallWatch(Mutex<Readings>);
+pub(in crate::probe) struct StallWatch(Mutex<Readings>);
 
 #[derive(Debug)]
 struct Readings {
@@ -48,7 +48,7 @@ struct Readings {
 
 impl StallWatch {
     /// The watch of this process. The first call starts its thread.
-    pub(super) fn of_process() -> Arc<Self> {
+    pub(in crate::probe) fn of_process() -> Arc<Self> {
         WATCH.clone()
     }
 
@@ -77,7 +77,7 @@ impl StallWatch {
     }
 
     /// The stalls of the process between two instants at which another thread ran. `to` is now.
-    pub(super) fn stalls(&self, from: Instant, to: Instant) -> Vec<Period> {
+    pub(in crate::probe) fn stalls(&self, from: Instant, to: Instant) -> Vec<Period> {
         let readings = lock(&self.0);
         // The watching thread has not run since its last reading.
         let pauses = readings.pauses.iter().copied().chain([Period { from: readings.last, to }]);

@@ -18,6 +18,7 @@ use super::{
     bad_log::BadLog,
     callbacks::ClientCallbacks,
     descriptors::Descriptors,
+    feed::{Feed, Runs},
     follower::{Follower, LONGEST_GRACE, MakeProducer},
     handover::Handover,
     ledger::{Event, Ledger, Settings},
@@ -55,6 +56,10 @@ pub struct Inputs {
     pub nudge: Arc<Notify>,
     /// The queue of the exporter of traces; `None` if no traces are exported.
     pub traces: Option<TraceSender>,
+    /// Takes the heartbeats that are acknowledged.
+    pub feed: Feed,
+    /// The runs of this process.
+    pub runs: Runs,
 }
 
 /// The running heartbeats of one cluster.
@@ -94,7 +99,11 @@ impl Heartbeats {
             bounds: Bounds::with(settings.objectives.iter().copied().chain([settings.deadline])),
             traces: inputs.traces.as_ref().map(|traces| traces.share),
         };
-        let ledger = Ledger::new(ledger_settings, begin);
+        if settings.enabled {
+            inputs.feed.begin(identity);
+            inputs.runs.begin(identity);
+        }
+        let ledger = Ledger::new(ledger_settings, begin).with_runs(inputs.runs.clone());
         let (publisher, snapshot) = watch::channel(Arc::new(ledger.snapshot(begin.instant)));
         let (events, booked) = mpsc::channel();
         let ledger_thread = LedgerThread {
@@ -110,6 +119,7 @@ impl Heartbeats {
             log: BadLog::new(inputs.cluster.name.as_str().into(), settings.instance.clone()),
             traces: inputs.traces.clone(),
             topic: settings.topic.as_str().into(),
+            feed: inputs.feed.clone(),
         };
         let ended = CancellationToken::new();
         let mut heartbeats = Self { snapshot, clients: None, events, threads: Vec::new(), ended };

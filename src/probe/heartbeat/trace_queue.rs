@@ -1,8 +1,12 @@
 //! The queue of finished heartbeats between the ledger and the exporter of traces.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
 };
 
 use tokio::sync::mpsc;
@@ -20,8 +24,26 @@ const QUEUE_LENGTH: usize = 4096;
 pub struct TraceSender {
     /// The share of good heartbeats that are exported as traces.
     pub share: SampleShare,
+    suspects: Suspects,
     queue: mpsc::Sender<TracedHeartbeat>,
     dropped: Arc<AtomicU64>,
+}
+
+/// Where the suspects of a cluster are read: the components that have been suspected since a moment, each as `kind:subject`.
+#[derive(Clone)]
+pub struct Suspects(Arc<dyn Fn(SystemTime) -> Vec<String> + Send + Sync>);
+
+impl Suspects {
+    /// Suspects that this function reads.
+    pub fn new(since: impl Fn(SystemTime) -> Vec<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(since))
+    }
+}
+
+impl fmt::Debug for Suspects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suspects").finish_non_exhaustive()
+    }
 }
 
 /// A finished heartbeat that is to be exported as a trace.
@@ -35,6 +57,9 @@ pub struct TracedHeartbeat {
     pub ended: Arc<EndedHeartbeat>,
     /// The ids of the trace and of its spans.
     pub ids: TraceIds,
+    /// The components that were suspected while the heartbeat was in flight or when it ended, each as `kind:subject`. Empty if
+    /// there were none, and for a heartbeat that is not bad.
+    pub suspects: Vec<String>,
 }
 
 /// The exporter's end of the queue.
@@ -50,8 +75,20 @@ impl TraceSender {
     pub fn new(share: f64) -> (Self, TraceReceiver) {
         let (queue, heartbeats) = mpsc::channel(QUEUE_LENGTH);
         let dropped = Arc::new(AtomicU64::new(0));
-        let sender = Self { share: SampleShare::new(share), queue, dropped: dropped.clone() };
+        let suspects = Suspects::new(|_| Vec::new());
+        let sender = Self { share: SampleShare::new(share), suspects, queue, dropped: dropped.clone() };
         (sender, TraceReceiver { heartbeats, dropped })
+    }
+
+    /// The same queue for the heartbeats of a cluster with these suspects.
+    #[must_use]
+    pub fn with(self, suspects: Suspects) -> Self {
+        Self { suspects, ..self }
+    }
+
+    /// The components that were suspected while a bad heartbeat was in flight, or when it ended.
+    pub(super) fn suspects_of(&self, ended: &EndedHeartbeat) -> Vec<String> {
+        if ended.outcome.is_bad() { (self.suspects.0)(ended.intended) } else { Vec::new() }
     }
 
     /// Puts a heartbeat into the queue, or drops and counts it if the queue is full.

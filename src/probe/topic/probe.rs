@@ -33,6 +33,9 @@ use crate::{
 /// its metadata lists one broker after the other, and a topic on the first broker alone would fail with that broker.
 const STEADY: Duration = Duration::from_secs(3);
 
+/// The setting of the topic that says how many in-sync replicas a write with acks=all needs.
+const MIN_ISR: &str = "min.insync.replicas";
+
 /// The task that keeps the heartbeat topic as it should be.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
@@ -117,6 +120,9 @@ impl Probe {
             pending,
             blocked,
             uncovered: brokers.into_iter().collect(),
+            min_isr: None,
+            retention: None,
+            only_deletes: None,
             configs: self.configs.state(),
             reassignments: self.reassignments.state(),
         }
@@ -131,6 +137,10 @@ impl Probe {
         let moving = self.reassignments.ask(admin::reassignments(&self.wire, &name, &numbers)).await?;
         let moving = moving.unwrap_or_default();
         let pending = plan(&brokers, Some(topic), configs.as_ref(), self.policy());
+        let config = |key| configs.as_ref().and_then(|configs| configs.get(key));
+        let min_isr = config(MIN_ISR).and_then(|count| count.parse().ok());
+        let retention = config("retention.ms").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+        let only_deletes = config("cleanup.policy").map(|policy| policy == "delete");
         let mut blocked = if pending.is_empty() { Vec::new() } else { obstacles(&brokers, topic, &moving) };
         if pending.iter().any(|action| !self.allowed(action)) {
             blocked.push(Blocked::SwitchedOff);
@@ -141,6 +151,9 @@ impl Probe {
             pending,
             blocked,
             uncovered: uncovered(&brokers, topic),
+            min_isr,
+            retention,
+            only_deletes,
             configs: self.configs.state(),
             reassignments: self.reassignments.state(),
         })

@@ -1,5 +1,7 @@
 //! The state of the heartbeat topic, as the topic probe publishes it.
 
+use std::time::Duration;
+
 use super::action::Action;
 use crate::{
     closed_enum::closed_enum,
@@ -40,6 +42,14 @@ pub struct Snapshot {
     pub blocked: Vec<Blocked>,
     /// The brokers that lead no partition of the topic, so that no heartbeat measures them.
     pub uncovered: Vec<BrokerId>,
+    /// The setting `min.insync.replicas` of the topic; `None` if the topic is missing or the setting cannot be read.
+    pub min_isr: Option<usize>,
+    /// For how long the topic keeps a record, by `retention.ms`; `None` if it keeps records without a limit, if the topic is missing or
+    /// if the setting cannot be read.
+    pub retention: Option<Duration>,
+    /// Whether `cleanup.policy` is `delete`, so that no record is removed by compaction; `None` if the topic is missing or the setting
+    /// cannot be read.
+    pub only_deletes: Option<bool>,
     /// Whether the topic's settings can be read. Otherwise a wrong setting is not noticed.
     pub configs: Capability,
     /// Whether reassignments can be listed. Otherwise a running one shows only by replicas that are not in sync.

@@ -1,11 +1,16 @@
 //! One broker of a test cluster, and the faults that it can have.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rdkafka::metadata::Metadata;
 
 use super::{
-    Listener, START_LIMIT, install,
+    Listener, START_LIMIT, archive, cut, install,
     process::{Restartable, Supervised},
     settings::Ports,
     tools::{metadata, views},
@@ -19,6 +24,10 @@ pub(crate) struct Broker {
     pub(super) folder: PathBuf,
     /// Arguments for the Java virtual machine beside those of every broker.
     pub(super) flags: Vec<String>,
+    /// The library that moves the wall clock.
+    pub(super) clock: Option<PathBuf>,
+    /// Whether its process has a group of its own.
+    pub(super) has_own_group: bool,
     /// The plaintext addresses of the whole cluster.
     pub(super) cluster: String,
     pub(super) process: Restartable,
@@ -38,6 +47,16 @@ impl Broker {
     /// The process id of the Java process, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.process.pid()
+    }
+
+    /// The folder of the broker: its settings, its log and, in `data`, its log directory.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The first segment file of a partition.
+    pub(crate) fn segment(&self, topic: &str, partition: i32) -> PathBuf {
+        self.folder.join(format!("data/{topic}-{partition}/00000000000000000000.log"))
     }
 
     /// Freezes the broker (SIGSTOP): its sockets stay open and nothing answers.
@@ -63,6 +82,17 @@ impl Broker {
     /// Starts the broker again, after `kill` or `stop`; returns when it answers and the others know it.
     pub(crate) fn restart(&self) {
         self.launch();
+        self.wait_until_back();
+    }
+
+    /// Adds a line to the settings of the broker, which counts from its next start on and replaces an earlier line with the same key.
+    pub(crate) fn set(&self, line: &str) {
+        let file = self.folder.join("server.properties");
+        let settings = fs::read_to_string(&file).expect("the settings of the broker");
+        fs::write(file, settings + line + "\n").expect("the settings written");
+    }
+
+    fn wait_until_back(&self) {
         wait_for(&format!("broker {} to come back", self.id), START_LIMIT, || {
             (self.is_known() == Some(true) && metadata(&self.address(Listener::Plaintext), None).is_some())
                 .then_some(())
@@ -100,15 +130,67 @@ impl Broker {
             .is_some_and(|metadata| metadata.brokers().len() == count)
     }
 
-    pub(super) fn launch(&self) {
+    /// Moves the wall clock of the broker by so many seconds against the clock of the machine. The cluster must have been started
+    /// with [`super::Extras::clock`].
+    pub(crate) fn set_clock(&self, seconds: i64) {
+        assert!(self.clock.is_some(), "the cluster has no library for clocks");
+        // The broker has mapped the file, so it must not be replaced.
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(self.clock_file());
+        file.unwrap().write_all(&seconds.to_ne_bytes()).unwrap();
+    }
+
+    fn clock_file(&self) -> PathBuf {
+        self.folder.join("clock")
+    }
+
+    /// Starts the broker again with its data on a file system of its own, of so many megabytes. The file system is a copy in
+    /// memory that only this process sees, and it disappears with the process. Returns as [`Broker::restart`] does.
+    pub(crate) fn restart_in_memory(&self, megabytes: u32) {
+        let script = format!(
+            "mkdir -p copy && mount -t tmpfs -o size={megabytes}m tmpfs copy && cp -a data/. copy && \
+             mount --bind copy data && exec java \"$@\""
+        );
+        let prefix = ["-m", "sh", "-c", &script, "sh"].map(str::to_owned);
+        self.process.put(self.supervised("unshare", prefix.into_iter().chain(self.arguments()).collect()));
+        self.wait_until_back();
+    }
+
+    /// A file of the broker's folder as the process of the broker sees it.
+    pub(crate) fn file_inside(&self, name: &str) -> PathBuf {
+        let pid = self.pid().expect("the broker runs");
+        let path = self.folder.join(name);
+        PathBuf::from(format!("/proc/{pid}/root")).join(path.strip_prefix("/").expect("an absolute path"))
+    }
+
+    /// Starts the broker again, after `kill` or `stop`, and does not wait until it answers.
+    pub(crate) fn launch(&self) {
+        let mut command = if self.has_own_group { cut::in_own_group(self.id).to_vec() } else { Vec::new() };
+        command.push("java".to_owned());
+        command.extend(self.arguments());
+        self.process.put(self.supervised(&command[0], command[1..].to_vec()));
+    }
+
+    fn supervised(&self, program: &str, arguments: Vec<String>) -> Supervised {
+        let mut environment = Vec::new();
+        if let Some(library) = &self.clock {
+            self.set_clock(0);
+            environment.push(("LD_PRELOAD", library.display().to_string()));
+            environment.push(("CLOCK_OFFSET", self.clock_file().display().to_string()));
+        }
+        Supervised::program(&environment, program, &arguments, &self.folder, &self.log())
+    }
+
+    /// The arguments of `java`.
+    fn arguments(&self) -> Vec<String> {
         let flags = "-Xms64m -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto \
                      -Dorg.slf4j.simpleLogger.showDateTime=true \
                      -Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS";
         let mut arguments: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
         arguments.extend(self.flags.iter().cloned());
+        arguments.extend(archive::flag());
         let class_path = install::class_path().expect("checked before a cluster starts");
         arguments.extend(["-cp", class_path, "kafka.Kafka", "server.properties"].map(str::to_owned));
-        self.process.put(Supervised::java(&arguments, &self.folder, &self.log()));
+        arguments
     }
 
     fn log(&self) -> PathBuf {

@@ -11,6 +11,8 @@ use std::{
     sync::OnceLock,
 };
 
+use super::Extras;
+
 const VERSION: &str = "4.1.0";
 
 /// The class path of Kafka's programs, or why there is none.
@@ -56,6 +58,50 @@ fn find() -> Result<String, String> {
 pub(crate) fn find_java() -> Result<(), String> {
     let found = runs("java", "-version");
     if found { Ok(()) } else { Err("no java in PATH (17 or later)".into()) }
+}
+
+/// Settings of a single broker whose remote storage is this folder: that of Kafka's own tests. `None` skips the test.
+pub(crate) fn tiered_storage(remote: &Path) -> Option<Extras> {
+    let jars = of_kafka("tiered", "kafka/tiered.pom.xml")?;
+    let properties = format!(
+        "remote.log.storage.system.enable=true
+remote.log.storage.manager.class.name=org.apache.kafka.server.log.remote.storage.LocalTieredStorage
+remote.log.storage.manager.class.path={jars}
+remote.log.metadata.manager.listener.name=PLAINTEXT
+rsm.config.dir={}
+rlmm.config.remote.log.metadata.topic.replication.factor=1
+rlmm.config.remote.log.metadata.topic.num.partitions=1
+remote.log.manager.task.interval.ms=500
+log.retention.check.interval.ms=500
+",
+        remote.display()
+    );
+    Some(Extras { properties, ..Extras::default() })
+}
+
+/// The class path of a worker of Kafka Connect. `None` skips the test.
+pub(crate) fn connect() -> Option<String> {
+    of_kafka("connect", "connect/pom.xml")
+}
+
+/// The class path of MirrorMaker 2. `None` skips the test.
+pub(crate) fn mirror() -> Option<String> {
+    of_kafka("mirror", "kafka/mirror.pom.xml")
+}
+
+/// The class path of what a pom names, in the version of the brokers. `None` skips the test.
+fn of_kafka(name: &str, pom: &str) -> Option<String> {
+    let version = version();
+    let jars = class_path()
+        .map_err(str::to_owned)
+        .and_then(|_| jars(&format!("{name}-{version}"), pom, &format!("kafka.version={version}")));
+    match jars {
+        Ok(jars) => Some(format!("{}/*", jars.display())),
+        Err(why) => {
+            super::skip(&why);
+            None
+        }
+    }
 }
 
 /// The folder `name` in [`folder`] with the jars that a pom names, its path relative to the test support. Maven
@@ -104,7 +150,7 @@ fn runs(program: &str, argument: &str) -> bool {
 }
 
 /// The version that is fetched.
-fn version() -> String {
+pub(super) fn version() -> String {
     env::var("KAFKA_TEST_VERSION").unwrap_or_else(|_| VERSION.into())
 }
 

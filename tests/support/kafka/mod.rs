@@ -14,7 +14,7 @@
 use std::{
     env,
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -22,26 +22,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    certs::{Authority, IdentityPaths},
-    try_wait, wait_for,
-};
+use super::{certs::IdentityPaths, try_wait, wait_for};
 
+mod archive;
 mod broker;
-pub(super) mod install;
+pub(crate) mod cut;
+pub(crate) mod install;
+pub(crate) mod mirror_maker;
 pub(super) mod process;
 pub(crate) mod proxy;
 mod sasl_broker;
 pub(crate) mod settings;
 pub(super) mod tools;
 
+pub(crate) use super::port::free_port;
 pub(crate) use broker::Broker;
 use process::Restartable;
 pub(crate) use proxy::Proxy;
 pub(crate) use sasl_broker::SaslKafka;
-pub(crate) use settings::free_port;
-use settings::{FurtherListener, Ports, copy_format, server_properties};
-use tools::{format_storage, java, views};
+pub(crate) use settings::Extras;
+use settings::{Ports, copy_format, server_properties};
+use tools::{format_storage, java, views, write_certificates};
 
 /// A name and a password that PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 accept.
 #[derive(Debug, Clone, Copy)]
@@ -85,22 +86,8 @@ impl Listener {
     }
 }
 
-/// What a cluster has beside what every cluster of the tests has.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Extras {
-    /// Lines of `server.properties`. A line here replaces an earlier line with the same key.
-    pub(crate) properties: String,
-    /// Arguments for the Java virtual machine of each broker.
-    pub(crate) flags: Vec<String>,
-    /// Further listeners of each broker.
-    pub(crate) listeners: Vec<FurtherListener>,
-    /// The rack of each broker in the order of their ids; without it the racks are a, b, c.
-    pub(crate) racks: &'static [&'static str],
-}
-
 /// How long a cluster may take to start on a busy machine; 10 to 20 s are usual.
 const START_LIMIT: Duration = Duration::from_secs(120);
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// A cluster: ours, or the one that `KAFKA_BOOTSTRAP_SERVERS` names.
 pub(crate) struct Kafka {
@@ -310,6 +297,7 @@ impl Kafka {
 
     /// Starts a cluster; a second time if a port was taken in the meantime.
     fn launch(brokers: usize, turn: Option<File>, proxy: Option<&Proxy>, extras: &Extras) -> Kafka {
+        archive::make();
         let began = Instant::now();
         let kafka = match Kafka::try_launch(brokers, proxy, extras) {
             Err(why) if why.contains("Address already in use") => Kafka::try_launch(brokers, proxy, extras),
@@ -354,6 +342,8 @@ impl Kafka {
                 ports: ports[id - 1].clone(),
                 folder: home,
                 flags: extras.flags.clone(),
+                clock: extras.clock.clone(),
+                has_own_group: extras.own_groups,
                 cluster: addresses.join(","),
                 process: Restartable::default(),
             });
@@ -406,16 +396,4 @@ pub(super) fn skip_without(what: &str, why: &str, remedy: &str) {
     let external = env::var("KAFKA_BOOTSTRAP_SERVERS").is_ok_and(|servers| !servers.is_empty());
     assert!(!must || external, "the tests need {what} here (CI=true or REQUIRE_KAFKA=1): {why}; {remedy}");
     eprintln!("SKIPPED: {why}");
-}
-
-fn write_certificates(folder: &Path) {
-    let authority = Authority::new("kafka-heartbeat tests");
-    let stranger = Authority::new("a stranger");
-    fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
-    fs::write(folder.join("untrusted-ca.pem"), stranger.pem()).unwrap();
-    let server = authority.server(30 * DAY);
-    fs::write(folder.join("broker-keystore.pem"), format!("{}{}", server.key, server.certificate)).unwrap();
-    authority.client("heartbeat").write(folder, "client");
-    authority.client_for("heartbeat", 5 * DAY).write(folder, "renewed-client");
-    stranger.client("heartbeat").write(folder, "untrusted-client");
 }

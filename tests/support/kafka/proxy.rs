@@ -1,20 +1,30 @@
 //! A TCP proxy before a listener of a broker. It can have the faults that a network has.
 
-use std::time::Duration;
+use std::{
+    net::Ipv4Addr,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     runtime::Runtime,
     sync::{mpsc::unbounded_channel, watch},
     time::{Instant, sleep_until, timeout},
 };
 
-use super::settings::free_port;
+use super::free_port;
 
 /// The number of connections that wait until the proxy accepts them, while it has no fault.
 const BACKLOG: i32 = 128;
+
+/// The time after which a lost packet is sent again: the least of Linux.
+const RETRANSMITTED: Duration = Duration::from_millis(200);
+
+/// The time after which the first packet of a connection is sent again, if it was lost.
+const CONNECTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// The fault of a proxy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +34,11 @@ pub(crate) enum NetworkFault {
     Absent,
     /// Every response is handed on later by this time.
     Delay(Duration),
+    /// So many bytes a second are handed on, in each direction of each connection.
+    Bandwidth(u32),
+    /// Every fifth packet is lost, and sent again after [`RETRANSMITTED`]. A connection that is opened loses its first packet in
+    /// the same way.
+    Loss,
     /// The proxy accepts connections and hands on no byte, in either direction.
     Silent,
     /// The proxy hands on no byte, and no connection can be opened: the system drops its first packet.
@@ -37,6 +52,24 @@ pub(crate) enum NetworkFault {
 }
 
 impl NetworkFault {
+    /// The number of packets that this fault has lost so far decides which packet is lost next, so that every run is the same.
+    fn loses(self) -> bool {
+        static PACKETS: AtomicU32 = AtomicU32::new(0);
+        // 0.6180 of 1, the golden ratio, spreads the lost packets evenly and never in a row.
+        self == NetworkFault::Loss
+            && PACKETS.fetch_add(1, Ordering::Relaxed).wrapping_mul(2_654_435_769) < u32::MAX / 5
+    }
+
+    /// How much later the bytes of one packet arrive.
+    fn delay(self, count: usize, is_response: bool) -> Duration {
+        match self {
+            NetworkFault::Delay(by) if is_response => by,
+            NetworkFault::Bandwidth(bytes) => Duration::from_secs_f64(count as f64 / f64::from(bytes)),
+            NetworkFault::Loss if self.loses() => RETRANSMITTED,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Whether bytes stay in the proxy.
     fn holds(self) -> bool {
         matches!(self, NetworkFault::Silent | NetworkFault::Dropped)
@@ -63,11 +96,16 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Listens on a port of its own, and has no broker to forward to yet.
     pub(crate) fn start() -> Self {
+        Self::start_from(Ipv4Addr::LOCALHOST)
+    }
+
+    /// [`Proxy::start`], with the address from which the proxy connects to the broker.
+    pub(crate) fn start_from(source: Ipv4Addr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let (runtime, port) = (runtime.unwrap(), free_port());
         let listener = runtime.block_on(listen(port));
         let (state, watched) = watch::channel(State::default());
-        runtime.spawn(serve(port, listener, watched));
+        runtime.spawn(serve(port, source, listener, watched));
         Self { port, state, _runtime: runtime }
     }
 
@@ -104,7 +142,7 @@ async fn listen(port: u16) -> TcpListener {
 }
 
 /// Accepts connections, and refuses or drops them while the fault says so.
-async fn serve(port: u16, mut listener: TcpListener, mut watched: watch::Receiver<State>) {
+async fn serve(port: u16, source: Ipv4Addr, mut listener: TcpListener, mut watched: watch::Receiver<State>) {
     loop {
         let fault = watched.borrow_and_update().fault;
         match fault {
@@ -126,7 +164,7 @@ async fn serve(port: u16, mut listener: TcpListener, mut watched: watch::Receive
             _ => tokio::select! {
                 changed = watched.changed() => if changed.is_err() { return },
                 accepted = listener.accept() => if let Ok((client, _)) = accepted {
-                    tokio::spawn(connect(client, watched.clone()));
+                    tokio::spawn(connect(client, source, watched.clone()));
                 },
             },
         }
@@ -146,10 +184,15 @@ async fn fill(port: u16, listener: &TcpListener) -> Vec<TcpStream> {
 }
 
 /// Hands on the bytes of one connection until it ends. The client sees a reset where the fault says so.
-async fn connect(mut client: TcpStream, watched: watch::Receiver<State>) {
+async fn connect(mut client: TcpStream, source: Ipv4Addr, watched: watch::Receiver<State>) {
     let State { fault, target, cuts } = *watched.borrow();
     let Some(port) = target.filter(|_| fault != NetworkFault::Closing) else { return };
-    let Ok(mut broker) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+    if fault.loses() {
+        tokio::time::sleep(CONNECTED_AGAIN).await;
+    }
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let Ok(mut broker) = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await else { return };
     for stream in [&client, &broker] {
         stream.set_nodelay(true).unwrap();
     }
@@ -182,12 +225,14 @@ async fn forward(
     let faults = watched.clone();
     let read = async move {
         let mut bytes = vec![0; 64 * 1024];
+        let mut last = Instant::now();
         while let Ok(count @ 1..) = from.read(&mut bytes).await {
-            let delay = match faults.borrow().fault {
-                NetworkFault::Delay(by) if is_response => by,
-                _ => Duration::ZERO,
-            };
-            if queue.send((Instant::now() + delay, bytes[..count].to_vec())).is_err() {
+            let fault = faults.borrow().fault;
+            let (delay, now) = (fault.delay(count, is_response), Instant::now());
+            // The bytes of a narrow link wait for all bytes before.
+            let begin = if matches!(fault, NetworkFault::Bandwidth(_)) { now.max(last) } else { now };
+            last = begin + delay;
+            if queue.send((last, bytes[..count].to_vec())).is_err() {
                 return;
             }
         }

@@ -3,13 +3,10 @@
 use std::{
     fmt::Write,
     fs,
-    net::TcpListener,
-    path::Path,
-    sync::atomic::{AtomicU16, Ordering},
-    time::SystemTime,
+    path::{Path, PathBuf},
 };
 
-use super::{Extras, HEARTBEAT, Listener, NOBODY};
+use super::{HEARTBEAT, Listener, NOBODY, free_port};
 
 /// The ports of one broker.
 #[derive(Debug, Clone)]
@@ -22,6 +19,11 @@ impl Ports {
     /// Free ports, for one broker.
     pub(crate) fn free() -> Self {
         Self { clients: [(); 4].map(|()| free_port()), controller: free_port() }
+    }
+
+    /// The port of the controller.
+    pub(crate) fn controller(&self) -> u16 {
+        self.controller
     }
 
     /// The port of a listener.
@@ -43,20 +45,34 @@ pub(crate) struct FurtherListener {
     pub(crate) advertised: Vec<String>,
 }
 
-/// A loopback port without a listener, given out once.
-///
-/// It lies below the range from which systems take the local ports of outgoing connections: a broker
-/// that is down for a while finds its port still free.
-pub(crate) fn free_port() -> u16 {
-    const FIRST: u16 = 12_000;
-    const COUNT: u16 = 20_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_micros());
-    let _ = NEXT.compare_exchange(0, (start % u32::from(COUNT)) as u16, Ordering::Relaxed, Ordering::Relaxed);
-    (0..COUNT)
-        .map(|_| FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("20,000 ports are not all taken")
+/// The ways between the controllers, if they lead through proxies.
+#[derive(Debug, Clone)]
+pub(crate) struct Quorum {
+    /// The port of the listener of each controller.
+    pub(crate) ports: Vec<u16>,
+    /// The port at which the other nodes find a controller after their first connection to it.
+    pub(crate) advertised: Vec<u16>,
+    /// The ports at which each node connects to the controllers: by node, and then by controller.
+    pub(crate) voters: Vec<Vec<u16>>,
+}
+
+/// What a cluster has beside what every cluster of the tests has.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extras {
+    /// Lines of `server.properties`. A line here replaces an earlier line with the same key.
+    pub(crate) properties: String,
+    /// Arguments for the Java virtual machine of each broker.
+    pub(crate) flags: Vec<String>,
+    /// Further listeners of each broker.
+    pub(crate) listeners: Vec<FurtherListener>,
+    /// The ways between the controllers. Without them, they connect to each other directly.
+    pub(crate) quorum: Option<Quorum>,
+    /// A library that moves the wall clock of each broker: see [`super::Broker::set_clock`].
+    pub(crate) clock: Option<PathBuf>,
+    /// The rack of each broker in the order of their ids; without it the racks are a, b, c.
+    pub(crate) racks: &'static [&'static str],
+    /// Whether the process of each broker has a group of its own, by which [`super::cut::Cut`] knows it. Needs root.
+    pub(crate) own_groups: bool,
 }
 
 /// `server.properties` of node `id`, counted from 1. `advertised` is the port that the metadata name for the plaintext
@@ -71,8 +87,11 @@ pub(crate) fn server_properties(
     let ports = &all[id - 1];
     let replicas = all.len().min(3);
     let rack = extras.racks.get(id - 1).copied().unwrap_or(["a", "b", "c"][(id - 1) % 3]);
-    let voters: Vec<_> =
-        (1..).zip(all).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
+    let own_voters = || all.iter().map(|ports| ports.controller).collect();
+    let voters: Vec<u16> =
+        extras.quorum.as_ref().map_or_else(own_voters, |quorum| quorum.voters[id - 1].clone());
+    let voters: Vec<_> = (1..).zip(voters).map(|(id, port)| format!("{id}@127.0.0.1:{port}")).collect();
+    let controller = extras.quorum.as_ref().map_or(ports.controller, |quorum| quorum.ports[id - 1]);
     let at = |listener: Listener, port: u16| format!("{}://127.0.0.1:{port}", listener.name());
     let clients = Listener::ALL.map(|listener| at(listener, ports.of(listener)));
     let own = at(Listener::Plaintext, ports.of(Listener::Plaintext));
@@ -83,6 +102,9 @@ pub(crate) fn server_properties(
         write!(listeners, ",{name}://127.0.0.1:{}", ports[id - 1]).unwrap();
         write!(advertised, ",{name}://{}", addresses[id - 1]).unwrap();
         write!(protocols, ",{name}:{protocol}").unwrap();
+    }
+    if let Some(quorum) = &extras.quorum {
+        write!(advertised, ",CONTROLLER://127.0.0.1:{}", quorum.advertised[id - 1]).unwrap();
     }
     let mut text = format!(
         "process.roles=broker,controller
@@ -104,7 +126,6 @@ share.coordinator.state.topic.replication.factor={replicas}
 share.coordinator.state.topic.min.isr=1
 ",
         voters = voters.join(","),
-        controller = ports.controller,
         data = folder.join("data").display(),
     );
     text.push_str(FIXED);

@@ -1,6 +1,7 @@
 //! Kafka's own programs, and librdkafka as a client that is independent of the service.
 
 use std::{
+    fs,
     io::Write,
     net::TcpStream,
     path::Path,
@@ -15,6 +16,9 @@ use rdkafka::{
 };
 
 use super::{Credentials, HEARTBEAT, NOBODY, install};
+use crate::support::certs::Authority;
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Prepares a node's storage: a new cluster id and the SCRAM users.
 pub(super) fn format_storage(properties: &Path) {
@@ -97,4 +101,17 @@ pub(super) fn metadata(addresses: &str, topic: Option<&str>) -> Option<Metadata>
         .create()
         .unwrap();
     consumer.fetch_metadata(topic, Duration::from_secs(2)).ok()
+}
+
+/// Writes the certificates of the brokers and of the clients of a cluster.
+pub(super) fn write_certificates(folder: &Path) {
+    let authority = Authority::new("kafka-heartbeat tests");
+    let stranger = Authority::new("a stranger");
+    fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
+    fs::write(folder.join("untrusted-ca.pem"), stranger.pem()).unwrap();
+    let server = authority.server(30 * DAY);
+    fs::write(folder.join("broker-keystore.pem"), format!("{}{}", server.key, server.certificate)).unwrap();
+    authority.client("heartbeat").write(folder, "client");
+    authority.client_for("heartbeat", 5 * DAY).write(folder, "renewed-client");
+    stranger.client("heartbeat").write(folder, "untrusted-client");
 }

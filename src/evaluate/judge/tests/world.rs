@@ -17,6 +17,7 @@ use crate::{
         groups,
         judge::{Changes, CycleView, Judge, Judgement, Moment},
         lag::lag,
+        rebalances::Rebalances,
     },
     kafka::{
         Fault,
@@ -65,10 +66,12 @@ impl World {
                 state,
                 kind: GroupKind::Consumer,
                 members: None,
+                epoch: None,
                 topics: BTreeMap::new(),
                 lost: BTreeMap::new(),
                 unread: BTreeMap::new(),
                 fault: failing.then_some(Fault::Timeout),
+                rebalances: Rebalances::default(),
             });
             if !failing {
                 group.topics.entry((*topic).into()).or_default().insert(0, lag);
@@ -82,7 +85,10 @@ impl World {
         let log = |(name, end): (&&str, &i64)| {
             let ends = Ends { start: Some(0), end: Some(*end) };
             let log = Log {
-                partitions: BTreeMap::from([(0, Partition { ends, stable: None, newest_ms: None })]),
+                partitions: BTreeMap::from([(
+                    0,
+                    Partition { ends, stable: None, tiers: None, newest_ms: None },
+                )]),
                 freshness: None,
                 compacted: false,
                 appended: u64::try_from(*end).expect("some"),

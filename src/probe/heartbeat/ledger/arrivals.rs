@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     entry::{Entry, Micros, PackedOffset},
+    event::Stored,
     state::Ledger,
 };
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         outcome::{Anomaly, Outcome},
         period::Period,
         record::{Identity, NotAHeartbeat, Record},
+        snapshot::Acknowledged,
     },
 };
 
@@ -39,6 +41,21 @@ impl Ledger {
         self.totals.in_flight += 1;
     }
 
+    /// Keeps where the broker stored the newest acknowledged heartbeat of a partition.
+    pub(super) fn stored(&mut self, id: HeartbeatId, at: Instant, stored: Option<Stored>) {
+        let (Some(Stored { offset, checksum }), Some(entry)) = (stored, self.entry(id)) else { return };
+        let acknowledged = Acknowledged {
+            identity: self.settings.identity,
+            id,
+            offset,
+            checksum,
+            broker: entry.broker,
+            at,
+            written: self.wall(at),
+        };
+        self.books.entry(id.partition).or_default().acknowledged = Some(acknowledged);
+    }
+
     /// Books a record of the topic: as the record of a heartbeat of this run, or as an anomaly.
     pub(super) fn received(
         &mut self,
@@ -52,6 +69,10 @@ impl Ledger {
             Err(NotAHeartbeat::Corrupt) => Anomaly::Corrupt,
             Err(NotAHeartbeat::Foreign) => Anomaly::Foreign,
             Ok(record) if record.identity.instance != ours.instance => Anomaly::Foreign,
+            // A mirror copied it from the heartbeat topic of another cluster.
+            Ok(record) if record.identity.epoch != ours.epoch && self.runs.has(record.identity) => {
+                Anomaly::Foreign
+            }
             Ok(record) if record.identity.epoch != ours.epoch && is_alive(&record, ours) => {
                 self.same_name = Some(at);
                 Anomaly::SameName

@@ -9,7 +9,10 @@ use std::{
 use super::{entry::Entry, pace::Pace};
 use crate::{
     kafka::BrokerId,
-    probe::heartbeat::{outcome::Anomaly, snapshot::BrokerCounts},
+    probe::heartbeat::{
+        outcome::Anomaly,
+        snapshot::{Acknowledged, BrokerCounts},
+    },
 };
 
 /// The entries and counts of one partition.
@@ -33,6 +36,8 @@ pub(super) struct PartitionBook {
     pub(super) last_success: Option<Instant>,
     /// The highest sequence that was received; `None` before the first.
     pub(super) highest_received: Option<u64>,
+    /// The newest acknowledged heartbeat; `None` before the first.
+    pub(super) acknowledged: Option<Acknowledged>,
     /// How long its heartbeats usually take.
     pub(super) pace: Pace,
 }

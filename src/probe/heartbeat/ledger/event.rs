@@ -60,6 +60,8 @@ pub enum Event {
         id: HeartbeatId,
         /// The instant of the acknowledgement.
         at: Instant,
+        /// The record that the broker stored; `None` if the broker did not report the offset.
+        stored: Option<Stored>,
     },
     /// The delivery failed.
     Failed {
@@ -115,6 +117,15 @@ pub enum Event {
     NoCredential(Period),
     /// The service stops. Heartbeats in flight end as skipped, because Kafka is not to blame for them.
     Stopped,
+}
+
+/// A record that a broker acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The offset of the record.
+    pub offset: i64,
+    /// The checksum at the end of the record's value.
+    pub checksum: u32,
 }
 
 /// The leader of a partition.

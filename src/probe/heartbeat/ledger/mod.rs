@@ -25,6 +25,6 @@ mod tests;
 mod view;
 
 pub use self::{
-    event::{Event, Leader},
+    event::{Event, Leader, Stored},
     state::{Ledger, Settings},
 };

@@ -17,6 +17,7 @@ use crate::{
     kafka::BrokerId,
     latency::{Bounds, Buckets},
     probe::heartbeat::{
+        feed::Runs,
         id::HeartbeatId,
         moment::Moment,
         outcome::Outcome,
@@ -64,6 +65,8 @@ pub struct Ledger {
     pub(super) ended: Vec<Arc<EndedHeartbeat>>,
     /// The changes of leaders within the last horizon, the oldest first.
     pub(super) leader_moves: VecDeque<LeaderMove>,
+    /// The runs of this process, whose records are not those of a second process with the same name.
+    pub(super) runs: Runs,
 }
 
 /// A partition got another leader.
@@ -96,7 +99,24 @@ impl Ledger {
             sums,
             ended: Vec::new(),
             leader_moves: VecDeque::new(),
+            runs: Runs::default(),
         }
+    }
+
+    /// The same ledger that knows the runs of this process for other clusters.
+    pub fn with_runs(self, runs: Runs) -> Self {
+        Self { runs, ..self }
+    }
+
+    /// The identity of this run.
+    pub fn identity(&self) -> Identity {
+        self.settings.identity
+    }
+
+    /// The instant at which a heartbeat was handed to the client. `None` before that and after its horizon.
+    pub fn sent_at(&self, id: HeartbeatId) -> Option<Instant> {
+        let entry = self.entry(id)?;
+        Some(self.instant(entry.intended) + entry.sent.get()?)
     }
 
     /// Books one event.
@@ -118,8 +138,9 @@ impl Ledger {
                 book.scheduled += 1;
                 self.count_outcome(partition, broker, Outcome::Skipped);
             }
-            Event::Acked { id, at } => {
+            Event::Acked { id, at, stored } => {
                 self.sums.acked += 1;
+                self.stored(id, at, stored);
                 self.change(id, at, |entry, after| entry.ack = Ack::At(Micros::new(after)));
             }
             Event::Failed { id, at, fault, definite } => {

@@ -70,6 +70,7 @@ impl Ledger {
             rack: leader.rack,
             beats: beats.collect(),
             overdue: self.overdue(book),
+            acknowledged: book.acknowledged,
         }
     }
 

@@ -21,7 +21,7 @@ fn brokers(ids: &[i32]) -> BTreeSet<BrokerId> {
 fn topic(replicas: &[&[i32]]) -> Topic {
     let partition = |replicas: &&[i32]| {
         let replicas: Vec<_> = replicas.iter().copied().map(BrokerId).collect();
-        Partition { leader: replicas.first().copied(), isr: replicas.clone(), replicas }
+        Partition { leader: replicas.first().copied(), leader_epoch: None, isr: replicas.clone(), replicas }
     };
     Topic { id: None, partitions: (0..).zip(replicas.iter().map(partition)).collect() }
 }

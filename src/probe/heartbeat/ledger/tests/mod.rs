@@ -68,7 +68,7 @@ impl Story {
 
     fn acked(mut self, sequence: u64, at: u64) -> Self {
         let at = self.at(at);
-        self.ledger.apply(Event::Acked { id: id(sequence), at });
+        self.ledger.apply(Event::Acked { id: id(sequence), at, stored: None });
         self.checked()
     }
 

@@ -1,4 +1,5 @@
-//! The groups of the checks: one for each partition of `__consumer_offsets`, found by Kafka's hash.
+//! The names of the checks: a group or a transactional id for each partition of the topic that the coordinators lead, found by
+//! Kafka's hash.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -13,17 +14,18 @@ const STEP: u64 = 104_729;
 /// partition, which is 9 for ten thousand partitions, and a few more for the last partition.
 const TRIES_PER_PARTITION: u64 = 200;
 
-/// The partition of `__consumer_offsets` that keeps the offsets of a group, of this many partitions.
+/// The partition of `__consumer_offsets` that keeps the offsets of a group, of this many partitions, or the partition of
+/// `__transaction_state` that keeps the transactions of a transactional id.
 ///
-/// Source: `GroupCoordinatorService.partitionFor` of Kafka, which is `Utils.abs(groupId.hashCode()) % partitions`.
-/// `Utils.abs` is the absolute value, and 0 for the smallest integer.
-pub fn partition_of(group: &str, partitions: i32) -> i32 {
-    partition_of_hash(java_hash(0, group), partitions)
+/// Source: `GroupCoordinatorService.partitionFor` and `TransactionStateManager.partitionFor` of Kafka, which both are
+/// `Utils.abs(name.hashCode()) % partitions`. `Utils.abs` is the absolute value, and 0 for the smallest integer.
+pub fn partition_of(name: &str, partitions: i32) -> i32 {
+    partition_of_hash(java_hash(0, name), partitions)
 }
 
-/// One group for each partition of `__consumer_offsets`: a name that begins with `prefix`, ends with a number, and hashes to
+/// One name for each of so many partitions: a name that begins with `prefix`, ends with a number, and hashes to
 /// the partition. A partition for which the bounded search finds no name is absent.
-pub fn groups(prefix: &str, partitions: i32) -> BTreeMap<i32, Arc<str>> {
+pub fn names(prefix: &str, partitions: i32) -> BTreeMap<i32, Arc<str>> {
     let mut found = BTreeMap::new();
     let wanted = usize::try_from(partitions).unwrap_or(0);
     let begin = java_hash(0, prefix);
@@ -80,7 +82,7 @@ mod tests {
     #[test]
     fn every_partition_has_a_group_that_hashes_to_it() {
         for count in [1, 2, 12, 31, 50, 62, 124, 155, 310, 961, 1000, 10_000] {
-            let groups = groups("kafka-heartbeat-coordinator-", count);
+            let groups = names("kafka-heartbeat-coordinator-", count);
             assert!(groups.keys().copied().eq(0..count), "{count} partitions");
             for (partition, group) in &groups {
                 assert_eq!(partition_of(group, count), *partition, "{group}");
@@ -92,6 +94,6 @@ mod tests {
 
     #[test]
     fn number_of_partitions_that_is_not_positive_has_no_groups() {
-        assert!(groups("p-", 0).is_empty() && groups("p-", -1).is_empty());
+        assert!(names("p-", 0).is_empty() && names("p-", -1).is_empty());
     }
 }
