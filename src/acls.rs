@@ -82,6 +82,11 @@ fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
             need(!is_own, mirrored(), "Read", "heartbeats of another cluster that a mirror copies");
             need(!is_own && !watches, mirrored(), "Describe", "whether the mirrored topic exists");
         }
+        if let Some(checkpoints) = &mirror.checkpoints {
+            let translated = || Resource::Topic(checkpoints.topic.clone());
+            need(true, translated(), "Read", "offsets that a mirror translates for consumer groups");
+            need(!watches, translated(), "Describe", "whether the mirror translates offsets");
+        }
     }
     let checks = sends && cluster.transaction_coordinators.enabled;
     let transactions = Resource::Topic("__transaction_state".to_owned());

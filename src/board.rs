@@ -324,6 +324,7 @@ impl Readings {
         }
         if let Some(mirrors) = self.mirrors.fresh() {
             all.push((Request::MirrorFetch, mirrors.capability()));
+            all.extend(mirrors.checkpoints_capability().map(|state| (Request::CheckpointFetch, state)));
         }
         if let Some(collect) = self.collect.fresh() {
             all.push((Request::Metadata, collect.described));

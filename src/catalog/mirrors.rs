@@ -65,4 +65,25 @@ families! {
         &["kafka_cluster", "mirror", "source"],
         "When the newest heartbeat that was read in the target had been produced in the source. Absent before the first.",
     );
+
+    pub static CHECKPOINTS: Family<4> = family(
+        "heartbeat_mirror_checkpoints_total",
+        Kind::Counter,
+        &["kafka_cluster", "mirror", "source", "translation"],
+        "Offsets that MirrorMaker 2 translated for consumer groups of this service: right, or skips if a group that goes on there in the target misses heartbeats.",
+    );
+
+    pub static CHECKPOINT_REPEATED: Family<3> = family(
+        "heartbeat_mirror_checkpoint_repeated_records",
+        Kind::Gauge,
+        &["kafka_cluster", "mirror", "source"],
+        "Records that a consumer group reads again if it goes on in the target, by the last translated offset that was right. Absent before the first.",
+    );
+
+    pub static CHECKPOINT_NEWEST: Family<3> = family(
+        "heartbeat_mirror_checkpoint_timestamp_seconds",
+        Kind::Gauge,
+        &["kafka_cluster", "mirror", "source"],
+        "When the last offset that MirrorMaker 2 translated for consumer groups of this service was read in the target. Absent before the first.",
+    );
 }

@@ -17,7 +17,7 @@ use super::{
     layers::lay_over,
     legacy,
     log::{self, Log},
-    mirror,
+    mirror::{self, NamedCluster},
     module::{self, Module},
     otel,
     otlp::Otlp,
@@ -91,9 +91,12 @@ impl Config {
     fn read(settings: &Settings, known: &Known, errors: &mut Errors) -> Self {
         let labels = labels::labels(settings, errors);
         let mut clusters = cluster::clusters(settings, known, errors);
-        let named: Vec<_> =
-            clusters.iter().map(|cluster| (cluster.name.clone(), cluster.heartbeat.clone())).collect();
-        for (target, mirror) in mirror::mirrors(settings, &named, errors) {
+        let named = clusters.iter().map(|cluster| NamedCluster {
+            name: cluster.name.clone(),
+            heartbeat: cluster.heartbeat.clone(),
+            groups: cluster.coordinators.enabled.then(|| cluster.coordinator_names()),
+        });
+        for (target, mirror) in mirror::mirrors(settings, &named.collect::<Vec<_>>(), errors) {
             let target = clusters.iter_mut().find(|cluster| cluster.name == target);
             target.into_iter().for_each(|cluster| cluster.mirrors.0.push(mirror.clone()));
         }

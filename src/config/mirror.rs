@@ -33,10 +33,22 @@ pub struct Mirror {
     pub deadline: Duration,
     /// A heartbeat that is not in the target after this time is lost. Longer than `deadline`.
     pub lost_after: Duration,
+    /// The offsets that the mirror translates for consumer groups. `None` if they are not checked, or if the source does not commit
+    /// any: its `[coordinators] enabled` is false.
+    pub checkpoints: Option<Checkpoints>,
     /// The time from one look at the log end to the next, at least one second.
     pub interval: Duration,
     /// The longest time of one cycle, at most `interval`.
     pub timeout: Duration,
+}
+
+/// Where a mirror keeps the offsets that it translates, and which of them are checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoints {
+    /// The topic in the target.
+    pub topic: String,
+    /// The begin of the names of the groups for which the service commits offsets in the source. A number follows it.
+    pub groups: String,
 }
 
 /// The mirrors whose target is one cluster.
@@ -55,8 +67,15 @@ impl Mirrors {
     }
 }
 
-/// A configured cluster: its name and its heartbeats.
-pub(super) type NamedCluster = (String, Heartbeat);
+/// What a mirror needs to know of a configured cluster.
+pub(super) struct NamedCluster {
+    /// The name of the cluster.
+    pub(super) name: String,
+    /// The heartbeats of the cluster.
+    pub(super) heartbeat: Heartbeat,
+    /// The begin of the names of the groups for which the service commits offsets. `None` if it commits none.
+    pub(super) groups: Option<String>,
+}
 
 /// Every mirror of the settings, each with the name of the cluster that is its target.
 pub(super) fn mirrors(
@@ -93,6 +112,7 @@ fn read(
         is_chosen: reader.optional("topic").is_some(),
         deadline: reader.duration("deadline"),
         lost_after: reader.duration("lost_after"),
+        checkpoints: None,
         interval: reader.duration("interval"),
         timeout: reader.timeout(),
     };
@@ -109,29 +129,32 @@ fn read(
     let source = cluster("source", &mut reader, clusters);
     let target = cluster("target", &mut reader, clusters);
     let (source, target) = (source?, target?);
-    if source.0 == target.0 {
+    if source.name == target.name {
         reader
             .problem("target", "is the same cluster as source: heartbeats are mirrored into another cluster");
     }
-    if !source.1.enabled {
+    if !source.heartbeat.enabled {
         reader.problem("source", "sends no heartbeats: its [heartbeat] enabled is false");
     }
+    let alias = reader.optional("alias").unwrap_or(&source.name);
     let topics = match reader.optional("topic") {
         Some(topic) => vec![topic.to_owned()],
-        None => {
-            let alias = reader.optional("alias").unwrap_or(&source.0);
-            vec![format!("{alias}.{}", source.1.topic), source.1.topic.clone()]
-        }
+        None => vec![format!("{alias}.{}", source.heartbeat.topic), source.heartbeat.topic.clone()],
     };
-    Some((target.0.clone(), Mirror { topics, ..mirror }))
+    let is_checked = reader.switch("check.offsets");
+    let checkpoints = source.groups.clone().filter(|_| is_checked).map(|groups| {
+        let topic = reader.optional("checkpoints").map(str::to_owned);
+        Checkpoints { topic: topic.unwrap_or_else(|| format!("{alias}.checkpoints.internal")), groups }
+    });
+    Some((target.name.clone(), Mirror { topics, checkpoints, ..mirror }))
 }
 
 /// The cluster that a key names. `None` with an error if there is no such cluster.
 fn cluster<'a>(key: &str, reader: &mut Reader<'_>, clusters: &'a [NamedCluster]) -> Option<&'a NamedCluster> {
     let name = reader.text(key);
-    let found = clusters.iter().find(|(known, _)| known == name);
+    let found = clusters.iter().find(|known| known.name == name);
     if found.is_none() {
-        let names: BTreeSet<&str> = clusters.iter().map(|(name, _)| name.as_str()).collect();
+        let names: BTreeSet<&str> = clusters.iter().map(|known| known.name.as_str()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join(", ");
         if name.is_empty() {
             reader.problem(key, &format!("is missing: expected the name of a cluster: {names}"));
@@ -178,6 +201,13 @@ mod tests {
         assert_eq!((found.deadline, found.lost_after), (seconds(30), seconds(300)));
         assert_eq!((found.interval, found.timeout), (seconds(5), seconds(4)));
         assert_eq!(mirror(&[("alias", "primary")]).topics, ["primary.kafka-heartbeat", "kafka-heartbeat"]);
+        let checkpoints = |keys: &[_]| mirror(keys).checkpoints.map(|found| (found.topic, found.groups));
+        let groups = || "kafka-heartbeat-coordinator-".to_owned();
+        assert_eq!(checkpoints(&[]), Some(("a.checkpoints.internal".to_owned(), groups())));
+        let set = [("alias", "primary"), ("checkpoints", "primary-checkpoints-internal")];
+        assert_eq!(checkpoints(&set[..1]), Some(("primary.checkpoints.internal".to_owned(), groups())));
+        assert_eq!(checkpoints(&set), Some(("primary-checkpoints-internal".to_owned(), groups())));
+        assert_eq!(checkpoints(&[("check.offsets", "false")]), None);
         let chosen = mirror(&[("topic", "copy"), ("deadline", "5s")]);
         assert_eq!(
             (chosen.topics, chosen.is_chosen, chosen.deadline),

@@ -87,7 +87,7 @@ pub use load::{Config, load, read};
 pub use log::{Log, LogFormat};
 pub use log_dirs::LogDirs;
 pub use metadata::Metadata;
-pub use mirror::{Mirror, Mirrors};
+pub use mirror::{Checkpoints, Mirror, Mirrors};
 pub use module::{Brokers, Module, Targets};
 pub use negative_checks::NegativeChecks;
 pub use otlp::{

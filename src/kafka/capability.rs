@@ -125,6 +125,8 @@ closed_enum! {
         SchemaRegistryWrite = "SchemaRegistryWrite",
         /// The heartbeats of another cluster that a mirror copies to the cluster.
         MirrorFetch = "MirrorFetch",
+        /// The offsets that MirrorMaker 2 translated, in the topic of checkpoints.
+        CheckpointFetch = "CheckpointFetch",
     }
 }
 
@@ -138,6 +140,7 @@ impl Request {
             Request::Fetch => "Read on the topics",
             Request::ReplicaFetch | Request::RemoteFetch => "Read on the heartbeat topic",
             Request::MirrorFetch => "Read and Describe on the mirrored heartbeat topic of [mirror:NAME]",
+            Request::CheckpointFetch => "Read and Describe on the topic of checkpoints of [mirror:NAME]",
             Request::OffsetCommit => {
                 "Read on the groups named after the heartbeat topic, and Describe on the topic __consumer_offsets"
             }

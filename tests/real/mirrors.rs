@@ -1,5 +1,6 @@
 //! Heartbeats of one cluster in another one that MirrorMaker 2 copies to: it runs, is frozen and goes on, and is killed.
 
+use rdkafka::producer::{BaseRecord, Producer};
 use serde_json::Value;
 
 use super::{
@@ -37,6 +38,23 @@ fn suspects(service: &Service) -> Vec<String> {
     let suspects = diagnosis["suspects"].as_array().cloned().unwrap_or_default();
     let mirrors = suspects.iter().filter(|suspect| suspect["kind"] == "mirror");
     mirrors.filter_map(|suspect| suspect["subject"].as_str().map(str::to_owned)).collect()
+}
+
+/// The number of translated offsets of this kind.
+fn translated(service: &Service, translation: &str) -> f64 {
+    service.sum("heartbeat_mirror_checkpoints_total", &[&format!("translation=\"{translation}\"")])
+}
+
+/// Writes the record of a translated offset, as MirrorMaker 2 does.
+fn write_checkpoint(standby: &Kafka, group: &str, topic: &str, source: i64, target: i64) {
+    let text = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    let key = [text(group), text(topic), 0_i32.to_be_bytes().to_vec()].concat();
+    let offsets = [source.to_be_bytes(), target.to_be_bytes()].concat();
+    let value = [0_i16.to_be_bytes().to_vec(), offsets, text("")].concat();
+    let producer = producer(&standby.bootstrap(Listener::Plaintext));
+    let record = BaseRecord::to("primary.checkpoints.internal").key(&key).payload(&value);
+    producer.send(record).map_err(|(error, _)| error).expect("sent");
+    producer.flush(Duration::from_secs(10)).expect("written");
 }
 
 /// Asserts that each expected heartbeat has one outcome or is in flight.
@@ -108,6 +126,41 @@ fn frozen_mirror_maker_makes_heartbeats_late_and_killed_mirror_maker_loses_them(
     }
     let (_, log) = service.stop();
     assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn translated_offsets_of_mirror_maker_are_right_and_a_wrong_one_is_found() {
+    let Some(primary) = Kafka::start_single(&Extras::default()) else { return };
+    let Some(standby) = Kafka::start_single(&Extras::default()) else { return };
+    let topic = "hb-translated";
+    let service = Service::start(&config(&primary, &standby, topic, topic));
+    let Some(mirror) = MirrorMaker::start(&primary, &standby, topic, "") else { return };
+    wait_for_mirrored(&service, &mirror, 20.0);
+    let found = support::try_wait(STARTS, || (translated(&service, "right") >= 5.0).then_some(()));
+    assert!(found.is_some(), "no offset is translated\n{}\n{}", service.log(), mirror.log());
+    let repeated = service.series("heartbeat_mirror_checkpoint_repeated_records", &[]);
+    println!(
+        "translated offsets: {} right, {repeated:?} records are read again",
+        translated(&service, "right")
+    );
+    assert!(repeated.is_some_and(|records| records < 10_000.0), "{repeated:?}");
+    assert_eq!(translated(&service, "skips"), 0.0, "{}", service.log());
+    let ok = ["kafka_cluster=\"standby\"", "api=\"CheckpointFetch\"", "state=\"ok\""];
+    assert_eq!(service.series("heartbeat_capability", &ok), Some(1.0));
+
+    let group = format!("{topic}-coordinator-0");
+    write_checkpoint(&standby, &group, "primary.hb-translated", 10, 1_000_000);
+    // Offsets of other groups and of other topics cannot be judged.
+    write_checkpoint(&standby, "orders", "primary.hb-translated", 10, 1_000_000);
+    write_checkpoint(&standby, &group, "primary.orders", 10, 1_000_000);
+    wait_for("the wrong offset to be found", PATIENCE, || {
+        (translated(&service, "skips") > 0.0).then_some(())
+    });
+    let right = translated(&service, "right");
+    wait_for("further right offsets", PATIENCE, || (translated(&service, "right") > right).then_some(()));
+    assert_eq!(translated(&service, "skips"), 1.0, "{}", service.log());
+    let (_, _, page) = service.request("/", "text/html").expect("the page");
+    assert!(page.contains("1 skip heartbeats"), "{page}");
 }
 
 #[test]

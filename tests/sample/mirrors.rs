@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use kafka_heartbeat::{
     kafka::Capability,
-    probe::mirrors::{Counts, Snapshot, State, Status},
+    probe::mirrors::{Checkpoints, Counts, Snapshot, State, Status},
 };
 
 use super::{buckets, ms};
@@ -31,6 +31,13 @@ pub(super) fn mirrors(wall: SystemTime) -> Snapshot {
         oldest_overdue: Some(seconds(41)),
         newest: Some(wall - seconds(42)),
         deadline: seconds(30),
+        checkpoints: Some(Checkpoints {
+            topic: "us.checkpoints.internal".into(),
+            counts: [120, 1, 2],
+            repeated: Some(3),
+            newest: Some(wall - seconds(50)),
+        }),
+        checkpoints_capability: Some(Capability::Ok),
         source_suspects: Vec::new(),
     };
     Snapshot { mirrors: [("dr".into(), status)].into() }

@@ -86,6 +86,26 @@ async fn target_that_refuses_the_topic_is_not_asked_in_every_cycle() {
 }
 
 #[tokio::test]
+async fn topic_of_checkpoints_that_may_not_be_read_is_a_refusal_of_its_own() {
+    let fake = Arc::new(Fake::start().await);
+    let answering = fake.clone();
+    fake.on(move |request: MetadataRequest, _| {
+        let mut answer = refused(&answering, &request, ResponseError::UnknownTopicOrPartition);
+        for topic in &mut answer.topics {
+            if topic.name.as_ref().is_some_and(|name| name.as_str() == "a.checkpoints.internal") {
+                topic.error_code = ResponseError::TopicAuthorizationFailed.code();
+            }
+        }
+        Reply::Answer(answer)
+    });
+    let mut probe = probe(&fake).await;
+    let status = cycle(&mut probe).await;
+    assert_eq!((status.state, status.capability), (State::TopicMissing, Capability::Unknown));
+    assert_eq!(status.checkpoints_capability, Some(Capability::Denied));
+    assert_eq!(status.checkpoints, None);
+}
+
+#[tokio::test]
 async fn target_that_does_not_answer_is_unreadable_and_the_cycle_ends_in_time() {
     let fake = Fake::start().await;
     fake.on(|_: MetadataRequest, _| Reply::Silence);

@@ -8,7 +8,7 @@ use std::{
 use super::words::{UNKNOWN, before, three_digits, two_units};
 use crate::{
     board::{Readings, Task},
-    probe::mirrors::{Outcome, State, Status},
+    probe::mirrors::{Checkpoints, Outcome, State, Status, Translation},
 };
 
 /// The mirrors in words.
@@ -30,6 +30,9 @@ pub(super) struct MirrorRow {
     pub(super) newest: String,
     /// The mean latency since the start.
     pub(super) mean: String,
+    /// The offsets that the mirror translated for consumer groups.
+    pub(super) offsets: String,
+    pub(super) offsets_bad: bool,
 }
 
 /// The mirrors to the cluster; `None` if none is configured.
@@ -69,5 +72,27 @@ fn row(name: &Arc<str>, mirror: &Status, wall: SystemTime) -> MirrorRow {
         overdue: overdue.unwrap_or_else(|| UNKNOWN.to_owned()),
         newest: mirror.newest.map_or_else(|| "–".to_owned(), |newest| before(newest, wall)),
         mean: mean.map_or_else(|| "–".to_owned(), |seconds| three_digits(Duration::from_secs_f64(seconds))),
+        offsets: mirror.checkpoints.as_ref().map_or_else(|| "–".to_owned(), |found| offsets(found, wall)),
+        offsets_bad: mirror
+            .checkpoints
+            .as_ref()
+            .is_some_and(|found| found.counts[Translation::Skips as usize] > 0),
+    }
+}
+
+fn offsets(found: &Checkpoints, wall: SystemTime) -> String {
+    let Some(newest) = found.newest else { return "none was read so far".to_owned() };
+    let counts = Translation::ALL.into_iter().zip(found.counts).filter(|(_, count)| *count > 0);
+    let counts: Vec<_> =
+        counts.map(|(translation, count)| format!("{count} {}", words(translation))).collect();
+    let repeated = found.repeated.map(|records| format!(", {records} records are read again"));
+    format!("{}{}, the last one {}", counts.join(", "), repeated.unwrap_or_default(), before(newest, wall))
+}
+
+fn words(translation: Translation) -> &'static str {
+    match translation {
+        Translation::Right => "right",
+        Translation::Skips => "skip heartbeats",
+        Translation::Unknown => "not judged",
     }
 }

@@ -72,6 +72,8 @@ pub struct ReceivedRecord<'a> {
     pub offset: i64,
     /// The instant right after librdkafka returned the record.
     pub at: Instant,
+    /// The key of the record, which any client may have written; empty if it has none.
+    pub key: &'a [u8],
     /// The value of the record, which any client may have written.
     pub payload: &'a [u8],
 }
@@ -154,8 +156,9 @@ impl<L: Listener> Consumer<L> {
                 if self.skipped_offsets.get_mut(&partition).and_then(Option::take) == Some(offset) {
                     take(ConsumerEvent::Answered(partition));
                 } else {
-                    let payload = message.payload().unwrap_or_default();
-                    take(ConsumerEvent::Record(ReceivedRecord { partition, offset, at, payload }));
+                    let (key, payload) =
+                        (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+                    take(ConsumerEvent::Record(ReceivedRecord { partition, offset, at, key, payload }));
                 }
             }
             Err(KafkaError::PartitionEOF(partition)) => take(ConsumerEvent::Answered(partition)),

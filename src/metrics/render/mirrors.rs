@@ -7,7 +7,7 @@ use crate::{
         Series, Value,
         values::{flag, text, unix},
     },
-    probe::mirrors::{Anomaly, Outcome, State},
+    probe::mirrors::{Anomaly, Outcome, State, Translation},
 };
 
 /// What became of the heartbeats of other clusters, for each mirror to the cluster.
@@ -33,5 +33,12 @@ pub(super) fn mirrors<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) 
         series.push(c::DROPPED.series(labels(), Value::Count(counts.dropped)));
         series.push(c::LATENCY.series(labels(), Value::Buckets(&counts.latency)));
         series.extend(mirror.newest.map(|newest| c::NEWEST.series(labels(), unix(newest))));
+        let Some(checkpoints) = &mirror.checkpoints else { continue };
+        for (translation, count) in Translation::ALL.into_iter().zip(checkpoints.counts) {
+            series.push(c::CHECKPOINTS.series(with(translation.as_str()), Value::Count(count)));
+        }
+        let repeated = checkpoints.repeated.map(Value::Count);
+        series.extend(repeated.map(|records| c::CHECKPOINT_REPEATED.series(labels(), records)));
+        series.extend(checkpoints.newest.map(|newest| c::CHECKPOINT_NEWEST.series(labels(), unix(newest))));
     }
 }

@@ -22,5 +22,5 @@ mod snapshot;
 mod turns;
 
 pub use names::{names, partition_of};
-pub use probe::Probe;
+pub use probe::{COMMITTED_PARTITION, Probe};
 pub use snapshot::{Check, Counts, Failing, Failure, Snapshot};

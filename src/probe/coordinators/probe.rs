@@ -30,6 +30,9 @@ use crate::{
 /// The largest number of partitions of the topic that is believed. Clusters have 50 unless configured otherwise.
 const MOST_PARTITIONS: usize = 10_000;
 
+/// The partition of the heartbeat topic for which offsets are committed.
+pub const COMMITTED_PARTITION: i32 = 0;
+
 /// The task that checks the coordinators of groups, or those of transactions.
 pub struct Probe {
     cluster: Arc<config::Cluster>,
@@ -154,7 +157,8 @@ impl Probe {
         let chosen = self.turns.next(self.settings.interval, |partition| self.history.is_failing(partition));
         let names = self.names.iter().filter(|(partition, _)| chosen.contains(partition));
         let names: BTreeMap<_, _> = names.map(|(partition, name)| (*partition, name.clone())).collect();
-        let at = TopicPartition { topic: self.cluster.heartbeat.topic.as_str().into(), partition: 0 };
+        let topic = self.cluster.heartbeat.topic.as_str().into();
+        let at = TopicPartition { topic, partition: COMMITTED_PARTITION };
         let commits = self.of == Coordinated::Groups;
         if commits && self.offset.is_none() {
             let found = tokio::time::timeout(limit / 4, self.log_end(metadata, &at)).await;

@@ -26,6 +26,8 @@ pub struct Confirmed {
     pub identity: Identity,
     /// The heartbeat.
     pub id: HeartbeatId,
+    /// The offset of its record; `None` if the broker did not report it.
+    pub offset: Option<i64>,
     /// The instant at which the heartbeat was handed to the client.
     pub produced: Instant,
 }
@@ -127,7 +129,8 @@ mod tests {
     const RUN: Identity = Identity { instance: 1, epoch: 2 };
 
     fn confirmed(sequence: u64) -> Confirmed {
-        Confirmed { identity: RUN, id: HeartbeatId { partition: 0, sequence }, produced: Instant::now() }
+        let id = HeartbeatId { partition: 0, sequence };
+        Confirmed { identity: RUN, id, offset: None, produced: Instant::now() }
     }
 
     #[test]

@@ -120,12 +120,16 @@ impl LedgerThread {
 
     /// Books an event, and hands a heartbeat that was acknowledged to other tasks.
     fn book(&mut self, event: Event) {
-        let acked = if let Event::Acked { id, .. } = &event { Some(*id) } else { None };
+        let acked = if let Event::Acked { id, stored, .. } = &event {
+            Some((*id, stored.as_ref().map(|stored| stored.offset)))
+        } else {
+            None
+        };
         self.ledger.apply(event);
-        if let Some(id) = acked
+        if let Some((id, offset)) = acked
             && let Some(produced) = self.ledger.sent_at(id)
         {
-            self.feed.send(Confirmed { identity: self.ledger.identity(), id, produced });
+            self.feed.send(Confirmed { identity: self.ledger.identity(), id, offset, produced });
         }
     }
 

@@ -303,7 +303,7 @@ impl Reader {
 
 /// Reports a record to the ledger.
 fn report(events: &Sender<Event>, record: native::ReceivedRecord<'_>) {
-    let native::ReceivedRecord { partition, offset, at, payload } = record;
+    let native::ReceivedRecord { partition, offset, at, payload, .. } = record;
     let record = Record::decode(payload);
     // The ledger outlives this thread. An error here means that the process is going down.
     _ = events.send(Event::Received { partition, offset, at, record });

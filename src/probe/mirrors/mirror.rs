@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    checkpoints::Checkpoints,
     ledger::{Ledger, Settings},
     outcome::State,
     peers::Peers,
@@ -20,7 +21,10 @@ use crate::{
         admin::{self, Topics},
         wire,
     },
-    probe::heartbeat::{Moment, Period, StallWatch, Subscription},
+    probe::heartbeat::{
+        Moment, Period, StallWatch, Subscription,
+        record::{NotAHeartbeat, Record},
+    },
 };
 
 /// A cycle looks so often whether the records before the log end have come, with this pause.
@@ -29,6 +33,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// So many cycles in a row may end before the log end is reached. Then the target counts as not read.
 const PATIENT_CYCLES: u32 = 3;
+
+/// A topic that may hold the heartbeats of the source.
+type HeartbeatTopic = MirroredTopic<Result<Record, NotAHeartbeat>>;
 
 /// Why the target was not read to its end.
 struct NotRead {
@@ -51,7 +58,9 @@ pub(super) struct Mirror {
     peers: Peers,
     subscription: Subscription,
     ledger: Ledger,
-    topics: Vec<MirroredTopic>,
+    topics: Vec<HeartbeatTopic>,
+    /// `None` if the translated offsets are not checked.
+    checkpoints: Option<Checkpoints>,
     permission: Permission,
     state: State,
     fault: Option<Fault>,
@@ -67,7 +76,9 @@ impl Mirror {
     pub(super) fn new(settings: config::Mirror, cluster: Arc<config::Cluster>, peers: Peers) -> Self {
         let own = &cluster.heartbeat.topic;
         let needs_proof = |name: &String| name == own && !settings.is_chosen && cluster.heartbeat.enabled;
-        let topics = settings.topics.iter().map(|name| MirroredTopic::new(name, needs_proof(name))).collect();
+        let topics = settings.topics.iter();
+        let topics = topics
+            .map(|name| MirroredTopic::new(name, needs_proof(name), |record| Record::decode(record.payload)));
         let ledger = Ledger::new(Settings {
             deadline: settings.deadline,
             lost_after: settings.lost_after,
@@ -75,11 +86,12 @@ impl Mirror {
         });
         Self {
             subscription: peers.feeds.of(&settings.source).subscribe(),
+            topics: topics.collect(),
+            checkpoints: Checkpoints::new(&settings),
             settings,
             cluster,
             peers,
             ledger,
-            topics,
             permission: Permission::default(),
             state: State::Starting,
             fault: None,
@@ -97,6 +109,7 @@ impl Mirror {
     /// Other brokers may allow what the ones before refused.
     pub(super) fn forget_refusal(&mut self) {
         self.permission.forget();
+        self.checkpoints.iter_mut().for_each(Checkpoints::forget_refusal);
     }
 
     /// Accounts for what was read since the last cycle, and asks whether that is everything.
@@ -123,6 +136,10 @@ impl Mirror {
             }
         }
         self.ledger.advance(Instant::now());
+        let mirrored = self.topics.iter().find(|topic| topic.seen).map(|topic| &*topic.name);
+        if let Some(checkpoints) = &mut self.checkpoints {
+            checkpoints.cycle(wire, &self.cluster, mirrored, &self.ledger).await;
+        }
         match self.fault {
             Some(fault) if fault.is_ours() => Err(fault),
             _ => Ok(()),
@@ -215,7 +232,8 @@ impl Mirror {
     /// Describes the topics that may hold the heartbeats. Once one of them holds some, the others are not read any more.
     async fn describe(&mut self, wire: &wire::Cluster) -> Result<(), NotRead> {
         let has_seen = self.topics.iter().any(|topic| topic.seen);
-        let names: Vec<Arc<str>> = self.topics.iter().map(|topic| topic.name.clone()).collect();
+        let names = self.topics.iter().map(|topic| topic.name.clone());
+        let names: Vec<Arc<str>> = names.chain(self.checkpoints.iter().map(Checkpoints::name)).collect();
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
         let described = admin::metadata(wire, Topics::Named(&names)).await;
         let mut topics = described.map_err(|error| error.fault())?.topics;
@@ -226,6 +244,10 @@ impl Mirror {
                 continue;
             }
             topic.learn(topics.remove(&*topic.name).unwrap_or(Err(Fault::UnknownTopic)));
+        }
+        if let Some(checkpoints) = &mut self.checkpoints {
+            let described = topics.remove(&*checkpoints.name());
+            checkpoints.learn(described.unwrap_or(Err(Fault::UnknownTopic)));
         }
         if self.topics.iter().any(MirroredTopic::exists) {
             return Ok(());
@@ -257,6 +279,8 @@ impl Mirror {
             oldest_overdue: oldest.map(|oldest| now.instant.saturating_duration_since(oldest)),
             newest: self.ledger.newest().map(|newest| now.wall_at(newest)),
             deadline: self.settings.deadline,
+            checkpoints: self.checkpoints.as_ref().and_then(|checkpoints| checkpoints.published(now)),
+            checkpoints_capability: self.checkpoints.as_ref().map(Checkpoints::capability),
             source_suspects: self.peers.suspects_of(&self.settings.source),
         }
     }

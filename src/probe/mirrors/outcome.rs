@@ -35,6 +35,19 @@ closed_enum! {
 }
 
 closed_enum! {
+    /// Whether an offset that the mirror translated for a consumer group is right.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Translation {
+        /// The group misses no heartbeat in the target.
+        Right = "right",
+        /// The group never reads some heartbeats in the target that it has not read in the source.
+        Skips = "skips",
+        /// Not judged: the heartbeats around the offset are not known.
+        Unknown = "unknown",
+    }
+}
+
+closed_enum! {
     /// Whether the mirrored topic is read.
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
     pub enum State {

@@ -20,9 +20,8 @@ use crate::{
     config,
     kafka::{
         Access, Error, Fault,
-        native::{self, Consumer, ConsumerEvent},
+        native::{self, Consumer, ConsumerEvent, ReceivedRecord},
     },
-    probe::heartbeat::record::{NotAHeartbeat, Record},
     text::Chain,
 };
 
@@ -31,17 +30,20 @@ const QUEUE: usize = 16_384;
 /// The longest wait for a record. The thread notices within this time that it is to end.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
+/// Makes of a record what the task needs of it. The record is hostile.
+pub(super) type Decode<T> = fn(&ReceivedRecord<'_>) -> T;
+
 /// What the thread has seen.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum Event<T> {
     /// A record was read.
     Record {
         /// Where it is.
         place: Place,
         /// The instant right after it was read.
         at: Instant,
-        /// The decoded value.
-        record: Result<Record, NotAHeartbeat>,
+        /// The decoded record.
+        record: T,
     },
     /// A read failed. The client tries again.
     Failed {
@@ -54,12 +56,12 @@ pub(super) enum Event {
 
 /// The thread that reads one topic. It ends when this value is dropped.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct Reader<T> {
     assignments: mpsc::Sender<BTreeMap<i32, i64>>,
-    events: sync::mpsc::Receiver<Event>,
+    events: sync::mpsc::Receiver<Event<T>>,
 }
 
-impl Reader {
+impl<T: Send + 'static> Reader<T> {
     /// Starts a thread that reads no partition yet.
     ///
     /// # Errors
@@ -68,10 +70,11 @@ impl Reader {
         topic: Arc<str>,
         cluster: Arc<config::Cluster>,
         access: Access,
+        decode: Decode<T>,
     ) -> Result<Self, Error> {
         let (assignments, assigned) = mpsc::channel();
         let (sender, events) = sync::mpsc::channel(QUEUE);
-        let reading = Reading { topic, cluster, access, events: sender, next: BTreeMap::new() };
+        let reading = Reading { topic, cluster, access, decode, events: sender, next: BTreeMap::new() };
         let thread = thread::Builder::new().name("mirror".to_owned()).spawn(move || reading.run(&assigned));
         let refused = |error| Error::new(Fault::Other, "cannot start the thread of a mirror").because(error);
         thread.map_err(refused)?;
@@ -84,7 +87,7 @@ impl Reader {
     }
 
     /// The next event; `None` if none waits.
-    pub(super) fn take(&mut self) -> Option<Event> {
+    pub(super) fn take(&mut self) -> Option<Event<T>> {
         self.events.try_recv().ok()
     }
 
@@ -104,16 +107,17 @@ impl native::Listener for Silent {
 }
 
 /// What the thread owns.
-struct Reading {
+struct Reading<T> {
     topic: Arc<str>,
     cluster: Arc<config::Cluster>,
     access: Access,
-    events: sync::mpsc::Sender<Event>,
+    decode: Decode<T>,
+    events: sync::mpsc::Sender<Event<T>>,
     /// The offset of the next record, by partition.
     next: BTreeMap<i32, i64>,
 }
 
-impl Reading {
+impl<T> Reading<T> {
     /// Reads until the other end of a channel is dropped, or the client cannot be made.
     fn run(mut self, assigned: &mpsc::Receiver<BTreeMap<i32, i64>>) {
         let Some(mut consumer) = self.consumer() else { return };
@@ -131,7 +135,7 @@ impl Reading {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let mut event = None;
-            let is_busy = consumer.next(LONGEST_WAIT, |seen| event = decoded(&seen));
+            let is_busy = consumer.next(LONGEST_WAIT, |seen| event = self.decoded(&seen));
             if let Some(event) = event {
                 if let Event::Record { place: (partition, offset), .. } = event {
                     self.next.insert(partition, offset + 1);
@@ -162,24 +166,24 @@ impl Reading {
         self.or_failed(consumer.assign(offsets)).is_some()
     }
 
-    fn or_failed<T>(&self, result: Result<T, Error>) -> Option<T> {
+    fn or_failed<V>(&self, result: Result<V, Error>) -> Option<V> {
         let report = |error: &Error| {
             tracing::debug!(topic = &*self.topic, "{}", Chain(error));
             _ = self.events.blocking_send(Event::Failed { at: Instant::now(), fault: error.fault() });
         };
         result.inspect_err(report).ok()
     }
-}
 
-/// The event of the task for an event of the consumer. `None` for a fetch without a record.
-fn decoded(event: &ConsumerEvent<'_>) -> Option<Event> {
-    match event {
-        ConsumerEvent::Record(read) => Some(Event::Record {
-            place: (read.partition, read.offset),
-            at: read.at,
-            record: Record::decode(read.payload),
-        }),
-        ConsumerEvent::Answered(_) => None,
-        ConsumerEvent::Failed { at, fault } => Some(Event::Failed { at: *at, fault: *fault }),
+    /// The event of the task for an event of the consumer. `None` for a fetch without a record.
+    fn decoded(&self, event: &ConsumerEvent<'_>) -> Option<Event<T>> {
+        match event {
+            ConsumerEvent::Record(read) => Some(Event::Record {
+                place: (read.partition, read.offset),
+                at: read.at,
+                record: (self.decode)(read),
+            }),
+            ConsumerEvent::Answered(_) => None,
+            ConsumerEvent::Failed { at, fault } => Some(Event::Failed { at: *at, fault: *fault }),
+        }
     }
 }

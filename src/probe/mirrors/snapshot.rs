@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::outcome::{Anomaly, Outcome, State};
+use super::outcome::{Anomaly, Outcome, State, Translation};
 use crate::{
     kafka::{Capability, Fault},
     latency::Buckets,
@@ -22,9 +22,18 @@ pub struct Snapshot {
 impl Snapshot {
     /// Whether the mirrored topics may be read: [`Capability::Denied`] if one of them may not.
     pub fn capability(&self) -> Capability {
-        let states = || self.mirrors.values().map(|mirror| mirror.capability);
-        states().find(|state| state.is_refusal()).or_else(|| states().max()).unwrap_or_default()
+        worst(self.mirrors.values().map(|mirror| mirror.capability)).unwrap_or_default()
     }
+
+    /// The same for the topics of checkpoints. `None` if no translated offsets are checked.
+    pub fn checkpoints_capability(&self) -> Option<Capability> {
+        worst(self.mirrors.values().filter_map(|mirror| mirror.checkpoints_capability))
+    }
+}
+
+/// A refusal, if there is one among these states.
+fn worst(states: impl Iterator<Item = Capability> + Clone) -> Option<Capability> {
+    states.clone().find(|state| state.is_refusal()).or_else(|| states.max())
 }
 
 /// One mirror.
@@ -54,8 +63,25 @@ pub struct Status {
     pub newest: Option<SystemTime>,
     /// The deadline of a heartbeat.
     pub deadline: Duration,
+    /// The offsets that the mirror translated. `None` if they are not checked, or if the target has no topic of checkpoints.
+    pub checkpoints: Option<Checkpoints>,
+    /// Whether the principal may read the topic of checkpoints. `None` if the translated offsets are not checked.
+    pub checkpoints_capability: Option<Capability>,
     /// What is suspected in the source cluster, each as `kind:subject`. Empty if nothing is.
     pub source_suspects: Vec<String>,
+}
+
+/// The offsets that the mirror translated for the groups of the task `coordinators` of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// The topic of checkpoints.
+    pub topic: Arc<str>,
+    /// The number of checkpoints since the start, in the order of [`Translation::ALL`].
+    pub counts: [u64; Translation::ALL.len()],
+    /// The number of records that a group reads again in the target by the last right checkpoint. `None` before the first.
+    pub repeated: Option<u64>,
+    /// When the last checkpoint was read. `None` before the first.
+    pub newest: Option<SystemTime>,
 }
 
 /// The counts since the start of the task: `expected` is the sum of the outcomes and of those in flight.

@@ -1,11 +1,11 @@
-//! A topic of the target that may hold the heartbeats of the source.
+//! A topic of the target that a mirror writes: the heartbeats of the source, or the checkpoints of MirrorMaker 2.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{
     log_end::{log_ends, only_control_batches},
     positions::Positions,
-    reader::{Event, Reader},
+    reader::{Decode, Event, Reader},
 };
 use crate::{
     config,
@@ -20,7 +20,7 @@ use crate::{
 const GONE: u32 = 2;
 
 /// A topic that is looked for, and what is known of it.
-pub(super) struct MirroredTopic {
+pub(super) struct MirroredTopic<T> {
     pub(super) name: Arc<str>,
     /// Whether the topic exists for another reason too: it is the heartbeat topic of the target. It counts as the mirrored topic once
     /// a heartbeat of the source was read in it.
@@ -35,15 +35,16 @@ pub(super) struct MirroredTopic {
     /// Whether the metadata once lacked the topic: then its first records are read as well.
     was_missing: bool,
     positions: Positions,
-    reader: Option<Reader>,
+    decode: Decode<T>,
+    reader: Option<Reader<T>>,
     /// The log ends of the last cycle, and when they were asked for.
     asked: Option<(Instant, BTreeMap<i32, i64>)>,
     /// The partitions that the last cycle found behind their log ends, with their positions.
     behind: BTreeMap<i32, i64>,
 }
 
-impl MirroredTopic {
-    pub(super) fn new(name: &str, needs_proof: bool) -> Self {
+impl<T: Send + 'static> MirroredTopic<T> {
+    pub(super) fn new(name: &str, needs_proof: bool, decode: Decode<T>) -> Self {
         Self {
             name: name.into(),
             needs_proof,
@@ -53,6 +54,7 @@ impl MirroredTopic {
             lacking: 0,
             was_missing: false,
             positions: Positions::default(),
+            decode,
             reader: None,
             asked: None,
             behind: BTreeMap::new(),
@@ -130,7 +132,7 @@ impl MirroredTopic {
             log_ends(wire, &self.name, topic, &missing, spec).await?
         };
         if self.reader.is_none() {
-            let started = Reader::start(self.name.clone(), cluster.clone(), wire.access());
+            let started = Reader::start(self.name.clone(), cluster.clone(), wire.access(), self.decode);
             self.reader = Some(started.map_err(|error| error.fault())?);
             wanted.extend(self.positions.all());
         }
@@ -142,7 +144,7 @@ impl MirroredTopic {
     }
 
     /// The next event of the reader. Keeps the position.
-    pub(super) fn take(&mut self) -> Option<Event> {
+    pub(super) fn take(&mut self) -> Option<Event<T>> {
         let event = self.reader.as_mut()?.take()?;
         if let Event::Record { place: (partition, offset), .. } = event {
             self.positions.set(partition, offset + 1);

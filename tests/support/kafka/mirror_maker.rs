@@ -36,6 +36,8 @@ impl MirrorMaker {
              standby->primary.enabled = false\n\
              tasks.max = 1\n\
              refresh.topics.interval.seconds = 2\n\
+             refresh.groups.interval.seconds = 2\n\
+             emit.checkpoints.interval.seconds = 2\n\
              replication.factor = 1\n\
              checkpoints.topic.replication.factor = 1\n\
              heartbeats.topic.replication.factor = 1\n\

@@ -24,6 +24,8 @@ pub(super) type Key = (u64, i32, u64);
 pub(super) struct Entry {
     /// The instant at which it was handed to the client of the source.
     pub(super) produced: Instant,
+    /// Its offset in the source; `None` if the source did not report it.
+    pub(super) offset: Option<i64>,
     /// Where it was read first. `None` before that.
     pub(super) place: Option<Place>,
     /// Its outcome. `None` while it is in flight.
@@ -49,11 +51,11 @@ impl Book {
     }
 
     /// Adds a heartbeat in flight. False if it is known already, or if there is no room.
-    pub(super) fn add(&mut self, key: Key, produced: Instant) -> bool {
+    pub(super) fn add(&mut self, key: Key, produced: Instant, offset: Option<i64>) -> bool {
         if self.entries.contains_key(&key) || self.entries.len() >= MOST {
             return false;
         }
-        self.entries.insert(key, Entry { produced, place: None, outcome: None });
+        self.entries.insert(key, Entry { produced, offset, place: None, outcome: None });
         self.waiting.insert((produced, key));
         self.order.push_back(key);
         true

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 pub(in crate::probe::mirrors) use super::book::Place;
 use super::{
     super::{
+        offsets::Offsets,
         outcome::{Anomaly, Outcome},
         snapshot::Counts,
         unread::Unread,
@@ -47,6 +48,8 @@ pub(in crate::probe::mirrors) struct Ledger {
     caught_up: Option<Instant>,
     /// When the newest heartbeat that was read had been produced. `None` before the first.
     newest: Option<Instant>,
+    /// Where the heartbeats of the source are in the target.
+    offsets: Offsets,
     counts: Counts,
 }
 
@@ -61,6 +64,7 @@ impl Ledger {
             from: None,
             caught_up: None,
             newest: None,
+            offsets: Offsets::default(),
             counts: Counts::new(Buckets::new(&bounds)),
         }
     }
@@ -83,7 +87,7 @@ impl Ledger {
             return;
         }
         let key = Book::key(confirmed);
-        if !self.book.add(key, confirmed.produced) {
+        if !self.book.add(key, confirmed.produced, confirmed.offset) {
             self.counts.dropped += 1;
             return;
         }
@@ -121,9 +125,21 @@ impl Ledger {
             Some(None) => self.arrived(key, at, place),
             // A record at the same place is the same record, read again because the consumer went back.
             Some(Some(first)) if first == place => {}
-            Some(Some(_)) => self.counts.count(Anomaly::Duplicate),
+            Some(Some(_)) => {
+                self.counts.count(Anomaly::Duplicate);
+                self.locate(key, place);
+            }
         }
         true
+    }
+
+    /// Keeps where a heartbeat is in the target. Of several places the last one counts: a consumer that begins before it reads the
+    /// heartbeat.
+    fn locate(&mut self, key: Key, (partition, at): Place) {
+        let offset = self.book.get(key).and_then(|entry| entry.offset);
+        if let Some(offset) = offset.filter(|_| key.1 == partition) {
+            self.offsets.set(partition, offset, at);
+        }
     }
 
     /// A heartbeat was read for the first time.
@@ -133,6 +149,7 @@ impl Ledger {
         let produced = entry.produced;
         let is_over = entry.outcome.is_some();
         self.newest = self.newest.max(Some(produced));
+        self.locate(key, place);
         if is_over {
             return self.counts.count(Anomaly::AfterOutcome);
         }
@@ -229,6 +246,16 @@ impl Ledger {
         let Some(before) = read.checked_sub(self.settings.deadline) else { return Some((0, None)) };
         let count = self.book.in_flight_before(before);
         Some((count, self.book.oldest().map(|(produced, _)| produced).filter(|_| count > 0)))
+    }
+
+    /// Where the heartbeats of the source are in the target.
+    pub(in crate::probe::mirrors) fn offsets(&self) -> &Offsets {
+        &self.offsets
+    }
+
+    /// Whether everything that was in the target at an instant has been read.
+    pub(in crate::probe::mirrors) fn has_read_until(&self, at: Instant) -> bool {
+        self.caught_up >= Some(at)
     }
 
     /// When the newest heartbeat that was read had been produced. `None` before the first.

@@ -48,7 +48,7 @@ impl World {
         for sequence in sequences {
             let id = HeartbeatId { partition: 0, sequence };
             let produced = self.at(sequence);
-            self.ledger.expect(&Confirmed { identity: SOURCE, id, produced });
+            self.ledger.expect(&Confirmed { identity: SOURCE, id, offset: None, produced });
         }
     }
 
@@ -260,7 +260,7 @@ proptest! {
                 Event::Expect(sequence) => {
                     let id = HeartbeatId { partition: 0, sequence };
                     let produced = world.at(second.saturating_sub(sequence % 7));
-                    world.ledger.expect(&Confirmed { identity: SOURCE, id, produced });
+                    world.ledger.expect(&Confirmed { identity: SOURCE, id, offset: None, produced });
                 }
                 Event::Read(sequence, offset) => {
                     world.ledger.read(now, (0, offset), record(SOURCE, sequence));
