@@ -152,7 +152,7 @@ impl Lags {
     ) -> BTreeMap<Arc<str>, Group> {
         let before = std::mem::take(&mut self.beyond_end);
         let mut groups = BTreeMap::new();
-        let Commits { mut offsets, mut last, mut described } = commits;
+        let Commits { mut offsets, mut last, mut described, .. } = commits;
         self.losses.retain(|name, _| known.contains_key(name));
         for (name, known) in known {
             let (read, fault) = match offsets.remove(name) {

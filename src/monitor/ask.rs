@@ -72,6 +72,10 @@ impl Asked {
         &self.commits
     }
 
+    pub(super) fn commits_mut(&mut self) -> &mut Commits {
+        &mut self.commits
+    }
+
     pub(super) fn into_commits(self) -> Commits {
         self.commits
     }

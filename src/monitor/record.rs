@@ -20,7 +20,7 @@ pub(super) struct Recorded {
 
 impl Recorded {
     /// Asks for the ends of the logs, and where a log end has moved, for the newest timestamp.
-    pub(super) async fn record(context: &mut Context<'_>, asked: Asked) -> Self {
+    pub(super) async fn record(context: &mut Context<'_>, mut asked: Asked) -> Self {
         let (wanted, leaderless) = partitions(context, &asked);
         let Context { cluster, connections, memory, clock } = context;
         let is_watched = |name: &str| wants_lag(cluster, name) || wants_freshness(cluster, name);
@@ -49,6 +49,9 @@ impl Recorded {
         memory.topics.date(observed, &newest, latest_ms(), &mut memory.faults);
         memory.topics.tiers(&local, &remote, &mut memory.faults);
         memory.topics.compacted(|name| memory.topology.is_compacted(name));
+        asked
+            .commits_mut()
+            .place_share_groups(|topic, number| memory.topics.of(topic)?.log(number)?.ends.end);
         Self { asked }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     config,
     kafka::{
         BrokerId, Capability, Fault,
-        admin::{self, CommittedOffsets, Described, GroupKind, GroupState},
+        admin::{self, CommittedOffsets, Described, GroupKind, GroupState, ShareLags, ShareOffsets},
         wire,
     },
 };
@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Commits {
     pub(crate) offsets: BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>>,
+    /// The number of records that each share group has not finished, where coordinators count them.
+    share_lags: BTreeMap<Arc<str>, ShareLags>,
     /// The committed offsets that were read last, of groups without a coordinator: no member can commit meanwhile.
     pub(crate) last: BTreeMap<Arc<str>, CommittedOffsets>,
     /// The groups as their coordinators describe them. Empty without `[lag] members`.
@@ -24,6 +26,22 @@ pub(crate) struct Commits {
 }
 
 impl Commits {
+    /// Places share groups so that their lag is the one that their coordinators count: a share group may have finished records after
+    /// its start offset. `end` is the log end offset of a partition.
+    pub(crate) fn place_share_groups(&mut self, end: impl Fn(&str, i32) -> Option<i64>) {
+        for (group, topics) in std::mem::take(&mut self.share_lags) {
+            let Some(Ok(offsets)) = self.offsets.get_mut(&group) else { continue };
+            for (topic, lags) in topics {
+                let Some(starts) = offsets.get_mut(&topic) else { continue };
+                for (number, lag) in lags {
+                    if let (Some(Ok(start)), Some(end)) = (starts.get_mut(&number), end(&topic, number)) {
+                        *start = (*start).max(end.saturating_sub(lag));
+                    }
+                }
+            }
+        }
+    }
+
     /// The committed offsets of all groups together, each offset once.
     pub(crate) fn places(&self, settings: &config::Lag) -> OffsetSet {
         let mut committed = OffsetSet::new();
@@ -52,19 +70,26 @@ impl WatchedGroups {
         let named = (self.listing.state() == Capability::Unsupported).then(|| partitions(metadata, settings));
         let share_groups = self.by_coordinator(|kind| kind == GroupKind::Share);
         let other_groups = self.by_coordinator(|kind| kind != GroupKind::Share);
-        let (mut offsets, mut share_offsets) = tokio::join!(
+        let (mut offsets, mut shared) = tokio::join!(
             admin::group_offsets(wire, &other_groups, named.as_ref()),
             admin::share_offsets(wire, &share_groups)
         );
         // Brokers before Kafka 4.1 do not support DescribeShareGroupOffsets: this is not counted as a failed request.
-        for read in share_offsets.values_mut().filter(|read| matches!(read, Err(Fault::Unsupported))) {
-            *read = Ok(CommittedOffsets::new());
+        for read in shared.values_mut().filter(|read| matches!(read, Err(Fault::Unsupported))) {
+            *read = Ok(ShareOffsets::default());
         }
         self.take_in_failures(&offsets, Api::OffsetFetch, faults);
-        self.take_in_failures(&share_offsets, Api::DescribeShareGroupOffsets, faults);
-        offsets.append(&mut share_offsets);
+        self.take_in_failures(&shared, Api::DescribeShareGroupOffsets, faults);
+        let mut share_lags = BTreeMap::new();
+        for (group, read) in shared {
+            let read = read.map(|ShareOffsets { starts, lags }| {
+                share_lags.insert(group.clone(), lags);
+                starts
+            });
+            offsets.insert(group, read);
+        }
         let described = if settings.members { self.describe(wire, faults).await } else { BTreeMap::new() };
-        Commits { offsets, last: BTreeMap::new(), described }
+        Commits { offsets, share_lags, last: BTreeMap::new(), described }
     }
 
     /// The groups of these kinds by the broker that coordinates them; without those whose coordinator is not known.
@@ -79,9 +104,9 @@ impl WatchedGroups {
     }
 
     /// Counts each group whose offsets could not be read. Its coordinator may have moved, and has to be found again.
-    fn take_in_failures(
+    fn take_in_failures<T>(
         &mut self,
-        offsets: &BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>>,
+        offsets: &BTreeMap<Arc<str>, Result<T, Fault>>,
         api: Api,
         faults: &mut Faults,
     ) {

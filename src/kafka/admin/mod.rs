@@ -28,6 +28,7 @@ mod read_records;
 mod reassignments;
 mod replica;
 mod share;
+mod share_messages;
 mod topic;
 mod topic_operations;
 mod transactions;
@@ -57,7 +58,7 @@ pub use read_committed::{CommittedRecord, read_committed};
 pub use read_records::{Found, ReadAt, ReadLog, read_records};
 pub use reassignments::{all_reassignments, elect_preferred, reassign, reassignments};
 pub use replica::read_replica;
-pub use share::share_offsets;
+pub use share::{ShareLags, ShareOffsets, share_offsets};
 pub use topic::{Partition, Topic};
 pub use topic_operations::{TopicOperations, topic_operations};
 pub use transactions::{

@@ -1,4 +1,4 @@
-//! The start offsets of share groups (KIP-932), from DescribeShareGroupOffsets requests.
+//! The start offsets of share groups (KIP-932) and their lag, from DescribeShareGroupOffsets requests.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,21 +10,35 @@ use kafka_protocol::messages::{
 
 use super::{
     committed::{CommittedOffsets, GROUPS_PER_REQUEST},
-    protocol::{check, group_id},
+    protocol::{fault_of, group_id},
+    share_messages::{DescribeShareOffsets, DescribedGroup},
 };
 use crate::{
     kafka::{BrokerId, Fault, wire},
     text::Chain,
 };
 
-const DESCRIBE_OFFSETS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 0 };
+const DESCRIBE_OFFSETS: wire::VersionRange = wire::VersionRange { lowest: 0, highest: 1 };
 
-/// The start offsets of share groups, from all coordinators at the same time. The group has finished all records before
-/// its start offset. A group whose offsets cannot be read has the fault: [`Fault::Unsupported`] before Kafka 4.1.
+/// Numbers of records by topic and partition.
+pub type ShareLags = BTreeMap<Arc<str>, BTreeMap<i32, i64>>;
+
+/// Where a share group is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShareOffsets {
+    /// The start offsets. The group has finished all records before its start offset, and perhaps some after it.
+    pub starts: CommittedOffsets,
+    /// The number of records that the group has not finished, as the coordinator counts them. A partition for which it does not is
+    /// absent, as is every partition before Kafka 4.2.
+    pub lags: ShareLags,
+}
+
+/// Where share groups are, from all coordinators at the same time. A group whose offsets cannot be read has the fault:
+/// [`Fault::Unsupported`] before Kafka 4.1.
 pub async fn share_offsets(
     cluster: &wire::Cluster,
     by_coordinator: &BTreeMap<BrokerId, Vec<Arc<str>>>,
-) -> BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>> {
+) -> BTreeMap<Arc<str>, Result<ShareOffsets, Fault>> {
     let asked = by_coordinator.iter().map(async |(broker, groups)| {
         let mut found = BTreeMap::new();
         for chunk in groups.chunks(GROUPS_PER_REQUEST) {
@@ -39,12 +53,12 @@ async fn ask(
     cluster: &wire::Cluster,
     broker: BrokerId,
     groups: &[Arc<str>],
-) -> BTreeMap<Arc<str>, Result<CommittedOffsets, Fault>> {
+) -> BTreeMap<Arc<str>, Result<ShareOffsets, Fault>> {
     let wanted = groups.iter().map(|group| {
         DescribeShareGroupOffsetsRequestGroup::default().with_group_id(group_id(group)).with_topics(None)
     });
     let request = DescribeShareGroupOffsetsRequest::default().with_groups(wanted.collect());
-    let answer = match cluster.ask(broker, &request, DESCRIBE_OFFSETS).await {
+    let answer = match cluster.ask(broker, &DescribeShareOffsets(request), DESCRIBE_OFFSETS).await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::debug!(%broker, "share groups: {}", Chain(&error));
@@ -54,20 +68,31 @@ async fn ask(
     let mut found: BTreeMap<_, _> =
         groups.iter().map(|group| (group.clone(), Err(Fault::Protocol))).collect();
     for described in answer.groups {
-        let Some(group) = found.get_mut(described.group_id.0.as_str()) else { continue };
-        *group = check(described.error_code, "", None).map_err(|error| error.fault()).map(|()| {
-            let topics = described.topics.into_iter().map(|topic| {
-                let partitions = topic.partitions.into_iter();
-                let partitions = partitions.filter_map(|partition| {
-                    let failed = check(partition.error_code, "", None).err().map(|error| error.fault());
-                    // Kafka writes −1 for a partition from which the group has not read yet.
-                    let begun = (partition.start_offset >= 0).then_some(Ok(partition.start_offset));
-                    Some((partition.partition_index, failed.map(Err).or(begun)?))
-                });
-                (Arc::from(topic.topic_name.0.as_str()), partitions.collect::<BTreeMap<_, _>>())
-            });
-            topics.filter(|(_, partitions)| !partitions.is_empty()).collect()
-        });
+        if let Some(group) = found.get_mut(described.group.as_str()) {
+            *group = fault_of(described.error_code).map(|()| offsets(described));
+        }
+    }
+    found
+}
+
+fn offsets(described: DescribedGroup) -> ShareOffsets {
+    let mut found = ShareOffsets::default();
+    for (topic, partitions) in described.topics {
+        let (mut starts, mut lags) = (BTreeMap::new(), BTreeMap::new());
+        for partition in partitions {
+            let number = partition.partition;
+            if let Err(fault) = fault_of(partition.error_code) {
+                starts.insert(number, Err(fault));
+            } else if partition.start_offset >= 0 {
+                starts.insert(number, Ok(partition.start_offset));
+                lags.extend((partition.lag >= 0).then_some((number, partition.lag)));
+            }
+        }
+        let topic: Arc<str> = topic.into();
+        if !starts.is_empty() {
+            found.starts.insert(topic.clone(), starts);
+            found.lags.insert(topic, lags);
+        }
     }
     found
 }

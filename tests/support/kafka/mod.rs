@@ -33,6 +33,7 @@ pub(super) mod process;
 pub(crate) mod proxy;
 mod sasl_broker;
 pub(crate) mod settings;
+pub(crate) mod share_consumer;
 pub(super) mod tools;
 
 pub(crate) use super::port::free_port;
@@ -244,6 +245,26 @@ impl Kafka {
     /// external cluster is not known; it is assumed to be 4.0 or later.
     pub(crate) fn is_modern(&self) -> bool {
         self.external.is_some() || install::is_modern()
+    }
+
+    /// Switches share groups on, and lets a group begin at the first record. Kafka 4.1 has share groups off, later versions
+    /// have them on. False if the version has none.
+    pub(crate) fn begin_share_group(&self, group: &str) -> bool {
+        let version = install::version();
+        let mut parts = version.split('.').filter_map(|part| part.parse::<u32>().ok());
+        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+        if version < (4, 1) {
+            return false;
+        }
+        let mut class = "org.apache.kafka.tools.ConfigCommand";
+        if version == (4, 1) {
+            let switch = ["upgrade", "--feature", "share.version=1"];
+            self.admin("org.apache.kafka.tools.FeatureCommand", &switch);
+            class = "kafka.admin.ConfigCommand";
+        }
+        let begin = ["--alter", "--add-config", "share.auto.offset.reset=earliest"];
+        self.admin(class, &[&begin, &["--entity-type", "groups", "--entity-name", group][..]].concat());
+        true
     }
 
     /// Deletes a topic.

@@ -186,8 +186,16 @@ fn security(text: &mut String, cluster: &Path) {
 /// Gives another node the formatted storage of the first: the same cluster and users, its own id.
 /// A missing `directory.id` is made up by the node at its start.
 pub(crate) fn copy_format(first: &Path, other: &Path, id: usize) {
-    fs::create_dir_all(other).unwrap();
-    fs::copy(first.join("bootstrap.checkpoint"), other.join("bootstrap.checkpoint")).unwrap();
+    // Where the first metadata are depends on the version: in the folder itself, or from Kafka 4.2 on in the log of the quorum.
+    for folder in ["", "__cluster_metadata-0"] {
+        let Ok(files) = fs::read_dir(first.join(folder)) else { continue };
+        let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        for file in files.iter().filter(|file| file.extension().is_some_and(|name| name == "checkpoint")) {
+            let copied = other.join(folder);
+            fs::create_dir_all(&copied).unwrap();
+            fs::copy(file, copied.join(file.file_name().expect("a file has a name"))).unwrap();
+        }
+    }
     let properties = fs::read_to_string(first.join("meta.properties")).unwrap();
     let lines = properties.lines().filter(|line| !line.starts_with("directory.id="));
     let text: Vec<_> = lines
