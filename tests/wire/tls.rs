@@ -22,19 +22,19 @@ use crate::fake::{Manners, Reply};
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A certificate authority and its certificate in PEM.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 /// A certificate and its key, in PEM.
-struct Identity {
-    certificate: String,
-    key: String,
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::named("ours")
     }
 
@@ -47,7 +47,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    fn identity(&self, name: &str, expiry: SystemTime) -> Identity {
+    pub(crate) fn identity(&self, name: &str, expiry: SystemTime) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = (SystemTime::now() - 20 * DAY).into();
@@ -59,7 +59,7 @@ impl Authority {
     }
 
     /// The TLS settings of a broker. With `clients` the broker requires a certificate that this authority signed.
-    fn server(
+    pub(crate) fn server(
         &self,
         identity: &Identity,
         clients: bool,
@@ -82,17 +82,17 @@ impl Authority {
     }
 
     /// A broker named 127.0.0.1 whose certificate expires at this time.
-    async fn broker(&self, expiry: SystemTime) -> Fake {
+    pub(crate) async fn broker(&self, expiry: SystemTime) -> Fake {
         let identity = self.identity("127.0.0.1", expiry);
         Fake::with(Manners::Polite, Some(self.server(&identity, false, &TLS13))).await
     }
 
-    fn trusting(&self, more: &[(&str, &str)]) -> Client {
+    pub(crate) fn trusting(&self, more: &[(&str, &str)]) -> Client {
         client(&[&[("security.protocol", "ssl"), ("ssl.ca.pem", &self.pem)], more].concat())
     }
 }
 
-fn in_a_month() -> SystemTime {
+pub(crate) fn in_a_month() -> SystemTime {
     SystemTime::now() + 30 * DAY
 }
 
