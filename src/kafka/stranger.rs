@@ -89,9 +89,9 @@ impl StrangeClient {
                 (stage == Some(Stage::Sasl)).then_some(Reception::Ended)
             }
             Fault::Disconnected => Some(Reception::Ended),
-            Fault::Protocol | Fault::Tls if self.stranger != Stranger::WrongPassword => {
-                Some(Reception::Ended)
-            }
+            Fault::Tls if self.stranger != Stranger::WrongPassword => Some(Reception::Ended),
+            // A listener with TLS answers a session without TLS with an alert, which is no answer of Kafka's protocol.
+            Fault::Protocol if self.stranger == Stranger::Plaintext => Some(Reception::Ended),
             _ => None,
         }
     }

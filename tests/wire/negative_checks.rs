@@ -330,6 +330,29 @@ async fn broker_that_answers_garbage_neither_refuses_nor_accepts() {
 }
 
 #[tokio::test]
+async fn garbage_for_a_stranger_is_no_refusal_although_the_broker_serves_the_service() {
+    let fake = strict().await;
+    fake.on(|request: MetadataRequest, _| match request.include_topic_authorized_operations {
+        true => Reply::Answer(allows(&request, Ok(DESCRIBE))),
+        false => Reply::Garbage(vec![0xff; 40]),
+    });
+    let is_right = |request: &SaslAuthenticateRequest| request.auth_bytes.ends_with(b"\0me\0hush");
+    fake.on(move |request: SaslAuthenticateRequest, _| match is_right(&request) {
+        true => Reply::Answer(SaslAuthenticateResponse::default()),
+        false => Reply::Garbage(vec![0xff; 40]),
+    });
+    let mut probe = probe(&[&fake], client(&LOGIN), &[FORBIDDEN]).await;
+    let snapshot = cycle(&mut probe).await;
+    assert_eq!(answers(&snapshot, 1), of([OPEN, OPEN, None, NO]));
+    fake.on(|request: MetadataRequest, _| match request.include_topic_authorized_operations {
+        true => Reply::Garbage(vec![0xff; 40]),
+        false => Reply::Close,
+    });
+    let snapshot = cycle(&mut probe).await;
+    assert_eq!(answers(&snapshot, 1), of([NO, OPEN, None, OPEN]));
+}
+
+#[tokio::test]
 async fn topic_that_is_denied_is_refused_and_one_without_operations_is_unknown() {
     let cases = [
         (Ok(0), NO),
