@@ -48,6 +48,8 @@ mod negative_checks;
 mod port;
 #[path = "wire/probes.rs"]
 mod probes;
+#[path = "wire/remote_reads.rs"]
+mod remote_reads;
 #[path = "wire/replicas.rs"]
 mod replicas;
 #[path = "wire/routing.rs"]

@@ -41,7 +41,8 @@ impl Probe {
         known: Arc<wire::Cluster>,
         metadata: watch::Receiver<Latest<metadata::Snapshot>>,
     ) -> Self {
-        let wire = known.with_own_connections(cluster.remote_reads.timeout * 3 / 4).with_circuit_breakers();
+        // The limit of a request is shorter than the cycle: only a request that reaches its limit closes a dead connection.
+        let wire = known.with_own_connections(cluster.remote_reads.timeout / 4).with_circuit_breakers();
         let (permission, asked, brokers) = (Permission::default(), AskedBrokers::default(), BTreeMap::new());
         Self { cluster, wire, known, metadata, permission, asked, brokers, cycles: 0 }
     }
@@ -115,7 +116,7 @@ impl Cycle for Probe {
         let Ok(topic) = &metadata.heartbeat_topic else { return Ok(self.snapshot()) };
         let (name, timeout): (Arc<str>, _) =
             (self.cluster.heartbeat.topic.as_str().into(), self.cluster.remote_reads.timeout);
-        let remote = match remote(&self.wire, &name, topic, begun + timeout / 4).await {
+        let remote = match remote(&self.wire, &name, topic).await {
             Ok(remote) => remote,
             Err(error) if Capability::of(error.fault()).is_refusal() => {
                 return Ok(self.refuse(Capability::of(error.fault())));

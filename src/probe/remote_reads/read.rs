@@ -42,23 +42,15 @@ pub(super) struct Read {
 ///
 /// # Errors
 /// [`Fault::Unsupported`] if no broker tells where its own copy of a log begins, and the fault of all brokers if none answered.
-pub(super) async fn remote(
-    wire: &wire::Cluster,
-    name: &Arc<str>,
-    topic: &Topic,
-    deadline: Instant,
-) -> Result<Remote, Error> {
+pub(super) async fn remote(wire: &wire::Cluster, name: &Arc<str>, topic: &Topic) -> Result<Remote, Error> {
     let mut by_leader = ByLeader::new();
     for (number, partition) in &topic.partitions {
         if let Some(leader) = partition.leader {
             by_leader.entry(leader).or_default().entry(name.clone()).or_default().push(*number);
         }
     }
-    let both = async {
-        let of = |spec| admin::offsets(wire, &by_leader, spec);
-        Ok(tokio::join!(of(OffsetSpec::Earliest), of(OffsetSpec::EarliestLocal)))
-    };
-    let (starts, locals) = within(deadline, CYCLE, both).await?;
+    let offsets = |spec| admin::offsets(wire, &by_leader, spec);
+    let (starts, locals) = tokio::join!(offsets(OffsetSpec::Earliest), offsets(OffsetSpec::EarliestLocal));
     let of = |found: &FoundOffsets, number: &i32| found.get(name)?.get(number).copied();
     let offset = |found: &FoundOffsets, number: &i32| Some(of(found, number)?.ok()??.offset);
     let both = |number: &i32| Some((*number, offset(&starts, number)?, offset(&locals, number)?));
