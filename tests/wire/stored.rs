@@ -19,17 +19,30 @@ fn varint(number: i64) -> Vec<u8> {
 
 /// A batch with one record, as a broker stores it.
 pub(crate) fn stored(offset: i64, epoch: i32, value: &[u8]) -> Vec<u8> {
-    let mut record = vec![0];
-    [0, 0, -1].iter().for_each(|field| record.extend(varint(*field)));
-    record.extend(varint(i64::try_from(value.len()).unwrap()));
+    with_one_record(offset, epoch, 0, None, value)
+}
+
+/// The control batch that ends a committed transaction, as a broker stores it.
+pub(crate) fn commit_marker(offset: i64, epoch: i32) -> Vec<u8> {
+    // A transactional control batch. The key has the version 0 and the type 1, and the value the version 0 and the epoch 0.
+    with_one_record(offset, epoch, 0x30, Some(&[0, 0, 0, 1]), &[0; 6])
+}
+
+fn with_one_record(offset: i64, epoch: i32, attributes: i16, key: Option<&[u8]>, value: &[u8]) -> Vec<u8> {
+    let length = |bytes: &[u8]| i64::try_from(bytes.len()).expect("a short record");
+    let mut record = vec![0, 0, 0];
+    record.extend(varint(key.map_or(-1, length)));
+    record.extend(key.unwrap_or_default());
+    record.extend(varint(length(value)));
     record.extend(value);
     record.extend(varint(0));
     let mut checked = vec![0; 40];
+    checked[..2].copy_from_slice(&attributes.to_be_bytes());
     checked[36..40].copy_from_slice(&1_i32.to_be_bytes());
-    checked.extend(varint(i64::try_from(record.len()).unwrap()));
+    checked.extend(varint(length(&record)));
     checked.extend(record);
     let mut bytes = offset.to_be_bytes().to_vec();
-    bytes.extend(i32::try_from(checked.len() + 9).unwrap().to_be_bytes());
+    bytes.extend(i32::try_from(checked.len() + 9).expect("a short batch").to_be_bytes());
     bytes.extend(epoch.to_be_bytes());
     bytes.push(2);
     bytes.extend(crc32c::crc32c(&checked).to_be_bytes());
