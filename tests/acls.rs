@@ -118,6 +118,88 @@ fn acls_of_the_transaction_probe_name_its_id_and_its_topic() {
     }
 }
 
+/// A configuration of two clusters without a permission on all topics, and these further sections.
+fn two_clusters(more: &str) -> String {
+    format!(
+        "[cluster:a]\nbootstrap.servers = a:1\n[cluster:b]\nbootstrap.servers = b:1\n[heartbeat]\ntopic = hb\n\
+         [lag]\nenabled = false\n[freshness]\nenabled = false\n{more}"
+    )
+}
+
+/// The commands for each of two clusters.
+fn commands_of_two(config: &str) -> [Vec<String>; 2] {
+    let text = acls(config, &[]);
+    ["'a:1'", "'b:1'"].map(|server| {
+        let commands = text.lines().filter(|line| !line.starts_with('#') && line.contains(server));
+        commands.map(str::to_owned).collect()
+    })
+}
+
+#[test]
+fn acls_of_a_mirror_let_the_service_read_the_mirrored_topic_in_the_target_alone() {
+    let mirror = "[mirror:dr]\nsource = a\ntarget = b\n";
+    let [source, target] = commands_of_two(&two_clusters(""));
+    let added = |config: &str| {
+        let [of_source, of_target] = commands_of_two(config);
+        assert_eq!(of_source, source, "a mirror needs no permission in its source");
+        let added = of_target.into_iter().filter(|command| !target.contains(command));
+        let words = added.map(|command| {
+            let (_, permission) =
+                command.split_once("'User:kafka-heartbeat' ").expect("a command for the user");
+            permission.to_owned()
+        });
+        words.collect::<Vec<_>>()
+    };
+    // The heartbeat topic of the target has the other name, and the service may read that topic anyway.
+    assert_eq!(added(&two_clusters(mirror)), ["--operation Read --operation Describe --topic 'a.hb'"]);
+    let renamed = mirror.to_owned() + "alias = east\n";
+    assert_eq!(added(&two_clusters(&renamed)), ["--operation Read --operation Describe --topic 'east.hb'"]);
+    let chosen = mirror.to_owned() + "topic = copy of o'neil\n";
+    assert_eq!(
+        added(&two_clusters(&chosen)),
+        [r"--operation Read --operation Describe --topic 'copy of o'\''neil'"]
+    );
+    let other_name =
+        two_clusters(mirror).replace("servers = b:1\n", "servers = b:1\nheartbeat.topic = other\n");
+    let both = acls(&other_name, &[]);
+    for topic in ["a.hb", "hb"] {
+        let permission = format!("--operation Read --operation Describe --topic '{topic}'\n");
+        assert!(both.contains(&permission), "{topic}: {both}");
+    }
+    // Describe on all topics is among the permissions for the lag.
+    let watching = two_clusters(mirror).replace("[lag]\nenabled = false\n", "");
+    assert!(acls(&watching, &[]).contains(" --operation Read --topic 'a.hb'\n"));
+    let of_target = |format: &str| acls(&two_clusters(mirror), &["--format", format]);
+    assert!(of_target("confluent").contains("--operations read,describe --topic 'a.hb'\n"));
+    let rule = "- { resource: { type: topic, name: \"a.hb\" }, operations: [Read, Describe] }";
+    assert!(of_target("strimzi").contains(rule));
+    let policy: Value = serde_json::from_str(&of_target("msk-iam")).expect("JSON");
+    let statement = json!({
+        "Effect": "Allow",
+        "Action": ["kafka-cluster:ReadData", "kafka-cluster:DescribeTopic"],
+        "Resource": "arn:aws:kafka:REGION:ACCOUNT:topic/b/*/a.hb",
+    });
+    let statements = policy["Statement"].as_array().expect("statements");
+    assert!(statements.contains(&statement), "{policy:#}");
+}
+
+#[test]
+fn tasks_that_need_no_permission_of_their_own_leave_the_acls_as_they_are() {
+    let config = "[kafka]\nbootstrap.servers = a:1\n";
+    for section in [
+        "[negative_checks]\nenabled = true\n",
+        "[remote_reads]\nenabled = true\n",
+        "[connect:payments]\nurl = http://connect:8083\n",
+        "[schema_registry]\nschema.registry.url = http://registry:8081\nwrite = true\n",
+    ] {
+        for format in ["kafka", "confluent", "strimzi", "msk-iam"] {
+            let arguments = ["--format", format];
+            let with = acls(&(config.to_owned() + section), &arguments);
+            assert_eq!(with, acls(config, &arguments), "{section} {format}");
+        }
+    }
+}
+
 #[test]
 fn policy_of_msk_iam_has_an_action_for_every_permission() {
     let config = "[kafka]\nname = orders\nbootstrap.servers = b:9098\nsasl.mechanism = AWS_MSK_IAM\naws.region = cn-north-1\n\
