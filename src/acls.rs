@@ -58,7 +58,7 @@ fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
     need(sends && duty.expand, own(), "Alter", "a partition for each broker");
     need(sends, own(), "DescribeConfigs", "whether the topic's settings are right");
     need(sends && duty.rebalance, own(), "AlterConfigs", "putting the settings right");
-    let watches = cluster.lag.enabled || cluster.freshness.enabled;
+    let watches = watches(cluster);
     need(watches, every(), "Describe", "lag and freshness");
     need(watches, every(), "Read", "ages where timestamps are not in order; open transactions");
     need(watches, every(), "DescribeConfigs", "min.insync.replicas, compaction, changed settings");
@@ -107,6 +107,8 @@ struct Grant {
     resource: Resource,
     operations: Vec<&'static str>,
     what_for: Vec<String>,
+    /// Whether the operations are denied, although a permission on all topics includes them.
+    denies: bool,
 }
 
 fn grants(config: &Config, cluster: &Cluster) -> Vec<Grant> {
@@ -118,10 +120,40 @@ fn grants(config: &Config, cluster: &Cluster) -> Vec<Grant> {
                 grant.operations.push(operation);
                 grant.what_for.push(words);
             }
-            None => grants.push(Grant { resource, operations: vec![operation], what_for: vec![words] }),
+            None => grants.push(Grant {
+                resource,
+                operations: vec![operation],
+                what_for: vec![words],
+                denies: false,
+            }),
         }
     }
+    grants.extend(denials(cluster, &grants));
     grants
+}
+
+/// What is denied: the use of the topics that the negative checks watch, if the service may read all topics otherwise. A topic that the
+/// service itself uses is never denied.
+fn denials(cluster: &Cluster, grants: &[Grant]) -> Vec<Grant> {
+    let checks = &cluster.negative_checks;
+    if !checks.enabled || !watches(cluster) {
+        return Vec::new();
+    }
+    let denial = |topic: &String| Grant {
+        resource: Resource::Topic(topic.clone()),
+        operations: vec!["Read", "Write"],
+        what_for: vec![
+            "Read, Write: denied, because [negative_checks] forbidden.topics names the topic".to_owned(),
+        ],
+        denies: true,
+    };
+    let uses = |topic: &str| grants.iter().any(|grant| grant.resource == Resource::Topic(topic.to_owned()));
+    checks.topics.iter().filter(|topic| !uses(topic)).map(denial).collect()
+}
+
+/// Whether the topics of applications are watched.
+fn watches(cluster: &Cluster) -> bool {
+    cluster.lag.enabled || cluster.freshness.enabled
 }
 
 /// The permissions for every cluster of a configuration. The principal is the configured user, unless another is given.
@@ -151,12 +183,13 @@ fn kafka(grants: &[Grant], user: &str, servers: &str) -> String {
     let mut text =
         "# ADMIN, where it is set, names the file with the properties of whoever may allow this.\n"
             .to_owned();
-    for Grant { resource, operations, what_for } in grants {
+    for Grant { resource, operations, what_for, denies } in grants {
+        let effect = if *denies { "deny" } else { "allow" };
         let on = option(resource, ["--group", "--resource-pattern-type prefixed", "--cluster"]);
         comment(&mut text, "", what_for);
         _ = write!(
             text,
-            "kafka-acls.sh --bootstrap-server {} ${{ADMIN:+--command-config \"$ADMIN\"}} --add --allow-principal {}",
+            "kafka-acls.sh --bootstrap-server {} ${{ADMIN:+--command-config \"$ADMIN\"}} --add --{effect}-principal {}",
             quoted(servers),
             quoted(&user)
         );
@@ -170,11 +203,12 @@ fn kafka(grants: &[Grant], user: &str, servers: &str) -> String {
 
 fn confluent(grants: &[Grant], account: &str) -> String {
     let mut text = "# On the cluster in use: `confluent kafka cluster use` names another.\n".to_owned();
-    for Grant { resource, operations, what_for } in grants {
+    for Grant { resource, operations, what_for, denies } in grants {
+        let effect = if *denies { "deny" } else { "allow" };
         let on = option(resource, ["--consumer-group", "--prefix", "--cluster-scope"]);
         let operations: Vec<_> = operations.iter().map(|operation| kebab(operation)).collect();
         comment(&mut text, "", what_for);
-        text += "confluent kafka acl create --allow --service-account ";
+        _ = write!(text, "confluent kafka acl create --{effect} --service-account ");
         _ = writeln!(text, "{} --operations {} {on}", quoted(account), operations.join(","));
     }
     text
@@ -187,7 +221,9 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
          spec:\n  authentication: {{ type: {authentication} }}\n  authorization:\n    type: simple\n    acls:\n",
         cluster.name
     );
-    for Grant { resource, operations, what_for } in grants {
+    for Grant { resource, operations, what_for, denies } in grants {
+        // Without a type a rule allows.
+        let effect = if *denies { "type: deny, " } else { "" };
         let on = match resource {
             Resource::Topic(name) => format!("type: topic, name: {name:?}"),
             Resource::Group => "type: group, name: \"*\"".to_owned(),
@@ -200,7 +236,11 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
             Resource::Cluster => "type: cluster".to_owned(),
         };
         comment(&mut text, "      ", what_for);
-        _ = writeln!(text, "      - {{ resource: {{ {on} }}, operations: [{}] }}", operations.join(", "));
+        _ = writeln!(
+            text,
+            "      - {{ {effect}resource: {{ {on} }}, operations: [{}] }}",
+            operations.join(", ")
+        );
     }
     text
 }
@@ -241,7 +281,7 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
         || (cluster.heartbeat.enabled && cluster.transaction_probe.enabled);
     let mut statements = Vec::new();
-    for Grant { resource, operations, .. } in grants(config, cluster) {
+    for Grant { resource, operations, denies, .. } in grants(config, cluster) {
         let on = match &resource {
             Resource::Topic(name) => arn("topic", &format!("/{name}")),
             Resource::Group => arn("group", "/*"),
@@ -260,12 +300,15 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
             Resource::Groups(_) => actions.push("DescribeGroup"),
             Resource::TransactionalIds(_) => actions.push("DescribeTransactionalId"),
             // MSK lets nobody read or write a topic without this, unlike Kafka's own ACLs.
-            Resource::Topic(_) if !operations.contains(&"Describe") => actions.push("DescribeTopic"),
+            Resource::Topic(_) if !denies && !operations.contains(&"Describe") => {
+                actions.push("DescribeTopic")
+            }
             _ => {}
         }
         actions.extend(operations.iter().map(|operation| action(&resource, operation)));
         let actions: Vec<_> = actions.iter().map(|action| format!("kafka-cluster:{action}")).collect();
-        statements.push(json!({ "Effect": "Allow", "Action": actions, "Resource": on }));
+        let effect = if denies { "Deny" } else { "Allow" };
+        statements.push(json!({ "Effect": effect, "Action": actions, "Resource": on }));
     }
     statements
 }

@@ -201,6 +201,42 @@ fn tasks_that_need_no_permission_of_their_own_leave_the_acls_as_they_are() {
 }
 
 #[test]
+fn forbidden_topics_of_the_negative_checks_are_denied_where_all_topics_may_be_read() {
+    let config = "[kafka]\nbootstrap.servers = a:1\n[negative_checks]\nenabled = true\nforbidden.topics = salaries,o.n,kafka-heartbeat\n";
+    let commands = acls(config, &[]);
+    for topic in ["salaries", "o.n"] {
+        let command = format!(
+            "--add --deny-principal 'User:kafka-heartbeat' --operation Read --operation Write --topic '{topic}'\n"
+        );
+        assert!(commands.contains(&command), "{topic}: {commands}");
+    }
+    assert_eq!(commands.matches("--deny-principal").count(), 2, "the heartbeat topic stays open: {commands}");
+    let confluent = acls(config, &["--format", "confluent"]);
+    let command =
+        "acl create --deny --service-account 'sa-xxxxx' --operations read,write --topic 'salaries'\n";
+    assert!(confluent.contains(command), "{confluent}");
+    let strimzi: Value = serde_norway::from_str(&acls(config, &["--format", "strimzi"])).expect("YAML");
+    let rules = strimzi["spec"]["authorization"]["acls"].as_array().expect("rules");
+    let resource = json!({ "type": "topic", "name": "salaries" });
+    let rule = json!({ "type": "deny", "resource": resource, "operations": ["Read", "Write"] });
+    assert!(rules.contains(&rule), "{strimzi:#}");
+    let policy: Value = serde_json::from_str(&acls(config, &["--format", "msk-iam"])).expect("JSON");
+    let statement = json!({
+        "Effect": "Deny",
+        "Action": ["kafka-cluster:ReadData", "kafka-cluster:WriteData"],
+        "Resource": "arn:aws:kafka:REGION:ACCOUNT:topic/default/*/salaries",
+    });
+    assert!(policy["Statement"].as_array().expect("statements").contains(&statement), "{policy:#}");
+    // A principal that may read no other topic than its own needs no denial, and nothing is denied before the checks are on.
+    for other in [
+        config.to_owned() + "[lag]\nenabled = false\n[freshness]\nenabled = false\n",
+        config.replace("enabled = true\nforbidden", "forbidden"),
+    ] {
+        assert!(!acls(&other, &[]).contains("deny"), "{other}");
+    }
+}
+
+#[test]
 fn policy_of_msk_iam_has_an_action_for_every_permission() {
     let config = "[kafka]\nname = orders\nbootstrap.servers = b:9098\nsasl.mechanism = AWS_MSK_IAM\naws.region = cn-north-1\n\
                   [topic]\nrebalance = true\n[alerts]\ntopic = findings\n[producer]\nenable.idempotence = true\n";
@@ -296,6 +332,27 @@ fn allow(kafka: &Kafka, printed: &str) {
     }
 }
 
+/// A principal with the permissions on all topics may read a topic that `forbidden.topics` names, until the printed denial is created.
+/// The lag of the topic is still known.
+fn printed_denials_close_the_forbidden_topic(kafka: &Kafka) {
+    kafka.create_topic("salaries", 1);
+    commit(kafka, "salaries-reader", "salaries", &[(0, 0)]);
+    let checks = "[lag]\ninterval = 1s\n[freshness]\ninterval = 1s\n\
+                  [negative_checks]\nenabled = true\ninterval = 2s\ntimeout = 2s\nforbidden.topics = salaries\n";
+    let config = config(kafka, "hb-allowed", checks);
+    let service = Service::start(&config);
+    let accepting = || service.sum("heartbeat_negative_check_accepted", &["check=\"forbidden_topic\""]);
+    wait_for("each broker to allow the forbidden topic", PATIENCE, || (accepting() == 3.0).then_some(()));
+    allow(kafka, &acls(&config, &[]));
+    let refused = ["check=\"forbidden_topic\"", "answer=\"refused\""];
+    wait_for("each broker to refuse the forbidden topic", PATIENCE, || {
+        let answers = service.sum("heartbeat_negative_checks_total", &refused);
+        (answers >= 3.0 && accepting() == 0.0).then_some(())
+    });
+    let lag = wait_for_lag(&service, "salaries-reader", "salaries", 0, |reported| !reported["lag"].is_null());
+    assert_eq!(lag["lag"], 0, "{lag}");
+}
+
 /// The series of all capabilities whose state is not `state`.
 fn capabilities_but(service: &Service, state: &str) -> Vec<String> {
     let page = service.get("/metrics").expect("metrics");
@@ -383,4 +440,6 @@ fn principal_with_the_printed_acls_sees_everything() {
     assert_eq!(service.sum("heartbeat_collect_errors_total", &[]), 0.0, "{}", service.log());
     assert_eq!(service.sum("heartbeat_topic_blocked", &[]), 0.0, "{}", service.log());
     assert_eq!(service.sum("heartbeat_cycle_faults_total", &[]), 0.0, "{}", service.log());
+    drop(service);
+    printed_denials_close_the_forbidden_topic(kafka);
 }
