@@ -12,6 +12,10 @@ use crate::{kafka::Fault, sync::lock};
 /// The shortest time between two log lines of one client about the same fault.
 const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
+/// What OpenSSL says of a failed handshake. librdkafka reports some of these failures as those of the connection, if the broker
+/// answers at once.
+const OPENSSL: &str = ":SSL routines:";
+
 /// What Kerberos says before the first ticket. The source of tickets logs why there is none.
 const NO_TICKET: &str = "No Kerberos credentials available";
 
@@ -80,6 +84,7 @@ impl<'a> Complaint<'a> {
                 .map_or(fault, |(_, fault)| fault);
             return Self { fault, has_hint: true, text: text.into() };
         }
+        let fault = if text.contains(OPENSSL) { Fault::Tls } else { fault };
         if fault != Fault::Tls {
             return Self { fault, has_hint: true, text: text.into() };
         }
@@ -120,6 +125,14 @@ mod tests {
             let complaint = Complaint::translate(Fault::Tls, &words);
             assert_eq!((complaint.fault, complaint.has_hint), (Fault::CertificateRefused, true), "{words}");
         }
+    }
+
+    #[test]
+    fn failed_handshake_is_one_of_tls_although_librdkafka_blames_the_connection() {
+        let words = "ssl://b:1/bootstrap: error:0A00010B:SSL routines::wrong version number (after 0ms in state SSL_HANDSHAKE)";
+        assert_eq!(Complaint::translate(Fault::Refused, words).fault, Fault::Tls);
+        let words = "ssl://b:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
+        assert_eq!(Complaint::translate(Fault::Refused, words).fault, Fault::Refused);
     }
 
     #[test]

@@ -68,6 +68,8 @@ type Delivered = Result<Option<i64>, Fault>;
 pub struct TransactionalProducer {
     /// Always present until the value is dropped.
     client: Option<Arc<Client>>,
+    /// When the client was made. It connects at once, and librdkafka reports the same trouble only once.
+    made: Instant,
     /// The properties of `[kafka]` with which the client was made.
     properties: Arc<Properties>,
 }
@@ -120,7 +122,7 @@ impl ProducerContext for QuietContext {
 }
 
 impl TransactionalProducer {
-    /// Makes a client, which does not connect yet. Each of its requests takes at most `limit`, and the coordinator aborts a
+    /// Makes a client. Each of its requests takes at most `limit`, and the coordinator aborts a
     /// transaction that is open for longer than twice that time.
     ///
     /// # Errors
@@ -133,6 +135,7 @@ impl TransactionalProducer {
     ) -> Result<Self, Error> {
         let (cluster, access, id) = (cluster.clone(), access.clone(), transactional_id.to_owned());
         let properties = access.properties();
+        let begun = Instant::now();
         // The client reads files of certificates.
         let made =
             tokio::time::timeout(limit, aside(move || Client::new(&cluster, &access, &id, limit))).await;
@@ -141,7 +144,7 @@ impl TransactionalProducer {
         };
         let made = made.map_err(late)?;
         let missing = || Err(Error::new(Fault::Other, "no thread was left for the transactional producer"));
-        Ok(Self { client: Some(Arc::new(made.unwrap_or_else(missing)?)), properties })
+        Ok(Self { client: Some(Arc::new(made.unwrap_or_else(missing)?)), made: begun, properties })
     }
 
     /// Whether the certificates and keys of the client are the newest. If not, another client is needed for new connections.
@@ -155,14 +158,13 @@ impl TransactionalProducer {
     /// # Errors
     /// Why the step failed.
     pub async fn init(&self, limit: Duration) -> Result<Duration, StepFailure> {
-        let begun = Instant::now();
         let taken = self.step(limit, |client, limit| {
             let left = client.login.push_first(client.native.client(), limit);
             client.native.init_transactions(left)
         });
         // The first step connects. Later ones have a connection, and another broker's trouble would not be theirs.
         let explained = |failure: StepFailure| match &self.client {
-            Some(client) => failure.explained(&client.trouble, begun),
+            Some(client) => failure.explained(&client.trouble, self.made),
             None => failure,
         };
         taken.await.map_err(explained)
@@ -316,7 +318,11 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write, net::TcpListener, thread};
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
 
     use super::*;
     use crate::{
@@ -332,8 +338,12 @@ mod tests {
             ports.find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).expect("a free port");
         let bootstrap = Some(listener.local_addr().expect("an address").to_string());
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                _ = (&stream).write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            // A connection that is closed while bytes are unread may be reset before the answer is read.
+            let mut answered = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                _ = stream.read(&mut [0; 64]);
+                _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                answered.push(stream);
             }
         });
         let setting = |key: &str, value: &str| FlagSetting {
