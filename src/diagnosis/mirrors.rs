@@ -25,7 +25,7 @@ pub(super) fn mirrors(open: &mut Open<'_>) {
             "{} heartbeats that cluster {} acknowledged are not in the mirrored topic, and the oldest was produced {} ago",
             mirror.overdue,
             mirror.source,
-            text::duration(mirror.oldest)
+            text::two_units(mirror.oldest)
         );
         let finding = Finding::new(Kind::Mirror, name, Weight::One, headline).because([evidence]);
         // It explains no symptom of Kafka.

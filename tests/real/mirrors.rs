@@ -160,7 +160,7 @@ fn translated_offsets_of_mirror_maker_are_right_and_a_wrong_one_is_found() {
     wait_for("further right offsets", PATIENCE, || (translated(&service, "right") > right).then_some(()));
     assert_eq!(translated(&service, "skips"), 1.0, "{}", service.log());
     let (_, _, page) = service.request("/", "text/html").expect("the page");
-    assert!(page.contains("1 skip heartbeats"), "{page}");
+    assert!(page.contains("1 skipping heartbeats"), "{page}");
 }
 
 #[test]

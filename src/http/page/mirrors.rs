@@ -92,7 +92,7 @@ fn offsets(found: &Checkpoints, wall: SystemTime) -> String {
 fn words(translation: Translation) -> &'static str {
     match translation {
         Translation::Right => "right",
-        Translation::Skips => "skip heartbeats",
+        Translation::Skips => "skipping heartbeats",
         Translation::Unknown => "not judged",
     }
 }

@@ -18,6 +18,7 @@ mod describe;
 mod errors;
 mod listener;
 mod login_feed;
+mod polled;
 mod producer;
 mod publisher;
 mod settings;

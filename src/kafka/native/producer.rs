@@ -10,7 +10,7 @@ use std::{
 use rdkafka::{
     error::RDKafkaErrorCode as Code,
     message::{Header, OwnedHeaders},
-    producer::{BaseRecord, Producer as _, PurgeConfig, ThreadedProducer},
+    producer::{BaseRecord, Producer as _, PurgeConfig},
 };
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     errors::{fault, refused},
     listener::Listener,
     login_feed::LoginFeed,
+    polled::PolledProducer,
     settings::producer_config,
 };
 use crate::{
@@ -42,9 +43,9 @@ pub struct Record<'a> {
     pub payload: &'a [u8],
 }
 
-/// The heartbeat producer. Sending never waits, and deliveries are reported on a thread of librdkafka.
+/// The heartbeat producer. Sending never waits, and deliveries are reported on a thread of its own.
 pub struct Producer<L: Listener> {
-    native: ThreadedProducer<Context<L>>,
+    native: PolledProducer<Context<L>>,
     login: LoginFeed,
 }
 
@@ -57,7 +58,7 @@ impl<L: Listener> Producer<L> {
         let context = Context::new(cluster, "produce", listener);
         let login = LoginFeed::new(cluster, access, &cluster.producer);
         let config = producer_config(&access.newest(cluster));
-        let native: Result<ThreadedProducer<_>, _> = config.create_with_context(context);
+        let native = PolledProducer::new(&config, context);
         let native = native.map_err(|error| refused("the heartbeat producer", &error))?;
         login.push(native.client());
         Ok(Self { native, login })

@@ -11,9 +11,9 @@ use std::{
 
 use rdkafka::{
     ClientContext, Message,
-    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode as Code},
-    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
+    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext},
 };
 use tokio::sync::oneshot;
 
@@ -22,6 +22,7 @@ use super::{
     complaints::Complaint,
     errors::{fault, refused},
     login_feed::LoginFeed,
+    polled::PolledProducer,
     settings::transactional_config,
 };
 use crate::{
@@ -75,7 +76,7 @@ pub struct TransactionalProducer {
 }
 
 struct Client {
-    native: ThreadedProducer<QuietContext>,
+    native: PolledProducer<QuietContext>,
     trouble: Arc<Trouble>,
     login: LoginFeed,
     delivered: Mutex<mpsc::Receiver<Delivered>>,
@@ -254,7 +255,7 @@ impl Client {
         let config = transactional_config(&access.newest(cluster), id, limit);
         let trouble = Arc::<Trouble>::default();
         let context = QuietContext { delivered: sender, trouble: trouble.clone() };
-        let native = ThreadedProducer::from_config_and_context(&config, context);
+        let native = PolledProducer::new(&config, context);
         let native = native.map_err(|error| refused("the transactional producer", &error))?;
         Ok(Self { native, trouble, login, delivered: Mutex::new(delivered) })
     }
