@@ -208,13 +208,16 @@ fn each_alert_reaches_its_receiver_and_is_resolved_there() {
 }
 
 /// Starts a broker again and elects the preferred leaders, as Kafka does by itself every five minutes. Waits until no alert
-/// is active.
+/// is active, and until all replicas are in sync: an alert that is pending from now on would come before the next suspect.
 fn restart_and_wait_for_calm(world: &World, broker: i32) {
     world.kafka.broker(broker).restart();
     world.kafka.broker(broker).wait_until_known();
     let all = ["--election-type", "PREFERRED", "--all-topic-partitions"];
     world.kafka.admin("org.apache.kafka.tools.LeaderElectionCommand", &all);
     world.wait_for_calm();
+    wait_for("the replicas to be in sync", PATIENCE, || {
+        (!world.has("ALERTS{alertname=\"KafkaUnderReplicatedPartitions\"}")).then_some(())
+    });
 }
 
 /// Asserts that while a broker is dead the suspect is notified, and of its symptoms only those that it does not explain.
