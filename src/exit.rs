@@ -18,6 +18,29 @@ pub enum Exit {
     Config = 78,
 }
 
+/// The exit code of a command line that cannot be understood.
+const USAGE: u8 = 2;
+
+/// Every exit code with its meaning, as the documents describe it.
+pub const MEANINGS: [(u8, &str); 6] = [
+    (Exit::Ok as u8, "The service was stopped by a signal, or all is well."),
+    (USAGE, "The command line is wrong."),
+    (
+        Exit::Unavailable as u8,
+        "Not well: a heartbeat or a session of a probe failed, a health check failed, a gate stayed closed, a source of a report \
+         cannot be read, or a topic cannot be read or put right.",
+    ),
+    (
+        Exit::Internal as u8,
+        "A defect of this program, a task that ended, or a second signal during the stop.",
+    ),
+    (Exit::Port as u8, "The service cannot listen, most often because the port is taken."),
+    (
+        Exit::Config as u8,
+        "The configuration cannot be used. All its errors are reported at once, with their lines.",
+    ),
+];
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)

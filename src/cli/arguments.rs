@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::{acls, config::Sources, oneshot, report, slo};
 
@@ -116,6 +117,14 @@ pub enum Command {
         #[arg(long, value_name = "FILE", conflicts_with = "url")]
         config: Option<PathBuf>,
     },
+    /// Write the script with which a shell completes the arguments of kafka-heartbeat
+    Completions {
+        /// The shell that reads the script
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Write the manual page: every command, every key of the configuration, every exit code
+    Man,
 }
 
 /// The question whether the next broker may be stopped.

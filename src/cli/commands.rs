@@ -2,10 +2,11 @@
 
 use super::{
     arguments::{Cli, Command, TopicAction},
+    completions,
     configuration::Environment,
     demo, documents, gate, health,
     import::import_history,
-    month,
+    manual, month,
     report::report,
     service,
 };
@@ -45,5 +46,7 @@ pub fn execute(cli: Cli, environment: Environment) -> Exit {
         Command::Report(arguments) => month::report(arguments, environment),
         Command::Gate(arguments) => gate::wait(arguments, environment),
         Command::Healthcheck { url, config } => health::check(url, config, environment),
+        Command::Completions { shell } => completions::write(shell),
+        Command::Man => manual::write(),
     }
 }

@@ -2,12 +2,14 @@
 
 mod arguments;
 mod commands;
+mod completions;
 mod configuration;
 mod demo;
 mod documents;
 mod gate;
 mod health;
 mod import;
+mod manual;
 mod month;
 mod progress;
 mod report;

@@ -47,6 +47,7 @@ mod otlp;
 mod place;
 mod print;
 mod reader;
+mod reference;
 mod remote_reads;
 mod replicas;
 mod report;
@@ -94,6 +95,7 @@ pub use otlp::{
     ClientTls, Compression, Headers, HeadersFile, Histograms, Metrics, Otlp, Protocol, Target, Temporality,
     Traces,
 };
+pub use reference::{ReferenceEntry, ReferenceSection, reference};
 pub use remote_reads::RemoteReads;
 pub use replicas::Replicas;
 pub use report::Report;
