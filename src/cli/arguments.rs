@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{acls, config::Sources, oneshot, report, slo};
+use crate::{
+    acls,
+    config::{Sources, Tool},
+    oneshot, report, slo,
+};
 
 /// Measures, as a client, whether a Kafka cluster works for the people who depend on it.
 #[derive(Debug, Parser)]
@@ -82,6 +86,14 @@ pub enum Command {
         /// The principal that gets the permissions; by default sasl.username. With a client certificate it must be given, as User:CN=…
         #[arg(long, value_name = "NAME")]
         principal: Option<String>,
+    },
+    /// Write the configuration of an older program again as a configuration of this one
+    Import {
+        /// The file; it is only read
+        file: PathBuf,
+        /// The program that the file belongs to; by default the file itself shows it
+        #[arg(long, value_enum, value_name = "PROGRAM")]
+        from: Option<Tool>,
     },
     /// Take over the database of the time lag monitor, as the file that the history is kept in
     ImportHistory {

@@ -5,7 +5,7 @@ use super::{
     completions,
     configuration::Environment,
     demo, documents, gate, health,
-    import::import_history,
+    import::{import_configuration, import_history},
     manual, month,
     report::report,
     service,
@@ -41,6 +41,7 @@ pub fn execute(cli: Cli, environment: Environment) -> Exit {
         Command::Acls { config, format, principal } => {
             documents::permissions(config, format, principal.as_deref(), environment)
         }
+        Command::Import { file, from } => import_configuration(&file, from),
         Command::ImportHistory { cluster, from, into } => import_history(&from, &cluster, &into),
         Command::CheckConfig { file } => documents::check_configuration(file, environment),
         Command::Report(arguments) => month::report(arguments, environment),

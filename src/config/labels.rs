@@ -25,7 +25,7 @@ pub(super) fn labels(settings: &Settings, errors: &mut Errors) -> BTreeMap<Strin
 }
 
 /// What is wrong with the name of a label; `None` if it can be used.
-fn problem(name: &str) -> Option<&'static str> {
+pub(super) fn problem(name: &str) -> Option<&'static str> {
     if catalog::labels().chain(PROMETHEUS_LABELS).any(|reserved| reserved == name) {
         return Some("our series carry this label already; choose another");
     }

@@ -6,7 +6,7 @@
 //!
 //! The sources are read into settings (section, key, value, place) by `file`, `environment`, `otel`, `legacy`
 //! and `sources`. `layers` lays them over each other. Each section of the INI file has a file here with its struct,
-//! its parser and its tests; its fields are named like its keys.
+//! its parser and its tests; its fields are named like its keys. `import` writes files of older programs again as a file of this one.
 
 mod alerts;
 mod anomaly;
@@ -27,6 +27,7 @@ pub(crate) mod fuzz;
 mod heartbeat;
 mod history;
 mod http;
+mod import;
 mod ini;
 mod kafka;
 mod known;
@@ -81,6 +82,7 @@ pub use freshness::Freshness;
 pub use heartbeat::Heartbeat;
 pub use history::History;
 pub use http::{Basic, Http, ServerTls, Token};
+pub use import::{Imported, Tool, import};
 pub use kafka::{Properties, Property};
 pub use known::did_you_mean;
 pub use lag::{Granularity, Isolation, Lag, SumOver};
