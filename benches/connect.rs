@@ -60,7 +60,7 @@ fn listing() -> String {
     body + "}"
 }
 
-/// Serves one connection after the other with the answers of a worker, until the process is ended.
+/// Serves one connection at a time with the answers of a worker, until the process ends.
 fn serve() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     println!("{}", listener.local_addr().expect("an address").port());

@@ -39,7 +39,7 @@ use measure::{median, number, processor_seconds, resident_mb};
 use tokio::sync::watch;
 
 #[path = "../tests/support/fake.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "made for tests")]
+#[expect(dead_code, reason = "made for tests")]
 mod fake;
 #[expect(dead_code, reason = "each bench uses a part of what is shared")]
 mod measure;

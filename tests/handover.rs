@@ -13,7 +13,7 @@ use support::{
 };
 use tokio::task::block_in_place;
 
-#[expect(dead_code, clippy::unwrap_used, reason = "a part is used; in a test a panic is the report")]
+#[expect(dead_code, reason = "a part is used")]
 #[path = "support/fake.rs"]
 mod fake;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]

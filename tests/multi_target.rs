@@ -1,7 +1,5 @@
 //! `GET /probe` over HTTP, with scripted brokers: what it finds, what it refuses, and that it is no relay.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
-
 use std::{
     collections::BTreeMap,
     sync::Arc,

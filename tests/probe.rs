@@ -25,7 +25,7 @@ use tokio_rustls::rustls::{
     server::WebPkiClientVerifier,
 };
 
-#[expect(dead_code, clippy::unwrap_used, reason = "a part is used; in a test a panic is the report")]
+#[expect(dead_code, reason = "a part is used")]
 #[path = "support/fake.rs"]
 mod fake;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]

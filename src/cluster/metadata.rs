@@ -115,7 +115,7 @@ impl Cycle for Probe {
         if self.brokers.change(&metadata.brokers) {
             self.quorum_permission.forget();
         }
-        self.quorum.learn_from(&self.wire);
+        self.quorum.begin_cycle(&self.wire);
         let partitions =
             metadata.topics.values().flatten().map(|topic| topic.partitions.len()).sum::<usize>();
         self.topics = if partitions > PARTITIONS_PER_PAGE { Topics::Pages } else { Topics::All };

@@ -22,7 +22,7 @@ pub struct LastSession {
     pub at: SystemTime,
     /// Since when sessions have been opened. `None` if the last one failed.
     pub opened: Option<SystemTime>,
-    /// The number of sessions that failed one after the other; zero if the session was opened.
+    /// The number of sessions in a row that failed; zero if the session was opened.
     pub failures: u32,
 }
 

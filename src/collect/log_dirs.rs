@@ -69,7 +69,7 @@ impl Cycle for Probe {
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
-        self.wire.learn_from(&self.known);
+        self.wire.begin_cycle(&self.known);
         let brokers: Vec<_> = metadata.brokers.keys().copied().collect();
         let reported = admin::log_dirs(&self.wire, &brokers).await;
         match reported.values().find_map(|dirs| dirs.as_ref().err()) {

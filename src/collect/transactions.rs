@@ -224,8 +224,7 @@ impl Cycle for Probe {
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
         // A broker that does not answer costs the cycle one timeout, however many requests would follow.
-        self.wire.close_circuit_breakers();
-        self.wire.learn_from(&self.known);
+        self.wire.begin_cycle(&self.known);
         let mut wanted = ByLeader::new();
         for (name, topic) in metadata.topics.iter().filter(|(name, _)| self.cluster.lag.topics.covers(name)) {
             let (name, Ok(topic)) = (Arc::<str>::from(name.as_str()), topic) else { continue };

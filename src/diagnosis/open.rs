@@ -27,7 +27,7 @@ pub(super) struct FailedSession<'a> {
     pub(super) stage: Stage,
     /// The kind of the failure.
     pub(super) fault: Fault,
-    /// The number of sessions that failed one after the other.
+    /// The number of sessions in a row that failed.
     pub(super) times: u32,
     /// Whether the other brokers reach the broker.
     pub(super) in_sync: bool,

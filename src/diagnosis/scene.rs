@@ -191,7 +191,7 @@ pub struct Transactions {
     /// The brokers that the last of them needed: the coordinator first, then the leader of the partition if it was asked. Empty if
     /// no broker is known.
     pub brokers: Vec<BrokerId>,
-    /// The number of transactions that failed one after the other.
+    /// The number of transactions in a row that failed.
     pub times: u32,
     /// How the last of them ended, in words.
     pub words: String,
@@ -301,7 +301,7 @@ pub enum Session {
         stage: Stage,
         /// The kind of the failure.
         fault: Fault,
-        /// The number of sessions that failed one after the other.
+        /// The number of sessions in a row that failed.
         times: u32,
         /// The end of the first of them.
         since: SystemTime,

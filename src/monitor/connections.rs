@@ -24,9 +24,8 @@ impl Connections {
 
     /// Learns the addresses that the metadata task has learned, and gives slow brokers another chance.
     pub(super) fn begin_cycle(&self) {
-        self.by_role.close_circuit_breakers();
-        self.by_role.learn_from(&self.addresses);
-        self.any_broker.learn_from(&self.addresses);
+        self.by_role.begin_cycle(&self.addresses);
+        self.any_broker.begin_cycle(&self.addresses);
     }
 }
 

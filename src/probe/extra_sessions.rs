@@ -60,7 +60,7 @@ pub struct ExtraSession {
     pub at: SystemTime,
     /// The sum of all stages, or the stage that failed and the kind of the failure.
     pub result: Result<Duration, (Stage, Fault)>,
-    /// The number of extra sessions that failed one after the other.
+    /// The number of extra sessions in a row that failed.
     pub failures: u32,
     /// A partition of the heartbeat topic that the broker refused to lead in the last two sessions, although it names itself:
     /// another broker answers at its address. `None` if it leads what it names, and if it was not asked.
@@ -149,7 +149,7 @@ pub async fn run(inputs: Inputs, publisher: watch::Sender<Arc<Snapshot>>, stop: 
 struct Quorum {
     /// When the last of them were taken.
     taken: Option<Instant>,
-    /// Their number, one after the other.
+    /// Their number in a row.
     count: u32,
 }
 

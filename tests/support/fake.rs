@@ -251,7 +251,7 @@ async fn listen(
     tls: Option<TlsAcceptor>,
 ) {
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        let (stream, _) = accepted.unwrap();
+        let (stream, _) = accepted.expect("a connection");
         script.accepted.fetch_add(1, Ordering::SeqCst);
         script.open.fetch_add(1, Ordering::SeqCst);
         let (script, stop, manners, tls) = (script.clone(), stop.clone(), manners.clone(), tls.clone());
@@ -345,8 +345,8 @@ impl Script {
 fn frame<R: Request>(answer: &R::Response, version: i16, id: i32) -> BytesMut {
     let header = ResponseHeader::default().with_correlation_id(id);
     let mut frame = BytesMut::zeroed(4);
-    header.encode(&mut frame, <R::Response as HeaderVersion>::header_version(version)).unwrap();
-    answer.encode(&mut frame, version).unwrap();
+    header.encode(&mut frame, <R::Response as HeaderVersion>::header_version(version)).expect("a header");
+    answer.encode(&mut frame, version).expect("an answer in this version");
     announce(frame)
 }
 

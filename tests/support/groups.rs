@@ -120,11 +120,11 @@ pub(crate) fn delete_records(kafka: &Kafka, topic: &str, before: i64) {
     let request = format!(
         "{{\"partitions\":[{{\"topic\":\"{topic}\",\"partition\":0,\"offset\":{before}}}],\"version\":1}}"
     );
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("delete.json");
-    std::fs::write(&file, request).unwrap();
+    std::fs::write(&file, request).expect("the request is written");
     kafka.admin(
         "org.apache.kafka.tools.DeleteRecordsCommand",
-        &["--offset-json-file", file.to_str().unwrap()],
+        &["--offset-json-file", file.to_str().expect("a path in UTF-8")],
     );
 }

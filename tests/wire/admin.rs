@@ -161,7 +161,7 @@ async fn quorum_has_a_leader_or_a_fault() {
             _ => DescribeQuorumResponse::default().with_error_code(31),
         })
     });
-    let (described, _) = admin::describe_quorum(&cluster).await.unwrap();
+    let (described, _) = admin::describe_quorum(&cluster).await.expect("the quorum");
     assert_eq!((described.leader, described.epoch), (BrokerId(3), 12));
     assert_eq!(admin::describe_quorum(&cluster).await.unwrap_err().fault(), Fault::NoLeader);
     assert!(admin::describe_quorum(&cluster).await.is_err());
@@ -264,7 +264,8 @@ async fn coordinators_are_found_in_one_request_or_one_by_one() {
     let seen = |found: BTreeMap<String, Result<BrokerId, kafka_heartbeat::kafka::Error>>| {
         groups.map(|group| found[group].as_ref().map(|broker| broker.0).map_err(|error| error.fault()))
     };
-    let found = admin::coordinators(&cluster, admin::Coordinated::Groups, &groups).await.unwrap();
+    let found =
+        admin::coordinators(&cluster, admin::Coordinated::Groups, &groups).await.expect("coordinators");
     let (absent, denied) = (Err(Fault::NoLeader), Err(Fault::Authorization));
     assert_eq!(seen(found), [Ok(1), absent, denied, Err(Fault::Protocol)]);
     assert_eq!(fake.count::<FindCoordinatorRequest>(), 1);
@@ -280,7 +281,8 @@ async fn coordinators_are_found_in_one_request_or_one_by_one() {
         })
     });
     let cluster = super::cluster(&[&fake], AMPLE);
-    let found = admin::coordinators(&cluster, admin::Coordinated::Groups, &groups).await.unwrap();
+    let found =
+        admin::coordinators(&cluster, admin::Coordinated::Groups, &groups).await.expect("coordinators");
     assert_eq!(seen(found), [Ok(1), absent, denied, absent]);
     assert_eq!(fake.count::<FindCoordinatorRequest>(), 4);
 }

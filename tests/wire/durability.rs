@@ -110,12 +110,12 @@ impl World {
             flag("durability", "sample", "1ms"),
         ];
         let sources = Sources { bootstrap: Some(fake.address.to_string()), settings, ..Sources::default() };
-        let config = Arc::new(config::load(&sources).unwrap().clusters.remove(0));
+        let config = Arc::new(config::load(&sources).expect("a configuration").clusters.remove(0));
         let wire = Arc::new(cluster(&[&fake], AMPLE));
-        let mut snapshot = metadata::Probe::new(config.clone(), wire.clone()).cycle().await.unwrap();
-        let of_topic = snapshot.heartbeat_topic.as_mut().unwrap();
+        let mut snapshot = metadata::Probe::new(config.clone(), wire.clone()).cycle().await.expect("a cycle");
+        let of_topic = snapshot.heartbeat_topic.as_mut().expect("the topic");
         of_topic.id = Some(TopicId(1));
-        of_topic.partitions.get_mut(&0).unwrap().leader_epoch = Some(3);
+        of_topic.partitions.get_mut(&0).expect("partition 0").leader_epoch = Some(3);
         let metadata = watch::channel(published(snapshot.clone())).0;
         let topic = watch::channel(published(topic::Snapshot {
             topic: "hb".to_owned(),
@@ -135,7 +135,7 @@ impl World {
         let inputs = inputs(&config, &wire, &metadata, &topic, &heartbeat);
         let mut probe = Probe::new(inputs);
         // Heartbeats are sampled once metadata of an earlier cycle are known.
-        probe.cycle().await.unwrap();
+        probe.cycle().await.expect("a cycle");
         Self { fake, probe, wire, config, snapshot, metadata, topic, heartbeat, ledger }
     }
 
@@ -148,14 +148,14 @@ impl World {
     /// Publishes metadata with another topic of the same name.
     fn recreate(&self) {
         let mut snapshot = self.snapshot.clone();
-        snapshot.heartbeat_topic.as_mut().unwrap().id = Some(TopicId(2));
+        snapshot.heartbeat_topic.as_mut().expect("the topic").id = Some(TopicId(2));
         self.metadata.send_replace(published(snapshot));
     }
 
     /// Changes what is known of the settings of the topic.
     fn change_topic(&self, change: impl FnOnce(&mut topic::Snapshot)) {
         self.topic.send_modify(|latest| {
-            let (snapshot, _) = latest.snapshot.as_mut().unwrap();
+            let (snapshot, _) = latest.snapshot.as_mut().expect("metadata");
             change(Arc::make_mut(snapshot));
         });
     }
@@ -164,7 +164,7 @@ impl World {
     fn acknowledge(&mut self, sequence: u64, offset: i64) {
         let (id, at) = (HeartbeatId { partition: 0, sequence }, Moment::now());
         self.ledger.apply(Event::Sent { id, intended: at, at, broker: Some(BrokerId(1)) });
-        let checksum = record::checksum(&value(sequence)).unwrap();
+        let checksum = record::checksum(&value(sequence)).expect("a heartbeat");
         let stored = Some(Stored { offset, checksum });
         self.ledger.apply(Event::Acked { id, at: Moment::now(), stored });
         self.heartbeat.send_replace(Arc::new(self.ledger.snapshot(Moment::now())));
@@ -185,7 +185,7 @@ impl World {
 
     /// A cycle, newer metadata of the same topic, and another cycle, which confirms what is lost.
     async fn cycle_and_confirm(&mut self) -> Snapshot {
-        let first = self.probe.cycle().await.unwrap();
+        let first = self.probe.cycle().await.expect("a cycle");
         assert_eq!(
             first.lost.total(),
             0,
@@ -193,12 +193,12 @@ impl World {
         );
         self.metadata.send_replace(published(self.snapshot.clone()));
         self.look_at_topic();
-        self.probe.cycle().await.unwrap()
+        self.probe.cycle().await.expect("a cycle")
     }
 
     /// The topic task looks at the same settings again.
     fn look_at_topic(&self) {
-        self.topic.send_modify(|latest| latest.snapshot.as_mut().unwrap().1 = Instant::now());
+        self.topic.send_modify(|latest| latest.snapshot.as_mut().expect("metadata").1 = Instant::now());
     }
 }
 
@@ -214,10 +214,10 @@ async fn record_that_is_there_is_read_with_one_request_and_kept_for_the_next_age
     world.acknowledge(0, 50);
     world.answer(0, stored(50, 4, &value(0)));
     let before = world.fake.total();
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!(world.fake.total() - before, 1);
     assert_eq!((checked(&snapshot), snapshot.lost.total(), snapshot.samples), (1, 0, 1));
-    assert_eq!(checked(&world.probe.cycle().await.unwrap()), 1);
+    assert_eq!(checked(&world.probe.cycle().await.expect("a cycle")), 1);
     assert_eq!(world.fake.total() - before, 1, "the next age is the end of the retention");
 }
 
@@ -263,7 +263,7 @@ async fn records_older_than_the_retention_are_given_up_without_a_request() {
     world.change_topic(|topic| topic.retention = Some(HOUR / 2));
     world.acknowledge(0, 5);
     let before = world.fake.total();
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!(world.fake.total(), before);
     assert_eq!((snapshot.unchecked[Unchecked::Expired as usize], snapshot.lost.total()), (1, 0));
 }
@@ -279,7 +279,7 @@ async fn gap_is_not_a_loss_while_the_topic_may_be_compacted() {
         // The policy is corrected, but the record may have been removed before.
         world.change_topic(|topic| topic.only_deletes = Some(true));
         world.answer(0, stored(51, 3, &value(1)));
-        let snapshot = world.probe.cycle().await.unwrap();
+        let snapshot = world.probe.cycle().await.expect("a cycle");
         assert_eq!((snapshot.unchecked[Unchecked::Compacted as usize], snapshot.lost.total()), (1, 0));
     }
 }
@@ -292,7 +292,7 @@ async fn recreated_topic_loses_nothing_and_is_not_read_for_its_earlier_records()
     world.probe.cycle().await.unwrap_err();
     world.recreate();
     let before = world.fake.total();
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!(world.fake.total(), before);
     assert_eq!((snapshot.unchecked[Unchecked::Recreated as usize], snapshot.lost.total()), (1, 0));
 }
@@ -302,15 +302,15 @@ async fn gap_is_open_until_the_settings_of_the_topic_were_looked_at_again() {
     let mut world = World::new().await;
     world.acknowledge(0, 50);
     world.answer(0, stored(51, 3, &value(1)));
-    world.probe.cycle().await.unwrap();
+    world.probe.cycle().await.expect("a cycle");
     world.metadata.send_replace(published(world.snapshot.clone()));
     assert_eq!(
-        world.probe.cycle().await.unwrap().lost.total(),
+        world.probe.cycle().await.expect("a cycle").lost.total(),
         0,
         "the topic may be compacted since a moment ago"
     );
     world.look_at_topic();
-    assert_eq!(world.probe.cycle().await.unwrap().lost.total(), 1);
+    assert_eq!(world.probe.cycle().await.expect("a cycle").lost.total(), 1);
 }
 
 #[tokio::test]
@@ -319,11 +319,11 @@ async fn topic_that_was_recreated_after_the_metadata_were_read_loses_nothing() {
     world.acknowledge(0, 200);
     world.answer(OUT_OF_RANGE, Vec::new());
     for _ in 0..2 {
-        let snapshot = world.probe.cycle().await.unwrap();
+        let snapshot = world.probe.cycle().await.expect("a cycle");
         assert_eq!((snapshot.lost.total(), snapshot.overdue), (0, 1));
     }
     world.recreate();
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!((snapshot.unchecked[Unchecked::Recreated as usize], snapshot.lost.total()), (1, 0));
 }
 
@@ -337,10 +337,10 @@ async fn read_that_fails_says_nothing_and_is_repeated() {
     }
     // The leader does not serve the record yet, because it is not committed.
     world.answer(0, Vec::new());
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!((checked(&snapshot), snapshot.lost.total(), snapshot.overdue), (0, 0, 1));
     world.answer(0, stored(50, 3, &value(0)));
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!((checked(&snapshot), snapshot.lost.total(), snapshot.overdue), (1, 0, 0));
 }
 
@@ -352,7 +352,7 @@ async fn offset_out_of_range_without_both_ends_of_the_log_says_nothing() {
     world.fake.on(|request: ListOffsetsRequest, _| {
         Reply::Answer(ends(&request, |_| ResponseError::NotLeaderOrFollower.code()))
     });
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!((checked(&snapshot), snapshot.lost.total(), snapshot.overdue), (0, 0, 1));
 }
 
@@ -361,12 +361,12 @@ async fn partition_without_a_leader_stays_due() {
     let mut world = World::new().await;
     world.acknowledge(0, 50);
     let mut snapshot = world.snapshot.clone();
-    snapshot.heartbeat_topic.as_mut().unwrap().partitions.insert(
+    snapshot.heartbeat_topic.as_mut().expect("the topic").partitions.insert(
         0,
         admin::Partition { leader: None, leader_epoch: Some(4), replicas: Vec::new(), isr: Vec::new() },
     );
     world.metadata.send_replace(published(snapshot));
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!((checked(&snapshot), snapshot.lost.total(), snapshot.overdue, snapshot.samples), (0, 0, 1, 1));
 }
 
@@ -376,11 +376,11 @@ struct Kept(Mutex<Vec<Sample>>);
 
 impl Keep for Kept {
     fn load(&self, _: &str) -> Result<Vec<Sample>, String> {
-        Ok(self.0.lock().unwrap().clone())
+        Ok(self.0.lock().expect("no thread panicked").clone())
     }
 
     fn save(&self, _: &str, samples: &[Sample]) -> Result<(), String> {
-        *self.0.lock().unwrap() = samples.to_vec();
+        *self.0.lock().expect("no thread panicked") = samples.to_vec();
         Ok(())
     }
 }
@@ -389,22 +389,22 @@ impl Keep for Kept {
 async fn sample_survives_a_restart_and_is_checked_once_at_each_age() {
     let (mut world, kept) = (World::new().await, Arc::new(Kept::default()));
     world.restart(kept.clone());
-    world.probe.cycle().await.unwrap();
+    world.probe.cycle().await.expect("a cycle");
     world.acknowledge(0, 50);
     world.answer(0, stored(50, 4, &value(0)));
-    world.probe.cycle().await.unwrap();
+    world.probe.cycle().await.expect("a cycle");
     world.probe.end().await;
-    let samples = kept.load("hb").unwrap();
+    let samples = kept.load("hb").expect("samples");
     assert_eq!(
         (samples.len(), samples[0].leader_epoch, samples[0].checked),
         (1, Some(4), Duration::from_secs(60))
     );
     world.restart(kept.clone());
-    let snapshot = world.probe.cycle().await.unwrap();
+    let snapshot = world.probe.cycle().await.expect("a cycle");
     assert_eq!((checked(&snapshot), snapshot.samples), (0, 1));
     world.probe.end().await;
     // As if the age had not been reached before the restart.
-    kept.0.lock().unwrap()[0].checked = Duration::ZERO;
+    kept.0.lock().expect("no thread panicked")[0].checked = Duration::ZERO;
     world.answer(OUT_OF_RANGE, Vec::new());
     world.fake.on(|request: ListOffsetsRequest, _| {
         let mut answer = ends(&request, |_| 0);
@@ -416,5 +416,5 @@ async fn sample_survives_a_restart_and_is_checked_once_at_each_age() {
     let snapshot = world.cycle_and_confirm().await;
     assert_eq!((snapshot.lost_by[Loss::Truncated as usize], snapshot.samples), (1, 0));
     world.probe.end().await;
-    assert_eq!(kept.load("hb").unwrap(), []);
+    assert_eq!(kept.load("hb").expect("samples"), []);
 }

@@ -48,7 +48,7 @@ async fn group_that_its_coordinator_refuses_costs_few_requests_and_leaves_other_
     };
     let mut before = 0;
     for cycle in 1..=4 {
-        let snapshot = probe.cycle().await.unwrap();
+        let snapshot = probe.cycle().await.expect("a cycle");
         assert_eq!(lag_of(&snapshot, "group-0", "topic-0", 2), Some(50));
         let group = &snapshot.groups["group-1"];
         assert_eq!((group.fault, group.topics.len()), (Some(Fault::NoLeader), 0));
@@ -66,7 +66,7 @@ async fn share_groups_are_listed_without_requests_for_committed_offsets() {
     // Brokers before Kafka 4.1 lack these requests.
     fakes.iter().for_each(Fake::without::<DescribeShareGroupOffsetsRequest>);
     fakes.iter().for_each(Fake::without::<ShareGroupDescribeRequest>);
-    let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.unwrap();
+    let snapshot = probe(&fakes, &[("lag", "members", "true")]).await.cycle().await.expect("a cycle");
     let group = &snapshot.groups["shared"];
     assert_eq!((group.state, group.kind, group.fault), (GroupState::Stable, GroupKind::Share, None));
     assert_eq!((group.topics.len(), group.sums(SumOver::KnownPartitions).records), (0, None));
@@ -94,7 +94,7 @@ async fn rebalances_of_a_share_group_are_counted_by_its_epoch() {
                 .with_members((0..members).map(member).collect());
             Reply::Answer(ShareGroupDescribeResponse::default().with_groups(vec![described]))
         });
-        let snapshot = probe.cycle().await.unwrap();
+        let snapshot = probe.cycle().await.expect("a cycle");
         assert_eq!(snapshot.faults.len(), 0, "{:?}", snapshot.faults);
         let group = &snapshot.groups["shared"];
         assert_eq!((group.epoch, group.members.as_ref().map(Vec::len)), (Some(epoch), Some(members)));
@@ -127,12 +127,12 @@ async fn group_without_a_coordinator_keeps_its_last_lag_and_is_not_deleted() {
         fake.on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 3)));
     }
     let mut probe = probe(&fakes, &[]).await;
-    assert_eq!(lag_of(&probe.cycle().await.unwrap(), "group-1", "topic-1", 2), Some(50));
+    assert_eq!(lag_of(&probe.cycle().await.expect("a cycle"), "group-1", "topic-1", 2), Some(50));
     // All brokers list their groups without an error, and none of them lists this group.
     fakes[1].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default()));
     find_coordinators(&fakes, -1, COORDINATOR_NOT_AVAILABLE);
     for cycle in 0..4 {
-        let snapshot = probe.cycle().await.unwrap();
+        let snapshot = probe.cycle().await.expect("a cycle");
         let group = snapshot.groups.get("group-1").unwrap_or_else(|| panic!("deleted in cycle {cycle}"));
         assert_eq!((group.fault, group.state), (Some(Fault::NoLeader), GroupState::Unknown));
         assert_eq!(
@@ -149,8 +149,8 @@ async fn group_without_a_coordinator_keeps_its_last_lag_and_is_not_deleted() {
     }
     // A broker coordinates the group again, and does not list it: now it is known to be deleted.
     find_coordinators(&fakes, 2, 0);
-    probe.cycle().await.unwrap();
-    let snapshot = probe.cycle().await.unwrap();
+    probe.cycle().await.expect("a cycle");
+    let snapshot = probe.cycle().await.expect("a cycle");
     assert_eq!(snapshot.groups.keys().map(|name| &**name).collect::<Vec<_>>(), ["group-0"]);
 }
 
@@ -161,13 +161,13 @@ async fn groups_and_topics_that_filters_exclude_are_counted() {
     fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
     let settings = [("lag", "groups.exclude", "group-[12]"), ("freshness", "topics.include", "topic-[0-3]")];
     let mut probe = probe(&fakes, &settings).await;
-    let filtered = probe.cycle().await.unwrap().filtered;
+    let filtered = probe.cycle().await.expect("a cycle").filtered;
     assert_eq!(
         filtered.into_iter().collect::<Vec<_>>(),
         [("freshness.topics", 6), ("lag.groups", 2), ("lag.topics", 0)]
     );
     fakes[2].on(|_: ListGroupsRequest, _| Reply::Answer(ListGroupsResponse::default().with_error_code(31)));
-    let filtered = probe.cycle().await.unwrap().filtered;
+    let filtered = probe.cycle().await.expect("a cycle").filtered;
     assert_eq!(filtered.get("lag.groups"), None, "one broker did not list its groups");
 }
 
@@ -224,18 +224,18 @@ async fn capability_of_a_listing_is_ok_only_if_kafka_hides_nothing() {
         permit(&fakes, operations, named);
         coordinates(&fakes[0], 0, groups);
         fakes[0].on(|request: OffsetFetchRequest, _| Reply::Answer(commits(&request, 1)));
-        let snapshot = probe.cycle().await.unwrap();
+        let snapshot = probe.cycle().await.expect("a cycle");
         assert_eq!((snapshot.listing, snapshot.described), expected, "{operations} {named} {groups}");
         let asked = || fakes.iter().map(Fake::count::<MetadataRequest>).sum::<usize>();
         let before = asked();
-        probe.cycle().await.unwrap();
+        probe.cycle().await.expect("a cycle");
         assert_eq!(asked(), before, "permissions are not requested in each cycle");
     }
     // Describe on every group is enough, too.
     let fakes = brokers(10, 1).await;
     let mut probe = probe(&fakes, &[]).await;
     permit(&fakes, 0, 0);
-    assert_eq!(probe.cycle().await.unwrap().listing, Ok);
+    assert_eq!(probe.cycle().await.expect("a cycle").listing, Ok);
 }
 
 #[tokio::test]
@@ -249,8 +249,12 @@ async fn named_group_that_kafka_does_not_know_is_missing() {
     find_coordinators(&fakes, 1, 0);
     let mut probe = probe(&fakes, &[("lag", "groups", "group-1")]).await;
     let state = |snapshot: &kafka_heartbeat::monitor::Snapshot| snapshot.groups["group-1"].state;
-    assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Unknown, "one listing is not enough");
-    assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Missing);
+    assert_eq!(
+        state(&probe.cycle().await.expect("a cycle")),
+        GroupState::Unknown,
+        "one listing is not enough"
+    );
+    assert_eq!(state(&probe.cycle().await.expect("a cycle")), GroupState::Missing);
     coordinates(&fakes[0], 1, 1);
-    assert_eq!(state(&probe.cycle().await.unwrap()), GroupState::Empty, "the group was created");
+    assert_eq!(state(&probe.cycle().await.expect("a cycle")), GroupState::Empty, "the group was created");
 }

@@ -46,7 +46,7 @@ async fn probe_with(fake: &Fake, more: &[(&str, &str)]) -> Probe {
         set("mirror", "timeout", "4s"),
     ];
     settings.extend(more.iter().map(|(key, value)| set("mirror:dr", key, value)));
-    let config = config::load(&Sources { settings, ..Sources::default() }).unwrap();
+    let config = config::load(&Sources { settings, ..Sources::default() }).expect("a configuration");
     let target = Arc::new(config.clusters[1].clone());
     let known = Arc::new(cluster(&[fake], AMPLE));
     let (_, metadata) = watch::channel(Latest::<metadata::Snapshot>::new(AMPLE));
@@ -55,7 +55,8 @@ async fn probe_with(fake: &Fake, more: &[(&str, &str)]) -> Probe {
 
 /// What a cycle finds of the mirror.
 async fn cycle(probe: &mut Probe) -> Status {
-    let snapshot = time::timeout(Duration::from_secs(5), probe.cycle()).await.unwrap().unwrap();
+    let snapshot = time::timeout(Duration::from_secs(5), probe.cycle()).await;
+    let snapshot = snapshot.expect("the cycle ends in time").expect("a cycle");
     snapshot.mirrors["dr"].clone()
 }
 

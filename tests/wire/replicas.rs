@@ -55,9 +55,9 @@ async fn probe(fakes: &[Fake; 3]) -> Probe {
         settings: vec![topic],
         ..Sources::default()
     };
-    let config = Arc::new(config::load(&sources).unwrap().clusters.remove(0));
+    let config = Arc::new(config::load(&sources).expect("a configuration").clusters.remove(0));
     let wire = Arc::new(cluster(&[&fakes[0]], AMPLE));
-    let snapshot = metadata::Probe::new(config.clone(), wire.clone()).cycle().await.unwrap();
+    let snapshot = metadata::Probe::new(config.clone(), wire.clone()).cycle().await.expect("a cycle");
     let mut latest = Latest::new(AMPLE);
     latest.snapshot = Some((Arc::new(snapshot), Instant::now()));
     Probe::new(config, wire, watch::channel(latest).1)
@@ -80,9 +80,9 @@ fn damaged(snapshot: &Snapshot) -> Vec<(i32, Damage)> {
 async fn cycle_sends_four_requests_to_each_broker_and_reads_every_replica() {
     let fakes = brokers().await;
     let mut probe = probe(&fakes).await;
-    probe.cycle().await.unwrap();
+    probe.cycle().await.expect("a cycle");
     let before = requests(&fakes);
-    let snapshot = probe.cycle().await.unwrap();
+    let snapshot = probe.cycle().await.expect("a cycle");
     assert_eq!(requests(&fakes) - before, 12);
     assert_eq!(snapshot.capability, Capability::Ok);
     for broker in [1, 2, 3].map(BrokerId) {
@@ -107,11 +107,11 @@ async fn damaged_record_is_found_where_the_log_is_read_and_only_at_its_broker() 
         Reply::Answer(records(&request, log))
     });
     let mut probe = probe(&fakes).await;
-    let snapshot = probe.cycle().await.unwrap();
+    let snapshot = probe.cycle().await.expect("a cycle");
     // The log of each partition begins at offset 10.
     let expected = [0, 1, 2].map(|partition| (3, Damage { partition, offset: 10 }));
     assert_eq!(damaged(&snapshot), expected);
-    let again = probe.cycle().await.unwrap();
+    let again = probe.cycle().await.expect("a cycle");
     assert_eq!(again.brokers[&BrokerId(3)].damaged_total, 3, "each is counted once");
 }
 
@@ -129,10 +129,10 @@ async fn followers_that_serve_no_consumer_are_a_missing_capability_and_no_failur
         });
     }
     let mut probe = probe(&fakes).await;
-    let snapshot = probe.cycle().await.unwrap();
+    let snapshot = probe.cycle().await.expect("a cycle");
     assert_eq!((snapshot.capability, snapshot.brokers.len()), (Capability::Unsupported, 0));
     let before = requests(&fakes);
-    probe.cycle().await.unwrap();
+    probe.cycle().await.expect("a cycle");
     assert_eq!(requests(&fakes), before, "the refusal is believed for a while");
 }
 
@@ -142,9 +142,9 @@ async fn silent_broker_fails_alone_and_is_not_late() {
     fakes[1].on(|_: FetchRequest, _| Reply::<FetchResponse>::Silence);
     let mut probe = probe(&fakes).await;
     for _ in 0..2 {
-        probe.cycle().await.unwrap();
+        probe.cycle().await.expect("a cycle");
     }
-    let snapshot = probe.cycle().await.unwrap();
+    let snapshot = probe.cycle().await.expect("a cycle");
     let silent = &snapshot.brokers[&BrokerId(2)];
     assert_eq!(silent.failures, BTreeMap::from([(Fault::Timeout, 9)]));
     assert!(silent.late.is_empty(), "it did not answer at all");

@@ -64,6 +64,6 @@ async fn missing_permission_for_transactional_ids_is_a_capability_and_no_failure
     let denied = ResponseError::TransactionalIdAuthorizationFailed.code();
     world.fakes.iter().for_each(|fake| gives_ids(fake, move |_| denied));
     let mut probe = world.probe_of(Coordinated::Transactions).await;
-    let snapshot = probe.cycle().await.unwrap();
+    let snapshot = probe.cycle().await.expect("a cycle");
     assert_eq!((snapshot.capability, snapshot.partitions.len()), (Capability::Denied, 0));
 }

@@ -1,6 +1,6 @@
 //! Configurations of older programs, written again as a configuration of this one.
 //!
-//! Each program has a file here, which takes the values of a configuration one after the other and puts them into the output.
+//! Each program has a file here, which takes each value of a configuration and puts it into the output.
 //! What has no equivalent stays in the output as a comment with the reason.
 
 mod cc_heartbeat;

@@ -267,8 +267,7 @@ impl Cycle for Probe {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
         // A broker that does not answer costs the cycle one timeout, however many requests would follow.
         let begun = Instant::now();
-        self.wire.close_circuit_breakers();
-        self.wire.learn_from(&self.known);
+        self.wire.begin_cycle(&self.known);
         if self.brokers.change(&metadata.brokers) {
             self.topic.forget();
             self.permission.forget();

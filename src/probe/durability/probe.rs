@@ -209,8 +209,7 @@ impl Cycle for Probe {
         let read = self.inputs.metadata.borrow().snapshot.as_ref().map(|(_, read)| read.into_std());
         let begun = Instant::now();
         let read = read.unwrap_or(begun);
-        self.wire.close_circuit_breakers();
-        self.wire.learn_from(&self.inputs.known);
+        self.wire.begin_cycle(&self.inputs.known);
         self.take();
         self.before = metadata.heartbeat_topic.as_ref().ok().map(|topic| (topic.clone(), begun));
         let checked = match &metadata.heartbeat_topic {

@@ -51,8 +51,7 @@ impl Cycle for Probe {
     type Snapshot = Snapshot;
 
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
-        self.wire.close_circuit_breakers();
-        self.wire.learn_from(&self.inputs.known);
+        self.wire.begin_cycle(&self.inputs.known);
         let metadata = self.inputs.metadata.borrow().fresh().cloned();
         if metadata.is_some_and(|metadata| self.brokers.change(&metadata.brokers)) {
             self.mirrors.iter_mut().for_each(Mirror::forget_refusal);

@@ -104,8 +104,7 @@ impl Cycle for Probe {
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
         let begun = Instant::now();
-        self.wire.close_circuit_breakers();
-        self.wire.learn_from(&self.known);
+        self.wire.begin_cycle(&self.known);
         if self.asked.change(&metadata.brokers) {
             self.permission.forget();
         }

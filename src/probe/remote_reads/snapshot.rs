@@ -38,7 +38,7 @@ pub struct Reads {
     pub failing: Option<Failing>,
 }
 
-/// Reads that fail one after the other.
+/// Failed reads in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failing {
     /// The number of failed reads in a row.

@@ -47,7 +47,7 @@ impl Probe {
         Self { cluster, wire, known, metadata, permission, brokers, state, cycles: 0 }
     }
 
-    /// The partitions of this cycle: all, or as many as one request may name, one after the other.
+    /// The partitions of this cycle: all, or as many as one request may name, in turn.
     fn turn(&self, topic: &Topic) -> Topic {
         let count = topic.partitions.len();
         let first = (self.cycles as usize).wrapping_mul(PARTITIONS_PER_FETCH) % count.max(1);
@@ -88,8 +88,7 @@ impl Cycle for Probe {
     async fn cycle(&mut self) -> Result<Snapshot, Error> {
         let metadata = metadata::fresh(&mut self.metadata, self.cluster.metadata.timeout).await?;
         let begun = Instant::now();
-        self.wire.close_circuit_breakers();
-        self.wire.learn_from(&self.known);
+        self.wire.begin_cycle(&self.known);
         if self.brokers.change(&metadata.brokers) {
             self.permission.forget();
         }

@@ -348,8 +348,7 @@ impl Cycle for Probe {
             // The last cycle was dropped in the middle of a transaction.
             self.session.close();
         }
-        self.wire.close_circuit_breakers();
-        self.wire.learn_from(&self.inputs.known);
+        self.wire.begin_cycle(&self.inputs.known);
         if self.brokers.change(&metadata.brokers) {
             self.permission.forget();
         }

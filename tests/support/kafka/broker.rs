@@ -136,7 +136,7 @@ impl Broker {
         assert!(self.clock.is_some(), "the cluster has no library for clocks");
         // The broker has mapped the file, so it must not be replaced.
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(self.clock_file());
-        file.unwrap().write_all(&seconds.to_ne_bytes()).unwrap();
+        file.expect("the file of the clock").write_all(&seconds.to_ne_bytes()).expect("the clock is written");
     }
 
     fn clock_file(&self) -> PathBuf {

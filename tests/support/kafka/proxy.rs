@@ -190,8 +190,8 @@ async fn connect(mut client: TcpStream, source: Ipv4Addr, watched: watch::Receiv
     if fault.loses() {
         tokio::time::sleep(CONNECTED_AGAIN).await;
     }
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((source, 0).into()).unwrap();
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((source, 0).into()).expect("an address of this machine");
     let Ok(mut broker) = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await else { return };
     for stream in [&client, &broker] {
         stream.set_nodelay(true).unwrap();

@@ -104,7 +104,8 @@ pub(crate) fn server_properties(
         write!(protocols, ",{name}:{protocol}").unwrap();
     }
     if let Some(quorum) = &extras.quorum {
-        write!(advertised, ",CONTROLLER://127.0.0.1:{}", quorum.advertised[id - 1]).unwrap();
+        write!(advertised, ",CONTROLLER://127.0.0.1:{}", quorum.advertised[id - 1])
+            .expect("a String takes any text");
     }
     let mut text = format!(
         "process.roles=broker,controller
@@ -189,11 +190,11 @@ pub(crate) fn copy_format(first: &Path, other: &Path, id: usize) {
     // Where the first metadata are depends on the version: in the folder itself, or from Kafka 4.2 on in the log of the quorum.
     for folder in ["", "__cluster_metadata-0"] {
         let Ok(files) = fs::read_dir(first.join(folder)) else { continue };
-        let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        let files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
         for file in files.iter().filter(|file| file.extension().is_some_and(|name| name == "checkpoint")) {
             let copied = other.join(folder);
-            fs::create_dir_all(&copied).unwrap();
-            fs::copy(file, copied.join(file.file_name().expect("a file has a name"))).unwrap();
+            fs::create_dir_all(&copied).expect("a folder");
+            fs::copy(file, copied.join(file.file_name().expect("a file has a name"))).expect("a copy");
         }
     }
     let properties = fs::read_to_string(first.join("meta.properties")).unwrap();

@@ -107,10 +107,11 @@ pub(super) fn metadata(addresses: &str, topic: Option<&str>) -> Option<Metadata>
 pub(super) fn write_certificates(folder: &Path) {
     let authority = Authority::new("kafka-heartbeat tests");
     let stranger = Authority::new("a stranger");
-    fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
-    fs::write(folder.join("untrusted-ca.pem"), stranger.pem()).unwrap();
+    fs::write(folder.join("ca.pem"), authority.pem()).expect("a certificate is written");
+    fs::write(folder.join("untrusted-ca.pem"), stranger.pem()).expect("a certificate is written");
     let server = authority.server(30 * DAY);
-    fs::write(folder.join("broker-keystore.pem"), format!("{}{}", server.key, server.certificate)).unwrap();
+    fs::write(folder.join("broker-keystore.pem"), format!("{}{}", server.key, server.certificate))
+        .expect("the keystore is written");
     authority.client("heartbeat").write(folder, "client");
     authority.client_for("heartbeat", 5 * DAY).write(folder, "renewed-client");
     stranger.client("heartbeat").write(folder, "untrusted-client");

@@ -61,18 +61,12 @@ impl Cluster {
         }
     }
 
-    /// Turns on circuit breakers: after a timeout a broker gets no more requests until
-    /// [`Cluster::close_circuit_breakers`]. A caller that sends a broker several requests one after the other waits for
-    /// the timeout only once.
+    /// Turns on circuit breakers: after a timeout a broker gets no more requests until [`Cluster::begin_cycle`]. A caller that
+    /// sends a broker several requests in a row waits for the timeout only once.
     #[must_use]
     pub fn with_circuit_breakers(mut self) -> Self {
         self.breaks_circuits = true;
         self
-    }
-
-    /// Closes the circuit breakers: brokers that timed out get requests again.
-    pub fn close_circuit_breakers(&self) {
-        self.state().timed_out.clear();
     }
 
     /// The same cluster with connections of its own and another limit for one request.
@@ -135,10 +129,12 @@ impl Cluster {
         state.brokers = brokers;
     }
 
-    /// Takes over the addresses of the brokers from another instance for the same cluster.
-    pub fn learn_from(&self, other: &Self) {
+    /// Begins a cycle of a task with connections of its own: takes over the addresses of the brokers from another instance for the
+    /// same cluster, and closes the circuit breakers, so that brokers that timed out get requests again.
+    pub fn begin_cycle(&self, known: &Self) {
+        self.state().timed_out.clear();
         let (brokers, controller) = {
-            let state = other.state();
+            let state = known.state();
             (state.brokers.clone(), state.controller)
         };
         self.learn(brokers, controller);
