@@ -24,6 +24,8 @@ pub enum Format {
 enum Resource {
     Topic(String),
     Group,
+    /// The group of this name.
+    OwnGroup(String),
     /// The groups whose names begin with this text.
     Groups(String),
     TransactionalId,
@@ -75,29 +77,48 @@ fn needs(config: &Config, cluster: &Cluster) -> Vec<Need> {
     need(transacts, of_transactions(), "Write", "transactions of the service");
     need(transacts, of_transactions(), "Read", "what consumers of committed records see");
     need(transacts && duty.create, of_transactions(), "Create", "the topic, where it is missing");
-    for mirror in &cluster.mirrors.0 {
-        for topic in &mirror.topics {
-            let mirrored = || Resource::Topic(topic.clone());
-            let is_own = sends && *topic == cluster.heartbeat.topic;
-            need(!is_own, mirrored(), "Read", "heartbeats of another cluster that a mirror copies");
-            need(!is_own && !watches, mirrored(), "Describe", "whether the mirrored topic exists");
-        }
-        if let Some(checkpoints) = &mirror.checkpoints {
-            let translated = || Resource::Topic(checkpoints.topic.clone());
-            need(true, translated(), "Read", "offsets that a mirror translates for consumer groups");
-            need(!watches, translated(), "Describe", "whether the mirror translates offsets");
-        }
-    }
     let checks = sends && cluster.transaction_coordinators.enabled;
     let transactions = Resource::Topic("__transaction_state".to_owned());
     let ids = Resource::TransactionalIds(cluster.coordinator_names());
     need(checks, ids, "Write", "checks of coordinators of transactions");
     need(checks && !watches, transactions, "Describe", "checks of coordinators of transactions");
     need(cluster.transactions.enabled, Resource::TransactionalId, "Describe", "whose transaction is open");
+    if let Some(group) = config.election_in(&cluster.name) {
+        need(
+            true,
+            Resource::OwnGroup(group.to_owned()),
+            "Read",
+            "the election of the instance that collects",
+        );
+    }
     need(true, Resource::Cluster, "Describe", "the quorum, reassignments, sizes of logs");
     need(sends && duty.rebalance, Resource::Cluster, "Alter", "leaders on all brokers");
     for topic in [&config.alerts.topic, &config.alerts.metrics_topic].into_iter().flatten() {
         need(true, Resource::Topic(topic.clone()), "Write", "findings that are published");
+    }
+    needs.extend(needs_of_mirrors(cluster));
+    needs
+}
+
+/// The permissions for what mirrors copy to the cluster.
+fn needs_of_mirrors(cluster: &Cluster) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let mut need = |when: bool, topic: &str, operation, what_for| {
+        if when {
+            needs.push(Need { resource: Resource::Topic(topic.to_owned()), operation, what_for });
+        }
+    };
+    let (sends, watches) = (cluster.heartbeat.enabled, watches(cluster));
+    for mirror in &cluster.mirrors.0 {
+        for topic in &mirror.topics {
+            let is_own = sends && *topic == cluster.heartbeat.topic;
+            need(!is_own, topic, "Read", "heartbeats of another cluster that a mirror copies");
+            need(!is_own && !watches, topic, "Describe", "whether the mirrored topic exists");
+        }
+        if let Some(checkpoints) = &mirror.checkpoints {
+            need(true, &checkpoints.topic, "Read", "offsets that a mirror translates for consumer groups");
+            need(!watches, &checkpoints.topic, "Describe", "whether the mirror translates offsets");
+        }
     }
     needs
 }
@@ -227,6 +248,7 @@ fn strimzi(grants: &[Grant], user: &str, cluster: &Cluster) -> String {
         let on = match resource {
             Resource::Topic(name) => format!("type: topic, name: {name:?}"),
             Resource::Group => "type: group, name: \"*\"".to_owned(),
+            Resource::OwnGroup(name) => format!("type: group, name: {name:?}"),
             Resource::Groups(prefix) => format!("type: group, name: {prefix:?}, patternType: prefix"),
             Resource::TransactionalId => "type: transactionalId, name: \"*\"".to_owned(),
             Resource::OwnTransactionalId(id) => format!("type: transactionalId, name: {id:?}"),
@@ -285,6 +307,7 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
         let on = match &resource {
             Resource::Topic(name) => arn("topic", &format!("/{name}")),
             Resource::Group => arn("group", "/*"),
+            Resource::OwnGroup(name) => arn("group", &format!("/{name}")),
             Resource::Groups(prefix) => arn("group", &format!("/{prefix}*")),
             Resource::TransactionalId => arn("transactional-id", "/*"),
             Resource::OwnTransactionalId(id) => arn("transactional-id", &format!("/{id}")),
@@ -297,7 +320,7 @@ fn statements(config: &Config, cluster: &Cluster) -> Vec<Value> {
                 actions.push("Connect");
                 actions.extend(idempotent.then_some("WriteDataIdempotently"));
             }
-            Resource::Groups(_) => actions.push("DescribeGroup"),
+            Resource::OwnGroup(_) | Resource::Groups(_) => actions.push("DescribeGroup"),
             Resource::TransactionalIds(_) => actions.push("DescribeTransactionalId"),
             // MSK lets nobody read or write a topic without this, unlike Kafka's own ACLs.
             Resource::Topic(_) if !denies && !operations.contains(&"Describe") => {
@@ -324,8 +347,8 @@ fn action(resource: &Resource, operation: &str) -> &'static str {
         (Resource::Topic(_), "DescribeConfigs") => "DescribeTopicDynamicConfiguration",
         (Resource::Topic(_), "AlterConfigs") => "AlterTopicDynamicConfiguration",
         (Resource::Topic(_), _) => "DescribeTopic",
-        (Resource::Groups(_), "Read") => "AlterGroup",
-        (Resource::Group | Resource::Groups(_), _) => "DescribeGroup",
+        (Resource::OwnGroup(_) | Resource::Groups(_), "Read") => "AlterGroup",
+        (Resource::Group | Resource::OwnGroup(_) | Resource::Groups(_), _) => "DescribeGroup",
         (Resource::OwnTransactionalId(_) | Resource::TransactionalIds(_), "Write") => "AlterTransactionalId",
         (Resource::TransactionalId | Resource::OwnTransactionalId(_) | Resource::TransactionalIds(_), _) => {
             "DescribeTransactionalId"
@@ -341,6 +364,7 @@ fn option(resource: &Resource, [group, prefix, cluster]: [&str; 3]) -> String {
     match resource {
         Resource::Topic(name) => format!("--topic {}", quoted(name)),
         Resource::Group => format!("{group} '*'"),
+        Resource::OwnGroup(name) => format!("{group} {}", quoted(name)),
         Resource::Groups(begin) => format!("{group} {} {prefix}", quoted(begin)),
         Resource::TransactionalId => "--transactional-id '*'".to_owned(),
         Resource::OwnTransactionalId(id) => format!("--transactional-id {}", quoted(id)),

@@ -19,6 +19,7 @@ use crate::{
     config,
     evaluate::events::Event,
     gate::{self, Gate},
+    ha::{Leadership, Role},
     kafka::{Capability, Credential, Fault, Request, wire},
     monitor::{self, HistoryFile},
     probe::{
@@ -111,6 +112,8 @@ macro_rules! tasks {
             pub availability: watch::Receiver<Arc<Timeline>>,
             /// The file that keeps what was measured.
             pub history_file: HistoryFile,
+            /// Which clusters this instance collects.
+            pub leadership: Leadership,
         }
 
         /// Everything that is known of a cluster at one moment. Holds no lock.
@@ -140,6 +143,10 @@ macro_rules! tasks {
             /// What was measured of the heartbeats by minute, quarter of an hour and day, until the last minute that is over, and
             /// the incidents.
             pub availability: Archive,
+            /// Whether this instance collects the cluster.
+            pub collects: bool,
+            /// The part of this instance among all instances.
+            pub role: Role,
         }
 
         impl Board {
@@ -167,6 +174,8 @@ macro_rules! tasks {
                         timeline: self.availability.borrow().clone(),
                         file: self.history_file.clone(),
                     },
+                    collects: self.leadership.collects(&self.name),
+                    role: self.leadership.role(),
                 }
             }
         }

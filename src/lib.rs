@@ -26,6 +26,8 @@ pub mod kafka;
 
 pub mod healthcheck;
 pub mod rest;
+
+pub mod ha;
 pub mod task;
 
 pub mod certificates;

@@ -198,6 +198,25 @@ fn tasks_that_need_no_permission_of_their_own_leave_the_acls_as_they_are() {
 }
 
 #[test]
+fn acls_of_an_election_let_the_service_join_its_group_in_the_cluster_with_the_group_alone() {
+    let election = "[ha]\nprovider = kafka\ncluster = b\ngroup = inst.ances\n";
+    let config = two_clusters(election);
+    let [a, b] = commands_of_two(&config);
+    let join = |command: &&String| command.ends_with("--operation Read --group 'inst.ances'");
+    assert_eq!((a.iter().filter(join).count(), b.iter().filter(join).count()), (0, 1), "{a:?} {b:?}");
+    for (format, part) in [
+        ("confluent", "--operations read --consumer-group 'inst.ances'"),
+        ("strimzi", "type: group, name: \"inst.ances\" }, operations: [Read]"),
+        ("msk-iam", "arn:aws:kafka:REGION:ACCOUNT:group/b/*/inst.ances"),
+    ] {
+        let printed = acls(&config, &["--format", format]);
+        assert!(printed.contains(part), "{format}: {printed}");
+    }
+    let lease = two_clusters("[ha]\nprovider = kubernetes\n");
+    assert_eq!(acls(&lease, &[]), acls(&two_clusters(""), &[]), "a Lease needs no permission in Kafka");
+}
+
+#[test]
 fn forbidden_topics_of_the_negative_checks_are_denied_where_all_topics_may_be_read() {
     let config = "[kafka]\nbootstrap.servers = a:1\n[negative_checks]\nenabled = true\nforbidden.topics = salaries,o.n,kafka-heartbeat\n";
     let commands = acls(config, &[]);
@@ -402,6 +421,7 @@ fn principal_with_the_printed_acls_sees_everything() {
     );
     missing_permissions_are_reported(&config);
     heartbeats_alone_need_no_group(kafka);
+    let config = config + "[ha]\nprovider = kafka\ngroup = allowed-instances\n";
     allow(kafka, &acls(&config, &[]));
     let open = {
         let producer: BaseProducer =
@@ -424,6 +444,7 @@ fn principal_with_the_printed_acls_sees_everything() {
         ("topic_last_event_timestamp_seconds", "topic=\"allowed\"", 1.0),
         ("kafka_under_min_isr_partitions", "topic=\"allowed\"", 0.0),
         ("heartbeat_quorum_leader_info", "kafka_cluster", 1.0),
+        ("heartbeat_leader", "kafka_cluster", 1.0),
         ("heartbeat_alerts_total", "ending=\"ok\"", 1.0),
         ("heartbeat_coordinator_checks_total", "broker=", 1.0),
         ("heartbeat_transaction_outcomes_total", "outcome=\"committed\"", 1.0),
@@ -432,6 +453,7 @@ fn principal_with_the_printed_acls_sees_everything() {
         wait_for(family, PATIENCE, || service.series(family, &[label]).filter(|value| *value >= least));
     }
     drop(open);
+    assert_eq!(service.sum("heartbeat_leaderless", &[]), 0.0, "{}", service.log());
     assert_eq!(capabilities_but(&service, "ok"), [""; 0]);
     assert_no_refusal(&service);
     assert_eq!(service.sum("heartbeat_collect_errors_total", &[]), 0.0, "{}", service.log());

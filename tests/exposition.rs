@@ -193,6 +193,8 @@ fn number_that_is_not_known_is_absent_and_never_zero() {
         "heartbeat_cycles_total",
         "heartbeat_exposed_series",
         "heartbeat_fetch_errors_total",
+        "heartbeat_leader",
+        "heartbeat_leaderless",
         "heartbeat_ledger_last_tick_timestamp_seconds",
         "heartbeat_own_certificate_expiry_timestamp_seconds",
         "heartbeat_produce_errors_total",

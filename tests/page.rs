@@ -362,7 +362,10 @@ fn api_answers_null_where_a_value_is_not_known() {
     assert_eq!((&failure["stage"], &failure["fault"]), (&Value::from("tcp"), &Value::from("refused")));
     let topics = server.json("/topics?cluster=eu");
     assert_eq!(topics["clusters"][0]["topics"][0]["leaders"], serde_json::json!({ "0": 1, "1": null }));
-    assert_eq!(server.json("/leader"), serde_json::json!({ "is_leader": true }));
+    let one = serde_json::json!({ "is_leader": true, "leader": null });
+    let clusters = serde_json::json!({ "eu": one, "us": one });
+    let alone = serde_json::json!({ "is_leader": true, "role": "alone", "clusters": clusters });
+    assert_eq!(server.json("/leader"), alone);
     for wrong in ["/api/v1/status?cluster=none", "/api/v1/heartbeats?outcome=late", "/topics?limit=many"] {
         assert_eq!(server.get(wrong, &[]).status(), 400, "{wrong}");
     }

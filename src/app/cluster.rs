@@ -16,6 +16,7 @@ use crate::{
     board::{Board, Channels},
     cluster::sections::Sections,
     gate::Gate,
+    ha::Leadership,
     kafka::{Error, native, wire},
     monitor::{EventSource, HistoryFile},
     probe::{
@@ -36,6 +37,34 @@ pub struct Running {
     pub board: Board,
     heartbeats: Heartbeats,
     tasks: Tasks,
+}
+
+/// What the clusters of the process share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The file that keeps what was measured.
+    pub history: HistoryFile,
+    /// Where heartbeats go that are exported as traces. `None` if none are.
+    pub traces: Option<TraceSender>,
+    /// What the clusters know of each other's brokers.
+    pub sections: Sections,
+    /// What the clusters know of each other for mirrors.
+    pub peers: Peers,
+    /// Which clusters this instance collects.
+    pub leadership: Leadership,
+}
+
+impl Shared {
+    /// For a command that watches one cluster and keeps nothing.
+    pub fn nothing() -> Self {
+        Self {
+            history: HistoryFile::NotConfigured,
+            traces: None,
+            sections: Sections::default(),
+            peers: Peers::default(),
+            leadership: Leadership::alone(),
+        }
+    }
 }
 
 /// The heartbeats and the tasks that are started, and the notification that requests new metadata.
@@ -84,18 +113,13 @@ fn start_recording(inputs: availability::Inputs, running: &mut Tasks) -> watch::
 }
 
 impl Running {
-    /// Starts the tasks of a cluster. Connections are opened in the background. `sections` and `peers` are shared by all clusters.
+    /// Starts the tasks of a cluster. Connections are opened in the background.
     ///
     /// # Errors
     /// What [`Heartbeats::start`] refuses.
-    pub fn start(
-        checked: &Checked,
-        history: HistoryFile,
-        traces: Option<TraceSender>,
-        sections: &Sections,
-        peers: &Peers,
-    ) -> Result<Self, Error> {
+    pub fn start(checked: &Checked, shared: Shared) -> Result<Self, Error> {
         let Checked { cluster, wire: client } = checked;
+        let Shared { history, traces, sections, peers, leadership } = shared;
         native::warnings(cluster).iter().for_each(|words| tracing::warn!(cluster = cluster.name, "{words}"));
         let wire = Arc::new(wire::Cluster::new(client.clone(), cluster.metadata.timeout));
         let (publish_verdict, verdict) = watch::channel(Arc::new(Verdict::unknown()));
@@ -104,8 +128,9 @@ impl Running {
         let read = verdict.clone();
         let traces =
             traces.map(|traces| traces.with(Suspects::new(move |from| read.borrow().suspects_since(from))));
-        publish_suspects(&cluster.name, &verdict, peers);
-        let mut starter = Starter::new(cluster.clone(), client.clone(), wire.clone(), peers.clone());
+        publish_suspects(&cluster.name, &verdict, &peers);
+        let mut starter =
+            Starter::new(cluster.clone(), client.clone(), wire.clone(), peers.clone(), &leadership);
         let (metadata, nudge) = starter.metadata();
         let inputs = Inputs {
             cluster: cluster.clone(),
@@ -122,8 +147,8 @@ impl Running {
             starter.start_all((metadata, nudge), &heartbeat, history.clone(), events);
 
         let started = (&heartbeat, &channels, &nudge_metadata);
-        let extra = start_extra_sessions(checked, started, sections, &mut running);
-        let inputs = channels.verdict_inputs(cluster, heartbeat.clone(), extra, sections.clone());
+        let extra = start_extra_sessions(checked, started, &sections, &mut running);
+        let inputs = channels.verdict_inputs(cluster, heartbeat.clone(), extra, sections);
         running.all.spawn(verdict::run(inputs, publish_verdict, running.stop.clone()));
 
         let inputs = channels.gate_inputs(cluster, heartbeat.clone(), verdict.clone());
@@ -145,6 +170,7 @@ impl Running {
             gate,
             availability,
             history_file: history,
+            leadership,
         };
         Ok(Self { board, heartbeats, tasks: running })
     }

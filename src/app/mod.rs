@@ -6,6 +6,7 @@
 
 mod checked;
 mod cluster;
+mod election;
 mod history;
 mod listener;
 mod reload;
@@ -16,7 +17,7 @@ mod starter;
 
 pub use self::{
     checked::{Checked, ReadConfig, check},
-    cluster::Running,
+    cluster::{Running, Shared},
     listener::listen,
     service::run,
 };

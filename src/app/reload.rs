@@ -97,6 +97,7 @@ impl Service {
         let clients: Vec<_> = self.clusters.iter().map(Running::checked).collect();
         self.monitor.certificates.follow(kafka_clients(&clients));
         changes.failed.extend(self.push.follow(&self.boards).err());
+        changes.failed.extend(self.election.follow(&clients).await.err());
         config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
         Ok(changes)
     }
@@ -147,7 +148,7 @@ impl Service {
 
     /// Starts a cluster.
     fn start_cluster(&self, checked: &Checked) -> Result<Running, String> {
-        Running::start(checked, self.history.clone(), self.traces.clone(), &self.sections, &self.peers)
+        Running::start(checked, self.shared.clone())
             .map_err(|error| format!("cluster {}: {}", checked.cluster.name, Chain(&error)))
     }
 }

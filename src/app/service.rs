@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     checked::{Checked, ReadConfig, Reading, kafka_clients, of_modules},
-    cluster::Running,
+    cluster::{Running, Shared},
+    election::Election,
     history,
     server::{self, Server},
     signals::{Asked, Signals},
@@ -16,14 +17,11 @@ use super::{
 use crate::{
     boards::{Boards, BoardsSender},
     certificates::Certificates,
-    cluster::sections::Sections,
     config::Config,
     exit::Exit,
     http::{self, Reloads},
-    monitor::HistoryFile,
     probe::{
         heartbeat::trace_queue::TraceSender,
-        mirrors::Peers,
         target::{Modules, renew_files},
     },
     process::{Monitor, Process, keep_giving_memory_back},
@@ -84,12 +82,9 @@ pub(super) struct Service {
     /// Replaces `boards` when clusters are added, removed or started again.
     pub(super) sender: BoardsSender,
     pub(super) boards: Boards,
-    pub(super) history: HistoryFile,
-    pub(super) traces: Option<TraceSender>,
-    /// What the clusters know of each other's brokers.
-    pub(super) sections: Sections,
-    /// What the clusters know of each other for mirrors.
-    pub(super) peers: Peers,
+    /// What the clusters share.
+    pub(super) shared: Shared,
+    pub(super) election: Election,
     pub(super) monitor: Arc<Monitor>,
     pub(super) push: Push,
     pub(super) reading: Reading,
@@ -115,9 +110,12 @@ impl Service {
         config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
         let traces = config.otlp.traces.as_ref();
         let (outlet, inlet) = traces.map(|traces| TraceSender::new(traces.share)).unzip();
-        let (mut clusters, sections, peers) = (Vec::new(), Sections::default(), Peers::default());
+        let election = Election::start(&config.ha, checked)?;
+        let leadership = election.leadership.clone();
+        let shared = Shared { history, traces: outlet, leadership, ..Shared::nothing() };
+        let mut clusters = Vec::new();
         for checked in checked {
-            let running = Running::start(checked, history.clone(), outlet.clone(), &sections, &peers);
+            let running = Running::start(checked, shared.clone());
             let failed = |error| format!("cluster {}: {}", checked.cluster.name, Chain(&error));
             clusters.push(running.map_err(failed)?);
         }
@@ -127,7 +125,7 @@ impl Service {
         tokio::spawn(async move { certificates.watch().await });
         tokio::spawn(keep_giving_memory_back());
         let (sender, boards) = Boards::new(clusters.iter().map(|running| running.board.clone()).collect());
-        let push = Push::start(&config, &boards, monitor.clone(), inlet)?;
+        let push = Push::start(&config, &boards, monitor.clone(), inlet, &shared.leadership)?;
         let (results, scrapes, facts) = (push.results.clone(), monitor.scrapes.clone(), monitor.clone());
         let process = move || {
             let (exports, traces, published) = results.read();
@@ -140,16 +138,15 @@ impl Service {
         modules.replace(&config.modules).map_err(|refused| of_modules(refused).to_string())?;
         tokio::spawn(renew_files(modules.clone(), stopping.clone()));
         let state = state.with_reloads(reloads).with_modules(modules.clone());
+        let state = state.with_leadership(shared.leadership.clone());
         let server = Server::start(&config, state, listener);
         Ok(Self {
             config,
             clusters,
             sender,
             boards,
-            history,
-            traces: outlet,
-            sections,
-            peers,
+            shared,
+            election,
             monitor,
             push,
             reading: None,
@@ -182,6 +179,7 @@ impl Service {
             tracing::warn!("not everything stopped within shutdown.grace");
         }
         self.push.stop().await;
+        self.election.stop().await;
         self.server.stop().await;
     }
 }

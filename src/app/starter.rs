@@ -13,6 +13,7 @@ use crate::{
     cluster::metadata,
     collect::{log_dirs, transactions},
     config,
+    ha::{Leadership, Permit},
     kafka::{admin::Coordinated, rotation::Rotation, wire},
     monitor::{self, EventSource, HistoryFile},
     probe::{
@@ -50,6 +51,8 @@ pub(super) struct Starter {
     wire: Arc<wire::Cluster>,
     /// What the clusters of the process know of each other for mirrors.
     peers: mirrors::Peers,
+    /// The permit to collect the cluster.
+    permit: Permit,
     tasks: Tasks,
 }
 
@@ -59,8 +62,10 @@ impl Starter {
         client: Arc<wire::Client>,
         wire: Arc<wire::Cluster>,
         peers: mirrors::Peers,
+        leadership: &Leadership,
     ) -> Self {
-        Self { cluster, client, wire, peers, tasks: Tasks::default() }
+        let permit = leadership.permit(&cluster.name);
+        Self { cluster, client, wire, peers, permit, tasks: Tasks::default() }
     }
 
     /// Starts every other task that runs for the cluster. The metadata task was started before, and the heartbeats follow it.
@@ -308,7 +313,11 @@ impl Starter {
     }
 
     fn schedule(&self, task: Task, interval: Duration, timeout: Duration) -> Schedule {
-        Schedule::every(format!("{}/{}", self.cluster.name, task.as_str()), interval, timeout)
+        let permit = if is_collection(task) { self.permit.clone() } else { Permit::always() };
+        Schedule {
+            permit,
+            ..Schedule::every(format!("{}/{}", self.cluster.name, task.as_str()), interval, timeout)
+        }
     }
 
     /// Starts a task, unless the task is switched off: then nothing is ever published.
@@ -325,4 +334,10 @@ impl Starter {
         }
         latest
     }
+}
+
+/// Whether one of several instances does the work of the task for all of them: the task asks what brokers answer in the same way to
+/// each client.
+fn is_collection(task: Task) -> bool {
+    matches!(task, Task::Collect | Task::Transactions | Task::LogDirs)
 }

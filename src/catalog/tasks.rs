@@ -59,6 +59,20 @@ families! {
         "Time that the asynchronous runtime spent in all polls of the task's future.",
     );
 
+    pub static LEADER: Family<1> = family(
+        "heartbeat_leader",
+        Kind::Gauge,
+        &["kafka_cluster"],
+        "1 if this instance collects the groups and topics of the cluster, 0 if it leaves that to another instance. Without an election each instance collects.",
+    );
+
+    pub static LEADERLESS: Family<1> = family(
+        "heartbeat_leaderless",
+        Kind::Gauge,
+        &["kafka_cluster"],
+        "1 if the instances could not find a leader for a minute, so that this one collects and others may do so too, otherwise 0.",
+    );
+
     pub static LEDGER_TICK: Family<1> = family(
         "heartbeat_ledger_last_tick_timestamp_seconds",
         Kind::Gauge,

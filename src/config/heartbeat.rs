@@ -109,7 +109,7 @@ fn objectives(heartbeat: &mut Reader<'_>) -> Vec<Duration> {
 }
 
 /// The name of this machine; the program's name if the machine has none.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = name.or_else(|| env::var("HOSTNAME").ok()).unwrap_or_default();
     let name = name.trim();

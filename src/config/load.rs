@@ -9,6 +9,7 @@ use super::{
     environment,
     error::{Errors, Problem},
     file::{self, File},
+    ha::{Ha, Provider},
     history::History,
     http::Http,
     ini,
@@ -47,6 +48,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// `[slo]`
     pub slo: Slo,
+    /// `[ha]`
+    pub ha: Ha,
     /// `[http]`
     pub http: Http,
     /// `[otlp]`
@@ -78,6 +81,7 @@ impl Config {
             ("[report]", self.report == other.report),
             ("[alerts]", self.alerts == other.alerts),
             ("[slo]", self.slo == other.slo),
+            ("[ha]", self.ha == other.ha),
             ("[http]", self.http.needs_no_restart_for(&other.http)),
             ("[otlp]", self.otlp == other.otlp),
             ("[labels]", self.labels == other.labels),
@@ -86,6 +90,15 @@ impl Config {
             ("[shutdown]", self.shutdown == other.shutdown),
         ];
         sections.into_iter().filter(|(_, is_equal)| !is_equal).map(|(name, _)| name).collect()
+    }
+
+    /// The name of the group in this cluster in which the instances elect the one that collects. `None` if they do not, or do so
+    /// elsewhere.
+    pub fn election_in(&self, cluster: &str) -> Option<&str> {
+        let Provider::Kafka(group) = &self.ha.provider else { return None };
+        let home =
+            group.cluster.as_deref().or_else(|| self.clusters.first().map(|first| first.name.as_str()));
+        (home == Some(cluster)).then_some(&*group.group)
     }
 
     fn read(settings: &Settings, known: &Known, errors: &mut Errors) -> Self {
@@ -100,6 +113,8 @@ impl Config {
             let target = clusters.iter_mut().find(|cluster| cluster.name == target);
             target.into_iter().for_each(|cluster| cluster.mirrors.0.push(mirror.clone()));
         }
+        let names: Vec<_> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+        let ha = Ha::read(Reader::new("ha", settings, errors), &names);
         let compat = Compat::read(Reader::new("compat", settings, errors));
         for cluster in &mut clusters {
             cluster.lag.members |= compat.needs_members();
@@ -111,6 +126,7 @@ impl Config {
             report: Report::read(Reader::new("report", settings, errors)),
             alerts: Alerts::read(Reader::new("alerts", settings, errors)),
             slo: Slo::read(Reader::new("slo", settings, errors)),
+            ha,
             http: Http::read(Reader::new("http", settings, errors)),
             otlp: Otlp::read(Reader::new("otlp", settings, errors)),
             warnings: Vec::new(),

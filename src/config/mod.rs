@@ -24,6 +24,7 @@ mod filter;
 mod freshness;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
+mod ha;
 mod heartbeat;
 mod history;
 mod http;
@@ -79,6 +80,7 @@ pub use durability::Durability;
 pub use error::{Errors, Problem};
 pub use filter::Filter;
 pub use freshness::Freshness;
+pub use ha::{Ha, KafkaGroup, KubernetesLease, Provider};
 pub use heartbeat::Heartbeat;
 pub use history::History;
 pub use http::{Basic, Http, ServerTls, Token};

@@ -47,8 +47,8 @@ fn first_cycles(state: &State) -> Vec<Check> {
         let readings = board.read();
         let tasks = readings.tasks().map(|(task, record)| Check {
             name: format!("{}/{}", board.name, task.as_str()),
-            holds: record.tried(),
-            detail: "tried once".to_owned(),
+            holds: record.tried() || record.waits,
+            detail: if record.waits { "another instance does it" } else { "tried once" }.to_owned(),
         });
         tasks.collect::<Vec<_>>()
     });

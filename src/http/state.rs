@@ -13,6 +13,7 @@ use super::{
 use crate::{
     boards::Boards,
     config::{Compat, Config, Slo},
+    ha::Leadership,
     latency,
     metrics::ClusterLabel,
     probe::target::Modules,
@@ -44,6 +45,8 @@ pub struct State {
     pub(super) reloads: Option<Reloads>,
     /// The modules of `/probe`.
     pub(super) modules: Arc<Modules>,
+    /// Which clusters this instance collects.
+    pub(super) leadership: Leadership,
     /// A permit for each page that may be watched at the same time.
     pub(super) watchers: Arc<Semaphore>,
     /// The series of the collectors as they were last written.
@@ -76,6 +79,7 @@ impl State {
             boards: boards.into(),
             reloads: None,
             modules: Arc::default(),
+            leadership: Leadership::alone(),
             labels: config.labels.clone(),
             compat: config.compat,
             slo: config.slo.clone(),
@@ -88,6 +92,13 @@ impl State {
             written: Written::default(),
             access: Access::new(&config.http),
         }
+    }
+
+    /// Answers also which clusters this instance collects.
+    #[must_use]
+    pub fn with_leadership(mut self, leadership: Leadership) -> Self {
+        self.leadership = leadership;
+        self
     }
 
     /// Lets `GET /probe` check brokers with these modules.

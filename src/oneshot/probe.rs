@@ -7,14 +7,11 @@ use std::{
 
 use super::{json, report::Report, text};
 use crate::{
-    app::{self, Running},
+    app::{self, Running, Shared},
     board::{Board, Readings},
-    cluster::sections::Sections,
     config::Config,
     exit::Exit,
     kafka::Fault,
-    monitor::HistoryFile,
-    probe::mirrors::Peers,
     text::Chain,
 };
 
@@ -66,14 +63,8 @@ pub async fn probe(mut config: Config, order: ProbeOrder) -> Result<(String, Exi
     let mut reports = Vec::new();
     for checked in &checked {
         let begun = Instant::now();
-        let running = Running::start(
-            checked,
-            HistoryFile::NotConfigured,
-            None,
-            &Sections::default(),
-            &Peers::default(),
-        )
-        .map_err(|error| Chain(&error).to_string())?;
+        let running =
+            Running::start(checked, Shared::nothing()).map_err(|error| Chain(&error).to_string())?;
         wait(&running.board, order).await;
         let board = running.stop(Duration::from_secs(1)).await;
         reports.push(Report { readings: board.read(), lasted: begun.elapsed() });

@@ -23,6 +23,7 @@ use crate::{
     clock::since_1970,
     config::{self, Config},
     export::otlp::Exporter,
+    ha::{EVERY_CLUSTER, Leadership},
     probe::heartbeat::trace_queue::TraceReceiver,
     process::Monitor,
     sync::lock,
@@ -59,6 +60,7 @@ impl Push {
         boards: &Boards,
         monitor: Arc<Monitor>,
         traces: Option<TraceReceiver>,
+        leadership: &Leadership,
     ) -> Result<Self, String> {
         let begun = SystemTime::now();
         let instance = instance(config, begun);
@@ -67,7 +69,10 @@ impl Push {
         let mut push =
             Self { results: Results::default(), tasks: Vec::new(), settings, alerts: Vec::new(), stop };
         if let Some(report) = &config.report {
-            push.spawn(ReportTask::schedule(report), ReportTask::new(report, boards.clone()));
+            // The report is about all clusters.
+            let permit = leadership.permit(EVERY_CLUSTER);
+            let schedule = Schedule { permit, ..ReportTask::schedule(report) };
+            push.spawn(schedule, ReportTask::new(report, boards.clone()));
         }
         push.follow(boards)?;
         if let Some(metrics) = &config.otlp.metrics {
@@ -122,7 +127,8 @@ impl Push {
     fn publish(&mut self, board: &Board, findings: OpenFindings) -> Result<(), String> {
         let counts = lock(&self.results.alerts).get(&board.name).cloned().unwrap_or_default();
         let work = AlertTask::new(&self.settings, board.clone(), findings.clone(), counts.clone())?;
-        let schedule = AlertTask::schedule(&self.settings, &board.name);
+        let permit = board.leadership.permit(&board.name);
+        let schedule = Schedule { permit, ..AlertTask::schedule(&self.settings, &board.name) };
         let stop = self.stop.child_token();
         let (publish, _) = watch::channel(Latest::new(schedule.interval));
         let task = tokio::spawn(task::run(work, schedule, publish, stop.clone()));

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// From the bottom up.
-const LAYERS: [&str; 41] = [
+const LAYERS: [&str; 42] = [
     "backoff",
     "clock",
     "closed_enum",
@@ -25,6 +25,7 @@ const LAYERS: [&str; 41] = [
     "kafka",
     "healthcheck",
     "rest",
+    "ha",
     "task",
     "certificates",
     "process",

@@ -29,6 +29,7 @@ use kafka_heartbeat::{
         rebalances::{Moves, Rebalances},
     },
     gate::Gate,
+    ha::{Leadership, Role},
     kafka::{
         BrokerId, Capability, Credential, CredentialKind, Fault, RenewalFailure, Request, Stage,
         TopicPartition,
@@ -113,6 +114,8 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             connect: latest(connect::connect(wall), wall),
             mirrors: latest(mirrors::mirrors(wall), wall),
             availability: archive("eu"),
+            collects: true,
+            role: Role::Leader,
             verdict: Arc::new(Verdict {
                 state: State::Degraded,
                 reasons: vec!["2 of 60 heartbeats were bad".to_owned(), format!("broker 2: {HOSTILE}")],
@@ -149,6 +152,8 @@ pub(crate) fn sample(config: &Config, wall: SystemTime) -> Vec<Readings> {
             connect: Latest::new(minute),
             mirrors: Latest::new(minute),
             availability: archive("us"),
+            collects: false,
+            role: Role::Leaderless,
             verdict: Arc::new(Verdict {
                 state: State::Unknown,
                 reasons: vec!["nothing judged yet".to_owned()],
@@ -908,5 +913,6 @@ pub(crate) fn board(readings: Readings) -> Board {
         gate: Gate::new(inputs, Arc::default()).0,
         availability: watch::channel(readings.availability.timeline).1,
         history_file: readings.availability.file,
+        leadership: Leadership::alone(),
     }
 }

@@ -2,16 +2,31 @@
 
 use axum::{
     Json,
+    extract::State as Extract,
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
 
 use super::{answer::each, query::ClusterQuery};
-use crate::http::state::State;
+use crate::{
+    ha::Role,
+    http::state::{Shared, State},
+};
 
-/// `/leader`: every instance of this service measures by itself, so each answers as a leader.
-pub(in crate::http) async fn leader() -> Response {
-    Json(json!({ "is_leader": true })).into_response()
+/// `/leader`: whether this instance collects, and which instance collects each cluster. Without an election each instance does.
+pub(in crate::http) async fn leader(Extract(state): Extract<Shared>) -> Response {
+    let (standing, role) = (state.leadership.standing(), state.leadership.role());
+    let boards = state.boards.list();
+    let clusters = boards.iter().map(|board| {
+        let cluster = json!({
+            "is_leader": state.leadership.collects(&board.name),
+            "leader": standing.leader_of(&board.name),
+        });
+        (board.name.to_string(), cluster)
+    });
+    let clusters = clusters.collect::<Map<String, Value>>();
+    let is_leader = matches!(role, Role::Alone | Role::Leader | Role::Leaderless);
+    Json(json!({ "is_leader": is_leader, "role": role.as_str(), "clusters": clusters })).into_response()
 }
 
 /// `/topics`: the partitions and leaders of the heartbeat topic.

@@ -40,6 +40,8 @@ pub(in crate::http) fn status(state: &State, query: &ClusterQuery) -> Response {
             "quorum_leader": metadata.and_then(|metadata| metadata.quorum).map(|quorum| quorum.leader.0),
             "metadata_seconds": metadata.map(|metadata| metadata.duration.as_secs_f64()),
             "prober_healthy": heartbeat.prober_healthy,
+            "collects": readings.collects,
+            "role": readings.role.as_str(),
             "heartbeats": {
                 "scheduled": totals.scheduled,
                 "in_flight": totals.in_flight,

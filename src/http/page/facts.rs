@@ -86,6 +86,9 @@ fn value<S>(value: Option<impl ToString>, latest: &Latest<S>) -> String {
 
 /// Why a task has no fresh snapshot.
 fn not_known<S>(latest: &Latest<S>) -> String {
+    if latest.waits {
+        return format!("{UNKNOWN} here: another instance collects");
+    }
     match (&latest.failure, &latest.snapshot) {
         (Some(failure), _) => format!("{UNKNOWN}: {}", failure.fault),
         (None, None) => format!("{UNKNOWN} yet"),

@@ -103,7 +103,7 @@ impl<'a> Summed<'a> {
 /// largest time lag.
 pub(super) fn groups(readings: &Readings, search: &str, skip: usize, limit: usize) -> Rows<GroupRow> {
     let Some(snapshot) = readings.collect.fresh() else {
-        return Rows::not_known(readings.settings.lag.enabled);
+        return Rows::not_known(readings.settings.lag.enabled, readings.collect.waits);
     };
     let over = readings.settings.lag.partial_sums;
     let named = snapshot.groups.iter().filter(|(name, _)| name.contains(search));

@@ -14,8 +14,12 @@ pub(super) struct Rows<T> {
 
 impl<T> Rows<T> {
     /// The table of a cluster that has not been collected from lately.
-    pub(super) fn not_known(is_collected: bool) -> Self {
-        let empty = is_collected.then_some("Not known: no collection cycle has succeeded lately.");
+    pub(super) fn not_known(is_collected: bool, waits: bool) -> Self {
+        let reason = match waits {
+            true => "Not known here: another instance collects.",
+            false => "Not known: no collection cycle has succeeded lately.",
+        };
+        let empty = is_collected.then_some(reason);
         Self { rows: Vec::new(), count: 0, empty }
     }
 }

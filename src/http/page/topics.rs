@@ -34,7 +34,9 @@ pub(super) fn topics(
     now: SystemTime,
 ) -> Rows<TopicRow> {
     let is_collected = readings.settings.freshness.enabled || readings.settings.lag.enabled;
-    let Some(snapshot) = readings.collect.fresh() else { return Rows::not_known(is_collected) };
+    let Some(snapshot) = readings.collect.fresh() else {
+        return Rows::not_known(is_collected, readings.collect.waits);
+    };
     let mut found: Vec<_> = snapshot.topics.iter().filter(|(name, _)| name.contains(search)).collect();
     found.sort_by_key(|(name, topic)| {
         let state = topic.freshness.map(|found| found.state);

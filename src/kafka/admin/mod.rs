@@ -4,7 +4,7 @@
 //! Responses are checked and turned into values here, so that no error code and no −1 leaves this folder. An absent value
 //! is `None`. Most requests only read. `creation`, `reassignments` and `configs` also change topics, for topic assurance
 //! alone. `commits` commits offsets for groups of the service's own, and `producers` takes producer ids for transactional ids of
-//! its own. No request deletes anything.
+//! its own. `membership` makes this client a member of a group. No request deletes anything.
 
 mod batch;
 mod commits;
@@ -17,6 +17,7 @@ mod fetch;
 mod groups;
 mod log_dirs;
 mod members;
+mod membership;
 mod metadata;
 mod offsets;
 mod pages;
@@ -46,6 +47,9 @@ pub use fetch::{PARTITIONS_PER_FETCH, fetch_batch_headers};
 pub use groups::{GroupKind, GroupListing, GroupState, ListedGroup, list_groups};
 pub use log_dirs::{LogDir, log_dirs};
 pub use members::{Described, GroupsByCoordinator, Member, members};
+pub use membership::{
+    Generation, Group, Membership, Said, group_heartbeat, join_group, leave_group, sync_group,
+};
 pub use metadata::{Broker, Metadata, Topics, brokers_of_broker, metadata, metadata_of_broker};
 pub use offsets::{
     ByLeader, FoundOffset, FoundOffsets, OffsetSpec, TimesByLeader, is_leader, list_offsets, offsets,

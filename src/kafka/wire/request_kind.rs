@@ -60,7 +60,14 @@ impl RequestKind {
             Ok(ApiKey::ConsumerGroupDescribe | ApiKey::ShareGroupDescribe) => Self::large(MAX_FRAME, 0),
             Ok(ApiKey::CreateTopics) => Self::change(3),
             Ok(ApiKey::OffsetCommit) => Self::change(4),
-            Ok(ApiKey::CreatePartitions | ApiKey::InitProducerId) => Self::change(1),
+            Ok(ApiKey::JoinGroup) => Self::change(2),
+            Ok(
+                ApiKey::CreatePartitions
+                | ApiKey::InitProducerId
+                | ApiKey::SyncGroup
+                | ApiKey::Heartbeat
+                | ApiKey::LeaveGroup,
+            ) => Self::change(1),
             Ok(
                 ApiKey::IncrementalAlterConfigs | ApiKey::AlterPartitionReassignments | ApiKey::ElectLeaders,
             ) => Self::change(0),

@@ -9,9 +9,9 @@ use crate::{
     },
 };
 
-/// Whether groups are collected, and since when; exposed also while the collection fails.
+/// Whether groups are collected, and since when; exposed also while the collection fails, but not while another instance collects.
 pub(super) fn liveness<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
-    if readings.settings.lag.enabled {
+    if readings.settings.lag.enabled && !readings.collect.waits {
         let at = || [text(&readings.name)];
         series.push(c::EXPORTER_UP.series(at(), flag(readings.collect.fresh().is_some())));
         let update = readings.collect.succeeded;

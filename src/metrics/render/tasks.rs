@@ -3,20 +3,23 @@
 use crate::{
     board::Readings,
     catalog::tasks as c,
+    ha::Role,
     kafka::Fault,
     metrics::{
         Series, Value,
-        values::{text, unix},
+        values::{flag, text, unix},
     },
     task::{Ending, Polls, Record},
 };
 
-/// The cycles of every task that runs, and the last publication of the ledger.
+/// The cycles of every task that runs, whether this instance collects, and the last publication of the ledger.
 pub(super) fn tasks<'a>(readings: &'a Readings, series: &mut Vec<Series<'a>>) {
     let name: &'a str = &readings.name;
     for (of, record) in readings.tasks() {
         task(name, of.as_str(), record, series);
     }
+    series.push(c::LEADER.series([text(name)], flag(readings.collects)));
+    series.push(c::LEADERLESS.series([text(name)], flag(readings.role == Role::Leaderless)));
     series.push(c::LEDGER_TICK.series([text(name)], unix(readings.heartbeat.written)));
 }
 

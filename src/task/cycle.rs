@@ -1,17 +1,7 @@
 //! The loop that runs every periodic task.
-//!
-//! A task implements [`Cycle`]; [`run`] does what all of them need: tick, deadline, panic guard,
-//! counting, logging, publishing, stopping. So no task can lack a timeout or a counter. A failed
-//! cycle leaves the previous snapshot with its age; a snapshot older than three intervals is not used
-//! any more ([`Latest::fresh`]).
 
 use std::{
-    any::Any,
-    collections::{BTreeMap, BTreeSet},
-    future::Future,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, SystemTime},
+    any::Any, collections::BTreeSet, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -19,15 +9,13 @@ use tokio::{
     sync::{Notify, watch},
     time::{self, Instant, MissedTickBehavior},
 };
-use tokio_metrics::{TaskMetrics, TaskMonitor};
+use tokio_metrics::TaskMonitor;
 use tokio_util::sync::CancellationToken;
 
+use super::latest::{Ending, Latest, Polls};
 use crate::{
-    closed_enum::closed_enum,
-    kafka::{
-        self,
-        fault::{Fault, Stage},
-    },
+    ha::Permit,
+    kafka::{self, Fault},
     text::Chain,
 };
 
@@ -48,7 +36,7 @@ pub trait Cycle: Send + 'static {
     /// Runs the work once. The future may be dropped at any await: `self` must be valid at each of them.
     fn cycle(&mut self) -> impl Future<Output = Result<Self::Snapshot, kafka::Error>> + Send;
 
-    /// Runs once after the last cycle, when the task stops.
+    /// Runs once after the last cycle, when the task stops, unless another instance does the work.
     fn end(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -67,155 +55,15 @@ pub struct Schedule {
     pub delay: Duration,
     /// A notification requests a cycle at once. At most one cycle a second is started for notifications.
     pub nudge: Arc<Notify>,
+    /// No cycle begins without the permit, and one that loses it is dropped.
+    pub permit: Permit,
 }
 
 impl Schedule {
     /// A schedule whose first tick is at once.
     pub fn every(name: impl Into<String>, interval: Duration, timeout: Duration) -> Self {
-        Self { name: name.into(), interval, timeout, delay: Duration::ZERO, nudge: Arc::default() }
-    }
-}
-
-closed_enum! {
-    /// The ending of a cycle.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-    pub enum Ending {
-        /// The cycle returned a snapshot.
-        Ok = "ok",
-        /// The cycle returned an error.
-        Failed = "failed",
-        /// The cycle did not end within its timeout.
-        TimedOut = "timed_out",
-        /// The cycle panicked: a bug of this program.
-        Panicked = "panicked",
-    }
-}
-
-/// The reason why the last cycle returned no snapshot.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    /// The kind of the error.
-    pub fault: Fault,
-    /// The stage of opening a session at which it failed. Absent if the error is not about opening a session.
-    pub stage: Option<Stage>,
-    /// The error and its causes, in one line.
-    pub message: String,
-    /// The time of the first failure since the last success.
-    pub since: SystemTime,
-}
-
-/// The last snapshot of a task, and the record of its cycles.
-#[derive(Debug)]
-pub struct Latest<T> {
-    /// Time from one tick of the task to the next.
-    pub interval: Duration,
-    /// The last snapshot, and when its cycle ended. Absent before the first success.
-    pub snapshot: Option<(Arc<T>, Instant)>,
-    /// When the last snapshot was taken, on the wall clock. Absent before the first success. It is stored, because computed
-    /// from the instant it would differ between two readings.
-    pub succeeded: Option<SystemTime>,
-    /// Number of cycles by [`Ending`], in the order of [`Ending::ALL`].
-    pub cycles: [u64; 4],
-    /// Number of cycles without a snapshot, by the kind of the error.
-    pub faults: BTreeMap<Fault, u64>,
-    /// Duration of the last cycle, whatever its ending. Absent before the first cycle.
-    pub last_duration: Option<Duration>,
-    /// The reason why the last cycle failed. Absent before the first cycle and after a success.
-    pub failure: Option<Failure>,
-    /// How all cycles used the async workers.
-    pub polls: Polls,
-}
-
-/// How a task used the async workers. A long poll delays the other tasks on its worker.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Polls {
-    /// Number of polls.
-    pub count: u64,
-    /// Number of polls of 50 µs or more, the default threshold of [`tokio_metrics`].
-    pub slow: u64,
-    /// Duration of all polls together.
-    pub busy: Duration,
-}
-
-impl<T> Latest<T> {
-    /// The state before the first cycle.
-    pub fn new(interval: Duration) -> Self {
-        Self {
-            interval,
-            snapshot: None,
-            succeeded: None,
-            cycles: [0; 4],
-            faults: BTreeMap::new(),
-            last_duration: None,
-            failure: None,
-            polls: Polls::default(),
-        }
-    }
-
-    /// The last snapshot. Absent before the first success, and if the snapshot is older than three intervals.
-    pub fn fresh(&self) -> Option<&Arc<T>> {
-        let (snapshot, taken) = self.snapshot.as_ref()?;
-        (taken.elapsed() <= 3 * self.interval).then_some(snapshot)
-    }
-
-    /// Whether at least one cycle has ended.
-    pub fn tried(&self) -> bool {
-        self.record().tried()
-    }
-
-    /// The record of the task, independent of the type of its snapshots.
-    pub fn record(&self) -> Record<'_> {
-        let Self { interval, succeeded, cycles, faults, last_duration, failure, polls, .. } = self;
-        Record {
-            interval: *interval,
-            succeeded: *succeeded,
-            cycles: *cycles,
-            faults,
-            last_duration: *last_duration,
-            failure: failure.as_ref(),
-            polls: *polls,
-        }
-    }
-}
-
-/// The record of a task's cycles. The fields are those of [`Latest`].
-#[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
-    /// Time from one tick to the next.
-    pub interval: Duration,
-    /// When the last snapshot was taken. Absent before the first success.
-    pub succeeded: Option<SystemTime>,
-    /// Number of cycles by [`Ending`], in the order of [`Ending::ALL`].
-    pub cycles: [u64; 4],
-    /// Number of cycles without a snapshot, by the kind of the error.
-    pub faults: &'a BTreeMap<Fault, u64>,
-    /// Duration of the last cycle. Absent before the first cycle.
-    pub last_duration: Option<Duration>,
-    /// The reason why the last cycle failed. Absent before the first cycle and after a success.
-    pub failure: Option<&'a Failure>,
-    /// How all cycles used the async workers.
-    pub polls: Polls,
-}
-
-impl Record<'_> {
-    /// Whether at least one cycle has ended.
-    pub fn tried(&self) -> bool {
-        self.cycles.iter().any(|count| *count > 0)
-    }
-}
-
-impl<T> Clone for Latest<T> {
-    fn clone(&self) -> Self {
-        Self {
-            interval: self.interval,
-            snapshot: self.snapshot.clone(),
-            succeeded: self.succeeded,
-            cycles: self.cycles,
-            faults: self.faults.clone(),
-            last_duration: self.last_duration,
-            failure: self.failure.clone(),
-            polls: self.polls,
-        }
+        let (delay, nudge, permit) = (Duration::ZERO, Arc::default(), Permit::always());
+        Self { name: name.into(), interval, timeout, delay, nudge, permit }
     }
 }
 
@@ -226,8 +74,11 @@ pub async fn run<C: Cycle>(
     publisher: watch::Sender<Latest<C::Snapshot>>,
     stop: CancellationToken,
 ) {
+    let permit = schedule.permit.clone();
     cycles(&mut work, schedule, publisher, stop).await;
-    work.end().await;
+    if permit.holds() {
+        work.end().await;
+    }
 }
 
 /// The result of a request, if it comes before the deadline of a cycle. `cycle` names the cycle in the error.
@@ -250,15 +101,20 @@ async fn cycles<C: Cycle>(
     publisher: watch::Sender<Latest<C::Snapshot>>,
     stop: CancellationToken,
 ) {
+    let mut permit = schedule.permit.clone();
     let mut ticks = time::interval_at(Instant::now() + schedule.delay, schedule.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut log = Log { name: &schedule.name, failures: 0, faults: BTreeSet::new() };
     let mut login_refused = false;
     let monitor = TaskMonitor::new();
     loop {
+        if stop.run_until_cancelled(wait(&mut permit, &mut ticks, &publisher)).await.is_none() {
+            return;
+        }
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            () = permit.lost() => continue,
             _ = ticks.tick() => {}
             // A refused login waits for the next tick: some systems lock an account after repeated attempts.
             () = schedule.nudge.notified(), if !login_refused => ticks.reset(),
@@ -268,8 +124,10 @@ async fn cycles<C: Cycle>(
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            ended = time::timeout(schedule.timeout, guarded) => ended,
+            ended = permit.guard(time::timeout(schedule.timeout, guarded)) => ended,
         };
+        // Another instance does the work from now on: whatever this cycle found is not published.
+        let Some(ended) = ended else { continue };
         let took = begun.elapsed();
         let (ending, result) = match ended {
             Ok(Ok(Ok(snapshot))) => (Ending::Ok, Ok(snapshot)),
@@ -296,37 +154,13 @@ async fn cycles<C: Cycle>(
     }
 }
 
-impl Polls {
-    fn of(metrics: &TaskMetrics) -> Self {
-        Self {
-            count: metrics.total_poll_count,
-            slow: metrics.total_slow_poll_count,
-            busy: metrics.total_poll_duration,
-        }
-    }
-}
-
-impl<T> Latest<T> {
-    fn note(&mut self, ending: Ending, result: Result<T, kafka::Error>, took: Duration) {
-        self.cycles[ending as usize] += 1;
-        self.last_duration = Some(took);
-        match result {
-            Ok(snapshot) => {
-                self.snapshot = Some((Arc::new(snapshot), Instant::now()));
-                self.succeeded = Some(SystemTime::now());
-                self.failure = None;
-            }
-            Err(error) => {
-                *self.faults.entry(error.fault()).or_default() += 1;
-                let since = self.failure.as_ref().map_or_else(SystemTime::now, |failure| failure.since);
-                self.failure = Some(Failure {
-                    fault: error.fault(),
-                    stage: error.stage(),
-                    message: Chain(&error).to_string(),
-                    since,
-                });
-            }
-        }
+/// Waits until this instance may do the work, if another instance does it now. The next cycle is due then.
+async fn wait<S>(permit: &mut Permit, ticks: &mut time::Interval, publisher: &watch::Sender<Latest<S>>) {
+    if !permit.holds() {
+        publisher.send_modify(Latest::wait);
+        permit.granted().await;
+        publisher.send_modify(|latest| latest.waits = false);
+        ticks.reset_immediately();
     }
 }
 
@@ -379,9 +213,13 @@ fn words(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::{
+        collections::BTreeMap,
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
+    };
 
     use super::*;
+    use crate::kafka::Stage;
 
     #[test]
     fn failure_is_logged_first_with_each_other_fault_and_every_hundredth_time() {
