@@ -10,6 +10,8 @@ use support::{
     try_wait, wait_for,
 };
 
+#[path = "ha/lease.rs"]
+mod lease;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 

@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::checked::Checked;
 use crate::{
-    config::{Ha, KafkaGroup, Provider},
-    ha::{Candidate, Leadership, Member, Standing, elect},
+    config::{Ha, KafkaGroup, KubernetesLease, Provider},
+    ha::{Candidate, Leadership, Lease, Member, Place, Standing, elect},
     kafka::wire,
+    process::environment,
 };
 
 /// The election in which this instance takes part.
@@ -46,7 +47,9 @@ impl Election {
         election.running = match &settings.provider {
             Provider::None => None,
             Provider::Kafka(group) => Some(election.join(group, home(group, checked)?)),
-            Provider::Kubernetes(_) => return Err("[ha] provider = kubernetes is not there yet".to_owned()),
+            Provider::Kubernetes(lease) => {
+                Some(election.run(Lease::new(place(lease)?, &settings.instance), None))
+            }
         };
         Ok(election)
     }
@@ -94,6 +97,26 @@ impl Running {
         self.stop.cancel();
         _ = self.task.await;
     }
+}
+
+/// Where the Lease is: at the API server of the configuration, or at the one that Kubernetes names in the environment of each pod.
+fn place(lease: &KubernetesLease) -> Result<Place, String> {
+    let server = match &lease.server {
+        Some(server) => server.clone(),
+        None => {
+            let environment = environment();
+            let of_pod = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+            let host = of_pod("KUBERNETES_SERVICE_HOST");
+            let (Some(host), Some(port)) = (host, of_pod("KUBERNETES_SERVICE_PORT")) else {
+                return Err("[ha] kubernetes.server: set it outside of a pod of Kubernetes".to_owned());
+            };
+            let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            format!("https://{host}:{port}")
+        }
+    };
+    let server = server.parse().map_err(|error| format!("[ha] kubernetes.server: {error}"))?;
+    let KubernetesLease { lease: name, namespace, credentials, .. } = lease.clone();
+    Ok(Place { server, credentials, namespace, name })
 }
 
 /// The client of the cluster with the group: the first one unless the configuration names another.

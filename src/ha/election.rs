@@ -9,7 +9,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::standing::{Role, Standing};
-use crate::{kafka::Error, text::Chain};
 
 /// When no leader could be found for this time, each instance collects.
 const LEADERLESS: Duration = Duration::from_secs(60);
@@ -22,14 +21,15 @@ const RELEASE: Duration = Duration::from_secs(2);
 
 /// An instance that takes part in an election.
 pub trait Candidate: Send + 'static {
-    /// Tries to become or to stay the leader, and says what this instance may do. Ends within a limit of its own.
-    fn attempt(&mut self) -> impl Future<Output = Result<Standing, Error>> + Send;
+    /// Tries to become or to stay the leader, and says what this instance may do. Ends within a limit of its own. An error is a text for
+    /// the log.
+    fn attempt(&mut self) -> impl Future<Output = Result<Standing, String>> + Send;
 
     /// The time from one attempt to the next.
     fn pause(&self) -> Duration;
 
     /// Gives up what it has, so that another instance need not wait.
-    fn release(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+    fn release(&mut self) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// Takes part in the election until `stop`.
@@ -76,7 +76,7 @@ pub async fn elect(
     }
     publish.send_replace(Arc::new(Standing::unknown()));
     if let Ok(Err(error)) = timeout(RELEASE, candidate.release()).await {
-        tracing::debug!("the lead was not given up: {}", Chain(&error));
+        tracing::debug!("the lead was not given up: {error}");
     }
 }
 
@@ -93,13 +93,9 @@ struct Search {
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(15);
 
 impl Search {
-    fn failed(&mut self, error: &Error) {
+    fn failed(&mut self, error: &str) {
         if !std::mem::replace(&mut self.is_logged, true) {
-            tracing::warn!(
-                fault = error.fault().as_str(),
-                "the election of the leader failed: {}",
-                Chain(error)
-            );
+            tracing::warn!("the election of the leader failed: {error}");
         }
     }
 
@@ -148,22 +144,20 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::kafka::Fault;
 
     /// Answers from a script, and fails after it.
     struct Script(VecDeque<Standing>);
 
     impl Candidate for Script {
-        async fn attempt(&mut self) -> Result<Standing, Error> {
-            let failed = || Error::new(Fault::Refused, "no coordinator");
-            self.0.pop_front().ok_or_else(failed)
+        async fn attempt(&mut self) -> Result<Standing, String> {
+            self.0.pop_front().ok_or_else(|| "no coordinator".to_owned())
         }
 
         fn pause(&self) -> Duration {
             Duration::from_secs(3)
         }
 
-        async fn release(&mut self) -> Result<(), Error> {
+        async fn release(&mut self) -> Result<(), String> {
             Ok(())
         }
     }

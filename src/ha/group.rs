@@ -22,7 +22,7 @@ use crate::{
         },
         wire,
     },
-    text::plain,
+    text::{Chain, plain},
 };
 
 /// The type of the group. A consumer cannot join it by mistake.
@@ -195,13 +195,13 @@ impl Member {
 }
 
 impl Candidate for Member {
-    async fn attempt(&mut self) -> Result<Standing, Error> {
+    async fn attempt(&mut self) -> Result<Standing, String> {
         let asked = self.ask().await;
         if asked.is_err() {
             // Another broker may coordinate the group by now.
             self.coordinator = None;
         }
-        asked
+        asked.map_err(|error| in_words(&error))
     }
 
     fn pause(&self) -> Duration {
@@ -212,10 +212,17 @@ impl Candidate for Member {
         }
     }
 
-    async fn release(&mut self) -> Result<(), Error> {
+    async fn release(&mut self) -> Result<(), String> {
         let (Some(coordinator), Some(membership)) = (self.coordinator, self.membership.take()) else {
             return Ok(());
         };
-        leave_group(&self.cluster, coordinator, &self.group, &membership).await
+        let left = leave_group(&self.cluster, coordinator, &self.group, &membership).await;
+        left.map_err(|error| in_words(&error))
     }
+}
+
+/// An error for the log, with its kind and what helps.
+fn in_words(error: &Error) -> String {
+    let hint = error.fault().hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{}: {}{hint}", error.fault(), Chain(error))
 }

@@ -12,11 +12,13 @@
 
 mod election;
 mod group;
+mod lease;
 mod permit;
 mod shares;
 mod standing;
 
 pub use election::{Candidate, elect};
 pub use group::Member;
+pub use lease::{Lease, Place};
 pub use permit::{Leadership, Permit};
 pub use standing::{EVERY_CLUSTER, Role, Scope, Standing};

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::{
     fault::{Failure, Fault},
@@ -52,14 +52,23 @@ pub struct Request<'a> {
     pub path: &'a [&'a str],
     /// The names and values behind the path. Each is encoded.
     pub query: &'a [(&'a str, &'a str)],
-    /// The JSON that replaces what is at the path. `None` to read it.
-    pub put: Option<Value>,
+    /// What the request writes. `None` to read what is at the path.
+    pub change: Option<Change>,
     /// The content type of the service's JSON.
     pub content_type: &'static str,
     /// The longest answer that is read, in bytes.
     pub longest: usize,
     /// When the whole answer must have arrived.
     pub deadline: Instant,
+}
+
+/// What a request writes.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Replaces what is at the path.
+    Put(Value),
+    /// Makes something below the path.
+    Post(Value),
 }
 
 /// An answer that holds what was asked for.
@@ -103,15 +112,25 @@ impl Client {
             let name = header::HeaderName::try_from(name).map_err(|error| unusable(name, &error))?;
             headers.insert(name, value);
         }
-        let http = reqwest::Client::builder()
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(1)
-            .tls_backend_preconfigured(tls)
-            .build()
-            .map_err(|error| unusable("ssl.ca.location", &error.without_url()))?;
+        let http = http(tls).map_err(|error| unusable("ssl.ca.location", &error))?;
         Ok(Self { http, authorization, headers })
+    }
+
+    /// Prepares requests to a service whose certificates one of these authorities has signed, with a token.
+    ///
+    /// # Errors
+    /// Why the authorities cannot be used.
+    pub fn with_token(roots: RootCertStore, token: String) -> Result<Self, String> {
+        let tls = tls::client(roots, None).map_err(|error| error.to_string())?;
+        let http = http(tls).map_err(|error| error.to_string())?;
+        let headers = header::HeaderMap::new();
+        Ok(Self { http, authorization: Authorization::Bearer(token), headers })
+    }
+
+    /// The same client with its connections and another token.
+    #[must_use]
+    pub fn and_token(self, token: String) -> Self {
+        Self { authorization: Authorization::Bearer(token), ..self }
     }
 
     /// Sends a request to a node once.
@@ -145,13 +164,17 @@ impl Client {
     async fn ask<T: Send + 'static>(
         &self,
         node: &Node,
-        Request { path, query, put, content_type, longest, deadline }: Request<'_>,
+        Request { path, query, change, content_type, longest, deadline }: Request<'_>,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error> + Send + 'static,
     ) -> Result<Answer<T>, Failure> {
-        let method = if put.is_some() { Method::PUT } else { Method::GET };
+        let (method, content) = match change {
+            None => (Method::GET, None),
+            Some(Change::Put(content)) => (Method::PUT, Some(content)),
+            Some(Change::Post(content)) => (Method::POST, Some(content)),
+        };
         let mut asked = self.http.request(method, node.address(path, query)).headers(self.headers.clone());
         asked = asked.header(header::ACCEPT, format!("{content_type}, application/json"));
-        if let Some(content) = put {
+        if let Some(content) = content {
             asked = asked.header(header::CONTENT_TYPE, content_type).body(content.to_string());
         }
         asked = match &self.authorization {
@@ -193,6 +216,17 @@ impl Client {
             }
         }
     }
+}
+
+fn http(tls: ClientConfig) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(1)
+        .tls_backend_preconfigured(tls)
+        .build()
+        .map_err(reqwest::Error::without_url)
 }
 
 /// The error of a key that cannot be used.

@@ -13,7 +13,7 @@ mod fault;
 mod measured;
 mod node;
 
-pub use client::{Answer, Client, Request};
+pub use client::{Answer, Change, Client, Request};
 pub use fault::{Failure, Fault};
 pub use measured::{Failing, Measured};
 pub use node::Node;

@@ -31,7 +31,7 @@ pub(super) struct Root {
 }
 
 fn request<'a>(path: &'a [&'a str], longest: usize, deadline: Instant) -> Request<'a> {
-    Request { path, query: &[], put: None, content_type: "application/json", longest, deadline }
+    Request { path, query: &[], change: None, content_type: "application/json", longest, deadline }
 }
 
 /// The version of a worker and the id of its Kafka cluster.

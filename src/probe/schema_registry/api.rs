@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{level::Level, mode::Mode, subjects::Subjects};
-use crate::rest::{Answer, Client, Failure, Fault, Node, Request};
+use crate::rest::{Answer, Change, Client, Failure, Fault, Node, Request};
 
 /// The longest list of subjects that is read, in bytes: about a hundred thousand names.
 const LONGEST_LIST: usize = 8 << 20;
@@ -33,7 +33,7 @@ struct LevelAnswer {
 }
 
 fn request<'a>(path: &'a [&'a str], longest: usize, deadline: Instant) -> Request<'a> {
-    Request { path, query: &[], put: None, content_type: CONTENT_TYPE, longest, deadline }
+    Request { path, query: &[], change: None, content_type: CONTENT_TYPE, longest, deadline }
 }
 
 /// The subjects of the registry.
@@ -84,6 +84,6 @@ pub(super) async fn set_level(
     deadline: Instant,
 ) -> Result<Answer<Value>, Failure> {
     let path = ["config", subject];
-    let put = Some(json!({ "compatibility": level.as_str() }));
-    client.send(node, Request { put, ..request(&path, LONGEST, deadline) }).await
+    let change = Some(Change::Put(json!({ "compatibility": level.as_str() })));
+    client.send(node, Request { change, ..request(&path, LONGEST, deadline) }).await
 }
