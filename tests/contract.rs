@@ -24,6 +24,8 @@ use operations::{
 };
 use serde_json::{Value, json};
 
+#[path = "contract/chart.rs"]
+mod chart;
 #[path = "contract/language.rs"]
 mod language;
 #[path = "support/operations.rs"]

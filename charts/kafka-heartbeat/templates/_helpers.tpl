@@ -75,3 +75,7 @@ secret-{{ . | replace "." "-" | trunc 47 }}-{{ sha256sum . | trunc 8 }}
 secret-{{ . }}
 {{- end -}}
 {{- end -}}
+
+{{- define "kafka-heartbeat.election" -}}
+{{- default (include "kafka-heartbeat.fullname" .) .Values.ha.name -}}
+{{- end -}}
