@@ -261,3 +261,38 @@ fn reload_needs_the_login_and_comes_from_no_page_of_a_browser() {
     assert_eq!(answer.status().as_u16(), 405);
     assert_eq!(answer.headers().get("allow").map(|allow| allow.as_bytes()), Some(&b"POST"[..]));
 }
+
+#[test]
+fn cluster_whose_file_appears_in_the_directory_is_watched_and_a_wrong_file_spoils_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let add = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
+    add("one.ini", &dead("one"));
+    let service = Service::start(&format!("[clusters]\ndirectory = {}\n", folder.path().display()));
+    assert_eq!(clusters(&service), ["one"]);
+    assert_eq!(service.series(SUCCESSFUL, &[]), Some(1.0));
+
+    add("two.ini", &dead("two"));
+    wait_for("the second cluster", PATIENCE, || (clusters(&service) == ["one", "two"]).then_some(()));
+    assert_eq!(service.series(SUCCESSFUL, &[]), Some(1.0));
+
+    // One file with an unknown key, and one with a property that librdkafka refuses.
+    add("three.ini", "[cluster:three]\nbootstrap.servers = 127.0.0.1:1\nheartbeat.intervall = 1s\n");
+    add("four.ini", "[cluster:four]\nbootstrap.servers = 127.0.0.1:1\nsocket.timeout.ms = soon\n");
+    add("five.ini", &dead("five"));
+    wait_for("the fifth cluster", PATIENCE, || (clusters(&service) == ["five", "one", "two"]).then_some(()));
+    assert_eq!(service.series(SUCCESSFUL, &[]), Some(0.0), "two files are not used");
+    let log = service.log();
+    for words in ["three.ini:3: [cluster:three] heartbeat.intervall: unknown key", "four.ini:3: "] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+
+    for name in ["one.ini", "three.ini", "four.ini"] {
+        fs::remove_file(folder.path().join(name)).expect("a file");
+    }
+    wait_for("the end of the first cluster", PATIENCE, || {
+        (clusters(&service) == ["five", "two"]).then_some(())
+    });
+    wait_for("a configuration without mistakes", PATIENCE, || {
+        (service.series(SUCCESSFUL, &[]) == Some(1.0)).then_some(())
+    });
+}

@@ -30,33 +30,23 @@ pub type ReadConfig = Arc<dyn Fn() -> Result<(Config, Vec<Checked>), String> + S
 /// often a reload is asked for.
 pub(super) type Reading = Option<JoinHandle<Read>>;
 
-/// Checks the client properties of every cluster, with both clients.
+/// Checks the client properties of every cluster, with both clients. A cluster that a file of `[clusters] directory` defines is left
+/// out of the configuration if it cannot be used.
 ///
 /// # Errors
-/// Everything that is wrong.
-pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
+/// Everything that is wrong with the rest of the configuration.
+pub fn check(config: &mut Config) -> Result<Vec<Checked>, Errors> {
     let mut errors = Errors::default();
     let mut checked = Vec::new();
-    for cluster in &config.clusters {
-        let mut refused = native::check(cluster);
-        match wire::Client::from_properties(&cluster.name, &cluster.kafka) {
-            Ok(wire) => checked.push(Checked { cluster: Arc::new(cluster.clone()), wire: Arc::new(wire) }),
+    let are_many = config.clusters.len() > 1;
+    for cluster in config.clusters.clone() {
+        match check_cluster(&cluster, are_many) {
+            Ok(cluster) => checked.push(cluster),
             Err(found) => {
-                // Both clients may refuse a property. The message of librdkafka has the better advice.
-                let known = |error: &PropertyError| refused.iter().any(|refused| refused.key == error.key);
-                let fresh: Vec<_> = found.into_iter().filter(|error| !known(error)).collect();
-                refused.extend(fresh);
+                if !config.leave_out(&cluster.name, &found) {
+                    errors.join(found);
+                }
             }
-        }
-        if refused.is_empty() {
-            refused = native::check_together(cluster);
-        }
-        refused.extend(schema_registry::check(cluster).err().unwrap_or_default());
-        refused.extend(connect::check(cluster).err().unwrap_or_default());
-        let of =
-            if config.clusters.len() > 1 { format!("cluster {}: ", cluster.name) } else { String::new() };
-        for PropertyError { key, place, message } in refused {
-            errors.add(Problem { place, message: format!("{of}{key}: {message}") });
         }
     }
     check_modules(&config.modules, &mut errors);
@@ -67,6 +57,35 @@ pub fn check(config: &Config) -> Result<Vec<Checked>, Errors> {
         errors.add(Problem { place: String::new(), message });
     }
     errors.or(checked)
+}
+
+/// Checks one cluster.
+fn check_cluster(cluster: &config::Cluster, are_many: bool) -> Result<Checked, Errors> {
+    let mut refused = native::check(cluster);
+    let wire = match wire::Client::from_properties(&cluster.name, &cluster.kafka) {
+        Ok(wire) => Some(wire),
+        Err(found) => {
+            // Both clients may refuse a property. The message of librdkafka has the better advice.
+            let known = |error: &PropertyError| refused.iter().any(|refused| refused.key == error.key);
+            let fresh: Vec<_> = found.into_iter().filter(|error| !known(error)).collect();
+            refused.extend(fresh);
+            None
+        }
+    };
+    if refused.is_empty() {
+        refused = native::check_together(cluster);
+    }
+    refused.extend(schema_registry::check(cluster).err().unwrap_or_default());
+    refused.extend(connect::check(cluster).err().unwrap_or_default());
+    let of = if are_many { format!("cluster {}: ", cluster.name) } else { String::new() };
+    let mut errors = Errors::default();
+    for PropertyError { key, place, message } in refused {
+        errors.add(Problem { place, message: format!("{of}{key}: {message}") });
+    }
+    match wire {
+        Some(wire) => errors.or(Checked { cluster: Arc::new(cluster.clone()), wire: Arc::new(wire) }),
+        None => Err(errors),
+    }
 }
 
 /// Checks the client properties of every module of `GET /probe`, with both clients.

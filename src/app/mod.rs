@@ -6,6 +6,7 @@
 
 mod checked;
 mod cluster;
+mod directory;
 mod election;
 mod history;
 mod listener;

@@ -72,6 +72,7 @@ impl Service {
             added: names(&added),
             unchanged: names(&kept),
             after_restart: self.config.sections_unlike(config),
+            failed: config.refused.clone(),
             ..Changes::default()
         };
         // A cluster that is restarted keeps its board until the new board takes its place. So its series do not disappear
@@ -255,8 +256,8 @@ mod tests {
             clusters.iter().map(section).chain(["[shutdown]\ngrace = 2s\n".to_owned()]).collect();
         fs::write(&file, text).map_err(|error| error.to_string())?;
         let config = config::load(&Sources { file: Some(file), ..Sources::default() });
-        let config = config.map_err(|errors| errors.to_string())?;
-        let mut checked = app::check(&config).map_err(|errors| errors.to_string())?;
+        let mut config = config.map_err(|errors| errors.to_string())?;
+        let mut checked = app::check(&mut config).map_err(|errors| errors.to_string())?;
         for checked in checked.iter_mut().filter(|checked| broken.contains(&checked.cluster.name.as_str())) {
             let mut cluster = (*checked.cluster).clone();
             let property = Property { value: "1".to_owned(), place: "a test".to_owned() };

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     checked::{Checked, ReadConfig, Reading, kafka_clients, of_modules},
     cluster::{Running, Shared},
+    directory,
     election::Election,
     history,
     server::{self, Server},
@@ -38,6 +39,7 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener, r
         return Exit::Internal;
     };
     let (reloads, mut asked) = mpsc::channel(1);
+    let watched = config.directory.clone().map(|path| tokio::spawn(directory::watch(path, reloads.clone())));
     let mut service = match Service::start(config, &checked, listener, reloads) {
         Ok(service) => service,
         Err(words) => {
@@ -66,6 +68,9 @@ pub async fn run(config: Config, checked: Vec<Checked>, listener: TcpListener, r
     };
     // A request for a reload that comes from now on is refused at once.
     drop(asked);
+    if let Some(watched) = watched {
+        watched.abort();
+    }
     tracing::info!("stopping");
     supervisor::stopping();
     tokio::select! {
@@ -107,7 +112,7 @@ impl Service {
         reloads: Reloads,
     ) -> Result<Self, String> {
         let history = history::open(&config);
-        config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
+        log_mistakes(&config);
         let traces = config.otlp.traces.as_ref();
         let (outlet, inlet) = traces.map(|traces| TraceSender::new(traces.share)).unzip();
         let election = Election::start(&config.ha, checked)?;
@@ -122,6 +127,9 @@ impl Service {
         let stopping = CancellationToken::new();
         let certificates = Arc::new(Certificates::read(&config, kafka_clients(checked)));
         let monitor = Arc::new(Monitor::new(certificates.clone(), config.listing()));
+        if !config.refused.is_empty() {
+            monitor.config_was_read(None);
+        }
         tokio::spawn(async move { certificates.watch().await });
         tokio::spawn(keep_giving_memory_back());
         let (sender, boards) = Boards::new(clusters.iter().map(|running| running.board.clone()).collect());
@@ -181,5 +189,13 @@ impl Service {
         self.push.stop().await;
         self.election.stop().await;
         self.server.stop().await;
+    }
+}
+
+/// Logs what is dangerous in a configuration, and which files of it are not used.
+fn log_mistakes(config: &Config) {
+    config.warnings.iter().for_each(|words| tracing::warn!("{words}"));
+    for words in &config.refused {
+        tracing::error!("a file of [clusters] directory is not used: {words}");
     }
 }

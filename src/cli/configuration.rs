@@ -17,8 +17,8 @@ pub(super) type Environment = BTreeMap<String, String>;
 /// # Errors
 /// Everything that is wrong, whether the parser or one of the clients finds it.
 pub(super) fn read(sources: &Sources) -> Result<(Config, Vec<Checked>), Errors> {
-    let (config, mut errors) = config::read(sources)?;
-    let checked = app::check(&config).unwrap_or_else(|found| {
+    let (mut config, mut errors) = config::read(sources)?;
+    let checked = app::check(&mut config).unwrap_or_else(|found| {
         errors.join(found);
         Vec::new()
     });

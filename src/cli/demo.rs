@@ -36,8 +36,8 @@ async fn serve(listen: Option<&str>, faults: bool, environment: Environment) -> 
     })?;
     let (bootstrap, listen) = (demo.bootstrap().to_owned(), listen.map(str::to_owned));
     let read = move || {
-        let config = demo::configuration(&bootstrap, listen.as_deref(), environment.clone())?;
-        let checked = app::check(&config)?;
+        let mut config = demo::configuration(&bootstrap, listen.as_deref(), environment.clone())?;
+        let checked = app::check(&mut config)?;
         Ok::<_, Errors>((config, checked))
     };
     let (config, checked) = read().map_err(refuse)?;

@@ -23,7 +23,8 @@ pub(super) fn run(arguments: &Run, environment: Environment) -> Exit {
     match read(&sources) {
         Ok((config, _)) if arguments.print_config => {
             say(config.listing());
-            Exit::Ok
+            config.refused.iter().for_each(|words| complain(words));
+            if config.refused.is_empty() { Exit::Ok } else { Exit::Config }
         }
         Ok((config, checked)) => serve(config, checked, sources),
         Err(errors) => {

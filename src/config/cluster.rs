@@ -149,9 +149,13 @@ pub(super) fn clusters(settings: &Settings, known: &Known, errors: &mut Errors) 
     }
     connect::check(&names, false, settings, errors);
     let mut clusters = Vec::new();
+    // With a thousand clusters, a copy of the settings of all others for each of them would take seconds.
+    let common = settings.without_clusters();
     for name in names {
         check_name(name, settings, errors);
-        let settings = settings_of(name, settings, known, errors);
+        let section = format!("cluster:{name}");
+        let own = settings.section(&section);
+        let settings = settings_of(name, common.clone(), own, known, errors);
         let cluster = Cluster::read(name, &settings, errors);
         cluster.check(&format!("cluster {name}: "), &settings, errors);
         clusters.push(cluster);
@@ -172,9 +176,15 @@ fn check_name(name: &str, settings: &Settings, errors: &mut Errors) {
 }
 
 /// The common settings with a cluster's own keys laid over them.
-fn settings_of(cluster: &str, common: &Settings, known: &Known, errors: &mut Errors) -> Settings {
-    let mut settings = common.clone();
-    for (key, setting) in common.section(&format!("cluster:{cluster}")) {
+fn settings_of<'a>(
+    cluster: &str,
+    common: Settings,
+    own: impl Iterator<Item = (&'a String, &'a Setting)>,
+    known: &Known,
+    errors: &mut Errors,
+) -> Settings {
+    let mut settings = common;
+    for (key, setting) in own {
         let own = key.split_once('.').filter(|(section, _)| OWN_SECTIONS.contains(section));
         let problem = own.and_then(|(section, rest)| known.problem(section, rest));
         match (own, problem) {

@@ -1,11 +1,12 @@
 //! From the sources to a validated [`Config`], with every error at once.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     alerts::Alerts,
     cluster::{self, Cluster},
     compat::Compat,
+    directory::{self, Directory},
     environment,
     error::{Errors, Problem},
     file::{self, File},
@@ -56,6 +57,12 @@ pub struct Config {
     pub otlp: Otlp,
     /// Sentences about settings that are ignored or dangerous, for the log.
     pub warnings: Vec<String>,
+    /// The files of `[clusters] directory` that are not used, each with what is wrong with it.
+    pub refused: Vec<String>,
+    /// `[clusters] directory`; `None` without one.
+    pub directory: Option<PathBuf>,
+    /// The names of the clusters that the files of `[clusters] directory` define.
+    of_files: Vec<String>,
     /// `[labels]`: constant labels on every series.
     pub labels: BTreeMap<String, String>,
     /// `[log]`
@@ -81,6 +88,7 @@ impl Config {
             ("[report]", self.report == other.report),
             ("[alerts]", self.alerts == other.alerts),
             ("[slo]", self.slo == other.slo),
+            ("[clusters]", self.directory == other.directory),
             ("[ha]", self.ha == other.ha),
             ("[http]", self.http.needs_no_restart_for(&other.http)),
             ("[otlp]", self.otlp == other.otlp),
@@ -99,6 +107,17 @@ impl Config {
         let home =
             group.cluster.as_deref().or_else(|| self.clusters.first().map(|first| first.name.as_str()));
         (home == Some(cluster)).then_some(&*group.group)
+    }
+
+    /// Leaves out a cluster that a file of `[clusters] directory` defines and that cannot be used. `false` if the cluster is defined
+    /// elsewhere: then its errors are those of the whole configuration.
+    pub fn leave_out(&mut self, cluster: &str, errors: &Errors) -> bool {
+        let is_of_file = self.of_files.iter().any(|name| name == cluster);
+        if is_of_file {
+            self.clusters.retain(|other| other.name != cluster);
+            self.refused.push(errors.to_string());
+        }
+        is_of_file
     }
 
     fn read(settings: &Settings, known: &Known, errors: &mut Errors) -> Self {
@@ -130,6 +149,9 @@ impl Config {
             http: Http::read(Reader::new("http", settings, errors)),
             otlp: Otlp::read(Reader::new("otlp", settings, errors)),
             warnings: Vec::new(),
+            refused: Vec::new(),
+            directory: Reader::new("clusters", settings, errors).path("directory"),
+            of_files: Vec::new(),
             labels,
             log: Log::read(Reader::new("log", settings, errors)),
             compat,
@@ -182,13 +204,15 @@ pub(super) fn read_text(file: Option<File<'_>>, sources: &Sources) -> (Config, E
         with_secret_files(sources.flags(), &mut errors),
         log::variables(&sources.env),
     ];
-    let settings = lay_over(layers).unwrap_or_else(|message| {
+    let mut settings = lay_over(layers).unwrap_or_else(|message| {
         errors.add(Problem { place: String::new(), message });
         Settings::default()
     });
+    let directory = directory::add(&mut settings, &sources.env, &known, &mut errors);
     let warnings = standard.warnings.into_iter().chain(remember_secrets(&settings)).collect();
     let config = Config::read(&settings, &known, &mut errors);
-    (Config { warnings, ..config }, errors)
+    let Directory { refused, clusters: of_files } = directory;
+    (Config { warnings, refused, of_files, ..config }, errors)
 }
 
 fn file_settings(file: File<'_>, sources: &Sources, known: &Known, errors: &mut Errors) -> Settings {

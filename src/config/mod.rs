@@ -16,6 +16,7 @@ mod compat;
 mod connect;
 mod connectivity;
 mod coordinators;
+mod directory;
 mod durability;
 mod environment;
 mod error;

@@ -50,6 +50,17 @@ impl Settings {
         settings
     }
 
+    /// Whether there is a `[cluster:NAME]`.
+    pub(super) fn has_clusters(&self) -> bool {
+        self.0.keys().any(|section| section.starts_with("cluster:"))
+    }
+
+    /// The same settings without any `[cluster:NAME]`.
+    pub(super) fn without_clusters(&self) -> Self {
+        let others = self.0.iter().filter(|(section, _)| !section.starts_with("cluster:"));
+        Self(others.map(|(section, keys)| (section.clone(), keys.clone())).collect())
+    }
+
     /// Removes a key and returns its setting; `None` if the key is set nowhere.
     pub(super) fn remove(&mut self, section: &str, key: &str) -> Option<Setting> {
         self.0.get_mut(section)?.remove(key)

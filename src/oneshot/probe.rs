@@ -59,7 +59,7 @@ pub async fn probe(mut config: Config, order: ProbeOrder) -> Result<(String, Exi
         cluster.freshness.enabled = false;
         cluster.mirrors.0.clear();
     }
-    let checked = app::check(&config).map_err(|errors| errors.to_string())?;
+    let checked = app::check(&mut config).map_err(|errors| errors.to_string())?;
     let mut reports = Vec::new();
     for checked in &checked {
         let begun = Instant::now();

@@ -30,8 +30,8 @@ pub enum Changes {
 ///
 /// # Errors
 /// What is wrong with the configuration.
-pub async fn assure_topic(config: Config, changes: Changes) -> Result<(String, Exit), String> {
-    let checked = app::check(&config).map_err(|errors| errors.to_string())?;
+pub async fn assure_topic(mut config: Config, changes: Changes) -> Result<(String, Exit), String> {
+    let checked = app::check(&mut config).map_err(|errors| errors.to_string())?;
     let (mut report, mut exit) = (String::new(), Exit::Ok);
     for checked in &checked {
         let name = &checked.cluster.name;
