@@ -30,7 +30,7 @@ const TOKEN: &str = "t0ken-of-the-scraper";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Every path with content, and one that does not exist.
-const GUARDED: [&str; 26] = [
+const GUARDED: [&str; 27] = [
     "/",
     "/metrics",
     "/leader",
@@ -49,6 +49,7 @@ const GUARDED: [&str; 26] = [
     "/api/v1/history",
     "/api/v1/report",
     "/api/v1/slo",
+    "/api/v1/openapi.json",
     "/probe",
     "/consumer-groups",
     "/events",

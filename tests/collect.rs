@@ -76,6 +76,7 @@ fn lags_are_those_of_kafkas_own_program() {
         service.series("kafka_consumergroup_partitions_unknown", &[&format!("group=\"{group}\"")])
     };
     assert_eq!((unknown("plain"), unknown("partly")), (Some(0.0), Some(0.0)), "{}", service.log());
+    service.ask_every_path();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! HTTP as a browser, a scraper and a supervisor see it: a real server on a loopback port and a plain client.
 
 mod sample;
+mod served;
 #[expect(dead_code, reason = "each test binary uses a part of the support")]
 mod support;
 
@@ -8,28 +9,24 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    thread::{self, JoinHandle},
     time::{Duration, Instant, SystemTime},
 };
 
 use kafka_heartbeat::{
-    board::{Readings, Task},
+    board::Task,
     export::prometheus::{Format, encode},
-    http,
     kafka::Capability,
     metrics::render::{self, Exposed},
     monitor,
 };
 use sample::{HOSTILE, board, config, process, sample};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
-use ureq::{Agent, Body, http::Response};
+use served::{LIMIT, Server, agent, header};
 
-const PATHS: [&str; 29] = [
+const PATHS: [&str; 30] = [
     "/",
     "/metrics",
     "/livez",
@@ -58,89 +55,12 @@ const PATHS: [&str; 29] = [
     "/api/v1/history",
     "/api/v1/report",
     "/api/v1/slo",
+    "/api/v1/openapi.json",
     "/probe",
 ];
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const PROMETHEUS: &str =
     "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-/// The most time for one step on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A server of its own for each test; it ends with the test.
-struct Server {
-    address: SocketAddr,
-    stop: CancellationToken,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    fn start() -> Self {
-        Self::of(|_| {})
-    }
-
-    /// A server of the sample, after `change`.
-    fn of(change: impl FnOnce(&mut Vec<Readings>)) -> Self {
-        let (config, wall, stop) = (config(), SystemTime::now(), CancellationToken::new());
-        let mut readings = sample(&config, wall);
-        change(&mut readings);
-        let boards: Vec<_> = readings.into_iter().map(board).collect();
-        let state =
-            http::State::new(boards, &config, Box::new(move || process(wall)), Arc::default(), stop.clone());
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        listener.set_nonblocking(true).expect("a listener without blocking");
-        let address = listener.local_addr().expect("an address");
-        let stopped = stop.clone();
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-                let server = axum::serve(listener, http::router(Arc::new(state)));
-                let served = server.with_graceful_shutdown(stopped.cancelled_owned()).await;
-                served.expect("the server ends well");
-            });
-        });
-        Self { address, stop, thread: Some(thread) }
-    }
-
-    fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
-        let mut request = agent().get(self.url(path));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.call().expect("an answer")
-    }
-
-    fn text(&self, path: &str, accept: &str) -> String {
-        self.get(path, &[("accept", accept)]).body_mut().read_to_string().expect("text")
-    }
-
-    fn json(&self, path: &str) -> Value {
-        serde_json::from_str(&self.text(path, "*/*")).expect("JSON")
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        let ended = self.thread.take().map(JoinHandle::join);
-        assert!(thread::panicking() || ended.is_none_or(|ended| ended.is_ok()), "the server panicked");
-    }
-}
-
-/// A client that opens a connection for each request, so that the server does not wait for an idle one when it ends.
-fn agent() -> Agent {
-    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(LIMIT));
-    config.max_idle_connections(0).build().into()
-}
-
-fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
-    response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
 #[test]
 fn every_client_gets_the_format_that_it_asks_for() {
     let server = Server::start();

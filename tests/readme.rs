@@ -19,12 +19,13 @@ use kafka_heartbeat::{
 };
 
 /// The pages that are written by hand and describe the program.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "docs/outcomes.md",
     "docs/lag.md",
     "docs/commands.md",
     "docs/configuration.md",
     "docs/endpoints.md",
+    "docs/api.md",
     "docs/multi-target.md",
     "docs/permissions.md",
     "docs/failures.md",

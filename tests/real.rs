@@ -135,6 +135,7 @@ fn heartbeats_are_ok_over_every_kind_of_connection_and_a_dead_cluster_disturbs_n
         service.wait("dead", "bad heartbeats of the dead cluster", 20, |totals| totals.of("unsent") >= 5);
     assert_eq!(dead.of("ok"), 0);
     assert_eq!(service.api("/api/v1/status", "dead")["verdict"], "down");
+    service.ask_every_path();
     assert_eq!(
         service.series("heartbeat_brokers", &["kafka_cluster=\"dead\""]),
         None,

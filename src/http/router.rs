@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 use super::{
-    access, api, events, health, metrics,
+    access,
+    api::{self, Asked},
+    events, health, metrics,
     offload::render,
     page, probe, reload,
     state::{Shared, State},
@@ -31,19 +33,7 @@ pub fn router(state: Shared) -> Router {
         .route("/leader", get(api::leader))
         .route("/topics", get(topics))
         .route("/groups", get(page::groups))
-        .route("/api/v1/status", view(api::status))
-        .route("/api/v1/diagnosis", view(api::diagnosis))
-        .route("/api/v1/gate", get(api::gate))
-        .route("/api/v1/heartbeats", view(api::heartbeats))
-        .route("/api/v1/durability", view(api::durability))
-        .route("/api/v1/brokers", view(api::brokers))
-        .route("/api/v1/groups", view(api::groups))
-        .route("/api/v1/topics", view(api::topics))
-        .route("/api/v1/cluster", view(api::cluster))
-        .route("/api/v1/events", view(api::events))
-        .route("/api/v1/history", get(api::history))
-        .route("/api/v1/report", view(api::last_report))
-        .route("/api/v1/slo", get(api::slo))
+        .merge(api())
         .route("/consumer-groups", view(api::consumer_groups))
         .route("/events", get(events::events))
         .route("/probe", get(probe::probe))
@@ -62,6 +52,26 @@ pub fn router(state: Shared) -> Router {
     router.layer(middleware::from_fn(headers))
 }
 
+/// The JSON API. Every answer of it passes [`api::select`].
+fn api() -> Router<Shared> {
+    Router::new()
+        .route("/api/v1/openapi.json", get(api::openapi))
+        .route("/api/v1/status", view(api::status))
+        .route("/api/v1/diagnosis", view(api::diagnosis))
+        .route("/api/v1/gate", get(api::gate))
+        .route("/api/v1/heartbeats", view(api::heartbeats))
+        .route("/api/v1/durability", view(api::durability))
+        .route("/api/v1/brokers", view(api::brokers))
+        .route("/api/v1/groups", view(api::groups))
+        .route("/api/v1/topics", view(api::topics))
+        .route("/api/v1/cluster", view(api::cluster))
+        .route("/api/v1/events", view(api::events))
+        .route("/api/v1/history", get(api::history))
+        .route("/api/v1/report", view(api::last_report))
+        .route("/api/v1/slo", get(api::slo))
+        .layer(middleware::from_fn(api::select))
+}
+
 /// `/`: the page for browsers, metrics for every other client, because some scrapers ask for `/`.
 async fn root(state: Extract<Shared>, headers: HeaderMap) -> Response {
     if is_browser(&headers) { page::page(state).await } else { metrics::metrics(state, headers).await }
@@ -72,7 +82,7 @@ async fn topics(
     state: Extract<Shared>,
     headers: HeaderMap,
     wanted: Query<page::ListQuery>,
-    filter: Query<api::ClusterQuery>,
+    Asked(filter): Asked<api::ClusterQuery>,
 ) -> Response {
     if is_browser(&headers) {
         page::topics(state, wanted).await
@@ -83,13 +93,13 @@ async fn topics(
 
 /// The handler of a path whose answer takes processor time: the answer is made off the async workers.
 fn view<Q: DeserializeOwned + Send + 'static>(view: fn(&State, &Q) -> Response) -> MethodRouter<Shared> {
-    get(move |state: Extract<Shared>, query: Query<Q>| shown(state, query, view))
+    get(move |state: Extract<Shared>, Asked(query): Asked<Q>| shown(state, query, view))
 }
 
 /// Answers off the async workers.
 async fn shown<Q: Send + 'static>(
     Extract(state): Extract<Shared>,
-    Query(query): Query<Q>,
+    query: Q,
     view: fn(&State, &Q) -> Response,
 ) -> Response {
     render(move || view(&state, &query)).await.unwrap_or_else(|refused| refused)
@@ -103,7 +113,7 @@ fn is_browser(headers: &HeaderMap) -> bool {
 
 /// Lists the paths.
 async fn not_found() -> Response {
-    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/diagnosis, /api/v1/gate, /api/v1/heartbeats, /api/v1/durability, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events, /api/v1/history, /api/v1/report, /api/v1/slo or /probe\n";
+    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/diagnosis, /api/v1/gate, /api/v1/heartbeats, /api/v1/durability, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events, /api/v1/history, /api/v1/report, /api/v1/slo, /api/v1/openapi.json or /probe\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 

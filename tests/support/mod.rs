@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) mod api;
 pub(crate) mod certs;
 pub(crate) mod connect;
 pub(crate) mod groups;

@@ -131,12 +131,28 @@ impl Service {
         let mut answer = agent.get(url).header("accept", accept).call().map_err(|error| error.to_string())?;
         let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
         let body = answer.body_mut().read_to_string().map_err(|error| error.to_string())?;
-        Ok((answer.status().as_u16(), kind.unwrap_or_default(), body))
+        let (status, kind) = (answer.status().as_u16(), kind.unwrap_or_default());
+        super::api::check(path, status, &kind, &body);
+        Ok((status, kind, body))
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<String, String> {
         let (status, _, body) = self.request(path, "*/*")?;
         if status == 200 { Ok(body) } else { Err(format!("{status}: {body}")) }
+    }
+
+    /// Asks every path of the API, and for one of the groups. Each answer is compared with the document.
+    pub(crate) fn ask_every_path(&self) {
+        let paths = super::api::DOCUMENT["paths"].as_object().expect("the document has paths");
+        for path in paths.keys() {
+            let (status, _, body) = self.request(path, "*/*").expect("an answer");
+            assert!([200, 503].contains(&status), "{path} answered {status}: {body}");
+        }
+        let groups = self.get("/api/v1/groups?limit=1&fields=clusters.groups.group").expect("groups");
+        let groups: Value = serde_json::from_str(&groups).expect("JSON");
+        if let Some(group) = groups["clusters"][0]["groups"][0]["group"].as_str() {
+            self.get(&format!("/api/v1/groups?group={group}")).expect("a group");
+        }
     }
 
     /// What the API reports of a cluster.

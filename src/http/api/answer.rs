@@ -58,7 +58,7 @@ pub(super) fn unavailable(text: &str) -> Response {
 }
 
 /// The answer 400 with its reason.
-pub(super) fn bad_request(text: &'static str) -> Response {
+pub(super) fn bad_request(text: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(json!({ "error": text }))).into_response()
 }
 

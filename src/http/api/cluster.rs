@@ -13,7 +13,9 @@ use crate::{
 /// kind since the start.
 pub(in crate::http) fn cluster(state: &State, query: &ClusterQuery) -> Response {
     each(state, query, |readings| {
-        let Some(snapshot) = readings.collect.fresh() else { return json!({ "health": null }) };
+        let Some(snapshot) = readings.collect.fresh() else {
+            return json!({ "health": null, "topics": null, "changes": null });
+        };
         let topology = &snapshot.topology;
         let sick = topology.health.iter().filter(|(_, health)| health.is_sick());
         let sick = sick.map(|(name, health)| {

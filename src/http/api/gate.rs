@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Json,
-    extract::{Query, State as Extract},
+    extract::State as Extract,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -15,7 +15,10 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{bad_request, seconds, time};
+use super::{
+    answer::{bad_request, seconds, time},
+    asked::Asked,
+};
 use crate::{
     board::Board,
     gate::{Answer, Reason},
@@ -45,7 +48,7 @@ pub(in crate::http) struct GateQuery {
 pub(in crate::http) async fn gate(
     Extract(state): Extract<Shared>,
     headers: HeaderMap,
-    Query(query): Query<GateQuery>,
+    Asked(query): Asked<GateQuery>,
 ) -> Response {
     let wanted = query.wanted.as_deref().map_or(Ok(USUAL), humantime::parse_duration);
     let Some(wanted) = wanted.ok().filter(|wanted| LIMITS.contains(wanted)) else {

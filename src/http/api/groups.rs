@@ -25,7 +25,9 @@ use crate::{
 /// one group with its members and partitions.
 pub(in crate::http) fn groups(state: &State, query: &ClusterQuery) -> Response {
     each(state, query, |readings| {
-        let Some(snapshot) = readings.collect.fresh() else { return json!({ "groups": null }) };
+        let Some(snapshot) = readings.collect.fresh() else {
+            return json!({ "count": null, "groups": null });
+        };
         let chosen = snapshot.groups.iter().filter(|(name, _)| {
             query.group.as_deref().is_none_or(|group| group == &***name) && query.finds(name)
         });

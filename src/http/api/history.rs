@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use axum::{
-    extract::{Query, State as Extract},
-    response::Response,
-};
+use axum::{extract::State as Extract, response::Response};
 use serde_json::{Map, Value, json};
 
 use super::{
     answer::{bad_request, listed, readings, seconds, time, unavailable},
+    asked::Asked,
     query::HistoryQuery,
 };
 use crate::{
@@ -41,7 +39,7 @@ struct Wanted {
 /// The intervals of each cluster, the oldest first, and the incidents. An interval in which nothing was measured is absent.
 pub(in crate::http) async fn history(
     Extract(state): Extract<Shared>,
-    Query(query): Query<HistoryQuery>,
+    Asked(query): Asked<HistoryQuery>,
 ) -> Response {
     let readings = match readings(&state, query.cluster.as_deref()) {
         Ok(readings) => readings,

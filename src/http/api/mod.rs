@@ -4,12 +4,15 @@
 //! milliseconds since 1970, because Grafana does.
 
 mod answer;
+mod asked;
 mod brokers;
 mod cc_heartbeat;
 mod cluster;
 mod diagnosis;
+mod document;
 mod durability;
 mod events;
+mod fields;
 mod gate;
 mod groups;
 mod heartbeats;
@@ -20,12 +23,15 @@ mod slo;
 mod status;
 mod topics;
 
+pub(super) use asked::Asked;
 pub(super) use brokers::brokers;
 pub(super) use cc_heartbeat::{consumer_groups, heartbeat_topic, leader};
 pub(super) use cluster::cluster;
 pub(super) use diagnosis::diagnosis;
+pub(super) use document::openapi;
 pub(super) use durability::durability;
 pub(super) use events::events;
+pub(super) use fields::select;
 pub(super) use gate::gate;
 pub(super) use groups::groups;
 pub(super) use heartbeats::heartbeats;

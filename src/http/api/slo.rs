@@ -4,13 +4,16 @@ use std::time::SystemTime;
 
 use axum::{
     Json,
-    extract::{Query, State as Extract},
+    extract::State as Extract,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{bad_request, readings, time, unavailable};
+use super::{
+    answer::{bad_request, readings, time, unavailable},
+    asked::Asked,
+};
 use crate::{
     availability::Resolution,
     board::Readings,
@@ -32,7 +35,7 @@ pub(in crate::http) struct SloQuery {
 }
 
 /// The month of each cluster: 503 if the history file cannot be read.
-pub(in crate::http) async fn slo(Extract(state): Extract<Shared>, Query(query): Query<SloQuery>) -> Response {
+pub(in crate::http) async fn slo(Extract(state): Extract<Shared>, Asked(query): Asked<SloQuery>) -> Response {
     let now = now_ms().div_euclid(1000);
     let month = match query.month.as_deref().map(Month::parse) {
         None => Month::of(now),

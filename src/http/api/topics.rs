@@ -14,7 +14,9 @@ use crate::{clock::from_unix_ms, collect::topics::Topic, evaluate::judge::Kind, 
 /// The topics, the one whose newest record is the oldest first: `?search=PART&limit=N`.
 pub(in crate::http) fn topics(state: &State, query: &ClusterQuery) -> Response {
     each(state, query, |readings| {
-        let Some(snapshot) = readings.collect.fresh() else { return json!({ "topics": null }) };
+        let Some(snapshot) = readings.collect.fresh() else {
+            return json!({ "count": null, "topics": null });
+        };
         let mut chosen: Vec<_> = snapshot.topics.iter().filter(|(name, _)| query.finds(name)).collect();
         let rates = &snapshot.judged.rates;
         // Topics whose newest record has no timestamp come last.
