@@ -30,7 +30,7 @@ const TOKEN: &str = "t0ken-of-the-scraper";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Every path with content, and one that does not exist.
-const GUARDED: [&str; 27] = [
+const GUARDED: [&str; 28] = [
     "/",
     "/metrics",
     "/leader",
@@ -50,6 +50,7 @@ const GUARDED: [&str; 27] = [
     "/api/v1/report",
     "/api/v1/slo",
     "/api/v1/openapi.json",
+    "/mcp",
     "/probe",
     "/consumer-groups",
     "/events",
@@ -141,7 +142,7 @@ fn start(clients: &Authority, settings: &str) -> Guarded {
 #[test]
 fn client_certificate_and_token_are_needed_on_every_path_but_the_health_checks() {
     let (clients, strangers) = (Authority::new("clients"), Authority::new("strangers"));
-    let settings = format!("tls.client.ca = CLIENTS\nbearer.token = {TOKEN}\n");
+    let settings = format!("tls.client.ca = CLIENTS\nbearer.token = {TOKEN}\nmcp = true\n");
     let Guarded { service, client, ca, _folder } = start(&clients, &settings);
     let (known, stranger) = (clients.client("prometheus"), strangers.client("prometheus"));
     let bearer = format!("Bearer {TOKEN}");

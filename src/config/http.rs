@@ -27,6 +27,8 @@ pub struct Http {
     pub connections: usize,
     /// Whether counters are exposed with the time since which they count.
     pub created_timestamps: bool,
+    /// Whether `/mcp` gives the answers of the API to assistants.
+    pub mcp: bool,
 }
 
 /// `[http] tls.certificate`, `tls.key` and `tls.client.ca`: PEM files.
@@ -94,6 +96,7 @@ impl Http {
             secrets: http.secret_files(),
             connections: connections(&mut http),
             created_timestamps: http.switch("created_timestamps"),
+            mcp: http.switch("mcp"),
         }
     }
 

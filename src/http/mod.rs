@@ -1,7 +1,7 @@
 //! HTTP: `/metrics`, the page, the health checks and the API.
 //!
 //! Answers are made from the latest snapshots on the boards. Only `/api/v1/gate` and `/probe` cause requests to Kafka, each under
-//! limits of its own, and only `POST /-/reload` changes anything. Work that takes processor time is done off the async workers, so that a scrape does not delay the
+//! limits of its own, and only `POST /-/reload` changes anything. `/mcp` gives the answers of the API to assistants. Work that takes processor time is done off the async workers, so that a scrape does not delay the
 //! heartbeats.
 
 mod access;
@@ -13,6 +13,7 @@ mod events;
 mod form;
 mod health;
 pub mod listen;
+mod mcp;
 mod metrics;
 mod offload;
 mod page;

@@ -14,7 +14,7 @@ use tower_http::{CompressionLevel, compression::CompressionLayer};
 use super::{
     access,
     api::{self, Asked},
-    events, health, metrics,
+    events, health, mcp, metrics,
     offload::render,
     page, probe, reload,
     state::{Shared, State},
@@ -23,7 +23,13 @@ use super::{
 /// The handler of each path.
 pub fn router(state: Shared) -> Router {
     let access = state.access.clone();
-    let router = Router::new()
+    let mut router = Router::new();
+    if state.mcp {
+        let api = api().with_state(state.clone());
+        let answer = post(move |request: Request| mcp::answer(api, request)).fallback(mcp::post_only);
+        router = router.route("/mcp", answer);
+    }
+    let router = router
         .route("/", get(root))
         .route("/metrics", get(metrics::metrics))
         .route("/livez", get(health::livez))
@@ -113,11 +119,11 @@ fn is_browser(headers: &HeaderMap) -> bool {
 
 /// Lists the paths.
 async fn not_found() -> Response {
-    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/diagnosis, /api/v1/gate, /api/v1/heartbeats, /api/v1/durability, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events, /api/v1/history, /api/v1/report, /api/v1/slo, /api/v1/openapi.json or /probe\n";
+    let text = "not found: try /, /metrics, /livez, /readyz, /topics, /api/v1/status, /api/v1/diagnosis, /api/v1/gate, /api/v1/heartbeats, /api/v1/durability, /api/v1/brokers, /api/v1/groups, /api/v1/topics, /api/v1/cluster, /api/v1/events, /api/v1/history, /api/v1/report, /api/v1/slo, /api/v1/openapi.json, /probe or, with [http] mcp = true, /mcp\n";
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
-/// Refuses every method but GET and HEAD. Only a reload has another.
+/// Refuses every method but GET and HEAD. Only a reload and `/mcp` have another.
 async fn read_only() -> Response {
     let allow = [(header::ALLOW, "GET, HEAD")];
     (StatusCode::METHOD_NOT_ALLOWED, allow, "this path is read with GET\n").into_response()

@@ -53,6 +53,8 @@ pub struct State {
     pub(super) written: Written,
     /// The drawings of the page, as they were last made.
     pub(super) drawings: Drawings,
+    /// `[http] mcp`: whether `/mcp` is answered.
+    pub(super) mcp: bool,
     /// The credentials that requests must have; absent if every request is answered.
     pub(super) access: Option<Arc<Access>>,
 }
@@ -90,6 +92,7 @@ impl State {
             stop,
             watchers: Arc::new(Semaphore::new(MOST_WATCHERS)),
             written: Written::default(),
+            mcp: config.http.mcp,
             access: Access::new(&config.http),
         }
     }

@@ -21,8 +21,14 @@ pub(in crate::http) async fn openapi() -> Response {
 }
 
 /// The description of a path. `None` if the API has no such path.
-fn operation(path: &str) -> Option<&'static Value> {
+pub(in crate::http) fn operation(path: &str) -> Option<&'static Value> {
     DOCUMENT["paths"].get(path)?.get("get")
+}
+
+/// The parameters of a path, with their names, descriptions and schemas. Empty if the API has no such path.
+pub(in crate::http) fn parameters(path: &str) -> Vec<&'static Value> {
+    let listed = operation(path).and_then(|operation| operation["parameters"].as_array());
+    listed.into_iter().flatten().map(resolved).collect()
 }
 
 /// The schema of the JSON that a path answers with. `None` if the API has no such path.

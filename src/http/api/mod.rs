@@ -28,7 +28,7 @@ pub(super) use brokers::brokers;
 pub(super) use cc_heartbeat::{consumer_groups, heartbeat_topic, leader};
 pub(super) use cluster::cluster;
 pub(super) use diagnosis::diagnosis;
-pub(super) use document::openapi;
+pub(super) use document::{openapi, operation, parameters};
 pub(super) use durability::durability;
 pub(super) use events::events;
 pub(super) use fields::select;
