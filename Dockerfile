@@ -6,22 +6,25 @@ FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends build-essential perl \
     && rm -rf /var/lib/apt/lists/*
+# Writes the list of all dependencies into the program, where scanners of images find it: docs/containers.md.
+RUN cargo install --quiet --locked --root /usr/local cargo-auditable@0.7.7
 WORKDIR /build
 # What we depend on, librdkafka and OpenSSL among it, in a layer that changes with these files alone: they build an
-# empty program. The manifest names the benches, so there are empty ones.
+# empty program. The manifest names benches and tests, so there are empty ones, which are never built.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
-RUN mkdir src benches \
+RUN mkdir src benches tests \
     && touch $(sed -n '/^\[\[bench\]\]/,/^$/s/^name = "\(.*\)"/benches\/\1.rs/p' Cargo.toml) \
+        $(sed -n '/^\[\[test\]\]/,/^$/s/^name = "\(.*\)"/tests\/\1.rs/p' Cargo.toml) \
     && echo '//! Empty.' | tee src/lib.rs >src/main.rs \
     && echo 'fn main() {}' >>src/main.rs \
-    && cargo build --release --locked --bin kafka-heartbeat
+    && cargo auditable build --release --locked --bin kafka-heartbeat
 COPY . .
 # For --version and heartbeat_build_info: the history stays outside of the build.
 ARG REVISION=unknown
 # Cargo goes by the time of a file, and the empty ones are newer.
 RUN touch src/lib.rs src/main.rs \
-    && KAFKA_HEARTBEAT_REVISION="$REVISION" cargo build --release --locked --bin kafka-heartbeat \
+    && KAFKA_HEARTBEAT_REVISION="$REVISION" cargo auditable build --release --locked --bin kafka-heartbeat \
     && cp target/release/kafka-heartbeat /kafka-heartbeat
 
 # The service with Kerberos: docker build --target kerberos -t kafka-heartbeat:kerberos .
@@ -30,7 +33,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends libsasl2-dev libkrb5-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 ARG REVISION=unknown
-RUN KAFKA_HEARTBEAT_REVISION="$REVISION" cargo build --release --locked --features gssapi --bin kafka-heartbeat \
+RUN KAFKA_HEARTBEAT_REVISION="$REVISION" cargo auditable build --release --locked --features gssapi --bin kafka-heartbeat \
     && cp target/release/kafka-heartbeat /kafka-heartbeat
 
 # The base of the image without Kerberos has no MIT Kerberos and no Cyrus SASL, which loads its mechanism at run time.
@@ -46,6 +49,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libgssapi-krb5-2 libkrb5-3 libsasl2-2 libsasl2-modules-gssapi-mit \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build-kerberos /kafka-heartbeat /usr/local/bin/kafka-heartbeat
+COPY packaging/image.ini /etc/kafka-heartbeat/config.ini
 ENV KAFKA_HEARTBEAT__HTTP__LISTEN=0.0.0.0:8080
 EXPOSE 8080
 USER 65532:65532
@@ -65,6 +69,7 @@ LABEL org.opencontainers.image.title="kafka-heartbeat" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /kafka-heartbeat /usr/local/bin/kafka-heartbeat
+COPY packaging/image.ini /etc/kafka-heartbeat/config.ini
 # Loopback, the default, is of no use inside a container.
 ENV KAFKA_HEARTBEAT__HTTP__LISTEN=0.0.0.0:8080
 EXPOSE 8080
@@ -75,5 +80,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/kafka-heartbeat", "healthcheck", "--config", "/etc/kafka-heartbeat/config.ini"]
 ENTRYPOINT ["/usr/local/bin/kafka-heartbeat"]
-# Mount the configuration here, or replace the command: `--bootstrap-servers broker:9092`.
+# Mount a configuration here, or set the environment: the file that is there has nothing but the defaults.
 CMD ["run", "--config", "/etc/kafka-heartbeat/config.ini"]

@@ -458,7 +458,7 @@ fn image_is_built_from_files_that_exist_and_gets_its_revision() {
     let stages: Vec<_> = dockerfile.split("\nFROM ").skip(1).collect();
     // An argument is known only in the stage that declares it.
     assert!(stages.iter().all(|stage| stage.contains("\nARG REVISION=")), "{stages:?}");
-    assert!(stages[0].contains(&format!("{variable}=\"$REVISION\" cargo build")), "{}", stages[0]);
+    assert!(stages[0].contains(&format!("{variable}=\"$REVISION\" cargo auditable build")), "{}", stages[0]);
 }
 
 /// Writes all queries into a rule file that promtool can check, with the variables filled in.

@@ -110,7 +110,8 @@ fn bootstrap(reader: &mut PropertyReader<'_>) -> Vec<Endpoint> {
         }
     }
     if endpoints.is_empty() && !reader.has_errors() {
-        reader.error(key, "name at least one broker as host:port, in [kafka] or with --bootstrap-servers");
+        let ways = "in [kafka], as KAFKA_HEARTBEAT__KAFKA__BOOTSTRAP_SERVERS in the environment, or with --bootstrap-servers";
+        reader.error(key, format!("name at least one broker as host:port: {ways}"));
     }
     endpoints
 }
