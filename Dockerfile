@@ -25,7 +25,7 @@ ARG REVISION=unknown
 # Cargo goes by the time of a file, and the empty ones are newer.
 RUN touch src/lib.rs src/main.rs \
     && KAFKA_HEARTBEAT_REVISION="$REVISION" cargo auditable build --release --locked --bin kafka-heartbeat \
-    && cp target/release/kafka-heartbeat /kafka-heartbeat
+    && cp target/release/kafka-heartbeat /lib/*-linux-gnu/libgcc_s.so.1 /
 
 # The service with Kerberos: docker build --target kerberos -t kafka-heartbeat:kerberos .
 FROM build AS build-kerberos
@@ -59,8 +59,8 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=10s --retries=3 \
 ENTRYPOINT ["/usr/local/bin/kafka-heartbeat"]
 CMD ["run", "--config", "/etc/kafka-heartbeat/config.ini"]
 
-# The same Debian as the builder's: the same glibc.
-FROM gcr.io/distroless/cc-debian12:nonroot
+# The same Debian as the builder's: the same glibc. The program brings its own OpenSSL along.
+FROM gcr.io/distroless/base-nossl-debian12:nonroot
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="kafka-heartbeat" \
@@ -68,6 +68,7 @@ LABEL org.opencontainers.image.title="kafka-heartbeat" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /libgcc_s.so.1 /usr/lib/
 COPY --from=build /kafka-heartbeat /usr/local/bin/kafka-heartbeat
 COPY packaging/image.ini /etc/kafka-heartbeat/config.ini
 # Loopback, the default, is of no use inside a container.
