@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use support::{
     kafka::{Kafka, Listener},
-    service::{Service, signal},
+    service::{Service, program, signal},
     try_wait, wait_for,
 };
 
@@ -129,4 +129,21 @@ fn leader_that_ends_in_order_hands_over_at_once() {
     let found = try_wait(PATIENCE, || leads(new).then_some(()));
     assert!(found.is_some(), "the standby did not take over:\n{}", new.log());
     println!("takeover after SIGTERM: {:.1} s", ended.elapsed().as_secs_f64());
+}
+
+#[test]
+fn lease_outside_of_a_pod_without_an_address_is_an_error_of_the_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.ini");
+    let config = "[kafka]\nbootstrap.servers = 127.0.0.1:1\n[ha]\nprovider = kubernetes\n";
+    std::fs::write(&file, config).expect("a file");
+    let mut command = program();
+    command.env_remove("KUBERNETES_SERVICE_HOST").arg("--config").arg(&file);
+    let output = command.output().expect("the program");
+    assert_eq!(output.status.code(), Some(78));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(words, "[ha] kubernetes.server: set it outside of a pod of Kubernetes\n");
+    // What the program writes for such a configuration is written on other machines.
+    let acls = program().arg("acls").arg("--config").arg(&file).output().expect("the program");
+    assert!(acls.status.success(), "{}", String::from_utf8_lossy(&acls.stderr));
 }

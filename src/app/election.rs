@@ -99,6 +99,17 @@ impl Running {
     }
 }
 
+/// Checks what is known of the election on the machine on which the service runs. Commands that write documents run elsewhere.
+///
+/// # Errors
+/// The key that is missing here.
+pub fn check(settings: &Ha) -> Result<(), String> {
+    match &settings.provider {
+        Provider::Kubernetes(lease) => place(lease).map(|_| ()),
+        Provider::None | Provider::Kafka(_) => Ok(()),
+    }
+}
+
 /// Where the Lease is: at the API server of the configuration, or at the one that Kubernetes names in the environment of each pod.
 fn place(lease: &KubernetesLease) -> Result<Place, String> {
     let server = match &lease.server {

@@ -19,6 +19,7 @@ mod starter;
 pub use self::{
     checked::{Checked, ReadConfig, check},
     cluster::{Running, Shared},
+    election::check as check_election,
     listener::listen,
     service::run,
 };

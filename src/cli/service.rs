@@ -26,7 +26,13 @@ pub(super) fn run(arguments: &Run, environment: Environment) -> Exit {
             config.refused.iter().for_each(|words| complain(words));
             if config.refused.is_empty() { Exit::Ok } else { Exit::Config }
         }
-        Ok((config, checked)) => serve(config, checked, sources),
+        Ok((config, checked)) => match app::check_election(&config.ha) {
+            Ok(()) => serve(config, checked, sources),
+            Err(words) => {
+                complain(&words);
+                Exit::Config
+            }
+        },
         Err(errors) => {
             complain(&errors.to_string());
             // A person who gave no argument and no variable does not know the program yet.

@@ -127,6 +127,10 @@ pub(super) fn reassignments(facts: &Facts) -> Option<Finding> {
             "It is not known whether partitions are being moved to other brokers: enabled is false in [lag] and [freshness]."
                 .to_owned()
         }
+        None if facts.collect.waits => {
+            "It is not known here whether partitions are being moved to other brokers: ask the instance that collects, which /leader names."
+                .to_owned()
+        }
         None => "It is not known yet whether partitions are being moved to other brokers.".to_owned(),
     };
     Some(Finding::closes(Condition::Reassignments, sentence))
